@@ -1,0 +1,28 @@
+# One interface target carries how everything here is compiled.
+add_library(gw_compiler INTERFACE)
+target_compile_definitions(gw_compiler INTERFACE _GNU_SOURCE)
+target_compile_options(gw_compiler INTERFACE
+  -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wno-sign-conversion -Wundef
+  -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wimplicit-fallthrough
+  -fno-strict-aliasing -fno-common -fstack-protector-strong -fPIE)
+target_link_options(gw_compiler INTERFACE -pie -Wl,-z,relro,-z,now)
+if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+  target_compile_definitions(gw_compiler INTERFACE GW_DEBUG=1)
+elseif(NOT GW_SANITIZE)
+  target_compile_definitions(gw_compiler INTERFACE _FORTIFY_SOURCE=2)
+endif()
+if(GW_SANITIZE STREQUAL "address")
+  target_compile_options(gw_compiler INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  target_link_options(gw_compiler INTERFACE -fsanitize=address,undefined)
+  target_compile_definitions(gw_compiler INTERFACE GW_DEBUG=1)
+elseif(GW_SANITIZE STREQUAL "thread")
+  target_compile_options(gw_compiler INTERFACE -fsanitize=thread -fno-omit-frame-pointer -g)
+  target_link_options(gw_compiler INTERFACE -fsanitize=thread)
+  target_compile_definitions(gw_compiler INTERFACE GW_DEBUG=1)
+elseif(GW_SANITIZE)
+  message(FATAL_ERROR "GW_SANITIZE is '${GW_SANITIZE}': expected address, thread or nothing")
+endif()
+if(GW_COVERAGE)
+  target_compile_options(gw_compiler INTERFACE --coverage -O0 -g)
+  target_link_options(gw_compiler INTERFACE --coverage)
+endif()

@@ -1,0 +1,27 @@
+# gw_library(folder KNOWS folder... USES package-target...)
+# One small library a folder. A folder sees its own headers and those of the folders it names, no others: its headers lie
+# below an include directory that holds nothing else, so an #include against the arrows does not compile.
+function(gw_library folder)
+  cmake_parse_arguments(ARG "" "" "KNOWS;USES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/gateway/${folder}/*.c)
+  if(NOT sources)
+    file(WRITE ${PROJECT_BINARY_DIR}/empty_${folder}.c "typedef int gw_nothing_yet;\n")
+    set(sources ${PROJECT_BINARY_DIR}/empty_${folder}.c)
+  endif()
+  set(door ${PROJECT_BINARY_DIR}/include/${folder})
+  file(MAKE_DIRECTORY ${door})
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/gateway/${folder} ${door}/${folder} SYMBOLIC)
+  add_library(gw_${folder} STATIC ${sources})
+  set_target_properties(gw_${folder} PROPERTIES LINKER_LANGUAGE C GW_KNOWS "${ARG_KNOWS}")
+  target_include_directories(gw_${folder} PRIVATE ${door})
+  target_link_libraries(gw_${folder} PRIVATE gw_compiler ${ARG_USES})
+  gw_see(gw_${folder} ${ARG_KNOWS})
+endfunction()
+
+# gw_see(target folder...): may include these folders' headers, and links them
+function(gw_see target)
+  foreach(known ${ARGN})
+    target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/include/${known})
+    target_link_libraries(${target} PRIVATE gw_${known})
+  endforeach()
+endfunction()

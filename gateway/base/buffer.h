@@ -1,0 +1,76 @@
+/* buffer.h: the one buffer in which bytes are put together: heads, pages, log lines.
+ *
+ * Data     Bytes in the caller's memory (gw_buffer_over: never grows) or on the heap (gw_buffer_create: grows up to its bound).
+ * Failure  What does not fit is left out whole and `overflowed` is set: the writer asks once, at the end. */
+#ifndef GW_BASE_BUFFER_H
+#define GW_BASE_BUFFER_H
+
+#include "base/base.h"
+#include "base/slice.h"
+
+struct gw_buffer {
+    size_t bound; /* bytes; capacity never exceeds it */
+    bool owned;   /* on the heap, may grow */
+
+    char *at;
+    size_t length;
+    size_t capacity;
+    bool overflowed;
+};
+
+/* Over the caller's memory, which must outlive the buffer. */
+static inline struct gw_buffer gw_buffer_over(char *memory, size_t capacity)
+{
+    return (struct gw_buffer){ .at = memory, .capacity = capacity, .bound = capacity };
+}
+
+/* On the heap; allocates when first written to. Freed by gw_buffer_destroy. */
+static inline struct gw_buffer gw_buffer_create(size_t bound)
+{
+    return (struct gw_buffer){ .bound = bound, .owned = true };
+}
+void gw_buffer_destroy(struct gw_buffer *buffer);
+
+/* Makes room for `more` bytes; false, and overflowed, when the bound or memory forbids it. */
+bool gw_buffer_reserve(struct gw_buffer *buffer, size_t more);
+
+static inline void gw_buffer_put(struct gw_buffer *buffer, const char *at, size_t length)
+{
+    if (length > buffer->capacity - buffer->length && !gw_buffer_reserve(buffer, length))
+        return;
+    if (length)
+        memcpy(buffer->at + buffer->length, at, length);
+    buffer->length += length;
+}
+
+static inline void gw_buffer_put_slice(struct gw_buffer *buffer, struct gw_slice slice)
+{
+    gw_buffer_put(buffer, slice.at, slice.length);
+}
+
+#define gw_buffer_put_literal(buffer, literal) gw_buffer_put((buffer), "" literal, sizeof(literal) - 1)
+
+static inline void gw_buffer_put_char(struct gw_buffer *buffer, char c)
+{
+    gw_buffer_put(buffer, &c, 1);
+}
+
+static inline void gw_buffer_put_string(struct gw_buffer *buffer, const char *string)
+{
+    gw_buffer_put(buffer, string, strlen(string));
+}
+
+void gw_buffer_put_uint(struct gw_buffer *buffer, uint64_t value);
+/* Lower-case hex, two digits a byte. */
+void gw_buffer_put_hex(struct gw_buffer *buffer, const void *bytes, size_t length);
+/* For the cold paths. */
+void gw_buffer_print(struct gw_buffer *buffer, const char *format, ...) GW_PRINTF(2, 3);
+/* With the quotes; everything that JSON forbids is escaped, bytes that are no UTF-8 become U+FFFD. */
+void gw_buffer_put_json(struct gw_buffer *buffer, struct gw_slice text);
+
+static inline struct gw_slice gw_buffer_slice(const struct gw_buffer *buffer)
+{
+    return (struct gw_slice){ buffer->at, buffer->length };
+}
+
+#endif

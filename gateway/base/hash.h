@@ -1,0 +1,11 @@
+/* hash.h: a seeded hash for tables in memory. Not for identity, storage or security beyond making a flood of one slot hard to aim. */
+#ifndef GW_BASE_HASH_H
+#define GW_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Multiply-and-fold, as in wyhash. The seed comes from gw_random_seed. */
+uint64_t gw_hash(const void *bytes, size_t length, uint64_t seed);
+
+#endif

@@ -1,0 +1,64 @@
+/* timer.h: many coarse timers on one uv_timer.
+ *
+ * Problem  Every connection re-arms timers with every request; a uv_timer each costs a heap operation.
+ * Shape    A wheel of 512 slots, 8 ms each; a bitmap tells the next occupied slot, so an idle worker does not wake for nothing.
+ * Cost     Start and stop are two list operations. A timer is late by up to 16 ms, never early.
+ * Threads  One worker's. */
+#ifndef GW_BASE_TIMER_H
+#define GW_BASE_TIMER_H
+
+#include <stdint.h>
+#include <uv.h>
+#include "base/list.h"
+
+enum { GW_TIMER_SLOTS = 512, GW_TIMER_SLOT_MS = 8 };
+
+struct gw_timer;
+typedef void gw_timer_due(struct gw_timer *timer);
+
+struct gw_timer {
+    gw_timer_due *on_due;
+
+    struct gw_list link;
+    uint64_t due_at_slot; /* in slots since the loop's zero; 0: not running */
+};
+
+struct gw_timers {
+    uv_loop_t *loop;
+    uv_timer_t handle;
+
+    struct gw_list slots[GW_TIMER_SLOTS];
+    uint64_t occupied[GW_TIMER_SLOTS / 64];
+    uint64_t done_slot;    /* every slot up to here has been looked at */
+    uint64_t armed_slot;   /* when the handle fires; UINT64_MAX: not armed */
+};
+
+/* Returns 0 or a libuv error. */
+int gw_timers_open(struct gw_timers *timers, uv_loop_t *loop) GW_MUST_CHECK;
+/* All timers must have been stopped. The memory may be freed once the loop has run the handle's close. */
+void gw_timers_close(struct gw_timers *timers);
+
+static inline void gw_timer_init(struct gw_timer *timer, gw_timer_due *on_due)
+{
+    timer->on_due = on_due;
+    timer->due_at_slot = 0;
+    gw_list_init(&timer->link);
+}
+
+/* Runs on_due once, after_ms from the loop's now, on the loop; a running timer is moved. */
+void gw_timer_start(struct gw_timers *timers, struct gw_timer *timer, uint64_t after_ms);
+
+static inline void gw_timer_stop(struct gw_timer *timer)
+{
+    if (timer->due_at_slot) {
+        timer->due_at_slot = 0;
+        gw_list_remove(&timer->link);
+    }
+}
+
+static inline bool gw_timer_is_running(const struct gw_timer *timer)
+{
+    return timer->due_at_slot != 0;
+}
+
+#endif

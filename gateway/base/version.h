@@ -1,0 +1,10 @@
+/* version.h: which build this is. */
+#ifndef GW_BASE_VERSION_H
+#define GW_BASE_VERSION_H
+
+/* "0.1.0" */
+const char *gw_version(void);
+/* "gcc 12.2.0", "clang 14.0.6" */
+const char *gw_version_compiler(void);
+
+#endif

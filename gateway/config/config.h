@@ -1,0 +1,158 @@
+/* config.h: what a person may set, as one immutable struct.
+ *
+ * Shape    Flags, environment, file and defaults are merged once (config/load.h) and checked as a whole before any port is opened. What is
+ *          derived (networks, matches, key forms) is derived there, too: the way of a request reads fields and parses nothing.
+ * Threads  Immutable once published. Counted: an exchange and a fetch hold the one they began with; a reload swaps the pointer.
+ * Memory   Everything in it lies in one arena of its own; gw_config_drop by the last holder frees it. */
+#ifndef GW_CONFIG_CONFIG_H
+#define GW_CONFIG_CONFIG_H
+
+#include <stdatomic.h>
+#include "base/address.h"
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/log.h"
+
+struct gw_strings {
+    struct gw_slice *items; /* each followed by a NUL */
+    unsigned count;
+};
+
+/* Which requests: all of what is set must hold. */
+struct gw_match {
+    struct gw_slice path;  /* prefix by whole segments: "/api" matches /api and /api/x, not /apix; empty: any */
+    struct gw_slice host;  /* without port, lower case; "*.example.org" allowed; empty: any */
+    struct gw_strings methods; /* empty: any */
+};
+
+enum gw_transport_kind { GW_TRANSPORT_AUTO, GW_TRANSPORT_H1, GW_TRANSPORT_CURL };
+
+/* One address of a backend: scheme, host, port, path prefix. */
+struct gw_backend {
+    struct gw_slice url;       /* as written, without a slash at the end */
+    struct gw_slice host;      /* name or literal address, no brackets; terminated */
+    struct gw_slice authority; /* host[:port], as it goes into Host */
+    struct gw_slice base_path; /* "" or "/prefix" */
+    uint16_t port;
+    bool is_tls;
+    unsigned index;            /* 0 … backend_count - 1, over all routes: for registries and metrics */
+};
+
+struct gw_route {
+    struct gw_slice name; /* "default"; label value and part of cache keys: [a-z0-9_-]{1,32} */
+    struct gw_match match;
+    struct gw_backend *backends; /* at least one */
+    unsigned backend_count;
+    bool cache_enabled;
+    int64_t default_ttl_s; /* where the backend says nothing; 0: not stored then */
+    unsigned index;
+};
+
+enum gw_limit_key { GW_LIMIT_BY_IP, GW_LIMIT_BY_HEADER, GW_LIMIT_BY_ROUTE };
+enum gw_limit_failure { GW_LIMIT_FAILS_LOCAL, GW_LIMIT_FAILS_ALLOW, GW_LIMIT_FAILS_DENY };
+
+/* n tokens per period, at most `burst`; cost tokens a request. LIMITS.md: refilling the whole burst takes a year at most. */
+struct gw_limit_policy {
+    struct gw_slice name; /* as in RateLimit-Policy: [a-z0-9_-]{1,32} */
+    struct gw_match match;
+    uint64_t n;         /* 1 … 1,000,000,000 tokens */
+    uint64_t period_us; /* per this */
+    uint64_t burst;     /* tokens, >= cost */
+    uint64_t cost;      /* tokens, >= 1 */
+    enum gw_limit_key by;
+    struct gw_slice header;      /* BY_HEADER: its name; a request without it is keyed by IP */
+    bool shadow;                 /* counts and logs, never refuses */
+    bool count_misses_only;      /* takes its token only where a backend is asked */
+    enum gw_limit_failure on_redis_failure;
+    struct gw_slice rate_text;   /* "10/s", as a person wrote it */
+    unsigned index;
+};
+
+struct gw_listen { /* one address to listen on */
+    struct gw_slice host; /* literal address; terminated */
+    uint16_t port;
+};
+
+struct gw_config {
+    atomic_uint holders;
+    struct gw_arena arena;
+
+    /* server */
+    struct gw_listen *listens;
+    unsigned listen_count;
+    unsigned workers; /* 1 … 256 */
+    unsigned backlog;
+    unsigned max_connections;            /* all workers together */
+    unsigned max_connections_per_client; /* 0: no bound of its own; trusted proxies are not counted */
+    unsigned max_requests_per_connection; /* 0: no bound */
+    size_t max_request_line_bytes, max_header_bytes;
+    unsigned max_header_count;
+    uint64_t max_body_bytes;
+    unsigned header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, drain_timeout_ms;
+    struct gw_network *trusted_proxies;
+    unsigned trusted_proxy_count;
+
+    /* admin */
+    struct gw_listen *admin_listen; /* NULL: /gateway/ is served on the client ports */
+
+    /* backend */
+    struct gw_route *routes; /* the last one matches everything */
+    unsigned route_count;
+    unsigned backend_count;
+    struct gw_backend **backends; /* by index */
+    enum gw_transport_kind transport; /* AUTO: h1 for http://, curl for https:// */
+    bool preserve_host; /* Host as the client sent it; else the backend's authority */
+    bool forwarded;     /* RFC 7239 too */
+    unsigned connect_timeout_ms, response_timeout_ms, read_timeout_ms;
+    unsigned max_backend_connections;  /* per worker and backend */
+    unsigned keepalive_connections;    /* idle ones kept, per worker and backend */
+    unsigned keepalive_timeout_ms;     /* how long; below the backend's own */
+    size_t max_response_header_bytes;
+    unsigned retries;                  /* further attempts where that is safe */
+    unsigned continue_timeout_ms;      /* Expect: 100-continue: the gateway's own 100 after this */
+    struct gw_slice tls_ca_file;       /* empty: the system's */
+    bool tls_verify;
+
+    /* limits */
+    bool limits_enabled;
+    struct gw_limit_policy *policies;
+    unsigned policy_count;
+    unsigned max_clients;         /* entries of the table, all policies */
+    unsigned ipv6_prefix_bits;    /* 64 */
+    bool limit_fields;            /* RateLimit, RateLimit-Policy */
+    bool limit_x_fields;          /* X-RateLimit-* */
+
+    /* cache */
+    bool cache_enabled;
+    size_t near_bytes, max_object_bytes;
+    bool cache_with_credentials;  /* default TTL also for requests with Cookie and the like */
+    struct gw_strings credential_fields; /* request fields that carry one, beside Cookie and Authorization */
+    unsigned flight_wait_ms, hit_for_miss_ms;
+
+    /* cors */
+    bool cors_enabled;
+    struct gw_strings cors_origins; /* "*" or origins */
+    bool cors_any_origin;
+    struct gw_slice cors_methods, cors_headers, cors_exposed; /* as they go into the fields; headers "*": what was asked for */
+    bool cors_credentials;
+    unsigned cors_max_age_s;
+
+    /* log */
+    enum gw_log_level log_level;
+    bool log_json;
+    struct gw_slice access_log; /* "stdout", "stderr", "off" or a file's path */
+
+    struct gw_slice redis_url; /* empty: embedded mode */
+};
+
+static inline struct gw_config *gw_config_share(struct gw_config *config)
+{
+    atomic_fetch_add_explicit(&config->holders, 1, memory_order_relaxed);
+    return config;
+}
+void gw_config_drop(struct gw_config *config);
+
+/* Does this request match? method and host as received (host may carry a port), path decoded of nothing. */
+bool gw_match_holds(const struct gw_match *match, struct gw_slice method, struct gw_slice host, struct gw_slice path);
+
+#endif

@@ -1,0 +1,33 @@
+/* load.h: from flags, environment, file and defaults to one struct gw_config.
+ *
+ * Shape    Every key is one row of GW_CONFIG_KEYS (config/keys.h): path, type, default, range, unit, environment variable, flag, help.
+ *          Parser, --print-config, --help and docs/configuration.md read the same rows.
+ * Order    flags > environment > file > defaults.
+ * Failure  The first mistake fills the complaint: file and line, key or variable or flag, what stood there, what was expected. */
+#ifndef GW_CONFIG_LOAD_H
+#define GW_CONFIG_LOAD_H
+
+#include "config/config.h"
+
+enum gw_command {
+    GW_COMMAND_RUN,
+    GW_COMMAND_CHECK,   /* --check-config */
+    GW_COMMAND_PRINT,   /* --print-config: the merged configuration as JSON that can be loaded again */
+    GW_COMMAND_VERSION, /* --version */
+    GW_COMMAND_HELP,    /* --help */
+    GW_COMMAND_DOCS,    /* --print-config-docs: docs/configuration.md */
+};
+
+/* Which command do these arguments give? False with a complaint on an unknown flag or a missing value. */
+bool gw_load_command(int argc, char *const *argv, enum gw_command *command, struct gw_complaint *complaint) GW_MUST_CHECK;
+
+/* A configuration held once, or NULL with a complaint. `environment` is environ's form. Reads the file; main thread only. */
+struct gw_config *gw_load_config(int argc, char *const *argv, char *const *environment,
+                                 struct gw_complaint *complaint) GW_MUST_CHECK;
+
+/* Pages on stdout-bound buffers; they never fail but by the buffer's bound. */
+void gw_load_print_config(int argc, char *const *argv, char *const *environment, struct gw_buffer *page);
+void gw_load_print_help(struct gw_buffer *page);
+void gw_load_print_docs(struct gw_buffer *page);
+
+#endif

@@ -1,0 +1,196 @@
+/* head.h: a message's head, parsed: start line and fields, as views of bytes that live in the arena of whoever parsed it.
+ *
+ * Data     One array of fields in the order received; well-known names are numbers, so that later questions compare no strings;
+ *          `first[]` leads to the first field of a well-known name without a search.
+ * Memory   A head borrows: everything it points at lives in its arena. It is copied by gw_head_copy into another one. */
+#ifndef GW_HTTP_HEAD_H
+#define GW_HTTP_HEAD_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/slice.h"
+
+/* X(NAME, "name in lower case", hop-by-hop): hop-by-hop fields (RFC 9110 §7.6.1, and Proxy-*) are never forwarded nor stored. */
+#define GW_FIELDS(X)                                                                                                   \
+    X(ACCEPT, "accept", false)                                                                                         \
+    X(ACCEPT_ENCODING, "accept-encoding", false)                                                                       \
+    X(ACCESS_CONTROL_REQUEST_HEADERS, "access-control-request-headers", false)                                         \
+    X(ACCESS_CONTROL_REQUEST_METHOD, "access-control-request-method", false)                                           \
+    X(ACCESS_CONTROL_ALLOW_CREDENTIALS, "access-control-allow-credentials", false)                                     \
+    X(ACCESS_CONTROL_ALLOW_HEADERS, "access-control-allow-headers", false)                                             \
+    X(ACCESS_CONTROL_ALLOW_METHODS, "access-control-allow-methods", false)                                             \
+    X(ACCESS_CONTROL_ALLOW_ORIGIN, "access-control-allow-origin", false)                                               \
+    X(ACCESS_CONTROL_EXPOSE_HEADERS, "access-control-expose-headers", false)                                           \
+    X(ACCESS_CONTROL_MAX_AGE, "access-control-max-age", false)                                                         \
+    X(AGE, "age", false)                                                                                               \
+    X(AUTHORIZATION, "authorization", false)                                                                           \
+    X(CACHE_CONTROL, "cache-control", false)                                                                           \
+    X(CONNECTION, "connection", true)                                                                                  \
+    X(CONTENT_LENGTH, "content-length", false)                                                                         \
+    X(CONTENT_LOCATION, "content-location", false)                                                                     \
+    X(CONTENT_RANGE, "content-range", false)                                                                           \
+    X(CONTENT_TYPE, "content-type", false)                                                                             \
+    X(COOKIE, "cookie", false)                                                                                         \
+    X(DATE, "date", false)                                                                                             \
+    X(ETAG, "etag", false)                                                                                             \
+    X(EXPECT, "expect", false)                                                                                         \
+    X(EXPIRES, "expires", false)                                                                                       \
+    X(FORWARDED, "forwarded", false)                                                                                   \
+    X(HOST, "host", false)                                                                                             \
+    X(IF_MATCH, "if-match", false)                                                                                     \
+    X(IF_MODIFIED_SINCE, "if-modified-since", false)                                                                   \
+    X(IF_NONE_MATCH, "if-none-match", false)                                                                           \
+    X(IF_RANGE, "if-range", false)                                                                                     \
+    X(IF_UNMODIFIED_SINCE, "if-unmodified-since", false)                                                               \
+    X(KEEP_ALIVE, "keep-alive", true)                                                                                  \
+    X(LAST_MODIFIED, "last-modified", false)                                                                           \
+    X(LOCATION, "location", false)                                                                                     \
+    X(MAX_FORWARDS, "max-forwards", false)                                                                             \
+    X(ORIGIN, "origin", false)                                                                                         \
+    X(PRAGMA, "pragma", false)                                                                                         \
+    X(PROXY_AUTHENTICATE, "proxy-authenticate", true)                                                                  \
+    X(PROXY_AUTHENTICATION_INFO, "proxy-authentication-info", true)                                                    \
+    X(PROXY_AUTHORIZATION, "proxy-authorization", true)                                                                \
+    X(PROXY_CONNECTION, "proxy-connection", true)                                                                      \
+    X(RANGE, "range", false)                                                                                           \
+    X(RATELIMIT, "ratelimit", false)                                                                                   \
+    X(RATELIMIT_POLICY, "ratelimit-policy", false)                                                                     \
+    X(RETRY_AFTER, "retry-after", false)                                                                               \
+    X(SERVER, "server", false)                                                                                         \
+    X(SET_COOKIE, "set-cookie", false)                                                                                 \
+    X(TE, "te", true)                                                                                                  \
+    X(TRACEPARENT, "traceparent", false)                                                                               \
+    X(TRAILER, "trailer", true)                                                                                        \
+    X(TRANSFER_ENCODING, "transfer-encoding", true)                                                                    \
+    X(UPGRADE, "upgrade", true)                                                                                        \
+    X(USER_AGENT, "user-agent", false)                                                                                 \
+    X(VARY, "vary", false)                                                                                             \
+    X(VIA, "via", false)                                                                                               \
+    X(WWW_AUTHENTICATE, "www-authenticate", false)                                                                     \
+    X(X_CACHE, "x-cache", false)                                                                                       \
+    X(X_CACHE_AGE, "x-cache-age", false)                                                                               \
+    X(X_FORWARDED_FOR, "x-forwarded-for", false)                                                                       \
+    X(X_FORWARDED_HOST, "x-forwarded-host", false)                                                                     \
+    X(X_FORWARDED_PORT, "x-forwarded-port", false)                                                                     \
+    X(X_FORWARDED_PREFIX, "x-forwarded-prefix", false)                                                                 \
+    X(X_FORWARDED_PROTO, "x-forwarded-proto", false)                                                                   \
+    X(X_FORWARDED_SCHEME, "x-forwarded-scheme", false)                                                                 \
+    X(X_FORWARDED_SERVER, "x-forwarded-server", false)                                                                 \
+    X(X_FORWARDED_SSL, "x-forwarded-ssl", false)                                                                       \
+    X(X_HTTP_METHOD_OVERRIDE, "x-http-method-override", false)                                                         \
+    X(X_ORIGINAL_HOST, "x-original-host", false)                                                                       \
+    X(X_ORIGINAL_URL, "x-original-url", false)                                                                         \
+    X(X_RATELIMIT_LIMIT, "x-ratelimit-limit", false)                                                                   \
+    X(X_RATELIMIT_REMAINING, "x-ratelimit-remaining", false)                                                           \
+    X(X_RATELIMIT_RESET, "x-ratelimit-reset", false)                                                                   \
+    X(X_REAL_IP, "x-real-ip", false)                                                                                   \
+    X(X_REQUEST_ID, "x-request-id", false)                                                                             \
+    X(X_REWRITE_URL, "x-rewrite-url", false)
+
+enum gw_field_name {
+    GW_FIELD_OTHER,
+#define GW_FIELD_ENUM(NAME, name, hop) GW_FIELD_##NAME,
+    GW_FIELDS(GW_FIELD_ENUM)
+#undef GW_FIELD_ENUM
+        GW_FIELD_COUNT
+};
+
+/* X(NAME, safe, idempotent): RFC 9110 §9.2. Others are GW_METHOD_OTHER: forwarded as they came, neither safe nor idempotent. */
+#define GW_METHODS(X)                                                                                                  \
+    X(GET, true, true)                                                                                                 \
+    X(HEAD, true, true)                                                                                                \
+    X(POST, false, false)                                                                                              \
+    X(PUT, false, true)                                                                                                \
+    X(DELETE, false, true)                                                                                             \
+    X(OPTIONS, true, true)                                                                                             \
+    X(PATCH, false, false)                                                                                             \
+    X(TRACE, true, true)                                                                                               \
+    X(CONNECT, false, false)
+
+enum gw_method {
+    GW_METHOD_OTHER,
+#define GW_METHOD_ENUM(NAME, safe, idempotent) GW_METHOD_##NAME,
+    GW_METHODS(GW_METHOD_ENUM)
+#undef GW_METHOD_ENUM
+        GW_METHOD_COUNT
+};
+
+/* How the body's end is told (RFC 9112 §6.3). */
+enum gw_framing {
+    GW_FRAMING_NONE,        /* no body */
+    GW_FRAMING_LENGTH,      /* content_length bytes; may be 0 */
+    GW_FRAMING_CHUNKED,
+    GW_FRAMING_UNTIL_CLOSE, /* responses only */
+};
+
+struct gw_field {
+    struct gw_slice name;  /* as received */
+    struct gw_slice value; /* without the white space around it */
+    uint8_t id;            /* enum gw_field_name */
+    bool dropped;          /* not forwarded: hop-by-hop, named by Connection, or removed by a filter */
+};
+
+struct gw_head {
+    /* requests */
+    enum gw_method method;
+    struct gw_slice method_text;
+    struct gw_slice target;    /* as received */
+    struct gw_slice path;      /* of origin-form and absolute-form; "/" where empty; "*" for OPTIONS * */
+    struct gw_slice query;     /* without '?'; at == NULL where there is none ("?" alone: length 0, at set) */
+    struct gw_slice authority; /* of absolute-form, else Host's value; may be empty (1.0) */
+    bool expects_continue;
+
+    /* responses */
+    int status;
+    struct gw_slice reason;
+
+    /* both */
+    uint8_t version_minor;  /* 0 or 1 */
+    bool keep_alive;        /* the sender's wish, by version and Connection */
+    bool wants_upgrade;     /* Connection: upgrade and Upgrade are both there */
+    enum gw_framing framing;
+    uint64_t content_length; /* GW_FRAMING_LENGTH; for a response to HEAD or a 304: what Content-Length says, UINT64_MAX if absent */
+
+    struct gw_field *fields;
+    unsigned count, capacity;
+    uint8_t first[GW_FIELD_COUNT]; /* index + 1 of the first field of that name; 0: none, or beyond 254: then search */
+};
+
+enum gw_method gw_method_of(struct gw_slice text);
+/* "GET"; "_OTHER" for GW_METHOD_OTHER: bounded label values. */
+const char *gw_method_name(enum gw_method method);
+bool gw_method_is_safe(enum gw_method method);
+bool gw_method_is_idempotent(enum gw_method method);
+
+/* The number of a name in any case. */
+enum gw_field_name gw_field_name_of(struct gw_slice name);
+/* "cache-control" */
+struct gw_slice gw_field_name_text(enum gw_field_name id);
+
+/* Empties it. Fields lie in the arena. */
+void gw_head_init(struct gw_head *head);
+/* Adds a field at the end; name and value must live as long as the head. False at the arena's bound. */
+bool gw_head_add(struct gw_head *head, struct gw_arena *arena, struct gw_slice name, struct gw_slice value) GW_MUST_CHECK;
+/* The first field of a name that is not dropped, or NULL; then the next of the same name. */
+struct gw_field *gw_head_find(const struct gw_head *head, enum gw_field_name id);
+struct gw_field *gw_head_find_next(const struct gw_head *head, const struct gw_field *after);
+/* By name, for names of the configuration; the first not dropped, or NULL. */
+struct gw_field *gw_head_find_named(const struct gw_head *head, struct gw_slice name);
+/* Value of the first, or the absent slice. */
+struct gw_slice gw_head_value(const struct gw_head *head, enum gw_field_name id);
+/* Marks all of a name dropped. */
+void gw_head_drop(struct gw_head *head, enum gw_field_name id);
+/* Marks every hop-by-hop field dropped, and those that Connection names (RFC 9110 §7.6.1); never Host, Content-Length or others
+ * without which the message would mean something else (naming them there is ignored). */
+void gw_head_drop_hop_by_hop(struct gw_head *head);
+/* Has one of the fields of this name the list element `token` (any case)? */
+bool gw_head_has_token(const struct gw_head *head, enum gw_field_name id, struct gw_slice token);
+/* A deep copy, dropped fields left out, into another arena. False at its bound. */
+bool gw_head_copy(struct gw_head *to, const struct gw_head *from, struct gw_arena *arena) GW_MUST_CHECK;
+/* "Name: value\r\n" for every field that is not dropped, but for Content-Length: framing is the writer's. */
+void gw_head_put_fields(const struct gw_head *head, struct gw_buffer *buffer);
+
+/* The standard reason phrase, or "" (RFC 9112 §4 allows an empty one). */
+struct gw_slice gw_status_reason(int status);
+
+#endif
