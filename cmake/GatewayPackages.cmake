@@ -24,7 +24,7 @@ gw_find_package(crypto libcrypto libssl-dev)
 
 # llhttp: Debian 13 has a library; Debian 12 has its C sources in node-llhttp, compiled here as they are, in strict mode.
 add_library(llhttp INTERFACE)
-find_path(LLHTTP_INCLUDE llhttp.h PATHS /usr/include /usr/include/llhttp NO_DEFAULT_PATH)
+find_path(LLHTTP_INCLUDE llhttp.h PATHS /usr/include /usr/include/llhttp /usr/share/include/llhttp NO_DEFAULT_PATH)
 find_library(LLHTTP_LIBRARY llhttp)
 find_path(LLHTTP_SOURCES llhttp.c PATHS /usr/share/llhttp NO_DEFAULT_PATH)
 if(LLHTTP_LIBRARY AND LLHTTP_INCLUDE)

@@ -1,0 +1,115 @@
+#include "base/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+static void map_ipv4(struct gw_address *address, const void *four)
+{
+    memcpy(address->bytes, mapped_prefix, 12);
+    memcpy(address->bytes + 12, four, 4);
+}
+
+bool gw_address_of_socket(struct gw_address *address, const struct sockaddr *socket)
+{
+    if (socket->sa_family == AF_INET) {
+        struct sockaddr_in ipv4;
+        memcpy(&ipv4, socket, sizeof ipv4);
+        map_ipv4(address, &ipv4.sin_addr);
+        return true;
+    }
+    if (socket->sa_family == AF_INET6) {
+        struct sockaddr_in6 ipv6;
+        memcpy(&ipv6, socket, sizeof ipv6);
+        memcpy(address->bytes, &ipv6.sin6_addr, 16);
+        return true;
+    }
+    memset(address->bytes, 0, 16);
+    return false;
+}
+
+static bool parse_plain(struct gw_address *address, struct gw_slice text)
+{
+    char terminated[GW_ADDRESS_TEXT_BYTES];
+    uint8_t four[4];
+    if (text.length == 0 || text.length >= sizeof terminated || memchr(text.at, 0, text.length))
+        return false;
+    memcpy(terminated, text.at, text.length);
+    terminated[text.length] = 0;
+    if (inet_pton(AF_INET, terminated, four) == 1) {
+        map_ipv4(address, four);
+        return true;
+    }
+    return inet_pton(AF_INET6, terminated, address->bytes) == 1;
+}
+
+static struct gw_slice before(struct gw_slice text, char c)
+{
+    const char *at = text.length ? memchr(text.at, c, text.length) : NULL;
+    return at ? gw_slice_of(text.at, (size_t)(at - text.at)) : text;
+}
+
+bool gw_address_parse(struct gw_address *address, struct gw_slice text, bool with_port)
+{
+    if (text.length >= 2 && text.at[0] == '[') {
+        struct gw_slice inside = before(gw_slice_of(text.at + 1, text.length - 1), ']');
+        size_t after = inside.length + 2;
+        if (after > text.length || (after < text.length && !(with_port && text.at[after] == ':')))
+            return false;
+        return parse_plain(address, before(inside, '%'));
+    }
+    const char *colon = text.length ? memchr(text.at, ':', text.length) : NULL;
+    bool one_colon = colon && !memchr(colon + 1, ':', text.length - (size_t)(colon + 1 - text.at));
+    if (with_port && one_colon)
+        text = before(text, ':');
+    return parse_plain(address, before(text, '%'));
+}
+
+bool gw_address_is_ipv4(const struct gw_address *address)
+{
+    return memcmp(address->bytes, mapped_prefix, 12) == 0;
+}
+
+size_t gw_address_print(const struct gw_address *address, char *text)
+{
+    bool ipv4 = gw_address_is_ipv4(address);
+    if (!inet_ntop(ipv4 ? AF_INET : AF_INET6, address->bytes + (ipv4 ? 12 : 0), text, GW_ADDRESS_TEXT_BYTES))
+        text[0] = 0;
+    return strlen(text);
+}
+
+static void clear_host_bits(struct gw_address *address, unsigned prefix_bits)
+{
+    for (unsigned i = 0; i < 16; i++) {
+        unsigned kept = prefix_bits > 8 * i ? prefix_bits - 8 * i : 0;
+        if (kept < 8)
+            address->bytes[i] &= (uint8_t)(0xff00u >> kept);
+    }
+}
+
+bool gw_network_parse(struct gw_network *network, struct gw_slice text)
+{
+    struct gw_slice host = before(text, '/');
+    if (!gw_address_parse(&network->address, host, false))
+        return false;
+    bool ipv4 = gw_address_is_ipv4(&network->address) && !memchr(host.at, ':', host.length);
+    uint64_t bits = ipv4 ? 32 : 128;
+    if (host.length < text.length) {
+        struct gw_slice digits = gw_slice_of(text.at + host.length + 1, text.length - host.length - 1);
+        if (!gw_slice_to_uint64(digits, &bits) || bits > (ipv4 ? 32u : 128u))
+            return false;
+    }
+    network->prefix_bits = (uint8_t)(bits + (ipv4 ? 96 : 0));
+    clear_host_bits(&network->address, network->prefix_bits);
+    return true;
+}
+
+bool gw_network_has(const struct gw_network *network, const struct gw_address *address)
+{
+    unsigned whole = network->prefix_bits / 8, rest = network->prefix_bits % 8;
+    if (memcmp(network->address.bytes, address->bytes, whole) != 0)
+        return false;
+    return rest == 0 || ((network->address.bytes[whole] ^ address->bytes[whole]) & (0xff00u >> rest) & 0xff) == 0;
+}

@@ -1,0 +1,59 @@
+#include "base/mailbox.h"
+
+#include <stdbool.h>
+
+static void deliver_all(struct gw_mailbox *mailbox)
+{
+    uv_mutex_lock(&mailbox->lock);
+    struct gw_letter *letter = mailbox->first;
+    mailbox->first = NULL;
+    mailbox->last = &mailbox->first;
+    uv_mutex_unlock(&mailbox->lock);
+    while (letter) {
+        struct gw_letter *next = letter->next;
+        letter->deliver(letter);
+        letter = next;
+    }
+}
+
+static void on_async(uv_async_t *async)
+{
+    deliver_all(async->data);
+}
+
+int gw_mailbox_open(struct gw_mailbox *mailbox, uv_loop_t *loop)
+{
+    int result = uv_mutex_init(&mailbox->lock);
+    if (result)
+        return result;
+    mailbox->first = NULL;
+    mailbox->last = &mailbox->first;
+    result = uv_async_init(loop, &mailbox->async, on_async);
+    mailbox->async.data = mailbox;
+    if (result)
+        uv_mutex_destroy(&mailbox->lock);
+    return result;
+}
+
+void gw_mailbox_close(struct gw_mailbox *mailbox)
+{
+    deliver_all(mailbox);
+    uv_close((uv_handle_t *)&mailbox->async, NULL);
+}
+
+void gw_mailbox_free(struct gw_mailbox *mailbox)
+{
+    uv_mutex_destroy(&mailbox->lock);
+}
+
+void gw_mailbox_post(struct gw_mailbox *mailbox, struct gw_letter *letter)
+{
+    letter->next = NULL;
+    uv_mutex_lock(&mailbox->lock);
+    bool was_empty = mailbox->first == NULL;
+    *mailbox->last = letter;
+    mailbox->last = &letter->next;
+    uv_mutex_unlock(&mailbox->lock);
+    if (was_empty)
+        uv_async_send(&mailbox->async);
+}

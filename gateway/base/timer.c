@@ -1,0 +1,117 @@
+#include "base/timer.h"
+
+static uint64_t slot_now(const struct gw_timers *timers)
+{
+    return uv_now(timers->loop) / GW_TIMER_SLOT_MS;
+}
+
+static void mark(struct gw_timers *timers, unsigned slot)
+{
+    timers->occupied[slot / 64] |= UINT64_C(1) << slot % 64;
+}
+
+/* The next slot after `after` whose bit is set, counted on from it; UINT64_MAX if none is. */
+static uint64_t next_occupied(const struct gw_timers *timers, uint64_t after)
+{
+    for (unsigned step = 1; step <= GW_TIMER_SLOTS;) {
+        unsigned slot = (unsigned)((after + step) % GW_TIMER_SLOTS);
+        uint64_t word = timers->occupied[slot / 64] >> slot % 64;
+        if (word)
+            return after + step + (unsigned)__builtin_ctzll(word);
+        step += 64 - slot % 64;
+    }
+    return UINT64_MAX;
+}
+
+static void on_handle(uv_timer_t *handle);
+
+static void arm(struct gw_timers *timers, uint64_t slot)
+{
+    timers->armed_slot = slot;
+    if (slot == UINT64_MAX) {
+        uv_timer_stop(&timers->handle);
+        return;
+    }
+    /* A slot is due when it is over: never early. */
+    uint64_t at_ms = (slot + 1) * GW_TIMER_SLOT_MS, now = uv_now(timers->loop);
+    uv_timer_start(&timers->handle, on_handle, at_ms > now ? at_ms - now : 0, 0);
+}
+
+/* Fires what is due in one slot; what belongs to a later round stays. A timer that is started meanwhile goes to a later
+ * slot, or to this slot for a later round. */
+static void run_slot(struct gw_timers *timers, uint64_t slot)
+{
+    struct gw_list *ring = &timers->slots[slot % GW_TIMER_SLOTS], due;
+    gw_list_init(&due);
+    gw_list_each_safe(link, ring)
+    {
+        struct gw_timer *timer = GW_CONTAINER(link, struct gw_timer, link);
+        if (timer->due_at_slot <= slot) {
+            gw_list_remove(link);
+            gw_list_push_back(&due, link);
+        }
+    }
+    if (gw_list_is_empty(ring))
+        timers->occupied[slot % GW_TIMER_SLOTS / 64] &= ~(UINT64_C(1) << slot % 64);
+    while (!gw_list_is_empty(&due)) {
+        struct gw_timer *timer = GW_CONTAINER(due.next, struct gw_timer, link);
+        gw_timer_stop(timer);
+        timer->on_due(timer);
+    }
+}
+
+static void on_handle(uv_timer_t *handle)
+{
+    struct gw_timers *timers = handle->data;
+    uint64_t over = slot_now(timers); /* slots before this one are over */
+    timers->armed_slot = UINT64_MAX;
+    if (over > timers->done_slot + GW_TIMER_SLOTS + 1)
+        timers->done_slot = over - GW_TIMER_SLOTS -
+                            1; /* a long sleep: each slot once is enough, due is compared with `over` */
+    while (timers->done_slot + 1 < over) {
+        uint64_t next = next_occupied(timers, timers->done_slot);
+        if (next == UINT64_MAX || next >= over) {
+            timers->done_slot = over - 1;
+            break;
+        }
+        timers->done_slot = next;
+        run_slot(timers, next);
+    }
+    arm(timers, next_occupied(timers, timers->done_slot));
+}
+
+int gw_timers_open(struct gw_timers *timers, uv_loop_t *loop)
+{
+    timers->loop = loop;
+    for (unsigned i = 0; i < GW_TIMER_SLOTS; i++)
+        gw_list_init(&timers->slots[i]);
+    for (unsigned i = 0; i < GW_COUNT(timers->occupied); i++)
+        timers->occupied[i] = 0;
+    timers->done_slot = slot_now(timers);
+    timers->armed_slot = UINT64_MAX;
+    timers->handle.data = timers;
+    int result = uv_timer_init(loop, &timers->handle);
+    timers->handle.data = timers;
+    return result;
+}
+
+void gw_timers_close(struct gw_timers *timers)
+{
+    uv_close((uv_handle_t *)&timers->handle, NULL);
+}
+
+void gw_timer_start(struct gw_timers *timers, struct gw_timer *timer, uint64_t after_ms)
+{
+    gw_timer_stop(timer);
+    if (timers->armed_slot == UINT64_MAX && slot_now(timers) > timers->done_slot + 1 &&
+        next_occupied(timers, timers->done_slot) == UINT64_MAX)
+        timers->done_slot = slot_now(timers) - 1; /* nothing was running: skip what passed */
+    uint64_t due = (uv_now(timers->loop) + after_ms) / GW_TIMER_SLOT_MS;
+    if (due <= timers->done_slot)
+        due = timers->done_slot + 1;
+    timer->due_at_slot = due;
+    gw_list_push_back(&timers->slots[due % GW_TIMER_SLOTS], &timer->link);
+    mark(timers, (unsigned)(due % GW_TIMER_SLOTS));
+    if (due < timers->armed_slot)
+        arm(timers, due);
+}
