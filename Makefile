@@ -1,0 +1,83 @@
+# Every habit of the project is a target here; CI calls the same ones. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+JOBS ?= $(shell nproc)
+# Integration tests mostly wait for sockets: more of them than cores may run.
+TEST_JOBS ?= $(shell echo $$(( 2 * $$(nproc) )))
+ROUNDS ?= 5
+SECONDS ?= 3
+CTEST := ctest --output-on-failure --no-tests=error --parallel $(TEST_JOBS)
+OURS := git ls-files --cached --others --exclude-standard
+
+.PHONY: help run test build bench test-coverage clean format lint asan tsan docs deps
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: ## install what is missing, build, run the gateway (BACKEND_URL, GATEWAY_PORT; else with the example backend)
+	@scripts/install-packages build run
+	@$(MAKE) build
+	@scripts/run
+
+test: ## all tests: as released, under ASan and UBSan, and what threads share under TSan
+	@scripts/install-packages build run test
+	@cmake --preset release >/dev/null && cmake --build build --parallel $(JOBS)
+	@$(CTEST) --test-dir build
+	@$(MAKE) asan
+	@$(MAKE) tsan
+
+build: ## the release binary, ./visara-gateway
+	@scripts/install-packages build
+	@cmake --preset release >/dev/null
+	@cmake --build build --parallel $(JOBS) --target visara-gateway
+	@cp build/gateway/visara-gateway .visara-gateway.new && mv -f .visara-gateway.new visara-gateway
+
+bench: ## req/s, p50, p99 and CPU per request beside nginx in the same run (ROUNDS, SECONDS)
+	@scripts/install-packages build run bench
+	@$(MAKE) build
+	@ROUNDS=$(ROUNDS) BENCH_SECONDS=$(SECONDS) /usr/bin/python3 tests/bench/bench.py
+
+test-coverage: ## all tests with line and branch coverage; report in build-coverage/report/index.html
+	@scripts/install-packages build run test coverage
+	@cmake --preset coverage >/dev/null && cmake --build build-coverage --parallel $(JOBS)
+	@find build-coverage -name '*.gcda' -delete
+	@$(CTEST) --test-dir build-coverage
+	@mkdir -p build-coverage/report
+	@gcovr --root . --filter gateway/ --object-directory build-coverage --print-summary \
+	    --html-details build-coverage/report/index.html --txt build-coverage/report/summary.txt
+	@cat build-coverage/report/summary.txt
+
+clean: ## remove everything that was built
+	@rm -rf build build-* visara-gateway .visara-gateway.new
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+format: ## clang-format on all C sources
+	@scripts/install-packages lint
+	@$(OURS) '*.c' '*.h' | xargs clang-format -i
+
+lint: ## formatting, warnings of clang as errors, syntax of scripts
+	@scripts/install-packages build test lint
+	@$(OURS) '*.c' '*.h' | xargs clang-format --dry-run -Werror
+	@cmake --preset clang >/dev/null && cmake --build build-clang --parallel $(JOBS)
+	@$(OURS) '*.py' | xargs /usr/bin/python3 -m pyflakes
+	@for script in scripts/* .ci/run; do bash -n "$$script"; done
+
+asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/install-packages build run test
+	@cmake --preset asan >/dev/null && cmake --build build-asan --parallel $(JOBS)
+	@$(CTEST) --test-dir build-asan
+
+tsan: ## what threads share, under ThreadSanitizer
+	@scripts/install-packages build run test
+	@cmake --preset tsan >/dev/null && cmake --build build-tsan --parallel $(JOBS)
+	@$(CTEST) --test-dir build-tsan --label-regex threads
+
+docs: build ## write docs/configuration.md from the table of keys
+	@./visara-gateway --print-config-docs > build/configuration.md
+	@mv build/configuration.md docs/configuration.md
+
+deps: ## install every Debian package that any target needs
+	@scripts/install-packages build run test bench coverage lint
