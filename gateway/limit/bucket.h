@@ -1,9 +1,10 @@
 /* bucket.h: the token bucket's arithmetic (LIMITS: n tokens per period, capacity burst).
  *
- * Data     A bucket is one number, the instant at which it is full again: tokens = burst - (full_at - now) * n / period. It is
- *          held as microseconds and a rest in 1/n µs, so that nothing is lost at 700,000/s or at 1/h. All zero is a full bucket.
- * Rules    An instant in the past is a full bucket. A bucket that would be full more than a whole refill from now (the clock went back) is
- *          set to now + a whole refill, also when it refuses.
+ * Data     A bucket is one number, the instant at which it is full again: tokens = burst - (full_at - now) * n /
+ *          period. It is held as microseconds and a rest in 1/n µs, so that nothing is lost at 700,000/s or at 1/h.
+ *          All zero is a full bucket.
+ * Rules    An instant in the past is a full bucket. A bucket that would be full more than a whole refill from now
+ *          (the clock went back) is set to now + a whole refill, also when it refuses.
  * Threads  Pure: time is an argument, on one clock that the caller keeps to. */
 #ifndef GW_LIMIT_BUCKET_H
 #define GW_LIMIT_BUCKET_H
@@ -31,9 +32,11 @@ struct gw_bucket_answer {
 };
 
 /* Could `cost` be taken? Changes nothing but for the clamp. */
-struct gw_bucket_answer gw_bucket_look(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us);
+struct gw_bucket_answer gw_bucket_look(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost,
+                                       uint64_t now_us);
 /* Takes it, if it is there. */
-struct gw_bucket_answer gw_bucket_take(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us);
+struct gw_bucket_answer gw_bucket_take(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost,
+                                       uint64_t now_us);
 /* Takes it in any case, but never below empty. */
 void gw_bucket_charge(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us);
 

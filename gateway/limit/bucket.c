@@ -1,0 +1,92 @@
+/* bucket.c: everything is counted in parts, a part being 1/n µs. Then a token takes exactly period_us parts to come and
+ * a µs brings exactly n, so every sum is one of integers and only what is told (whole tokens, µs) is ever rounded. A
+ * year in parts of 1/10^9 µs needs 75 bits; most amounts fit into 64, and dividing those is several times cheaper. */
+#include "limit/bucket.h"
+
+__extension__ typedef unsigned __int128 parts;
+
+static uint64_t divide(parts amount, uint64_t by)
+{
+    if (amount >> 64)
+        return (uint64_t)(amount / by);
+    return (uint64_t)amount / by;
+}
+
+static uint64_t divide_up(parts amount, uint64_t by)
+{
+    return divide(amount + (by - 1), by);
+}
+
+static parts tokens(const struct gw_bucket_rate *rate, uint64_t count)
+{
+    return (parts)count * rate->period_us;
+}
+
+/* What the bucket lacks to be full. */
+static parts lack_of(const struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us)
+{
+    if (bucket->full_at_us < now_us)
+        return 0;
+    return (parts)(bucket->full_at_us - now_us) * rate->n + bucket->rest;
+}
+
+static void set_lack(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us, parts lack)
+{
+    uint64_t us = divide(lack, rate->n);
+    bucket->full_at_us = now_us + us;
+    bucket->rest = (uint64_t)(lack - (parts)us * rate->n);
+}
+
+/* More than a whole bucket can only be lacking by a clock that went back. It must be stored at once: a refusal that
+ * left it would be followed by nothing but refusals until the clock is there again. */
+static parts clamped_lack(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us)
+{
+    parts lack = lack_of(bucket, rate, now_us), whole = tokens(rate, rate->burst);
+    if (lack <= whole)
+        return lack;
+    set_lack(bucket, rate, now_us, whole);
+    return whole;
+}
+
+static struct gw_bucket_answer answer_of(const struct gw_bucket_rate *rate, parts lack, parts missing)
+{
+    return (struct gw_bucket_answer) {
+        .allowed = missing == 0,
+        .remaining = divide(tokens(rate, rate->burst) - lack, rate->period_us),
+        .next_us = missing ? divide_up(missing, rate->n) : 0,
+        .full_after_us = lack ? divide_up(lack, rate->n) : 0,
+    };
+}
+
+/* How much must come before `cost` can be taken from a bucket that lacks `lack`. */
+static parts missing_for(const struct gw_bucket_rate *rate, uint64_t cost, parts lack)
+{
+    parts after = lack + tokens(rate, cost), whole = tokens(rate, rate->burst);
+    return after > whole ? after - whole : 0;
+}
+
+struct gw_bucket_answer gw_bucket_look(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost,
+                                       uint64_t now_us)
+{
+    parts lack = clamped_lack(bucket, rate, now_us);
+    return answer_of(rate, lack, missing_for(rate, cost, lack));
+}
+
+struct gw_bucket_answer gw_bucket_take(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost,
+                                       uint64_t now_us)
+{
+    parts lack = clamped_lack(bucket, rate, now_us);
+    parts missing = missing_for(rate, cost, lack);
+    if (!missing) {
+        lack += tokens(rate, cost);
+        set_lack(bucket, rate, now_us, lack);
+    }
+    return answer_of(rate, lack, missing);
+}
+
+void gw_bucket_charge(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us)
+{
+    parts lack = clamped_lack(bucket, rate, now_us) + tokens(rate, cost);
+    parts whole = tokens(rate, rate->burst);
+    set_lack(bucket, rate, now_us, lack < whole ? lack : whole);
+}

@@ -1,0 +1,318 @@
+/* clients.c: a hash table in stripes, each with its own lock and one block of memory.
+ *
+ * Block    Entries of one cache line each, then the heads of the chains, which hold indices: the block can be moved
+ *          to grow, and a table for 100,000 clients begins at 8 KiB. A chain goes by the low half of the hash, the
+ *          stripe by the high half; the hash is seeded, so nobody outside can aim at one stripe.
+ * Forget   Entries are replaced, never freed. Where a stripe's block is used up, a hand walks on over a few entries:
+ *          a full bucket among them is replaced even before the block grows, so that memory follows the clients that
+ *          are active, not those ever seen.
+ * Locks    A request's stripes are locked in the order of their addresses.
+ * Time     A worker reads the clock before it waits for a lock, so instants arrive out of order. Taken as they come,
+ *          a late one would look like a clock set back, and the bucket's clamp would grant the difference, again and
+ *          again. A stripe's time only rises. */
+#include "limit/clients.h"
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include "base/hash.h"
+#include "base/random.h"
+
+enum {
+    STRIPES_MOST = 64,
+    STRIPE_CLIENTS_LEAST = 1024, /* where there is more than one stripe */
+    ENTRIES_FIRST = 8,           /* a stripe's first block */
+    LOOKS = 8, /* entries looked at to find one to forget; more than a request can hold on to beside its new one */
+    LINE_BYTES = 64,
+};
+
+static_assert((int)LOOKS >= (int)GW_CLIENT_ASKS && ENTRIES_FIRST >= LOOKS, "a request must not forget its own entries");
+
+struct entry {
+    struct gw_bucket bucket;
+    uint32_t next; /* of its chain: index + 1; 0 at the end */
+    uint32_t hash; /* low half */
+    uint32_t policy;
+    uint8_t length;
+    uint8_t bytes[32];
+};
+
+static_assert(sizeof(struct entry) == LINE_BYTES, "an entry is a cache line");
+
+struct stripe {
+    _Alignas(2 * LINE_BYTES) pthread_mutex_t lock; /* two lines: the neighbour is prefetched with it */
+    uint32_t bound;                                /* entries at most */
+
+    uint32_t used, allocated; /* entries; used is also gw_clients_count's */
+    uint32_t hand;            /* next index to look at */
+    uint32_t chain_mask;      /* heads - 1 */
+    struct entry *entries;    /* the block; NULL at first */
+    uint32_t *heads;          /* within the block */
+    uint64_t now_us;          /* the latest instant seen */
+};
+
+struct gw_clients {
+    uint64_t seed;
+    uint32_t stripe_mask; /* stripes - 1 */
+
+    struct stripe stripes[];
+};
+
+/* Where one ask of a request lies. */
+struct place {
+    struct stripe *stripe;
+    uint32_t hash;
+    uint32_t at; /* index + 1 of its entry; 0: none */
+};
+
+static size_t rounded_up(size_t bytes, size_t to)
+{
+    return (bytes + to - 1) / to * to;
+}
+
+struct gw_clients *gw_clients_create(unsigned max_clients)
+{
+    unsigned stripes = 1, bound = max_clients > GW_CLIENTS_LEAST ? max_clients : GW_CLIENTS_LEAST;
+    while (stripes < STRIPES_MOST && bound / (2 * stripes) >= STRIPE_CLIENTS_LEAST)
+        stripes *= 2;
+    size_t bytes = sizeof(struct gw_clients) + stripes * sizeof(struct stripe);
+    struct gw_clients *clients = aligned_alloc(_Alignof(struct gw_clients),
+                                               rounded_up(bytes, _Alignof(struct gw_clients)));
+    if (!clients)
+        return NULL;
+    memset(clients, 0, bytes);
+    clients->seed = gw_random_seed();
+    clients->stripe_mask = stripes - 1;
+    for (unsigned i = 0; i < stripes; i++) {
+        pthread_mutex_init(&clients->stripes[i].lock, NULL);
+        clients->stripes[i].bound = bound / stripes + (i < bound % stripes);
+    }
+    return clients;
+}
+
+void gw_clients_destroy(struct gw_clients **clients)
+{
+    if (!*clients)
+        return;
+    for (unsigned i = 0; i <= (*clients)->stripe_mask; i++) {
+        pthread_mutex_destroy(&(*clients)->stripes[i].lock);
+        free((*clients)->stripes[i].entries);
+    }
+    free(*clients);
+    *clients = NULL;
+}
+
+unsigned gw_clients_count(struct gw_clients *clients)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i <= clients->stripe_mask; i++) {
+        pthread_mutex_lock(&clients->stripes[i].lock);
+        count += clients->stripes[i].used;
+        pthread_mutex_unlock(&clients->stripes[i].lock);
+    }
+    return count;
+}
+
+static void link_entry(struct stripe *stripe, uint32_t index)
+{
+    struct entry *entry = &stripe->entries[index];
+    uint32_t *head = &stripe->heads[entry->hash & stripe->chain_mask];
+    entry->next = *head;
+    *head = index + 1;
+}
+
+static void unlink_entry(struct stripe *stripe, uint32_t index)
+{
+    struct entry *entry = &stripe->entries[index];
+    uint32_t *link = &stripe->heads[entry->hash & stripe->chain_mask];
+    while (*link != index + 1)
+        link = &stripe->entries[*link - 1].next;
+    *link = entry->next;
+}
+
+/* Index + 1 of the key's entry, or 0. */
+static uint32_t find_entry(const struct stripe *stripe, const struct gw_client_key *key, uint32_t hash)
+{
+    if (!stripe->entries)
+        return 0;
+    uint32_t at = stripe->heads[hash & stripe->chain_mask];
+    while (at) {
+        const struct entry *entry = &stripe->entries[at - 1];
+        if (entry->hash == hash && entry->policy == key->policy && entry->length == key->length &&
+            memcmp(entry->bytes, key->bytes, key->length) == 0)
+            return at;
+        at = entry->next;
+    }
+    return 0;
+}
+
+/* Twice the entries, up to the bound. False at the bound and when memory is out. */
+static bool grow_block(struct stripe *stripe)
+{
+    uint32_t allocated = stripe->allocated ? stripe->allocated * 2 : ENTRIES_FIRST, heads = ENTRIES_FIRST;
+    if (allocated > stripe->bound)
+        allocated = stripe->bound;
+    if (allocated <= stripe->allocated)
+        return false;
+    while (heads < allocated)
+        heads *= 2;
+    size_t entry_bytes = allocated * sizeof(struct entry), head_bytes = heads * sizeof(uint32_t);
+    struct entry *entries = aligned_alloc(LINE_BYTES, rounded_up(entry_bytes + head_bytes, LINE_BYTES));
+    if (!entries)
+        return false;
+    if (stripe->used)
+        memcpy(entries, stripe->entries, stripe->used * sizeof(struct entry));
+    free(stripe->entries);
+    stripe->entries = entries;
+    stripe->allocated = allocated;
+    stripe->heads = (uint32_t *)(void *)(entries + allocated);
+    stripe->chain_mask = heads - 1;
+    memset(stripe->heads, 0, head_bytes);
+    for (uint32_t i = 0; i < stripe->used; i++)
+        link_entry(stripe, i);
+    return true;
+}
+
+static bool is_of_request(const struct stripe *stripe, uint32_t index, const struct place *places, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (places[i].stripe == stripe && places[i].at == index + 1)
+            return true;
+    return false;
+}
+
+/* Of the next few entries the first that is full, else the one nearest to it; index + 1, 0 if there is none. Moves the
+ * hand. */
+static uint32_t choose_victim(struct stripe *stripe, const struct place *places, unsigned count)
+{
+    uint32_t best = 0;
+    for (unsigned looked = 0; looked < LOOKS && looked < stripe->used; looked++) {
+        uint32_t index = stripe->hand % stripe->used;
+        stripe->hand = index + 1;
+        uint64_t full_at_us = stripe->entries[index].bucket.full_at_us;
+        if (is_of_request(stripe, index, places, count))
+            continue;
+        if (full_at_us < stripe->now_us)
+            return index + 1;
+        if (!best || full_at_us < stripe->entries[best - 1].bucket.full_at_us)
+            best = index + 1;
+    }
+    return best;
+}
+
+/* A free entry, unlinked: an unused one, a forgotten one. Index + 1, or 0 when memory is out before anything can be
+ * forgotten. */
+static uint32_t free_entry(struct stripe *stripe, const struct place *places, unsigned count)
+{
+    if (stripe->used == stripe->allocated) {
+        uint32_t victim = choose_victim(stripe, places, count);
+        bool is_full = victim && stripe->entries[victim - 1].bucket.full_at_us < stripe->now_us;
+        if (is_full || !grow_block(stripe)) {
+            if (victim)
+                unlink_entry(stripe, victim - 1);
+            return victim;
+        }
+    }
+    return ++stripe->used;
+}
+
+/* A full bucket for the key. */
+static uint32_t add_entry(const struct gw_client_key *key, const struct place *place, const struct place *places,
+                          unsigned count)
+{
+    struct stripe *stripe = place->stripe;
+    uint32_t at = free_entry(stripe, places, count);
+    if (!at)
+        return 0;
+    struct entry *entry = &stripe->entries[at - 1];
+    *entry = (struct entry) { .hash = place->hash, .policy = key->policy, .length = key->length };
+    memcpy(entry->bytes, key->bytes, key->length);
+    link_entry(stripe, at - 1);
+    return at;
+}
+
+static void place_asks(struct gw_clients *clients, const struct gw_client_ask *asks, struct place *places,
+                       unsigned count)
+{
+    static_assert(offsetof(struct gw_client_key, bytes) == 5, "policy, length and bytes are hashed as one run");
+    for (unsigned i = 0; i < count; i++) {
+        const struct gw_client_key *key = &asks[i].key;
+        uint64_t hash = gw_hash(key, offsetof(struct gw_client_key, bytes) + key->length, clients->seed);
+        places[i] = (struct place) { &clients->stripes[(hash >> 32) & clients->stripe_mask], (uint32_t)hash, 0 };
+    }
+}
+
+/* Each of the places' stripes once, in the order of addresses. Returns how many. */
+static unsigned sort_stripes(const struct place *places, unsigned count, struct stripe **sorted)
+{
+    unsigned length = 0;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned at = 0;
+        while (at < length && sorted[at] < places[i].stripe)
+            at++;
+        if (at < length && sorted[at] == places[i].stripe)
+            continue;
+        memmove(sorted + at + 1, sorted + at, (length - at) * sizeof *sorted);
+        sorted[at] = places[i].stripe;
+        length++;
+    }
+    return length;
+}
+
+static void lock_stripes(struct stripe **sorted, unsigned length, uint64_t now_us)
+{
+    for (unsigned i = 0; i < length; i++) {
+        pthread_mutex_lock(&sorted[i]->lock);
+        if (sorted[i]->now_us < now_us)
+            sorted[i]->now_us = now_us;
+    }
+}
+
+static void unlock_stripes(struct stripe **sorted, unsigned length)
+{
+    while (length--)
+        pthread_mutex_unlock(&sorted[length]->lock);
+}
+
+/* Fills every answer; true if nothing refuses. */
+static bool look_at_all(struct gw_client_ask *asks, struct place *places, unsigned count)
+{
+    bool allowed = true;
+    for (unsigned i = 0; i < count; i++) {
+        struct stripe *stripe = places[i].stripe;
+        struct gw_bucket unknown = { 0 };
+        places[i].at = find_entry(stripe, &asks[i].key, places[i].hash);
+        struct gw_bucket *bucket = places[i].at ? &stripe->entries[places[i].at - 1].bucket : &unknown;
+        asks[i].answer = gw_bucket_look(bucket, &asks[i].rate, asks[i].cost, stripe->now_us);
+        if (!asks[i].answer.allowed && !asks[i].shadow)
+            allowed = false;
+    }
+    return allowed;
+}
+
+/* A bucket that is not known is full, so only what is taken needs an entry: a flood that is refused adds none. */
+static void take_from_all(struct gw_client_ask *asks, struct place *places, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct stripe *stripe = places[i].stripe;
+        struct gw_bucket forgotten = { 0 };
+        if (!places[i].at)
+            places[i].at = add_entry(&asks[i].key, &places[i], places, count);
+        struct gw_bucket *bucket = places[i].at ? &stripe->entries[places[i].at - 1].bucket : &forgotten;
+        asks[i].answer = gw_bucket_take(bucket, &asks[i].rate, asks[i].cost, stripe->now_us);
+    }
+}
+
+bool gw_clients_take(struct gw_clients *clients, struct gw_client_ask *asks, unsigned count, uint64_t now_us)
+{
+    struct place places[GW_CLIENT_ASKS];
+    struct stripe *sorted[GW_CLIENT_ASKS];
+    assert(count <= GW_CLIENT_ASKS);
+    place_asks(clients, asks, places, count);
+    unsigned length = sort_stripes(places, count, sorted);
+    lock_stripes(sorted, length, now_us);
+    bool allowed = look_at_all(asks, places, count);
+    if (allowed)
+        take_from_all(asks, places, count);
+    unlock_stripes(sorted, length);
+    return allowed;
+}
