@@ -25,7 +25,11 @@ bool gw_load_command(int argc, char *const *argv, enum gw_command *command, stru
 struct gw_config *gw_load_config(int argc, char *const *argv, char *const *environment,
                                  struct gw_complaint *complaint) GW_MUST_CHECK;
 
-/* Pages on stdout-bound buffers; they never fail but by the buffer's bound. */
+/* The same for a file's text alone, over the defaults: for tests. NULL stands for "{}". */
+struct gw_config *gw_config_of(const char *json, struct gw_complaint *complaint) GW_MUST_CHECK;
+
+/* Pages on stdout-bound buffers; they never fail but by the buffer's bound (64 KiB hold help and docs, 2 MiB any configuration). An
+ * invalid configuration prints nothing: load it first. */
 void gw_load_print_config(int argc, char *const *argv, char *const *environment, struct gw_buffer *page);
 void gw_load_print_help(struct gw_buffer *page);
 void gw_load_print_docs(struct gw_buffer *page);

@@ -1,0 +1,51 @@
+#include <stdlib.h>
+#include "config/config.h"
+
+void gw_config_drop(struct gw_config *config)
+{
+    if (atomic_fetch_sub_explicit(&config->holders, 1, memory_order_acq_rel) != 1)
+        return;
+    gw_arena_free(&config->arena);
+    free(config);
+}
+
+static bool path_matches(struct gw_slice prefix, struct gw_slice path)
+{
+    if (!gw_slice_starts_with(path, prefix))
+        return false;
+    return path.length == prefix.length || prefix.at[prefix.length - 1] == '/' || path.at[prefix.length] == '/';
+}
+
+/* Without port, and without the root's dot ("example.org." is the same host). */
+static struct gw_slice bare_host(struct gw_slice host)
+{
+    bool is_literal = host.length && host.at[0] == '[';
+    const char *end = host.length ? memchr(host.at, is_literal ? ']' : ':', host.length) : NULL;
+    if (end)
+        host.length = (size_t)(end - host.at) + is_literal;
+    if (host.length && host.at[host.length - 1] == '.')
+        host.length--;
+    return host;
+}
+
+static bool host_matches(struct gw_slice pattern, struct gw_slice host)
+{
+    host = bare_host(host);
+    if (pattern.at[0] != '*')
+        return gw_slice_equal_nocase(pattern, host);
+    size_t length = pattern.length - 1; /* ".example.org" */
+    return host.length > length && gw_slice_equal_nocase(gw_slice_of(pattern.at + 1, length),
+                                                         gw_slice_of(host.at + host.length - length, length));
+}
+
+bool gw_match_holds(const struct gw_match *match, struct gw_slice method, struct gw_slice host, struct gw_slice path)
+{
+    if (match->path.length && !path_matches(match->path, path))
+        return false;
+    if (match->host.length && !host_matches(match->host, host))
+        return false;
+    for (unsigned i = 0; i < match->methods.count; i++)
+        if (gw_slice_equal(match->methods.items[i], method))
+            return true;
+    return match->methods.count == 0;
+}

@@ -1,0 +1,284 @@
+#include <sched.h>
+#include <stdio.h>
+#include "config/derive.h"
+#include "config/print.h"
+
+enum { DERIVE_WORKERS = 256 };
+
+static bool complain(struct gw_loading *loading, enum gw_key_id id, const char *found, const char *expected)
+{
+    return gw_source_complain(&loading->sources[id], GW_SOURCE_WHOLE, loading->complaint, found, "%s", expected);
+}
+
+static bool is_given(const struct gw_loading *loading, enum gw_key_id id)
+{
+    return loading->sources[id].origin != GW_ORIGIN_DEFAULT;
+}
+
+/* Cores that this process may run on: a container's share, not the machine's. */
+static unsigned usable_cores(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count < 1 ? 1 : count > DERIVE_WORKERS ? DERIVE_WORKERS : (unsigned)count;
+}
+
+static struct gw_slice without_brackets(struct gw_slice host)
+{
+    if (host.length >= 2 && host.at[0] == '[' && host.at[host.length - 1] == ']')
+        return gw_slice_of(host.at + 1, host.length - 2);
+    return host;
+}
+
+static bool derive_listens(struct gw_loading *loading)
+{
+    struct gw_config *config = loading->config;
+    struct gw_slice host = without_brackets(loading->values[GW_KEY_SERVER_HOST].text);
+    uint16_t port = (uint16_t)loading->values[GW_KEY_SERVER_PORT].number;
+    struct gw_address address;
+    config->listens = gw_loading_take(loading, 2, sizeof(*config->listens));
+    if (!config->listens)
+        return false;
+    if (host.length == 0) {
+        config->listens[0] = (struct gw_listen) { GW_SLICE("0.0.0.0"), port };
+        config->listens[1] = (struct gw_listen) { GW_SLICE("::"), port };
+        config->listen_count = 2;
+        return true;
+    }
+    if (!gw_address_parse(&address, host, false))
+        return complain(loading, GW_KEY_SERVER_HOST, host.at, "an IPv4 or IPv6 address, or nothing for all of them");
+    config->listens[0] = (struct gw_listen) { gw_loading_copy(&config->arena, host), port };
+    config->listen_count = 1;
+    return config->listens[0].host.at || gw_loading_no_memory(loading->complaint);
+}
+
+static bool is_any_address(struct gw_slice host)
+{
+    return gw_slice_equal(host, GW_SLICE("0.0.0.0")) || gw_slice_equal(host, GW_SLICE("::"));
+}
+
+/* Would these two fight for one socket? */
+static bool do_collide(const struct gw_listen *a, const struct gw_listen *b)
+{
+    return a->port == b->port &&
+           (gw_slice_equal(a->host, b->host) || is_any_address(a->host) || is_any_address(b->host));
+}
+
+static bool derive_admin(struct gw_loading *loading)
+{
+    struct gw_config *config = loading->config;
+    struct gw_slice text = loading->values[GW_KEY_ADMIN_LISTEN].text;
+    const char *colon = text.length ? memrchr(text.at, ':', text.length) : NULL;
+    struct gw_address address;
+    uint64_t port;
+    if (!text.length)
+        return true;
+    struct gw_slice host = gw_slice_of(text.at, colon ? (size_t)(colon - text.at) : 0);
+    bool is_bracketed = host.length && host.at[0] == '[';
+    if (!colon || !gw_slice_to_uint64(gw_slice_of_string(colon + 1), &port) || port < 1 || port > 65535 ||
+        !gw_address_parse(&address, host, false) || (memchr(host.at, ':', host.length) && !is_bracketed))
+        return complain(loading, GW_KEY_ADMIN_LISTEN, text.at, "an address and a port: 127.0.0.1:9090 or [::1]:9090");
+    config->admin_listen = gw_loading_take(loading, 1, sizeof(*config->admin_listen));
+    if (!config->admin_listen)
+        return false;
+    config->admin_listen->port = (uint16_t)port;
+    config->admin_listen->host = gw_loading_copy(&config->arena, without_brackets(host));
+    if (!config->admin_listen->host.at)
+        return gw_loading_no_memory(loading->complaint);
+    for (unsigned i = 0; i < config->listen_count; i++)
+        if (do_collide(&config->listens[i], config->admin_listen))
+            return complain(loading, GW_KEY_ADMIN_LISTEN, text.at, "an address and a port that clients do not use");
+    return true;
+}
+
+static bool derive_proxies(struct gw_loading *loading)
+{
+    struct gw_config *config = loading->config;
+    const struct gw_strings *list = &loading->values[GW_KEY_SERVER_TRUSTED_PROXIES].list;
+    config->trusted_proxies = gw_loading_take(loading, list->count, sizeof(*config->trusted_proxies));
+    if (!config->trusted_proxies)
+        return false;
+    for (unsigned i = 0; i < list->count; i++)
+        if (!gw_network_parse(&config->trusted_proxies[i], list->items[i]))
+            return gw_source_complain(&loading->sources[GW_KEY_SERVER_TRUSTED_PROXIES], (int)i, loading->complaint,
+                                      list->items[i].at,
+                                      "a network such as 10.0.0.0/8 or 2001:db8::/32, or an address");
+    config->trusted_proxy_count = list->count;
+    return true;
+}
+
+static bool derive_server(struct gw_loading *loading)
+{
+    struct gw_config *config = loading->config;
+    const struct gw_value *v = loading->values;
+    unsigned workers = (unsigned)v[GW_KEY_SERVER_WORKERS].number;
+    config->workers = workers ? workers : usable_cores();
+    config->backlog = (unsigned)v[GW_KEY_SERVER_BACKLOG].number;
+    config->max_connections = (unsigned)v[GW_KEY_SERVER_MAX_CONNECTIONS].number;
+    config->max_connections_per_client = (unsigned)v[GW_KEY_SERVER_MAX_CONNECTIONS_PER_CLIENT].number;
+    config->max_requests_per_connection = (unsigned)v[GW_KEY_SERVER_MAX_REQUESTS_PER_CONNECTION].number;
+    config->max_request_line_bytes = (size_t)v[GW_KEY_SERVER_MAX_REQUEST_LINE_BYTES].number;
+    config->max_header_bytes = (size_t)v[GW_KEY_SERVER_MAX_HEADER_BYTES].number;
+    config->max_header_count = (unsigned)v[GW_KEY_SERVER_MAX_HEADERS].number;
+    config->max_body_bytes = v[GW_KEY_SERVER_MAX_BODY_BYTES].number;
+    config->header_timeout_ms = (unsigned)v[GW_KEY_SERVER_HEADER_TIMEOUT].number;
+    config->body_timeout_ms = (unsigned)v[GW_KEY_SERVER_BODY_TIMEOUT].number;
+    config->idle_timeout_ms = (unsigned)v[GW_KEY_SERVER_IDLE_TIMEOUT].number;
+    config->write_timeout_ms = (unsigned)v[GW_KEY_SERVER_WRITE_TIMEOUT].number;
+    config->drain_timeout_ms = (unsigned)v[GW_KEY_SERVER_DRAIN_TIMEOUT].number;
+    return derive_listens(loading) && derive_admin(loading) && derive_proxies(loading);
+}
+
+static void derive_backend(struct gw_loading *loading)
+{
+    struct gw_config *config = loading->config;
+    const struct gw_value *v = loading->values;
+    config->transport = (enum gw_transport_kind)v[GW_KEY_BACKEND_TRANSPORT].number;
+    config->preserve_host = v[GW_KEY_BACKEND_PRESERVE_HOST].number;
+    config->forwarded = v[GW_KEY_BACKEND_FORWARDED].number;
+    config->connect_timeout_ms = (unsigned)v[GW_KEY_BACKEND_CONNECT_TIMEOUT].number;
+    config->response_timeout_ms = (unsigned)v[GW_KEY_BACKEND_RESPONSE_TIMEOUT].number;
+    config->read_timeout_ms = (unsigned)v[GW_KEY_BACKEND_READ_TIMEOUT].number;
+    config->max_backend_connections = (unsigned)v[GW_KEY_BACKEND_MAX_CONNECTIONS].number;
+    config->keepalive_connections = (unsigned)v[GW_KEY_BACKEND_KEEPALIVE_CONNECTIONS].number;
+    config->keepalive_timeout_ms = (unsigned)v[GW_KEY_BACKEND_KEEPALIVE_TIMEOUT].number;
+    config->max_response_header_bytes = (size_t)v[GW_KEY_BACKEND_MAX_RESPONSE_HEADER_BYTES].number;
+    config->retries = (unsigned)v[GW_KEY_BACKEND_RETRIES].number;
+    config->continue_timeout_ms = (unsigned)v[GW_KEY_BACKEND_CONTINUE_TIMEOUT].number;
+    config->tls_ca_file = v[GW_KEY_BACKEND_TLS_CA_FILE].text;
+    config->tls_verify = v[GW_KEY_BACKEND_TLS_VERIFY].number;
+}
+
+static bool check_tokens(struct gw_loading *loading, enum gw_key_id id, const char *expected)
+{
+    const struct gw_strings *list = &loading->values[id].list;
+    for (unsigned i = 0; i < list->count; i++)
+        if (!gw_match_is_token(list->items[i]))
+            return gw_source_complain(&loading->sources[id], (int)i, loading->complaint, list->items[i].at, "%s",
+                                      expected);
+    return true;
+}
+
+static bool derive_cache(struct gw_loading *loading)
+{
+    struct gw_config *config = loading->config;
+    const struct gw_value *v = loading->values;
+    config->cache_enabled = v[GW_KEY_CACHE_ENABLED].number;
+    config->near_bytes = (size_t)v[GW_KEY_CACHE_NEAR_BYTES].number;
+    config->max_object_bytes = (size_t)v[GW_KEY_CACHE_MAX_OBJECT_BYTES].number;
+    config->cache_with_credentials = v[GW_KEY_CACHE_WITH_CREDENTIALS].number;
+    config->credential_fields = v[GW_KEY_CACHE_CREDENTIAL_FIELDS].list;
+    config->flight_wait_ms = (unsigned)v[GW_KEY_CACHE_FLIGHT_WAIT].number;
+    config->hit_for_miss_ms = (unsigned)v[GW_KEY_CACHE_HIT_FOR_MISS].number;
+    if (config->max_object_bytes > config->near_bytes) {
+        if (is_given(loading, GW_KEY_CACHE_MAX_OBJECT_BYTES))
+            return complain(loading, GW_KEY_CACHE_MAX_OBJECT_BYTES, NULL, "at most cache.near_bytes");
+        config->max_object_bytes = config->near_bytes;
+    }
+    return check_tokens(loading, GW_KEY_CACHE_CREDENTIAL_FIELDS, "the name of a request field, such as X-Api-Key");
+}
+
+static bool has_star(const struct gw_strings *list)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (gw_slice_equal(list->items[i], GW_SLICE("*")))
+            return true;
+    return false;
+}
+
+/* As browsers write it (RFC 6454 §6.2): lower case, no path; so one comparison of bytes is enough. */
+static bool is_origin(struct gw_slice origin)
+{
+    const char *host = memmem(origin.at, origin.length, "://", 3);
+    if (!host || host == origin.at || !host[3])
+        return false;
+    for (const char *c = origin.at; *c; c++)
+        if (c < host ? !(*c >= 'a' && *c <= 'z') && !strchr("+-.0123456789", *c)
+                     : *c <= ' ' || *c > '~' || (*c >= 'A' && *c <= 'Z') || (c > host + 2 && strchr("/?#@,\"*", *c)))
+            return false;
+    return true;
+}
+
+/* "a, b, c", as it goes into a field. */
+static bool join(struct gw_loading *loading, enum gw_key_id id, const char *expected, struct gw_slice *joined)
+{
+    const struct gw_strings *list = &loading->values[id].list;
+    size_t length = 0;
+    if (!check_tokens(loading, id, expected))
+        return false;
+    for (unsigned i = 0; i < list->count; i++)
+        length += list->items[i].length + 2;
+    char *memory = gw_loading_take(loading, length + 1, 1);
+    if (!memory)
+        return false;
+    struct gw_buffer buffer = gw_buffer_over(memory, length);
+    for (unsigned i = 0; i < list->count; i++) {
+        if (i)
+            gw_buffer_put_literal(&buffer, ", ");
+        gw_buffer_put_slice(&buffer, list->items[i]);
+    }
+    *joined = gw_buffer_slice(&buffer);
+    return true;
+}
+
+static bool derive_cors(struct gw_loading *loading)
+{
+    struct gw_config *config = loading->config;
+    const struct gw_value *v = loading->values;
+    config->cors_enabled = v[GW_KEY_CORS_ENABLED].number;
+    config->cors_origins = v[GW_KEY_CORS_ORIGINS].list;
+    config->cors_any_origin = has_star(&config->cors_origins);
+    config->cors_credentials = v[GW_KEY_CORS_CREDENTIALS].number;
+    config->cors_max_age_s = (unsigned)v[GW_KEY_CORS_MAX_AGE].number;
+    if (config->cors_any_origin && config->cors_origins.count > 1)
+        return complain(loading, GW_KEY_CORS_ORIGINS, NULL, "* alone, or origins without it");
+    for (unsigned i = 0; i < config->cors_origins.count && !config->cors_any_origin; i++)
+        if (!is_origin(config->cors_origins.items[i]))
+            return gw_source_complain(&loading->sources[GW_KEY_CORS_ORIGINS], (int)i, loading->complaint,
+                                      config->cors_origins.items[i].at,
+                                      "an origin in lower case without a path, such as https://app.example.org, or *");
+    if (config->cors_enabled && config->cors_credentials && config->cors_any_origin)
+        return complain(loading, GW_KEY_CORS_CREDENTIALS, "true",
+                        "false, or cors.origins without *: browsers refuse the two together");
+    if (has_star(&v[GW_KEY_CORS_HEADERS].list) && v[GW_KEY_CORS_HEADERS].list.count > 1)
+        return complain(loading, GW_KEY_CORS_HEADERS, NULL, "* alone, or names without it");
+    return join(loading, GW_KEY_CORS_METHODS, "a method, such as GET", &config->cors_methods) &&
+           join(loading, GW_KEY_CORS_HEADERS, "the name of a field, or *", &config->cors_headers) &&
+           join(loading, GW_KEY_CORS_EXPOSED_HEADERS, "the name of a field", &config->cors_exposed);
+}
+
+/* The one place that keeps Redis out: this build has no store. */
+static bool refuse_redis(struct gw_loading *loading)
+{
+    struct gw_slice url = loading->values[GW_KEY_REDIS_URL].text;
+    char masked[128];
+    struct gw_buffer buffer = gw_buffer_over(masked, sizeof(masked) - 1);
+    if (!url.length)
+        return true;
+    gw_print_masked_url(&buffer, url);
+    masked[buffer.length] = '\0';
+    return complain(loading, GW_KEY_REDIS_URL, masked, "nothing: this build runs in embedded mode only, without Redis");
+}
+
+static bool derive_rest(struct gw_loading *loading)
+{
+    struct gw_config *config = loading->config;
+    const struct gw_value *v = loading->values;
+    config->limits_enabled = v[GW_KEY_LIMITS_ENABLED].number;
+    config->max_clients = (unsigned)v[GW_KEY_LIMITS_MAX_CLIENTS].number;
+    config->ipv6_prefix_bits = (unsigned)v[GW_KEY_LIMITS_IPV6_PREFIX].number;
+    config->limit_fields = v[GW_KEY_LIMITS_RATELIMIT_FIELDS].number;
+    config->limit_x_fields = v[GW_KEY_LIMITS_X_RATELIMIT_FIELDS].number;
+    config->log_level = (enum gw_log_level)v[GW_KEY_LOG_LEVEL].number;
+    config->log_json = v[GW_KEY_LOG_FORMAT].number == 0;
+    config->access_log = v[GW_KEY_LOG_ACCESS].text;
+    config->redis_url = v[GW_KEY_REDIS_URL].text;
+    return refuse_redis(loading);
+}
+
+bool gw_derive_config(struct gw_loading *loading)
+{
+    derive_backend(loading);
+    return derive_server(loading) && derive_cache(loading) && gw_routes_derive(loading) &&
+           gw_policies_derive(loading) && derive_cors(loading) && derive_rest(loading);
+}

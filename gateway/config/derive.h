@@ -1,0 +1,37 @@
+/* derive.h: from values to what the gateway reads: fields, addresses, networks, backends, routes, policies.
+ *
+ * Each fills its part of loading->config from loading->values, and holds values against each other. False with
+ * a complaint. */
+#ifndef GW_CONFIG_DERIVE_H
+#define GW_CONFIG_DERIVE_H
+
+#include "config/loading.h"
+
+enum { GW_DERIVE_ROUTES = 64, GW_DERIVE_BACKENDS = 64, GW_DERIVE_POLICIES = 8 };
+
+/* derive.c: all of it. */
+bool gw_derive_config(struct gw_loading *loading) GW_MUST_CHECK;
+/* policies.c */
+bool gw_policies_derive(struct gw_loading *loading) GW_MUST_CHECK;
+/* routes.c: routes, and through them the backends. */
+bool gw_routes_derive(struct gw_loading *loading) GW_MUST_CHECK;
+
+/* backends.c: the URLs of a list. They get no index yet. */
+bool gw_backends_derive(struct gw_loading *loading, const struct gw_source *source, const struct gw_strings *urls,
+                        struct gw_backend **backends) GW_MUST_CHECK;
+/* Numbers them, equal ones alike, and adds new ones to config->backends. */
+bool gw_backends_number(struct gw_loading *loading, const struct gw_source *source, struct gw_backend *backends,
+                        unsigned count) GW_MUST_CHECK;
+
+/* match.c: the three keys of a match; those of routes and of policies are the same. */
+bool gw_match_derive(struct gw_loading *loading, struct gw_match *match, const struct gw_source *path_source,
+                     struct gw_slice path, const struct gw_source *host_source, struct gw_slice host,
+                     const struct gw_source *methods_source, const struct gw_strings *methods) GW_MUST_CHECK;
+/* Is there nothing that it does not match? */
+bool gw_match_is_any(const struct gw_match *match);
+/* [a-z0-9_-]{1,32} */
+bool gw_match_is_name(struct gw_slice name);
+/* RFC 9110 §5.6.2; not empty. */
+bool gw_match_is_token(struct gw_slice text);
+
+#endif

@@ -1,0 +1,148 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "config/file.h"
+
+static unsigned line_at(const char *text, const char *at)
+{
+    unsigned line = 1;
+    for (; text < at; text++)
+        line += *text == '\n';
+    return line;
+}
+
+static void complain_syntax(const char *text, const char *at, const char *place, bool with_line, const char *expected,
+                            struct gw_complaint *complaint)
+{
+    char where[256], found[40];
+    if (with_line)
+        snprintf(where, sizeof(where), "%.200s:%u", place, line_at(text, at));
+    else
+        snprintf(where, sizeof(where), "%s", place);
+    snprintf(found, sizeof(found), "%.*s", (int)strcspn(at, "\r\n"), at);
+    gw_complain(complaint, where, *at ? found : "the end", "%s", expected);
+}
+
+cJSON *gw_file_parse_json(const char *text, size_t length, const char *place, bool with_line,
+                          struct gw_complaint *complaint)
+{
+    /* cJSON ends strings at a NUL, which would hide what follows. */
+    const char *nul = memchr(text, '\0', length), *escaped = memmem(text, length, "\\u0000", 6);
+    if (nul || escaped) {
+        complain_syntax(text, nul ? nul : escaped, place, with_line, "text without NUL characters", complaint);
+        return NULL;
+    }
+    const char *end = text;
+    cJSON *tree = cJSON_ParseWithLengthOpts(text, length + 1, &end, 1);
+    if (!tree)
+        complain_syntax(text, end, place, with_line, "JSON (without comments or commas before a closing bracket)",
+                        complaint);
+    return tree;
+}
+
+static bool parse(struct gw_file *file, struct gw_complaint *complaint)
+{
+    const char *name = file->name;
+    if (strlen(name) > 120)
+        name += strlen(name) - 120;
+    file->tree = gw_file_parse_json(file->text, file->length, name, true, complaint);
+    if (file->tree && !cJSON_IsObject(file->tree)) {
+        gw_complain(complaint, name, NULL, "one JSON object");
+        return false;
+    }
+    return file->tree != NULL;
+}
+
+bool gw_file_parse(struct gw_file *file, const char *name, struct gw_slice text, struct gw_complaint *complaint)
+{
+    *file = (struct gw_file) { .name = name, .text = malloc(text.length + 1), .length = text.length };
+    if (!file->text)
+        return gw_loading_no_memory(complaint);
+    if (text.length)
+        memcpy(file->text, text.at, text.length);
+    file->text[text.length] = '\0';
+    return parse(file, complaint);
+}
+
+bool gw_file_open(struct gw_file *file, const char *name, struct gw_complaint *complaint)
+{
+    *file = (struct gw_file) { .name = name, .text = malloc(GW_FILE_BYTES + 2) };
+    if (!file->text)
+        return gw_loading_no_memory(complaint);
+    FILE *stream = fopen(name, "rbe");
+    if (!stream) {
+        gw_complain(complaint, name, strerror(errno), "a readable file");
+        return false;
+    }
+    file->length = fread(file->text, 1, GW_FILE_BYTES + 1, stream);
+    int error = ferror(stream) ? errno : 0;
+    fclose(stream);
+    file->text[file->length] = '\0';
+    if (error)
+        gw_complain(complaint, name, strerror(error), "a readable file");
+    else if (file->length > GW_FILE_BYTES)
+        gw_complain(complaint, name, NULL, "a file of 1 MiB at most");
+    else
+        return parse(file, complaint);
+    return false;
+}
+
+void gw_file_close(struct gw_file *file)
+{
+    cJSON_Delete(file->tree);
+    free(file->text);
+    *file = (struct gw_file) { 0 };
+}
+
+struct walk {
+    const char *at;
+    const cJSON *wanted;
+    const char *found;
+};
+
+static void skip_between(struct walk *walk)
+{
+    walk->at += strspn(walk->at, " \t\r\n,:\xEF\xBB\xBF"); /* and a byte order mark */
+}
+
+static void skip_string(struct walk *walk)
+{
+    for (walk->at++; *walk->at && *walk->at != '"'; walk->at++)
+        if (*walk->at == '\\' && walk->at[1])
+            walk->at++;
+    if (*walk->at)
+        walk->at++;
+}
+
+/* Depth is bounded by cJSON's own bound. */
+static void walk_node(struct walk *walk, const cJSON *node)
+{
+    skip_between(walk);
+    if (node == walk->wanted)
+        walk->found = walk->at;
+    if (node->string) {
+        skip_string(walk);
+        skip_between(walk);
+    }
+    if (walk->found)
+        return;
+    if (*walk->at == '{' || *walk->at == '[') {
+        walk->at++;
+        for (const cJSON *child = node->child; child && !walk->found; child = child->next)
+            walk_node(walk, child);
+        skip_between(walk);
+        if (*walk->at)
+            walk->at++;
+    } else if (*walk->at == '"') {
+        skip_string(walk);
+    } else {
+        walk->at += strcspn(walk->at, " \t\r\n,]}");
+    }
+}
+
+unsigned gw_file_line(const struct gw_file *file, const cJSON *node)
+{
+    struct walk walk = { .at = file->text, .wanted = node };
+    walk_node(&walk, file->tree);
+    return line_at(file->text, walk.found ? walk.found : file->text);
+}

@@ -1,0 +1,236 @@
+#include "config/help.h"
+#include "config/numbers.h"
+#include "config/values.h"
+
+static const char *type_name(const struct gw_key *key)
+{
+    static const char *const names[] = {
+        [GW_KEY_BOOLEAN] = "BOOLEAN",   [GW_KEY_INTEGER] = "NUMBER",   [GW_KEY_SIZE] = "SIZE",
+        [GW_KEY_DURATION] = "DURATION", [GW_KEY_SECONDS] = "DURATION", [GW_KEY_STRING] = "TEXT",
+        [GW_KEY_RATE] = "RATE",         [GW_KEY_LIST] = "LIST",        [GW_KEY_OBJECTS] = "JSON",
+    };
+    return names[key->type];
+}
+
+enum { HELP_WIDTH = 96, HELP_INDENT = 8 };
+
+/* Whole words, indented, no line longer than HELP_WIDTH where the words allow. */
+static void put_wrapped(struct gw_buffer *page, const char *text)
+{
+    size_t column = 0;
+    while (*text) {
+        size_t word = strcspn(text, " ");
+        if (column && column + 1 + word > HELP_WIDTH) {
+            gw_buffer_put_char(page, '\n');
+            column = 0;
+        }
+        if (column == 0) {
+            gw_buffer_print(page, "%*s", HELP_INDENT, "");
+            column = HELP_INDENT;
+        } else {
+            gw_buffer_put_char(page, ' ');
+            column++;
+        }
+        gw_buffer_put(page, text, word);
+        column += word;
+        text += word + strspn(text + word, " ");
+    }
+    gw_buffer_put_char(page, '\n');
+}
+
+static void put_help_of(struct gw_buffer *page, const struct gw_key *key)
+{
+    char environment[GW_KEYS_NAME_BYTES];
+    gw_keys_environment(key, environment);
+    gw_buffer_put_literal(page, "    ");
+    if (key->alias)
+        gw_buffer_print(page, "--%s, ", key->alias);
+    gw_buffer_print(page, "--%s=%s  (%s", key->path, key->type == GW_KEY_CHOICE ? key->choices : type_name(key),
+                    environment);
+    if (*key->fallback && key->type != GW_KEY_LIST)
+        gw_buffer_print(page, ", default %s", key->fallback);
+    gw_buffer_put_literal(page, ")\n");
+    put_wrapped(page, key->help);
+    if (key->type == GW_KEY_LIST && *key->fallback) {
+        char text[256];
+        struct gw_buffer line = gw_buffer_over(text, sizeof(text) - 1);
+        gw_buffer_print(&line, "Default: %s", key->fallback);
+        text[line.length] = '\0';
+        put_wrapped(page, text);
+    }
+}
+
+void gw_help_print(struct gw_buffer *page)
+{
+    struct gw_slice open = GW_NO_SLICE;
+    gw_buffer_put_literal(
+        page, "Usage: visara-gateway [--config FILE] [--KEY VALUE | --KEY=VALUE]...\n"
+              "\n"
+              "An HTTP gateway: limits, caches and passes on what clients ask of HTTP backends.\n"
+              "\n"
+              "    --config FILE          JSON file with the keys below (GATEWAY_CONFIG)\n"
+              "    --check-config         say whether the configuration is valid, and exit\n"
+              "    --print-config         print the merged configuration as JSON, and exit\n"
+              "    --print-config-docs    print the reference of all keys as Markdown, and exit\n"
+              "    --version, --help      print, and exit\n"
+              "\n"
+              "Flags count before environment variables, these before the file, it before the defaults.\n"
+              "SIZE: bytes, or such as 64KiB, 10MiB, 1GiB. DURATION: seconds, or such as 250ms, 10s, 5m, 2h.\n"
+              "RATE: such as 10/s, 100/min, 5/10s, or a number per second. LIST: separated by commas.\n");
+    for (unsigned i = 0; i < GW_KEYS_COUNT; i++) {
+        struct gw_slice section = gw_keys_section(&gw_keys[i]);
+        if (i == 0 || !gw_slice_equal(section, open))
+            gw_buffer_print(page, "\n%.*s\n", GW_SLICE_ARGS(section.length ? section : GW_SLICE("routes")));
+        open = section;
+        put_help_of(page, &gw_keys[i]);
+    }
+}
+
+static void put_cell(struct gw_buffer *page, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '|' || *text == '*' || *text == '_' || *text == '<')
+            gw_buffer_put_char(page, '\\');
+        gw_buffer_put_char(page, *text);
+    }
+}
+
+static void put_default(struct gw_buffer *page, const struct gw_key *key)
+{
+    if (!key->fallback)
+        gw_buffer_put_literal(page, "must be given");
+    else if (*key->fallback == '=')
+        gw_buffer_print(page, "that of `%s`", key->fallback + 1);
+    else if (!*key->fallback)
+        gw_buffer_put_string(page, key->type == GW_KEY_STRING ? "empty" : "none");
+    else
+        gw_buffer_print(page, "`%s`", key->fallback);
+}
+
+static void put_values_cell(struct gw_buffer *page, const struct gw_key *key)
+{
+    char expected[256];
+    struct gw_buffer text = gw_buffer_over(expected, sizeof(expected) - 1);
+    bool is_size = key->type == GW_KEY_SIZE, is_time = key->type == GW_KEY_DURATION || key->type == GW_KEY_SECONDS;
+    uint64_t factor = key->type == GW_KEY_SECONDS ? 1000 : 1;
+    if (is_size || is_time) {
+        gw_buffer_put_string(&text, is_size ? "size, " : "duration, ");
+        is_size ? gw_numbers_put_size(&text, key->least) : gw_numbers_put_duration(&text, key->least * factor);
+        gw_buffer_put_literal(&text, " to ");
+        is_size ? gw_numbers_put_size(&text, key->most) : gw_numbers_put_duration(&text, key->most * factor);
+    } else if (key->type == GW_KEY_INTEGER) {
+        gw_buffer_print(&text, "%llu to %llu", (unsigned long long)key->least, (unsigned long long)key->most);
+    } else if (key->type == GW_KEY_STRING) {
+        gw_buffer_print(&text, "text, at most %llu bytes", (unsigned long long)key->most);
+    } else if (key->type == GW_KEY_RATE) {
+        gw_buffer_print(&text, key->choices ? "rate, or %s" : "rate", key->choices);
+    } else if (key->type == GW_KEY_LIST) {
+        gw_buffer_print(&text, "list, %llu to %llu", (unsigned long long)key->least, (unsigned long long)key->most);
+    } else {
+        gw_values_put_expected(&text, key);
+    }
+    expected[text.length] = '\0';
+    put_cell(page, expected);
+}
+
+static void put_row(struct gw_buffer *page, const struct gw_key *key, bool is_nested)
+{
+    gw_buffer_print(page, "| `%s` | ", key->path);
+    put_values_cell(page, key);
+    gw_buffer_put_literal(page, " | ");
+    put_default(page, key);
+    if (!is_nested) {
+        char environment[GW_KEYS_NAME_BYTES];
+        gw_keys_environment(key, environment);
+        gw_buffer_print(page, " | `%s`", environment);
+        if (key->alias)
+            gw_buffer_print(page, ", `--%s`", key->alias);
+    }
+    gw_buffer_put_literal(page, " | ");
+    put_cell(page, key->help);
+    gw_buffer_put_literal(page, " |\n");
+}
+
+static void put_nested(struct gw_buffer *page, const struct gw_key *keys, unsigned count)
+{
+    gw_buffer_put_literal(page, "\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n");
+    for (unsigned i = 0; i < count; i++)
+        put_row(page, &keys[i], true);
+}
+
+static const char docs_head[] =
+    "# Configuration\n"
+    "\n"
+    "<!-- Made by `visara-gateway --print-config-docs`; a test compares the two. -->\n"
+    "\n"
+    "Every key can be written in a JSON file (`--config FILE` or `GATEWAY_CONFIG`), as an environment variable and as "
+    "a\n"
+    "flag. **Flags count before environment variables, these before the file, the file before the defaults**; a value\n"
+    "is replaced whole, lists and arrays too. An example is [gateway.example.json](gateway.example.json).\n"
+    "\n"
+    "```json\n"
+    "{ \"server\": { \"port\": 8080 }, \"backend\": { \"url\": [\"http://10.0.0.1:8000\", \"http://10.0.0.2:8000\"] } "
+    "}\n"
+    "```\n"
+    "\n"
+    "- The flag of `server.port` is `--server.port=8080` or `--server.port 8080`. A few have a short one, named "
+    "below.\n"
+    "- Its environment variable is named below. An empty variable counts as not set. Any other variable that begins\n"
+    "  with `GATEWAY_` is an error, so that a typing mistake does not pass unnoticed; `GATEWAY_CMD` and `GATEWAY_URL`\n"
+    "  (benchmarks use them), and what Kubernetes sets for a service called gateway (`GATEWAY_SERVICE_…`,\n"
+    "  `GATEWAY_PORT_80_TCP…`, and `GATEWAY_PORT` if it begins with `tcp://` or `udp://`) are left alone.\n"
+    "- `--check-config` says whether all is well, `--print-config` prints the merged result as JSON that can be "
+    "loaded\n"
+    "  again (passwords are masked).\n"
+    "- An unknown key, a wrong type or an impossible value is an error that names the place and what was expected,\n"
+    "  also where another source overrides it.\n"
+    "\n"
+    "Values\n"
+    "\n"
+    "- *size*: a number of bytes, or `\"64KiB\"`, `\"10MiB\"`, `\"1GiB\"`.\n"
+    "- *duration*: a number of **seconds** (`2.5`), or `\"250ms\"`, `\"10s\"`, `\"5m\"`, `\"2h\"`.\n"
+    "- *rate*: tokens per time, `\"10/s\"`, `\"100/min\"`, `\"1000/h\"`, `\"5000/day\"`, `\"5/10s\"`, or a number per\n"
+    "  second. Whole numbers only: half a request a second is `\"1/2s\"`.\n"
+    "- *list*: an array of strings, or one string with commas (in flags and variables always that).\n"
+    "- *true or false*: in flags and variables also on/off, yes/no, 1/0.\n"
+    "- `routes` and `limits.policies` in flags and variables: the JSON array as text.\n";
+
+static const char docs_routes[] =
+    "\n## Objects in routes\n"
+    "\n"
+    "An array of objects. A request takes the first route of which everything that is set matches. A last route "
+    "called\n"
+    "`default`, with `backend.url`, matches what no other does; it is added unless the last route written matches\n"
+    "everything. At most 64 routes and 64 different backends. Paths are compared as they were sent, without "
+    "decoding.\n";
+
+static const char docs_policies[] =
+    "\n## Objects in limits.policies\n"
+    "\n"
+    "`limits.rate`, `limits.burst` and so on make the policy called `default`, for every request. `limits.policies` "
+    "holds\n"
+    "further ones, an array of objects; a request must be allowed by all that match. A bucket holds `burst` tokens,\n"
+    "refills at `rate`, and must fill within a year.\n";
+
+void gw_help_print_docs(struct gw_buffer *page)
+{
+    struct gw_slice open = GW_NO_SLICE;
+    gw_buffer_put_string(page, docs_head);
+    for (unsigned i = 0; i < GW_KEYS_COUNT; i++) {
+        struct gw_slice section = gw_keys_section(&gw_keys[i]);
+        if (!section.length) {
+            gw_buffer_put_literal(page, "\n## routes\n");
+        } else if (!gw_slice_equal(section, open)) {
+            gw_buffer_print(page, "\n## %.*s\n", GW_SLICE_ARGS(section));
+        }
+        if (!section.length || !gw_slice_equal(section, open))
+            gw_buffer_put_literal(page, "\n| Key | Value | Default | Variable, short flag | Meaning |\n"
+                                        "|---|---|---|---|---|\n");
+        open = section;
+        put_row(page, &gw_keys[i], false);
+    }
+    gw_buffer_put_string(page, docs_routes);
+    put_nested(page, gw_keys_of_route, GW_ROUTE_KEYS_COUNT);
+    gw_buffer_put_string(page, docs_policies);
+    put_nested(page, gw_keys_of_policy, GW_POLICY_KEYS_COUNT);
+}

@@ -1,0 +1,265 @@
+/* keys.h: every key of the configuration, one row each.
+ *
+ * Shape    The parser, --print-config, --help, docs/configuration.md and the tests read these rows; a new key is a row
+ *          here and the line in derive.c that says where its value goes.
+ * Names    A key's flag is "--" and its path, and the short one where the row has it. Its environment variable is the
+ * one in the row, else GATEWAY_ and the path in upper case with '_' for '.'. Rows of one section stand together.
+ * Columns  least, most: of the number; bytes of a STRING; items of a LIST or OBJECTS. choices: "a|b" of a CHOICE; "off"
+ *          for a RATE that may be left out. default: as text; NULL: must be given; "=path": that key's value. */
+#ifndef GW_CONFIG_KEYS_H
+#define GW_CONFIG_KEYS_H
+
+#include "base/buffer.h"
+#include "base/slice.h"
+
+enum gw_key_type {
+    GW_KEY_BOOLEAN,
+    GW_KEY_INTEGER,
+    GW_KEY_SIZE,     /* bytes */
+    GW_KEY_DURATION, /* held in ms */
+    GW_KEY_SECONDS,  /* a duration of whole seconds, held in s */
+    GW_KEY_STRING,
+    GW_KEY_CHOICE,
+    GW_KEY_RATE,
+    GW_KEY_LIST,    /* of strings */
+    GW_KEY_OBJECTS, /* an array of objects with rows of their own */
+};
+
+#define GW_KEYS_DAY_MS 86400000
+#define GW_KEYS_DAY_S  86400
+#define GW_KEYS_YEAR_S 31536000
+#define GW_KEYS_KIB    (UINT64_C(1) << 10)
+#define GW_KEYS_MIB    (UINT64_C(1) << 20)
+#define GW_KEYS_GIB    (UINT64_C(1) << 30)
+
+/* X(ID, path, type, default, least, most, choices, environment, short flag, help) */
+#define GW_CONFIG_KEYS(X)                                                                                              \
+    X(SERVER_PORT, "server.port", INTEGER, "8080", 1, 65535, NULL, "GATEWAY_PORT", "port",                             \
+      "Port that clients connect to.")                                                                                 \
+    X(SERVER_HOST, "server.host", STRING, "", 0, 64, NULL, NULL, NULL,                                                 \
+      "Literal address to listen on; empty: all of both families (0.0.0.0 and ::).")                                   \
+    X(SERVER_WORKERS, "server.workers", INTEGER, "0", 0, 256, NULL, "GATEWAY_WORKERS", "workers",                      \
+      "Worker threads; 0: one for each core that the process may use.")                                                \
+    X(SERVER_BACKLOG, "server.backlog", INTEGER, "4096", 1, 65535, NULL, NULL, NULL,                                   \
+      "Connections that may wait to be accepted, for each listening socket; the kernel caps it (net.core.somaxconn).") \
+    X(SERVER_MAX_CONNECTIONS, "server.max_connections", INTEGER, "20000", 1, 1000000, NULL, NULL, NULL,                \
+      "Client connections, all workers together. The process needs as many file descriptors and those to its "         \
+      "backends.")                                                                                                     \
+    X(SERVER_MAX_CONNECTIONS_PER_CLIENT, "server.max_connections_per_client", INTEGER, "0", 0, 1000000, NULL, NULL,    \
+      NULL, "Connections from one address; 0: no bound of its own. Trusted proxies are not counted.")                  \
+    X(SERVER_MAX_REQUESTS_PER_CONNECTION, "server.max_requests_per_connection", INTEGER, "0", 0, 1000000000, NULL,     \
+      NULL, NULL, "Requests after which a connection is closed; 0: no bound.")                                         \
+    X(SERVER_MAX_REQUEST_LINE_BYTES, "server.max_request_line_bytes", SIZE, "8KiB", 256, GW_KEYS_MIB, NULL, NULL,      \
+      NULL, "Longest request line; beyond it the client gets 414.")                                                    \
+    X(SERVER_MAX_HEADER_BYTES, "server.max_header_bytes", SIZE, "32KiB", 1024, GW_KEYS_MIB, NULL, NULL, NULL,          \
+      "Request line and header fields together; beyond it 431.")                                                       \
+    X(SERVER_MAX_HEADERS, "server.max_headers", INTEGER, "100", 1, 1000, NULL, NULL, NULL,                             \
+      "Header fields of a request; beyond it 431.")                                                                    \
+    X(SERVER_MAX_BODY_BYTES, "server.max_body_bytes", SIZE, "1GiB", 0, UINT64_C(1) << 50, NULL, NULL, NULL,            \
+      "Largest request body; beyond it 413. 0 forbids bodies.")                                                        \
+    X(SERVER_HEADER_TIMEOUT, "server.header_timeout", DURATION, "10s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,            \
+      "For a request's header to arrive whole, from its first byte; then 408.")                                        \
+    X(SERVER_BODY_TIMEOUT, "server.body_timeout", DURATION, "30s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,                \
+      "Longest silence while a request's body is awaited; then 408.")                                                  \
+    X(SERVER_IDLE_TIMEOUT, "server.idle_timeout", DURATION, "75s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,                \
+      "How long a kept connection may wait for its next request.")                                                     \
+    X(SERVER_WRITE_TIMEOUT, "server.write_timeout", DURATION, "60s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,              \
+      "Longest time in which a client takes nothing of its answer; then the connection is cut.")                       \
+    X(SERVER_DRAIN_TIMEOUT, "server.drain_timeout", DURATION, "30s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,              \
+      "After SIGTERM, for requests in flight to end; then they are cut.")                                              \
+    X(SERVER_TRUSTED_PROXIES, "server.trusted_proxies", LIST, "", 0, 256, NULL, "TRUSTED_PROXIES", NULL,               \
+      "Networks (10.0.0.0/8, 2001:db8::/32) or addresses whose X-Forwarded-* and the like are believed. From all "     \
+      "others these fields are removed.")                                                                              \
+    X(ADMIN_LISTEN, "admin.listen", STRING, "", 0, 80, NULL, NULL, NULL,                                               \
+      "Address and port (127.0.0.1:9090, [::1]:9090) to which /gateway/ moves; empty: it is served on the client "     \
+      "port.")                                                                                                         \
+    X(BACKEND_URL, "backend.url", LIST, "http://localhost:8000", 1, 64, NULL, "BACKEND_URL", "backend",                \
+      "Where requests go that no route sends elsewhere: http:// or https:// with host, port and path prefix. A URL "   \
+      "named twice gets twice the share.")                                                                             \
+    X(BACKEND_TRANSPORT, "backend.transport", CHOICE, "auto", 0, 0, "auto|h1|curl", NULL, NULL,                        \
+      "How backends are spoken to: h1, the gateway's own HTTP/1.1 for http:// only; curl, by libcurl; auto: h1 for "   \
+      "http://, curl for https://.")                                                                                   \
+    X(BACKEND_PRESERVE_HOST, "backend.preserve_host", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                        \
+      "Pass Host on as the client sent it, in place of the backend's own name.")                                       \
+    X(BACKEND_FORWARDED, "backend.forwarded", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                \
+      "Send Forwarded (RFC 7239) beside X-Forwarded-*.")                                                               \
+    X(BACKEND_CONNECT_TIMEOUT, "backend.connect_timeout", DURATION, "3s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,         \
+      "For name, connection and TLS handshake; then 504.")                                                             \
+    X(BACKEND_RESPONSE_TIMEOUT, "backend.response_timeout", DURATION, "60s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,      \
+      "From the request's end to the answer's header; then 504.")                                                      \
+    X(BACKEND_READ_TIMEOUT, "backend.read_timeout", DURATION, "60s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,              \
+      "Longest silence within an answer's body; then the answer is cut.")                                              \
+    X(BACKEND_MAX_CONNECTIONS, "backend.max_connections", INTEGER, "1024", 1, 1000000, NULL, NULL, NULL,               \
+      "Connections for each worker and backend; beyond it 503.")                                                       \
+    X(BACKEND_KEEPALIVE_CONNECTIONS, "backend.keepalive_connections", INTEGER, "256", 0, 1000000, NULL, NULL, NULL,    \
+      "Idle connections kept, for each worker and backend; 0: none.")                                                  \
+    X(BACKEND_KEEPALIVE_TIMEOUT, "backend.keepalive_timeout", DURATION, "4s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,     \
+      "How long they are kept. Stay below the backend's own time (uvicorn's is 5 s), or requests meet connections "    \
+      "that are just being closed.")                                                                                   \
+    X(BACKEND_MAX_RESPONSE_HEADER_BYTES, "backend.max_response_header_bytes", SIZE, "64KiB", 1024, 16 * GW_KEYS_MIB,   \
+      NULL, NULL, NULL, "Status line and header fields of an answer; beyond it 502.")                                  \
+    X(BACKEND_RETRIES, "backend.retries", INTEGER, "1", 0, 10, NULL, NULL, NULL,                                       \
+      "Further attempts where repeating does no harm.")                                                                \
+    X(BACKEND_CONTINUE_TIMEOUT, "backend.continue_timeout", DURATION, "1s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,       \
+      "Expect: 100-continue: the client gets its 100 after this time if the backend has not spoken.")                  \
+    X(BACKEND_TLS_CA_FILE, "backend.tls_ca_file", STRING, "", 0, 4096, NULL, NULL, NULL,                               \
+      "PEM file of the authorities that https:// backends are verified by; empty: the system's.")                      \
+    X(BACKEND_TLS_VERIFY, "backend.tls_verify", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                               \
+      "Verify certificate and name of https:// backends. False is for experiments only.")                              \
+    X(ROUTES, "routes", OBJECTS, "", 0, 64, NULL, NULL, NULL,                                                          \
+      "Which requests go where; the first route that matches counts. docs/configuration.md lists the keys of each.")   \
+    X(LIMITS_ENABLED, "limits.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL, "Limit requests at all.")             \
+    X(LIMITS_RATE, "limits.rate", RATE, "10/s", 0, 0, "off", "RATE_LIMIT_RATE", NULL,                                  \
+      "Rate of the policy called default, which applies to every request; off leaves it out.")                         \
+    X(LIMITS_BURST, "limits.burst", INTEGER, "20", 1, 1000000000, NULL, "RATE_LIMIT_BURST", NULL,                      \
+      "Requests that may come at once before the rate counts.")                                                        \
+    X(LIMITS_COST, "limits.cost", INTEGER, "1", 1, 1000000000, NULL, NULL, NULL,                                       \
+      "Tokens that one request takes; at most limits.burst.")                                                          \
+    X(LIMITS_BY, "limits.by", STRING, "ip", 1, 136, NULL, NULL, NULL,                                                  \
+      "Who shares a bucket: ip; header:NAME (such as header:X-Api-Key; requests without it by ip); route.")            \
+    X(LIMITS_SHADOW, "limits.shadow", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                        \
+      "Count and log refusals, but refuse nothing.")                                                                   \
+    X(LIMITS_COUNT, "limits.count", CHOICE, "all", 0, 0, "all|misses", NULL, NULL,                                     \
+      "all: every request takes tokens; misses: only those that a backend is asked for.")                              \
+    X(LIMITS_ON_REDIS_FAILURE, "limits.on_redis_failure", CHOICE, "local", 0, 0, "local|allow|deny", NULL, NULL,       \
+      "While Redis cannot be asked: count in this process, allow all, or answer 503.")                                 \
+    X(LIMITS_MAX_CLIENTS, "limits.max_clients", INTEGER, "100000", 1, 100000000, NULL, NULL, NULL,                     \
+      "Clients remembered, all policies together; full buckets are forgotten first.")                                  \
+    X(LIMITS_IPV6_PREFIX, "limits.ipv6_prefix", INTEGER, "64", 1, 128, NULL, NULL, NULL,                               \
+      "Bits of an IPv6 address that make one client.")                                                                 \
+    X(LIMITS_RATELIMIT_FIELDS, "limits.ratelimit_fields", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                     \
+      "Send RateLimit and RateLimit-Policy.")                                                                          \
+    X(LIMITS_X_RATELIMIT_FIELDS, "limits.x_ratelimit_fields", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                 \
+      "Send X-RateLimit-Limit, -Remaining and -Reset.")                                                                \
+    X(LIMITS_POLICIES, "limits.policies", OBJECTS, "", 0, 8, NULL, NULL, NULL,                                         \
+      "Further policies beside default; all that match must allow. At most 8 together. docs/configuration.md lists "   \
+      "the keys of each.")                                                                                             \
+    X(CACHE_ENABLED, "cache.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL, "Cache answers at all.")                \
+    X(CACHE_DEFAULT_TTL, "cache.default_ttl", SECONDS, "300s", 0, GW_KEYS_YEAR_S, NULL, "CACHE_TTL", NULL,             \
+      "How long an answer is fresh where the backend says nothing; 0: it is not stored then.")                         \
+    X(CACHE_MAX_OBJECT_BYTES, "cache.max_object_bytes", SIZE, "1MiB", 1, GW_KEYS_GIB, NULL, NULL, NULL,                \
+      "Largest answer that is stored; at most cache.near_bytes.")                                                      \
+    X(CACHE_NEAR_BYTES, "cache.near_bytes", SIZE, "64MiB", 4096, UINT64_C(1) << 40, NULL, NULL, NULL,                  \
+      "Memory of the cache within this process.")                                                                      \
+    X(CACHE_WITH_CREDENTIALS, "cache.with_credentials", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                      \
+      "Let cache.default_ttl apply also where the request carried Cookie or another credential. One user's page may "  \
+      "then reach the next: only for backends that never answer personally.")                                          \
+    X(CACHE_CREDENTIAL_FIELDS, "cache.credential_fields", LIST, "", 0, 64, NULL, NULL, NULL,                           \
+      "Request fields that carry a credential, beside Cookie and Authorization (such as X-Api-Key).")                  \
+    X(CACHE_FLIGHT_WAIT, "cache.flight_wait", DURATION, "5s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,                     \
+      "How long a request waits for an answer that another one is already fetching.")                                  \
+    X(CACHE_HIT_FOR_MISS, "cache.hit_for_miss", DURATION, "10s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,                  \
+      "How long a URL whose answer may not be stored is fetched without waiting for each other.")                      \
+    X(CORS_ENABLED, "cors.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                                           \
+      "Answer preflights and send Access-Control-* fields. The defaults are those of a permissive development "        \
+      "gateway: name your origins in production.")                                                                     \
+    X(CORS_ORIGINS, "cors.origins", LIST, "*", 0, 256, NULL, NULL, NULL,                                               \
+      "Origins (https://app.example.org) that may read answers; * alone: all.")                                        \
+    X(CORS_METHODS, "cors.methods", LIST, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", 0, 64, NULL, NULL, NULL,     \
+      "Methods that a preflight allows.")                                                                              \
+    X(CORS_HEADERS, "cors.headers", LIST, "*", 0, 64, NULL, NULL, NULL,                                                \
+      "Request fields that a preflight allows; * alone: those that it asks for.")                                      \
+    X(CORS_EXPOSED_HEADERS, "cors.exposed_headers", LIST,                                                              \
+      "RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, "        \
+      "X-Request-Id, X-Cache, X-Cache-Age, Age",                                                                       \
+      0, 64, NULL, NULL, NULL, "Fields of answers that scripts may read.")                                             \
+    X(CORS_CREDENTIALS, "cors.credentials", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                  \
+      "Allow requests with credentials; not together with the origin *.")                                              \
+    X(CORS_MAX_AGE, "cors.max_age", SECONDS, "600s", 0, GW_KEYS_YEAR_S, NULL, NULL, NULL,                              \
+      "How long a browser may remember a preflight.")                                                                  \
+    X(LOG_LEVEL, "log.level", CHOICE, "info", 0, 0, "error|warn|info|debug", "LOG_LEVEL", "log-level",                 \
+      "Least important level that is written to stderr.")                                                              \
+    X(LOG_FORMAT, "log.format", CHOICE, "json", 0, 0, "json|text", NULL, NULL,                                         \
+      "One JSON object a line, or text for people.")                                                                   \
+    X(LOG_ACCESS, "log.access", STRING, "stdout", 1, 4096, NULL, NULL, NULL,                                           \
+      "Where the access log goes: stdout, stderr, off, or a file's path.")                                             \
+    X(REDIS_URL, "redis.url", STRING, "", 0, 2048, NULL, "REDIS_URL", NULL,                                            \
+      "The Redis that instances share. Empty: embedded mode, the only one of this version.")
+
+/* X(ID, name, type, default, least, most, choices, environment, short flag, help): of an object in "routes". */
+#define GW_ROUTE_KEYS(X)                                                                                               \
+    X(NAME, "name", STRING, NULL, 1, 32, NULL, NULL, NULL,                                                             \
+      "Unique; a-z, 0-9, _ and -. It names the route in metrics and logs.")                                            \
+    X(PATH, "path", STRING, "", 0, 1024, NULL, NULL, NULL,                                                             \
+      "Prefix by whole segments: /api matches /api and /api/x, not /apix; empty: any.")                                \
+    X(HOST, "host", STRING, "", 0, 255, NULL, NULL, NULL,                                                              \
+      "Host without port; *.example.org for all below it; empty: any.")                                                \
+    X(METHODS, "methods", LIST, "", 0, 32, NULL, NULL, NULL, "In upper case (GET does not include HEAD); empty: any.") \
+    X(BACKEND, "backend", LIST, "=backend.url", 1, 64, NULL, NULL, NULL, "As backend.url.")                            \
+    X(CACHE, "cache", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                                                         \
+      "False: answers of this route are neither stored nor looked up.")                                                \
+    X(DEFAULT_TTL, "default_ttl", SECONDS, "=cache.default_ttl", 0, GW_KEYS_YEAR_S, NULL, NULL, NULL,                  \
+      "As cache.default_ttl.")
+
+/* The same: of an object in "limits.policies". */
+#define GW_POLICY_KEYS(X)                                                                                              \
+    X(NAME, "name", STRING, NULL, 1, 32, NULL, NULL, NULL,                                                             \
+      "Unique; a-z, 0-9, _ and -. Clients read it in RateLimit-Policy.")                                               \
+    X(RATE, "rate", RATE, NULL, 0, 0, NULL, NULL, NULL, "As limits.rate.")                                             \
+    X(BURST, "burst", INTEGER, NULL, 1, 1000000000, NULL, NULL, NULL, "As limits.burst.")                              \
+    X(COST, "cost", INTEGER, "1", 1, 1000000000, NULL, NULL, NULL, "As limits.cost; at most burst.")                   \
+    X(BY, "by", STRING, "ip", 1, 136, NULL, NULL, NULL, "As limits.by.")                                               \
+    X(PATH, "path", STRING, "", 0, 1024, NULL, NULL, NULL, "Which requests: as in routes.")                            \
+    X(HOST, "host", STRING, "", 0, 255, NULL, NULL, NULL, "Which requests: as in routes.")                             \
+    X(METHODS, "methods", LIST, "", 0, 32, NULL, NULL, NULL, "Which requests: as in routes.")                          \
+    X(SHADOW, "shadow", BOOLEAN, "false", 0, 1, NULL, NULL, NULL, "As limits.shadow.")                                 \
+    X(COUNT, "count", CHOICE, "all", 0, 0, "all|misses", NULL, NULL, "As limits.count.")                               \
+    X(ON_REDIS_FAILURE, "on_redis_failure", CHOICE, "local", 0, 0, "local|allow|deny", NULL, NULL,                     \
+      "As limits.on_redis_failure.")
+
+enum gw_key_id {
+#define GW_KEYS_ENUM(ID, ...) GW_KEY_##ID,
+    GW_CONFIG_KEYS(GW_KEYS_ENUM)
+#undef GW_KEYS_ENUM
+        GW_KEYS_COUNT
+};
+
+enum gw_route_key_id {
+#define GW_KEYS_ENUM(ID, ...) GW_ROUTE_##ID,
+    GW_ROUTE_KEYS(GW_KEYS_ENUM)
+#undef GW_KEYS_ENUM
+        GW_ROUTE_KEYS_COUNT
+};
+
+enum gw_policy_key_id {
+#define GW_KEYS_ENUM(ID, ...) GW_POLICY_##ID,
+    GW_POLICY_KEYS(GW_KEYS_ENUM)
+#undef GW_KEYS_ENUM
+        GW_POLICY_KEYS_COUNT
+};
+
+struct gw_key {
+    const char *path;
+    enum gw_key_type type;
+    const char *fallback;
+    uint64_t least, most;
+    const char *choices;
+    const char *environment; /* NULL: the regular one */
+    const char *alias;       /* short flag, or NULL */
+    const char *help;
+};
+
+extern const struct gw_key gw_keys[GW_KEYS_COUNT];
+extern const struct gw_key gw_keys_of_route[GW_ROUTE_KEYS_COUNT];
+extern const struct gw_key gw_keys_of_policy[GW_POLICY_KEYS_COUNT];
+
+enum { GW_KEYS_NAME_BYTES = 80 };
+
+/* The section's part of the path ("server"); empty for a key of the top level. */
+struct gw_slice gw_keys_section(const struct gw_key *key);
+/* NULL when there is none. */
+const struct gw_key *gw_keys_find(const struct gw_key *keys, unsigned count, struct gw_slice path);
+/* By path or short flag, without the dashes. */
+const struct gw_key *gw_keys_find_flag(struct gw_slice flag);
+const struct gw_key *gw_keys_find_environment(struct gw_slice name);
+/* GATEWAY_SERVER_PORT, whatever the row says; name has GW_KEYS_NAME_BYTES. */
+void gw_keys_regular_environment(const struct gw_key *key, char *name);
+/* The variable that counts. */
+void gw_keys_environment(const struct gw_key *key, char *name);
+/* Few enough typing mistakes apart? Gives how many, or UINT_MAX. */
+unsigned gw_keys_distance(struct gw_slice written, struct gw_slice meant);
+/* The choice's number, or -1; and back (the absent slice beyond the last). */
+int gw_keys_choice(const char *choices, struct gw_slice text);
+struct gw_slice gw_keys_choice_text(const char *choices, unsigned number);
+
+#endif

@@ -1,0 +1,78 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include "config/file.h"
+#include "config/loading.h"
+
+/* A long path keeps its end, so that line and key still fit beside it. */
+static const char *tail(const char *name)
+{
+    size_t length = strlen(name);
+    return length > 120 ? name + length - 120 : name;
+}
+
+static void print_place(const struct gw_source *source, int item, char *place, size_t size)
+{
+    const cJSON *node = source->json;
+    char index[16] = "";
+    if (item >= 0 && cJSON_IsArray(node)) {
+        node = cJSON_GetArrayItem(node, item);
+        snprintf(index, sizeof(index), "[%d]", item);
+    }
+    const char *colon = source->nested ? ": " : "", *path = source->nested ? source->path : "";
+    switch (source->origin) {
+    case GW_ORIGIN_DEFAULT:
+        snprintf(place, size, "default of %s", source->path);
+        break;
+    case GW_ORIGIN_FILE:
+        snprintf(place, size, "%s:%u: %s%s", tail(source->file->name), gw_file_line(source->file, node), source->path,
+                 index);
+        break;
+    case GW_ORIGIN_ENVIRONMENT:
+        snprintf(place, size, "environment %s%s%s%s", source->name, colon, path, index);
+        break;
+    case GW_ORIGIN_FLAG:
+        snprintf(place, size, "--%s%s%s%s", source->name, colon, path, index);
+        break;
+    }
+}
+
+bool gw_source_complain(const struct gw_source *source, int item, struct gw_complaint *complaint, const char *found,
+                        const char *expected, ...)
+{
+    char place[256], text[256];
+    print_place(source, item, place, sizeof(place));
+    va_list arguments;
+    va_start(arguments, expected);
+    vsnprintf(text, sizeof(text), expected, arguments);
+    va_end(arguments);
+    gw_complain(complaint, place, found, "%s", text);
+    return false;
+}
+
+bool gw_loading_no_memory(struct gw_complaint *complaint)
+{
+    gw_complain(complaint, "configuration", NULL, "enough memory to hold it (4 MiB at most)");
+    return false;
+}
+
+struct gw_slice gw_loading_copy(struct gw_arena *arena, struct gw_slice text)
+{
+    char *copy = gw_arena_take(arena, text.length + 1);
+    if (!copy)
+        return GW_NO_SLICE;
+    if (text.length)
+        memcpy(copy, text.at, text.length);
+    copy[text.length] = '\0';
+    return gw_slice_of(copy, text.length);
+}
+
+void *gw_loading_take(struct gw_loading *loading, size_t count, size_t size)
+{
+    size_t bytes = (count ? count : 1) * size; /* counts are bounded by the rows */
+    void *taken = gw_arena_take(&loading->config->arena, bytes);
+    if (taken)
+        memset(taken, 0, bytes);
+    else
+        gw_loading_no_memory(loading->complaint);
+    return taken;
+}

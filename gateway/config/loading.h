@@ -1,0 +1,59 @@
+/* loading.h: what the loader's files share while a configuration is put together; gone when it is done.
+ *
+ * Data     For each key its value and where that came from, so that a mistake found late still names its place.
+ * Memory   Values lie in the new configuration's arena; JSON trees belong to the loading. */
+#ifndef GW_CONFIG_LOADING_H
+#define GW_CONFIG_LOADING_H
+
+#include <cjson/cJSON.h>
+#include "config/config.h"
+#include "config/keys.h"
+
+enum gw_origin { GW_ORIGIN_DEFAULT, GW_ORIGIN_FILE, GW_ORIGIN_ENVIRONMENT, GW_ORIGIN_FLAG };
+
+struct gw_file { /* a configuration file, read and parsed (file.h) */
+    const char *name;
+    char *text; /* owned, terminated */
+    size_t length;
+    cJSON *tree; /* owned */
+};
+
+struct gw_source {
+    enum gw_origin origin;
+    const char *name;           /* ENVIRONMENT: the variable; FLAG: the flag without dashes */
+    const char *text;           /* what was written, where json is NULL */
+    const cJSON *json;          /* FILE, and whatever was written as JSON */
+    const struct gw_file *file; /* FILE: to find the line */
+    bool nested;                /* part of a larger value: the place tells the path, too */
+    char path[GW_KEYS_NAME_BYTES];
+};
+
+struct gw_value {
+    uint64_t number;        /* BOOLEAN, INTEGER, SIZE, DURATION, SECONDS; CHOICE: its number */
+    struct gw_slice text;   /* STRING, RATE; terminated */
+    struct gw_strings list; /* LIST */
+    const cJSON *json;      /* OBJECTS: an array, or NULL for none */
+};
+
+struct gw_loading {
+    struct gw_config *config;
+    struct gw_complaint *complaint;
+    struct gw_file file;
+    cJSON *documents[GW_KEYS_COUNT]; /* OBJECTS given as text, by key; owned */
+    struct gw_source sources[GW_KEYS_COUNT];
+    struct gw_value values[GW_KEYS_COUNT];
+};
+
+enum { GW_SOURCE_WHOLE = -1 };
+
+/* Always false: fills the complaint, naming the source's place. item: the element of a list that is wrong, or
+ * GW_SOURCE_WHOLE. With found == NULL nothing is quoted. */
+bool gw_source_complain(const struct gw_source *source, int item, struct gw_complaint *complaint, const char *found,
+                        const char *expected, ...) GW_PRINTF(5, 6);
+bool gw_loading_no_memory(struct gw_complaint *complaint);
+/* A terminated copy in the arena; at == NULL when memory is out. */
+struct gw_slice gw_loading_copy(struct gw_arena *arena, struct gw_slice text);
+/* Takes count * size cleared bytes of the configuration's arena; NULL with a complaint. */
+void *gw_loading_take(struct gw_loading *loading, size_t count, size_t size) GW_MUST_CHECK;
+
+#endif

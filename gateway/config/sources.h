@@ -1,0 +1,26 @@
+/* sources.h: the four places where values come from, each written over the one before. Every value is read where it
+ * comes in, so a mistake is told also where another source would have overridden it. */
+#ifndef GW_CONFIG_SOURCES_H
+#define GW_CONFIG_SOURCES_H
+
+#include "config/load.h"
+#include "config/loading.h"
+
+struct gw_arguments {
+    enum gw_command command; /* the last one given; RUN without any */
+    const char *config;      /* --config's, or NULL */
+};
+
+/* Looks at every argument, and whether it is known and has its value; sets nothing. False with a complaint. */
+bool gw_sources_read_arguments(int argc, char *const *argv, struct gw_arguments *arguments,
+                               struct gw_complaint *complaint) GW_MUST_CHECK;
+/* Its value; NULL where it is missing or empty. */
+const char *gw_sources_variable(char *const *environment, const char *name);
+
+/* In this order. False with a complaint. */
+bool gw_sources_set_defaults(struct gw_loading *loading) GW_MUST_CHECK;
+bool gw_sources_set_file(struct gw_loading *loading) GW_MUST_CHECK; /* loading->file is parsed */
+bool gw_sources_set_environment(struct gw_loading *loading, char *const *environment) GW_MUST_CHECK;
+bool gw_sources_set_flags(struct gw_loading *loading, int argc, char *const *argv) GW_MUST_CHECK;
+
+#endif

@@ -1,0 +1,19 @@
+/* values.h: from what a person wrote to a value, by the key's row; and back. Pure but for the arena. */
+#ifndef GW_CONFIG_VALUES_H
+#define GW_CONFIG_VALUES_H
+
+#include "config/loading.h"
+
+/* Reads source into *value by key's type and range. False with a complaint. */
+bool gw_values_read(const struct gw_key *key, const struct gw_source *source, struct gw_arena *arena,
+                    struct gw_value *value, struct gw_complaint *complaint) GW_MUST_CHECK;
+/* An element of an OBJECTS value: an object whose keys are the rows of `keys`. sources and values have `count` items;
+ * what is not given has the origin DEFAULT, and its default unless that is another key's ("=path"). */
+bool gw_values_read_object(const struct gw_source *array, int item, const struct gw_key *keys, unsigned count,
+                           struct gw_arena *arena, struct gw_source *sources, struct gw_value *values,
+                           struct gw_complaint *complaint) GW_MUST_CHECK;
+
+/* What may be written for this key: "a number from 1 to 65535". */
+void gw_values_put_expected(struct gw_buffer *buffer, const struct gw_key *key);
+
+#endif
