@@ -1,9 +1,12 @@
 /* metrics.h: what Prometheus is told. One shard a worker, relaxed counters, summed when asked.
  *
- * Data     Families are rows (GW_METRIC_FAMILIES in metrics.c: name, type, help); every series is allocated when the configuration is
- *          loaded, never per request: route x method (GW_METHOD_COUNT, unknown: _OTHER) x status class.
+ * Data     Families are rows (the table in metrics_page.c: name, type, source, help). Every series is allocated when
+ *          the configuration is loaded, never per request: route x method (unknown: _OTHER) x status class.
+ * Who      gw_metrics_record counts what a request's record tells: requests, their classes and durations, cache[],
+ *          limit[], request_errors[]. All else in a shard is counted by the worker's code where it happens.
  * Threads  A shard is written by its worker only; gw_metrics_put reads all from any thread.
- * Cost     Recording a request is an index and a dozen relaxed adds. */
+ * Cost     Recording a request is an index and a dozen relaxed adds. A series is 256 bytes, touched when first counted:
+ *          about 15 KiB of address space a route and worker. */
 #ifndef GW_TELEMETRY_METRICS_H
 #define GW_TELEMETRY_METRICS_H
 
@@ -12,24 +15,28 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "http/head.h"
+#include "telemetry/histogram.h"
 
-enum gw_cache_label { GW_CACHE_LABEL_NONE, GW_CACHE_LABEL_HIT, GW_CACHE_LABEL_MISS, GW_CACHE_LABEL_STALE, GW_CACHE_LABEL_BYPASS,
-                      GW_CACHE_LABEL_REVALIDATED, GW_CACHE_LABEL_COUNT };
+enum gw_cache_label {
+    GW_CACHE_LABEL_NONE,
+    GW_CACHE_LABEL_HIT,
+    GW_CACHE_LABEL_MISS,
+    GW_CACHE_LABEL_STALE,
+    GW_CACHE_LABEL_BYPASS,
+    GW_CACHE_LABEL_REVALIDATED,
+    GW_CACHE_LABEL_COUNT
+};
 const char *gw_cache_label_name(enum gw_cache_label label); /* "hit"; NONE: "none" */
 
-enum gw_limit_label { GW_LIMIT_LABEL_NONE, GW_LIMIT_LABEL_ALLOWED, GW_LIMIT_LABEL_REFUSED, GW_LIMIT_LABEL_SHADOW_REFUSED, GW_LIMIT_LABEL_UNKNOWN,
-                      GW_LIMIT_LABEL_COUNT };
-const char *gw_limit_label_name(enum gw_limit_label label);
-
-/* Histogram with the bounds of gw_metrics_bounds_us: 0.0005 … 10 s. */
-enum { GW_HISTOGRAM_BUCKETS = 14 }; /* the last is +Inf's: count */
-struct gw_histogram {
-    gw_counter buckets[GW_HISTOGRAM_BUCKETS + 1];
-    gw_counter sum_us;
+enum gw_limit_label {
+    GW_LIMIT_LABEL_NONE,
+    GW_LIMIT_LABEL_ALLOWED,
+    GW_LIMIT_LABEL_REFUSED,
+    GW_LIMIT_LABEL_SHADOW_REFUSED,
+    GW_LIMIT_LABEL_UNKNOWN,
+    GW_LIMIT_LABEL_COUNT
 };
-void gw_histogram_observe(struct gw_histogram *histogram, uint64_t us);
-/* The upper bounds in µs, ascending, GW_HISTOGRAM_BUCKETS of them. */
-extern const uint64_t gw_histogram_bounds_us[GW_HISTOGRAM_BUCKETS];
+const char *gw_limit_label_name(enum gw_limit_label label); /* "allowed"; NONE: "none" */
 
 struct gw_metrics; /* all shards */
 
@@ -37,16 +44,20 @@ struct gw_metrics; /* all shards */
 struct gw_shard {
     gw_counter connections_accepted, connections_open, connections_refused, connections_idle;
     gw_counter requests_in_flight;
-    gw_counter bytes_received, bytes_sent;                 /* downstream, bodies and heads */
-    gw_counter upstream_connections_open, upstream_connections_idle, upstream_connects, upstream_reuses, upstream_retries;
+    gw_counter bytes_received, bytes_sent; /* downstream, bodies and heads */
+    gw_counter upstream_connections_open, upstream_connections_idle;
+    gw_counter upstream_connects, upstream_reuses, upstream_retries;
     gw_counter upstream_errors[GW_ERROR_COUNT];
-    gw_counter request_errors[GW_ERROR_COUNT];             /* errors that the gateway itself answered or cut for */
-    gw_counter cache[GW_CACHE_LABEL_COUNT];
-    gw_counter cache_bytes_saved;                          /* bodies not fetched */
+    gw_counter cache_bytes_saved;                               /* bodies not fetched */
     gw_counter cache_stored, cache_not_stored, cache_collapsed; /* collapsed: answered by another's fetch */
-    gw_counter limit[GW_LIMIT_LABEL_COUNT];
     gw_counter log_lines_dropped;
-    gw_counter loop_lag_us;                                /* of the last turn that was measured */
+    gw_counter loop_lag_us; /* of the last turn that was measured */
+
+    /* by gw_metrics_record, nobody else */
+    gw_counter requests_success, requests_error, admin_requests;
+    gw_counter request_errors[GW_ERROR_COUNT]; /* errors that the gateway itself answered or cut for */
+    gw_counter cache[GW_CACHE_LABEL_COUNT];
+    gw_counter limit[GW_LIMIT_LABEL_COUNT];
 
     struct gw_metrics *metrics;
     struct gw_series *series; /* route x method x class */
@@ -57,42 +68,54 @@ struct gw_request_record { /* what one request was, for metrics and the access l
     uint64_t began_at_us, ended_at_us; /* monotonic */
     int64_t began_wall_us;
     /* what */
-    struct gw_slice request_id, client, method_text, target, version; /* borrowed */
+    struct gw_slice request_id, client, method_text, target, version; /* borrowed; version as "HTTP/1.1" */
     struct gw_slice user_agent, referer_host;
     const struct gw_route *route; /* NULL: answered before a route was found, or by /gateway/ */
     enum gw_method method;
-    int status;                /* 0: nothing was sent */
+    int status;                          /* 0: nothing was sent */
     uint64_t bytes_received, bytes_sent; /* bodies */
-    struct gw_slice upstream;  /* "http://host:port", absent if none was asked */
-    uint64_t upstream_us;      /* request sent until the head; 0 if none */
+    struct gw_slice upstream;            /* "http://host:port", absent if none was asked */
+    uint64_t upstream_us;                /* request sent until the head; 0 if none */
     bool has_upstream;
     enum gw_cache_label cache;
     enum gw_limit_label limit;
     uint64_t limit_remaining;
-    enum gw_error error;       /* GW_ERROR_NONE */
-    bool is_admin;             /* /gateway/: logged at debug only, not counted as traffic */
+    enum gw_error error; /* GW_ERROR_NONE */
+    bool is_admin;       /* /gateway/: logged at debug only, not counted as traffic */
 };
 
-/* A shard for each of `workers`; routes of this configuration. NULL when memory is out. */
+/* A shard for each of `workers`; routes of this configuration, whose names are copied. NULL when memory is out. */
 struct gw_metrics *gw_metrics_create(const struct gw_config *config, unsigned workers, uint64_t now_us) GW_MUST_CHECK;
 void gw_metrics_destroy(struct gw_metrics **metrics);
 struct gw_shard *gw_metrics_shard(struct gw_metrics *metrics, unsigned worker);
-/* By the shard's worker, once a request, at its end. Success is a status below 500 that was sent whole. */
+/* By the shard's worker, once a request, at its end.
+ * An error is: nothing was sent; or a status of 500 and above; or an answer below 400 that was cut (an error after its
+ * status was out). All else is a success: a client's own mistake, a refusal by a limit, also one whose body was cut, is
+ * no failure of this service. */
 void gw_metrics_record(struct gw_shard *shard, const struct gw_request_record *record);
 
 struct gw_metrics_totals {
-    uint64_t requests, success, errors, bytes, connections_open, in_flight, hits, misses, limit_allowed, limit_refused;
+    uint64_t requests, success, errors; /* traffic: without /gateway/ */
+    uint64_t bytes;                     /* received and sent, downstream */
+    uint64_t connections_open, in_flight, hits, misses, limit_allowed, limit_refused;
     uint64_t uptime_us;
 };
 void gw_metrics_read_totals(struct gw_metrics *metrics, uint64_t now_us, struct gw_metrics_totals *totals);
 
+struct gw_metrics_backend { /* one address; each url once */
+    struct gw_slice url;
+    int up; /* 1, 0, -1 unknown */
+    uint64_t requests, failures;
+};
+
 /* What other modules know at the moment of asking; zero where there is none. */
 struct gw_metrics_gauges {
     uint64_t cache_entries, cache_bytes, cache_evictions, limiter_clients;
-    struct { struct gw_slice url; int up; uint64_t requests, failures; } backends[64]; /* up: 1, 0, -1 unknown */
+    const struct gw_metrics_backend *backends; /* borrowed */
     unsigned backend_count;
 };
 /* The page, text format 0.0.4, valid by `promtool check metrics`. */
-void gw_metrics_put(struct gw_metrics *metrics, const struct gw_metrics_gauges *gauges, uint64_t now_us, struct gw_buffer *page);
+void gw_metrics_put(struct gw_metrics *metrics, const struct gw_metrics_gauges *gauges, uint64_t now_us,
+                    struct gw_buffer *page);
 
 #endif

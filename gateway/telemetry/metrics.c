@@ -1,0 +1,159 @@
+#include "telemetry/metrics.h"
+
+#include <stdlib.h>
+#include "telemetry/process.h"
+#include "telemetry/series.h"
+
+enum { CACHE_LINE_BYTES = 64 };
+
+const char *gw_cache_label_name(enum gw_cache_label label)
+{
+    static const char *const names[GW_CACHE_LABEL_COUNT] = { "none", "hit", "miss", "stale", "bypass", "revalidated" };
+    return (unsigned)label < GW_CACHE_LABEL_COUNT ? names[label] : "none";
+}
+
+const char *gw_limit_label_name(enum gw_limit_label label)
+{
+    static const char *const names[GW_LIMIT_LABEL_COUNT] = { "none", "allowed", "refused", "shadow_refused",
+                                                             "unknown" };
+    return (unsigned)label < GW_LIMIT_LABEL_COUNT ? names[label] : "none";
+}
+
+/* Two workers must not write to one cache line: it would travel between their cores with each request. */
+static void *take_cache_lines(size_t size)
+{
+    size_t whole = (size + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
+    void *memory = aligned_alloc(CACHE_LINE_BYTES, whole);
+    if (memory)
+        memset(memory, 0, whole);
+    return memory;
+}
+
+/* Capitals cannot stand in a route's name, so this one is nobody's. */
+#define NO_ROUTE GW_SLICE("_NONE")
+
+static bool copy_route_names(struct gw_metrics *metrics, const struct gw_config *config)
+{
+    size_t bytes = NO_ROUTE.length;
+    for (unsigned i = 0; i < config->route_count; i++)
+        bytes += config->routes[i].name.length;
+    metrics->routes = calloc(metrics->route_count, sizeof(*metrics->routes));
+    metrics->route_names = malloc(bytes);
+    if (!metrics->routes || !metrics->route_names)
+        return false;
+    char *at = metrics->route_names;
+    for (unsigned i = 0; i < metrics->route_count; i++) {
+        struct gw_slice name = i == 0 ? NO_ROUTE : config->routes[i - 1].name;
+        if (name.length)
+            memcpy(at, name.at, name.length);
+        metrics->routes[i] = gw_slice_of(at, name.length);
+        at += name.length;
+    }
+    return true;
+}
+
+static bool create_shard(struct gw_metrics *metrics, unsigned worker)
+{
+    struct gw_shard *shard = take_cache_lines(sizeof(*shard));
+    metrics->shards[worker] = shard;
+    if (!shard)
+        return false;
+    shard->metrics = metrics;
+    /* calloc, for most of the series are never touched and then cost no memory; worker by worker it takes pages of its
+     * own. */
+    shard->series = calloc(gw_series_count(metrics), sizeof(*shard->series));
+    return shard->series != NULL;
+}
+
+struct gw_metrics *gw_metrics_create(const struct gw_config *config, unsigned workers, uint64_t now_us)
+{
+    struct gw_metrics *metrics = calloc(1, sizeof(*metrics) + workers * sizeof(metrics->shards[0]));
+    if (!metrics)
+        return NULL;
+    metrics->began_at_us = now_us;
+    metrics->process_began_at_wall_us = gw_process_began_at_wall_us();
+    metrics->worker_count = workers;
+    metrics->route_count = config->route_count + 1;
+    bool ok = copy_route_names(metrics, config);
+    for (unsigned i = 0; ok && i < workers; i++)
+        ok = create_shard(metrics, i);
+    if (!ok)
+        gw_metrics_destroy(&metrics);
+    return metrics;
+}
+
+void gw_metrics_destroy(struct gw_metrics **metrics)
+{
+    struct gw_metrics *gone = *metrics;
+    *metrics = NULL;
+    if (!gone)
+        return;
+    for (unsigned i = 0; i < gone->worker_count; i++) {
+        if (gone->shards[i])
+            free(gone->shards[i]->series);
+        free(gone->shards[i]);
+    }
+    free(gone->routes);
+    free(gone->route_names);
+    free(gone);
+}
+
+struct gw_shard *gw_metrics_shard(struct gw_metrics *metrics, unsigned worker)
+{
+    return worker < metrics->worker_count ? metrics->shards[worker] : NULL;
+}
+
+static struct gw_series *series_of(struct gw_shard *shard, const struct gw_request_record *record)
+{
+    /* After a reload a route may be newer than the series: it is counted under no route rather than under another's. */
+    unsigned route = record->route ? record->route->index + 1 : 0;
+    if (route >= shard->metrics->route_count)
+        route = 0;
+    unsigned method = (unsigned)record->method < GW_METHOD_COUNT ? record->method : GW_METHOD_OTHER;
+    unsigned status_class = record->status >= 100 && record->status <= 599 ? (unsigned)record->status / 100 : 0;
+    return &shard->series[gw_series_index(route, method, status_class)];
+}
+
+static bool is_error(const struct gw_request_record *record)
+{
+    if (record->status == 0 || record->status >= 500)
+        return true;
+    return record->error != GW_ERROR_NONE && record->status < 400;
+}
+
+void gw_metrics_record(struct gw_shard *shard, const struct gw_request_record *record)
+{
+    if (record->is_admin) {
+        gw_counter_add(&shard->admin_requests, 1);
+        return;
+    }
+    struct gw_series *series = series_of(shard, record);
+    gw_histogram_observe(&series->duration,
+                         record->ended_at_us > record->began_at_us ? record->ended_at_us - record->began_at_us : 0);
+    if (record->has_upstream)
+        gw_histogram_observe(&series->upstream, record->upstream_us);
+    gw_counter_add(is_error(record) ? &shard->requests_error : &shard->requests_success, 1);
+    gw_counter_add(&shard->cache[record->cache], 1);
+    gw_counter_add(&shard->limit[record->limit], 1);
+    if (record->error != GW_ERROR_NONE)
+        gw_counter_add(&shard->request_errors[record->error], 1);
+}
+
+void gw_metrics_read_totals(struct gw_metrics *metrics, uint64_t now_us, struct gw_metrics_totals *totals)
+{
+    *totals = (struct gw_metrics_totals) { .uptime_us = now_us > metrics->began_at_us ? now_us - metrics->began_at_us
+                                                                                      : 0 };
+    for (unsigned i = 0; i < metrics->worker_count; i++) {
+        struct gw_shard *shard = metrics->shards[i];
+        totals->success += gw_counter_read(&shard->requests_success);
+        totals->errors += gw_counter_read(&shard->requests_error);
+        totals->bytes += gw_counter_read(&shard->bytes_received) + gw_counter_read(&shard->bytes_sent);
+        totals->connections_open += gw_counter_read(&shard->connections_open);
+        totals->in_flight += gw_counter_read(&shard->requests_in_flight);
+        totals->hits += gw_counter_read(&shard->cache[GW_CACHE_LABEL_HIT]);
+        totals->misses += gw_counter_read(&shard->cache[GW_CACHE_LABEL_MISS]);
+        totals->limit_allowed += gw_counter_read(&shard->limit[GW_LIMIT_LABEL_ALLOWED]);
+        totals->limit_refused += gw_counter_read(&shard->limit[GW_LIMIT_LABEL_REFUSED]);
+    }
+    totals->requests = totals->success + totals->errors;
+}

@@ -1,0 +1,297 @@
+/* The metrics page: one row a family (name, type, where its samples come from, help), in the order of the page. A new
+ * metric is a row. */
+#include "telemetry/page.h"
+#include "telemetry/process.h"
+#include "telemetry/series.h"
+#include "base/version.h"
+
+struct view { /* what a page is made of; borrowed for one call */
+    struct gw_buffer *page;
+    struct gw_metrics *metrics;
+    const struct gw_metrics_gauges *gauges;
+    struct gw_metrics_totals totals;
+    struct gw_process_facts process;
+};
+
+struct family {
+    const char *name, *type;
+    void (*put)(const struct view *view, const struct family *family);
+    size_t offset; /* where `put` finds its number; unused by some */
+    const char *help;
+};
+
+/* The number at an offset of a struct of plain uint64_t. */
+static uint64_t number_at(const void *base, size_t offset)
+{
+    uint64_t number;
+    memcpy(&number, (const char *)base + offset, sizeof(number));
+    return number;
+}
+
+/* The counter at an offset of every shard, summed. */
+static uint64_t shard_sum(const struct gw_metrics *metrics, size_t offset)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < metrics->worker_count; i++)
+        sum += gw_counter_read((gw_counter *)(void *)((char *)metrics->shards[i] + offset));
+    return sum;
+}
+
+static void put_one(const struct view *view, const struct family *family, uint64_t value)
+{
+    gw_page_put_uint(view->page, family->name, GW_PAGE_NO_LABELS, value);
+}
+
+static void put_shards(const struct view *view, const struct family *family)
+{
+    put_one(view, family, shard_sum(view->metrics, family->offset));
+}
+
+static void put_total(const struct view *view, const struct family *family)
+{
+    put_one(view, family, number_at(&view->totals, family->offset));
+}
+
+static void put_gauge(const struct view *view, const struct family *family)
+{
+    put_one(view, family, number_at(view->gauges, family->offset));
+}
+
+static void put_process(const struct view *view, const struct family *family)
+{
+    put_one(view, family, number_at(&view->process, family->offset));
+}
+
+static void put_cpu(const struct view *view, const struct family *family)
+{
+    gw_page_put_millionths(view->page, family->name, GW_PAGE_NO_LABELS, view->process.cpu_us);
+}
+
+static void put_start_time(const struct view *view, const struct family *family)
+{
+    gw_page_put_millionths(view->page, family->name, GW_PAGE_NO_LABELS, view->metrics->process_began_at_wall_us);
+}
+
+static void put_uptime(const struct view *view, const struct family *family)
+{
+    gw_page_put_millionths(view->page, family->name, GW_PAGE_NO_LABELS, view->totals.uptime_us);
+}
+
+static void put_workers(const struct view *view, const struct family *family)
+{
+    put_one(view, family, view->metrics->worker_count);
+}
+
+static void put_success_rate(const struct view *view, const struct family *family)
+{
+    const struct gw_metrics_totals *totals = &view->totals;
+    uint64_t millionths = totals->requests ? totals->success * 1000000 / totals->requests : 1000000;
+    gw_page_put_millionths(view->page, family->name, GW_PAGE_NO_LABELS, millionths);
+}
+
+static void put_build_info(const struct view *view, const struct family *family)
+{
+    const struct gw_page_label labels[] = { { "version", gw_slice_of_string(gw_version()) },
+                                            { "compiler", gw_slice_of_string(gw_version_compiler()) } };
+    gw_page_put_uint(view->page, family->name, (struct gw_page_labels) { labels, GW_COUNT(labels) }, 1);
+}
+
+static void put_labelled(const struct view *view, const struct family *family, const char *label, const char *value,
+                         uint64_t number)
+{
+    const struct gw_page_label one = { label, gw_slice_of_string(value) };
+    gw_page_put_uint(view->page, family->name, (struct gw_page_labels) { &one, 1 }, number);
+}
+
+/* Every outcome is there from the start, at 0: a counter that appears with its first event hides that event from
+ * rate(). */
+static void put_cache(const struct view *view, const struct family *family)
+{
+    for (unsigned i = GW_CACHE_LABEL_NONE + 1; i < GW_CACHE_LABEL_COUNT; i++)
+        put_labelled(view, family, "result", gw_cache_label_name(i),
+                     shard_sum(view->metrics, family->offset + i * sizeof(gw_counter)));
+}
+
+static void put_limit(const struct view *view, const struct family *family)
+{
+    for (unsigned i = GW_LIMIT_LABEL_NONE + 1; i < GW_LIMIT_LABEL_COUNT; i++)
+        put_labelled(view, family, "outcome", gw_limit_label_name(i),
+                     shard_sum(view->metrics, family->offset + i * sizeof(gw_counter)));
+}
+
+static void put_errors(const struct view *view, const struct family *family)
+{
+    for (unsigned i = GW_ERROR_NONE + 1; i < GW_ERROR_COUNT; i++)
+        put_labelled(view, family, "error", gw_error_name(i),
+                     shard_sum(view->metrics, family->offset + i * sizeof(gw_counter)));
+}
+
+/* An attempt at a backend cannot fail with a client's mistake: of those rows only what was counted nevertheless is
+ * shown. */
+static void put_upstream_errors(const struct view *view, const struct family *family)
+{
+    for (unsigned i = GW_ERROR_NONE + 1; i < GW_ERROR_COUNT; i++) {
+        uint64_t count = shard_sum(view->metrics, family->offset + i * sizeof(gw_counter));
+        if (count || (i >= GW_ERROR_RESOLVE && i <= GW_ERROR_UPSTREAM_BUSY))
+            put_labelled(view, family, "error", gw_error_name(i), count);
+    }
+}
+
+static void put_loop_lag(const struct view *view, const struct family *family)
+{
+    for (unsigned i = 0; i < view->metrics->worker_count; i++) {
+        char memory[24];
+        struct gw_buffer worker = gw_buffer_over(memory, sizeof(memory));
+        gw_buffer_put_uint(&worker, i);
+        const struct gw_page_label label = { "worker", gw_buffer_slice(&worker) };
+        gw_page_put_millionths(view->page, family->name, (struct gw_page_labels) { &label, 1 },
+                               gw_counter_read(&view->metrics->shards[i]->loop_lag_us));
+    }
+}
+
+static void put_backends(const struct view *view, const struct family *family)
+{
+    for (unsigned i = 0; i < view->gauges->backend_count; i++) {
+        const struct gw_metrics_backend *backend = &view->gauges->backends[i];
+        const struct gw_page_label label = { "url", backend->url };
+        gw_page_put_uint(view->page, family->name, (struct gw_page_labels) { &label, 1 },
+                         number_at(backend, family->offset));
+    }
+}
+
+static void put_backends_up(const struct view *view, const struct family *family)
+{
+    for (unsigned i = 0; i < view->gauges->backend_count; i++) {
+        const struct gw_metrics_backend *backend = &view->gauges->backends[i];
+        const struct gw_page_label label = { "url", backend->url };
+        if (backend->up >= 0)
+            gw_page_put_uint(view->page, family->name, (struct gw_page_labels) { &label, 1 }, (uint64_t)backend->up);
+    }
+}
+
+/* Calls `put` with the sum over all workers of each series that has counts: a series for every route, method and class
+ * would be thousands of lines of nothing. `offset`: the histogram in struct gw_series. */
+static void each_series(const struct view *view, const struct family *family,
+                        void (*put)(const struct view *view, const struct family *family, struct gw_page_labels labels,
+                                    const struct gw_histogram_sum *sum))
+{
+    static const char *const classes[GW_SERIES_CLASSES] = { "none", "1xx", "2xx", "3xx", "4xx", "5xx" };
+    struct gw_metrics *metrics = view->metrics;
+    for (size_t i = 0; i < gw_series_count(metrics); i++) {
+        struct gw_histogram_sum sum = { .count = 0 };
+        for (unsigned worker = 0; worker < metrics->worker_count; worker++) {
+            struct gw_series *series = &metrics->shards[worker]->series[i];
+            gw_histogram_add_to((struct gw_histogram *)(void *)((char *)series + family->offset), &sum);
+        }
+        if (!sum.count)
+            continue;
+        unsigned status_class = (unsigned)(i % GW_SERIES_CLASSES);
+        unsigned method = (unsigned)(i / GW_SERIES_CLASSES % GW_METHOD_COUNT);
+        const struct gw_page_label labels[] = {
+            { "route", metrics->routes[i / GW_SERIES_CLASSES / GW_METHOD_COUNT] },
+            { "method", gw_slice_of_string(gw_method_name(method)) },
+            { "class", gw_slice_of_string(classes[status_class]) },
+        };
+        put(view, family, (struct gw_page_labels) { labels, GW_COUNT(labels) }, &sum);
+    }
+}
+
+static void put_count_of(const struct view *view, const struct family *family, struct gw_page_labels labels,
+                         const struct gw_histogram_sum *sum)
+{
+    gw_page_put_uint(view->page, family->name, labels, sum->count);
+}
+
+static void put_histogram_of(const struct view *view, const struct family *family, struct gw_page_labels labels,
+                             const struct gw_histogram_sum *sum)
+{
+    gw_page_put_histogram(view->page, family->name, labels, sum);
+}
+
+static void put_responses(const struct view *view, const struct family *family)
+{
+    each_series(view, family, put_count_of);
+}
+
+static void put_histograms(const struct view *view, const struct family *family)
+{
+    each_series(view, family, put_histogram_of);
+}
+
+#define SHARD(member)   put_shards, offsetof(struct gw_shard, member)
+#define TOTAL(member)   put_total, offsetof(struct gw_metrics_totals, member)
+#define GAUGE(member)   put_gauge, offsetof(struct gw_metrics_gauges, member)
+#define BACKEND(member) put_backends, offsetof(struct gw_metrics_backend, member)
+#define PROCESS(member) put_process, offsetof(struct gw_process_facts, member)
+
+/* clang-format off */
+static const struct family families[] = {
+    { "gateway_build_info", "gauge", put_build_info, 0, "Always 1; the build is in the labels." },
+    { "gateway_uptime_seconds", "gauge", put_uptime, 0, "Time since the gateway started." },
+    { "gateway_workers", "gauge", put_workers, 0, "Worker threads." },
+
+    { "gateway_requests_total", "counter", TOTAL(requests), "Requests answered or given up, without those to /gateway/." },
+    { "gateway_requests_success", "untyped", TOTAL(success), "Of these, the ones that were no error." },
+    { "gateway_requests_error", "untyped", TOTAL(errors), "Of these: status 500 and above, nothing sent, or an answer below 400 that was cut." },
+    { "gateway_success_rate", "gauge", put_success_rate, 0, "Success as a fraction of all requests since the start, 0 to 1; 1 before the first." },
+    { "gateway_requests_in_flight", "gauge", TOTAL(in_flight), "Requests being answered now." },
+    { "gateway_responses_total", "counter", put_responses, offsetof(struct gw_series, duration), "Requests by route, method and status class; class none: nothing was sent." },
+    { "gateway_request_duration_seconds", "histogram", put_histograms, offsetof(struct gw_series, duration), "From the request's head to the end of its answer." },
+    { "gateway_request_errors_total", "counter", put_errors, offsetof(struct gw_shard, request_errors), "Requests that the gateway itself refused, failed or cut, by reason." },
+    { "gateway_admin_requests_total", "counter", SHARD(admin_requests), "Requests to /gateway/." },
+
+    { "gateway_active_connections", "gauge", TOTAL(connections_open), "Client connections open now." },
+    { "gateway_idle_connections", "gauge", SHARD(connections_idle), "Of these, the ones between two requests." },
+    { "gateway_accepted_connections_total", "counter", SHARD(connections_accepted), "Client connections accepted." },
+    { "gateway_refused_connections_total", "counter", SHARD(connections_refused), "Client connections closed at once, at a limit." },
+    { "gateway_bytes_transferred", "untyped", TOTAL(bytes), "Bytes from and to clients, heads and bodies." },
+    { "gateway_received_bytes_total", "counter", SHARD(bytes_received), "Bytes from clients, heads and bodies." },
+    { "gateway_sent_bytes_total", "counter", SHARD(bytes_sent), "Bytes to clients, heads and bodies." },
+
+    { "gateway_upstream_duration_seconds", "histogram", put_histograms, offsetof(struct gw_series, upstream), "From the request to a backend until the head of its answer." },
+    { "gateway_upstream_connections", "gauge", SHARD(upstream_connections_open), "Connections to backends open now." },
+    { "gateway_upstream_idle_connections", "gauge", SHARD(upstream_connections_idle), "Of these, the ones kept for a next request." },
+    { "gateway_upstream_connects_total", "counter", SHARD(upstream_connects), "Connections to backends opened." },
+    { "gateway_upstream_reuses_total", "counter", SHARD(upstream_reuses), "Requests to backends over a kept connection." },
+    { "gateway_upstream_retries_total", "counter", SHARD(upstream_retries), "Further attempts after a failed one." },
+    { "gateway_upstream_errors_total", "counter", put_upstream_errors, offsetof(struct gw_shard, upstream_errors), "Failed attempts at backends, by reason." },
+    { "gateway_backend_up", "gauge", put_backends_up, 0, "1 if the last attempt was answered, 0 if not; absent until there was one." },
+    { "gateway_backend_requests_total", "counter", BACKEND(requests), "Attempts at this backend." },
+    { "gateway_backend_failures_total", "counter", BACKEND(failures), "Attempts that it did not answer." },
+
+    { "gateway_cache_requests_total", "counter", put_cache, offsetof(struct gw_shard, cache), "Requests by what the cache had for them." },
+    { "gateway_cache_entries", "gauge", GAUGE(cache_entries), "Responses in the cache." },
+    { "gateway_cache_bytes", "gauge", GAUGE(cache_bytes), "Memory behind them." },
+    { "gateway_cache_evictions_total", "counter", GAUGE(cache_evictions), "Responses that left for want of room." },
+    { "gateway_cache_stored_total", "counter", SHARD(cache_stored), "Responses stored." },
+    { "gateway_cache_not_stored_total", "counter", SHARD(cache_not_stored), "Responses that were not allowed to be stored, or too large." },
+    { "gateway_cache_collapsed_total", "counter", SHARD(cache_collapsed), "Requests answered by another request's fetch." },
+    { "gateway_cache_saved_bytes_total", "counter", SHARD(cache_bytes_saved), "Bytes of bodies that no backend was asked for." },
+
+    { "gateway_limiter_decisions_total", "counter", put_limit, offsetof(struct gw_shard, limit), "Requests by what the rate limit said." },
+    { "gateway_limiter_clients", "gauge", GAUGE(limiter_clients), "Clients whose buckets are remembered." },
+
+    { "gateway_log_lines_dropped_total", "counter", SHARD(log_lines_dropped), "Access-log lines lost because their reader was too slow." },
+    { "gateway_loop_lag_seconds", "gauge", put_loop_lag, 0, "How long a worker's last measured turn kept others waiting." },
+
+    { "gateway_memory_alloc_bytes", "gauge", PROCESS(alloc_bytes), "Memory in use, as malloc counts it." },
+    { "process_resident_memory_bytes", "gauge", PROCESS(resident_bytes), "Resident memory." },
+    { "process_virtual_memory_bytes", "gauge", PROCESS(virtual_bytes), "Virtual memory." },
+    { "process_cpu_seconds_total", "counter", put_cpu, 0, "User and system CPU time." },
+    { "process_open_fds", "gauge", PROCESS(open_fds), "Open file descriptors." },
+    { "process_max_fds", "gauge", PROCESS(max_fds), "Most file descriptors that may be open." },
+    { "process_start_time_seconds", "gauge", put_start_time, 0, "When the process began, since 1970." },
+};
+/* clang-format on */
+
+void gw_metrics_put(struct gw_metrics *metrics, const struct gw_metrics_gauges *gauges, uint64_t now_us,
+                    struct gw_buffer *page)
+{
+    struct view view = { .page = page, .metrics = metrics, .gauges = gauges };
+    gw_metrics_read_totals(metrics, now_us, &view.totals);
+    gw_process_read(&view.process);
+    for (size_t i = 0; i < GW_COUNT(families); i++) {
+        gw_page_begin(page, families[i].name, families[i].type, families[i].help);
+        families[i].put(&view, &families[i]);
+    }
+}
