@@ -1,6 +1,7 @@
 /* registry.h: what is known of each backend, by all workers: is it up, what was asked of it.
  *
- * Threads  Any; relaxed atomics. Keyed by the backend's index in the configuration. */
+ * Data     A record for each url: routes that name the same url share one, for it is the same server.
+ * Threads  Any; relaxed atomics. Asked by the backend's index in the configuration. */
 #ifndef GW_UPSTREAM_REGISTRY_H
 #define GW_UPSTREAM_REGISTRY_H
 
@@ -10,16 +11,22 @@
 enum gw_backend_state { GW_BACKEND_UNKNOWN, GW_BACKEND_UP, GW_BACKEND_DOWN };
 
 struct gw_backend_record {
-    atomic_int state;            /* of the last attempt: a connection refused, reset or timed out is DOWN, any answer UP */
-    _Atomic uint64_t requests, failures, in_flight;
-    _Atomic uint64_t last_change_us; /* wall clock */
+    atomic_int state; /* of the last attempt: a connection refused, reset or timed out is DOWN, any answer UP */
+    _Atomic uint64_t requests;       /* attempts that ended */
+    _Atomic uint64_t failures;       /* those of them that were not answered */
+    _Atomic uint64_t in_flight;      /* counted by who asks; the rest by gw_registry_note */
+    _Atomic uint64_t last_change_us; /* wall clock; 0: never */
 };
 
 struct gw_registry;
 
 struct gw_registry *gw_registry_create(const struct gw_config *config) GW_MUST_CHECK; /* NULL when memory is out */
 void gw_registry_destroy(struct gw_registry **registry);
+/* Backends of one url give the same record. */
 struct gw_backend_record *gw_registry_record(struct gw_registry *registry, unsigned backend_index);
+/* Is this the lowest index of its url? So a list names each url once. */
+bool gw_registry_is_first(const struct gw_registry *registry, unsigned backend_index);
+/* Once at the end of each attempt. Not for an attempt that the gateway itself gave up. */
 void gw_registry_note(struct gw_registry *registry, unsigned backend_index, bool answered);
 
 #endif
