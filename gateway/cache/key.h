@@ -1,8 +1,16 @@
-/* key.h: which stored response a request is about. sha = SHA256(method:path:query), in the name space of its route and host.
+/* key.h: which stored response a request is about: sha = SHA256(method:path:query), in the name space of its route
+ * and host.
  *
- * Why the host is in it: the backend sees the client's Host (as Host or X-Forwarded-Host), and what a backend can see and the key does not
- * hold is a way to poison the cache. The scheme is in it for the same reason (X-Forwarded-Proto).
- * Threads  A gw_key_maker keeps a digest context and belongs to one worker. */
+ * Text     "GET:/path:query"; without a query "GET:/path:". Two requests never share a text: a ':' within the path
+ *          is written as '?', which no path can hold (else /a:b and /a?b: were one), and a query that is there but
+ *          empty ("/path?") leaves the last ':' out.
+ * Host     It is in the key since the backend sees the client's Host (as Host or X-Forwarded-Host), and what a
+ *          backend can see and the key does not hold is a way to poison the cache. The scheme is in it for the same
+ *          reason (X-Forwarded-Proto).
+ * Threads  A gw_key_maker keeps a digest context and belongs to one worker. It remembers the last name space: one
+ *          SHA-256 a request, usually.
+ * Failure  Should the digest itself fail (it has no reason to), the key is random: it equals no other, so nothing is
+ *          found by it. */
 #ifndef GW_CACHE_KEY_H
 #define GW_CACHE_KEY_H
 
@@ -13,18 +21,21 @@
 struct gw_key_maker;
 
 struct gw_cache_key {
-    uint8_t sha[32];    /* SHA256("GET:/path:query") */
+    uint8_t sha[32];        /* SHA256("GET:/path:query") */
     uint8_t name_space[32]; /* SHA256("route\nscheme\nhost in lower case") */
 };
 
+enum { GW_KEY_HEX_BYTES = 64 };
+
 struct gw_key_maker *gw_key_maker_create(void) GW_MUST_CHECK; /* NULL when memory is out */
 void gw_key_maker_destroy(struct gw_key_maker **maker);
-/* query: absent and empty are different. HEAD is keyed as GET by the caller's `method`. */
+/* Borrows all. query: absent (at == NULL) and empty are different. HEAD is keyed as GET by the caller's `method`. */
 void gw_key_make(struct gw_key_maker *maker, struct gw_slice method, struct gw_slice path, struct gw_slice query,
                  struct gw_slice route, struct gw_slice scheme, struct gw_slice host, struct gw_cache_key *key);
 /* SHA-256 of anything; for limit keys by header too. */
 void gw_key_digest(struct gw_key_maker *maker, struct gw_slice bytes, uint8_t digest[32]);
-/* "gw:cache:<name space in hex>:{<sha in hex>}" is a later store's; here the sha in hex, 64 characters, not terminated. */
+/* "gw:cache:<name space in hex>:{<sha in hex>}" is a later store's; here the sha in hex, GW_KEY_HEX_BYTES characters,
+ * not terminated. */
 void gw_key_print(const struct gw_cache_key *key, char *hex);
 
 #endif

@@ -1,0 +1,83 @@
+#include "cache/freshness.h"
+
+#include "http/date.h"
+
+static int64_t bounded(int64_t seconds)
+{
+    if (seconds < 0)
+        return 0;
+    return seconds > GW_FRESHNESS_MAX_S ? GW_FRESHNESS_MAX_S : seconds;
+}
+
+enum date_reading { DATE_ABSENT, DATE_VALID, DATE_UNCLEAR };
+
+static enum date_reading read_date(const struct gw_head *head, enum gw_field_name id, int64_t now_s, int64_t *at_s)
+{
+    const struct gw_field *field = gw_head_find(head, id);
+    if (!field)
+        return DATE_ABSENT;
+    if (gw_head_find_next(head, field) || !gw_date_parse(field->value, now_s, at_s))
+        return DATE_UNCLEAR;
+    return DATE_VALID;
+}
+
+static bool is_digits(struct gw_slice text)
+{
+    for (size_t i = 0; i < text.length; i++)
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return false;
+    return text.length > 0;
+}
+
+/* Several Age members break the grammar; the RFC would have the first, the largest is never younger than that. */
+static int64_t age_value_s(const struct gw_head *response)
+{
+    int64_t oldest = 0;
+    for (const struct gw_field *field = gw_head_find(response, GW_FIELD_AGE); field;
+         field = gw_head_find_next(response, field)) {
+        struct gw_slice rest = field->value, member;
+        while (gw_slice_next_element(&rest, &member)) {
+            uint64_t value = 0;
+            if (!is_digits(member))
+                continue;
+            if (!gw_slice_to_uint64(member, &value) || value > (uint64_t)GW_FRESHNESS_MAX_S)
+                value = (uint64_t)GW_FRESHNESS_MAX_S;
+            if ((int64_t)value > oldest)
+                oldest = (int64_t)value;
+        }
+    }
+    return oldest;
+}
+
+int64_t gw_freshness_age_s(const struct gw_head *response, int64_t request_at_s, int64_t response_at_s)
+{
+    int64_t date_s = response_at_s;
+    int64_t delay = bounded(response_at_s - request_at_s);
+    int64_t corrected = bounded(age_value_s(response) + delay);
+    if (read_date(response, GW_FIELD_DATE, response_at_s, &date_s) != DATE_VALID)
+        return corrected;
+    int64_t apparent = bounded(response_at_s - date_s);
+    return apparent > corrected ? apparent : corrected;
+}
+
+bool gw_freshness_is_explicit(const struct gw_head *response, const struct gw_directives *directives)
+{
+    return directives->s_maxage != GW_DIRECTIVE_ABSENT || directives->max_age != GW_DIRECTIVE_ABSENT ||
+           gw_head_find(response, GW_FIELD_EXPIRES);
+}
+
+int64_t gw_freshness_lifetime_s(const struct gw_head *response, const struct gw_directives *directives,
+                                int64_t response_at_s)
+{
+    if (directives->s_maxage != GW_DIRECTIVE_ABSENT)
+        return bounded(directives->s_maxage);
+    if (directives->max_age != GW_DIRECTIVE_ABSENT)
+        return bounded(directives->max_age);
+
+    int64_t expires_s = 0, date_s = response_at_s;
+    if (read_date(response, GW_FIELD_EXPIRES, response_at_s, &expires_s) != DATE_VALID)
+        return 0;
+    if (read_date(response, GW_FIELD_DATE, response_at_s, &date_s) == DATE_UNCLEAR)
+        return 0;
+    return bounded(expires_s - date_s);
+}

@@ -1,0 +1,181 @@
+#include "cache/key.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include "base/random.h"
+
+enum { PENDING_BYTES = 512, REMEMBERED_BYTES = 384 };
+
+struct gw_key_maker {
+    EVP_MD *sha256;
+    EVP_MD_CTX *context;
+
+    bool failed; /* the digest being made */
+    size_t pending;
+    char bytes[PENDING_BYTES]; /* what the digest gets next: one call of OpenSSL costs as much as copying a whole target
+                                */
+
+    /* the last name space */
+    size_t route_length, scheme_length, host_length;
+    char remembered[REMEMBERED_BYTES]; /* route, scheme and host as they came; none: all lengths are 0 */
+    uint8_t name_space[32];
+};
+
+struct gw_key_maker *gw_key_maker_create(void)
+{
+    struct gw_key_maker *maker = calloc(1, sizeof *maker);
+    if (!maker)
+        return NULL;
+    maker->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    maker->context = EVP_MD_CTX_new();
+    if (!maker->sha256 || !maker->context || EVP_DigestInit_ex2(maker->context, maker->sha256, NULL) != 1)
+        gw_key_maker_destroy(&maker);
+    return maker;
+}
+
+void gw_key_maker_destroy(struct gw_key_maker **maker)
+{
+    if (*maker) {
+        EVP_MD_CTX_free((*maker)->context);
+        EVP_MD_free((*maker)->sha256);
+        free(*maker);
+    }
+    *maker = NULL;
+}
+
+static void begin(struct gw_key_maker *maker)
+{
+    maker->pending = 0;
+    maker->failed = EVP_DigestInit_ex2(maker->context, maker->sha256, NULL) != 1;
+}
+
+static void flush(struct gw_key_maker *maker)
+{
+    if (maker->pending && EVP_DigestUpdate(maker->context, maker->bytes, maker->pending) != 1)
+        maker->failed = true;
+    maker->pending = 0;
+}
+
+static void feed(struct gw_key_maker *maker, struct gw_slice text)
+{
+    if (text.length > PENDING_BYTES - maker->pending)
+        flush(maker);
+    if (text.length > PENDING_BYTES) {
+        if (EVP_DigestUpdate(maker->context, text.at, text.length) != 1)
+            maker->failed = true;
+        return;
+    }
+    if (text.length)
+        memcpy(maker->bytes + maker->pending, text.at, text.length);
+    maker->pending += text.length;
+}
+
+static void feed_char(struct gw_key_maker *maker, char c)
+{
+    if (maker->pending == PENDING_BYTES)
+        flush(maker);
+    maker->bytes[maker->pending++] = c;
+}
+
+/* A random digest rather than one of half the text: a wrong hit is worse than a miss. */
+static void end(struct gw_key_maker *maker, uint8_t digest[32])
+{
+    unsigned length = 0;
+    flush(maker);
+    if (EVP_DigestFinal_ex(maker->context, digest, &length) == 1 && !maker->failed && length == 32)
+        return;
+    for (size_t i = 0; i < 4; i++) {
+        uint64_t unique = gw_random_seed();
+        memcpy(digest + 8 * i, &unique, sizeof unique);
+    }
+}
+
+static void feed_path(struct gw_key_maker *maker, struct gw_slice path)
+{
+    if (path.length == 0 || !memchr(path.at, ':', path.length)) {
+        feed(maker, path);
+        return;
+    }
+    for (size_t i = 0; i < path.length; i++)
+        feed_char(maker, path.at[i] == ':' ? '?' : path.at[i]);
+}
+
+static void feed_lower(struct gw_key_maker *maker, struct gw_slice host)
+{
+    for (size_t i = 0; i < host.length; i++) {
+        char c = host.at[i];
+        feed_char(maker, c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c);
+    }
+}
+
+static bool is_remembered(const struct gw_key_maker *maker, struct gw_slice route, struct gw_slice scheme,
+                          struct gw_slice host)
+{
+    const char *at = maker->remembered;
+    if (maker->route_length + maker->scheme_length + maker->host_length == 0)
+        return false;
+    return gw_slice_equal(route, gw_slice_of(at, maker->route_length)) &&
+           gw_slice_equal(scheme, gw_slice_of(at + maker->route_length, maker->scheme_length)) &&
+           gw_slice_equal(host, gw_slice_of(at + maker->route_length + maker->scheme_length, maker->host_length));
+}
+
+static void remember(struct gw_key_maker *maker, struct gw_slice route, struct gw_slice scheme, struct gw_slice host)
+{
+    const struct gw_slice parts[] = { route, scheme, host };
+    char *at = maker->remembered;
+    bool fits = host.length <= REMEMBERED_BYTES && route.length + scheme.length <= REMEMBERED_BYTES - host.length;
+    maker->route_length = fits ? route.length : 0;
+    maker->scheme_length = fits ? scheme.length : 0;
+    maker->host_length = fits ? host.length : 0;
+    for (size_t i = 0; fits && i < GW_COUNT(parts); i++) {
+        if (parts[i].length)
+            memcpy(at, parts[i].at, parts[i].length);
+        at += parts[i].length;
+    }
+}
+
+static void make_name_space(struct gw_key_maker *maker, struct gw_slice route, struct gw_slice scheme,
+                            struct gw_slice host)
+{
+    begin(maker);
+    feed(maker, route);
+    feed_char(maker, '\n');
+    feed(maker, scheme);
+    feed_char(maker, '\n');
+    feed_lower(maker, host);
+    end(maker, maker->name_space);
+    remember(maker, route, scheme, host);
+}
+
+void gw_key_make(struct gw_key_maker *maker, struct gw_slice method, struct gw_slice path, struct gw_slice query,
+                 struct gw_slice route, struct gw_slice scheme, struct gw_slice host, struct gw_cache_key *key)
+{
+    begin(maker);
+    feed(maker, method);
+    feed_char(maker, ':');
+    feed_path(maker, path);
+    if (!query.at || query.length)
+        feed_char(maker, ':');
+    feed(maker, query);
+    end(maker, key->sha);
+
+    if (!is_remembered(maker, route, scheme, host))
+        make_name_space(maker, route, scheme, host);
+    memcpy(key->name_space, maker->name_space, sizeof key->name_space);
+}
+
+void gw_key_digest(struct gw_key_maker *maker, struct gw_slice bytes, uint8_t digest[32])
+{
+    begin(maker);
+    feed(maker, bytes);
+    end(maker, digest);
+}
+
+void gw_key_print(const struct gw_cache_key *key, char *hex)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < sizeof key->sha; i++) {
+        hex[2 * i] = digits[key->sha[i] >> 4];
+        hex[2 * i + 1] = digits[key->sha[i] & 15];
+    }
+}

@@ -1,0 +1,44 @@
+/* vary.h: which request fields select a stored response (RFC 9111 §4.1), and do another request's match?
+ *
+ * Data     The selection of a response is a head with only those fields of the request that its Vary names: several
+ *          lines of one name joined by ", ", white space around them trimmed; absent is value.at == NULL and matches
+ *          only absent.
+ * Side     Fields of a trusted peer that can change the answer although neither Vary nor the key names them
+ *          (X-Forwarded-Host and -Prefix, X-Original-URL, X-Rewrite-URL and the like; not those that name the
+ *          client) select like fields of Vary: who can smuggle one through the peer gets a variant of his own, and
+ *          poisons nobody's. For everybody else they have been removed before a look-up.
+ * Never    Fields that the gateway writes itself for the backend (X-Forwarded-For, Via, X-Request-Id …): the
+ *          client's request does not show what the backend saw, so a Vary that names one is as good as "*". Host and
+ *          scheme are in the key. */
+#ifndef GW_CACHE_VARY_H
+#define GW_CACHE_VARY_H
+
+#include "http/head.h"
+
+/* "*", no token, or a field that the gateway writes. */
+bool gw_vary_is_any(const struct gw_head *response);
+/* Does Vary name anything? */
+bool gw_vary_is_present(const struct gw_head *response);
+bool gw_vary_has_side_fields(const struct gw_head *request);
+
+struct gw_vary_size {
+    unsigned named;  /* fields that Vary names */
+    unsigned fields; /* and the side fields, which follow them */
+    size_t bytes;    /* of all names and values */
+};
+struct gw_vary_size gw_vary_measure(const struct gw_head *request, const struct gw_head *response);
+/* Into memory of the measured size. `request` must be the head that look-ups see, as it was then: not the one sent
+ * upstream. */
+void gw_vary_fill(struct gw_head *selection, struct gw_field *fields, char *bytes, const struct gw_head *request,
+                  const struct gw_head *response);
+/* Both, for a flight's readers. False at the arena's bound. */
+bool gw_vary_select(struct gw_head *selection, struct gw_arena *arena, const struct gw_head *request,
+                    const struct gw_head *response) GW_MUST_CHECK;
+
+bool gw_vary_matches(const struct gw_head *selection, const struct gw_head *request, bool request_has_side_fields);
+/* Same names in the first `named` fields, in the same order. */
+bool gw_vary_same_names(const struct gw_head *a, unsigned a_named, const struct gw_head *b, unsigned b_named);
+/* Same names and values altogether: the same requests are answered. */
+bool gw_vary_same(const struct gw_head *a, const struct gw_head *b);
+
+#endif
