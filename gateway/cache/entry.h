@@ -26,8 +26,8 @@ struct gw_entry {
     struct gw_cache_terms terms; /* of its head */
     bool vary_any;               /* never reused */
     bool has_selection;          /* vary_values.count > 0 */
-    struct gw_slice
-        head_text; /* "HTTP/1.1 200 OK\r\nName: value\r\n": a hit copies it as one piece, and adds Content-Length */
+    /* "HTTP/1.1 200 OK\r\nName: value\r\n": a hit copies it as one piece, and adds Content-Length and the empty line */
+    struct gw_slice head_text;
     struct gw_block *body; /* exact size; NULL for an empty body */
     size_t body_bytes;
 
