@@ -4,8 +4,8 @@
 
 #include "http/head.h"
 
-/* A number of seconds: absent, or its value (2^31 at most, RFC 9111 §1.2.2). What is malformed or given twice with different
- * values is read the safe way: a lifetime as 0, a request's max-age and min-fresh as the strictest. */
+/* A number of seconds: absent, or its value (2^31 at most, RFC 9111 §1.2.2). What is malformed or given twice with
+ * different values is read the safe way: a lifetime as 0, a request's max-age and min-fresh as the strictest. */
 enum { GW_DIRECTIVE_ABSENT = -1 };
 
 struct gw_directives {

@@ -4,15 +4,45 @@
 
 #include "base/slice.h"
 
-bool gw_grammar_is_tchar(unsigned char c);
+/* What a byte may be part of: one table for all loops. '%' is in neither path, query nor name: its two digits are
+ * counted. */
+enum {
+    GW_GRAMMAR_TCHAR = 1, /* RFC 9110 §5.6.2 */
+    GW_GRAMMAR_VALUE = 2, /* VCHAR, obs-text, SP, HTAB: RFC 9110 §5.5 */
+    GW_GRAMMAR_PATH = 4,  /* pchar and '/': RFC 3986 §3.3 */
+    GW_GRAMMAR_QUERY = 8, /* pchar, '/' and '?': RFC 3986 §3.4 */
+    GW_GRAMMAR_NAME = 16, /* of a reg-name, but ',' */
+    GW_GRAMMAR_DIGIT = 32,
+    GW_GRAMMAR_HEX = 64,
+    GW_GRAMMAR_ID = 128, /* of a request id */
+};
+extern const uint8_t gw_grammar_classes[256];
+
+static inline bool gw_grammar_is(char c, unsigned classes)
+{
+    return (gw_grammar_classes[(unsigned char)c] & classes) != 0;
+}
+
+static inline bool gw_grammar_is_tchar(unsigned char c)
+{
+    return (gw_grammar_classes[c] & GW_GRAMMAR_TCHAR) != 0;
+}
 /* RFC 9110 §5.6.2; not empty. */
 bool gw_grammar_is_token(struct gw_slice text);
 /* RFC 9110 §5.5: VCHAR, obs-text, SP and HTAB inside; may be empty. */
 bool gw_grammar_is_field_value(struct gw_slice text);
-/* uri-host [":" port] (RFC 9110 §7.2, RFC 3986 §3.2.2): reg-name, IPv4 or bracketed IPv6, no userinfo, port 1-65535 or empty. */
+/* uri-host [":" port] (RFC 9110 §7.2, RFC 3986 §3.2.2): reg-name, IPv4 or bracketed IPv6, not empty, no userinfo, port
+ * 1-65535 or empty. Stricter than the RFC in one thing: no comma, the mark of two Host fields joined by somebody on the
+ * way. */
 bool gw_grammar_is_authority(struct gw_slice text);
+/* The same, and its parts: host with its brackets; port 0 where there is none. */
+bool gw_grammar_split_authority(struct gw_slice text, struct gw_slice *host, unsigned *port);
 /* absolute-path ["?" query] in RFC 3986's characters (percent-encodings complete), no fragment. */
 bool gw_grammar_is_origin_form(struct gw_slice text);
+/* The same, and its parts: query.at is NULL where there is no '?'. */
+bool gw_grammar_split_origin_form(struct gw_slice text, struct gw_slice *path, struct gw_slice *query);
+/* *( query characters ), percent-encodings complete (RFC 3986 §3.4); may be empty. */
+bool gw_grammar_is_query(struct gw_slice text);
 /* What may be in an X-Request-Id that a client sends: 1-128 of A-Z a-z 0-9 - _ . : / + = @ */
 bool gw_grammar_is_request_id(struct gw_slice text);
 

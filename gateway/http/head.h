@@ -1,8 +1,9 @@
-/* head.h: a message's head, parsed: start line and fields, as views of bytes that live in the arena of whoever parsed it.
+/* head.h: a message's head, parsed: start line and fields, as views of bytes that live in the arena of whoever parsed
+ * it.
  *
- * Data     One array of fields in the order received; well-known names are numbers, so that later questions compare no strings;
- *          `first[]` leads to the first field of a well-known name without a search.
- * Memory   A head borrows: everything it points at lives in its arena. It is copied by gw_head_copy into another one. */
+ * Data     One array of fields in the order received; well-known names are numbers, so that later questions compare no
+ * strings; `first[]` leads to the first field of a well-known name without a search. Memory   A head borrows:
+ * everything it points at lives in its arena. It is copied by gw_head_copy into another one. */
 #ifndef GW_HTTP_HEAD_H
 #define GW_HTTP_HEAD_H
 
@@ -10,7 +11,8 @@
 #include "base/buffer.h"
 #include "base/slice.h"
 
-/* X(NAME, "name in lower case", hop-by-hop): hop-by-hop fields (RFC 9110 §7.6.1, and Proxy-*) are never forwarded nor stored. */
+/* X(NAME, "name in lower case", hop-by-hop): hop-by-hop fields (RFC 9110 §7.6.1, and Proxy-*) are never forwarded nor
+ * stored. */
 #define GW_FIELDS(X)                                                                                                   \
     X(ACCEPT, "accept", false)                                                                                         \
     X(ACCEPT_ENCODING, "accept-encoding", false)                                                                       \
@@ -95,7 +97,8 @@ enum gw_field_name {
         GW_FIELD_COUNT
 };
 
-/* X(NAME, safe, idempotent): RFC 9110 §9.2. Others are GW_METHOD_OTHER: forwarded as they came, neither safe nor idempotent. */
+/* X(NAME, safe, idempotent): RFC 9110 §9.2. Others are GW_METHOD_OTHER: forwarded as they came, neither safe nor
+ * idempotent. */
 #define GW_METHODS(X)                                                                                                  \
     X(GET, true, true)                                                                                                 \
     X(HEAD, true, true)                                                                                                \
@@ -117,8 +120,8 @@ enum gw_method {
 
 /* How the body's end is told (RFC 9112 §6.3). */
 enum gw_framing {
-    GW_FRAMING_NONE,        /* no body */
-    GW_FRAMING_LENGTH,      /* content_length bytes; may be 0 */
+    GW_FRAMING_NONE,   /* no body */
+    GW_FRAMING_LENGTH, /* content_length bytes; may be 0 */
     GW_FRAMING_CHUNKED,
     GW_FRAMING_UNTIL_CLOSE, /* responses only */
 };
@@ -145,11 +148,12 @@ struct gw_head {
     struct gw_slice reason;
 
     /* both */
-    uint8_t version_minor;  /* 0 or 1 */
-    bool keep_alive;        /* the sender's wish, by version and Connection */
-    bool wants_upgrade;     /* Connection: upgrade and Upgrade are both there */
+    uint8_t version_minor; /* 0 or 1 */
+    bool keep_alive;       /* the sender's wish, by version and Connection */
+    bool wants_upgrade;    /* Connection: upgrade and Upgrade are both there */
     enum gw_framing framing;
-    uint64_t content_length; /* GW_FRAMING_LENGTH; for a response to HEAD or a 304: what Content-Length says, UINT64_MAX if absent */
+    uint64_t content_length; /* GW_FRAMING_LENGTH; for a response to HEAD or a 304: what Content-Length says, UINT64_MAX
+                                if absent */
 
     struct gw_field *fields;
     unsigned count, capacity;
@@ -162,7 +166,7 @@ const char *gw_method_name(enum gw_method method);
 bool gw_method_is_safe(enum gw_method method);
 bool gw_method_is_idempotent(enum gw_method method);
 
-/* The number of a name in any case. */
+/* The number of a name in any case. `name` is a token (RFC 9110 §5.6.2): other bytes may be taken for one. */
 enum gw_field_name gw_field_name_of(struct gw_slice name);
 /* "cache-control" */
 struct gw_slice gw_field_name_text(enum gw_field_name id);
@@ -170,7 +174,8 @@ struct gw_slice gw_field_name_text(enum gw_field_name id);
 /* Empties it. Fields lie in the arena. */
 void gw_head_init(struct gw_head *head);
 /* Adds a field at the end; name and value must live as long as the head. False at the arena's bound. */
-bool gw_head_add(struct gw_head *head, struct gw_arena *arena, struct gw_slice name, struct gw_slice value) GW_MUST_CHECK;
+bool gw_head_add(struct gw_head *head, struct gw_arena *arena, struct gw_slice name,
+                 struct gw_slice value) GW_MUST_CHECK;
 /* The first field of a name that is not dropped, or NULL; then the next of the same name. */
 struct gw_field *gw_head_find(const struct gw_head *head, enum gw_field_name id);
 struct gw_field *gw_head_find_next(const struct gw_head *head, const struct gw_field *after);
@@ -180,14 +185,17 @@ struct gw_field *gw_head_find_named(const struct gw_head *head, struct gw_slice 
 struct gw_slice gw_head_value(const struct gw_head *head, enum gw_field_name id);
 /* Marks all of a name dropped. */
 void gw_head_drop(struct gw_head *head, enum gw_field_name id);
-/* Marks every hop-by-hop field dropped, and those that Connection names (RFC 9110 §7.6.1); never Host, Content-Length or others
- * without which the message would mean something else (naming them there is ignored). */
+/* Marks every hop-by-hop field dropped, and those that Connection names (RFC 9110 §7.6.1). A name of GW_FIELDS that is
+ * not hop-by-hop is meant for the other end: naming it (Host, Content-Length, Authorization, Cookie, X-Forwarded-For,
+ * …), or Content-Encoding, in Connection is ignored, since it is how a client makes a proxy strip what the backend
+ * decides by. */
 void gw_head_drop_hop_by_hop(struct gw_head *head);
 /* Has one of the fields of this name the list element `token` (any case)? */
 bool gw_head_has_token(const struct gw_head *head, enum gw_field_name id, struct gw_slice token);
 /* A deep copy, dropped fields left out, into another arena. False at its bound. */
 bool gw_head_copy(struct gw_head *to, const struct gw_head *from, struct gw_arena *arena) GW_MUST_CHECK;
-/* "Name: value\r\n" for every field that is not dropped, but for Content-Length: framing is the writer's. */
+/* "Name: value\r\n" for every field that is not dropped, but for Content-Length and Transfer-Encoding: framing is the
+ * writer's. */
 void gw_head_put_fields(const struct gw_head *head, struct gw_buffer *buffer);
 
 /* The standard reason phrase, or "" (RFC 9112 §4 allows an empty one). */

@@ -1,0 +1,121 @@
+#include "http/chunks.h"
+
+#include "http/grammar.h"
+
+enum {
+    MOST_DIGITS = 16,
+    MOST_EXTENSION_BYTES = 256,        /* of one chunk */
+    MOST_EXTENSIONS_BYTES = 16 * 1024, /* of one message */
+};
+
+static enum gw_error go(struct gw_parser *parser, bool is_right, enum gw_chunks_state next)
+{
+    parser->chunk_state = (uint8_t)next;
+    return is_right ? GW_ERROR_NONE : GW_ERROR_FRAMING;
+}
+
+static unsigned digit_of(char c)
+{
+    return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
+}
+
+static enum gw_error step_size(struct gw_parser *parser, char c)
+{
+    if (gw_grammar_is(c, GW_GRAMMAR_HEX)) {
+        if (parser->chunk_digits++ == MOST_DIGITS || parser->remaining > INT64_MAX >> 4)
+            return GW_ERROR_FRAMING;
+        parser->remaining = parser->remaining << 4 | digit_of(c);
+        return GW_ERROR_NONE;
+    }
+    if (c == ';')
+        return go(parser, parser->chunk_digits > 0, GW_CHUNKS_EXTENSION);
+    return go(parser, parser->chunk_digits > 0 && c == '\r', GW_CHUNKS_SIZE_LF);
+}
+
+/* The end of an extension: another one, or the end of the line. */
+static enum gw_error leave_extension(struct gw_parser *parser, char c)
+{
+    if (c == ';')
+        return go(parser, true, GW_CHUNKS_EXTENSION);
+    return go(parser, c == '\r', GW_CHUNKS_SIZE_LF);
+}
+
+/* chunk-ext = *( ";" chunk-ext-name [ "=" ( token / quoted-string ) ] ), without the bad white space of §7.1.1: nobody
+ * sends it but who wants to be read in two ways. */
+static enum gw_error step_extension(struct gw_parser *parser, char c)
+{
+    bool is_tchar = gw_grammar_is_tchar((unsigned char)c), is_text = gw_grammar_is(c, GW_GRAMMAR_VALUE);
+    if (parser->extension_bytes++ == MOST_EXTENSION_BYTES || parser->extensions_bytes++ == MOST_EXTENSIONS_BYTES)
+        return GW_ERROR_FRAMING;
+    switch (parser->chunk_state) {
+    case GW_CHUNKS_EXTENSION:
+        return go(parser, is_tchar, GW_CHUNKS_EXTENSION_NAME);
+    case GW_CHUNKS_EXTENSION_NAME:
+        if (c == '=')
+            return go(parser, true, GW_CHUNKS_EXTENSION_EQUALS);
+        return is_tchar ? GW_ERROR_NONE : leave_extension(parser, c);
+    case GW_CHUNKS_EXTENSION_EQUALS:
+        if (c == '"')
+            return go(parser, true, GW_CHUNKS_EXTENSION_QUOTED);
+        return go(parser, is_tchar, GW_CHUNKS_EXTENSION_VALUE);
+    case GW_CHUNKS_EXTENSION_VALUE:
+        return is_tchar ? GW_ERROR_NONE : leave_extension(parser, c);
+    case GW_CHUNKS_EXTENSION_QUOTED:
+        if (c == '"')
+            return go(parser, true, GW_CHUNKS_EXTENSION_AFTER);
+        return go(parser, is_text, c == '\\' ? GW_CHUNKS_EXTENSION_ESCAPED : GW_CHUNKS_EXTENSION_QUOTED);
+    case GW_CHUNKS_EXTENSION_ESCAPED:
+        return go(parser, is_text, GW_CHUNKS_EXTENSION_QUOTED);
+    default:
+        return leave_extension(parser, c);
+    }
+}
+
+static enum gw_error end_size_line(struct gw_parser *parser, char c)
+{
+    parser->chunk_digits = 0;
+    parser->extension_bytes = 0;
+    return go(parser, c == '\n', parser->remaining ? GW_CHUNKS_DATA : GW_CHUNKS_TRAILER);
+}
+
+/* trailer-section = *( field-line CRLF ), then the last CRLF (RFC 9112 §7.1.2). */
+static enum gw_error step_trailer(struct gw_parser *parser, char c)
+{
+    bool is_tchar = gw_grammar_is_tchar((unsigned char)c);
+    if (parser->trailer_bytes++ == parser->limits->head_bytes)
+        return GW_ERROR_HEAD_TOO_LARGE;
+    switch (parser->chunk_state) {
+    case GW_CHUNKS_TRAILER:
+        if (c == '\r')
+            return go(parser, true, GW_CHUNKS_END_LF);
+        if (is_tchar && parser->trailer_fields++ == parser->limits->fields)
+            return GW_ERROR_HEAD_TOO_LARGE;
+        return go(parser, is_tchar, GW_CHUNKS_TRAILER_NAME);
+    case GW_CHUNKS_TRAILER_NAME:
+        return c == ':' ? go(parser, true, GW_CHUNKS_TRAILER_VALUE) : go(parser, is_tchar, GW_CHUNKS_TRAILER_NAME);
+    case GW_CHUNKS_TRAILER_VALUE:
+        if (c == '\r')
+            return go(parser, true, GW_CHUNKS_TRAILER_LF);
+        return go(parser, gw_grammar_is(c, GW_GRAMMAR_VALUE), GW_CHUNKS_TRAILER_VALUE);
+    case GW_CHUNKS_TRAILER_LF:
+        return go(parser, c == '\n', GW_CHUNKS_TRAILER);
+    default:
+        return go(parser, c == '\n', GW_CHUNKS_ENDED);
+    }
+}
+
+enum gw_error gw_chunks_step(struct gw_parser *parser, char c)
+{
+    switch (parser->chunk_state) {
+    case GW_CHUNKS_SIZE:
+        return step_size(parser, c);
+    case GW_CHUNKS_SIZE_LF:
+        return end_size_line(parser, c);
+    case GW_CHUNKS_DATA_CR:
+        return go(parser, c == '\r', GW_CHUNKS_DATA_LF);
+    case GW_CHUNKS_DATA_LF:
+        return go(parser, c == '\n', GW_CHUNKS_SIZE);
+    default:
+        return gw_chunks_in_extension(parser) ? step_extension(parser, c) : step_trailer(parser, c);
+    }
+}

@@ -1,0 +1,254 @@
+#include "http/guard.h"
+
+#include "http/grammar.h"
+#include "http/parser.h"
+
+enum gw_error gw_guard_blame(enum gw_error error, bool is_response)
+{
+    if (!is_response)
+        return error;
+    switch (error) {
+    case GW_ERROR_NONE:
+    case GW_ERROR_OVERLOADED:
+        return error;
+    case GW_ERROR_URI_TOO_LONG:
+    case GW_ERROR_HEAD_TOO_LARGE:
+        return GW_ERROR_UPSTREAM_HEAD_TOO_LARGE;
+    default:
+        return GW_ERROR_UPSTREAM_MALFORMED;
+    }
+}
+
+/* The only field of its name, also when dropped fields stand beside it; *several tells of more. */
+static const struct gw_field *only(const struct gw_head *head, enum gw_field_name id, bool *several)
+{
+    const struct gw_field *field = gw_head_find(head, id);
+    *several = field && gw_head_find_next(head, field);
+    return field;
+}
+
+/* transfer-coding = token *( OWS ";" OWS transfer-parameter ) (RFC 9110 §10.1.4), its parameters read loosely: they are
+ * refused. */
+static bool is_coding(struct gw_slice element, bool *is_chunked)
+{
+    const char *semicolon = memchr(element.at, ';', element.length);
+    struct gw_slice name = element;
+    if (semicolon)
+        name = gw_slice_trim(gw_slice_of(element.at, (size_t)(semicolon - element.at)));
+    *is_chunked = gw_slice_equal_nocase(name, GW_SLICE("chunked"));
+    return gw_grammar_is_token(name) && !(*is_chunked && semicolon);
+}
+
+/* Why a Transfer-Encoding that is not the one word "chunked" is refused: where another coding comes before one final
+ * chunked the framing is clear and only the coding unknown; everything else is what smuggled requests are made of (RFC
+ * 9112 §6.1, §6.3). */
+static enum gw_error judge_codings(const struct gw_head *head)
+{
+    unsigned codings = 0, chunked = 0;
+    bool last_is_chunked = false;
+    const struct gw_field *field = gw_head_find(head, GW_FIELD_TRANSFER_ENCODING);
+    for (; field; field = gw_head_find_next(head, field)) {
+        struct gw_slice rest = field->value, element;
+        while (gw_slice_next_element(&rest, &element)) {
+            if (!is_coding(element, &last_is_chunked))
+                return GW_ERROR_FRAMING;
+            codings++;
+            chunked += last_is_chunked;
+        }
+    }
+    return codings > 1 && chunked == 1 && last_is_chunked ? GW_ERROR_CODING : GW_ERROR_FRAMING;
+}
+
+static enum gw_error read_lengths(struct gw_head *head)
+{
+    bool several_codings, several_lengths;
+    const struct gw_field *coding = only(head, GW_FIELD_TRANSFER_ENCODING, &several_codings);
+    const struct gw_field *length = only(head, GW_FIELD_CONTENT_LENGTH, &several_lengths);
+    head->framing = GW_FRAMING_NONE;
+    head->content_length = 0;
+    if (coding) {
+        if (length || head->version_minor == 0)
+            return GW_ERROR_FRAMING;
+        if (several_codings || !gw_slice_equal_nocase(coding->value, GW_SLICE("chunked")))
+            return judge_codings(head);
+        head->framing = GW_FRAMING_CHUNKED;
+    } else if (length) {
+        if (several_lengths || !gw_slice_to_uint64(length->value, &head->content_length) ||
+            head->content_length > INT64_MAX)
+            return GW_ERROR_FRAMING;
+        head->framing = GW_FRAMING_LENGTH;
+    }
+    return GW_ERROR_NONE;
+}
+
+static void read_connection(struct gw_head *head)
+{
+    bool close = false, keep = false, upgrade = false;
+    const struct gw_field *field = gw_head_find(head, GW_FIELD_CONNECTION);
+    for (; field; field = gw_head_find_next(head, field)) {
+        struct gw_slice rest = field->value, option;
+        while (gw_slice_next_element(&rest, &option)) {
+            close |= gw_slice_equal_nocase(option, GW_SLICE("close"));
+            keep |= gw_slice_equal_nocase(option, GW_SLICE("keep-alive"));
+            upgrade |= gw_slice_equal_nocase(option, GW_SLICE("upgrade"));
+        }
+    }
+    head->keep_alive = !close && (keep || head->version_minor > 0);
+    /* RFC 9110 §7.8: from a 1.0 client, Upgrade means nothing. */
+    head->wants_upgrade = upgrade && head->version_minor > 0 && gw_head_find(head, GW_FIELD_UPGRADE);
+}
+
+/* RFC 9110 §10.1.1; what a client without a body expects needs no answer. */
+static enum gw_error read_expectation(struct gw_head *head)
+{
+    bool several;
+    const struct gw_field *field = only(head, GW_FIELD_EXPECT, &several);
+    head->expects_continue = false;
+    if (!field || head->version_minor == 0)
+        return GW_ERROR_NONE;
+    if (several || !gw_slice_equal_nocase(field->value, GW_SLICE("100-continue")))
+        return GW_ERROR_EXPECTATION;
+    head->expects_continue = head->framing == GW_FRAMING_CHUNKED || head->content_length > 0;
+    return GW_ERROR_NONE;
+}
+
+static bool skip_scheme(struct gw_slice *target, unsigned *default_port)
+{
+    struct gw_slice http = GW_SLICE("http://"), https = GW_SLICE("https://");
+    size_t length = 0;
+    if (target->length > https.length && gw_slice_equal_nocase(gw_slice_of(target->at, https.length), https)) {
+        length = https.length;
+        *default_port = 443;
+    } else if (target->length > http.length && gw_slice_equal_nocase(gw_slice_of(target->at, http.length), http)) {
+        length = http.length;
+        *default_port = 80;
+    }
+    target->at += length;
+    target->length -= length;
+    return length > 0;
+}
+
+static bool same_authority(struct gw_slice a, struct gw_slice b, unsigned default_port)
+{
+    struct gw_slice host_a, host_b;
+    unsigned port_a, port_b;
+    if (!gw_grammar_split_authority(a, &host_a, &port_a) || !gw_grammar_split_authority(b, &host_b, &port_b))
+        return false;
+    return gw_slice_equal_nocase(host_a, host_b) &&
+           (port_a ? port_a : default_port) == (port_b ? port_b : default_port);
+}
+
+/* absolute-form (RFC 9112 §3.2.2): the authority comes from the target, and Host must not say otherwise. */
+static enum gw_error read_absolute_form(struct gw_head *head, const struct gw_field *host)
+{
+    unsigned default_port = 0;
+    struct gw_slice rest = head->target;
+    if (!skip_scheme(&rest, &default_port))
+        return GW_ERROR_MALFORMED;
+    size_t length = 0;
+    while (length < rest.length && rest.at[length] != '/' && rest.at[length] != '?')
+        length++;
+    head->authority = gw_slice_of(rest.at, length);
+    if (!gw_grammar_is_authority(head->authority))
+        return GW_ERROR_MALFORMED;
+    if (host && !same_authority(head->authority, host->value, default_port))
+        return GW_ERROR_HOST;
+
+    rest = gw_slice_of(rest.at + length, rest.length - length);
+    if (rest.length > 0 && rest.at[0] == '/')
+        return gw_grammar_split_origin_form(rest, &head->path, &head->query) ? GW_ERROR_NONE : GW_ERROR_MALFORMED;
+    head->query = rest.length ? gw_slice_of(rest.at + 1, rest.length - 1) : GW_NO_SLICE;
+    /* RFC 9112 §3.2.4: OPTIONS with neither path nor query asks about the server as a whole. */
+    head->path = head->method == GW_METHOD_OPTIONS && !head->query.at ? GW_SLICE("*") : GW_SLICE("/");
+    return gw_grammar_is_query(head->query) ? GW_ERROR_NONE : GW_ERROR_MALFORMED;
+}
+
+/* RFC 9112 §3.2. authority-form belongs to CONNECT only, which is not served. */
+static enum gw_error read_target(struct gw_head *head, const struct gw_field *host)
+{
+    head->authority = host ? host->value : GW_NO_SLICE;
+    head->query = GW_NO_SLICE;
+    if (head->target.length > 0 && head->target.at[0] == '/')
+        return gw_grammar_split_origin_form(head->target, &head->path, &head->query) ? GW_ERROR_NONE
+                                                                                     : GW_ERROR_MALFORMED;
+    if (gw_slice_equal(head->target, GW_SLICE("*"))) {
+        head->path = head->target;
+        return head->method == GW_METHOD_OPTIONS ? GW_ERROR_NONE : GW_ERROR_MALFORMED;
+    }
+    return read_absolute_form(head, host);
+}
+
+static enum gw_error check_host(const struct gw_head *head, const struct gw_field *host, bool several)
+{
+    if (several || (!host && head->version_minor > 0))
+        return GW_ERROR_HOST;
+    if (!host || (host->value.length == 0 && head->version_minor == 0))
+        return GW_ERROR_NONE;
+    return gw_grammar_is_authority(host->value) ? GW_ERROR_NONE : GW_ERROR_HOST;
+}
+
+static enum gw_error guard_request(struct gw_head *head)
+{
+    bool several;
+    const struct gw_field *host = only(head, GW_FIELD_HOST, &several);
+    if (head->method == GW_METHOD_CONNECT)
+        return GW_ERROR_METHOD;
+    enum gw_error error = check_host(head, host, several);
+    if (!error)
+        error = read_target(head, host && host->value.length ? host : NULL);
+    if (!error && host && !head->authority.at)
+        head->authority = host->value;
+    if (!error)
+        error = read_lengths(head);
+    if (!error)
+        error = read_expectation(head);
+    return error;
+}
+
+/* RFC 9112 §6.3, 1-2 and 8. */
+static enum gw_error guard_response(struct gw_head *head, enum gw_method request_method)
+{
+    enum gw_error error = read_lengths(head);
+    if (error)
+        return error;
+    bool has_length = head->framing == GW_FRAMING_LENGTH;
+    if (head->status < 200 || head->status == 204) {
+        /* RFC 9110 §8.6, RFC 9112 §6.1 forbid both; 204 with a zero length is common and says nothing else. */
+        bool is_harmless = has_length && head->status == 204 && head->content_length == 0;
+        if (head->framing != GW_FRAMING_NONE && !is_harmless)
+            return GW_ERROR_FRAMING;
+        head->framing = GW_FRAMING_NONE;
+    } else if (request_method == GW_METHOD_HEAD || head->status == 304) {
+        head->framing = GW_FRAMING_NONE;
+        head->content_length = has_length ? head->content_length : UINT64_MAX;
+    } else if (head->framing == GW_FRAMING_NONE) {
+        head->framing = GW_FRAMING_UNTIL_CLOSE;
+    }
+    return GW_ERROR_NONE;
+}
+
+enum gw_error gw_guard_meaning(struct gw_head *head, bool is_response, enum gw_method request_method)
+{
+    read_connection(head);
+    enum gw_error error = is_response ? guard_response(head, request_method) : guard_request(head);
+    if (head->framing == GW_FRAMING_UNTIL_CLOSE)
+        head->keep_alive = false;
+    return gw_guard_blame(error, is_response);
+}
+
+static bool is_start_line(const struct gw_head *head, bool is_response)
+{
+    if (is_response)
+        return head->status >= 100 && head->status <= 599 && gw_grammar_is_field_value(head->reason);
+    return gw_grammar_is_token(head->method_text);
+}
+
+enum gw_error gw_guard_head(struct gw_head *head, bool is_response, enum gw_method request_method)
+{
+    if (!is_start_line(head, is_response) || head->version_minor > 1)
+        return gw_guard_blame(GW_ERROR_MALFORMED, is_response);
+    for (unsigned i = 0; i < head->count; i++)
+        if (!gw_grammar_is_token(head->fields[i].name) || !gw_grammar_is_field_value(head->fields[i].value))
+            return gw_guard_blame(GW_ERROR_MALFORMED, is_response);
+    return gw_guard_meaning(head, is_response, request_method);
+}

@@ -1,0 +1,315 @@
+#include "http/head.h"
+
+#include "http/grammar.h"
+
+enum {
+    LONGEST_NAME = 40, /* room for each well-known name */
+    NAME_SLOTS = 256,  /* of the table that finds them; under a third full */
+    FIRST_FIELDS = 16, /* what most messages fit in */
+    LAST_FIRST = 254,  /* head->first[] knows the fields before this index */
+};
+
+static const struct well_known {
+    char text[LONGEST_NAME];
+    uint8_t length;
+    bool hop_by_hop;
+} names[GW_FIELD_COUNT] = {
+#define ROW(NAME, name, hop) [GW_FIELD_##NAME] = { name, sizeof(name) - 1, hop },
+    GW_FIELDS(ROW)
+#undef ROW
+};
+
+#define FITS(NAME, name, hop) _Static_assert(sizeof(name) <= LONGEST_NAME, name " is longer than LONGEST_NAME");
+GW_FIELDS(FITS)
+#undef FITS
+
+static uint64_t load(const char *at, size_t length)
+{
+    uint64_t word = 0;
+    memcpy(&word, at, length);
+    return word;
+}
+
+/* Lower case for letters, and the identity for every other byte that a well-known name consists of (digits, '-'). A
+ * tchar that becomes one of those was its upper case, so comparing folded tokens with a well-known name is exact. */
+#define FOLD UINT64_C(0x2020202020202020)
+
+/* Both ends of the name, four bytes each, tell nearly all of them apart. */
+static unsigned slot_of(const char *at, size_t length)
+{
+    uint32_t start, end;
+    if (length >= 4) {
+        start = (uint32_t)(load(at, 4) | FOLD);
+        end = (uint32_t)(load(at + length - 4, 4) | FOLD);
+    } else {
+        start = length ? (uint32_t)(unsigned char)at[0] | 0x20 : 0;
+        end = length ? (uint32_t)(unsigned char)at[length - 1] | 0x20 : 0;
+    }
+    return (uint32_t)((start * 0x9e3779b1u) ^ (end * 0x85ebca6bu) ^ (uint32_t)length * 0xc2b2ae35u) >> 24;
+}
+
+/* Filled before main from the one list of names, so that a new name stays one row; constant afterwards. */
+static uint8_t slots[NAME_SLOTS];
+
+__attribute__((constructor)) static void fill_slots(void)
+{
+    for (unsigned id = 1; id < GW_FIELD_COUNT; id++) {
+        unsigned slot = slot_of(names[id].text, names[id].length);
+        while (slots[slot])
+            slot = (slot + 1) % NAME_SLOTS;
+        slots[slot] = (uint8_t)id;
+    }
+}
+
+static bool is_folded(const char *at, const char *lower, size_t length)
+{
+    if (length < 8) {
+        for (size_t i = 0; i < length; i++)
+            if ((at[i] | 0x20) != lower[i])
+                return false;
+        return true;
+    }
+    for (size_t i = 0; i + 8 <= length; i += 8)
+        if ((load(at + i, 8) | FOLD) != load(lower + i, 8))
+            return false;
+    return (load(at + length - 8, 8) | FOLD) == load(lower + length - 8, 8);
+}
+
+enum gw_field_name gw_field_name_of(struct gw_slice name)
+{
+    if (name.length == 0 || name.length >= LONGEST_NAME)
+        return GW_FIELD_OTHER;
+    for (unsigned slot = slot_of(name.at, name.length); slots[slot]; slot = (slot + 1) % NAME_SLOTS) {
+        const struct well_known *known = &names[slots[slot]];
+        if (known->length == name.length && is_folded(name.at, known->text, name.length))
+            return (enum gw_field_name)slots[slot];
+    }
+    return GW_FIELD_OTHER;
+}
+
+struct gw_slice gw_field_name_text(enum gw_field_name id)
+{
+    return gw_slice_of(names[id].text, names[id].length);
+}
+
+static const struct method {
+    const char *text;
+    size_t length;
+    bool safe, idempotent;
+} methods[GW_METHOD_COUNT] = { [GW_METHOD_OTHER] = { "_OTHER", 6, false, false },
+#define ROW(NAME, safe, idempotent) [GW_METHOD_##NAME] = { #NAME, sizeof(#NAME) - 1, safe, idempotent },
+                               GW_METHODS(ROW)
+#undef ROW
+};
+
+/* Methods are case-sensitive (RFC 9110 §9.1). */
+enum gw_method gw_method_of(struct gw_slice text)
+{
+    for (unsigned method = GW_METHOD_OTHER + 1; method < GW_METHOD_COUNT; method++)
+        if (methods[method].length == text.length && memcmp(methods[method].text, text.at, text.length) == 0)
+            return (enum gw_method)method;
+    return GW_METHOD_OTHER;
+}
+
+const char *gw_method_name(enum gw_method method)
+{
+    return methods[method].text;
+}
+
+bool gw_method_is_safe(enum gw_method method)
+{
+    return methods[method].safe;
+}
+
+bool gw_method_is_idempotent(enum gw_method method)
+{
+    return methods[method].idempotent;
+}
+
+void gw_head_init(struct gw_head *head)
+{
+    *head = (struct gw_head) { .framing = GW_FRAMING_NONE };
+}
+
+static bool make_room(struct gw_head *head, struct gw_arena *arena)
+{
+    unsigned capacity = head->capacity ? head->capacity * 2 : FIRST_FIELDS;
+    size_t size = head->capacity * sizeof *head->fields;
+    struct gw_field *fields = head->fields ? gw_arena_grow(arena, head->fields, size, size * 2)
+                                           : gw_arena_take(arena, capacity * sizeof *fields);
+    if (!fields)
+        return false;
+    head->fields = fields;
+    head->capacity = capacity;
+    return true;
+}
+
+bool gw_head_add(struct gw_head *head, struct gw_arena *arena, struct gw_slice name, struct gw_slice value)
+{
+    if (head->count == head->capacity && !make_room(head, arena))
+        return false;
+    enum gw_field_name id = gw_field_name_of(name);
+    if (!head->first[id] && head->count < LAST_FIRST)
+        head->first[id] = (uint8_t)(head->count + 1);
+    head->fields[head->count++] = (struct gw_field) { .name = name, .value = value, .id = (uint8_t)id };
+    return true;
+}
+
+static struct gw_field *find_from(const struct gw_head *head, unsigned i, enum gw_field_name id)
+{
+    for (; i < head->count; i++)
+        if (head->fields[i].id == id && !head->fields[i].dropped)
+            return &head->fields[i];
+    return NULL;
+}
+
+static struct gw_field *find_other_from(const struct gw_head *head, unsigned i, struct gw_slice name)
+{
+    for (; i < head->count; i++)
+        if (head->fields[i].id == GW_FIELD_OTHER && !head->fields[i].dropped &&
+            gw_slice_equal_nocase(head->fields[i].name, name))
+            return &head->fields[i];
+    return NULL;
+}
+
+/* Where the search for a name begins. */
+static unsigned first_of(const struct gw_head *head, enum gw_field_name id)
+{
+    return head->first[id] ? head->first[id] - 1u : LAST_FIRST;
+}
+
+struct gw_field *gw_head_find(const struct gw_head *head, enum gw_field_name id)
+{
+    return find_from(head, first_of(head, id), id);
+}
+
+struct gw_field *gw_head_find_next(const struct gw_head *head, const struct gw_field *after)
+{
+    unsigned next = (unsigned)(after - head->fields) + 1;
+    return after->id == GW_FIELD_OTHER ? find_other_from(head, next, after->name)
+                                       : find_from(head, next, (enum gw_field_name)after->id);
+}
+
+struct gw_field *gw_head_find_named(const struct gw_head *head, struct gw_slice name)
+{
+    enum gw_field_name id = gw_field_name_of(name);
+    return id == GW_FIELD_OTHER ? find_other_from(head, first_of(head, id), name) : gw_head_find(head, id);
+}
+
+struct gw_slice gw_head_value(const struct gw_head *head, enum gw_field_name id)
+{
+    const struct gw_field *field = gw_head_find(head, id);
+    return field ? field->value : GW_NO_SLICE;
+}
+
+void gw_head_drop(struct gw_head *head, enum gw_field_name id)
+{
+    for (unsigned i = first_of(head, id); i < head->count; i++)
+        if (head->fields[i].id == id)
+            head->fields[i].dropped = true;
+}
+
+bool gw_head_has_token(const struct gw_head *head, enum gw_field_name id, struct gw_slice token)
+{
+    for (const struct gw_field *field = gw_head_find(head, id); field; field = gw_head_find_next(head, field))
+        if (gw_slice_list_has(field->value, token))
+            return true;
+    return false;
+}
+
+/* A well-known name is either hop-by-hop by itself or meant for the other end. A client that names Host, Authorization
+ * or X-Forwarded-For in Connection wants a proxy to strip what the backend decides by; only unknown names are let go,
+ * but for the one that says how to read the content. */
+static void drop_named(struct gw_head *head, struct gw_slice name)
+{
+    if (gw_field_name_of(name) != GW_FIELD_OTHER || gw_slice_equal_nocase(name, GW_SLICE("content-encoding")))
+        return;
+    struct gw_field *field = find_other_from(head, first_of(head, GW_FIELD_OTHER), name);
+    for (; field; field = gw_head_find_next(head, field))
+        field->dropped = true;
+}
+
+void gw_head_drop_hop_by_hop(struct gw_head *head)
+{
+    for (unsigned i = first_of(head, GW_FIELD_CONNECTION); i < head->count; i++) {
+        if (head->fields[i].id != GW_FIELD_CONNECTION)
+            continue;
+        struct gw_slice rest = head->fields[i].value, name;
+        while (gw_slice_next_element(&rest, &name))
+            drop_named(head, name);
+    }
+    for (unsigned i = 0; i < head->count; i++)
+        if (names[head->fields[i].id].hop_by_hop)
+            head->fields[i].dropped = true;
+}
+
+static struct gw_slice put(char **to, struct gw_slice from)
+{
+    if (!from.at)
+        return from;
+    struct gw_slice copy = gw_slice_of(*to, from.length);
+    if (from.length)
+        memcpy(*to, from.at, from.length);
+    *to += from.length;
+    return copy;
+}
+
+static size_t text_length(const struct gw_head *head)
+{
+    size_t length = head->method_text.length + head->target.length + head->path.length + head->query.length +
+                    head->authority.length + head->reason.length;
+    for (unsigned i = 0; i < head->count; i++)
+        if (!head->fields[i].dropped)
+            length += head->fields[i].name.length + head->fields[i].value.length;
+    return length;
+}
+
+bool gw_head_copy(struct gw_head *to, const struct gw_head *from, struct gw_arena *arena)
+{
+    struct gw_head head = *from;
+    char *text = gw_arena_take(arena, text_length(from) + 1);
+    if (!text)
+        return false;
+    head.method_text = put(&text, from->method_text);
+    head.target = put(&text, from->target);
+    head.path = put(&text, from->path);
+    head.query = put(&text, from->query);
+    head.authority = put(&text, from->authority);
+    head.reason = put(&text, from->reason);
+
+    head.fields = NULL;
+    head.count = head.capacity = 0;
+    memset(head.first, 0, sizeof head.first);
+    if (from->count) { /* one piece of the right size */
+        head.fields = gw_arena_take(arena, from->count * sizeof *head.fields);
+        if (!head.fields)
+            return false;
+        head.capacity = from->count;
+    }
+    for (unsigned i = 0; i < from->count; i++) {
+        const struct gw_field *field = &from->fields[i];
+        if (field->dropped)
+            continue;
+        struct gw_slice name = put(&text, field->name), value = put(&text, field->value);
+        if (!gw_head_add(&head, arena, name, value))
+            return false;
+    }
+    *to = head;
+    return true;
+}
+
+void gw_head_put_fields(const struct gw_head *head, struct gw_buffer *buffer)
+{
+    for (unsigned i = 0; i < head->count; i++) {
+        const struct gw_field *field = &head->fields[i];
+        size_t length = field->name.length + field->value.length + 4;
+        if (field->dropped || field->id == GW_FIELD_CONTENT_LENGTH || field->id == GW_FIELD_TRANSFER_ENCODING)
+            continue;
+        if (length > buffer->capacity - buffer->length && !gw_buffer_reserve(buffer, length))
+            continue;
+        gw_buffer_put_slice(buffer, field->name);
+        gw_buffer_put_literal(buffer, ": ");
+        gw_buffer_put_slice(buffer, field->value);
+        gw_buffer_put_literal(buffer, "\r\n");
+    }
+}

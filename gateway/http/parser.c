@@ -1,0 +1,471 @@
+#include "http/parser.h"
+
+#include "http/chunks.h"
+#include "http/grammar.h"
+#include "http/guard.h"
+#include "http/lines.h"
+
+enum {
+    FIRST_BYTES = 1024,   /* room for a head that comes in pieces; doubles up to limits->head_bytes */
+    MOST_EMPTY_LINES = 2, /* before a request line (RFC 9112 §2.2) */
+};
+
+static struct gw_parser *parser_of(llhttp_t *llhttp)
+{
+    return GW_CONTAINER(llhttp, struct gw_parser, llhttp);
+}
+
+/* llhttp's second opinion. It gets whole heads and chunk framing that the guard has accepted. */
+
+static bool agrees_on_length(const llhttp_t *llhttp, const struct gw_head *head)
+{
+    bool is_chunked = llhttp->flags & F_CHUNKED, has_length = llhttp->flags & F_CONTENT_LENGTH;
+    bool has_coding = llhttp->flags & F_TRANSFER_ENCODING;
+    switch (head->framing) {
+    case GW_FRAMING_CHUNKED:
+        return is_chunked && !has_length;
+    case GW_FRAMING_LENGTH:
+        return !has_coding && has_length && llhttp->content_length == head->content_length;
+    case GW_FRAMING_UNTIL_CLOSE:
+        return !has_coding && !has_length && llhttp_message_needs_eof(llhttp);
+    default: /* a response may name the length of what it does not carry (RFC 9110 §8.6) */
+        return llhttp->type == HTTP_RESPONSE || (!has_coding && !has_length);
+    }
+}
+
+/* 1 tells llhttp that there is no body, which it cannot know of HEAD (and does not know of 304, in 8.1). */
+static int on_headers_complete(llhttp_t *llhttp)
+{
+    struct gw_parser *parser = parser_of(llhttp);
+    const struct gw_head *head = parser->head;
+    if (parser->llhttp_head_done || !agrees_on_length(llhttp, head) || llhttp->http_major != 1 ||
+        llhttp->http_minor != head->version_minor || parser->llhttp_fields != head->count ||
+        (parser->is_response && llhttp->status_code != head->status))
+        return -1;
+    parser->llhttp_head_done = true;
+    return head->framing == GW_FRAMING_NONE ? 1 : 0;
+}
+
+static int on_header_field_complete(llhttp_t *llhttp)
+{
+    parser_of(llhttp)->llhttp_fields++;
+    return 0;
+}
+
+static int on_body(llhttp_t *llhttp, const char *at, size_t length)
+{
+    (void)at;
+    parser_of(llhttp)->llhttp_body_bytes += length;
+    return 0;
+}
+
+static int on_message_complete(llhttp_t *llhttp)
+{
+    struct gw_parser *parser = parser_of(llhttp);
+    if (parser->llhttp_message_done)
+        return -1;
+    parser->llhttp_message_done = true;
+    return 0;
+}
+
+static const llhttp_settings_t settings = {
+    .on_headers_complete = on_headers_complete,
+    .on_header_field_complete = on_header_field_complete,
+    .on_body = on_body,
+    .on_message_complete = on_message_complete,
+};
+
+/* Shows llhttp what the guard accepted. After it, both must have seen as many bytes of body, and the same end or none.
+ */
+static bool show(struct gw_parser *parser, const char *at, size_t length, bool is_end)
+{
+    llhttp_errno_t error = length ? llhttp_execute(&parser->llhttp, at, length) : HPE_OK;
+    /* It stops after a message with Upgrade; that is the end which is compared here. */
+    if (error == HPE_PAUSED_UPGRADE && llhttp_get_error_pos(&parser->llhttp) == at + length)
+        error = HPE_OK;
+    return error == HPE_OK && parser->llhttp_message_done == is_end && parser->llhttp_body_bytes == parser->body_bytes;
+}
+
+static enum gw_parser_event fail(struct gw_parser *parser, enum gw_error error)
+{
+    parser->place = GW_PARSER_BROKEN;
+    parser->error = gw_guard_blame(error, parser->is_response);
+    return GW_PARSER_FAILED;
+}
+
+static enum gw_parser_event end(struct gw_parser *parser)
+{
+    parser->place = GW_PARSER_ENDED;
+    return GW_PARSER_END;
+}
+
+void gw_parser_init(struct gw_parser *parser, bool is_response, const struct gw_parser_limits *limits)
+{
+    memset(parser, 0, sizeof *parser);
+    parser->limits = limits;
+    parser->is_response = is_response;
+    llhttp_init(&parser->llhttp, is_response ? HTTP_RESPONSE : HTTP_REQUEST, &settings);
+}
+
+void gw_parser_begin(struct gw_parser *parser, struct gw_head *head, struct gw_arena *arena,
+                     enum gw_method request_method)
+{
+    gw_head_init(head);
+    gw_parser_init(parser, parser->is_response, parser->limits);
+    parser->head = head;
+    parser->arena = arena;
+    parser->request_method = request_method;
+}
+
+static const char *read_start_line(const struct gw_parser *parser, const char *at, const char *stop,
+                                   enum gw_error *error)
+{
+    return parser->is_response ? gw_lines_status(at, stop, parser->head, error)
+                               : gw_lines_request(at, stop, parser->head, error);
+}
+
+/* The start line with its CRLF. */
+static size_t most_line_bytes(const struct gw_parser *parser)
+{
+    const struct gw_parser_limits *limits = parser->limits;
+    return limits->line_bytes < limits->head_bytes - 2 ? limits->line_bytes + 2 : limits->head_bytes;
+}
+
+/* Reads start line and fields up to the empty line. Returns the byte after it; NULL where the head is not complete, not
+ * valid or beyond a limit, and *error why, provided that it is complete. */
+static const char *read_lines(struct gw_parser *parser, const char *at, const char *stop, enum gw_error *error)
+{
+    struct gw_head *head = parser->head;
+    const char *start = at;
+    head->count = 0;
+    memset(head->first, 0, sizeof head->first);
+    at = read_start_line(parser, at, stop, error);
+    if (!at || (size_t)(at - start) > most_line_bytes(parser))
+        return NULL;
+    *error = GW_ERROR_MALFORMED;
+    while (at < stop && *at != '\r') {
+        struct gw_slice name, value;
+        at = gw_lines_field(at, stop, &name, &value);
+        if (!at || head->count == parser->limits->fields)
+            return NULL;
+        if (!gw_head_add(head, parser->arena, name, value)) {
+            *error = GW_ERROR_OVERLOADED;
+            return NULL;
+        }
+    }
+    return stop - at >= 2 && at[1] == '\n' ? at + 2 : NULL;
+}
+
+/* Both agree on the head; or say which of them does not. */
+static enum gw_parser_event complete_head(struct gw_parser *parser, const char *bytes, size_t length)
+{
+    struct gw_head *head = parser->head;
+    enum gw_error error = gw_guard_meaning(head, parser->is_response, parser->request_method);
+    if (error)
+        return fail(parser, error);
+    bool is_end = head->framing == GW_FRAMING_NONE || (head->framing == GW_FRAMING_LENGTH && !head->content_length);
+    if (!show(parser, bytes, length, is_end) || !parser->llhttp_head_done) {
+        /* The version is known to be right, so a constant that llhttp misses is that of a method of another protocol
+         * (RTSP). */
+        llhttp_errno_t why = llhttp_get_errno(&parser->llhttp);
+        bool is_method = why == HPE_INVALID_METHOD || why == HPE_INVALID_CONSTANT;
+        return fail(parser, is_method ? GW_ERROR_METHOD : GW_ERROR_MALFORMED);
+    }
+    parser->remaining = head->content_length;
+    parser->place = GW_PARSER_AT_BODY;
+    return GW_PARSER_HEAD;
+}
+
+static void move(struct gw_slice *slice, const char *from, const char *to)
+{
+    *slice = gw_slice_of(to + (slice->at - from), slice->length);
+}
+
+/* What was read in place, as views of the copy. */
+static void move_head(struct gw_parser *parser, const char *from, const char *to)
+{
+    struct gw_head *head = parser->head;
+    if (parser->is_response) {
+        move(&head->reason, from, to);
+    } else {
+        move(&head->method_text, from, to);
+        move(&head->target, from, to);
+    }
+    for (unsigned i = 0; i < head->count; i++) {
+        move(&head->fields[i].name, from, to);
+        move(&head->fields[i].value, from, to);
+    }
+}
+
+/* The common case, hoped for: the input holds a whole head, valid and within all limits. It is read in place and copied
+ * once. False in every other case: nothing was taken, and read_pieces finds out what to say, the same for every way to
+ * cut the input. */
+static bool read_whole(struct gw_parser *parser, struct gw_slice *input, enum gw_parser_event *event)
+{
+    size_t most = parser->limits->head_bytes;
+    const char *start = input->at, *stop = start + (input->length < most ? input->length : most);
+    enum gw_error error;
+    const char *at = read_lines(parser, start, stop, &error);
+    if (!at)
+        return false;
+    size_t length = (size_t)(at - start);
+    struct gw_slice copy = gw_arena_copy(parser->arena, gw_slice_of(start, length));
+    if (!copy.at)
+        return false;
+    move_head(parser, start, copy.at);
+    input->at += length;
+    input->length -= length;
+    *event = complete_head(parser, copy.at, length);
+    return true;
+}
+
+static bool append(struct gw_parser *parser, const char *at, size_t length)
+{
+    size_t needed = parser->bytes_length + length;
+    if (needed > parser->bytes_capacity) {
+        size_t capacity = parser->bytes_capacity ? parser->bytes_capacity * 2 : FIRST_BYTES;
+        capacity = capacity < needed ? needed : capacity;
+        if (capacity > parser->limits->head_bytes)
+            capacity = parser->limits->head_bytes;
+        char *bytes = parser->bytes ? gw_arena_grow(parser->arena, parser->bytes, parser->bytes_capacity, capacity)
+                                    : gw_arena_take(parser->arena, capacity);
+        if (!bytes)
+            return false;
+        parser->bytes = bytes;
+        parser->bytes_capacity = capacity;
+    }
+    memcpy(parser->bytes + parser->bytes_length, at, length);
+    parser->bytes_length = needed;
+    return true;
+}
+
+/* A first line without text. */
+static enum gw_parser_event skip_empty_line(struct gw_parser *parser)
+{
+    if (parser->is_response || parser->empty_lines++ == MOST_EMPTY_LINES)
+        return fail(parser, GW_ERROR_MALFORMED);
+    parser->bytes_length = 0;
+    parser->place = GW_PARSER_AT_START;
+    return GW_PARSER_WANTS_MORE;
+}
+
+static enum gw_parser_event collect(struct gw_parser *parser)
+{
+    enum gw_error error;
+    if (!read_lines(parser, parser->bytes, parser->bytes + parser->bytes_length, &error))
+        return fail(parser, error);
+    return complete_head(parser, parser->bytes, parser->bytes_length);
+}
+
+/* A line is complete. It is only checked: its place may still move; collect() reads all of them. */
+static enum gw_parser_event end_line(struct gw_parser *parser)
+{
+    const char *line = parser->bytes + parser->line_start, *stop = parser->bytes + parser->bytes_length;
+    enum gw_error error = GW_ERROR_MALFORMED;
+    struct gw_slice name, value;
+    if (stop - line < 2 || stop[-2] != '\r')
+        return fail(parser, error);
+    bool is_empty = stop - line == 2;
+    if (parser->line_start == 0) {
+        if (is_empty)
+            return skip_empty_line(parser);
+        if (!read_start_line(parser, line, stop, &error))
+            return fail(parser, error);
+    } else if (is_empty) {
+        return collect(parser);
+    } else if (parser->lines++ == parser->limits->fields) {
+        return fail(parser, GW_ERROR_HEAD_TOO_LARGE);
+    } else if (!gw_lines_field(line, stop, &name, &value)) {
+        return fail(parser, error);
+    }
+    parser->line_start = parser->bytes_length;
+    return GW_PARSER_WANTS_MORE;
+}
+
+/* What can begin a message; so that another protocol need not be read up to its first line feed. */
+static bool may_begin(const struct gw_parser *parser, char c)
+{
+    return parser->is_response ? c == 'H' : c == '\r' || gw_grammar_is_tchar((unsigned char)c);
+}
+
+/* Line by line, so that errors come as soon as they are certain, and in the same order however the input is cut. */
+static enum gw_parser_event read_pieces(struct gw_parser *parser, struct gw_slice *input)
+{
+    while (input->length) {
+        if (parser->bytes_length == 0 && !may_begin(parser, *input->at))
+            return fail(parser, GW_ERROR_MALFORMED);
+        parser->place = GW_PARSER_IN_HEAD;
+        size_t most = parser->line_start ? parser->limits->head_bytes : most_line_bytes(parser);
+        size_t room = most - parser->bytes_length, take = input->length < room ? input->length : room;
+        const char *line_feed = memchr(input->at, '\n', take);
+        if (line_feed)
+            take = (size_t)(line_feed + 1 - input->at);
+        if (!append(parser, input->at, take))
+            return fail(parser, GW_ERROR_OVERLOADED);
+        input->at += take;
+        input->length -= take;
+        enum gw_parser_event event = line_feed ? end_line(parser) : GW_PARSER_WANTS_MORE;
+        if (event != GW_PARSER_WANTS_MORE)
+            return event;
+        if (!line_feed && take == room && parser->line_start == 0)
+            return fail(parser, GW_ERROR_URI_TOO_LONG);
+        if (parser->bytes_length == parser->limits->head_bytes)
+            return fail(parser, GW_ERROR_HEAD_TOO_LARGE);
+    }
+    return GW_PARSER_WANTS_MORE;
+}
+
+static enum gw_parser_event read_head(struct gw_parser *parser, struct gw_slice *input)
+{
+    enum gw_parser_event event;
+    if (parser->place == GW_PARSER_AT_START && input->length && read_whole(parser, input, &event))
+        return event;
+    return read_pieces(parser, input);
+}
+
+static enum gw_parser_event enter_body(struct gw_parser *parser)
+{
+    switch (parser->head->framing) {
+    case GW_FRAMING_NONE:
+        return end(parser);
+    case GW_FRAMING_LENGTH:
+        parser->place = GW_PARSER_IN_LENGTH;
+        break;
+    case GW_FRAMING_CHUNKED:
+        parser->place = GW_PARSER_IN_CHUNKS;
+        break;
+    case GW_FRAMING_UNTIL_CLOSE:
+        parser->place = GW_PARSER_UNTIL_CLOSE;
+        break;
+    }
+    return GW_PARSER_WANTS_MORE;
+}
+
+static size_t take_body(struct gw_parser *parser, struct gw_slice input, struct gw_slice *body)
+{
+    size_t length = input.length < parser->remaining ? input.length : (size_t)parser->remaining;
+    *body = gw_slice_of(input.at, length);
+    parser->remaining -= length;
+    parser->body_bytes += length;
+    return length;
+}
+
+static enum gw_parser_event read_length(struct gw_parser *parser, struct gw_slice *input, struct gw_slice *body)
+{
+    if (parser->remaining == 0)
+        return end(parser);
+    if (input->length == 0)
+        return GW_PARSER_WANTS_MORE;
+    size_t length = take_body(parser, *input, body);
+    if (!show(parser, input->at, length, parser->remaining == 0))
+        return fail(parser, GW_ERROR_FRAMING);
+    input->at += length;
+    input->length -= length;
+    return GW_PARSER_BODY;
+}
+
+/* Walks to the next data or the message's end. *shown is the first byte that llhttp has not been shown; NULL in an
+ * extension. */
+static enum gw_error walk_chunks(struct gw_parser *parser, const char **at, const char *stop, const char **shown,
+                                 bool *agree)
+{
+    while (*at < stop && parser->chunk_state != GW_CHUNKS_DATA && parser->chunk_state != GW_CHUNKS_ENDED) {
+        bool was_extension = gw_chunks_in_extension(parser);
+        enum gw_error error = gw_chunks_step(parser, **at);
+        if (error)
+            return error;
+        bool is_extension = gw_chunks_in_extension(parser);
+        if (is_extension && !was_extension) {
+            *agree = *agree && show(parser, *shown, (size_t)(*at - *shown), false);
+            *shown = NULL;
+        } else if (was_extension && !is_extension) {
+            *shown = *at;
+        }
+        ++*at;
+    }
+    return GW_ERROR_NONE;
+}
+
+static enum gw_parser_event read_chunks(struct gw_parser *parser, struct gw_slice *input, struct gw_slice *body)
+{
+    const char *at = input->at, *stop = at + input->length;
+    const char *shown = gw_chunks_in_extension(parser) ? NULL : at;
+    bool agree = true;
+    size_t data = 0;
+    enum gw_error error = walk_chunks(parser, &at, stop, &shown, &agree);
+    if (!error && parser->chunk_state == GW_CHUNKS_DATA && at < stop) {
+        data = take_body(parser, gw_slice_of(at, (size_t)(stop - at)), body);
+        at += data;
+        if (parser->remaining == 0)
+            parser->chunk_state = GW_CHUNKS_DATA_CR;
+    }
+    bool is_end = parser->chunk_state == GW_CHUNKS_ENDED;
+    /* Before the guard's own error comes what llhttp says of the bytes before it, as if they had come alone. */
+    if (shown)
+        agree = agree && show(parser, shown, (size_t)(at - shown), is_end);
+    if (!agree)
+        return fail(parser, GW_ERROR_FRAMING);
+    if (error)
+        return fail(parser, error);
+    *input = gw_slice_of(at, (size_t)(stop - at));
+    if (is_end)
+        return end(parser);
+    return data ? GW_PARSER_BODY : GW_PARSER_WANTS_MORE;
+}
+
+/* llhttp is not shown these bytes: that they are all body was agreed with the head, and it would look at each of them.
+ */
+static enum gw_parser_event read_until_close(struct gw_slice *input, struct gw_slice *body)
+{
+    if (input->length == 0)
+        return GW_PARSER_WANTS_MORE;
+    *body = *input;
+    *input = gw_slice_of(input->at + input->length, 0);
+    return GW_PARSER_BODY;
+}
+
+enum gw_parser_event gw_parser_next(struct gw_parser *parser, struct gw_slice *input, struct gw_slice *body)
+{
+    if (parser->place == GW_PARSER_AT_BODY && enter_body(parser) == GW_PARSER_END)
+        return GW_PARSER_END;
+    switch (parser->place) {
+    case GW_PARSER_AT_START:
+    case GW_PARSER_IN_HEAD:
+        return read_head(parser, input);
+    case GW_PARSER_IN_LENGTH:
+        return read_length(parser, input, body);
+    case GW_PARSER_IN_CHUNKS:
+        return read_chunks(parser, input, body);
+    case GW_PARSER_UNTIL_CLOSE:
+        return read_until_close(input, body);
+    case GW_PARSER_ENDED:
+        return GW_PARSER_END;
+    default:
+        return GW_PARSER_FAILED;
+    }
+}
+
+/* Is all of the message there, only its END not asked for? */
+static bool is_complete(const struct gw_parser *parser)
+{
+    return parser->place == GW_PARSER_ENDED ||
+           ((parser->place == GW_PARSER_AT_BODY || parser->place == GW_PARSER_IN_LENGTH) &&
+            parser->llhttp_message_done);
+}
+
+enum gw_parser_event gw_parser_finish(struct gw_parser *parser)
+{
+    if (parser->place == GW_PARSER_BROKEN)
+        return GW_PARSER_FAILED;
+    if (is_complete(parser))
+        return end(parser);
+    bool until_close = parser->place == GW_PARSER_UNTIL_CLOSE ||
+                       (parser->place == GW_PARSER_AT_BODY && parser->head->framing == GW_FRAMING_UNTIL_CLOSE);
+    if (until_close) {
+        bool agrees = llhttp_finish(&parser->llhttp) == HPE_OK && parser->llhttp_message_done;
+        return agrees ? end(parser) : fail(parser, GW_ERROR_FRAMING);
+    }
+    parser->place = GW_PARSER_BROKEN;
+    parser->error = parser->is_response ? GW_ERROR_RESET : GW_ERROR_CLIENT_GONE;
+    return GW_PARSER_FAILED;
+}

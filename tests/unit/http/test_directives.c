@@ -1,0 +1,155 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "http/directives.h"
+
+enum { ABSENT = GW_DIRECTIVE_ABSENT };
+#define MOST (INT64_C(1) << 31)
+
+static struct gw_directives read_fields(const char *first, const char *second, const char *pragma, bool is_request)
+{
+    struct gw_directives directives;
+    struct gw_head head;
+    struct gw_arena arena;
+    gw_arena_init(&arena, 1024, 4096);
+    gw_head_init(&head);
+    if (first)
+        assert_true(gw_head_add(&head, &arena, GW_SLICE("Cache-Control"), gw_slice_of_string(first)));
+    if (second)
+        assert_true(gw_head_add(&head, &arena, GW_SLICE("cache-control"), gw_slice_of_string(second)));
+    if (pragma)
+        assert_true(gw_head_add(&head, &arena, GW_SLICE("Pragma"), gw_slice_of_string(pragma)));
+    gw_directives_read(&directives, &head, is_request);
+    gw_arena_free(&arena);
+    return directives;
+}
+
+static void numbers_are_read_the_safe_way(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t response, request;
+    } rows[] = {
+        { "", ABSENT, ABSENT },
+        { "max-age=60", 60, 60 },
+        { "MAX-AGE=60, public", 60, 60 },
+        { "public , max-age=60 ", 60, 60 },
+        { "max-age=\"60\"", 60, 60 }, /* RFC 9111 §5.2: both forms */
+        { "max-age=0", 0, 0 },
+        { "max-age=2147483648", MOST, MOST },
+        { "max-age=99999999999999999999999", MOST, MOST },
+        { "max-age=60, max-age=60", 60, 60 },
+        { "max-age=60, max-age=30", 0, 30 },
+        { "max-age=30, max-age=60", 0, 30 },
+        { "max-age", 0, 0 },
+        { "max-age=", 0, 0 },
+        { "max-age=-1", 0, 0 },
+        { "max-age=+1", 0, 0 },
+        { "max-age=6 0", 0, 0 },
+        { "max-age=60s", 0, 0 },
+        { "max-age=6.5", 0, 0 },
+        { "max-age = 60", 0, 0 },
+        { "max-age=\"60", 0, 0 },
+        { "max-age=\"\"", 0, 0 },
+        { "x-max-age=60", ABSENT, ABSENT },
+        { "foo=\"a, max-age=60\"", ABSENT, ABSENT },
+    };
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct gw_directives response = read_fields(rows[i].text, NULL, NULL, false);
+        struct gw_directives request = read_fields(rows[i].text, NULL, NULL, true);
+        if (response.max_age != rows[i].response || request.max_age != rows[i].request)
+            fail_msg("%s: %lld, %lld", rows[i].text, (long long)response.max_age, (long long)request.max_age);
+    }
+    (void)state;
+}
+
+static void each_number_has_its_own_place(void **state)
+{
+    struct gw_directives d = read_fields(
+        "s-maxage=1, min-fresh=2, max-stale=3, stale-while-revalidate=4, stale-if-error=5", NULL, NULL, true);
+    assert_int_equal(d.s_maxage, 1);
+    assert_int_equal(d.min_fresh, 2);
+    assert_int_equal(d.max_stale, 3);
+    assert_int_equal(d.stale_while_revalidate, 4);
+    assert_int_equal(d.stale_if_error, 5);
+    assert_int_equal(d.max_age, ABSENT);
+    assert_false(d.max_stale_any);
+
+    d = read_fields("max-stale, min-fresh=x", NULL, NULL, true);
+    assert_true(d.max_stale_any);
+    assert_int_equal(d.max_stale, ABSENT);
+    assert_true(d.min_fresh == MOST);
+    assert_int_equal(read_fields("min-fresh=5, min-fresh=9, min-fresh=7", NULL, NULL, true).min_fresh, 9);
+    (void)state;
+}
+
+static void each_flag_has_its_own_place(void **state)
+{
+    struct gw_directives d = read_fields("No-Store", "must-revalidate, proxy-revalidate,no-transform", NULL, false);
+    assert_true(d.no_store && d.must_revalidate && d.proxy_revalidate && d.no_transform && d.present);
+    assert_false(d.no_cache || d.is_public || d.is_private || d.must_understand || d.immutable || d.only_if_cached);
+    d = read_fields("public, must-understand, immutable, only-if-cached", NULL, NULL, false);
+    assert_true(d.is_public && d.must_understand && d.immutable && d.only_if_cached);
+    assert_false(d.no_store || d.must_revalidate || d.proxy_revalidate || d.no_transform);
+    d = read_fields("no-store=1, public=x", NULL, NULL, false); /* what restricts counts, what permits does not */
+    assert_true(d.no_store);
+    assert_false(d.is_public);
+    (void)state;
+}
+
+static void no_cache_and_private_may_be_about_fields(void **state)
+{
+    static const struct {
+        const char *text;
+        bool no_cache, fields, is_private, private_fields;
+    } rows[] = {
+        { "no-cache", true, false, false, false },
+        { "private", false, false, true, false },
+        { "no-cache=\"a, b\", private=\"c\"", false, true, false, true },
+        { "no-cache=a", false, true, false, false },
+        { "no-cache=\"a\", no-cache", true, true, false, false },
+        { "no-cache=\"\"", true, false, false, false },
+        { "private=", false, false, true, false },
+        { "private=\"a", false, false, true, false },
+    };
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct gw_directives d = read_fields(rows[i].text, NULL, NULL, false);
+        if (d.no_cache != rows[i].no_cache || d.no_cache_fields != rows[i].fields ||
+            d.is_private != rows[i].is_private || d.private_fields != rows[i].private_fields)
+            fail_msg("%s", rows[i].text);
+    }
+    (void)state;
+}
+
+static void a_quote_left_open_forbids_storing(void **state)
+{
+    assert_true(read_fields("foo=\"bar, no-store", NULL, NULL, false).no_store);
+    assert_true(read_fields("foo=\"bar\\\", max-age=5", NULL, NULL, false).no_store);
+    assert_false(read_fields("foo=\"bar\\\"\", max-age=5", NULL, NULL, false).no_store);
+    (void)state;
+}
+
+static void pragma_counts_in_requests_without_cache_control(void **state)
+{
+    assert_true(read_fields(NULL, NULL, "no-cache", true).no_cache);
+    assert_false(read_fields(NULL, NULL, "no-cache", true).present);
+    assert_false(read_fields(NULL, NULL, "no-cache", false).no_cache);
+    assert_false(read_fields("max-age=5", NULL, "no-cache", true).no_cache);
+    assert_false(read_fields(NULL, NULL, "other", true).no_cache);
+    (void)state;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_are_read_the_safe_way),
+        cmocka_unit_test(each_number_has_its_own_place),
+        cmocka_unit_test(each_flag_has_its_own_place),
+        cmocka_unit_test(no_cache_and_private_may_be_about_fields),
+        cmocka_unit_test(a_quote_left_open_forbids_storing),
+        cmocka_unit_test(pragma_counts_in_requests_without_cache_control),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
