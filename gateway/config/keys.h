@@ -107,7 +107,8 @@ enum gw_key_type {
     X(BACKEND_TLS_VERIFY, "backend.tls_verify", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                               \
       "Verify certificate and name of https:// backends. False is for experiments only.")                              \
     X(ROUTES, "routes", OBJECTS, "", 0, 64, NULL, NULL, NULL,                                                          \
-      "Which requests go where; the first route that matches counts. docs/configuration.md lists the keys of each.")   \
+      "Which requests go where; the first route that matches counts. Their keys: docs/configuration.md, Objects in "   \
+      "routes.")                                                                                                       \
     X(LIMITS_ENABLED, "limits.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL, "Limit requests at all.")             \
     X(LIMITS_RATE, "limits.rate", RATE, "10/s", 0, 0, "off", "RATE_LIMIT_RATE", NULL,                                  \
       "Rate of the policy called default, which applies to every request; off leaves it out.")                         \
