@@ -133,8 +133,8 @@ enum gw_key_type {
     X(LIMITS_X_RATELIMIT_FIELDS, "limits.x_ratelimit_fields", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                 \
       "Send X-RateLimit-Limit, -Remaining and -Reset.")                                                                \
     X(LIMITS_POLICIES, "limits.policies", OBJECTS, "", 0, 8, NULL, NULL, NULL,                                         \
-      "Further policies beside default; all that match must allow. At most 8 together. docs/configuration.md lists "   \
-      "the keys of each.")                                                                                             \
+      "Further policies beside default; all that match must allow. At most 8 together. Their keys: "                   \
+      "docs/configuration.md, Objects in limits.policies.")                                                            \
     X(CACHE_ENABLED, "cache.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL, "Cache answers at all.")                \
     X(CACHE_DEFAULT_TTL, "cache.default_ttl", SECONDS, "300s", 0, GW_KEYS_YEAR_S, NULL, "CACHE_TTL", NULL,             \
       "How long an answer is fresh where the backend says nothing; 0: it is not stored then.")                         \
