@@ -1,16 +1,22 @@
 /* transport.h: one upstream request over one connection, whichever way it is spoken.
  *
- * Shape    A call is one attempt: the fetch fills it, a transport (transport_h1.c: libuv and llhttp; transport_curl.c: libcurl's multi
- *          interface) carries it out and tells of it by events. Balancing, retries and flights sit above and do not know which one runs.
- * Order    on_interim* → on_head → on_body* → on_end, or on_fail instead of any of them. After on_end or on_fail the transport has
- *          forgotten the call; it may be reused. No event runs before gw_transport_begin has returned, none after gw_transport_cancel.
- *          Any event may cancel the call.
- * Body     The request's body is pushed by gw_transport_send, as far as the transport wants it: on_want_body asks for more (also once at the
- *          start, when the head was sent and the connection can take body bytes; for expects_continue only after 100, or after
- *          continue_timeout_ms, or when gw_transport_send is called anyway). Response bodies are pushed by on_body; gw_transport_pause
- *          stops them within one block (GW_BLOCK_BYTES).
- * Promises A response body that did not end (RFC 9112 §8) gives on_fail(RESET), never on_end; such a connection is never reused. Answers are
- *          held to the same grammar as requests: on_fail(UPSTREAM_MALFORMED). A request is never sent twice by a transport.
+ * Shape    A call is one attempt: the fetch fills it, a transport (transport_h1.c: libuv and llhttp; transport_curl.c:
+ *          libcurl's multi interface) carries it out and tells of it by events. Balancing, retries and flights sit
+ *          above and do not know which one runs.
+ * Order    on_interim* → on_head → on_body* → on_end, or on_fail instead of any of them. After on_end or on_fail the
+ *          transport has forgotten the call; it may be reused. No event runs before gw_transport_begin has returned,
+ *          none after gw_transport_cancel. Any event may cancel the call, or begin another.
+ * Body     The request's body is pushed by gw_transport_send, as far as the transport wants it: on_want_body asks for
+ *          more, first when the connection can take body bytes, then each time that what was given is with the kernel.
+ *          For expects_continue the first comes only after 100, or after continue_timeout_ms, or when
+ *          gw_transport_send is called anyway. The owner may give nothing then and send later. What is given within
+ *          on_want_body may leave in one write: the head with the first piece, the last piece with the last chunk.
+ *          After the last byte of content_length nothing more is asked (nor ever, if it is 0). After a final answer
+ *          the rest of the body is not wanted, and the connection not kept.
+ *          Response bodies are pushed by on_body; gw_transport_pause stops them at once, but for the piece being told.
+ * Promises A response body that did not end (RFC 9112 §8) gives on_fail(RESET), never on_end; such a connection is
+ *          never reused. Answers are held to the same grammar as requests: on_fail(UPSTREAM_MALFORMED). A request is
+ *          never sent twice by a transport.
  * Threads  One worker's. */
 #ifndef GW_UPSTREAM_TRANSPORT_H
 #define GW_UPSTREAM_TRANSPORT_H
@@ -26,11 +32,13 @@
 struct gw_call;
 
 struct gw_call_events {
-    /* A 1xx other than 101; the head is valid during the call. 100 itself too. */
+    /* A 1xx other than 101; the head is valid during the call. 100 itself too. 32 at most, then UPSTREAM_MALFORMED; so
+     * is 101, as no upgrade is asked for. */
     void (*on_interim)(struct gw_call *call, const struct gw_head *head);
     /* The final head, in call->arena; valid until the owner resets that arena. */
     void (*on_head)(struct gw_call *call, struct gw_head *head);
-    /* A piece of the body; valid during the call unless the block is shared. block may be NULL: then copy what is to be kept. */
+    /* A piece of the body; valid during the call unless the block is shared. block may be NULL: then copy what is to be
+     * kept. */
     void (*on_body)(struct gw_call *call, struct gw_slice bytes, struct gw_block *block);
     /* All that arrived in one read has been told: time to write what was gathered. Not after on_end or on_fail. */
     void (*on_pause_in_reading)(struct gw_call *call);
@@ -42,24 +50,24 @@ struct gw_call_events {
 
 struct gw_call { /* filled by the owner before gw_transport_begin, and left alone until the end */
     const struct gw_call_events *events;
-    const struct gw_config *config;    /* outlives the call */
-    const struct gw_backend *backend;  /* of config */
+    const struct gw_config *config;   /* outlives the call */
+    const struct gw_backend *backend; /* of config */
     struct gw_slice method_text;
     enum gw_method method;
-    struct gw_slice target;            /* origin-form, with the backend's base path; or "*" */
-    struct gw_slice fields;            /* "Name: value\r\n"…, end-to-end, with Host, without framing; as the backend gets them */
+    struct gw_slice target; /* origin-form, with the backend's base path; or "*" */
+    struct gw_slice fields; /* "Name: value\r\n"…, end-to-end, with Host, without framing; as the backend gets them */
     bool has_body;
-    bool is_chunked;                   /* the body's length is not known */
-    uint64_t content_length;           /* has_body and not chunked */
-    bool expects_continue;             /* `fields` holds no Expect: the transport writes it */
-    struct gw_arena *arena;            /* for the response's head */
-    bool fresh;                        /* do not use a kept connection (a retry after a dead one) */
+    bool is_chunked;         /* the body's length is not known */
+    uint64_t content_length; /* has_body and not chunked */
+    bool expects_continue;   /* `fields` holds no Expect: the transport writes it */
+    struct gw_arena *arena;  /* for the response's head */
+    bool fresh;              /* do not use a kept connection (a retry after a dead one) */
 
     /* told by the transport */
-    bool was_reused;                   /* ran over a kept connection */
-    bool was_sent;                     /* at least one byte of the request may have reached the backend */
-    bool was_answered;                 /* at least one byte of a response came */
-    uint64_t began_at_us, head_at_us;  /* monotonic */
+    bool was_reused;                  /* ran over a kept connection */
+    bool was_sent;                    /* at least one byte of the request may have reached the backend */
+    bool was_answered;                /* at least one byte of a response came */
+    uint64_t began_at_us, head_at_us; /* monotonic */
 
     void *inner; /* the transport's */
 };
@@ -76,7 +84,8 @@ struct gw_transport_setup { /* of the worker */
 /* The table that a transport implements. */
 struct gw_transport_kind_table {
     struct gw_transport *(*create)(const struct gw_transport_setup *setup, const struct gw_config *config);
-    void (*close)(struct gw_transport *transport);   /* no calls are left; closes kept connections; the loop runs on until they are closed */
+    void (*close)(struct gw_transport *transport); /* no calls are left; closes kept connections; the loop runs on until
+                                                      they are closed */
     void (*destroy)(struct gw_transport *transport); /* after the loop ended */
     enum gw_error (*begin)(struct gw_transport *transport, struct gw_call *call);
     bool (*send)(struct gw_call *call, struct gw_slice bytes, struct gw_block *block);
@@ -91,20 +100,25 @@ struct gw_transport { /* each transport's struct begins with this */
     const struct gw_transport_kind_table *table;
 };
 
-/* GW_ERROR_NONE: events will come. Else nothing happened and no event comes (UPSTREAM_BUSY at max_backend_connections, OVERLOADED without memory). */
+/* GW_ERROR_NONE: events will come. Else nothing happened and no event comes (UPSTREAM_BUSY at max_backend_connections,
+ * OVERLOADED without memory). */
 static inline enum gw_error gw_transport_begin(struct gw_transport *transport, struct gw_call *call)
 {
     return transport->table->begin(transport, call);
 }
-/* A piece of the request's body, after on_want_body. True: send more at once; false: wait for on_want_body. The piece is taken either way
- * (its block is shared), so at most one piece is waiting in the transport. Framing (chunks) is the transport's. */
-bool gw_transport_send(struct gw_transport *transport, struct gw_call *call, struct gw_slice bytes, struct gw_block *block);
-/* The body is complete. Without it the request is never ended. */
+/* A piece of the request's body, after on_want_body. True: send more at once; false: wait for on_want_body, which does
+ * not come if the body is not wanted any more. The piece is taken either way (its block is shared; without a block it
+ * is copied), so at most one piece is waiting in the transport. Framing (chunks) is the transport's. More than
+ * content_length, or a second piece after false: on_fail(INTERNAL). */
+bool gw_transport_send(struct gw_transport *transport, struct gw_call *call, struct gw_slice bytes,
+                       struct gw_block *block);
+/* The body is complete; allowed while a piece is waiting. Without it the request is never ended. Less than
+ * content_length: on_fail(INTERNAL). */
 void gw_transport_end_body(struct gw_transport *transport, struct gw_call *call);
 void gw_transport_pause(struct gw_transport *transport, struct gw_call *call);
-/* May run events before it returns? No: they come from the loop. */
+/* No event runs before it returns: they come from the loop. */
 void gw_transport_resume(struct gw_transport *transport, struct gw_call *call);
-/* Ends the attempt; its connection is closed unless the exchange of messages was complete. No event comes after this. */
+/* Ends the attempt and closes its connection. No event comes after this. After on_end or on_fail it does nothing. */
 void gw_transport_cancel(struct gw_transport *transport, struct gw_call *call);
 
 #endif

@@ -1,0 +1,193 @@
+#include "upstream/h1.h"
+
+#include "base/clock.h"
+
+bool gw_h1_response_begin(struct gw_h1_connection *connection)
+{
+    struct gw_call *call = connection->call;
+    connection->head = gw_arena_take(call->arena, sizeof *connection->head);
+    if (!connection->head)
+        return false;
+    connection->limits = (struct gw_parser_limits) { .line_bytes = call->config->max_response_header_bytes,
+                                                     .head_bytes = call->config->max_response_header_bytes,
+                                                     .fields = GW_H1_RESPONSE_FIELDS };
+    connection->is_paused = connection->is_unparsed = connection->is_answering = connection->is_keepable = false;
+    connection->interims = 0;
+    gw_parser_begin(&connection->parser, connection->head, call->arena, call->method);
+    return true;
+}
+
+void gw_h1_response_free(struct gw_h1_connection *connection)
+{
+    gw_block_drop(connection->rest.block);
+    connection->rest = (struct gw_piece) { .block = NULL };
+}
+
+/* Where the owner paused: what was read but not told is kept with its block, less than one read. */
+static void keep_rest(struct gw_h1_connection *connection, struct gw_slice input, struct gw_block *block)
+{
+    connection->is_unparsed = true;
+    if (input.length)
+        connection->rest = (struct gw_piece) { .bytes = input, .block = gw_block_share(block) };
+}
+
+static void tell_interim(struct gw_h1_connection *connection)
+{
+    struct gw_call *call = connection->call;
+    int status = connection->head->status;
+    /* RFC 9110 §15.2.2: 101 answers an Upgrade, and none was asked for. */
+    if (status == 101 || ++connection->interims > GW_H1_INTERIMS) {
+        gw_h1_fail(connection, GW_ERROR_UPSTREAM_MALFORMED);
+        return;
+    }
+    call->events->on_interim(call, connection->head);
+    if (connection->call == call && status == 100)
+        gw_h1_request_continue(connection);
+}
+
+static void tell_head(struct gw_h1_connection *connection)
+{
+    struct gw_call *call = connection->call;
+    struct gw_head *head = connection->head;
+    if (head->status < 200) {
+        tell_interim(connection);
+        return;
+    }
+    connection->is_answering = true;
+    connection->is_keepable = head->keep_alive;
+    if (connection->request != GW_H1_SENT)
+        gw_h1_request_drop(connection);
+    call->head_at_us = gw_clock_monotonic_us();
+    call->events->on_head(call, head);
+}
+
+/* False when nothing more is to be read of this response now. */
+static bool tell(struct gw_h1_connection *connection, enum gw_parser_event event, const struct gw_slice *input,
+                 struct gw_slice body, struct gw_block *block)
+{
+    struct gw_call *call = connection->call;
+    switch (event) {
+    case GW_PARSER_HEAD:
+        tell_head(connection);
+        return connection->call == call;
+    case GW_PARSER_BODY:
+        call->events->on_body(call, body, block);
+        return connection->call == call;
+    case GW_PARSER_END:
+        if (connection->is_answering) {
+            gw_h1_complete(connection, input->length == 0);
+            return false;
+        }
+        gw_parser_begin(&connection->parser, connection->head, call->arena, call->method);
+        return true;
+    case GW_PARSER_FAILED:
+        gw_h1_fail(connection, connection->parser.error);
+        return false;
+    case GW_PARSER_WANTS_MORE:
+        break;
+    }
+    return false;
+}
+
+/* Tells all that these bytes hold, up to a pause. The block may be shared by whoever is told. */
+static void take(struct gw_h1_connection *connection, struct gw_slice input, struct gw_block *block)
+{
+    struct gw_call *call = connection->call;
+    bool has_told = false;
+    connection->is_unparsed = false;
+    for (;;) {
+        struct gw_slice body = GW_NO_SLICE;
+        enum gw_parser_event event = gw_parser_next(&connection->parser, &input, &body);
+        if (event == GW_PARSER_WANTS_MORE)
+            break;
+        if (!tell(connection, event, &input, body, block))
+            return;
+        has_told = true;
+        if (connection->is_paused) {
+            keep_rest(connection, input, block);
+            break;
+        }
+    }
+    if (!has_told)
+        return; /* part of a head: the time until it is whole runs on */
+    if (connection->is_answering)
+        gw_h1_watch(connection);
+    call->events->on_pause_in_reading(call);
+}
+
+/* Only a FIN ends a body that has no length; after an RST nobody knows what is missing. */
+static void read_failed(struct gw_h1_connection *connection, ssize_t status)
+{
+    gw_h1_response_stop_reading(connection);
+    if (!connection->call) {
+        gw_h1_close(connection);
+        return;
+    }
+    if (status == UV_ENOBUFS) {
+        gw_h1_fail(connection, GW_ERROR_OVERLOADED);
+        return;
+    }
+    bool is_end = status == UV_EOF && connection->is_answering &&
+                  gw_parser_finish(&connection->parser) == GW_PARSER_END;
+    if (is_end)
+        gw_h1_complete(connection, false);
+    else
+        gw_h1_fail(connection, GW_ERROR_RESET);
+}
+
+static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    (void)suggested;
+    struct gw_h1_connection *connection = handle->data;
+    char *at = NULL;
+    size_t length = gw_block_pool_room(connection->transport->setup.blocks, &at);
+    *buffer = uv_buf_init(at, (unsigned)length);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+{
+    struct gw_h1_connection *connection = stream->data;
+    struct gw_block_pool *blocks = connection->transport->setup.blocks;
+    if (length < 0) {
+        read_failed(connection, length);
+        return;
+    }
+    if (length == 0)
+        return;
+    if (!connection->call) { /* nobody asked: the next answer could not be told from this one */
+        gw_h1_close(connection);
+        return;
+    }
+    connection->call->was_answered = true;
+    take(connection, gw_slice_of(buffer->base, (size_t)length), blocks->current);
+    gw_block_pool_read(blocks, (size_t)length);
+}
+
+bool gw_h1_response_read(struct gw_h1_connection *connection)
+{
+    if (!connection->is_reading)
+        connection->is_reading = uv_read_start((uv_stream_t *)&connection->tcp, on_room, on_read) == 0;
+    return connection->is_reading;
+}
+
+void gw_h1_response_stop_reading(struct gw_h1_connection *connection)
+{
+    if (connection->is_reading)
+        uv_read_stop((uv_stream_t *)&connection->tcp);
+    connection->is_reading = false;
+}
+
+void gw_h1_response_go_on(struct gw_h1_connection *connection)
+{
+    struct gw_call *call = connection->call;
+    struct gw_piece piece = connection->rest;
+    connection->rest = (struct gw_piece) { .block = NULL };
+    take(connection, piece.bytes, piece.block);
+    gw_block_drop(piece.block);
+    if (connection->call != call || connection->is_paused)
+        return;
+    if (gw_h1_response_read(connection))
+        gw_h1_watch(connection);
+    else
+        gw_h1_fail(connection, GW_ERROR_RESET);
+}

@@ -1,0 +1,62 @@
+/* pool.h: kept connections of one worker, by backend.
+ *
+ * Data     A pool a backend, found by the backend's URL: a reload may number backends anew, and connections outlive
+ *          it. The index is only a hint that saves the search. Idle connections form a ring, the newest in front: the
+ *          one used last is the likeliest to be alive, and what is not needed grows old and is closed.
+ * Cost     With an unchanged configuration a look-up is one comparison of URLs.
+ * Bounds   The caller's: it reads `connections` and `idle_count`.
+ * Threads  One worker's. */
+#ifndef GW_UPSTREAM_POOL_H
+#define GW_UPSTREAM_POOL_H
+
+#include "base/list.h"
+#include "base/slice.h"
+#include "config/config.h"
+
+struct gw_pool {
+    struct gw_list link; /* in the set */
+    struct gw_slice url; /* behind the struct */
+
+    struct gw_list idle;
+    unsigned idle_count;
+    unsigned connections; /* connecting, busy and idle */
+};
+
+struct gw_pool_set {
+    struct gw_list pools;
+    struct gw_pool **by_index; /* hints; may be NULL */
+    unsigned index_capacity;
+};
+
+void gw_pool_set_init(struct gw_pool_set *set);
+/* No connections are left in any pool. */
+void gw_pool_set_free(struct gw_pool_set *set);
+/* The backend's pool, made where there is none; pools without connections may be forgotten then. NULL when memory is
+ * out. */
+struct gw_pool *gw_pool_set_find(struct gw_pool_set *set, const struct gw_backend *backend) GW_MUST_CHECK;
+
+static inline void gw_pool_put(struct gw_pool *pool, struct gw_list *connection)
+{
+    gw_list_push_front(&pool->idle, connection);
+    pool->idle_count++;
+}
+
+/* Of an idle connection: it is busy or closed from now on. */
+static inline void gw_pool_remove(struct gw_pool *pool, struct gw_list *connection)
+{
+    gw_list_remove(connection);
+    pool->idle_count--;
+}
+
+/* The one used last, or the one unused for longest; still in the pool. NULL if none is idle. */
+static inline struct gw_list *gw_pool_newest(const struct gw_pool *pool)
+{
+    return gw_list_is_empty(&pool->idle) ? NULL : pool->idle.next;
+}
+
+static inline struct gw_list *gw_pool_oldest(const struct gw_pool *pool)
+{
+    return gw_list_is_empty(&pool->idle) ? NULL : pool->idle.previous;
+}
+
+#endif

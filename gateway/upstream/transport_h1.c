@@ -1,0 +1,436 @@
+#include "upstream/h1.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include "base/clock.h"
+
+enum { SCRATCH_BOUND = 16 * 1024 * 1024 }; /* bytes; whoever fills call->fields has a much lower bound */
+
+static struct gw_h1 *h1_of(struct gw_transport *transport)
+{
+    return GW_CONTAINER(transport, struct gw_h1, base);
+}
+
+/* ---- ends ---- */
+
+static struct gw_call *detach(struct gw_h1_connection *connection)
+{
+    struct gw_call *call = connection->call;
+    if (call)
+        call->inner = NULL;
+    connection->call = NULL;
+    return call;
+}
+
+static void free_connection(struct gw_h1_connection *connection)
+{
+    gw_h1_request_free(connection);
+    gw_h1_response_free(connection);
+    free(connection);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free_connection(handle->data);
+}
+
+static void on_dial_gone(struct gw_dial *dial)
+{
+    free_connection(GW_CONTAINER(dial, struct gw_h1_connection, dial));
+}
+
+static void leave_idle(struct gw_h1_connection *connection)
+{
+    gw_pool_remove(connection->pool, &connection->link);
+    gw_counter_subtract(&connection->transport->setup.shard->upstream_connections_idle, 1);
+}
+
+/* Nothing but the memory is left, which goes when the socket is closed. */
+static void let_go(struct gw_h1_connection *connection)
+{
+    connection->is_closing = true;
+    if (!gw_list_is_empty(&connection->link))
+        leave_idle(connection);
+    gw_timer_stop(&connection->timer);
+    gw_list_remove(&connection->deferred);
+    connection->pool->connections--;
+    if (connection->is_connected)
+        gw_counter_subtract(&connection->transport->setup.shard->upstream_connections_open, 1);
+}
+
+void gw_h1_close(struct gw_h1_connection *connection)
+{
+    if (connection->is_closing)
+        return;
+    let_go(connection);
+    if (connection->is_dialing)
+        gw_dial_cancel(&connection->dial);
+    else
+        uv_close((uv_handle_t *)&connection->tcp, on_closed);
+}
+
+void gw_h1_fail(struct gw_h1_connection *connection, enum gw_error error)
+{
+    struct gw_call *call = detach(connection);
+    gw_h1_close(connection);
+    call->events->on_fail(call, error);
+}
+
+void gw_h1_complete(struct gw_h1_connection *connection, bool may_keep)
+{
+    struct gw_h1 *h1 = connection->transport;
+    struct gw_call *call = detach(connection);
+    const struct gw_config *config = call->config;
+    may_keep = may_keep && connection->request == GW_H1_SENT && connection->is_keepable && !connection->failing &&
+               !h1->is_closing && connection->pool->idle_count < config->keepalive_connections;
+    if (may_keep && gw_h1_response_read(connection)) {
+        gw_list_remove(&connection->deferred);
+        gw_pool_put(connection->pool, &connection->link);
+        gw_counter_add(&h1->setup.shard->upstream_connections_idle, 1);
+        gw_timer_start(h1->setup.timers, &connection->timer, config->keepalive_timeout_ms);
+    } else {
+        gw_h1_close(connection);
+    }
+    call->events->on_end(call);
+}
+
+/* ---- time ---- */
+
+static void watch_request(struct gw_h1_connection *connection)
+{
+    const struct gw_config *config = connection->call->config;
+    struct gw_timers *timers = connection->transport->setup.timers;
+    switch (connection->request) {
+    case GW_H1_HEAD:
+    case GW_H1_BODY: /* waiting for the owner has its own bound, downstream */
+        if (connection->is_writing)
+            gw_timer_start(timers, &connection->timer, config->read_timeout_ms);
+        else
+            gw_timer_stop(&connection->timer);
+        break;
+    case GW_H1_CONTINUE:
+        gw_timer_start(timers, &connection->timer, config->continue_timeout_ms);
+        break;
+    case GW_H1_SENT:
+    case GW_H1_DROPPED:
+        gw_timer_start(timers, &connection->timer, config->response_timeout_ms);
+        break;
+    }
+}
+
+void gw_h1_watch(struct gw_h1_connection *connection)
+{
+    if (connection->is_paused)
+        gw_timer_stop(&connection->timer);
+    else if (connection->is_answering)
+        gw_timer_start(connection->transport->setup.timers, &connection->timer,
+                       connection->call->config->read_timeout_ms);
+    else
+        watch_request(connection);
+}
+
+static void on_due(struct gw_timer *timer)
+{
+    struct gw_h1_connection *connection = GW_CONTAINER(timer, struct gw_h1_connection, timer);
+    if (!connection->call)
+        gw_h1_close(connection);
+    else if (connection->is_answering)
+        gw_h1_fail(connection, GW_ERROR_BODY_TIMEOUT);
+    else if (connection->request == GW_H1_CONTINUE)
+        gw_h1_request_continue(connection);
+    else if (connection->is_writing && gw_h1_request_progressed(connection))
+        gw_h1_watch(connection);
+    else
+        gw_h1_fail(connection, GW_ERROR_RESPONSE_TIMEOUT);
+}
+
+/* ---- what must come from the loop ---- */
+
+static void take_turn(struct gw_h1_connection *connection)
+{
+    if (connection->failing)
+        gw_h1_fail(connection, connection->failing);
+    else if (connection->is_connected && connection->request == GW_H1_HEAD && !connection->is_writing)
+        gw_h1_request_start(connection);
+    else if (connection->is_unparsed && !connection->is_paused)
+        gw_h1_response_go_on(connection);
+}
+
+/* What is deferred meanwhile waits for the next turn of the loop, so that sockets get theirs. */
+static void on_deferred(uv_idle_t *deferrer)
+{
+    struct gw_h1 *h1 = deferrer->data;
+    struct gw_list now;
+    gw_list_init(&now);
+    gw_list_each_safe(link, &h1->deferred)
+    {
+        gw_list_remove(link);
+        gw_list_push_back(&now, link);
+    }
+    while (!gw_list_is_empty(&now)) {
+        struct gw_h1_connection *connection = GW_CONTAINER(now.next, struct gw_h1_connection, deferred);
+        gw_list_remove(&connection->deferred);
+        take_turn(connection);
+    }
+    if (gw_list_is_empty(&h1->deferred))
+        uv_idle_stop(deferrer);
+}
+
+void gw_h1_defer(struct gw_h1_connection *connection)
+{
+    struct gw_h1 *h1 = connection->transport;
+    if (gw_list_is_empty(&h1->deferred))
+        uv_idle_start(&h1->deferrer, on_deferred);
+    gw_list_remove(&connection->deferred);
+    gw_list_push_back(&h1->deferred, &connection->deferred);
+}
+
+void gw_h1_fail_later(struct gw_h1_connection *connection, enum gw_error error)
+{
+    if (connection->failing)
+        return;
+    connection->failing = error;
+    gw_h1_defer(connection);
+}
+
+/* ---- a connection for a call ---- */
+
+static bool attach(struct gw_h1_connection *connection, struct gw_call *call)
+{
+    connection->call = call;
+    connection->request = GW_H1_HEAD;
+    connection->failing = GW_ERROR_NONE;
+    connection->is_corked = connection->is_body_ended = connection->is_last_chunk_out = false;
+    connection->body_left = call->has_body && !call->is_chunked ? call->content_length : 0;
+    if (!gw_h1_response_begin(connection)) {
+        connection->call = NULL;
+        return false;
+    }
+    call->inner = connection;
+    return true;
+}
+
+/* Does the backend still listen, as far as this machine knows? */
+static bool is_alive(const struct gw_h1_connection *connection)
+{
+    int socket;
+    char byte;
+    return uv_fileno((const uv_handle_t *)&connection->tcp, &socket) == 0 &&
+           recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+/* A request that may not be repeated is worth a look first; for the others the look costs more than a rare second
+ * attempt. */
+static struct gw_h1_connection *take_kept(struct gw_pool *pool, const struct gw_call *call)
+{
+    bool is_careful = call->has_body || !gw_method_is_idempotent(call->method);
+    struct gw_list *link;
+    while ((link = gw_pool_newest(pool))) {
+        struct gw_h1_connection *connection = GW_CONTAINER(link, struct gw_h1_connection, link);
+        if (!is_careful || is_alive(connection)) {
+            leave_idle(connection);
+            gw_timer_stop(&connection->timer);
+            return connection;
+        }
+        gw_h1_close(connection);
+    }
+    return NULL;
+}
+
+static enum gw_error begin_on_kept(struct gw_h1_connection *connection, struct gw_call *call)
+{
+    if (!attach(connection, call)) {
+        gw_h1_close(connection);
+        return GW_ERROR_OVERLOADED;
+    }
+    call->was_reused = true;
+    gw_counter_add(&connection->transport->setup.shard->upstream_reuses, 1);
+    if (call->has_body) /* its owner is asked for the first piece, which is an event */
+        gw_h1_defer(connection);
+    else
+        gw_h1_request_start(connection);
+    return GW_ERROR_NONE;
+}
+
+static void on_dialed(struct gw_dial *dial, enum gw_error error)
+{
+    struct gw_h1_connection *connection = GW_CONTAINER(dial, struct gw_h1_connection, dial);
+    struct gw_shard *shard = connection->transport->setup.shard;
+    connection->is_dialing = false;
+    if (error) {
+        struct gw_call *call = detach(connection);
+        let_go(connection);
+        free_connection(connection);
+        call->events->on_fail(call, error);
+        return;
+    }
+    connection->tcp.data = connection;
+    connection->is_connected = true;
+    gw_counter_add(&shard->upstream_connections_open, 1);
+    gw_counter_add(&shard->upstream_connects, 1);
+    uv_tcp_nodelay(&connection->tcp, 1);
+    if (!connection->is_paused && !gw_h1_response_read(connection))
+        gw_h1_fail(connection, GW_ERROR_RESET);
+    else
+        gw_h1_request_start(connection);
+}
+
+static struct gw_h1_connection *create_connection(struct gw_h1 *h1, struct gw_pool *pool)
+{
+    struct gw_h1_connection *connection = calloc(1, sizeof *connection);
+    if (!connection)
+        return NULL;
+    connection->transport = h1;
+    connection->pool = pool;
+    gw_list_init(&connection->link);
+    gw_list_init(&connection->deferred);
+    gw_timer_init(&connection->timer, on_due);
+    gw_parser_init(&connection->parser, true, &connection->limits);
+    connection->dial.tcp = &connection->tcp;
+    connection->dial.on_done = on_dialed;
+    connection->dial.on_gone = on_dial_gone;
+    return connection;
+}
+
+static enum gw_error begin_on_new(struct gw_h1 *h1, struct gw_pool *pool, struct gw_call *call)
+{
+    struct gw_h1_connection *connection = create_connection(h1, pool);
+    if (!connection)
+        return GW_ERROR_OVERLOADED;
+    enum gw_error error = GW_ERROR_OVERLOADED;
+    if (attach(connection, call))
+        error = gw_dial_begin(&connection->dial, &h1->resolver, h1->setup.timers, call->backend->host,
+                              call->backend->port, call->config->connect_timeout_ms);
+    if (error) {
+        detach(connection);
+        free_connection(connection);
+        return error;
+    }
+    connection->is_dialing = true;
+    pool->connections++;
+    return GW_ERROR_NONE;
+}
+
+/* ---- the table ---- */
+
+static struct gw_transport *create(const struct gw_transport_setup *setup, const struct gw_config *config)
+{
+    (void)config;
+    struct gw_h1 *h1 = calloc(1, sizeof *h1);
+    if (!h1)
+        return NULL;
+    h1->base.table = &gw_transport_h1;
+    h1->setup = *setup;
+    h1->scratch = gw_buffer_create(SCRATCH_BOUND);
+    gw_resolver_init(&h1->resolver, setup->loop);
+    gw_pool_set_init(&h1->pools);
+    gw_list_init(&h1->deferred);
+    uv_idle_init(setup->loop, &h1->deferrer);
+    h1->deferrer.data = h1;
+    return &h1->base;
+}
+
+static void close_idle(struct gw_pool *pool)
+{
+    struct gw_list *link;
+    while ((link = gw_pool_oldest(pool)))
+        gw_h1_close(GW_CONTAINER(link, struct gw_h1_connection, link));
+}
+
+static void close_transport(struct gw_transport *transport)
+{
+    struct gw_h1 *h1 = h1_of(transport);
+    h1->is_closing = true;
+    gw_list_each(link, &h1->pools.pools) close_idle(GW_CONTAINER(link, struct gw_pool, link));
+    gw_resolver_close(&h1->resolver);
+    uv_close((uv_handle_t *)&h1->deferrer, NULL);
+}
+
+static void destroy(struct gw_transport *transport)
+{
+    struct gw_h1 *h1 = h1_of(transport);
+    gw_pool_set_free(&h1->pools);
+    gw_resolver_free(&h1->resolver);
+    gw_buffer_destroy(&h1->scratch);
+    free(h1);
+}
+
+static enum gw_error begin(struct gw_transport *transport, struct gw_call *call)
+{
+    struct gw_h1 *h1 = h1_of(transport);
+    call->inner = NULL;
+    call->was_reused = call->was_sent = call->was_answered = false;
+    call->began_at_us = gw_clock_monotonic_us();
+    call->head_at_us = 0;
+    struct gw_pool *pool = h1->is_closing ? NULL : gw_pool_set_find(&h1->pools, call->backend);
+    if (!pool)
+        return GW_ERROR_OVERLOADED;
+    struct gw_h1_connection *kept = call->fresh ? NULL : take_kept(pool, call);
+    if (kept)
+        return begin_on_kept(kept, call);
+    struct gw_list *oldest = gw_pool_oldest(pool); /* of a fresh call: it may take the place of a kept one */
+    if (oldest && pool->connections >= call->config->max_backend_connections)
+        gw_h1_close(GW_CONTAINER(oldest, struct gw_h1_connection, link));
+    if (pool->connections >= call->config->max_backend_connections)
+        return GW_ERROR_UPSTREAM_BUSY;
+    return begin_on_new(h1, pool, call);
+}
+
+static bool send_body(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
+{
+    return call->inner && gw_h1_request_send(call->inner, bytes, block);
+}
+
+static void end_body(struct gw_call *call)
+{
+    if (call->inner)
+        gw_h1_request_end_body(call->inner);
+}
+
+static void pause_call(struct gw_call *call)
+{
+    struct gw_h1_connection *connection = call->inner;
+    if (!connection || connection->is_paused)
+        return;
+    connection->is_paused = true;
+    gw_h1_response_stop_reading(connection);
+    if (connection->is_connected)
+        gw_h1_watch(connection);
+}
+
+static void resume_call(struct gw_call *call)
+{
+    struct gw_h1_connection *connection = call->inner;
+    if (!connection || !connection->is_paused)
+        return;
+    connection->is_paused = false;
+    if (!connection->is_connected)
+        return;
+    if (connection->is_unparsed)
+        gw_h1_defer(connection);
+    else if (gw_h1_response_read(connection))
+        gw_h1_watch(connection);
+    else
+        gw_h1_fail_later(connection, GW_ERROR_RESET);
+}
+
+static void cancel(struct gw_call *call)
+{
+    struct gw_h1_connection *connection = call->inner;
+    if (!connection)
+        return;
+    detach(connection);
+    gw_h1_close(connection);
+}
+
+const struct gw_transport_kind_table gw_transport_h1 = {
+    .create = create,
+    .close = close_transport,
+    .destroy = destroy,
+    .begin = begin,
+    .send = send_body,
+    .end_body = end_body,
+    .pause = pause_call,
+    .resume = resume_call,
+    .cancel = cancel,
+};
