@@ -7,12 +7,13 @@ MAKEFLAGS += --no-print-directory
 JOBS ?= $(shell nproc)
 # Integration tests mostly wait for sockets: more of them than cores may run.
 TEST_JOBS ?= $(shell echo $$(( 2 * $$(nproc) )))
+FUZZ_SECONDS ?= 60
 ROUNDS ?= 5
 SECONDS ?= 3
 CTEST := ctest --output-on-failure --no-tests=error --parallel $(TEST_JOBS)
 OURS := git ls-files --cached --others --exclude-standard
 
-.PHONY: help run test build bench test-coverage clean format lint asan tsan docs deps
+.PHONY: help run test build bench test-coverage clean format lint asan tsan fuzz docs deps
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +75,11 @@ tsan: ## what threads share, under ThreadSanitizer
 	@scripts/install-packages build run test
 	@cmake --preset tsan >/dev/null && cmake --build build-tsan --parallel $(JOBS)
 	@$(CTEST) --test-dir build-tsan --label-regex threads
+
+fuzz: ## fuzz each target of tests/fuzz for FUZZ_SECONDS with clang; what crashes is kept in found/
+	@scripts/install-packages build test lint
+	@cmake --preset fuzz >/dev/null && cmake --build build-fuzz --parallel $(JOBS)
+	@scripts/fuzz $(FUZZ_SECONDS)
 
 docs: build ## write docs/configuration.md from the table of keys
 	@./visara-gateway --print-config-docs > build/configuration.md

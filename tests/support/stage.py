@@ -269,9 +269,13 @@ class Client:
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(PATIENCE)
-        if source:
-            self.sock.bind((source, 0))
-        self.sock.connect((host, port))
+        try:
+            if source:
+                self.sock.bind((source, 0))
+            self.sock.connect((host, port))
+        except OSError:
+            self.sock.close()
+            raise
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reader = Reader(self.sock, Response)
         self.asked = []
@@ -407,11 +411,15 @@ class Connection:
     def __init__(self, sock):
         self.sock, self.reader = sock, Reader(sock, Request)
 
+    def wrap(self, context):
+        self.sock = self.reader.sock = context.wrap_socket(self.sock, server_side=True)
+
 
 class Origin:
     """A scripted backend. `on(path, handler)`: handler(call), or bytes to say, or keyword arguments of reply()."""
 
-    def __init__(self, receive_buffer=None):
+    def __init__(self, receive_buffer=None, tls=None):
+        self.tls = tls
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if receive_buffer:
@@ -471,6 +479,8 @@ class Origin:
 
     def serve(self, connection):
         try:
+            if self.tls:
+                connection.wrap(self.tls)
             while True:
                 request = connection.reader.head()
                 if request is None:

@@ -1,0 +1,97 @@
+"""One line a request, in JSON or for people, and nothing that a client sends can forge one."""
+import json
+import os
+import re
+
+from stage import Scene, Stage, Truncated, main, reply, wait_until
+
+
+class TheAccessLog(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+        cls.gateway = stage.gateway(cls.origin, {"limits": {"enabled": True, "rate": "1/h", "burst": 100}, "cache": {"enabled": True}})
+
+    def line(self, path):
+        lines = self.gateway.access_log(path=path)
+        self.assertEqual(len(lines), 1)
+        return lines[0]
+
+    def test_tells_of_a_request(self):
+        self.origin.on("/told", body=b"hello")
+        answer = self.gateway.fetch("/told?x=1", [("User-Agent", "test/1")])
+        line = self.line("/told")
+        self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$")
+        self.assertEqual(line["request_id"], answer.field("X-Request-Id"))
+        self.assertEqual((line["client"], line["method"], line["status"], line["user_agent"]), ("127.0.0.1", "GET", 200, "test/1"))
+        self.assertEqual((line["bytes_sent"], line["upstream"]), (5, self.origin.url))
+        self.assertGreaterEqual(line["duration_ms"], line["upstream_ms"])
+        self.assertEqual((line["cache"], line["limit"]), ("miss", "allowed"))
+
+    def test_tells_of_a_hit(self):
+        self.gateway.fetch("/hit")
+        self.gateway.fetch("/hit")
+        first, second = self.gateway.access_log(2, "/hit")
+        self.assertEqual((first["cache"], second["cache"]), ("miss", "hit"))
+        self.assertNotIn("upstream", second)
+
+    def test_tells_of_an_upload(self):
+        self.gateway.fetch("/upload", method="POST", body=b"x" * 1234)
+        line = self.line("/upload")
+        self.assertEqual((line["method"], line["bytes_received"]), ("POST", 1234))
+
+    def test_tells_of_what_broke(self):
+        self.origin.on("/broke", lambda call: (call.send(reply(fields=[("Content-Length", "9")]) + b"abc"), call.close()))
+        try:
+            self.gateway.fetch("/broke")
+        except Truncated:
+            pass
+        self.assertEqual(self.line("/broke")["error"], "upstream_reset")
+
+    def test_cannot_be_forged(self):
+        forged = 'x"}, "status": 777, "\\u0000\\n'
+        self.gateway.fetch("/forged?a=%22%7d%0a", [("User-Agent", forged + "\x80\xff\t")])
+        line = self.line("/forged")
+        self.assertEqual(line["status"], 200)
+        self.assertTrue(line["user_agent"].startswith(forged))
+
+    def test_may_be_text_for_people(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, {"log": {"format": "text"}})
+            gateway.fetch("/text")
+            wait_until(lambda: b"/text" in gateway.out(), "the line is there")
+            line = [line for line in gateway.out().decode().splitlines() if "/text" in line][0]
+            self.assertRegex(line, r"GET .*/text.* 200")
+            with self.assertRaises(ValueError):
+                json.loads(line)
+
+    def test_may_be_off_or_go_to_a_file(self):
+        with Stage() as stage:
+            path = os.path.join(stage.folder, "access.log")
+            quiet = stage.gateway(self.origin, {"log": {"access": "off"}})
+            filed = stage.gateway(self.origin, {"log": {"access": path}})
+            quiet.fetch("/quiet")
+            filed.fetch("/filed")
+
+            def written():
+                with open(path, encoding="utf-8") as file:
+                    return [line for line in file if "/filed" in line]
+            wait_until(written, "the line is in the file")
+            self.assertEqual((quiet.out(), filed.out()), (b"", b""))
+
+    def test_lines_are_whole_under_load(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, {"server": {"workers": 2}})
+            with gateway.client() as one, gateway.client() as two:
+                for _ in range(250):
+                    for client in (one, two):
+                        client.ask(target="/load?" + "x" * 200)
+                    one.read()
+                    two.read()
+            lines = gateway.access_log(500, "/load")
+            self.assertEqual((len(lines), len({line["request_id"] for line in lines})), (500, 500))
+            self.assertTrue(all(re.match(rb"\{.*\}$", line) for line in gateway.out().splitlines()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,315 @@
+"""The cache as clients see it: HIT, MISS and BYPASS, and what RFC 9111 forbids a shared cache."""
+import email.utils
+import time
+
+from stage import Scene, Stage, Truncated, main, reply, wait_until
+
+FRESH = [("Cache-Control", "max-age=60")]
+
+
+class TheCache(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+        cls.gateway = stage.gateway(cls.origin, {"server": {"workers": 2}, "cache": {"enabled": True, "credential_fields": ["X-Api-Key"]}})
+        cls.number = 0
+
+    def path(self):
+        """One that was never asked for."""
+        type(self).number += 1
+        return "/%s/%d" % (self._testMethodName, self.number)
+
+    def ask(self, path, fields=(), **more):
+        return self.gateway.fetch(path, fields, **more)
+
+    def cache_says(self, path, fields=(), **more):
+        return self.ask(path, fields, **more).field("X-Cache")
+
+    def test_misses_once_and_then_hits_with_age(self):
+        path = self.path()
+        self.origin.on(path, fields=[("X-Custom", "a"), ("X-Custom", "b"), ("Content-Type", "a/b")], body=b"[1]")
+        first = self.ask(path)
+        self.assertEqual((first.status, first.field("X-Cache"), first.has("Age")), (200, "MISS", False))
+        second = self.ask(path)
+        self.assertEqual((second.status, second.field("X-Cache"), second.body), (200, "HIT", b"[1]"))
+        self.assertRegex(second.field("Age"), r"^\d+$")
+        self.assertEqual(second.field("X-Cache-Age"), second.field("Age"))
+        self.assertEqual((second.all("X-Custom"), second.field("Content-Type")), (["a", "b"], "a/b"))
+        self.assertEqual(second.field("Content-Length"), "3")
+        self.assertNotEqual(first.field("X-Request-Id"), second.field("X-Request-Id"))
+        self.assertEqual(self.origin.count(path), 1)
+
+    def test_age_grows(self):
+        path = self.path()
+        self.origin.on(path, fields=[("Cache-Control", "max-age=600"), ("Age", "100")])
+        self.ask(path)
+        age = int(self.ask(path).field("Age"))
+        self.assertGreaterEqual(age, 100)
+        wait_until(lambda: int(self.ask(path).field("Age")) > age, "a second passed")
+
+    def test_keeps_queries_apart(self):
+        path = self.path()
+        for target in (path, path + "?", path + "?a", path + "?b", path + "?a=1&b=2", path + "?b=2&a=1"):
+            with self.subTest(target):
+                self.assertEqual(self.cache_says(target), "MISS")
+        self.assertEqual(self.cache_says(path + "?a"), "HIT")
+
+    def test_stores_a_chunked_answer(self):
+        path = self.path()
+        self.origin.on(path, fields=FRESH, body=[b"one", b"two"], chunked=True)
+        self.assertEqual((self.ask(path).body, self.cache_says(path)), (b"onetwo", "HIT"))
+        self.assertEqual(self.ask(path).body, b"onetwo")
+
+    def test_does_not_store_what_it_must_not(self):
+        past = email.utils.formatdate(time.time() - 60, usegmt=True)
+        for name, status, fields in (
+            ("no-store", 200, [("Cache-Control", "no-store")]),
+            ("no-store among others", 200, [("Cache-Control", 'max-age=60, ext="a,b" , NO-STORE')]),
+            ("private", 200, [("Cache-Control", "private, max-age=60")]),
+            ("no-cache", 200, [("Cache-Control", "no-cache, max-age=60")]),
+            ("max-age=0", 200, [("Cache-Control", "max-age=0")]),
+            ("s-maxage=0", 200, [("Cache-Control", "max-age=60, s-maxage=0")]),
+            ("invalid max-age", 200, [("Cache-Control", "max-age=sixty")]),
+            ("max-age twice", 200, [("Cache-Control", "max-age=60, max-age=0")]),
+            ("Expires in the past", 200, [("Expires", past)]),
+            ("Expires: 0", 200, [("Expires", "0")]),
+            ("older than fresh", 200, [("Cache-Control", "max-age=60"), ("Age", "61")]),
+            ("Set-Cookie", 200, [("Cache-Control", "max-age=60"), ("Set-Cookie", "a=b")]),
+            ("Set-Cookie alone", 200, [("Set-Cookie", "a=b")]),
+            ("Vary: *", 200, [("Cache-Control", "max-age=60"), ("Vary", "*")]),
+            ("a status that says nothing", 201, []),
+            ("302 without freshness", 302, [("Location", "/x")]),
+            ("500", 500, []),
+            ("503", 503, []),
+            ("partial content", 206, [("Cache-Control", "max-age=60"), ("Content-Range", "bytes 0-0/3")]),
+        ):
+            with self.subTest(name):
+                path = self.path()
+                self.origin.on(path, status=status, fields=fields, body=b"x")
+                self.assertEqual([self.cache_says(path) in ("MISS", "BYPASS") for _ in range(3)], [True] * 3)
+                self.assertEqual(self.origin.count(path), 3)
+
+    def test_stores_what_it_may(self):
+        future = email.utils.formatdate(time.time() + 60, usegmt=True)
+        now = email.utils.formatdate(time.time(), usegmt=True)
+        for name, status, fields in (
+            ("max-age", 200, FRESH),
+            ("s-maxage over max-age", 200, [("Cache-Control", "max-age=0, s-maxage=60")]),
+            ("Expires", 200, [("Date", now), ("Expires", future)]),
+            ("max-age over Expires", 200, [("Cache-Control", "max-age=60"), ("Expires", "0")]),
+            ("nothing said", 200, []),
+            ("404", 404, []),
+            ("301", 301, [("Location", "/x")]),
+            ("410", 410, []),
+            ("302 with freshness", 302, FRESH + [("Location", "/x")]),
+            ("public", 200, [("Cache-Control", "public")]),
+        ):
+            with self.subTest(name):
+                path = self.path()
+                self.origin.on(path, status=status, fields=fields, body=b"x")
+                self.assertEqual([self.cache_says(path) for _ in range(2)], ["MISS", "HIT"])
+                self.assertEqual(self.ask(path).status, status)
+                self.assertEqual(self.origin.count(path), 1)
+
+    def test_leaks_no_answer_to_a_credential(self):
+        for name, request, fields, expected in (
+            ("Authorization", [("Authorization", "Basic eDp5")], FRESH, False),
+            ("Authorization, nothing said", [("Authorization", "Basic eDp5")], [], False),
+            ("Authorization and public", [("Authorization", "Basic eDp5")], [("Cache-Control", "public, max-age=60")], True),
+            ("Authorization and s-maxage", [("Authorization", "Basic eDp5")], [("Cache-Control", "s-maxage=60")], True),
+            ("Cookie, nothing said", [("Cookie", "a=b")], [], False),
+            ("Cookie and max-age", [("Cookie", "a=b")], FRESH, True),
+            ("a configured field, nothing said", [("X-Api-Key", "k")], [], False),
+            ("a configured field and max-age", [("X-Api-Key", "k")], FRESH, True),
+        ):
+            with self.subTest(name):
+                path = self.path()
+                self.origin.on(path, fields=fields, body=b"mine")
+                self.ask(path, request)
+                self.assertEqual(self.cache_says(path) == "HIT", expected)
+
+    def test_serves_no_request_that_forbids_it(self):
+        path = self.path()
+        self.origin.on(path, fields=FRESH)
+        self.ask(path)
+        for fields in ([("Cache-Control", "no-cache")], [("Cache-Control", "no-store")], [("Pragma", "no-cache")], [("Cache-Control", "max-age=0")]):
+            with self.subTest(fields):
+                self.assertIn(self.cache_says(path, fields), ("BYPASS", "MISS"))
+        self.assertEqual(self.cache_says(path), "HIT")
+        fresh = self.path()
+        self.ask(fresh, [("Cache-Control", "no-store")])
+        self.assertEqual(self.cache_says(fresh), "MISS")
+
+    def test_renews_by_a_request_with_no_cache(self):
+        path = self.path()
+        self.origin.on(path, lambda call: call.respond(fields=FRESH, body=b"%d" % call.number))
+        self.assertEqual([self.ask(path).body, self.ask(path, [("Cache-Control", "no-cache")]).body, self.ask(path).body], [b"1", b"2", b"2"])
+
+    def test_answers_only_if_cached(self):  # RFC 9111 §5.2.1.7
+        path = self.path()
+        self.origin.on(path, fields=FRESH)
+        self.assertEqual(self.ask(path, [("Cache-Control", "only-if-cached")]).status, 504)
+        self.assertEqual(self.origin.count(path), 0)
+        self.ask(path)
+        self.assertEqual(self.cache_says(path, [("Cache-Control", "only-if-cached")]), "HIT")
+
+    def test_never_mixes_variants(self):
+        path = self.path()
+        self.origin.on(path, lambda call: call.respond(fields=FRESH + [("Vary", "Accept-Language, X-Side")], body=", ".join(call.request.all("Accept-Language")).encode()))
+        for _ in range(3):
+            for language in ("de", "fr", None):
+                answer = self.ask(path, [("Accept-Language", language)] if language else [])
+                self.assertEqual(answer.body.decode(), language or "")
+
+    def test_answers_head_from_a_stored_get(self):
+        path = self.path()
+        self.origin.on(path, fields=FRESH, body=b"x" * 777)
+        self.ask(path)
+        head = self.ask(path, method="HEAD")
+        self.assertEqual((head.field("X-Cache"), head.field("Content-Length"), head.body), ("HIT", "777", b""))
+        self.assertEqual(self.origin.count(path), 1)
+
+    def test_does_not_store_an_answer_to_head(self):
+        path = self.path()
+        self.origin.on(path, fields=FRESH, body=b"x")
+        self.ask(path, method="HEAD")
+        self.assertEqual(self.ask(path).body, b"x")
+        self.assertEqual([request.method for request in self.origin.seen(path)], ["HEAD", "GET"])
+
+    def test_answers_conditionals_itself(self):
+        path = self.path()
+        changed = email.utils.formatdate(time.time() - 1000, usegmt=True)
+        self.origin.on(path, fields=FRESH + [("ETag", '"v1"'), ("Last-Modified", changed)], body=b"x")
+        self.ask(path)
+        for fields, status in (
+            ([("If-None-Match", '"v1"')], 304), ([("If-None-Match", 'W/"v1"')], 304), ([("If-None-Match", '"v0", "v1"')], 304), ([("If-None-Match", "*")], 304),
+            ([("If-None-Match", '"v2"')], 200), ([("If-Modified-Since", changed)], 304),
+            ([("If-Modified-Since", email.utils.formatdate(time.time() - 2000, usegmt=True))], 200),
+            ([("If-None-Match", '"v2"'), ("If-Modified-Since", changed)], 200),  # RFC 9110 §13.2.2: the former decides
+        ):
+            with self.subTest(fields):
+                answer = self.ask(path, fields)
+                self.assertEqual((answer.status, answer.field("X-Cache"), answer.field("ETag")), (status, "HIT", '"v1"'))
+                self.assertEqual(answer.body, b"x" if status == 200 else b"")
+        self.assertEqual(self.origin.count(path), 1)
+
+    def test_fetches_whole_what_a_conditional_asks_for(self):
+        path = self.path()
+
+        def say(call):
+            if call.request.has("If-None-Match"):
+                call.respond(status=304, fields=[("ETag", '"v1"')])
+            else:
+                call.respond(fields=FRESH + [("ETag", '"v1"')], body=b"whole")
+        self.origin.on(path, say)
+        self.assertEqual(self.ask(path, [("If-None-Match", '"v1"')]).status, 304)
+        self.assertEqual(self.ask(path).body, b"whole")
+
+    def test_answers_ranges_rightly(self):
+        path = self.path()
+        self.origin.on(path, fields=FRESH, body=b"0123456789")
+        answer = self.ask(path, [("Range", "bytes=2-4")])
+        self.assertIn((answer.status, answer.body), ((200, b"0123456789"), (206, b"234")))
+        self.ask(path)
+        answer = self.ask(path, [("Range", "bytes=2-4")])
+        self.assertIn((answer.status, answer.body), ((200, b"0123456789"), (206, b"234")))
+
+    def test_neither_stores_nor_answers_other_methods(self):
+        path = self.path()
+        self.origin.on(path, lambda call: call.respond(fields=FRESH, body=call.request.method.encode()))
+        self.ask(path)
+        for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            with self.subTest(method):
+                answer = self.ask(path, method=method)
+                self.assertEqual(answer.body, method.encode())
+                self.assertIn(answer.field("X-Cache"), (None, "BYPASS"))
+
+    def test_forgets_what_an_unsafe_method_changed(self):  # RFC 9111 §4.4
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            with self.subTest(method):
+                path = self.path()
+                self.origin.on(path, fields=FRESH)
+                self.assertEqual([self.cache_says(path), self.cache_says(path)], ["MISS", "HIT"])
+                self.ask(path, method=method)
+                self.assertEqual(self.cache_says(path), "MISS")
+
+    def test_keeps_what_a_failed_unsafe_method_did_not_change(self):
+        path = self.path()
+        self.origin.on(path, lambda call: call.respond(status=200 if call.request.method == "GET" else 422, fields=FRESH))
+        self.ask(path)
+        self.ask(path, method="POST", body=b"x")
+        self.assertEqual(self.cache_says(path), "HIT")
+
+    def test_stores_no_body_that_did_not_end(self):
+        for data in (reply(fields=FRESH + [("Content-Length", "9")]) + b"abc", reply(fields=FRESH, chunked=True)[:-5] + b"3\r\nabc\r\n"):
+            with self.subTest(data):
+                path = self.path()
+
+                def say(call, data=data):
+                    if call.number == 1:
+                        call.send(data)
+                        call.close()
+                    call.respond(fields=FRESH, body=b"complete!")
+                self.origin.on(path, say)
+                try:
+                    self.assertEqual(self.ask(path).status, 502)
+                except Truncated:
+                    pass
+                self.assertEqual(self.ask(path).body, b"complete!")
+
+    def test_stores_no_field_of_one_connection_or_request(self):
+        path = self.path()
+        self.origin.on(path, fields=FRESH + [("Connection", "X-Hop"), ("X-Hop", "1"), ("Keep-Alive", "timeout=5"), ("RateLimit", '"theirs";r=1;t=1'), ("X-Cache", "theirs")])
+        self.ask(path)
+        answer = self.ask(path)
+        self.assertEqual(answer.all("X-Cache"), ["HIT"])
+        for name in ("X-Hop", "Keep-Alive", "RateLimit"):
+            self.assertFalse(answer.has(name), name)
+
+    def test_never_holds_the_gateways_own_pages(self):
+        for _ in range(2):
+            self.assertIn(self.ask("/gateway/stats").field("X-Cache"), (None, "BYPASS"))
+
+    def test_is_not_poisoned_by_side_fields(self):
+        path = self.path()
+        self.origin.on(path, lambda call: call.respond(fields=FRESH, body=("%s %s" % (call.request.field("X-Forwarded-Host"), call.request.field("X-Original-URL"))).encode()))
+        first = self.ask(path, [("X-Forwarded-Host", "evil.test"), ("X-Original-URL", "/evil")])
+        self.assertNotIn(b"evil", first.body)
+        self.assertNotIn(b"evil", self.ask(path).body)
+
+
+class TheCachesBounds(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+        cls.gateway = stage.gateway(cls.origin, {"cache": {"enabled": True, "default_ttl": "1s", "max_object_bytes": 10000, "near_bytes": 200000}})
+
+    def test_an_answer_ends_being_fresh(self):
+        self.gateway.fetch("/short")
+        self.assertEqual(self.gateway.fetch("/short").field("X-Cache"), "HIT")
+        wait_until(lambda: self.gateway.fetch("/short").field("X-Cache") == "MISS", "its second is over")
+
+    def test_what_is_too_large_is_not_stored(self):
+        self.origin.on("/large", fields=FRESH, body=b"x" * 10001)
+        self.origin.on("/large-pieces", fields=FRESH, body=[b"x" * 5000] * 3, chunked=True)
+        for target in ("/large", "/large-pieces"):
+            self.assertEqual([self.gateway.fetch(target).field("X-Cache") == "HIT" for _ in range(3)], [False] * 3)
+        self.assertEqual(len(self.gateway.fetch("/large-pieces").body), 15000)
+
+    def test_memory_is_bounded(self):
+        self.origin.on("/many", lambda call: call.respond(fields=FRESH, body=b"x" * 9000))
+        with self.gateway.client() as client:
+            for number in range(300):
+                self.assertEqual(client.get("/many?%d" % number).status, 200)
+        self.assertLessEqual(self.gateway.metric_sum("gateway_cache_bytes"), 200000)
+
+    def test_a_route_may_be_left_out(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, {"cache": {"enabled": True}, "routes": [{"name": "live", "path": "/live", "cache": False}]})
+            self.assertIn(gateway.fetch("/live").field("X-Cache"), (None, "BYPASS"))
+            self.assertIn(gateway.fetch("/live").field("X-Cache"), (None, "BYPASS"))
+            self.assertEqual([gateway.fetch("/kept").field("X-Cache") for _ in range(2)], ["MISS", "HIT"])
+
+
+if __name__ == "__main__":
+    main()

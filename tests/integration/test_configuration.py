@@ -1,0 +1,148 @@
+"""Flags, environment, file and defaults; and what a person is told of a mistake: one line, and a status that is not 0."""
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import unittest
+
+from stage import BINARY, PATIENCE, Port, Scene, Stage, clean_environment, main
+
+
+def run(arguments=(), environment=None, text=None):
+    """status, stdout, stderr of one that is expected to end by itself."""
+    with tempfile.TemporaryDirectory(prefix="visara-gateway-test-") as folder:
+        command = [BINARY] + list(arguments)
+        if text is not None:
+            path = os.path.join(folder, "gateway.json")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            command += ["--config", path]
+        done = subprocess.run(command, env=clean_environment(**(environment or {})), stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+class AMistake(unittest.TestCase):
+    def told(self, *words, status=None, **how):
+        code, out, error = run(**how)
+        self.assertNotEqual(code, 0, (out, error))
+        self.assertGreater(code, 0, "it crashed: %s" % error)
+        self.assertEqual(len(error.strip().splitlines()), 1, "not one line: %r" % error)
+        for word in words:
+            self.assertIn(word, error)
+        if status is not None:
+            self.assertEqual(code, status)
+        return error
+
+    def test_in_the_file_is_told_with_its_line_and_key(self):
+        for text, words in (
+            ('{\n "server": {\n  "port": "eighty"\n }\n}', ["gateway.json:3", "server.port"]),
+            ('{\n "server": {\n  "port": 70000\n }\n}', ["gateway.json:3", "server.port", "65535"]),
+            ('{\n "server": {\n  "prot": 80\n }\n}', ["gateway.json:3", "prot"]),
+            ('{\n "sever": {}\n}', ["gateway.json:2", "sever"]),
+            ('{\n "limits": {"rate": "fast"}\n}', ["gateway.json:2", "limits.rate", "fast"]),
+            ('{\n "limits": {"burst": 1, "cost": 2}\n}', ["limits.cost"]),
+            ('{\n "backend": {"url": "ftp://x"}\n}', ["gateway.json:2", "backend.url", "ftp://x"]),
+            ('{\n "backend": {"url": []}\n}', ["backend.url"]),
+            ('{\n "cache": {"enabled": "yes"}\n}', ["gateway.json:2", "cache.enabled"]),
+            ('{\n "cache": {"default_ttl": -1}\n}', ["cache.default_ttl"]),
+            ('{\n "routes": [{"path": "/x"}]\n}', ["name"]),
+            ('{\n "cors": {"origins": ["*"], "credentials": true}\n}', ["cors."]),
+            ('{\n "server": {"trusted_proxies": ["10.0.0.0/33"]}\n}', ["server.trusted_proxies", "10.0.0.0/33"]),
+            ('{\n "log": {"level": "loud"}\n}', ["log.level", "loud"]),
+            ('{\n "server": {"port": 80,}\n}', ["gateway.json"]),
+            ('', ["gateway.json"]),
+            ('[]', ["gateway.json"]),
+        ):
+            with self.subTest(text):
+                self.told(*words, text=text)
+                self.told(*words, text=text, arguments=["--check-config"])
+
+    def test_in_the_environment_is_told_with_its_name(self):
+        for name, value in (("GATEWAY_PORT", "0"), ("GATEWAY_PORT", "http"), ("RATE_LIMIT_RATE", "10/fortnight"), ("RATE_LIMIT_BURST", "-1"), ("CACHE_TTL", "soon"),
+                            ("TRUSTED_PROXIES", "localhost"), ("LOG_LEVEL", "loud"), ("GATEWAY_WORKERS", "1000"), ("BACKEND_URL", "localhost:8000")):
+            with self.subTest("%s=%s" % (name, value)):
+                self.told(name, value, environment={name: value})
+
+    def test_in_a_flag_is_told(self):
+        for arguments, words in ((["--port", "x"], ["--port", "x"]), (["--no-such-flag"], ["--no-such-flag"]), (["--port"], ["--port"]), (["stray"], ["stray"]),
+                                 (["--config", "/no/such/file"], ["/no/such/file"])):
+            with self.subTest(arguments):
+                self.told(*words, arguments=arguments)
+
+    def test_of_a_port_in_use_is_told(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = str(taken.getsockname()[1])
+            self.told(port, arguments=["--port", port])
+
+    def test_of_an_address_that_is_not_ours_is_told(self):
+        self.told("192.0.2.1", text='{"server": {"host": "192.0.2.1"}}', arguments=["--port", "18080"])
+
+    def test_of_an_access_log_that_cannot_be_opened_is_told(self):
+        port = Port()
+        self.told("/no/such/folder/access.log", text='{"log": {"access": "/no/such/folder/access.log"}}', arguments=["--port", str(port.number)])
+        port.release()
+
+
+class Sources(Scene):
+    def printed(self, **how):
+        code, out, error = run(**dict(how, arguments=["--print-config"] + list(how.get("arguments", ()))))
+        self.assertEqual((code, error), (0, ""))
+        return json.loads(out)
+
+    def test_flags_come_before_environment_before_file_before_defaults(self):
+        text = '{"server": {"port": 1001}, "limits": {"burst": 31}, "log": {"level": "warn"}}'
+        environment = {"GATEWAY_PORT": 1002, "RATE_LIMIT_BURST": 32}
+        told = self.printed(text=text, environment=environment, arguments=["--port", "1003"])
+        self.assertEqual((told["server"]["port"], told["limits"]["burst"], told["log"]["level"], told["cache"]["default_ttl"]), (1003, 32, "warn", "300s"))
+
+    def test_the_file_may_be_named_by_the_environment(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            file.write('{"server": {"port": 1001}}')
+            file.flush()
+            self.assertEqual(self.printed(environment={"GATEWAY_CONFIG": file.name})["server"]["port"], 1001)
+
+    def test_what_is_printed_can_be_loaded_again(self):
+        text = '{"routes": [{"name": "a", "path": "/a", "backend": ["http://127.0.0.1:1"]}], "limits": {"rate": "10/min"}, "server": {"trusted_proxies": ["10.0.0.0/8"]}}'
+        first = self.printed(text=text)
+        self.assertEqual(self.printed(text=json.dumps(first)), first)
+
+    def test_all_variables_that_always_work_work(self):
+        told = self.printed(environment={"BACKEND_URL": "http://a.test:1,http://b.test:2", "GATEWAY_PORT": 1234, "RATE_LIMIT_RATE": "5/min", "RATE_LIMIT_BURST": 7,
+                                         "CACHE_TTL": "60", "TRUSTED_PROXIES": "10.0.0.0/8,::1", "LOG_LEVEL": "debug", "GATEWAY_WORKERS": 3})
+        self.assertEqual(told["backend"]["url"], ["http://a.test:1", "http://b.test:2"])
+        self.assertEqual((told["server"]["port"], told["server"]["workers"], told["limits"]["burst"], told["log"]["level"]), (1234, 3, 7, "debug"))
+
+    def test_check_config_opens_no_port_and_says_that_all_is_well(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            self.assertEqual(run(["--check-config", "--port", str(taken.getsockname()[1])])[0], 0)
+
+    def test_version_and_help(self):
+        code, out, _ = run(["--version"])
+        self.assertEqual(code, 0)
+        self.assertRegex(out, r"\d+\.\d+\.\d+")
+        code, out, _ = run(["--help"])
+        self.assertEqual(code, 0)
+        for word in ("--config", "--check-config", "--print-config", "--port", "BACKEND_URL", "GATEWAY_PORT"):
+            self.assertIn(word, out)
+
+    def test_the_reference_is_what_the_table_says(self):
+        code, out, _ = run(["--print-config-docs"])
+        self.assertEqual(code, 0)
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        with open(os.path.join(root, "docs", "configuration.md"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), out, "run `make docs`")
+
+    def test_workers_are_threads(self):
+        with Stage() as stage:
+            origin = stage.origin()
+            one, four = (stage.gateway(origin, {"server": {"workers": workers}}) for workers in (1, 4))
+            self.assertEqual(four.threads() - one.threads(), 3)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Pipelining, bounds and timeouts of client connections."""
+import resource
+import threading
+
+from stage import Client, SANITIZER, Scene, Stage, Truncated, main, wait_until
+
+NO_CACHE = "HTTP/1.1\r\nHost: gateway.test\r\n\r\n"
+
+
+class Pipelined(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+        cls.gateway = stage.gateway(cls.origin)
+        cls.origin.on("/say", lambda call: call.respond(body=call.request.target.encode()))
+
+    def test_requests_are_answered_in_order(self):
+        with self.gateway.client() as client:
+            client.send("".join("GET /say?%d %s" % (number, NO_CACHE) for number in range(100)).encode())
+            self.assertEqual([client.read().body for _ in range(100)], [b"/say?%d" % number for number in range(100)])
+
+    def test_requests_of_all_kinds_are_answered_in_order(self):
+        with self.gateway.client() as client:
+            client.ask("POST", "/say?1", [], b"x" * 5000)
+            client.ask("HEAD", "/say?2")
+            client.ask("POST", "/say?3", [], [b"a", b"b" * 3000], chunked=True)
+            client.ask("GET", "/gateway/health")
+            client.ask("GET", "/say?4", [("Connection", "close")])
+            answers = [client.read() for _ in range(5)]
+            self.assertEqual([answer.status for answer in answers], [200] * 5)
+            self.assertEqual([answers[index].body for index in (0, 1, 2, 4)], [b"/say?1", b"", b"/say?3", b"/say?4"])
+            client.assert_closed()
+        self.assertEqual([len(request.body) for request in self.origin.seen("/say") if request.method == "POST"][-2:], [5000, 3001])
+
+    def test_a_slow_one_holds_the_next(self):
+        gate = threading.Event()
+        self.origin.on("/slow", lambda call: (call.wait(gate), call.respond(body=b"slow")))
+        with self.gateway.client() as client:
+            client.ask(target="/slow")
+            client.ask(target="/say?next")
+            wait_until(lambda: self.origin.count("/slow"), "the first was asked")
+            gate.set()
+            self.assertEqual([client.read().body, client.read().body], [b"slow", b"/say?next"])
+
+    def test_more_than_is_held_is_still_answered(self):
+        """What is sent during an exchange is read on within a bound; the rest waits in the kernel."""
+        gate = threading.Event()
+        self.origin.on("/first", lambda call: (call.wait(gate), call.respond(body=b"first")))
+        with self.gateway.client() as client:
+            client.ask(target="/first")
+            wait_until(lambda: self.origin.count("/first"), "the first was asked")
+            sender = threading.Thread(target=client.send, args=("".join("GET /say?%05d%s %s" % (number, "x" * 500, NO_CACHE) for number in range(1000)).encode(),), daemon=True)
+            sender.start()
+            gate.set()
+            self.assertEqual(client.read().body, b"first")
+            for number in range(1000):
+                self.assertTrue(client.read().body.startswith(b"/say?%05d" % number))
+            sender.join(10)
+
+    def test_nothing_is_answered_after_close(self):
+        with self.gateway.client() as client:
+            before = self.origin.count("/after")
+            client.ask(target="/say", fields=[("Connection", "close")])
+            client.ask(target="/after")
+            self.assertEqual(client.read().status, 200)
+            try:
+                client.assert_closed()
+            except ConnectionResetError:
+                pass
+            self.assertEqual(self.origin.count("/after"), before)
+
+
+class Bounds(Scene):
+    def test_idle_connections_are_closed(self):
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin(), {"server": {"idle_timeout": "200ms"}})
+            with gateway.client() as silent, gateway.client() as kept:
+                kept.get("/")
+                silent.assert_closed()
+                kept.assert_closed()
+
+    def test_requests_on_a_connection_are_counted(self):
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin(), {"server": {"max_requests_per_connection": 3}})
+            with gateway.client() as client:
+                answers = [client.get("/") for _ in range(3)]
+                self.assertEqual([(answer.field("Connection") or "").lower() == "close" for answer in answers], [False, False, True])
+                client.assert_closed()
+
+    def test_connections_are_counted(self):
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin(), {"server": {"max_connections": 10}})
+            clients = [gateway.client() for _ in range(10)]
+            for client in clients:
+                self.assertEqual(client.get("/").status, 200)
+            self.assert_shed(gateway)
+            self.assertEqual(clients[0].get("/").status, 200)
+            for client in clients:
+                client.close()
+            wait_until(lambda: self.is_served(gateway), "there is room again")
+
+    def test_connections_of_one_client_are_counted(self):
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin(), {"server": {"max_connections_per_client": 5, "workers": 2}})
+            clients = [gateway.client() for _ in range(5)]
+            for client in clients:
+                self.assertEqual(client.get("/").status, 200)
+            self.assert_shed(gateway)
+            with gateway.client(source="127.0.0.3") as other:
+                self.assertEqual(other.get("/").status, 200)
+            clients.pop().close()
+            wait_until(lambda: self.is_served(gateway), "there is room again")
+            for client in clients:
+                client.close()
+
+    def assert_shed(self, gateway):
+        with gateway.client() as client:
+            client.ask()
+            try:
+                self.assertEqual(client.read().status, 503)
+            except (Truncated, OSError):
+                pass  # closed without a word is allowed too
+
+    @staticmethod
+    def is_served(gateway):
+        try:
+            return gateway.fetch("/").status == 200
+        except (Truncated, OSError):
+            return False
+
+    def test_ten_thousand_idle_connections_cost_little(self):
+        wanted, spare = 10000, 500
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        count = min(wanted, hard - spare)
+        if count < 1000:
+            self.skipTest("only %d file descriptors are allowed here" % hard)
+        if SANITIZER:
+            count = 500  # that they are all freed; what they cost is not told under a sanitizer
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin(), {"server": {"max_connections": 20000, "idle_timeout": "300s"}})
+            gateway.fetch("/")
+            before = gateway.rss()
+            clients = []
+            try:
+                for _ in range(count):
+                    client = Client(gateway.port)
+                    clients.append(client)
+                    client.ask()
+                    client.read()
+                wait_until(lambda: gateway.metric_sum("gateway_active_connections") >= count, "all are connected")
+                each = (gateway.rss() - before) / count
+                print("%d idle connections: %d bytes of RSS each" % (count, each), flush=True)
+                if not SANITIZER:
+                    self.assertLessEqual(each, 6 * 1024)
+            finally:
+                for client in clients:
+                    client.close()
+            wait_until(lambda: gateway.metric_sum("gateway_active_connections") <= 2, "all are gone")
+
+
+if __name__ == "__main__":
+    main()

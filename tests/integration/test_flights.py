@@ -1,0 +1,153 @@
+"""Many clients, one cold key: the backend is asked once."""
+import threading
+
+from stage import PATIENCE, Scene, Stage, in_parallel, main, reply, wait_until
+
+FRESH = [("Cache-Control", "max-age=60")]
+
+
+class AFlight(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+        cls.gateway = stage.gateway(cls.origin, {"server": {"workers": 2}, "cache": {"enabled": True, "flight_wait": "%ds" % PATIENCE}})
+        cls.idle = cls.gateway.metric_sum("gateway_requests_in_flight")  # 1 if who asks is counted, else 0
+
+    def gated(self, path, **said):
+        """The origin's answer waits for the gate."""
+        gate = threading.Event()
+
+        def say(call):
+            call.wait(gate)
+            call.respond(**said)
+        self.origin.on(path, say)
+        return gate
+
+    def all_wait(self, count):
+        wait_until(lambda: self.in_flight() >= count, "%d requests are in flight" % count)
+
+    def in_flight(self):
+        return self.gateway.metric_sum("gateway_requests_in_flight") - self.idle
+
+    def open_all(self, count, path, fields=()):
+        clients = [self.gateway.client() for _ in range(count)]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.ask(target=path, fields=fields)
+        return clients
+
+    def test_of_a_hundred_clients_is_one_request(self):
+        gate = self.gated("/cold", fields=FRESH, body=b"x" * 1000)
+        clients = self.open_all(100, "/cold")
+        self.all_wait(100)
+        gate.set()
+        self.assertEqual({(answer.status, answer.body) for answer in (client.read() for client in clients)}, {(200, b"x" * 1000)})
+        self.assertEqual(self.origin.count("/cold"), 1)
+
+    def test_in_pieces_is_one_request(self):
+        gate = self.gated("/pieces", fields=FRESH, body=[b"a" * 100, b"b" * 100], chunked=True)
+        clients = self.open_all(30, "/pieces")
+        self.all_wait(30)
+        gate.set()
+        self.assertEqual({client.read().body for client in clients}, {b"a" * 100 + b"b" * 100})
+        self.assertEqual(self.origin.count("/pieces"), 1)
+
+    def test_goes_on_when_its_first_client_leaves(self):
+        for leave in ("close", "reset"):
+            with self.subTest(leave):
+                path = "/first-leaves/" + leave
+                gate = self.gated(path, fields=FRESH, body=b"for the others")
+                first, = self.open_all(1, path)
+                wait_until(lambda: self.origin.count(path), "the backend was asked")
+                others = self.open_all(30, path)
+                self.all_wait(31)
+                getattr(first, leave)()
+                wait_until(lambda: self.in_flight() <= 30, "the first is gone")
+                gate.set()
+                self.assertEqual({client.read().body for client in others}, {b"for the others"})
+                self.assertEqual(self.origin.count(path), 1)
+
+    def test_that_may_not_be_shared_gives_each_an_answer_of_its_own(self):
+        for name, said in (("private", [("Cache-Control", "private")]), ("cookie", [("Set-Cookie", "a=b")]), ("no-store", [("Cache-Control", "no-store")])):
+            with self.subTest(name):
+                path = "/own/" + name
+                gate = threading.Event()
+
+                def say(call, said=said, gate=gate):
+                    call.wait(gate)
+                    call.respond(fields=said, body=b"for %d" % call.number)
+                self.origin.on(path, say)
+                clients = self.open_all(10, path)
+                self.all_wait(10)
+                gate.set()
+                bodies = [client.read().body for client in clients]
+                self.assertEqual(len(set(bodies)), 10, "an answer that may not be shared was: %r" % bodies)
+
+    def test_is_joined_by_none_that_carries_a_credential_or_says_no(self):
+        for fields in ([("Authorization", "Basic eDp5")], [("Cache-Control", "no-cache")], [("Cache-Control", "no-store")], [("Range", "bytes=0-0")]):
+            with self.subTest(fields):
+                path = "/alone/" + fields[0][1].replace(" ", "").replace("=", "")
+                gate = self.gated(path, fields=FRESH, body=b"x")
+                clients = self.open_all(1, path) + self.open_all(3, path, fields)
+                wait_until(lambda: self.origin.count(path) == 4, "each asked alone")
+                gate.set()
+                self.assertEqual({client.read().status for client in clients} - {200, 206}, set())
+
+    def test_keeps_variants_apart(self):
+        gate = threading.Event()
+
+        def say(call):
+            call.wait(gate)
+            call.respond(fields=FRESH + [("Vary", "Accept-Language")], body=(call.request.field("Accept-Language") or "").encode())
+        self.origin.on("/variants", say)
+        clients = [(language, client) for language in ("de", "fr", "en") for client in self.open_all(5, "/variants", [("Accept-Language", language)])]
+        self.all_wait(15)
+        gate.set()
+        for language, client in clients:
+            self.assertEqual(client.read().body.decode(), language)
+
+    def test_that_breaks_off_is_never_ended(self):
+        path = "/breaks"
+        gate = threading.Event()
+
+        def say(call):
+            call.wait(gate)
+            call.send(reply(fields=FRESH + [("Content-Length", "9")]) + b"abc")
+            call.close()
+        self.origin.on(path, say)
+        clients = self.open_all(10, path)
+        self.all_wait(10)
+        gate.set()
+        for client in clients:
+            try:
+                self.assertEqual(client.read().status, 502)
+            except AssertionError as fault:
+                self.assertIn("ended within", str(fault))
+
+    def test_over_workers_many_times(self):
+        """Leaders and waiters on both workers, started together: again and again, for the race that is rare."""
+        for number in range(20):
+            path = "/race/%d" % number
+            self.origin.on(path, fields=FRESH, body=b"x")
+            self.assertEqual(set(in_parallel(16, lambda _, path=path: self.gateway.fetch(path).status)), {200})
+            self.assertEqual(self.origin.count(path), 1, path)
+
+
+class AWait(Scene):
+    def test_is_bounded(self):
+        with Stage() as stage:
+            origin = stage.origin()
+            gate = threading.Event()
+            origin.on("/slow", lambda call: (call.wait(gate), call.respond(fields=FRESH, body=b"x")) if call.number == 1 else call.respond(fields=FRESH, body=b"x"))
+            gateway = stage.gateway(origin, {"server": {"workers": 2}, "cache": {"enabled": True, "flight_wait": "100ms"}})
+            first = gateway.client()
+            first.ask(target="/slow")
+            wait_until(lambda: origin.count("/slow"), "the first asked")
+            self.assertEqual(gateway.fetch("/slow").body, b"x")  # though the first still waits
+            gate.set()
+            self.assertEqual(first.read().body, b"x")
+            first.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Start, drain and stop: not one request fails because the gateway ends."""
+import signal
+import socket
+import threading
+
+from stage import Client, Scene, Stage, Truncated, main, reply, wait_until
+
+
+class ADrain(Scene):
+    def loop(self, gateway, results, faults):
+        """A client that keeps its connection until it is told otherwise, and opens the next; until connecting is refused."""
+        asked = 0
+        while True:
+            try:
+                client = Client(gateway.port)
+            except ConnectionRefusedError:
+                return
+            except ConnectionResetError:  # in the queue of a listener that was closed: it never was a connection to us
+                return
+            with client:
+                while True:
+                    asked += 1
+                    try:
+                        client.ask("POST" if asked % 3 == 0 else "GET", "/work", [], b"x" * 10 if asked % 3 == 0 else None)
+                        answer = client.read()
+                    except (Truncated, OSError) as fault:
+                        # an idle connection may be closed at any time (RFC 9112 §9.5); one in use may not
+                        if isinstance(fault, Truncated) and fault.message.start == "nothing" and asked > 1 and fault.cause == "closed":
+                            results["closed while idle"] = results.get("closed while idle", 0) + 1
+                        else:
+                            faults.append(repr(fault))
+                        break
+                    results[answer.status] = results.get(answer.status, 0) + 1
+                    if (answer.field("Connection") or "").lower() == "close":
+                        results["told"] = results.get("told", 0) + 1
+                        break
+
+    def test_under_load_fails_no_request(self):
+        with Stage() as stage:
+            origin = stage.origin()
+            origin.on("/work", lambda call: call.respond(body=b"y" * 2000))
+            gateway = stage.gateway(origin, {"server": {"workers": 2, "drain_timeout": "20s"}})
+            results, faults = [{} for _ in range(16)], []
+            threads = [threading.Thread(target=self.loop, args=(gateway, result, faults), daemon=True) for result in results]
+            for thread in threads:
+                thread.start()
+            wait_until(lambda: origin.count("/work") > 300, "there is load")
+            gateway.process.send_signal(signal.SIGTERM)
+            for thread in threads:
+                thread.join(60)
+                self.assertFalse(thread.is_alive(), "a client hangs")
+            self.assertEqual(gateway.process.wait(30), 0)
+            total = {}
+            for result in results:
+                for key, count in result.items():
+                    total[key] = total.get(key, 0) + count
+            self.assertEqual(faults, [])
+            self.assertEqual(set(total) - {200, "told", "closed while idle"}, set(), total)
+            self.assertGreater(total.get("told", 0), 0, total)
+
+    def test_waits_for_a_request_in_flight_and_tells_its_health(self):
+        with Stage() as stage:
+            origin, gate = stage.origin(), threading.Event()
+            origin.on("/slow", lambda call: (call.wait(gate), call.respond(body=b"at last")))
+            gateway = stage.gateway(origin, {"server": {"drain_timeout": "60s"}})
+            with gateway.client() as slow, gateway.client() as idle:
+                idle.get("/")
+                slow.ask(target="/slow")
+                wait_until(lambda: origin.count("/slow"), "it is in flight")
+                gateway.process.send_signal(signal.SIGTERM)
+                wait_until(lambda: self.is_refused(gateway.port), "it stops listening")
+                self.assertIsNone(gateway.process.poll())
+                gate.set()
+                answer = slow.read()
+                self.assertEqual((answer.body, answer.field("Connection")), (b"at last", "close"))
+            self.assertEqual(gateway.process.wait(30), 0)
+
+    @staticmethod
+    def is_refused(port):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) != 0
+
+    def test_is_bounded(self):
+        with Stage() as stage:
+            origin = stage.origin()
+            origin.on("/never", lambda call: call.wait_for_close())
+            origin.on("/half", lambda call: (call.send(reply(chunked=True)[:-5] + b"3\r\nabc\r\n"), call.wait_for_close()))
+            gateway = stage.gateway(origin, {"server": {"drain_timeout": "200ms"}})
+            with gateway.client() as never, gateway.client() as half:
+                never.ask(target="/never")
+                half.ask(target="/half")
+                half.read_head()
+                wait_until(lambda: origin.count("/never"), "it is in flight")
+                gateway.process.send_signal(signal.SIGTERM)
+                self.assertEqual(gateway.process.wait(30), 0)
+                self.assertNotIn(b"0\r\n\r\n", half.read_rest())  # cut, not ended
+
+    def test_by_sigint_is_the_same(self):
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin())
+            with gateway.client() as idle:
+                idle.get("/")
+                gateway.process.send_signal(signal.SIGINT)
+                self.assertEqual(gateway.process.wait(30), 0)
+                idle.assert_closed()
+
+    def test_closes_idle_connections_at_once(self):
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin(), {"server": {"drain_timeout": "60s"}})
+            with gateway.client() as silent, gateway.client() as idle:
+                idle.get("/")
+                gateway.process.send_signal(signal.SIGTERM)
+                self.assertEqual(gateway.process.wait(30), 0)
+                silent.assert_closed()
+
+    def test_answers_what_was_queued(self):
+        """Connections that the kernel completed before the listener closed are served."""
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin(), {"server": {"workers": 2, "drain_timeout": "10s"}})
+            gateway.process.send_signal(signal.SIGSTOP)
+            clients = [gateway.client() for _ in range(20)]
+            for client in clients:
+                client.ask()
+            gateway.process.send_signal(signal.SIGTERM)
+            gateway.process.send_signal(signal.SIGCONT)
+            self.assertEqual([client.read().status for client in clients], [200] * 20)
+            for client in clients:
+                client.close()
+            self.assertEqual(gateway.process.wait(30), 0)
+
+
+class AGateway(Scene):
+    def test_survives_a_client_that_is_gone_when_it_writes(self):  # SIGPIPE
+        with Stage() as stage:
+            origin = stage.origin()
+            origin.on("/large", body=b"x" * 3000000)
+            gateway = stage.gateway(origin)
+            for _ in range(20):
+                client = gateway.client()
+                client.ask(target="/large")
+                client.read_head()
+                client.reset()
+            self.assertEqual(gateway.fetch("/").status, 200)
+
+    def test_listens_on_both_families(self):
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin())
+            try:
+                client = gateway.client(host="::1")
+            except OSError:
+                self.skipTest("no IPv6 here")
+            with client:
+                self.assertEqual(client.get("/").status, 200)
+
+    def test_starts_without_its_backend(self):
+        with Stage() as stage:
+            gateway = stage.gateway("http://127.0.0.1:1")
+            self.assertEqual(gateway.fetch("/").status, 502)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""Token buckets as clients see them (LIMITS): exact over all workers, told in every limited answer."""
+import math
+import re
+import time
+
+from stage import Scene, Stage, in_parallel, main
+
+TRUSTED = "127.0.0.2"
+
+
+def limits(rate, burst, workers=1, server=(), **more):
+    return {"server": dict({"workers": workers, "trusted_proxies": [TRUSTED]}, **dict(server)), "limits": dict({"enabled": True, "rate": rate, "burst": burst}, **more)}
+
+
+def statuses(gateway, count, target="/", fields=(), source=None):
+    with gateway.client(source=source) as client:
+        return [client.get(target, fields).status for _ in range(count)]
+
+
+class Limits(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+
+    def test_25_quick_requests_are_twenty_odd_200s_and_then_429s(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, {"limits": {"enabled": True}})  # the defaults: 10/s, burst 20
+            began = time.monotonic()
+            with gateway.client() as client:
+                answers = [client.get("/") for _ in range(25)]
+                took = time.monotonic() - began
+                allowed = [answer for answer in answers if answer.status == 200]
+                refused = [answer for answer in answers if answer.status == 429]
+                self.assertEqual(len(allowed) + len(refused), 25)
+                self.assertGreaterEqual(len(allowed), 20)
+                self.assertLessEqual(len(allowed), 20 + math.floor(10 * took) + 1)
+                self.assertEqual(answers[0].field("RateLimit-Policy"), '"default";q=20;w=2')
+                if refused:
+                    self.assertEqual(refused[-1].field("Retry-After"), "1")
+                    time.sleep(1)  # the promise of Retry-After
+                    self.assertEqual(client.get("/").status, 200)
+
+    def test_are_exact_over_workers(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, limits("1/h", 20, workers=2))
+            before = self.origin.count("/exact")
+
+            def ask(_):
+                with gateway.client() as client:
+                    return [client.get("/exact").status for _ in range(5)]
+            answers = [status for client in in_parallel(40, ask) for status in client]
+            self.assertEqual((answers.count(200), answers.count(429)), (20, 180))
+            self.assertEqual(self.origin.count("/exact") - before, 20)
+
+    def test_are_told_in_every_answer(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, limits("1/h", 3))
+            with gateway.client() as client:
+                for left in (2, 1, 0):
+                    answer = client.get("/")
+                    self.assertEqual(answer.status, 200)
+                    self.assertEqual(answer.field("RateLimit-Policy"), '"default";q=3;w=10800')
+                    # t = ceil(r / rate), and for r = 0 the wait for one token
+                    name, remaining, seconds = re.match(r'"([^"]*)";r=(\d+);t=(\d+)$', answer.field("RateLimit")).groups()
+                    self.assertEqual((name, int(remaining)), ("default", left))
+                    self.assertAlmostEqual(int(seconds), max(left, 1) * 3600, delta=60)
+                    self.assertEqual(answer.field("X-RateLimit-Limit"), "3")
+                    self.assertEqual(answer.field("X-RateLimit-Remaining"), str(left))
+                    self.assertRegex(answer.field("X-RateLimit-Reset"), r"^\d+$")
+                    self.assertFalse(answer.has("Retry-After"))
+
+    def test_that_refuse_say_why(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, limits("1/h", 1))
+            before = self.origin.count()
+            with gateway.client() as client:
+                client.get("/")
+                answer = client.get("/")
+                self.assertEqual(answer.status, 429)
+                self.assertEqual(answer.field("Content-Type"), "application/problem+json")
+                told = answer.json()
+                self.assertEqual(told["type"], "https://iana.org/assignments/http-problem-types#quota-exceeded")
+                self.assertEqual((told["status"], told["violated-policies"]), (429, ["default"]))
+                self.assertIsInstance(told["title"], str)
+                self.assertEqual(told["request_id"], answer.field("X-Request-Id"))
+                self.assertAlmostEqual(int(answer.field("Retry-After")), 3600, delta=60)
+                self.assertEqual(re.search(r";t=(\d+)$", answer.field("RateLimit"))[1], answer.field("Retry-After"))
+                self.assertEqual(answer.field("X-RateLimit-Remaining"), "0")
+                client.ask("HEAD", "/")
+                self.assertEqual(client.read().status, 429)
+                client.ask("POST", "/", [], b"x" * 1000)
+                self.assertEqual(client.read().status, 429)
+            self.assertEqual(self.origin.count() - before, 1)
+
+    def test_never_count_the_gateways_own_pages(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, limits("1/h", 1))
+            self.assertEqual(statuses(gateway, 3), [200, 429, 429])
+            answer = gateway.fetch("/gateway/stats")
+            self.assertEqual(answer.status, 200)
+            self.assertFalse(answer.has("RateLimit"))
+
+    def test_know_clients_behind_trusted_proxies_alone(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, limits("1/h", 2))
+            for client in ("203.0.113.1", "203.0.113.2"):
+                self.assertEqual(statuses(gateway, 3, fields=[("X-Forwarded-For", client)], source=TRUSTED), [200, 200, 429])
+            for client in ("203.0.113.3", "203.0.113.4"):  # the left of the list is what the client says of itself
+                fields = [("X-Forwarded-For", "198.51.100.%s, 203.0.113.5" % client[-1])]
+                expected = [200, 200, 429] if client[-1] == "3" else [429, 429, 429]
+                self.assertEqual(statuses(gateway, 3, fields=fields, source=TRUSTED), expected)
+            spoofed = [statuses(gateway, 1, fields=[("X-Forwarded-For", "203.0.113.%d" % number)])[0] for number in range(100, 104)]
+            self.assertEqual(spoofed, [200, 200, 429, 429])
+
+    def test_know_ipv6_clients_by_their_64_bits(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, limits("1/h", 2))
+            ask = lambda address: statuses(gateway, 1, fields=[("X-Forwarded-For", address)], source=TRUSTED)[0]
+            self.assertEqual([ask("2001:db8::1"), ask("2001:db8::ffff"), ask("2001:db8:0:0:9::1"), ask("2001:db8:0:1::1")], [200, 200, 429, 200])
+
+    def test_may_be_per_minute(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, limits("10/min", 5))
+            with gateway.client() as client:
+                answers = [client.get("/") for _ in range(6)]
+            self.assertEqual([answer.status for answer in answers], [200] * 5 + [429])
+            self.assertEqual(answers[0].field("RateLimit-Policy"), '"default";q=5;w=30')
+            self.assertIn(answers[5].field("Retry-After"), ("5", "6"))
+
+    def test_may_come_from_the_environment(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, {"limits": {"enabled": True}}, environment={"RATE_LIMIT_RATE": "1/h", "RATE_LIMIT_BURST": 4})
+            self.assertEqual(statuses(gateway, 6), [200] * 4 + [429] * 2)
+
+    def test_of_several_policies_must_all_allow(self):
+        with Stage() as stage:
+            policies = [{"name": "login", "path": "/login", "rate": "1/h", "burst": 2}, {"name": "key", "by": "header:X-Api-Key", "rate": "1/h", "burst": 4, "path": "/api"}]
+            gateway = stage.gateway(self.origin, limits("1/h", 10, policies=policies))
+            self.assertEqual(statuses(gateway, 3, "/login"), [200, 200, 429])
+            self.assertEqual(statuses(gateway, 1, "/other"), [200])
+            key = lambda name: statuses(gateway, 5, "/api", [("X-Api-Key", name)])
+            self.assertEqual(key("one"), [200] * 4 + [429])
+            # a refusal took no token of the others: 10 - 2 - 1 - 4 = 3 are left of the address' own
+            self.assertEqual(key("two"), [200] * 3 + [429] * 2)
+
+    def test_in_shadow_count_and_refuse_nothing(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, limits("1/h", 1, shadow=True))
+            self.assertEqual(statuses(gateway, 3), [200] * 3)
+            self.assertEqual(gateway.access_log(3)[2]["limit"], "shadow_refused")
+
+    def test_by_misses_let_hits_pass(self):
+        with Stage() as stage:
+            config = limits("1/h", 1, count="misses")
+            config["cache"] = {"enabled": True}
+            gateway = stage.gateway(self.origin, config)
+            self.assertEqual(statuses(gateway, 3, "/hit"), [200] * 3)
+            self.assertEqual(statuses(gateway, 2, "/miss"), [429] * 2)
+
+    def test_keep_a_backends_own_members(self):
+        self.origin.on("/theirs", fields=[("RateLimit", '"theirs";r=5;t=9'), ("RateLimit-Policy", '"theirs";q=9;w=9')])
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, limits("1/h", 5))
+            answer = gateway.fetch("/theirs")
+            self.assertRegex(", ".join(answer.all("RateLimit")), r'^"theirs";r=5;t=9, "default";r=4;t=\d+$')
+            self.assertEqual(", ".join(answer.all("RateLimit-Policy")), '"theirs";q=9;w=9, "default";q=5;w=18000')
+
+    def test_fields_can_be_left_out(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, limits("1/h", 1, ratelimit_fields=False, x_ratelimit_fields=False))
+            with gateway.client() as client:
+                for answer in (client.get("/"), client.get("/")):
+                    self.assertFalse([name for name, _ in answer.fields if "ratelimit" in name.lower() and "expose" not in name.lower()])
+                self.assertTrue(answer.has("Retry-After"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,323 @@
+"""What the backend gets of a request and the client of an answer."""
+import hashlib
+import random
+
+from stage import Scene, Stage, main, reply
+
+TRUSTED = "127.0.0.2"  # an address of this machine that the gateway is told to trust
+SIDE_FIELDS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Server",
+               "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Real-IP", "Forwarded", "X-Original-URL", "X-Original-Host", "X-Rewrite-URL",
+               "X-HTTP-Method-Override")
+SIZES = (0, 1, 1000, 16384, 65536, 1000003)
+
+
+def some_bytes(count):
+    return random.Random(count).randbytes(count)
+
+
+class ARequest(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+        cls.gateway = stage.gateway(cls.origin, {"server": {"trusted_proxies": [TRUSTED + "/32"]}, "cors": {"enabled": False}})
+
+    def test_keeps_its_method(self):
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "TRACE"):
+            with self.subTest(method):
+                self.assertEqual(self.gateway.fetch("/methods", method=method).status, 200)
+                self.assertEqual(self.origin.last("/methods").method, method)
+
+    def test_keeps_its_target(self):
+        for target in ("/", "/a%2Fb?x=%20&y=1", "/a//b/./c", "/?", "/a?b?c/d", "/a;b=c,d@e:f!$&'()*+=~", "/%E2%82%AC"):
+            with self.subTest(target):
+                self.assertEqual(self.gateway.fetch(target).status, 200)
+                self.assertEqual(self.origin.last().target, target)
+
+    def test_in_absolute_form_is_forwarded_in_origin_form(self):  # RFC 9112 §3.2.2
+        self.assertEqual(self.gateway.fetch("http://gateway.test/absolute?x=1").status, 200)
+        self.assertEqual(self.origin.last("/absolute").target, "/absolute?x=1")
+
+    def test_options_asterisk_is_forwarded_as_it_is(self):  # RFC 9112 §3.2.4
+        self.assertEqual(self.gateway.fetch("*", method="OPTIONS").status, 200)
+        self.assertEqual(self.origin.last("*").method, "OPTIONS")
+
+    def test_keeps_its_body_in_both_framings(self):
+        for size in SIZES:
+            body = some_bytes(size)
+            for chunked in (False, True):
+                with self.subTest(size=size, chunked=chunked):
+                    pieces = [body[at:at + 9973] for at in range(0, size, 9973)] if chunked else body
+                    self.assertEqual(self.gateway.fetch("/body", method="POST", body=pieces, chunked=chunked).status, 200)
+                    seen = self.origin.last("/body")
+                    self.assertEqual(hashlib.sha256(seen.body).digest(), hashlib.sha256(body).digest())
+                    if not chunked:
+                        self.assertEqual(seen.field("Content-Length"), str(size))
+
+    def test_get_without_body_has_no_framing_fields(self):
+        self.gateway.fetch("/bare")
+        self.assertFalse(self.origin.last("/bare").has("Content-Length"))
+        self.assertFalse(self.origin.last("/bare").has("Transfer-Encoding"))
+
+    def test_is_announced_by_via_and_forwarded_fields(self):  # RFC 9110 §7.6.3
+        self.gateway.fetch("/announced", host="shop.test:81")
+        seen = self.origin.last("/announced")
+        self.assertRegex(seen.field("Via"), r"^1\.1 \S+$")
+        self.assertEqual(seen.field("X-Forwarded-For"), "127.0.0.1")
+        self.assertEqual(seen.field("X-Forwarded-Proto"), "http")
+        self.assertEqual(seen.field("X-Forwarded-Host"), "shop.test:81")
+        self.assertEqual(seen.field("Host"), "127.0.0.1:%d" % self.origin.port)
+
+    def test_appends_to_via(self):
+        self.gateway.fetch("/via", [("Via", "1.0 inner")])
+        self.assertRegex(", ".join(self.origin.last("/via").all("Via")), r"^1\.0 inner, 1\.1 \S+$")
+
+    def test_keeps_end_to_end_fields_in_their_order(self):
+        fields = [("X-Custom", "one"), ("Accept", "a/b"), ("X-Custom", "two, three"), ("Authorization", "Basic eDp5"), ("Cookie", "a=b; c=d"), ("x-lower", ""),
+                  ("X-Bytes", "caf\xe9 \ttab")]
+        self.gateway.fetch("/fields", fields)
+        seen = self.origin.last("/fields")
+        for name in {name for name, _ in fields}:
+            self.assertEqual(seen.all(name), [value for key, value in fields if key == name])
+
+    def test_loses_its_hop_by_hop_fields(self):  # RFC 9110 §7.6.1
+        self.gateway.fetch("/hops", [("Connection", "X-Secret, keep-alive"), ("X-Secret", "1"), ("Keep-Alive", "timeout=5"), ("TE", "trailers"),
+                                     ("Proxy-Authorization", "Basic eDp5"), ("Proxy-Connection", "keep-alive"), ("Upgrade", "foo/2"), ("X-Kept", "1")])
+        seen = self.origin.last("/hops")
+        for name in ("X-Secret", "Keep-Alive", "TE", "Proxy-Authorization", "Proxy-Connection", "Upgrade"):
+            self.assertFalse(seen.has(name), "%s: %r" % (name, seen.fields))
+        self.assertNotIn("x-secret", ", ".join(seen.all("Connection")).lower())
+        self.assertEqual(seen.field("X-Kept"), "1")
+
+    def test_cannot_lose_what_frames_it_by_naming_it_in_connection(self):
+        self.gateway.fetch("/named", [("Connection", "Host, Content-Length, X-Forwarded-For")], "POST", body=b"hello")
+        seen = self.origin.last("/named")
+        self.assertEqual((seen.body, seen.field("Host")), (b"hello", "127.0.0.1:%d" % self.origin.port))
+        self.assertEqual(seen.field("X-Forwarded-For"), "127.0.0.1")
+
+    def test_gets_an_id_or_keeps_a_valid_one(self):
+        response = self.gateway.fetch("/id")
+        self.assertRegex(self.origin.last("/id").field("X-Request-Id"), r"^[0-9A-Za-z_.:/+=@-]{8,128}$")
+        self.assertEqual(response.field("X-Request-Id"), self.origin.last("/id").field("X-Request-Id"))
+        for sent, is_kept in (("abc-123.X:y/z+=@_", True), ("a" * 128, True), ("a" * 129, False), ("a b", False), ('"x"', False), ("", False), ("a,b", False)):
+            with self.subTest(sent):
+                response = self.gateway.fetch("/id", [("X-Request-Id", sent)])
+                self.assertEqual(self.origin.last("/id").field("X-Request-Id") == sent, is_kept)
+                self.assertEqual(response.field("X-Request-Id"), self.origin.last("/id").field("X-Request-Id"))
+
+    def test_from_an_untrusted_client_loses_its_side_fields(self):
+        self.gateway.fetch("/side", [(name, "spoofed.test") for name in SIDE_FIELDS])
+        seen = self.origin.last("/side")
+        for name, value in seen.fields:
+            self.assertNotIn("spoofed.test", value, name)
+        self.assertEqual(seen.field("X-Forwarded-For"), "127.0.0.1")
+
+    def test_from_a_trusted_proxy_keeps_its_side_fields(self):
+        with self.gateway.client(source=TRUSTED) as client:
+            client.get("/trusted", [("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "shop.test"),
+                                    ("X-Forwarded-Prefix", "/shop"), ("X-Original-URL", "/x")])
+        seen = self.origin.last("/trusted")
+        self.assertEqual(seen.field("X-Forwarded-For"), "203.0.113.7, " + TRUSTED)
+        self.assertEqual(seen.field("X-Forwarded-Proto"), "https")
+        self.assertEqual(seen.field("X-Forwarded-Host"), "shop.test")
+        self.assertEqual(seen.field("X-Forwarded-Prefix"), "/shop")
+        self.assertEqual(seen.field("X-Original-URL"), "/x")
+
+    def test_client_address_is_the_last_untrusted_one(self):
+        with self.gateway.client(source=TRUSTED) as client:
+            client.get("/address", [("X-Forwarded-For", "198.51.100.1, 203.0.113.7, %s" % TRUSTED), ("X-Request-Id", "address-1")])
+        line = [line for line in self.gateway.access_log(path="/address") if line["request_id"] == "address-1"][0]
+        self.assertEqual(line["client"], "203.0.113.7")
+
+    def test_options_and_trace_honour_max_forwards(self):  # RFC 9110 §7.6.2
+        for method in ("OPTIONS", "TRACE"):
+            with self.subTest(method):
+                self.gateway.fetch("/hops-left", [("Max-Forwards", "5")], method)
+                self.assertEqual(self.origin.last("/hops-left").field("Max-Forwards"), "4")
+                before = self.origin.count("/no-hop-left")
+                self.gateway.fetch("/no-hop-left", [("Max-Forwards", "0")], method)
+                self.assertEqual(self.origin.count("/no-hop-left"), before)
+        self.gateway.fetch("/hops-left", [("Max-Forwards", "5")], "GET")
+        self.assertEqual(self.origin.last("/hops-left").field("Max-Forwards"), "5")
+
+    def test_from_http_1_0_needs_no_host(self):
+        with self.gateway.client() as client:
+            client.send(b"GET /old HTTP/1.0\r\n\r\n")
+            response = client.read()
+            self.assertEqual((response.status, response.body), (200, b"origin"))
+            client.assert_closed()
+        self.assertEqual(self.origin.last("/old").field("Host"), "127.0.0.1:%d" % self.origin.port)
+        self.assertRegex(self.origin.last("/old").field("Via"), r"^1\.0 \S+$")
+
+
+class AnAnswer(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+        cls.gateway = stage.gateway(cls.origin, {"cors": {"enabled": False}})
+
+    def test_keeps_status_reason_and_fields(self):
+        fields = [("X-Custom", "one"), ("Set-Cookie", "a=1; Path=/"), ("X-Custom", "two"), ("Set-Cookie", "b=2"), ("ETag", '"x"'), ("Server", "theirs"),
+                  ("Date", "Tue, 15 Nov 1994 08:12:31 GMT"), ("Link", "<a>; rel=b"), ("X-Bytes", "caf\xe9")]
+        for status in (200, 201, 202, 203, 206, 299, 301, 302, 307, 308, 400, 401, 403, 404, 405, 409, 410, 418, 422, 429, 451, 500, 501, 502, 503, 504, 511, 599):
+            with self.subTest(status):
+                self.origin.on("/status", status=status, reason="As The Origin Says", fields=fields, body=b"abc")
+                response = self.gateway.fetch("/status")
+                self.assertEqual((response.status, response.body), (status, b"abc"))
+                for name in {name for name, _ in fields}:
+                    self.assertEqual(response.all(name), [value for key, value in fields if key == name])
+
+    def test_keeps_its_body_in_every_framing(self):
+        for size in SIZES:
+            body = some_bytes(size)
+            pieces = [body[at:at + 9973] for at in range(0, size, 9973)]
+            for name, data in (("length", reply(body=body)), ("chunked", reply(body=pieces, chunked=True)), ("close", b"HTTP/1.1 200 OK\r\n\r\n" + body)):
+                with self.subTest(size=size, framing=name):
+                    def say(call, data=data, name=name):
+                        call.send(data)
+                        if name == "close":
+                            call.close()
+                    self.origin.on("/body", say)
+                    response = self.gateway.fetch("/body")
+                    self.assertEqual(hashlib.sha256(response.body).digest(), hashlib.sha256(body).digest())
+                    if name == "length":
+                        self.assertEqual(response.field("Content-Length"), str(size))
+
+    def test_is_announced_by_via(self):
+        self.origin.on("/via", fields=[("Via", "1.0 inner")])
+        self.assertRegex(", ".join(self.gateway.fetch("/via").all("Via")), r"^1\.0 inner, 1\.1 \S+$")
+        self.assertRegex(self.gateway.fetch("/").field("Via"), r"^1\.1 \S+$")
+
+    def test_loses_its_hop_by_hop_fields(self):
+        self.origin.on("/hops", fields=[("Connection", "X-Inner"), ("X-Inner", "1"), ("Keep-Alive", "timeout=5"), ("Proxy-Authenticate", "Basic"),
+                                        ("Proxy-Connection", "x"), ("Upgrade", "h2c"), ("Trailer", "X-T"), ("X-Kept", "1")])
+        response = self.gateway.fetch("/hops")
+        for name in ("X-Inner", "Keep-Alive", "Proxy-Authenticate", "Proxy-Connection", "Upgrade", "Trailer"):
+            self.assertFalse(response.has(name), "%s: %r" % (name, response.fields))
+        self.assertEqual(response.field("X-Kept"), "1")
+
+    def test_to_head_has_fields_and_no_body(self):  # RFC 9110 §9.3.2
+        self.origin.on("/head", body=b"x" * 5000)
+        with self.gateway.client() as client:
+            client.ask("HEAD", "/head")
+            head = client.read()
+            self.assertEqual((head.status, head.body), (200, b""))
+            self.assertEqual(head.field("Content-Length"), "5000")
+            self.assertEqual(len(client.get("/head").body), 5000)
+        self.assertEqual([request.method for request in self.origin.seen("/head")], ["HEAD", "GET"])
+
+    def test_without_body_is_followed_by_the_next(self):
+        for status in (204, 304):
+            with self.subTest(status), self.gateway.client() as client:
+                self.origin.on("/none", status=status, fields=[("ETag", '"x"')])
+                response = client.get("/none")
+                self.assertEqual((response.status, response.body), (status, b""))
+                self.assertFalse(response.has("Transfer-Encoding"))
+                self.assertEqual(client.get("/").body, b"origin")
+
+    def test_to_http_1_0_is_not_chunked(self):  # RFC 9112 §6.1
+        self.origin.on("/pieces", body=[b"one", b"two"], chunked=True)
+        with self.gateway.client() as client:
+            client.send(b"GET /pieces HTTP/1.0\r\nHost: a\r\n\r\n")
+            response = client.read()
+            self.assertEqual(response.body, b"onetwo")
+            self.assertFalse(response.has("Transfer-Encoding"))
+            client.assert_closed()
+
+    def test_interim_is_passed_on_to_1_1_and_not_to_1_0(self):  # RFC 9110 §15.2
+        self.origin.on("/early", b"HTTP/1.1 103 Early Hints\r\nLink: <a>; rel=preload\r\n\r\n" + reply(body=b"done"))
+        response = self.gateway.fetch("/early")
+        self.assertEqual([(interim.status, interim.field("Link")) for interim in response.interim], [(103, "<a>; rel=preload")])
+        self.assertEqual((response.status, response.body), (200, b"done"))
+        with self.gateway.client() as client:
+            client.send(b"GET /early HTTP/1.0\r\n\r\n")
+            response = client.read()
+            self.assertEqual((response.status, response.interim), (200, []))
+
+    def test_of_an_http_1_0_backend_is_understood(self):
+        def old(call):
+            call.send(b"HTTP/1.0 200 OK\r\nContent-Type: a/b\r\n\r\nold times")
+            call.close()
+        self.origin.on("/old", old)
+        self.assertEqual(self.gateway.fetch("/old").body, b"old times")
+
+
+class Connections(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+        cls.gateway = stage.gateway(cls.origin)
+
+    def test_to_client_and_backend_are_kept(self):
+        with self.gateway.client() as client:
+            for number in range(50):
+                self.assertEqual(client.get("/kept/%d" % number).status, 200)
+            before = len(self.origin.connections)
+            for number in range(50):
+                self.assertEqual(client.get("/kept/%d" % number).status, 200)
+            self.assertEqual(len(self.origin.connections), before)
+
+    def test_end_where_the_client_says_so(self):
+        with self.gateway.client() as client:
+            response = client.get("/", [("Connection", "close")])
+            self.assertIn("close", (response.field("Connection") or "").lower())
+            client.assert_closed()
+
+    def test_of_http_1_0_are_kept_only_if_asked(self):
+        with self.gateway.client() as client:
+            client.send(b"GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")
+            response = client.read()
+            self.assertEqual(response.body, b"origin")
+            if "keep-alive" in (response.field("Connection") or "").lower():
+                client.send(b"GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")
+                self.assertEqual(client.read().body, b"origin")
+            else:
+                client.assert_closed()
+
+    def test_to_a_backend_that_says_close_are_not_used_again(self):
+        def say(call):
+            call.respond(fields=[("Connection", "close")], body=b"bye")
+            call.wait_for_close()
+        self.origin.on("/bye", say)
+        with self.gateway.client() as client:
+            response = client.get("/bye")
+            self.assertEqual(response.body, b"bye")
+            self.assertNotIn("close", (response.field("Connection") or "").lower())  # theirs, not ours
+            self.assertEqual(client.get("/bye").body, b"bye")
+
+
+class ABackendUrl(Scene):
+    def test_may_have_a_path(self):
+        with Stage() as stage:
+            origin = stage.origin()
+            gateway = stage.gateway(origin.url + "/base")
+            gateway.fetch("/x?y")
+            gateway.fetch("/")
+            self.assertEqual([request.target for request in origin.seen()], ["/base/x?y", "/base/"])
+
+    def test_may_have_a_name_of_which_one_address_refuses(self):
+        with Stage() as stage:
+            origin = stage.origin()  # on 127.0.0.1 alone; localhost may be ::1 as well
+            gateway = stage.gateway("http://localhost:%d" % origin.port)
+            self.assertEqual(gateway.fetch("/").body, b"origin")
+            self.assertEqual(origin.last().field("Host"), "localhost:%d" % origin.port)
+
+    def test_does_not_show_where_host_is_preserved(self):
+        with Stage() as stage:
+            origin = stage.origin()
+            gateway = stage.gateway(origin, {"backend": {"preserve_host": True, "forwarded": True}})
+            gateway.fetch("/", host="shop.test:81")
+            self.assertEqual(origin.last().field("Host"), "shop.test:81")
+            self.assertRegex(origin.last().field("Forwarded"), r'for="?127\.0\.0\.1"?')
+
+    def test_of_a_route_takes_what_matches(self):
+        with Stage() as stage:
+            one, two = stage.origin(), stage.origin()
+            gateway = stage.gateway(one, {"routes": [{"name": "api", "path": "/api", "backend": [two.url]}]})
+            for target in ("/api", "/api/x", "/apix", "/"):
+                gateway.fetch(target)
+            self.assertEqual([request.target for request in two.seen()], ["/api", "/api/x"])
+            self.assertEqual([request.target for request in one.seen()], ["/apix", "/"])
+
+
+if __name__ == "__main__":
+    main()
