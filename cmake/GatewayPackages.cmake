@@ -21,6 +21,7 @@ gw_find_package(curl libcurl libcurl4-openssl-dev)
 gw_find_package(hiredis hiredis libhiredis-dev)
 gw_find_package(cjson libcjson libcjson-dev)
 gw_find_package(crypto libcrypto libssl-dev)
+gw_find_package(ssl libssl libssl-dev)
 
 # llhttp: Debian 13 has a library; Debian 12 has its C sources in node-llhttp, compiled here as they are, in strict mode.
 add_library(llhttp INTERFACE)

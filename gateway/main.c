@@ -1,6 +1,251 @@
+/* main.c: start, signals, stop. */
+#include <curl/curl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
+#include "assembly.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "config/load.h"
+#include "server/listener.h"
+#include "server/worker.h"
 
-int main(void)
+extern char **environ;
+
+struct process {
+    struct gw_config *config;
+    struct gw_server server;
+    struct gw_listeners listeners;
+    struct gw_assembly *assembly;
+
+    uv_loop_t loop;
+    struct gw_mailbox mailbox;
+    uv_signal_t signals[2];
+    uv_timer_t drain_timer;
+    struct gw_worker *workers;
+    unsigned worker_count; /* started */
+    unsigned drained_count;
+    bool is_draining;
+};
+
+static struct process process;
+
+/* ---- stopping ---- */
+
+/* Every worker is quiet: nobody posts to anybody any more. */
+static void stop_workers(void)
 {
+    for (unsigned i = 0; i < process.worker_count; i++)
+        gw_worker_stop(&process.workers[i]);
+    for (unsigned i = 0; i < process.worker_count; i++)
+        gw_worker_join(&process.workers[i]);
+    for (unsigned i = 0; i < GW_COUNT(process.signals); i++)
+        uv_close((uv_handle_t *)&process.signals[i], NULL);
+    uv_close((uv_handle_t *)&process.drain_timer, NULL);
+    gw_mailbox_close(&process.mailbox);
+}
+
+static void on_worker_drained(struct gw_letter *letter)
+{
+    (void)letter;
+    if (++process.drained_count == process.worker_count)
+        stop_workers();
+}
+
+static void cut_workers(void)
+{
+    for (unsigned i = 0; i < process.worker_count; i++)
+        gw_worker_cut(&process.workers[i]);
+}
+
+static void on_drain_timeout(uv_timer_t *timer)
+{
+    (void)timer;
+    gw_log(GW_LOG_WARN, "main", "the drain's time is over: cutting what still runs");
+    cut_workers();
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    (void)handle;
+    if (process.is_draining) { /* asked twice: at once, but each worker is cut only once */
+        uv_timer_start(&process.drain_timer, on_drain_timeout, 0, 0);
+        uv_signal_stop(&process.signals[0]);
+        uv_signal_stop(&process.signals[1]);
+        return;
+    }
+    gw_log(GW_LOG_INFO, "main", "%s: draining for at most %u ms", number == SIGTERM ? "SIGTERM" : "SIGINT",
+           process.config->drain_timeout_ms);
+    process.is_draining = true;
+    atomic_store(&process.server.draining, true);
+    uv_timer_start(&process.drain_timer, on_drain_timeout, process.config->drain_timeout_ms, 0);
+    for (unsigned i = 0; i < process.worker_count; i++)
+        gw_worker_drain(&process.workers[i]);
+}
+
+/* ---- starting ---- */
+
+static int complain(const struct gw_complaint *complaint)
+{
+    char line[768];
+    gw_complaint_print(complaint, line, sizeof line);
+    fprintf(stderr, "visara-gateway: %s\n", line);
+    return 1;
+}
+
+/* As many descriptors as the system allows: two a proxied connection. */
+static void raise_limits(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur != RLIM_INFINITY && files.rlim_cur < process.config->max_connections)
+        gw_log(GW_LOG_WARN, "main", "the system allows %llu open files, fewer than server.max_connections (%u)",
+               (unsigned long long)files.rlim_cur, process.config->max_connections);
+}
+
+static bool open_main_loop(void)
+{
+    static const int numbers[] = { SIGTERM, SIGINT };
+    if (uv_loop_init(&process.loop) != 0 || gw_mailbox_open(&process.mailbox, &process.loop) != 0)
+        return false;
+    uv_timer_init(&process.loop, &process.drain_timer);
+    for (unsigned i = 0; i < GW_COUNT(numbers); i++) {
+        uv_signal_init(&process.loop, &process.signals[i]);
+        uv_signal_start(&process.signals[i], on_signal, numbers[i]);
+    }
+    return true;
+}
+
+static bool start_workers(void)
+{
+    const struct gw_config *config = process.config;
+    process.workers = calloc(config->workers, sizeof *process.workers);
+    if (!process.workers)
+        return false;
+    for (unsigned i = 0; i < config->workers; i++) {
+        struct gw_worker *worker = &process.workers[i];
+        worker->index = i;
+        worker->server = &process.server;
+        worker->config = config;
+        worker->listeners = &process.listeners;
+        worker->hooks = gw_assembly_hooks(process.assembly);
+        worker->on_drained = on_worker_drained;
+        worker->shard = gw_assembly_shard(process.assembly, i);
+        if (!gw_worker_start(worker))
+            return false;
+        process.worker_count++;
+    }
+    return true;
+}
+
+static void say_hello(void)
+{
+    for (unsigned i = 0; i < process.listeners.count; i++) {
+        const struct gw_listener *listener = &process.listeners.items[i];
+        gw_log(GW_LOG_INFO, "main", "visara-gateway %s listens on %.*s port %u%s, %u worker%s, in front of %.*s",
+               gw_version(), GW_SLICE_ARGS(listener->address.host), listener->address.port,
+               listener->is_admin ? " (admin)" : "", process.config->workers, process.config->workers == 1 ? "" : "s",
+               GW_SLICE_ARGS(process.config->backends[0]->url));
+    }
+}
+
+static int run(void)
+{
+    struct gw_complaint complaint;
+    process.server.config = process.config;
+    process.server.main_mailbox = &process.mailbox;
+    if (process.config->max_connections_per_client)
+        process.server.peers = gw_peers_create(process.config->max_connections_per_client);
+    raise_limits();
+    if (!gw_listeners_open(&process.listeners, process.config, &complaint))
+        return complain(&complaint);
+    process.assembly = gw_assembly_create(process.config, &process.server, &complaint);
+    if (!process.assembly) {
+        gw_listeners_close(&process.listeners);
+        return complain(&complaint);
+    }
+    if (!open_main_loop() || !start_workers()) {
+        fprintf(stderr, "visara-gateway: the workers could not start: expected more memory, threads or open files\n");
+        _exit(1); /* the workers that did start hold on to everything */
+    }
+    say_hello();
+    uv_run(&process.loop, UV_RUN_DEFAULT);
+    gw_mailbox_free(&process.mailbox);
+    if (uv_loop_close(&process.loop) != 0)
+        gw_log(GW_LOG_ERROR, "main", "the main loop ended with open handles");
+    gw_listeners_close(&process.listeners);
+    gw_assembly_destroy(&process.assembly);
+    gw_peers_destroy(&process.server.peers);
+    free(process.workers);
+    gw_log(GW_LOG_INFO, "main", "stopped");
     return 0;
+}
+
+/* ---- the other commands ---- */
+
+static int print_page(struct gw_buffer *page)
+{
+    bool whole = !page->overflowed && fwrite(page->at, 1, page->length, stdout) == page->length && fflush(stdout) == 0;
+    gw_buffer_destroy(page);
+    return whole ? 0 : 1;
+}
+
+static int print_text(void (*print)(struct gw_buffer *page))
+{
+    struct gw_buffer page = gw_buffer_create(1024 * 1024);
+    print(&page);
+    return print_page(&page);
+}
+
+static int with_config(int argc, char **argv, enum gw_command command)
+{
+    struct gw_complaint complaint;
+    struct gw_buffer page = gw_buffer_create(1024 * 1024);
+    process.config = gw_load_config(argc, argv, environ, &complaint);
+    if (!process.config)
+        return complain(&complaint);
+    int result = 0;
+    if (command == GW_COMMAND_PRINT) {
+        gw_load_print_config(argc, argv, environ, &page);
+        result = print_page(&page);
+    } else if (command == GW_COMMAND_CHECK) {
+        printf("visara-gateway: the configuration is valid\n");
+    } else {
+        gw_log_setup(process.config->log_level, process.config->log_json);
+        result = run();
+    }
+    gw_config_drop(process.config);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    struct gw_complaint complaint;
+    enum gw_command command;
+    signal(SIGPIPE, SIG_IGN);
+    if (!gw_load_command(argc, argv, &command, &complaint))
+        return complain(&complaint);
+    if (command == GW_COMMAND_VERSION) {
+        printf("visara-gateway %s (%s, libuv %s, %s)\n", gw_version(), gw_version_compiler(), uv_version_string(),
+               curl_version());
+        return 0;
+    }
+    if (command == GW_COMMAND_HELP)
+        return print_text(gw_load_print_help);
+    if (command == GW_COMMAND_DOCS)
+        return print_text(gw_load_print_docs);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
+        fprintf(stderr, "visara-gateway: libcurl could not start\n");
+        return 1;
+    }
+    int result = with_config(argc, argv, command);
+    curl_global_cleanup();
+    return result;
 }

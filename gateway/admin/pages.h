@@ -1,4 +1,9 @@
-/* pages.h: what /gateway/health, /gateway/stats and /gateway/metrics say. They have never heard of connections. */
+/* pages.h: what /gateway/health, /gateway/stats and /gateway/metrics say. They have never heard of connections.
+ *
+ * Threads  Any worker's; nothing blocks.
+ * Failure  500 with a page that says so when memory is out or the buffer's bound is reached (metrics: an empty page);
+ *          never half a page. Health and stats take some 200 bytes a backend and policy and 1 KiB; metrics 16 KiB, and
+ *          5 KiB for each route, method and status class that had requests. */
 #ifndef GW_ADMIN_PAGES_H
 #define GW_ADMIN_PAGES_H
 
@@ -19,9 +24,15 @@ struct gw_admin { /* borrowed; any may be NULL but config and metrics */
     unsigned workers;
 };
 
-/* Each fills the page and returns the status. Any worker's thread; nothing blocks. JSON by cJSON. */
+/* Each fills the page and returns the status. */
+
+/* {"status":"ok|degraded|draining","redis":"disabled","backends":[…],"uptime":"15m30s","version":"0.1.0"}, a backend as
+ * {"url":…,"status":"up|down|unknown","requests":…,"failures":…,"in_flight":…,"since":…}, each url once. Degraded: a
+ * backend is down. 503 when draining, else 200. */
 int gw_admin_put_health(const struct gw_admin *admin, struct gw_buffer *page);
+/* Counts are of traffic: requests to /gateway/ are not among them. */
 int gw_admin_put_stats(const struct gw_admin *admin, uint64_t now_us, struct gw_buffer *page);
+/* text/plain; version=0.0.4 */
 int gw_admin_put_metrics(const struct gw_admin *admin, uint64_t now_us, struct gw_buffer *page);
 /* "2h15m30s", "15m30s", "30s", "3d4h15m30s" is written "76h15m30s". */
 void gw_admin_put_duration(uint64_t us, struct gw_buffer *page);

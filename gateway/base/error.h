@@ -27,6 +27,7 @@
     X(NOT_FOUND, "not_found", 404, false, "There is nothing at this path of the gateway.")                             \
     X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, false, "This path of the gateway answers GET and HEAD only.")     \
     X(LIMITED, "rate_limited", 429, false, "Too many requests.")                                                       \
+    X(NOT_STORED, "not_in_cache", 504, false, "Nothing stored can answer this (only-if-cached).")                      \
     /* the backend's */                                                                                                \
     X(RESOLVE, "upstream_name_unknown", 502, true, "The backend's name could not be resolved.")                        \
     X(CONNECT, "upstream_refused", 502, true, "The backend could not be reached.")                                     \

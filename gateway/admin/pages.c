@@ -1,0 +1,245 @@
+#include "admin/pages.h"
+
+#include <stdlib.h>
+#include "admin/json.h"
+#include "admin/words.h"
+#include "base/clock.h"
+#include "base/version.h"
+#include "telemetry/process.h"
+
+/* Text that fits a line, as a member. */
+enum { WORD_BYTES = 320 };
+
+static void put_word(struct gw_json *json, cJSON *parent, const char *name, const struct gw_buffer *word)
+{
+    gw_json_put_slice(json, parent, name, gw_buffer_slice(word));
+}
+
+static void put_percent(struct gw_json *json, cJSON *parent, const char *name, uint64_t part, uint64_t whole,
+                        const char *empty)
+{
+    char memory[WORD_BYTES];
+    struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
+    gw_words_put_percent(part, whole, empty, &word);
+    put_word(json, parent, name, &word);
+}
+
+static void put_uptime(struct gw_json *json, uint64_t us)
+{
+    char memory[WORD_BYTES];
+    struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
+    gw_admin_put_duration(us, &word);
+    put_word(json, json->root, "uptime", &word);
+}
+
+static const char *state_word(int state)
+{
+    return state == GW_BACKEND_UP ? "up" : state == GW_BACKEND_DOWN ? "down" : "unknown";
+}
+
+static int backend_state(struct gw_backend_record *record)
+{
+    return record ? atomic_load_explicit(&record->state, memory_order_relaxed) : GW_BACKEND_UNKNOWN;
+}
+
+static struct gw_backend_record *record_of(const struct gw_admin *admin, unsigned index)
+{
+    return admin->registry ? gw_registry_record(admin->registry, index) : NULL;
+}
+
+/* A url that several routes name is listed once. */
+static bool is_listed(const struct gw_admin *admin, unsigned index)
+{
+    return !admin->registry || gw_registry_is_first(admin->registry, index);
+}
+
+static void put_backend(struct gw_json *json, cJSON *array, struct gw_slice url, struct gw_backend_record *record)
+{
+    cJSON *object = gw_json_put_element(json, array);
+    gw_json_put_slice(json, object, "url", url);
+    gw_json_put_string(json, object, "status", state_word(backend_state(record)));
+    if (!record)
+        return;
+    gw_json_put_uint(json, object, "requests", atomic_load_explicit(&record->requests, memory_order_relaxed));
+    gw_json_put_uint(json, object, "failures", atomic_load_explicit(&record->failures, memory_order_relaxed));
+    gw_json_put_uint(json, object, "in_flight", atomic_load_explicit(&record->in_flight, memory_order_relaxed));
+    uint64_t change_us = atomic_load_explicit(&record->last_change_us, memory_order_relaxed);
+    if (change_us) {
+        char memory[WORD_BYTES];
+        struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
+        gw_words_put_time(change_us, &word);
+        put_word(json, object, "since", &word);
+    }
+}
+
+static void put_backends(struct gw_json *json, const struct gw_admin *admin)
+{
+    cJSON *array = gw_json_put_array(json, json->root, "backends");
+    for (unsigned i = 0; i < admin->config->backend_count; i++)
+        if (is_listed(admin, i))
+            put_backend(json, array, admin->config->backends[i]->url, record_of(admin, i));
+}
+
+static bool is_draining(const struct gw_admin *admin)
+{
+    return admin->draining && atomic_load_explicit(admin->draining, memory_order_relaxed);
+}
+
+static bool is_degraded(const struct gw_admin *admin)
+{
+    for (unsigned i = 0; i < admin->config->backend_count; i++)
+        if (backend_state(record_of(admin, i)) == GW_BACKEND_DOWN)
+            return true;
+    return false;
+}
+
+int gw_admin_put_health(const struct gw_admin *admin, struct gw_buffer *page)
+{
+    struct gw_metrics_totals totals;
+    gw_metrics_read_totals(admin->metrics, gw_clock_monotonic_us(), &totals);
+    bool draining = is_draining(admin);
+    struct gw_json json;
+    gw_json_init(&json);
+    gw_json_put_string(&json, json.root, "status", draining ? "draining" : is_degraded(admin) ? "degraded" : "ok");
+    gw_json_put_string(&json, json.root, "redis", "disabled");
+    put_backends(&json, admin);
+    put_uptime(&json, totals.uptime_us);
+    gw_json_put_string(&json, json.root, "version", gw_version());
+    return gw_json_finish(&json, draining ? 503 : 200, page);
+}
+
+static void put_rate_limit(struct gw_json *json, const struct gw_config *config)
+{
+    char memory[WORD_BYTES];
+    struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
+    if (config->limits_enabled && config->policy_count)
+        gw_words_put_rate(&config->policies[0], &word);
+    else
+        gw_buffer_put_literal(&word, "off");
+    put_word(json, json->root, "rate_limit", &word);
+}
+
+static void put_policies(struct gw_json *json, cJSON *limiter, const struct gw_config *config)
+{
+    cJSON *array = gw_json_put_array(json, limiter, "policies");
+    for (unsigned i = 0; config->limits_enabled && i < config->policy_count; i++) {
+        const struct gw_limit_policy *policy = &config->policies[i];
+        char memory[WORD_BYTES];
+        struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
+        gw_words_put_rate(policy, &word);
+        cJSON *object = gw_json_put_element(json, array);
+        gw_json_put_slice(json, object, "name", policy->name);
+        put_word(json, object, "rate", &word);
+        gw_json_put_uint(json, object, "burst", policy->burst);
+        gw_json_put_uint(json, object, "cost", policy->cost);
+        gw_json_put_bool(json, object, "shadow", policy->shadow);
+    }
+}
+
+static void put_limiter(struct gw_json *json, const struct gw_admin *admin, const struct gw_metrics_totals *totals)
+{
+    cJSON *limiter = gw_json_put_object(json, json->root, "limiter");
+    gw_json_put_uint(json, limiter, "allowed", totals->limit_allowed);
+    gw_json_put_uint(json, limiter, "refused", totals->limit_refused);
+    gw_json_put_uint(json, limiter, "clients", admin->limiter ? gw_limiter_clients(admin->limiter) : 0);
+    put_policies(json, limiter, admin->config);
+}
+
+static void put_cache(struct gw_json *json, const struct gw_admin *admin, const struct gw_metrics_totals *totals)
+{
+    struct gw_near_counts counts = { .entries = 0 };
+    if (admin->near)
+        gw_near_read_counts(admin->near, &counts);
+    cJSON *cache = gw_json_put_object(json, json->root, "cache");
+    gw_json_put_uint(json, cache, "hits", totals->hits);
+    gw_json_put_uint(json, cache, "misses", totals->misses);
+    put_percent(json, cache, "hit_rate", totals->hits, totals->hits + totals->misses, "0.00%");
+    gw_json_put_uint(json, cache, "entries", counts.entries);
+    gw_json_put_uint(json, cache, "bytes", counts.bytes);
+    gw_json_put_uint(json, cache, "max_bytes", admin->near ? admin->config->near_bytes : 0);
+    gw_json_put_uint(json, cache, "evictions", counts.evictions);
+    gw_json_put_uint(json, cache, "stores", counts.stores);
+    gw_json_put_uint(json, cache, "expired", counts.expired);
+}
+
+static void put_memory(struct gw_json *json)
+{
+    struct gw_process_facts facts;
+    gw_process_read(&facts);
+    cJSON *memory = gw_json_put_object(json, json->root, "memory");
+    gw_json_put_uint(json, memory, "alloc_bytes", facts.alloc_bytes);
+    gw_json_put_uint(json, memory, "resident_bytes", facts.resident_bytes);
+}
+
+int gw_admin_put_stats(const struct gw_admin *admin, uint64_t now_us, struct gw_buffer *page)
+{
+    const struct gw_config *config = admin->config;
+    struct gw_metrics_totals totals;
+    gw_metrics_read_totals(admin->metrics, now_us, &totals);
+    struct gw_json json;
+    gw_json_init(&json);
+    cJSON *root = json.root;
+    gw_json_put_string(&json, root, "version", gw_version());
+    gw_json_put_slice(&json, root, "backend", config->backend_count ? config->backends[0]->url : GW_NO_SLICE);
+    put_uptime(&json, totals.uptime_us);
+    gw_json_put_uint(&json, root, "uptime_seconds", totals.uptime_us / 1000000);
+    gw_json_put_uint(&json, root, "request_count", totals.requests);
+    gw_json_put_uint(&json, root, "error_count", totals.errors);
+    put_percent(&json, root, "success_rate", totals.success, totals.requests, "100.00%");
+    gw_json_put_bool(&json, root, "cache_enabled", config->cache_enabled);
+    put_rate_limit(&json, config);
+    gw_json_put_string(&json, root, "mode", "embedded");
+    gw_json_put_uint(&json, root, "workers", admin->workers);
+    gw_json_put_uint(&json, root, "connections", totals.connections_open);
+    gw_json_put_uint(&json, root, "in_flight", totals.in_flight);
+    gw_json_put_uint(&json, root, "bytes", totals.bytes);
+    put_cache(&json, admin, &totals);
+    put_limiter(&json, admin, &totals);
+    put_memory(&json);
+    put_backends(&json, admin);
+    return gw_json_finish(&json, 200, page);
+}
+
+/* Fills `backends`, room for all of the configuration; returns how many urls there are. */
+static unsigned read_backends(const struct gw_admin *admin, struct gw_metrics_backend *backends)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < admin->config->backend_count; i++) {
+        struct gw_backend_record *record = record_of(admin, i);
+        if (!record || !is_listed(admin, i))
+            continue;
+        int state = backend_state(record);
+        backends[count++] = (struct gw_metrics_backend) {
+            .url = admin->config->backends[i]->url,
+            .up = state == GW_BACKEND_UP     ? 1
+                  : state == GW_BACKEND_DOWN ? 0
+                                             : -1,
+            .requests = atomic_load_explicit(&record->requests, memory_order_relaxed),
+            .failures = atomic_load_explicit(&record->failures, memory_order_relaxed),
+        };
+    }
+    return count;
+}
+
+int gw_admin_put_metrics(const struct gw_admin *admin, uint64_t now_us, struct gw_buffer *page)
+{
+    struct gw_metrics_gauges gauges = { .cache_entries = 0 };
+    struct gw_near_counts counts = { .entries = 0 };
+    if (admin->near)
+        gw_near_read_counts(admin->near, &counts);
+    gauges.cache_entries = counts.entries;
+    gauges.cache_bytes = counts.bytes;
+    gauges.cache_evictions = counts.evictions;
+    gauges.limiter_clients = admin->limiter ? gw_limiter_clients(admin->limiter) : 0;
+    struct gw_metrics_backend *backends = calloc(admin->config->backend_count + 1u, sizeof(*backends));
+    if (backends)
+        gauges.backend_count = read_backends(admin, backends);
+    gauges.backends = backends;
+    size_t before = page->length;
+    gw_metrics_put(admin->metrics, &gauges, now_us, page);
+    free(backends);
+    if (!page->overflowed)
+        return 200;
+    page->length = before; /* half a page would be read as a whole one */
+    return 500;
+}

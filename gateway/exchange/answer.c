@@ -1,0 +1,171 @@
+#include "exchange/answer.h"
+
+#include "base/clock.h"
+#include "http/date.h"
+
+void gw_answer_choose_framing(struct gw_exchange *exchange, enum gw_framing framing, uint64_t length)
+{
+    bool bodiless = exchange->request.method == GW_METHOD_HEAD || exchange->status == 204 || exchange->status == 304 ||
+                    exchange->status < 200;
+    exchange->length = length;
+    if (bodiless) {
+        exchange->framing = GW_ANSWER_NO_BODY;
+    } else if (framing == GW_FRAMING_LENGTH || framing == GW_FRAMING_NONE) {
+        exchange->framing = GW_ANSWER_LENGTH;
+    } else if (exchange->request.version_minor >= 1) {
+        exchange->framing = GW_ANSWER_CHUNKED;
+    } else {
+        exchange->framing = GW_ANSWER_UNTIL_CLOSE;
+        exchange->keep_alive = false;
+    }
+}
+
+static void put_date(struct gw_desk *desk, struct gw_buffer *head)
+{
+    int64_t now_s = (int64_t)(gw_clock_wall_us() / 1000000);
+    if (now_s != desk->date_s) {
+        desk->date_s = now_s;
+        gw_date_print(desk->date_text, now_s);
+    }
+    gw_buffer_put_literal(head, "Date: ");
+    gw_buffer_put(head, desk->date_text, GW_DATE_BYTES);
+    gw_buffer_put_literal(head, "\r\n");
+}
+
+static void put_status_line(int status, struct gw_buffer *head)
+{
+    struct gw_slice reason = gw_status_reason(status);
+    gw_buffer_put_literal(head, "HTTP/1.1 ");
+    gw_buffer_put_uint(head, (uint64_t)status);
+    gw_buffer_put_literal(head, " ");
+    gw_buffer_put_slice(head, reason);
+    gw_buffer_put_literal(head, "\r\n");
+}
+
+static void put_framing(const struct gw_exchange *exchange, struct gw_buffer *head)
+{
+    /* RFC 9110 §8.6: none in 204; in a HEAD's answer or a 304 what the whole would have, where it is known. */
+    bool tells_length = exchange->framing == GW_ANSWER_LENGTH ||
+                        (exchange->framing == GW_ANSWER_NO_BODY && exchange->status >= 200 && exchange->status != 204 &&
+                         exchange->status != 304 && exchange->length != UINT64_MAX);
+    if (tells_length) {
+        gw_buffer_put_literal(head, "Content-Length: ");
+        gw_buffer_put_uint(head, exchange->length);
+        gw_buffer_put_literal(head, "\r\n");
+    } else if (exchange->framing == GW_ANSWER_CHUNKED) {
+        gw_buffer_put_literal(head, "Transfer-Encoding: chunked\r\n");
+    }
+    if (!exchange->keep_alive)
+        gw_buffer_put_literal(head, "Connection: close\r\n");
+    else if (exchange->request.version_minor == 0)
+        gw_buffer_put_literal(head, "Connection: keep-alive\r\n");
+}
+
+static void put_head(struct gw_exchange *exchange, struct gw_buffer *head)
+{
+    const struct gw_entry *entry = exchange->entry;
+    if (entry && exchange->head == &entry->head && exchange->status == entry->head.status) {
+        gw_buffer_put_slice(head, entry->head_text);
+    } else {
+        put_status_line(exchange->status, head);
+        if (exchange->head)
+            gw_head_put_fields(exchange->head, head);
+    }
+    if (exchange->content_type.length) {
+        gw_buffer_put_literal(head, "Content-Type: ");
+        gw_buffer_put_slice(head, exchange->content_type);
+        gw_buffer_put_literal(head, "\r\n");
+    }
+    if (!exchange->head || !gw_head_find(exchange->head, GW_FIELD_DATE))
+        put_date(exchange->desk, head);
+    put_framing(exchange, head);
+    if (exchange->head)
+        gw_buffer_put_literal(head, "Via: 1.1 visara-gateway\r\n");
+    gw_buffer_put_slice(head, gw_buffer_slice(&exchange->fields));
+    gw_buffer_put_literal(head, "X-Request-Id: ");
+    gw_buffer_put_slice(head, exchange->request_id);
+    gw_buffer_put_literal(head, "\r\n\r\n");
+}
+
+void gw_answer_drop(struct gw_exchange *exchange)
+{
+    for (unsigned i = 0; i < exchange->gathered_count; i++)
+        gw_block_drop(exchange->gathered[i].block);
+    exchange->gathered_count = exchange->chunk_count = 0;
+}
+
+void gw_answer_flush(struct gw_exchange *exchange)
+{
+    struct gw_piece pieces[1 + GW_COUNT(exchange->gathered)];
+    unsigned count = 0;
+    struct gw_buffer head = gw_buffer_over(exchange->desk->scratch, exchange->desk->scratch_bytes);
+    if (exchange->head_due) {
+        exchange->head_due = false;
+        put_head(exchange, &head);
+        pieces[count++] = (struct gw_piece) { gw_buffer_slice(&head), NULL };
+    }
+    for (unsigned i = 0; i < exchange->gathered_count; i++)
+        pieces[count++] = exchange->gathered[i];
+    if (count == 0)
+        return;
+    if (!exchange->downstream->table->write(exchange->downstream, pieces, count) && !exchange->slow) {
+        exchange->slow = true;
+        gw_fetch_pause(&exchange->reader);
+    }
+    gw_answer_drop(exchange);
+}
+
+static void gather(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block)
+{
+    exchange->gathered[exchange->gathered_count++] = (struct gw_piece) { bytes, gw_block_share(block) };
+}
+
+void gw_answer_add(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block)
+{
+    if (bytes.length == 0 || exchange->framing == GW_ANSWER_NO_BODY)
+        return;
+    exchange->body_sent += bytes.length;
+    if (exchange->gathered_count + 3 > GW_COUNT(exchange->gathered) ||
+        exchange->chunk_count == GW_COUNT(exchange->chunk_text))
+        gw_answer_flush(exchange);
+    if (exchange->framing == GW_ANSWER_CHUNKED) {
+        static const char digits[] = "0123456789abcdef";
+        char *line = exchange->chunk_text[exchange->chunk_count++];
+        size_t at = sizeof exchange->chunk_text[0];
+        line[--at] = '\n';
+        line[--at] = '\r';
+        for (size_t left = bytes.length; left; left >>= 4)
+            line[--at] = digits[left & 15];
+        gather(exchange, gw_slice_of(line + at, sizeof exchange->chunk_text[0] - at), NULL);
+    }
+    gather(exchange, bytes, block);
+    if (exchange->framing == GW_ANSWER_CHUNKED)
+        gather(exchange, GW_SLICE("\r\n"), NULL);
+    if (!block)
+        gw_answer_flush(exchange);
+}
+
+void gw_answer_end(struct gw_exchange *exchange)
+{
+    if (exchange->framing == GW_ANSWER_CHUNKED) {
+        if (exchange->gathered_count == GW_COUNT(exchange->gathered))
+            gw_answer_flush(exchange);
+        gather(exchange, GW_SLICE("0\r\n\r\n"), NULL);
+    }
+    exchange->complete = true;
+    gw_answer_flush(exchange);
+}
+
+void gw_answer_interim(struct gw_exchange *exchange, int status, const struct gw_head *head)
+{
+    struct gw_buffer text = gw_buffer_over(exchange->desk->scratch, exchange->desk->scratch_bytes);
+    if (exchange->request.version_minor == 0)
+        return; /* RFC 9110 §15.2: never to a 1.0 client */
+    put_status_line(status, &text);
+    if (head)
+        gw_head_put_fields(head, &text);
+    gw_buffer_put_literal(&text, "\r\n");
+    struct gw_piece piece = { gw_buffer_slice(&text), NULL };
+    if (!text.overflowed && !exchange->downstream->table->write(exchange->downstream, &piece, 1))
+        exchange->slow = true;
+}

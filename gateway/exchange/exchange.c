@@ -1,0 +1,762 @@
+#include "exchange/exchange.h"
+
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "exchange/answer.h"
+#include "exchange/forward.h"
+#include "exchange/route.h"
+
+enum { KEPT_FREE = 512, FIRST_ARENA_BYTES = 16 * 1024, ARENA_SLACK_BYTES = 64 * 1024, FIELDS_BYTES = 4096 };
+
+typedef void action(struct gw_exchange *exchange);
+static action start_fetch, wait, answer_here, record, decide_again, answer_fetched, give_back, decide;
+
+static const struct {
+    enum gw_exchange_state then;
+    action *by;
+} moves[GW_EXCHANGE_STATES][GW_EXCHANGE_EVENTS] = {
+#define MOVE(in, when, next, action) [GW_EXCHANGE_##in][GW_EXCHANGE_##when] = { GW_EXCHANGE_##next, action },
+    GW_EXCHANGE_MOVES(MOVE)
+#undef MOVE
+};
+
+const char *gw_exchange_state_name(enum gw_exchange_state state)
+{
+    static const char *const names[] = { "DONE", "DECIDING", "WAITING", "FETCHING", "ANSWERING", "RECORDING" };
+    return state < GW_COUNT(names) ? names[state] : "none";
+}
+
+enum gw_exchange_state gw_exchange_next(enum gw_exchange_state state, enum gw_exchange_event event)
+{
+    return moves[state][event].by ? moves[state][event].then : GW_EXCHANGE_STATES;
+}
+
+/* The one way to change state. The action is the last thing that happens here: it may end the exchange. */
+static void move(struct gw_exchange *exchange, enum gw_exchange_event event)
+{
+    enum gw_exchange_state before = exchange->state;
+    action *by = moves[before][event].by;
+    if (!by) {
+        gw_log(GW_LOG_ERROR, "exchange", "no move from %s by event %d", gw_exchange_state_name(before), (int)event);
+        return;
+    }
+    exchange->state = moves[before][event].then;
+    exchange->desk->in_state[before]--;
+    exchange->desk->in_state[exchange->state]++;
+    by(exchange);
+}
+
+/* ---- pool ---- */
+
+static void on_timer(struct gw_timer *timer);
+
+void gw_exchange_desk_init(struct gw_desk *desk)
+{
+    gw_list_init(&desk->free);
+    desk->free_count = 0;
+    desk->date_s = -1;
+    gw_random_init(&desk->random);
+}
+
+static void free_one(struct gw_desk *desk)
+{
+    struct gw_exchange *exchange = GW_CONTAINER(desk->free.previous, struct gw_exchange, link);
+    gw_list_remove(&exchange->link);
+    desk->free_count--;
+    gw_arena_free(&exchange->arena);
+    free(exchange);
+}
+
+void gw_exchange_desk_trim(struct gw_desk *desk)
+{
+    while (desk->free_count > KEPT_FREE)
+        free_one(desk);
+}
+
+void gw_exchange_desk_free(struct gw_desk *desk)
+{
+    while (desk->free_count)
+        free_one(desk);
+}
+
+static struct gw_exchange *create(struct gw_desk *desk)
+{
+    struct gw_exchange *exchange = calloc(1, sizeof *exchange);
+    if (!exchange)
+        return NULL;
+    exchange->desk = desk;
+    gw_arena_init(&exchange->arena, FIRST_ARENA_BYTES,
+                  2 * desk->config->max_header_bytes + desk->config->max_response_header_bytes + ARENA_SLACK_BYTES);
+    gw_list_init(&exchange->link);
+    gw_list_init(&exchange->reader.link);
+    gw_timer_init(&exchange->timer, on_timer);
+    return exchange;
+}
+
+static const struct gw_reader_events reader_events;
+
+/* What the last request left behind; the rest is written before it is read. */
+static void reset(struct gw_exchange *exchange)
+{
+    exchange->state = GW_EXCHANGE_DONE;
+    gw_head_init(&exchange->request);
+    exchange->body = GW_BODY_NONE;
+    exchange->on_admin_port = exchange->peer_is_trusted = false;
+    exchange->request_id = exchange->host = GW_NO_SLICE;
+    exchange->client_text_length = 0;
+    exchange->scheme = GW_SLICE("http");
+    exchange->route = NULL;
+    exchange->body_received = exchange->body_sent = 0;
+    exchange->questions = 0;
+    exchange->limit.verdict = GW_LIMIT_NONE;
+    exchange->limit.count = exchange->limit.shadow_refusals = 0;
+    exchange->limit.retry_after_ms = 0;
+    exchange->cache_asked = exchange->cache_hit_for_miss = exchange->fetch_alone = exchange->joined = false;
+    exchange->fetch_allowed = false;
+    exchange->cache = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT, .min_fresh = GW_DIRECTIVE_ABSENT };
+    exchange->entry = NULL;
+    exchange->waiter = NULL;
+    exchange->flight = NULL;
+    exchange->reader.events = &reader_events;
+    exchange->reader.fetch = NULL;
+    exchange->reader.backend = NULL;
+    exchange->reader.upstream_us = 0;
+    exchange->error = GW_ERROR_NONE;
+    exchange->status = 0;
+    exchange->head = NULL;
+    exchange->content_type = exchange->content = GW_NO_SLICE;
+    exchange->content_block = NULL;
+    exchange->fields.length = 0;
+    exchange->framing = GW_ANSWER_NO_BODY;
+    exchange->length = 0;
+    exchange->head_due = exchange->continue_told = false;
+    exchange->gathered_count = exchange->chunk_count = 0;
+    exchange->keep_alive = exchange->slow = exchange->complete = exchange->cut = false;
+    exchange->cache_label = GW_CACHE_LABEL_NONE;
+    exchange->age_s = 0;
+    exchange->is_admin = false;
+}
+
+struct gw_exchange *gw_exchange_take(struct gw_desk *desk, struct gw_downstream *downstream)
+{
+    struct gw_exchange *exchange;
+    if (desk->free_count) {
+        exchange = GW_CONTAINER(desk->free.next, struct gw_exchange, link);
+        gw_list_remove(&exchange->link);
+        desk->free_count--;
+    } else {
+        exchange = create(desk);
+        if (!exchange)
+            return NULL;
+    }
+    reset(exchange);
+    exchange->downstream = downstream;
+    exchange->config = desk->config;
+    exchange->began_at_us = gw_clock_monotonic_us();
+    exchange->began_wall_us = (int64_t)gw_clock_wall_us();
+    desk->in_state[GW_EXCHANGE_DONE]++;
+    return exchange;
+}
+
+void gw_exchange_put(struct gw_exchange *exchange)
+{
+    struct gw_desk *desk = exchange->desk;
+    desk->in_state[GW_EXCHANGE_DONE]--;
+    gw_arena_reset(&exchange->arena);
+    gw_list_push_front(&desk->free, &exchange->link);
+    desk->free_count++;
+}
+
+/* ---- beginning ---- */
+
+static bool prepare(struct gw_exchange *exchange)
+{
+    char *memory = gw_arena_take(&exchange->arena, FIELDS_BYTES);
+    exchange->fields = gw_buffer_over(memory, memory ? FIELDS_BYTES : 0);
+    gw_counter_add(&exchange->desk->shard->requests_in_flight, 1);
+    return memory != NULL;
+}
+
+void gw_exchange_begin(struct gw_exchange *exchange)
+{
+    const struct gw_head *request = &exchange->request;
+    bool has_body = request->framing == GW_FRAMING_CHUNKED ||
+                    (request->framing == GW_FRAMING_LENGTH && request->content_length);
+    exchange->body = has_body ? GW_BODY_HELD : GW_BODY_ENDED;
+    exchange->keep_alive = request->keep_alive;
+    if (!prepare(exchange))
+        exchange->error = GW_ERROR_OVERLOADED;
+    exchange->route = gw_route_pick(exchange->config, request);
+    move(exchange, GW_EXCHANGE_BEGUN);
+}
+
+void gw_exchange_refuse(struct gw_exchange *exchange, enum gw_error error)
+{
+    exchange->body = GW_BODY_DISCARDING;
+    exchange->error = error;
+    exchange->request.version_minor = 1;
+    prepare(exchange);
+    move(exchange, GW_EXCHANGE_BEGUN);
+}
+
+/* ---- deciding ---- */
+
+typedef enum gw_filter_result step(struct gw_exchange *exchange);
+
+static void go_on(struct gw_exchange *exchange);
+
+static void conclude(struct gw_exchange *exchange)
+{
+    for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++) {
+        if ((*filter)->on_answers && (*filter)->on_answers(exchange) == GW_FILTER_ANSWERED) {
+            move(exchange, GW_EXCHANGE_ANSWERED);
+            return;
+        }
+    }
+    for (const struct gw_filter *const *filter = exchange->desk->filters; *filter && !exchange->fetch_allowed;
+         filter++) {
+        if ((*filter)->before_fetch && (*filter)->before_fetch(exchange) == GW_FILTER_ANSWERED) {
+            move(exchange, GW_EXCHANGE_ANSWERED);
+            return;
+        }
+    }
+    exchange->fetch_allowed = true;
+    go_on(exchange);
+}
+
+static void decide(struct gw_exchange *exchange)
+{
+    for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++) {
+        enum gw_filter_result result = (*filter)->on_request ? (*filter)->on_request(exchange) : GW_FILTER_CONTINUE;
+        if (result == GW_FILTER_ANSWERED) {
+            move(exchange, GW_EXCHANGE_ANSWERED);
+            return;
+        }
+        if (result == GW_FILTER_ASKED)
+            exchange->questions++;
+    }
+    if (exchange->questions)
+        move(exchange, GW_EXCHANGE_SUSPENDED);
+    else
+        conclude(exchange);
+}
+
+static void decide_again(struct gw_exchange *exchange)
+{
+    gw_timer_stop(&exchange->timer);
+    conclude(exchange);
+}
+
+void gw_exchange_answered(struct gw_exchange *exchange)
+{
+    if (exchange->questions && --exchange->questions == 0 && exchange->state == GW_EXCHANGE_WAITING)
+        move(exchange, GW_EXCHANGE_RESUMED);
+}
+
+void gw_exchange_look_up(struct gw_exchange *exchange)
+{
+    struct gw_near *near = exchange->desk->near;
+    enum gw_near_result result = gw_near_get(near, &exchange->key, &exchange->cache, &exchange->request,
+                                             gw_clock_monotonic_us(), &exchange->entry);
+    exchange->cache_hit_for_miss = result == GW_NEAR_HIT_FOR_MISS;
+    exchange->epoch = gw_near_epoch(near, &exchange->key);
+}
+
+/* ---- flights ---- */
+
+static void on_landed(void *owner)
+{
+    struct gw_exchange *exchange = owner;
+    exchange->waiter = NULL;
+    gw_exchange_look_up(exchange);
+    move(exchange, GW_EXCHANGE_RESUMED);
+}
+
+/* A miss: who asks the backend? */
+static void go_on(struct gw_exchange *exchange)
+{
+    struct gw_desk *desk = exchange->desk;
+    if (!exchange->cache_asked || !exchange->cache.may_join || exchange->cache_hit_for_miss || exchange->fetch_alone) {
+        move(exchange, GW_EXCHANGE_PASSED);
+        return;
+    }
+    struct gw_flight_ask ask = { .key = &exchange->key,
+                                 .worker = desk->worker,
+                                 .mailbox = desk->mailbox,
+                                 .on_landed = on_landed,
+                                 .owner = exchange };
+    switch (gw_flight_enter(desk->fetcher->flights, &ask)) {
+    case GW_FLIGHT_LEAD:
+        exchange->flight = ask.flight;
+        break;
+    case GW_FLIGHT_LOCAL:
+        exchange->joined = gw_fetch_join(ask.fetch, &exchange->reader);
+        break;
+    case GW_FLIGHT_WAIT:
+        exchange->waiter = ask.waiter;
+        move(exchange, GW_EXCHANGE_SUSPENDED);
+        return;
+    case GW_FLIGHT_ALONE:
+        break;
+    }
+    move(exchange, GW_EXCHANGE_PASSED);
+}
+
+static void wait(struct gw_exchange *exchange)
+{
+    if (exchange->waiter)
+        gw_timer_start(exchange->desk->timers, &exchange->timer, exchange->config->flight_wait_ms);
+}
+
+static void on_timer(struct gw_timer *timer)
+{
+    struct gw_exchange *exchange = GW_CONTAINER(timer, struct gw_exchange, timer);
+    exchange->fetch_alone = true;
+    if (exchange->state == GW_EXCHANGE_WAITING) {
+        gw_flight_forget(exchange->desk->fetcher->flights, &exchange->waiter);
+        move(exchange, GW_EXCHANGE_RESUMED);
+    } else if (exchange->state == GW_EXCHANGE_FETCHING && exchange->joined) {
+        gw_fetch_leave(&exchange->reader);
+        move(exchange, GW_EXCHANGE_RELEASED);
+    }
+}
+
+/* ---- fetching ---- */
+
+static void land(struct gw_exchange *exchange)
+{
+    if (exchange->flight)
+        gw_flight_land(exchange->desk->fetcher->flights, &exchange->flight);
+}
+
+static void fail_fetch(struct gw_exchange *exchange, enum gw_error error)
+{
+    land(exchange);
+    gw_exchange_answer_error(exchange, error);
+    move(exchange, GW_EXCHANGE_ANSWERED);
+}
+
+static struct gw_cache_rules rules_of(const struct gw_exchange *exchange)
+{
+    const struct gw_config *config = exchange->config;
+    return (struct gw_cache_rules) {
+        .default_ttl_s = exchange->route->default_ttl_s,
+        .with_credentials = config->cache_with_credentials,
+        .credential_fields = config->credential_fields.items,
+        .credential_field_count = config->credential_fields.count,
+    };
+}
+
+static void begin_fetch(struct gw_exchange *exchange)
+{
+    struct gw_desk *desk = exchange->desk;
+    const struct gw_head *request = &exchange->request;
+    bool may_store = exchange->cache_asked && exchange->cache.may_store;
+    struct gw_buffer fields = gw_buffer_over(desk->scratch, desk->scratch_bytes);
+    gw_forward_put_fields(exchange, may_store && exchange->cache.may_join, &fields);
+    if (fields.overflowed) {
+        fail_fetch(exchange, GW_ERROR_HEAD_TOO_LARGE);
+        return;
+    }
+    struct gw_fetch_request ask = {
+        .config = exchange->config,
+        .route = exchange->route,
+        .method = request->method,
+        .method_text = request->method_text,
+        .path = request->path,
+        .query = request->query,
+        .host = request->authority,
+        .fields = gw_buffer_slice(&fields),
+        .has_body = request->framing != GW_FRAMING_NONE,
+        .is_chunked = request->framing == GW_FRAMING_CHUNKED,
+        .content_length = request->framing == GW_FRAMING_LENGTH ? request->content_length : 0,
+        .expects_continue = request->expects_continue && exchange->body == GW_BODY_HELD,
+        .may_store = may_store,
+    };
+    if (may_store) {
+        ask.head = request;
+        ask.cache = exchange->cache;
+        ask.rules = rules_of(exchange);
+        ask.key = exchange->key;
+        ask.epoch = exchange->epoch;
+        ask.flight = exchange->flight;
+    }
+    enum gw_error error = gw_fetch_begin(desk->fetcher, &ask, &exchange->reader);
+    if (error)
+        fail_fetch(exchange, error);
+    else
+        exchange->flight = NULL;
+}
+
+static void start_fetch(struct gw_exchange *exchange)
+{
+    gw_timer_stop(&exchange->timer);
+    if (!exchange->joined) {
+        begin_fetch(exchange);
+        return;
+    }
+    if (!exchange->fetch_alone) {
+        gw_timer_start(exchange->desk->timers, &exchange->timer, exchange->config->flight_wait_ms);
+        gw_fetch_resume(&exchange->reader);
+    } else { /* released from another's fetch */
+        exchange->joined = false;
+        begin_fetch(exchange);
+    }
+}
+
+static struct gw_exchange *exchange_from(struct gw_reader *reader)
+{
+    return GW_CONTAINER(reader, struct gw_exchange, reader);
+}
+
+static void on_reader_interim(struct gw_reader *reader, const struct gw_head *head)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    if (head->status == 100) {
+        if (!exchange->request.expects_continue || exchange->continue_told)
+            return;
+        exchange->continue_told = true;
+    }
+    gw_answer_interim(exchange, head->status, head);
+}
+
+static void on_reader_head(struct gw_reader *reader, const struct gw_head *head)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    exchange->head = head;
+    move(exchange, GW_EXCHANGE_HEAD);
+}
+
+static void on_reader_body(struct gw_reader *reader, struct gw_slice bytes, struct gw_block *block)
+{
+    gw_answer_add(exchange_from(reader), bytes, block);
+}
+
+static void on_reader_flush(struct gw_reader *reader)
+{
+    gw_answer_flush(exchange_from(reader));
+}
+
+static void finish_if_written(struct gw_exchange *exchange)
+{
+    if (exchange->complete && !exchange->slow)
+        move(exchange, GW_EXCHANGE_FINISHED);
+}
+
+static void on_reader_end(struct gw_reader *reader)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    gw_answer_end(exchange);
+    finish_if_written(exchange);
+}
+
+static void on_reader_fail(struct gw_reader *reader, enum gw_error error)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    exchange->error = error;
+    if (exchange->state == GW_EXCHANGE_FETCHING) {
+        fail_fetch(exchange, error);
+    } else if (exchange->head_due) { /* the head came with the failure: nothing is out yet */
+        gw_answer_drop(exchange);
+        exchange->head = NULL;
+        exchange->fields.length = 0;
+        exchange->body_sent = 0;
+        gw_exchange_answer_error(exchange, error);
+        answer_here(exchange);
+    } else {
+        exchange->cut = true;
+        move(exchange, GW_EXCHANGE_GONE);
+    }
+}
+
+static void on_reader_released(struct gw_reader *reader)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    exchange->fetch_alone = true;
+    move(exchange, GW_EXCHANGE_RELEASED);
+}
+
+static void on_reader_want_body(struct gw_reader *reader)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    if (exchange->body == GW_BODY_ENDED) {
+        gw_fetch_end_body(reader);
+    } else if (exchange->body == GW_BODY_HELD) {
+        if (exchange->request.expects_continue && !exchange->continue_told) {
+            exchange->continue_told = true;
+            gw_answer_interim(exchange, 100, NULL);
+        }
+        exchange->body = GW_BODY_FLOWING;
+        exchange->downstream->table->want_body(exchange->downstream);
+    }
+}
+
+static bool on_reader_may_reuse(struct gw_reader *reader, const struct gw_head *response,
+                                const struct gw_head *vary_values, const struct gw_cache_life *life)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    return gw_policy_may_reuse(&exchange->cache, &exchange->request, response, vary_values, life->age_s,
+                               life->freshness_s);
+}
+
+static const struct gw_reader_events reader_events = {
+    .on_interim = on_reader_interim,
+    .on_head = on_reader_head,
+    .on_body = on_reader_body,
+    .on_flush = on_reader_flush,
+    .on_end = on_reader_end,
+    .on_fail = on_reader_fail,
+    .on_released = on_reader_released,
+    .on_want_body = on_reader_want_body,
+    .may_reuse = on_reader_may_reuse,
+};
+
+/* ---- answering ---- */
+
+void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, struct gw_slice value)
+{
+    gw_buffer_put_slice(&exchange->fields, name);
+    gw_buffer_put_literal(&exchange->fields, ": ");
+    gw_buffer_put_slice(&exchange->fields, value);
+    gw_buffer_put_literal(&exchange->fields, "\r\n");
+}
+
+void gw_exchange_answer(struct gw_exchange *exchange, int status, struct gw_slice content_type, struct gw_slice content)
+{
+    exchange->status = status;
+    exchange->content_type = content_type;
+    exchange->content = content;
+}
+
+void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error)
+{
+    enum { PROBLEM_BYTES = 1024 };
+    char *memory = gw_arena_take(&exchange->arena, PROBLEM_BYTES);
+    struct gw_buffer page = gw_buffer_over(memory, memory ? PROBLEM_BYTES : 0);
+    int status = gw_error_status(error);
+    exchange->error = error;
+    gw_buffer_put_literal(&page, "{\"type\":\"about:blank\",\"title\":");
+    gw_buffer_put_json(&page, gw_status_reason(status));
+    gw_buffer_put_literal(&page, ",\"status\":");
+    gw_buffer_put_uint(&page, (uint64_t)status);
+    gw_buffer_put_literal(&page, ",\"error\":");
+    gw_buffer_put_json(&page, gw_slice_of_string(gw_error_name(error)));
+    gw_buffer_put_literal(&page, ",\"detail\":");
+    gw_buffer_put_json(&page, gw_slice_of_string(gw_error_sentence(error)));
+    gw_buffer_put_literal(&page, ",\"request_id\":");
+    gw_buffer_put_json(&page, exchange->request_id);
+    gw_buffer_put_literal(&page, "}\n");
+    gw_exchange_answer(exchange, status, GW_SLICE("application/problem+json"), gw_buffer_slice(&page));
+}
+
+/* A final answer ends what the request's body was doing: what still comes is thrown away, and the connection ends (a state per body, so
+ * that nobody takes the rest of a body for a request). */
+static void settle_body(struct gw_exchange *exchange)
+{
+    if (exchange->body == GW_BODY_HELD || exchange->body == GW_BODY_FLOWING || exchange->body == GW_BODY_DISCARDING) {
+        exchange->body = GW_BODY_DISCARDING;
+        exchange->keep_alive = false;
+    }
+}
+
+static void begin_answer(struct gw_exchange *exchange)
+{
+    gw_timer_stop(&exchange->timer);
+    if (atomic_load_explicit(exchange->desk->draining, memory_order_relaxed))
+        exchange->keep_alive = false;
+    for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++)
+        if ((*filter)->on_response)
+            (*filter)->on_response(exchange);
+    exchange->head_due = true;
+}
+
+/* Of a stored or arriving 200: has the client what it asks for? Then 304 and no body (RFC 9110 §13.2.2). */
+static bool is_not_modified(struct gw_exchange *exchange)
+{
+    return exchange->head && exchange->head->status == 200 &&
+           gw_policy_is_not_modified(&exchange->request, exchange->head, (int64_t)(gw_clock_wall_us() / 1000000));
+}
+
+/* Made here, or from the cache. */
+static void answer_here(struct gw_exchange *exchange)
+{
+    struct gw_entry *entry = exchange->entry;
+    struct gw_slice content = exchange->content;
+    struct gw_block *block = exchange->content_block;
+    settle_body(exchange);
+    if (entry) {
+        exchange->head = &entry->head;
+        exchange->status = is_not_modified(exchange) ? 304 : entry->head.status;
+        content = entry->body ? gw_slice_of(entry->body->bytes, entry->body_bytes) : GW_NO_SLICE;
+        block = entry->body;
+    }
+    gw_answer_choose_framing(exchange, GW_FRAMING_LENGTH, content.length);
+    begin_answer(exchange);
+    gw_answer_add(exchange, content, block);
+    gw_answer_end(exchange);
+    finish_if_written(exchange);
+}
+
+static void answer_fetched(struct gw_exchange *exchange)
+{
+    const struct gw_head *head = exchange->head;
+    if (gw_fetch_is_collecting(exchange->reader.fetch) && is_not_modified(exchange)) {
+        exchange->status = 304;
+        gw_answer_choose_framing(exchange, GW_FRAMING_NONE, UINT64_MAX);
+        begin_answer(exchange);
+        gw_answer_end(exchange);
+        exchange->head = NULL;
+        gw_fetch_leave(&exchange->reader);
+        finish_if_written(exchange);
+        return;
+    }
+    exchange->status = head->status;
+    if (exchange->body == GW_BODY_HELD || exchange->body == GW_BODY_FLOWING)
+        exchange->keep_alive = false;
+    gw_answer_choose_framing(exchange, head->framing, head->content_length);
+    begin_answer(exchange);
+}
+
+void gw_exchange_on_writable(struct gw_exchange *exchange)
+{
+    if (!exchange->slow)
+        return;
+    exchange->slow = false;
+    if (exchange->state != GW_EXCHANGE_ANSWERING)
+        return;
+    if (exchange->complete)
+        move(exchange, GW_EXCHANGE_FINISHED);
+    else
+        gw_fetch_resume(&exchange->reader);
+}
+
+/* ---- the request's body ---- */
+
+bool gw_exchange_on_body(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block)
+{
+    exchange->body_received += bytes.length;
+    if (exchange->body_received > exchange->config->max_body_bytes && exchange->body != GW_BODY_DISCARDING) {
+        gw_exchange_on_body_broken(exchange, GW_ERROR_BODY_TOO_LARGE);
+        return false;
+    }
+    if (exchange->body != GW_BODY_FLOWING)
+        return exchange->body == GW_BODY_DISCARDING;
+    bool more = gw_fetch_send_body(&exchange->reader, bytes, block);
+    if (!more)
+        exchange->body = GW_BODY_HELD;
+    return more;
+}
+
+void gw_exchange_on_body_end(struct gw_exchange *exchange)
+{
+    if (exchange->body == GW_BODY_FLOWING || exchange->body == GW_BODY_HELD)
+        gw_fetch_end_body(&exchange->reader);
+    exchange->body = GW_BODY_ENDED;
+}
+
+void gw_exchange_on_body_broken(struct gw_exchange *exchange, enum gw_error error)
+{
+    exchange->body = GW_BODY_DISCARDING;
+    if (exchange->state == GW_EXCHANGE_FETCHING) {
+        gw_fetch_leave(&exchange->reader);
+        fail_fetch(exchange, error);
+    } else if (exchange->state == GW_EXCHANGE_ANSWERING || exchange->state == GW_EXCHANGE_WAITING) {
+        gw_exchange_on_gone(exchange, error);
+    }
+}
+
+/* ---- the end ---- */
+
+void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error)
+{
+    exchange->error = error;
+    exchange->cut = true;
+    move(exchange, GW_EXCHANGE_GONE);
+}
+
+static enum gw_limit_label limit_label(const struct gw_exchange *exchange)
+{
+    switch (exchange->limit.verdict) {
+    case GW_LIMIT_ALLOWED:
+        return exchange->limit.shadow_refusals ? GW_LIMIT_LABEL_SHADOW_REFUSED : GW_LIMIT_LABEL_ALLOWED;
+    case GW_LIMIT_REFUSED:
+        return GW_LIMIT_LABEL_REFUSED;
+    case GW_LIMIT_UNKNOWN:
+        return GW_LIMIT_LABEL_UNKNOWN;
+    case GW_LIMIT_NONE:
+        break;
+    }
+    return GW_LIMIT_LABEL_NONE;
+}
+
+static uint64_t least_remaining(const struct gw_exchange *exchange)
+{
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < exchange->limit.count; i++)
+        if (exchange->limit.outcomes[i].remaining < least)
+            least = exchange->limit.outcomes[i].remaining;
+    return exchange->limit.count ? least : 0;
+}
+
+static void write_record(struct gw_exchange *exchange)
+{
+    const struct gw_head *request = &exchange->request;
+    struct gw_request_record record = {
+        .began_at_us = exchange->began_at_us,
+        .ended_at_us = gw_clock_monotonic_us(),
+        .began_wall_us = exchange->began_wall_us,
+        .request_id = exchange->request_id,
+        .client = gw_slice_of(exchange->client_text, exchange->client_text_length),
+        .method_text = request->method_text,
+        .target = request->target,
+        .version = request->version_minor ? GW_SLICE("HTTP/1.1") : GW_SLICE("HTTP/1.0"),
+        .user_agent = request->fields ? gw_head_value(request, GW_FIELD_USER_AGENT) : GW_NO_SLICE,
+        .route = exchange->route,
+        .method = request->method,
+        .status = exchange->status,
+        .bytes_received = exchange->body_received,
+        .bytes_sent = exchange->body_sent,
+        .cache = exchange->cache_label,
+        .limit = limit_label(exchange),
+        .limit_remaining = least_remaining(exchange),
+        .error = exchange->error,
+        .is_admin = exchange->is_admin,
+    };
+    if (exchange->reader.backend) {
+        record.has_upstream = true;
+        record.upstream = exchange->reader.backend->url;
+        record.upstream_us = exchange->reader.upstream_us;
+    }
+    gw_metrics_record(exchange->desk->shard, &record);
+    gw_access_log_add(exchange->desk->log, &record);
+}
+
+static void record(struct gw_exchange *exchange)
+{
+    gw_timer_stop(&exchange->timer);
+    gw_flight_forget(exchange->desk->fetcher->flights, &exchange->waiter);
+    land(exchange);
+    gw_fetch_leave(&exchange->reader);
+    gw_answer_drop(exchange);
+    for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++)
+        if ((*filter)->on_end)
+            (*filter)->on_end(exchange);
+    if (exchange->joined && exchange->error == GW_ERROR_NONE)
+        gw_counter_add(&exchange->desk->shard->cache_collapsed, 1);
+    write_record(exchange);
+    gw_counter_subtract(&exchange->desk->shard->requests_in_flight, 1);
+    gw_entry_drop(exchange->entry);
+    exchange->entry = NULL;
+    gw_block_drop(exchange->content_block);
+    exchange->content_block = NULL;
+    exchange->head = NULL;
+    move(exchange, GW_EXCHANGE_RECORDED);
+}
+
+static void give_back(struct gw_exchange *exchange)
+{
+    bool keep = exchange->keep_alive && (exchange->body == GW_BODY_NONE || exchange->body == GW_BODY_ENDED);
+    enum gw_downstream_end end = exchange->cut ? GW_DOWNSTREAM_CUT : keep ? GW_DOWNSTREAM_KEEP : GW_DOWNSTREAM_CLOSE;
+    exchange->downstream->table->done(exchange->downstream, end);
+}

@@ -1,0 +1,222 @@
+/* exchange.h: one request and its response: the state machine of the product.
+ *
+ *   request head complete
+ *          │
+ *          ▼     another worker fetches the same key, or questions are out
+ *      DECIDING ◄───────────────────────────► WAITING    What holds
+ *       │     │ all filters passed                         DECIDING   nothing sent, no upstream; the arena owns everything
+ *       │     ▼                                            WAITING    dropping the question (or the wait for a flight) is enough
+ *       │  FETCHING                                        FETCHING   reads one fetch, which retries by itself; nothing final sent
+ *       │     │                                            ANSWERING  the status is out: an error can only cut
+ *  answered   │ head from upstream, or 502/503/504         RECORDING  both bodies ended; no callback can arrive any more
+ *   here│     ▼                                            DONE       the connection may use it again
+ *       └► ANSWERING   client slow ⇒ upstream paused
+ *             │ last byte, or cut                          GONE (a side vanished, a deadline, the drain ended) leads from every
+ *             ▼                                            state before RECORDING to RECORDING.
+ *         RECORDING ──► DONE
+ *
+ * The request's body is a second, small table, since these states follow the response: NONE, HELD (the transport does not want it yet),
+ * FLOWING, DISCARDING (a final answer came first), ENDED.
+ *
+ * Threads  One worker's, for life.
+ * Memory   Everything lies in the exchange or its arena; fetch, entry and blocks are shared by count and dropped on recording. */
+#ifndef GW_EXCHANGE_EXCHANGE_H
+#define GW_EXCHANGE_EXCHANGE_H
+
+#include "base/address.h"
+#include "base/mailbox.h"
+#include "base/random.h"
+#include "cache/near.h"
+#include "config/config.h"
+#include "exchange/downstream.h"
+#include "exchange/filter.h"
+#include "fetch/fetch.h"
+#include "limit/limiter.h"
+#include "telemetry/access_log.h"
+
+/* clang-format off */
+#define GW_EXCHANGE_MOVES(X) \
+    /* in          when        then        by */ \
+    X(DECIDING,    PASSED,     FETCHING,   start_fetch) \
+    X(DECIDING,    SUSPENDED,  WAITING,    wait) \
+    X(DECIDING,    ANSWERED,   ANSWERING,  answer_here) \
+    X(DECIDING,    GONE,       RECORDING,  record) \
+    X(WAITING,     RESUMED,    DECIDING,   decide_again) \
+    X(WAITING,     GONE,       RECORDING,  record) \
+    X(FETCHING,    HEAD,       ANSWERING,  answer_fetched) \
+    X(FETCHING,    ANSWERED,   ANSWERING,  answer_here) \
+    X(FETCHING,    RELEASED,   FETCHING,   start_fetch) \
+    X(FETCHING,    GONE,       RECORDING,  record) \
+    X(ANSWERING,   FINISHED,   RECORDING,  record) \
+    X(ANSWERING,   GONE,       RECORDING,  record) \
+    X(RECORDING,   RECORDED,   DONE,       give_back) \
+    X(DONE,        BEGUN,      DECIDING,   decide)
+/* clang-format on */
+
+enum gw_exchange_state {
+    GW_EXCHANGE_DONE,
+    GW_EXCHANGE_DECIDING,
+    GW_EXCHANGE_WAITING,
+    GW_EXCHANGE_FETCHING,
+    GW_EXCHANGE_ANSWERING,
+    GW_EXCHANGE_RECORDING,
+    GW_EXCHANGE_STATES
+};
+
+enum gw_exchange_event {
+    GW_EXCHANGE_BEGUN,
+    GW_EXCHANGE_PASSED,
+    GW_EXCHANGE_SUSPENDED,
+    GW_EXCHANGE_RESUMED,
+    GW_EXCHANGE_ANSWERED,
+    GW_EXCHANGE_HEAD,
+    GW_EXCHANGE_RELEASED,
+    GW_EXCHANGE_FINISHED,
+    GW_EXCHANGE_GONE,
+    GW_EXCHANGE_RECORDED,
+    GW_EXCHANGE_EVENTS
+};
+
+enum gw_body_state { GW_BODY_NONE, GW_BODY_HELD, GW_BODY_FLOWING, GW_BODY_DISCARDING, GW_BODY_ENDED };
+
+/* How the response's body is framed for this client. */
+enum gw_answer_framing { GW_ANSWER_NO_BODY, GW_ANSWER_LENGTH, GW_ANSWER_CHUNKED, GW_ANSWER_UNTIL_CLOSE };
+
+struct gw_admin;
+
+/* What a worker lends to its exchanges. */
+struct gw_desk {
+    const struct gw_config *config;
+    const struct gw_filter *const *filters; /* ends with NULL */
+    struct gw_fetcher *fetcher;
+    struct gw_limiter *limiter;
+    struct gw_near *near; /* NULL: no cache */
+    struct gw_key_maker *keys;
+    struct gw_timers *timers;
+    struct gw_mailbox *mailbox;
+    struct gw_shard *shard;
+    struct gw_access_log_writer *log;
+    struct gw_admin *admin;
+    const atomic_bool *draining;
+    unsigned worker;
+
+    struct gw_random random;
+    char *scratch; /* for one head, between two events */
+    size_t scratch_bytes;
+    struct gw_list free;
+    unsigned free_count;
+    uint64_t in_state[GW_EXCHANGE_STATES];
+    int64_t date_s; /* of date_text */
+    char date_text[32];
+};
+
+struct gw_exchange {
+    struct gw_desk *desk;
+    struct gw_arena arena;
+    struct gw_list link;
+
+    enum gw_exchange_state state;
+    struct gw_downstream *downstream;
+    const struct gw_config *config;
+    struct gw_timer timer; /* the wait for a flight */
+
+    /* the request */
+    struct gw_head request;
+    enum gw_body_state body;
+    bool on_admin_port;
+    struct gw_address peer, client;
+    bool peer_is_trusted;
+    struct gw_slice request_id;
+    char request_id_text[33], client_text[GW_ADDRESS_TEXT_BYTES];
+    size_t client_text_length;
+    struct gw_slice scheme, host; /* as the backend is told: X-Forwarded-Proto, and Host or X-Forwarded-Host */
+    const struct gw_route *route;
+    uint64_t began_at_us;
+    int64_t began_wall_us;
+    uint64_t body_received;
+
+    /* questions and what they gave */
+    unsigned questions;
+    struct gw_limit_decision limit;
+    bool cache_asked, cache_hit_for_miss, fetch_alone, joined, fetch_allowed;
+    struct gw_cache_request cache;
+    struct gw_cache_key key;
+    uint64_t epoch;
+    struct gw_entry *entry; /* a hit; held */
+    struct gw_flight_waiter *waiter;
+    struct gw_flight *flight; /* to lead, until the fetch has taken it */
+
+    /* upstream */
+    struct gw_reader reader;
+
+    /* the response */
+    enum gw_error error;
+    int status;
+    const struct gw_head *head;     /* of the backend's answer or the entry; NULL: made here */
+    struct gw_slice content_type;   /* made here */
+    struct gw_slice content;        /* made here */
+    struct gw_block *content_block; /* behind it, held; NULL: in the arena, or static */
+    struct gw_buffer fields;        /* "Name: value\r\n"… that filters added */
+    enum gw_answer_framing framing;
+    uint64_t length;
+    bool head_due;                /* not written yet */
+    bool continue_told;           /* 100 went out */
+    struct gw_piece gathered[12]; /* written together; each keeps its block */
+    unsigned gathered_count;
+    char chunk_text[6][20]; /* chunk-size lines among them */
+    unsigned chunk_count;
+    bool keep_alive;
+    bool slow;     /* the client has not taken all that was written */
+    bool complete; /* every byte has been handed to the connection */
+    bool cut;
+    enum gw_cache_label cache_label;
+    uint64_t age_s;
+    uint64_t body_sent;
+    const struct gw_backend *backend;
+    uint64_t upstream_us;
+    bool is_admin;
+};
+
+/* The desk's pool. */
+void gw_exchange_desk_init(struct gw_desk *desk);
+void gw_exchange_desk_free(struct gw_desk *desk);
+/* Once a loop turn: frees what the pool has too many of. */
+void gw_exchange_desk_trim(struct gw_desk *desk);
+/* For a connection whose next request begins to arrive; the parser fills exchange->request in exchange->arena. NULL without memory. */
+struct gw_exchange *gw_exchange_take(struct gw_desk *desk, struct gw_downstream *downstream) GW_MUST_CHECK;
+/* After done, or before gw_exchange_begin. */
+void gw_exchange_put(struct gw_exchange *exchange);
+
+/* The request's head is complete and valid. May end the exchange before it returns. */
+void gw_exchange_begin(struct gw_exchange *exchange);
+/* No request can be read here: answer the error and close. May end the exchange before it returns. */
+void gw_exchange_refuse(struct gw_exchange *exchange, enum gw_error error);
+/* A piece of the request's body. False: no more until want_body. */
+bool gw_exchange_on_body(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block);
+void gw_exchange_on_body_end(struct gw_exchange *exchange);
+/* The body cannot be read to its end (malformed, late, too large): the error is answered if no status is out, else the exchange is cut. */
+void gw_exchange_on_body_broken(struct gw_exchange *exchange, enum gw_error error);
+void gw_exchange_on_writable(struct gw_exchange *exchange);
+/* The client vanished, or the drain's time is over. Ends the exchange before it returns. */
+void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error);
+
+/* ---- for filters ---- */
+
+/* The answer is made here; content is borrowed until the exchange ends (static, or in the arena). Made from on_request, on_answers or before_fetch, which
+ * then return GW_FILTER_ANSWERED. */
+void gw_exchange_answer(struct gw_exchange *exchange, int status, struct gw_slice content_type,
+                        struct gw_slice content);
+/* The same as problem+json (RFC 9457) for an error; sets exchange->error. */
+void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error);
+/* Adds a field to the response. */
+void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, struct gw_slice value);
+/* A question that on_request put is answered. */
+void gw_exchange_answered(struct gw_exchange *exchange);
+/* The cache is (or, after a wait, is again) asked: fills entry, or cache_hit_for_miss. */
+void gw_exchange_look_up(struct gw_exchange *exchange);
+
+const char *gw_exchange_state_name(enum gw_exchange_state state);
+/* Next state by the table, or GW_EXCHANGE_STATES if there is no row. */
+enum gw_exchange_state gw_exchange_next(enum gw_exchange_state state, enum gw_exchange_event event);
+
+#endif

@@ -1,0 +1,77 @@
+#include "exchange/forward.h"
+
+#define VIA_NAME "visara-gateway"
+
+static bool is_written_elsewhere(enum gw_field_name id)
+{
+    return id == GW_FIELD_HOST || id == GW_FIELD_CONTENT_LENGTH || id == GW_FIELD_EXPECT ||
+           id == GW_FIELD_X_REQUEST_ID || id == GW_FIELD_X_FORWARDED_FOR || id == GW_FIELD_X_FORWARDED_PROTO ||
+           id == GW_FIELD_X_FORWARDED_HOST;
+}
+
+static bool is_conditional(enum gw_field_name id)
+{
+    return id == GW_FIELD_IF_NONE_MATCH || id == GW_FIELD_IF_MODIFIED_SINCE || id == GW_FIELD_IF_RANGE;
+}
+
+static void put_field(struct gw_buffer *buffer, struct gw_slice name, struct gw_slice value)
+{
+    gw_buffer_put_slice(buffer, name);
+    gw_buffer_put_literal(buffer, ": ");
+    gw_buffer_put_slice(buffer, value);
+    gw_buffer_put_literal(buffer, "\r\n");
+}
+
+/* X-Forwarded-For: what a trusted peer said, then the peer; otherwise the peer alone. */
+static void put_forwarded_for(const struct gw_exchange *exchange, struct gw_buffer *buffer)
+{
+    char peer[GW_ADDRESS_TEXT_BYTES];
+    size_t length = gw_address_print(&exchange->peer, peer);
+    gw_buffer_put_literal(buffer, "X-Forwarded-For: ");
+    if (exchange->peer_is_trusted) {
+        const struct gw_field *field = gw_head_find(&exchange->request, GW_FIELD_X_FORWARDED_FOR);
+        for (; field; field = gw_head_find_next(&exchange->request, field)) {
+            gw_buffer_put_slice(buffer, field->value);
+            gw_buffer_put_literal(buffer, ", ");
+        }
+    }
+    gw_buffer_put(buffer, peer, length);
+    gw_buffer_put_literal(buffer, "\r\n");
+}
+
+/* RFC 7239 §4: for=, proto=, host= of this hop; a trusted peer's own elements stay before it as a field of their own. */
+static void put_forwarded(const struct gw_exchange *exchange, struct gw_buffer *buffer)
+{
+    char peer[GW_ADDRESS_TEXT_BYTES];
+    size_t length = gw_address_print(&exchange->peer, peer);
+    bool ipv4 = gw_address_is_ipv4(&exchange->peer);
+    gw_buffer_put_string(buffer, ipv4 ? "Forwarded: for=" : "Forwarded: for=\"[");
+    gw_buffer_put(buffer, peer, length);
+    gw_buffer_put_string(buffer, ipv4 ? ";proto=" : "]\";proto=");
+    gw_buffer_put_slice(buffer, exchange->scheme);
+    if (exchange->host.length) {
+        gw_buffer_put_literal(buffer, ";host=\"");
+        gw_buffer_put_slice(buffer, exchange->host);
+        gw_buffer_put_literal(buffer, "\"");
+    }
+    gw_buffer_put_literal(buffer, "\r\n");
+}
+
+void gw_forward_put_fields(const struct gw_exchange *exchange, bool full, struct gw_buffer *buffer)
+{
+    const struct gw_head *request = &exchange->request;
+    for (unsigned i = 0; i < request->count; i++) {
+        const struct gw_field *field = &request->fields[i];
+        if (field->dropped || is_written_elsewhere(field->id) || (full && is_conditional(field->id)))
+            continue;
+        put_field(buffer, field->name, field->value);
+    }
+    put_forwarded_for(exchange, buffer);
+    put_field(buffer, GW_SLICE("X-Forwarded-Proto"), exchange->scheme);
+    if (exchange->host.length)
+        put_field(buffer, GW_SLICE("X-Forwarded-Host"), exchange->host);
+    if (exchange->config->forwarded)
+        put_forwarded(exchange, buffer);
+    put_field(buffer, GW_SLICE("X-Request-Id"), exchange->request_id);
+    gw_buffer_put_string(buffer, request->version_minor ? "Via: 1.1 " VIA_NAME "\r\n" : "Via: 1.0 " VIA_NAME "\r\n");
+}

@@ -1,0 +1,131 @@
+#include "fetch/ask.h"
+
+#include "base/clock.h"
+
+static const struct gw_backend *next_backend(struct gw_fetch *fetch)
+{
+    const struct gw_route *route = fetch->route;
+    return &route->backends[fetch->fetcher->turn++ % route->backend_count];
+}
+
+/* "Host: …\r\n" in front of the fields. */
+static struct gw_slice fields_with_host(struct gw_fetch *fetch, const struct gw_backend *backend)
+{
+    struct gw_slice host = fetch->config->preserve_host && fetch->host.length ? fetch->host : backend->authority;
+    char *at = fetch->host_room - (host.length + 8);
+    memcpy(at, "Host: ", 6);
+    memcpy(at + 6, host.at, host.length);
+    memcpy(at + 6 + host.length, "\r\n", 2);
+    return gw_slice_of(at, host.length + 8 + fetch->fields.length);
+}
+
+static struct gw_slice target_for(struct gw_fetch *fetch, const struct gw_backend *backend)
+{
+    if (backend->base_path.length == 0 || gw_slice_equal(fetch->path_and_query, GW_SLICE("*")))
+        return fetch->path_and_query;
+    size_t length = backend->base_path.length + fetch->path_and_query.length;
+    char *at = gw_arena_take(&fetch->arena, length);
+    if (!at)
+        return GW_NO_SLICE;
+    memcpy(at, backend->base_path.at, backend->base_path.length);
+    memcpy(at + backend->base_path.length, fetch->path_and_query.at, fetch->path_and_query.length);
+    return gw_slice_of(at, length);
+}
+
+static enum gw_error attempt(struct gw_fetch *fetch, const struct gw_backend *backend, bool fresh)
+{
+    struct gw_call *call = &fetch->call;
+    bool by_curl = fetch->config->transport == GW_TRANSPORT_CURL ||
+                   (fetch->config->transport == GW_TRANSPORT_AUTO && backend->is_tls);
+    call->backend = backend;
+    call->target = target_for(fetch, backend);
+    if (!call->target.at)
+        return GW_ERROR_OVERLOADED;
+    call->fields = fields_with_host(fetch, backend);
+    call->fresh = fresh;
+    call->was_reused = call->was_sent = call->was_answered = false;
+    call->began_at_us = call->head_at_us = 0;
+    fetch->transport = fetch->fetcher->transports[by_curl ? 1 : 0];
+    fetch->asked_at_s = (int64_t)(gw_clock_wall_us() / 1000000);
+    enum gw_error error = gw_transport_begin(fetch->transport, call);
+    fetch->call_runs = error == GW_ERROR_NONE;
+    if (fetch->call_runs) {
+        struct gw_backend_record *record = gw_registry_record(fetch->fetcher->registry, backend->index);
+        atomic_fetch_add_explicit(&record->in_flight, 1, memory_order_relaxed);
+    }
+    return error;
+}
+
+void gw_ask_ended(struct gw_fetch *fetch)
+{
+    struct gw_backend_record *record = gw_registry_record(fetch->fetcher->registry, fetch->call.backend->index);
+    atomic_fetch_sub_explicit(&record->in_flight, 1, memory_order_relaxed);
+    fetch->call_runs = false;
+}
+
+void gw_ask_cancel(struct gw_fetch *fetch)
+{
+    if (!fetch->call_runs)
+        return;
+    gw_transport_cancel(fetch->transport, &fetch->call);
+    gw_ask_ended(fetch);
+}
+
+bool gw_ask_copy(struct gw_fetch *fetch, const struct gw_fetch_request *request)
+{
+    size_t longest_host = request->host.length;
+    for (unsigned i = 0; i < request->route->backend_count; i++)
+        if (request->route->backends[i].authority.length > longest_host)
+            longest_host = request->route->backends[i].authority.length;
+    size_t query = request->query.at ? request->query.length + 1 : 0, room = longest_host + 8;
+    size_t size = request->path.length + query + request->method_text.length + request->host.length + room +
+                  request->fields.length;
+    char *at = gw_arena_take(&fetch->arena, size);
+    if (!at)
+        return false;
+    struct gw_buffer text = gw_buffer_over(at, size);
+    gw_buffer_put_slice(&text, request->path);
+    if (request->query.at) {
+        gw_buffer_put_char(&text, '?');
+        gw_buffer_put_slice(&text, request->query);
+    }
+    fetch->path_and_query = gw_buffer_slice(&text);
+    fetch->call.method_text = gw_slice_of(at + text.length, request->method_text.length);
+    gw_buffer_put_slice(&text, request->method_text);
+    fetch->host = gw_slice_of(at + text.length, request->host.length);
+    gw_buffer_put_slice(&text, request->host);
+    fetch->host_room = at + text.length + room;
+    text.length += room;
+    fetch->fields = gw_slice_of(fetch->host_room, request->fields.length);
+    gw_buffer_put_slice(&text, request->fields);
+    return !request->may_store || gw_head_copy(&fetch->request_head, request->head, &fetch->arena);
+}
+
+enum gw_error gw_ask_begin(struct gw_fetch *fetch)
+{
+    return attempt(fetch, next_backend(fetch), false);
+}
+
+bool gw_ask_again(struct gw_fetch *fetch, enum gw_error error)
+{
+    const struct gw_call *call = &fetch->call;
+    bool idempotent = gw_method_is_idempotent(fetch->method);
+    if (fetch->head || fetch->body_begun || call->was_answered || !gw_error_may_retry(error))
+        return false;
+    if (call->was_sent && !idempotent)
+        return false;
+    if (gw_list_is_empty(&fetch->readers) && !fetch->flight)
+        return false;
+    const struct gw_backend *backend = call->backend;
+    bool dead_kept = call->was_reused && error == GW_ERROR_RESET && !fetch->was_refreshed;
+    if (dead_kept)
+        fetch->was_refreshed = true;
+    else if (fetch->attempts_left == 0)
+        return false;
+    else {
+        fetch->attempts_left--;
+        backend = next_backend(fetch);
+    }
+    gw_counter_add(&fetch->fetcher->shard->upstream_retries, 1);
+    return attempt(fetch, backend, dead_kept) == GW_ERROR_NONE;
+}

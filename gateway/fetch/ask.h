@@ -1,0 +1,18 @@
+/* ask.h: the sending half of a fetch: to which backend, with which bytes, and whether again. For fetch.c. */
+#ifndef GW_FETCH_ASK_H
+#define GW_FETCH_ASK_H
+
+#include "fetch/state.h"
+
+/* Copies what the request says into the fetch's arena. False when it is full. */
+bool gw_ask_copy(struct gw_fetch *fetch, const struct gw_fetch_request *request) GW_MUST_CHECK;
+/* The first attempt. GW_ERROR_NONE: the call runs. */
+enum gw_error gw_ask_begin(struct gw_fetch *fetch) GW_MUST_CHECK;
+/* After a failed attempt: may the same request be sent again (RFC 9110 §9.2.2), and was it? */
+bool gw_ask_again(struct gw_fetch *fetch, enum gw_error error) GW_MUST_CHECK;
+/* The call is over. */
+void gw_ask_ended(struct gw_fetch *fetch);
+/* Ends the call if it runs. */
+void gw_ask_cancel(struct gw_fetch *fetch);
+
+#endif

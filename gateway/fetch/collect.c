@@ -1,0 +1,144 @@
+#include "fetch/collect.h"
+
+#include "base/clock.h"
+#include "cache/vary.h"
+#include "http/date.h"
+
+enum { FIRST_BODY_BYTES = 16 * 1024 };
+
+/* Where the backend tells none (RFC 9110 §6.6.1): ages are counted from it. */
+static void add_date(struct gw_fetch *fetch, struct gw_head *head)
+{
+    char *text = gw_arena_take(&fetch->arena, GW_DATE_BYTES);
+    if (!text)
+        return;
+    gw_date_print(text, (int64_t)(gw_clock_wall_us() / 1000000));
+    if (!gw_head_add(head, &fetch->arena, GW_SLICE("Date"), gw_slice_of(text, GW_DATE_BYTES)))
+        return;
+}
+
+void gw_collect_drop_own_fields(struct gw_fetch *fetch, struct gw_head *head)
+{
+    static const enum gw_field_name always[] = { GW_FIELD_X_CACHE, GW_FIELD_X_CACHE_AGE, GW_FIELD_X_REQUEST_ID };
+    static const enum gw_field_name limits[] = { GW_FIELD_X_RATELIMIT_LIMIT, GW_FIELD_X_RATELIMIT_REMAINING,
+                                                 GW_FIELD_X_RATELIMIT_RESET };
+    static const enum gw_field_name cors[] = {
+        GW_FIELD_ACCESS_CONTROL_ALLOW_ORIGIN,   GW_FIELD_ACCESS_CONTROL_ALLOW_CREDENTIALS,
+        GW_FIELD_ACCESS_CONTROL_ALLOW_HEADERS,  GW_FIELD_ACCESS_CONTROL_ALLOW_METHODS,
+        GW_FIELD_ACCESS_CONTROL_EXPOSE_HEADERS, GW_FIELD_ACCESS_CONTROL_MAX_AGE,
+    };
+    gw_head_drop_hop_by_hop(head);
+    for (unsigned i = 0; i < GW_COUNT(always); i++)
+        gw_head_drop(head, always[i]);
+    for (unsigned i = 0; fetch->config->limits_enabled && fetch->config->limit_x_fields && i < GW_COUNT(limits); i++)
+        gw_head_drop(head, limits[i]);
+    for (unsigned i = 0; fetch->config->cors_enabled && i < GW_COUNT(cors); i++)
+        gw_head_drop(head, cors[i]);
+    if (fetch->may_store && !gw_head_find(head, GW_FIELD_DATE))
+        add_date(fetch, head);
+}
+
+/* Server-sent events are a conversation with one client. */
+static bool is_endless(const struct gw_head *head)
+{
+    static const struct gw_slice events = { "text/event-stream", 17 };
+    struct gw_slice type = gw_head_value(head, GW_FIELD_CONTENT_TYPE);
+    return type.length >= events.length && gw_slice_equal_nocase(gw_slice_of(type.at, events.length), events);
+}
+
+enum gw_cache_refusal gw_collect_begin(struct gw_fetch *fetch)
+{
+    const struct gw_head *head = fetch->head;
+    size_t most = fetch->config->max_object_bytes;
+    if (!fetch->may_store)
+        return GW_CACHE_REQUEST_FORBIDS;
+    enum gw_cache_refusal refusal = gw_policy_may_store(&fetch->cache, &fetch->request_head, head, &fetch->rules,
+                                                        fetch->asked_at_s, (int64_t)(gw_clock_wall_us() / 1000000),
+                                                        &fetch->life);
+    if (refusal != GW_CACHE_STORABLE)
+        return refusal;
+    if (is_endless(head))
+        return GW_CACHE_TOO_LARGE;
+    if (!gw_vary_select(&fetch->selection, &fetch->arena, &fetch->request_head, head))
+        return GW_CACHE_TOO_LARGE;
+    fetch->length_known = head->framing != GW_FRAMING_CHUNKED && head->framing != GW_FRAMING_UNTIL_CLOSE;
+    size_t length = head->framing == GW_FRAMING_LENGTH ? (size_t)head->content_length : 0;
+    if (head->framing == GW_FRAMING_LENGTH && head->content_length > most)
+        return GW_CACHE_TOO_LARGE;
+    size_t first = fetch->length_known ? length : most < FIRST_BODY_BYTES ? most : FIRST_BODY_BYTES;
+    if (fetch->fetcher->collecting_bytes + first > fetch->fetcher->collecting_bound)
+        return GW_CACHE_TOO_LARGE;
+    if (first) {
+        fetch->body = gw_block_create(first);
+        if (!fetch->body)
+            return GW_CACHE_TOO_LARGE;
+    }
+    fetch->reserved_bytes = first;
+    fetch->fetcher->collecting_bytes += first;
+    return GW_CACHE_STORABLE;
+}
+
+/* Room for `more` bytes of a body whose length is not known. */
+static bool grow_body(struct gw_fetch *fetch, size_t more)
+{
+    size_t needed = fetch->body_bytes + more, capacity = fetch->body ? fetch->body->capacity : FIRST_BODY_BYTES;
+    if (fetch->body && needed <= capacity)
+        return true;
+    while (capacity < needed)
+        capacity *= 2;
+    struct gw_block *larger = gw_block_create(capacity);
+    if (!larger)
+        return false;
+    if (fetch->body_bytes)
+        memcpy(larger->bytes, fetch->body->bytes, fetch->body_bytes);
+    gw_block_drop(fetch->body);
+    fetch->body = larger;
+    fetch->fetcher->collecting_bytes += capacity - fetch->reserved_bytes;
+    fetch->reserved_bytes = capacity;
+    return true;
+}
+
+bool gw_collect_append(struct gw_fetch *fetch, struct gw_slice bytes)
+{
+    if (!grow_body(fetch, bytes.length))
+        return false;
+    memcpy(fetch->body->bytes + fetch->body_bytes, bytes.at, bytes.length);
+    fetch->body_bytes += bytes.length;
+    return true;
+}
+
+bool gw_collect_fits(const struct gw_fetch *fetch)
+{
+    return fetch->length_known || (fetch->body_bytes <= fetch->config->max_object_bytes &&
+                                   fetch->fetcher->collecting_bytes <= fetch->fetcher->collecting_bound);
+}
+
+void gw_collect_store(struct gw_fetch *fetch)
+{
+    struct gw_block *body = fetch->body;
+    uint64_t now_us = gw_clock_monotonic_us();
+    if (body && body->capacity > fetch->body_bytes) { /* what lives long is of its exact size */
+        body = fetch->body_bytes ? gw_block_create(fetch->body_bytes) : NULL;
+        if (body)
+            memcpy(body->bytes, fetch->body->bytes, fetch->body_bytes);
+    } else {
+        gw_block_share(body);
+    }
+    struct gw_entry *entry = !body && fetch->body_bytes
+                                 ? NULL
+                                 : gw_entry_create(&fetch->key, &fetch->request_head, fetch->head, body,
+                                                   fetch->body_bytes, &fetch->life, now_us);
+    if (entry && gw_near_put(fetch->fetcher->near, entry, fetch->epoch))
+        gw_counter_add(&fetch->fetcher->shard->cache_stored, 1);
+    gw_entry_drop(entry);
+    gw_block_drop(body);
+}
+
+void gw_collect_release(struct gw_fetch *fetch)
+{
+    fetch->fetcher->collecting_bytes -= fetch->reserved_bytes;
+    fetch->reserved_bytes = 0;
+    gw_block_drop(fetch->body);
+    fetch->body = NULL;
+    fetch->body_bytes = 0;
+}

@@ -1,0 +1,120 @@
+/* fetch.h: one request to a backend: one writer, 0…n readers. An exchange is a reader, never its owner.
+ *
+ * Shape    A fetch asks a backend by a call (upstream/transport.h), tries again where that is safe, and tells its readers. It lives in its
+ *          own arena: nothing in it points into an exchange.
+ *          Passing: one reader and no buffer; the reader's pace is the upstream's. When the reader leaves, the fetch ends.
+ *          Collecting: the answer may be stored; it is read at the upstream's speed into one block, bounded by cache.max_object_bytes, and each reader
+ *          follows with a cursor. Readers may leave; the fetch goes on and stores.
+ * Sharing  A fetch that leads a flight can be joined until its head came. With the head every reader but the first is asked may_reuse and is
+ *          released on no. Where the length is known to fit all stream along; of an unknown length only the first streams, the others get head
+ *          and body at the end. An answer that may not be stored is the first reader's alone: the others are released, the key is marked
+ *          hit-for-miss.
+ * Retries  Only before a final head, only while nothing of a body was sent: a dead kept connection once on a fresh one (idempotent methods), else up to
+ *          backend.retries on the next backend (any method if nothing can have reached the backend).
+ * Order    on_interim* → on_head → on_body* → on_end, or on_fail or on_released before on_end, after which the fetch has forgotten the reader. No event
+ *          runs before gw_fetch_begin or gw_fetch_join has returned, none after gw_fetch_leave. An event may leave.
+ * Threads  One worker's. */
+#ifndef GW_FETCH_FETCH_H
+#define GW_FETCH_FETCH_H
+
+#include "base/list.h"
+#include "cache/near.h"
+#include "fetch/flight.h"
+#include "upstream/registry.h"
+#include "upstream/transport.h"
+
+struct gw_fetch;
+struct gw_reader;
+
+struct gw_reader_events {
+    void (*on_interim)(struct gw_reader *reader, const struct gw_head *head);
+    /* The final head, hop-by-hop fields dropped; it lives as long as the reader reads, and may be shared: do not change it. */
+    void (*on_head)(struct gw_reader *reader, const struct gw_head *head);
+    /* Valid during the call unless the block is shared; block may be NULL. */
+    void (*on_body)(struct gw_reader *reader, struct gw_slice bytes, struct gw_block *block);
+    /* What came in one read was told: write what was gathered. */
+    void (*on_flush)(struct gw_reader *reader);
+    void (*on_end)(struct gw_reader *reader);
+    void (*on_fail)(struct gw_reader *reader, enum gw_error error);
+    /* This answer is not for this reader; nothing of it was told. */
+    void (*on_released)(struct gw_reader *reader);
+    /* The request's body may go on (only the first reader has one). */
+    void (*on_want_body)(struct gw_reader *reader);
+    /* May this answer, arriving for somebody else's request, serve this reader? */
+    bool (*may_reuse)(struct gw_reader *reader, const struct gw_head *response, const struct gw_head *vary_values,
+                      const struct gw_cache_life *life);
+};
+
+struct gw_reader { /* lies in the exchange */
+    const struct gw_reader_events *events;
+
+    struct gw_fetch *fetch; /* NULL: reads nothing */
+    struct gw_list link;
+    size_t cursor; /* bytes of a collected body that were told */
+    bool is_first; /* this is the answer to its own request */
+    bool head_told, paused;
+    /* told with on_head, on_fail and on_released, where is_first */
+    const struct gw_backend *backend; /* asked last */
+    uint64_t upstream_us;             /* from asking to the head; 0: no head */
+};
+
+struct gw_fetcher {                     /* one worker's; filled by the worker */
+    struct gw_transport *transports[2]; /* by gw_transport_kind - 1: h1, curl */
+    struct gw_registry *registry;
+    struct gw_near *near; /* NULL: nothing is stored */
+    struct gw_flights *flights;
+    struct gw_shard *shard;
+
+    struct gw_list free; /* fetches to be used again */
+    struct gw_list busy;
+    unsigned free_count;
+    unsigned turn;           /* round robin over a route's backends */
+    size_t collecting_bytes; /* in all fetches that collect */
+    size_t collecting_bound; /* then they pass instead */
+};
+
+struct gw_fetch_request {           /* borrowed for the call; the fetch copies what it needs */
+    const struct gw_config *config; /* outlives the fetch */
+    const struct gw_route *route;
+    enum gw_method method;
+    struct gw_slice method_text;
+    struct gw_slice path, query; /* query.at == NULL: none; path "*": OPTIONS * */
+    struct gw_slice host;        /* for backend.preserve_host */
+    struct gw_slice fields;      /* "Name: value\r\n"…, as the backend gets them, without Host and framing */
+    bool has_body, is_chunked, expects_continue;
+    uint64_t content_length;
+
+    bool may_store;                /* then the rest is set, too */
+    const struct gw_head *head;    /* the request's, for Vary */
+    struct gw_cache_request cache; /* what it allows */
+    struct gw_cache_rules rules;
+    struct gw_cache_key key;
+    uint64_t epoch;
+    struct gw_flight *flight; /* taken (landed by the fetch) when gw_fetch_begin succeeds; NULL: not shared */
+};
+
+void gw_fetcher_init(struct gw_fetcher *fetcher);
+/* Every fetch must have ended. */
+void gw_fetcher_free(struct gw_fetcher *fetcher);
+/* Ends all fetches that have no reader (those that only store): for the end of a drain. */
+void gw_fetcher_cancel_unread(struct gw_fetcher *fetcher);
+
+/* GW_ERROR_NONE: events will come. Otherwise nothing happened, and the flight is still the caller's. */
+enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_request *request,
+                             struct gw_reader *reader);
+/* False: too late to join; fetch alone. A joined reader begins paused: gw_fetch_resume starts it. */
+bool gw_fetch_join(struct gw_fetch *fetch, struct gw_reader *reader);
+/* NULL fetch is allowed. */
+void gw_fetch_leave(struct gw_reader *reader);
+/* Stops on_body within one block. */
+void gw_fetch_pause(struct gw_reader *reader);
+/* Events may run before it returns. */
+void gw_fetch_resume(struct gw_reader *reader);
+/* As gw_transport_send and gw_transport_end_body; by the first reader, after on_want_body. */
+bool gw_fetch_send_body(struct gw_reader *reader, struct gw_slice bytes, struct gw_block *block);
+void gw_fetch_end_body(struct gw_reader *reader);
+
+/* Will it be stored, as far as is known? */
+bool gw_fetch_is_collecting(const struct gw_fetch *fetch);
+
+#endif

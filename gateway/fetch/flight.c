@@ -1,0 +1,187 @@
+#include "fetch/flight.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/random.h"
+
+enum { STRIPES = 32, SLOTS = 64 };
+
+struct gw_flight {
+    struct gw_cache_key key;
+    unsigned worker;
+    struct stripe *stripe;
+
+    struct gw_list link; /* in the stripe's slot */
+    struct gw_list waiters;
+    void *fetch; /* the leader's; touched by its worker only, under the lock */
+};
+
+struct gw_flight_waiter {
+    struct gw_mailbox *mailbox;
+    struct stripe *stripe;
+    void (*on_landed)(void *owner);
+
+    struct gw_letter letter;
+    struct gw_list link; /* in its flight; alone once the letter is under way */
+    bool is_posted;      /* under the stripe's lock */
+    void *owner;         /* of its own worker only; NULL: forgotten */
+};
+
+struct stripe {
+    uv_mutex_t lock;
+    struct gw_list slots[SLOTS];
+};
+
+struct gw_flights {
+    uint64_t seed;
+    struct stripe stripes[STRIPES];
+};
+
+struct gw_flights *gw_flights_create(void)
+{
+    struct gw_flights *flights = calloc(1, sizeof *flights);
+    if (!flights)
+        return NULL;
+    flights->seed = gw_random_seed();
+    for (unsigned i = 0; i < STRIPES; i++) {
+        if (uv_mutex_init(&flights->stripes[i].lock)) {
+            while (i--)
+                uv_mutex_destroy(&flights->stripes[i].lock);
+            free(flights);
+            return NULL;
+        }
+        for (unsigned slot = 0; slot < SLOTS; slot++)
+            gw_list_init(&flights->stripes[i].slots[slot]);
+    }
+    return flights;
+}
+
+void gw_flights_destroy(struct gw_flights **flights)
+{
+    if (!*flights)
+        return;
+    for (unsigned i = 0; i < STRIPES; i++)
+        uv_mutex_destroy(&(*flights)->stripes[i].lock);
+    free(*flights);
+    *flights = NULL;
+}
+
+static struct gw_flight *find(struct gw_list *slot, const struct gw_cache_key *key)
+{
+    gw_list_each(link, slot)
+    {
+        struct gw_flight *flight = GW_CONTAINER(link, struct gw_flight, link);
+        if (memcmp(&flight->key, key, sizeof *key) == 0)
+            return flight;
+    }
+    return NULL;
+}
+
+static enum gw_flight_role lead(struct gw_flight_ask *ask, struct stripe *stripe, struct gw_list *slot)
+{
+    struct gw_flight *flight = calloc(1, sizeof *flight);
+    if (!flight)
+        return GW_FLIGHT_ALONE;
+    flight->key = *ask->key;
+    flight->worker = ask->worker;
+    flight->stripe = stripe;
+    gw_list_init(&flight->waiters);
+    gw_list_push_back(slot, &flight->link);
+    ask->flight = flight;
+    return GW_FLIGHT_LEAD;
+}
+
+/* On the waiter's own worker. */
+static void on_letter(struct gw_letter *letter)
+{
+    struct gw_flight_waiter *waiter = GW_CONTAINER(letter, struct gw_flight_waiter, letter);
+    void *owner = waiter->owner;
+    void (*on_landed)(void *) = waiter->on_landed;
+    free(waiter);
+    if (owner)
+        on_landed(owner);
+}
+
+static enum gw_flight_role wait_for(struct gw_flight_ask *ask, struct gw_flight *flight)
+{
+    struct gw_flight_waiter *waiter = calloc(1, sizeof *waiter);
+    if (!waiter)
+        return GW_FLIGHT_ALONE;
+    waiter->mailbox = ask->mailbox;
+    waiter->stripe = flight->stripe;
+    waiter->on_landed = ask->on_landed;
+    waiter->owner = ask->owner;
+    waiter->letter.deliver = on_letter;
+    gw_list_push_back(&flight->waiters, &waiter->link);
+    ask->waiter = waiter;
+    return GW_FLIGHT_WAIT;
+}
+
+enum gw_flight_role gw_flight_enter(struct gw_flights *flights, struct gw_flight_ask *ask)
+{
+    uint64_t hash = gw_hash(ask->key, sizeof *ask->key, flights->seed);
+    struct stripe *stripe = &flights->stripes[hash % STRIPES];
+    struct gw_list *slot = &stripe->slots[hash / STRIPES % SLOTS];
+    enum gw_flight_role role;
+    uv_mutex_lock(&stripe->lock);
+    struct gw_flight *flight = find(slot, ask->key);
+    if (!flight) {
+        role = lead(ask, stripe, slot);
+    } else if (flight->worker != ask->worker) {
+        role = wait_for(ask, flight);
+    } else {
+        ask->fetch = flight->fetch;
+        role = flight->fetch ? GW_FLIGHT_LOCAL : GW_FLIGHT_ALONE;
+    }
+    uv_mutex_unlock(&stripe->lock);
+    return role;
+}
+
+void gw_flight_set_fetch(struct gw_flights *flights, struct gw_flight *flight, void *fetch)
+{
+    (void)flights;
+    uv_mutex_lock(&flight->stripe->lock);
+    flight->fetch = fetch;
+    uv_mutex_unlock(&flight->stripe->lock);
+}
+
+void gw_flight_land(struct gw_flights *flights, struct gw_flight **taken)
+{
+    struct gw_flight *flight = *taken;
+    struct stripe *stripe = flight->stripe;
+    (void)flights;
+    *taken = NULL;
+    uv_mutex_lock(&stripe->lock);
+    gw_list_remove(&flight->link);
+    /* Posting under the lock: a waiter that is being forgotten sees itself either linked or posted, never in between. */
+    while (!gw_list_is_empty(&flight->waiters)) {
+        struct gw_flight_waiter *waiter = GW_CONTAINER(flight->waiters.next, struct gw_flight_waiter, link);
+        gw_list_remove(&waiter->link);
+        waiter->is_posted = true;
+        gw_mailbox_post(waiter->mailbox, &waiter->letter);
+    }
+    uv_mutex_unlock(&stripe->lock);
+    free(flight);
+}
+
+void gw_flight_forget(struct gw_flights *flights, struct gw_flight_waiter **taken)
+{
+    struct gw_flight_waiter *waiter = *taken;
+    (void)flights;
+    *taken = NULL;
+    if (!waiter)
+        return;
+    struct stripe *stripe = waiter->stripe;
+    uv_mutex_lock(&stripe->lock);
+    bool is_posted = waiter->is_posted;
+    if (!is_posted)
+        gw_list_remove(&waiter->link);
+    uv_mutex_unlock(&stripe->lock);
+    if (is_posted)
+        waiter->owner = NULL; /* the letter is on its way to this very thread; it frees the waiter */
+    else
+        free(waiter);
+}

@@ -1,0 +1,48 @@
+/* flight.h: who fetches a key, and who waits for it: one table for all workers of the process.
+ *
+ * Problem  A hundred clients ask for the same cold key at once; the backend must be asked once.
+ * Shape    A flight is a key with its leader's worker and those who wait on other workers. Readers of the leader's own worker join its fetch
+ *          directly (fetch.h). A flight lands when its answer is stored or given up; those who waited then look again.
+ * Threads  Lock-striped. A waiter's callback runs on its own worker, by its mailbox.
+ * Bounds   A flight lives no longer than its fetch; a waiter no longer than its exchange, or the one letter under way to it. */
+#ifndef GW_FETCH_FLIGHT_H
+#define GW_FETCH_FLIGHT_H
+
+#include "base/mailbox.h"
+#include "cache/key.h"
+
+struct gw_flights;
+struct gw_flight;
+struct gw_flight_waiter;
+
+enum gw_flight_role {
+    GW_FLIGHT_LEAD,  /* *flight is yours: fetch, then land it */
+    GW_FLIGHT_LOCAL, /* its fetch runs on this worker: *fetch */
+    GW_FLIGHT_WAIT,  /* its fetch runs on another worker: on_landed will run, once, unless forgotten before */
+    GW_FLIGHT_ALONE, /* no memory to share: fetch alone */
+};
+
+struct gw_flight_ask {
+    const struct gw_cache_key *key;
+    unsigned worker;
+    struct gw_mailbox *mailbox; /* of this worker */
+    void (*on_landed)(void *owner);
+    void *owner;
+
+    struct gw_flight *flight;        /* LEAD */
+    void *fetch;                     /* LOCAL */
+    struct gw_flight_waiter *waiter; /* WAIT */
+};
+
+struct gw_flights *gw_flights_create(void) GW_MUST_CHECK; /* NULL when memory is out */
+/* No flight may be under way. */
+void gw_flights_destroy(struct gw_flights **flights);
+enum gw_flight_role gw_flight_enter(struct gw_flights *flights, struct gw_flight_ask *ask);
+/* By the leader, before the loop turns: what readers of its worker join; NULL: they wait no longer (they get ALONE). */
+void gw_flight_set_fetch(struct gw_flights *flights, struct gw_flight *flight, void *fetch);
+/* By the leader: takes the flight out and wakes who waits. Takes *flight and leaves NULL. */
+void gw_flight_land(struct gw_flights *flights, struct gw_flight **flight);
+/* By the waiter's worker: on_landed will not run. Takes *waiter and leaves NULL. NULL is allowed. */
+void gw_flight_forget(struct gw_flights *flights, struct gw_flight_waiter **waiter);
+
+#endif

@@ -1,0 +1,654 @@
+#include "server/connection.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "http/parser.h"
+
+enum {
+    CARRY_BYTES = GW_BLOCK_BYTES,
+    LINGER_MS = 2000,
+    LINGER_BYTES = 1024 * 1024,
+    DRAIN_SILENCE_MS = 1000,
+    WRITE_PIECES = 16,
+    SHED_MARGIN = 256, /* connections over the bound that still hear why */
+};
+
+enum phase {
+    IDLE,      /* between requests */
+    HEAD,      /* a request begins to arrive */
+    RUNNING,   /* an exchange runs */
+    LINGERING, /* half-closed: what comes is thrown away */
+    CLOSING,   /* uv_close was called */
+};
+
+struct gw_connection {
+    struct gw_downstream downstream;
+    struct gw_worker *worker;
+    struct gw_address peer;
+    bool on_admin_port, is_counted; /* in server.peers */
+
+    uv_tcp_t tcp;
+    struct gw_list link;
+    enum phase phase;
+    bool in_parse, is_reading, is_broken, body_wanted, close_when_written;
+    unsigned requests;
+    struct gw_exchange *exchange;
+    struct gw_parser parser;
+    struct gw_chain carry, out;
+    size_t writing, write_queue; /* bytes of `out` with libuv; how many of them were left when last looked at */
+    union {
+        uv_write_t write;
+        uv_shutdown_t shutdown; /* only when nothing is being written */
+    } request;
+    struct gw_timer timer;
+    uint64_t deadline_ms; /* UINT64_MAX: none; the timer may run earlier */
+    size_t lingered;
+};
+
+static void process(struct gw_connection *connection);
+
+static struct gw_connection *connection_from(struct gw_downstream *downstream)
+{
+    return GW_CONTAINER(downstream, struct gw_connection, downstream);
+}
+
+/* ---- time ---- */
+
+/* A running timer is not moved later with every request: it looks at the deadline when it fires. */
+static void set_deadline(struct gw_connection *connection, uint64_t after_ms)
+{
+    uint64_t before = connection->deadline_ms;
+    connection->deadline_ms = uv_now(&connection->worker->loop) + after_ms;
+    if (!gw_timer_is_running(&connection->timer) || connection->deadline_ms < before)
+        gw_timer_start(&connection->worker->timers, &connection->timer, after_ms);
+}
+
+static void clear_deadline(struct gw_connection *connection)
+{
+    if (connection->phase == RUNNING && connection->out.length)
+        set_deadline(connection, connection->worker->config->write_timeout_ms);
+    else if (connection->phase == RUNNING && connection->body_wanted)
+        set_deadline(connection, connection->worker->config->body_timeout_ms);
+    else
+        connection->deadline_ms = UINT64_MAX;
+}
+
+/* ---- the end ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct gw_connection *connection = handle->data;
+    struct gw_worker *worker = connection->worker;
+    gw_chain_free(&connection->carry);
+    gw_chain_free(&connection->out);
+    gw_list_remove(&connection->link);
+    free(connection);
+    gw_worker_on_connection_closed(worker);
+}
+
+static void forget(struct gw_connection *connection)
+{
+    struct gw_worker *worker = connection->worker;
+    connection->phase = CLOSING;
+    gw_timer_stop(&connection->timer);
+    if (connection->exchange)
+        gw_exchange_put(connection->exchange);
+    connection->exchange = NULL;
+    atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
+    gw_counter_subtract(&worker->shard->connections_open, 1);
+    if (connection->is_counted)
+        gw_peers_leave(worker->server->peers, &connection->peer);
+}
+
+static void close_connection(struct gw_connection *connection)
+{
+    if (connection->phase == CLOSING)
+        return;
+    if (connection->phase == IDLE)
+        gw_counter_subtract(&connection->worker->shard->connections_idle, 1);
+    forget(connection);
+    uv_close((uv_handle_t *)&connection->tcp, on_closed);
+}
+
+/* So that the client sees an answer that is not whole (RFC 9112 §8). */
+static void cut_connection(struct gw_connection *connection)
+{
+    if (connection->phase == CLOSING)
+        return;
+    forget(connection);
+    if (uv_tcp_close_reset(&connection->tcp, on_closed) != 0)
+        uv_close((uv_handle_t *)&connection->tcp, on_closed); /* a shutdown is under way: what was to be said is said */
+}
+
+static void on_shutdown(uv_shutdown_t *request, int status)
+{
+    (void)request;
+    (void)status;
+}
+
+static void read_on(struct gw_connection *connection);
+
+static void linger(struct gw_connection *connection)
+{
+    connection->phase = LINGERING;
+    connection->lingered = 0;
+    gw_chain_free(&connection->carry);
+    if (uv_shutdown(&connection->request.shutdown, (uv_stream_t *)&connection->tcp, on_shutdown) != 0) {
+        close_connection(connection);
+        return;
+    }
+    set_deadline(connection, LINGER_MS);
+    read_on(connection);
+}
+
+/* ---- writing ---- */
+
+static void on_written(uv_write_t *request, int status);
+
+static void write_out(struct gw_connection *connection)
+{
+    uv_buf_t buffers[WRITE_PIECES];
+    unsigned count = connection->out.count < WRITE_PIECES ? connection->out.count : WRITE_PIECES;
+    connection->writing = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct gw_slice bytes = gw_chain_at(&connection->out, i)->bytes;
+        union {
+            const char *borrowed;
+            char *base;
+        } text = { .borrowed = bytes.at }; /* libuv takes char *, and writes nothing there */
+        buffers[i] = uv_buf_init(text.base, (unsigned)bytes.length);
+        connection->writing += bytes.length;
+    }
+    connection->write_queue = connection->writing;
+    if (uv_write(&connection->request.write, (uv_stream_t *)&connection->tcp, buffers, count, on_written) != 0) {
+        connection->writing = 0;
+        connection->is_broken = true;
+        gw_timer_start(&connection->worker->timers, &connection->timer, 0);
+    }
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct gw_connection *connection = request->handle->data;
+    if (connection->phase == CLOSING)
+        return;
+    gw_chain_consume(&connection->out, connection->writing);
+    connection->writing = 0;
+    if (status < 0) {
+        connection->is_broken = true;
+        gw_timer_start(&connection->worker->timers, &connection->timer, 0);
+        return;
+    }
+    if (connection->out.length) {
+        write_out(connection);
+    } else if (connection->close_when_written) {
+        linger(connection);
+    } else {
+        clear_deadline(connection);
+        if (connection->exchange)
+            gw_exchange_on_writable(connection->exchange);
+    }
+}
+
+/* Keeps what did not go. */
+static bool keep(struct gw_connection *connection, const struct gw_piece *pieces, unsigned count, size_t sent)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct gw_slice bytes = pieces[i].bytes;
+        size_t skipped = sent < bytes.length ? sent : bytes.length;
+        sent -= skipped;
+        if (!gw_chain_push(&connection->out, gw_slice_of(bytes.at + skipped, bytes.length - skipped), pieces[i].block))
+            return false;
+    }
+    return true;
+}
+
+static ssize_t try_write(struct gw_connection *connection, const struct gw_piece *pieces, unsigned count)
+{
+    uv_buf_t buffers[WRITE_PIECES];
+    for (unsigned i = 0; i < count; i++) {
+        union {
+            const char *borrowed;
+            char *base;
+        } text = { .borrowed = pieces[i].bytes.at };
+        buffers[i] = uv_buf_init(text.base, (unsigned)pieces[i].bytes.length);
+    }
+    return uv_try_write((uv_stream_t *)&connection->tcp, buffers, count);
+}
+
+static bool write_pieces(struct gw_downstream *downstream, const struct gw_piece *pieces, unsigned count)
+{
+    struct gw_connection *connection = connection_from(downstream);
+    size_t total = 0, sent = 0;
+    for (unsigned i = 0; i < count; i++)
+        total += pieces[i].bytes.length;
+    gw_counter_add(&connection->worker->shard->bytes_sent, total);
+    if (connection->is_broken)
+        return false;
+    if (connection->out.length == 0 && count <= WRITE_PIECES) {
+        ssize_t result = try_write(connection, pieces, count);
+        if (result < 0 && result != UV_EAGAIN)
+            connection->is_broken = true;
+        sent = result > 0 ? (size_t)result : 0;
+    }
+    if (sent == total)
+        return true;
+    bool was_empty = connection->out.length == 0;
+    connection->is_broken = connection->is_broken || !keep(connection, pieces, count, sent);
+    if (connection->is_broken)
+        gw_timer_start(&connection->worker->timers, &connection->timer, 0); /* its end comes from the loop */
+    else if (was_empty)
+        write_out(connection);
+    if (!connection->is_broken)
+        set_deadline(connection, connection->worker->config->write_timeout_ms);
+    return false;
+}
+
+/* ---- reading ---- */
+
+static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    struct gw_connection *connection = handle->data;
+    char *at = NULL;
+    size_t room = gw_block_pool_room(&connection->worker->blocks, &at);
+    (void)suggested;
+    *buffer = uv_buf_init(at, (unsigned)room);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer);
+
+static void read_on(struct gw_connection *connection)
+{
+    if (connection->is_reading || connection->phase == CLOSING)
+        return;
+    connection->is_reading = uv_read_start((uv_stream_t *)&connection->tcp, on_room, on_read) == 0;
+    if (!connection->is_reading) {
+        connection->is_broken = true;
+        gw_timer_start(&connection->worker->timers, &connection->timer, 0);
+    }
+}
+
+static void stop_reading(struct gw_connection *connection)
+{
+    if (connection->is_reading)
+        uv_read_stop((uv_stream_t *)&connection->tcp);
+    connection->is_reading = false;
+}
+
+/* The first byte of a request. */
+static bool begin_request(struct gw_connection *connection)
+{
+    struct gw_exchange *exchange = gw_exchange_take(&connection->worker->desk, &connection->downstream);
+    if (!exchange) {
+        close_connection(connection);
+        return false;
+    }
+    exchange->peer = connection->peer;
+    exchange->on_admin_port = connection->on_admin_port;
+    connection->exchange = exchange;
+    if (connection->phase == IDLE)
+        gw_counter_subtract(&connection->worker->shard->connections_idle, 1);
+    connection->phase = HEAD;
+    gw_parser_begin(&connection->parser, &exchange->request, &exchange->arena, GW_METHOD_OTHER);
+    return true;
+}
+
+static void on_head(struct gw_connection *connection, struct gw_slice *input)
+{
+    struct gw_exchange *exchange = connection->exchange;
+    unsigned most = connection->worker->config->max_requests_per_connection;
+    struct gw_slice body;
+    connection->phase = RUNNING;
+    connection->body_wanted = false;
+    connection->deadline_ms = UINT64_MAX;
+    connection->requests++;
+    if (most && connection->requests >= most)
+        exchange->request.keep_alive = false;
+    bool has_body = exchange->request.framing == GW_FRAMING_CHUNKED ||
+                    (exchange->request.framing == GW_FRAMING_LENGTH && exchange->request.content_length);
+    if (!has_body && gw_parser_next(&connection->parser, input, &body) != GW_PARSER_END)
+        gw_exchange_refuse(exchange, GW_ERROR_MALFORMED);
+    else
+        gw_exchange_begin(exchange);
+}
+
+static void on_failure(struct gw_connection *connection)
+{
+    enum gw_error error = connection->parser.error;
+    connection->body_wanted = false;
+    if (connection->phase == HEAD) {
+        connection->phase = RUNNING;
+        connection->deadline_ms = UINT64_MAX;
+        gw_exchange_refuse(connection->exchange, error);
+    } else {
+        gw_exchange_on_body_broken(connection->exchange, error);
+    }
+}
+
+static void on_body(struct gw_connection *connection, struct gw_slice bytes, struct gw_block *block)
+{
+    set_deadline(connection, connection->worker->config->body_timeout_ms);
+    bool more = gw_exchange_on_body(connection->exchange, bytes, block);
+    if (connection->phase == RUNNING && connection->exchange) {
+        connection->body_wanted = more;
+        if (!more)
+            clear_deadline(connection);
+    }
+}
+
+/* Reads on in `input` as far as the phase allows; what is left belongs to what follows. */
+static void parse(struct gw_connection *connection, struct gw_slice *input, struct gw_block *block)
+{
+    struct gw_slice body;
+    bool was_in_parse = connection->in_parse;
+    connection->in_parse = true;
+    while (input->length && (connection->phase == IDLE || connection->phase == HEAD ||
+                             (connection->phase == RUNNING && connection->body_wanted))) {
+        if (connection->phase == IDLE && !begin_request(connection))
+            break;
+        switch (gw_parser_next(&connection->parser, input, &body)) {
+        case GW_PARSER_WANTS_MORE:
+            if (connection->phase == HEAD && connection->deadline_ms == UINT64_MAX)
+                set_deadline(connection, connection->worker->config->header_timeout_ms);
+            break;
+        case GW_PARSER_HEAD:
+            on_head(connection, input);
+            break;
+        case GW_PARSER_BODY:
+            on_body(connection, body, block);
+            break;
+        case GW_PARSER_END:
+            connection->body_wanted = false;
+            clear_deadline(connection);
+            gw_exchange_on_body_end(connection->exchange);
+            break;
+        case GW_PARSER_FAILED:
+            on_failure(connection);
+            break;
+        }
+    }
+    connection->in_parse = was_in_parse;
+}
+
+/* What was read too early comes first. */
+static void process(struct gw_connection *connection)
+{
+    while (connection->carry.length && connection->phase != CLOSING && connection->phase != LINGERING) {
+        struct gw_piece piece = *gw_chain_at(&connection->carry, 0);
+        struct gw_slice input = piece.bytes;
+        gw_block_share(piece.block);
+        parse(connection, &input, piece.block);
+        size_t taken = piece.bytes.length - input.length;
+        if (connection->carry.length) /* a linger or close meanwhile has emptied it */
+            gw_chain_consume(&connection->carry, taken);
+        gw_block_drop(piece.block);
+        if (taken == 0)
+            break;
+    }
+    if (connection->phase != CLOSING && connection->carry.kept_bytes <= CARRY_BYTES)
+        read_on(connection);
+}
+
+static void take_input(struct gw_connection *connection, struct gw_slice input, struct gw_block *block)
+{
+    if (connection->carry.length == 0)
+        parse(connection, &input, block);
+    if (input.length == 0 || connection->phase == CLOSING || connection->phase == LINGERING)
+        return;
+    if (!gw_chain_push(&connection->carry, input, block))
+        connection->is_broken = true;
+    if (connection->carry.kept_bytes > CARRY_BYTES)
+        stop_reading(connection);
+}
+
+/* The client is gone, or gone silent for ever. */
+static void give_up(struct gw_connection *connection)
+{
+    if (connection->phase == RUNNING && connection->exchange)
+        gw_exchange_on_gone(connection->exchange, GW_ERROR_CLIENT_GONE);
+    else
+        close_connection(connection);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+{
+    struct gw_connection *connection = stream->data;
+    struct gw_worker *worker = connection->worker;
+    if (length < 0) {
+        if (length != UV_ENOBUFS)
+            give_up(connection);
+        return;
+    }
+    if (length == 0)
+        return;
+    gw_counter_add(&worker->shard->bytes_received, (uint64_t)length);
+    if (connection->phase == LINGERING) {
+        connection->lingered += (size_t)length;
+        if (connection->lingered > LINGER_BYTES)
+            close_connection(connection);
+        return;
+    }
+    take_input(connection, gw_slice_of(buffer->base, (size_t)length), worker->blocks.current);
+    gw_block_pool_read(&worker->blocks, (size_t)length);
+}
+
+/* ---- what the exchange asks ---- */
+
+static void want_body(struct gw_downstream *downstream)
+{
+    struct gw_connection *connection = connection_from(downstream);
+    if (connection->phase != RUNNING)
+        return;
+    connection->body_wanted = true;
+    set_deadline(connection, connection->worker->config->body_timeout_ms);
+    if (!connection->in_parse)
+        process(connection);
+}
+
+static void next_request(struct gw_connection *connection)
+{
+    connection->phase = IDLE;
+    gw_counter_add(&connection->worker->shard->connections_idle, 1);
+    bool draining = connection->worker->is_draining;
+    set_deadline(connection, draining ? DRAIN_SILENCE_MS : connection->worker->config->idle_timeout_ms);
+    if (!connection->in_parse)
+        process(connection);
+}
+
+static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
+{
+    struct gw_connection *connection = connection_from(downstream);
+    gw_exchange_put(connection->exchange);
+    connection->exchange = NULL;
+    connection->body_wanted = false;
+    if (end == GW_DOWNSTREAM_CUT || connection->is_broken) {
+        cut_connection(connection);
+    } else if (end == GW_DOWNSTREAM_KEEP) {
+        next_request(connection);
+    } else if (connection->out.length) {
+        connection->close_when_written = true;
+    } else {
+        linger(connection);
+    }
+}
+
+static const struct gw_downstream_table downstream_table = {
+    .write = write_pieces,
+    .want_body = want_body,
+    .done = done,
+};
+
+/* ---- deadlines ---- */
+
+/* libuv tells of a write when all of it has gone; a slow client that takes some of it in time is alive. */
+static bool has_progressed(struct gw_connection *connection)
+{
+    size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&connection->tcp);
+    bool progressed = left < connection->write_queue;
+    connection->write_queue = left;
+    return progressed;
+}
+
+static void on_deadline(struct gw_connection *connection)
+{
+    connection->deadline_ms = UINT64_MAX;
+    switch (connection->phase) {
+    case HEAD:
+        connection->phase = RUNNING;
+        gw_exchange_refuse(connection->exchange, GW_ERROR_REQUEST_TIMEOUT);
+        break;
+    case RUNNING:
+        if (connection->out.length) {
+            if (has_progressed(connection))
+                set_deadline(connection, connection->worker->config->write_timeout_ms);
+            else
+                give_up(connection);
+        } else if (connection->body_wanted) {
+            connection->body_wanted = false;
+            gw_exchange_on_body_broken(connection->exchange, GW_ERROR_REQUEST_TIMEOUT);
+        }
+        break;
+    case IDLE:
+    case LINGERING:
+        close_connection(connection);
+        break;
+    case CLOSING:
+        break;
+    }
+}
+
+static void on_timer(struct gw_timer *timer)
+{
+    struct gw_connection *connection = GW_CONTAINER(timer, struct gw_connection, timer);
+    uint64_t now = uv_now(&connection->worker->loop);
+    if (connection->is_broken) {
+        give_up(connection);
+        return;
+    }
+    if (connection->deadline_ms == UINT64_MAX)
+        return;
+    if (now < connection->deadline_ms)
+        gw_timer_start(&connection->worker->timers, timer, connection->deadline_ms - now);
+    else
+        on_deadline(connection);
+}
+
+/* ---- the beginning ---- */
+
+static void shed(struct gw_connection *connection)
+{
+    static const char text[] =
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+    struct gw_piece piece = { GW_SLICE(""), NULL };
+    piece.bytes = gw_slice_of(text, sizeof text - 1);
+    gw_counter_add(&connection->worker->shard->connections_refused, 1);
+    if (try_write(connection, &piece, 1) == (ssize_t)piece.bytes.length)
+        linger(connection);
+    else
+        close_connection(connection);
+}
+
+static bool is_trusted(const struct gw_config *config, const struct gw_address *address)
+{
+    for (unsigned i = 0; i < config->trusted_proxy_count; i++)
+        if (gw_network_has(&config->trusted_proxies[i], address))
+            return true;
+    return false;
+}
+
+static void open_connection(struct gw_connection *connection)
+{
+    struct gw_worker *worker = connection->worker;
+    struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
+    int length = sizeof peer;
+    unsigned open = atomic_fetch_add_explicit(&worker->server->connections, 1, memory_order_relaxed);
+    gw_counter_add(&worker->shard->connections_open, 1);
+    gw_counter_add(&worker->shard->connections_accepted, 1);
+    uv_tcp_getpeername(&connection->tcp, (struct sockaddr *)&peer, &length);
+    gw_address_of_socket(&connection->peer, (struct sockaddr *)&peer);
+    uv_tcp_nodelay(&connection->tcp, 1);
+    connection->phase = RUNNING; /* not yet counted idle */
+    if (open >= worker->config->max_connections + SHED_MARGIN) {
+        gw_counter_add(&worker->shard->connections_refused, 1);
+        close_connection(connection);
+        return;
+    }
+    bool counts = worker->server->peers && !is_trusted(worker->config, &connection->peer);
+    connection->is_counted = counts && gw_peers_enter(worker->server->peers, &connection->peer);
+    if (open >= worker->config->max_connections || (counts && !connection->is_counted)) {
+        shed(connection);
+        return;
+    }
+    next_request(connection);
+}
+
+static struct gw_connection *create(struct gw_listening *listening)
+{
+    struct gw_worker *worker = listening->worker;
+    struct gw_connection *connection = calloc(1, sizeof *connection);
+    if (!connection)
+        return NULL;
+    connection->downstream.table = &downstream_table;
+    connection->worker = worker;
+    connection->on_admin_port = listening->is_admin;
+    connection->deadline_ms = UINT64_MAX;
+    gw_timer_init(&connection->timer, on_timer);
+    gw_parser_init(&connection->parser, false, &worker->parser_limits);
+    if (uv_tcp_init(&worker->loop, &connection->tcp) != 0) {
+        free(connection);
+        return NULL;
+    }
+    connection->tcp.data = connection;
+    gw_list_push_back(&worker->connections, &connection->link);
+    return connection;
+}
+
+static void open_or_drop(struct gw_connection *connection, int error)
+{
+    if (error == 0) {
+        open_connection(connection);
+        return;
+    }
+    connection->phase = CLOSING;
+    uv_close((uv_handle_t *)&connection->tcp, on_closed);
+}
+
+void gw_connection_accept(struct gw_listening *listening)
+{
+    struct gw_connection *connection = create(listening);
+    if (connection) /* else it stays in the queue; libuv asks again with the next one */
+        open_or_drop(connection, uv_accept((uv_stream_t *)&listening->tcp, (uv_stream_t *)&connection->tcp));
+}
+
+void gw_connection_adopt(struct gw_listening *listening, int fd)
+{
+    struct gw_connection *connection = create(listening);
+    int error = connection ? uv_tcp_open(&connection->tcp, fd) : UV_ENOMEM;
+    if (error)
+        close(fd);
+    if (connection)
+        open_or_drop(connection, error);
+}
+
+void gw_connection_drain_all(struct gw_worker *worker)
+{
+    gw_list_each_safe(link, &worker->connections)
+    {
+        struct gw_connection *connection = GW_CONTAINER(link, struct gw_connection, link);
+        if (connection->phase == IDLE)
+            set_deadline(connection, DRAIN_SILENCE_MS);
+    }
+}
+
+void gw_connection_cut_all(struct gw_worker *worker)
+{
+    gw_list_each_safe(link, &worker->connections)
+    {
+        struct gw_connection *connection = GW_CONTAINER(link, struct gw_connection, link);
+        if (connection->phase == RUNNING && connection->exchange)
+            gw_exchange_on_gone(connection->exchange, GW_ERROR_CANCELLED);
+        else
+            close_connection(connection);
+    }
+}

@@ -1,0 +1,26 @@
+/* connection.h: one client: its socket, its requests one after another, its pace.
+ *
+ * Shape    Bytes are parsed as they come. At the end of a head an exchange begins; while it runs, what the client already sends is read on into a
+ *          bounded carry, so that a vanished client is noticed at once.
+ *          Answers leave in order: writes that do not go at once wait in `out`, by reference, and the exchange pauses its source.
+ * Bounds   carry: one block and one read; out: what an exchange hands over before it hears "slow" (one block, or a stored body by reference).
+ *          Idle it is this struct and nothing else.
+ * Ends     KEEP: the next request. CLOSE: half-close, throw away what still comes (1 MiB, 2 s at most), close, so that the client reads our answer
+ *          before a reset can overtake it. CUT: reset. */
+#ifndef GW_SERVER_CONNECTION_H
+#define GW_SERVER_CONNECTION_H
+
+#include "server/worker.h"
+
+struct gw_connection;
+
+/* Accepts one; closes it at once (with 503 where that fits) when a bound is reached. */
+void gw_connection_accept(struct gw_listening *listening);
+/* The same for a descriptor that was accepted by hand (taken). */
+void gw_connection_adopt(struct gw_listening *listening, int fd);
+/* Draining: an idle one ends soon, after a second of silence. */
+void gw_connection_drain_all(struct gw_worker *worker);
+/* The drain's time is over. */
+void gw_connection_cut_all(struct gw_worker *worker);
+
+#endif

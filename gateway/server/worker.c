@@ -1,0 +1,228 @@
+#include "server/worker.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/connection.h"
+
+enum { LOG_RETRY_MS = 50 };
+
+/* ---- listening ---- */
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    if (status == 0)
+        gw_connection_accept(stream->data);
+}
+
+static bool listen_on(struct gw_worker *worker, struct gw_listening *listening, struct gw_listener *listener)
+{
+    int *fd = &listener->sockets[worker->index];
+    listening->worker = worker;
+    listening->is_admin = listener->is_admin;
+    if (uv_tcp_init(&worker->loop, &listening->tcp) != 0)
+        return false;
+    listening->tcp.data = listening;
+    listening->is_open = true;
+    if (uv_tcp_open(&listening->tcp, *fd) != 0)
+        return false;
+    *fd = -1; /* the handle closes it now */
+    return uv_listen((uv_stream_t *)&listening->tcp, (int)worker->config->backlog, on_connection) == 0;
+}
+
+static bool listen_all(struct gw_worker *worker)
+{
+    for (unsigned i = 0; i < worker->listeners->count; i++)
+        if (!listen_on(worker, &worker->listening[i], &worker->listeners->items[i]))
+            return false;
+    return true;
+}
+
+static void stop_listening(struct gw_worker *worker)
+{
+    for (unsigned i = 0; i < GW_COUNT(worker->listening); i++) {
+        struct gw_listening *listening = &worker->listening[i];
+        if (!listening->is_open)
+            continue;
+        listening->is_open = false;
+        uv_close((uv_handle_t *)&listening->tcp, NULL);
+    }
+}
+
+/* ---- every turn of the loop ---- */
+
+static void flush_log(struct gw_worker *worker)
+{
+    if (gw_access_log_flush(worker->desk.log) && !gw_timer_is_running(&worker->log_timer))
+        gw_timer_start(&worker->timers, &worker->log_timer, LOG_RETRY_MS);
+}
+
+static void on_log_timer(struct gw_timer *timer)
+{
+    flush_log(GW_CONTAINER(timer, struct gw_worker, log_timer));
+}
+
+/* Before the loop sleeps. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct gw_worker *worker = prepare->data;
+    flush_log(worker);
+    gw_exchange_desk_trim(&worker->desk);
+    if (worker->turn_began_us)
+        atomic_store_explicit(&worker->shard->loop_lag_us, gw_clock_monotonic_us() - worker->turn_began_us,
+                              memory_order_relaxed);
+}
+
+/* After it slept. */
+static void on_check(uv_check_t *check)
+{
+    struct gw_worker *worker = check->data;
+    worker->turn_began_us = gw_clock_monotonic_us();
+}
+
+/* ---- draining ---- */
+
+static void on_drain_timer(struct gw_timer *timer);
+
+static void look_whether_drained(struct gw_worker *worker)
+{
+    if (!worker->is_draining || worker->is_drained || !gw_list_is_empty(&worker->connections))
+        return;
+    worker->hooks->end_fetches(worker->hooks->context, worker);
+    if (!worker->hooks->is_quiet(worker->hooks->context, worker)) {
+        gw_timer_start(&worker->timers, &worker->drain_timer, 10);
+        return;
+    }
+    worker->is_drained = true;
+    gw_mailbox_post(worker->server->main_mailbox, &worker->drained_letter);
+}
+
+static void on_drain_timer(struct gw_timer *timer)
+{
+    look_whether_drained(GW_CONTAINER(timer, struct gw_worker, drain_timer));
+}
+
+void gw_worker_on_connection_closed(struct gw_worker *worker)
+{
+    look_whether_drained(worker);
+}
+
+/* Who is in the kernel's queue has been accepted, as far as it knows: whoever is there is served, then nobody else. */
+static void deliver_drain(struct gw_letter *letter)
+{
+    struct gw_worker *worker = GW_CONTAINER(letter, struct gw_worker, drain_letter);
+    worker->is_draining = true;
+    for (unsigned i = 0; i < GW_COUNT(worker->listening); i++) {
+        struct gw_listening *listening = &worker->listening[i];
+        uv_os_fd_t fd;
+        int client;
+        if (!listening->is_open || uv_fileno((uv_handle_t *)&listening->tcp, &fd) != 0)
+            continue;
+        while ((client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+            gw_connection_adopt(listening, client);
+    }
+    stop_listening(worker);
+    gw_connection_drain_all(worker);
+    look_whether_drained(worker);
+}
+
+static void deliver_cut(struct gw_letter *letter)
+{
+    struct gw_worker *worker = GW_CONTAINER(letter, struct gw_worker, cut_letter);
+    gw_connection_cut_all(worker);
+    look_whether_drained(worker);
+}
+
+static void close_all(struct gw_worker *worker)
+{
+    stop_listening(worker);
+    gw_timer_stop(&worker->log_timer);
+    gw_timer_stop(&worker->drain_timer);
+    worker->hooks->close(worker->hooks->context, worker);
+    uv_prepare_stop(&worker->prepare);
+    uv_close((uv_handle_t *)&worker->prepare, NULL);
+    uv_check_stop(&worker->check);
+    uv_close((uv_handle_t *)&worker->check, NULL);
+    gw_mailbox_close(&worker->mailbox);
+}
+
+static void deliver_stop(struct gw_letter *letter)
+{
+    close_all(GW_CONTAINER(letter, struct gw_worker, stop_letter));
+}
+
+/* ---- the thread ---- */
+
+static bool open_loop(struct gw_worker *worker)
+{
+    if (uv_loop_init(&worker->loop) != 0)
+        return false;
+    gw_list_init(&worker->connections);
+    gw_block_pool_init(&worker->blocks);
+    gw_timer_init(&worker->log_timer, on_log_timer);
+    gw_timer_init(&worker->drain_timer, on_drain_timer);
+    worker->drain_letter.deliver = deliver_drain;
+    worker->cut_letter.deliver = deliver_cut;
+    worker->stop_letter.deliver = deliver_stop;
+    worker->drained_letter.deliver = worker->on_drained;
+    worker->prepare.data = worker->check.data = worker;
+    if (gw_timers_open(&worker->timers, &worker->loop) != 0 || gw_mailbox_open(&worker->mailbox, &worker->loop) != 0)
+        return false;
+    uv_prepare_init(&worker->loop, &worker->prepare);
+    uv_prepare_start(&worker->prepare, on_prepare);
+    uv_check_init(&worker->loop, &worker->check);
+    uv_check_start(&worker->check, on_check);
+    worker->parser_limits = (struct gw_parser_limits) { .line_bytes = worker->config->max_request_line_bytes,
+                                                        .head_bytes = worker->config->max_header_bytes,
+                                                        .fields = worker->config->max_header_count };
+    return worker->hooks->open(worker->hooks->context, worker) && listen_all(worker);
+}
+
+static void run(void *argument)
+{
+    struct gw_worker *worker = argument;
+    worker->failed = !open_loop(worker);
+    uv_sem_post(&worker->started);
+    if (worker->failed)
+        return; /* main ends the process */
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    gw_timers_close(&worker->timers);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    worker->hooks->free(worker->hooks->context, worker);
+    gw_block_pool_free(&worker->blocks);
+    gw_mailbox_free(&worker->mailbox);
+    if (uv_loop_close(&worker->loop) != 0)
+        gw_log(GW_LOG_ERROR, "worker", "worker %u ended with open handles", worker->index);
+}
+
+bool gw_worker_start(struct gw_worker *worker)
+{
+    if (uv_sem_init(&worker->started, 0) != 0)
+        return false;
+    worker->failed = uv_thread_create(&worker->thread, run, worker) != 0;
+    if (!worker->failed)
+        uv_sem_wait(&worker->started);
+    uv_sem_destroy(&worker->started);
+    return !worker->failed;
+}
+
+void gw_worker_drain(struct gw_worker *worker)
+{
+    gw_mailbox_post(&worker->mailbox, &worker->drain_letter);
+}
+
+void gw_worker_cut(struct gw_worker *worker)
+{
+    gw_mailbox_post(&worker->mailbox, &worker->cut_letter);
+}
+
+void gw_worker_stop(struct gw_worker *worker)
+{
+    gw_mailbox_post(&worker->mailbox, &worker->stop_letter);
+}
+
+void gw_worker_join(struct gw_worker *worker)
+{
+    uv_thread_join(&worker->thread);
+}

@@ -1,0 +1,75 @@
+/* worker.h: one thread with one loop: its listening sockets, connections and what they need. Nothing in it is touched by another thread, but for
+ * its mailbox.
+ *
+ * Life     gw_worker_start → (thread) hooks->open, loop → gw_worker_drain → "drained" told to main → gw_worker_stop → hooks->close, loop ends,
+ *          hooks->free → gw_worker_join. Main stops workers only after all have drained: until then any may post to any. */
+#ifndef GW_SERVER_WORKER_H
+#define GW_SERVER_WORKER_H
+
+#include <uv.h>
+#include "base/block.h"
+#include "base/list.h"
+#include "base/mailbox.h"
+#include "base/timer.h"
+#include "exchange/exchange.h"
+#include "http/parser.h"
+#include "server/listener.h"
+#include "server/server.h"
+
+struct gw_worker;
+
+struct gw_worker_hooks { /* main's: the parts that only it knows. All run on the worker's thread. */
+    bool (*open)(void *context, struct gw_worker *worker);        /* fills worker->desk */
+    void (*end_fetches)(void *context, struct gw_worker *worker); /* those that nobody reads */
+    bool (*is_quiet)(void *context, struct gw_worker *worker);    /* no fetch is under way */
+    void (*close)(void *context, struct gw_worker *worker); /* closes handles; the loop runs on until they are closed */
+    void (*free)(void *context, struct gw_worker *worker);  /* after the loop */
+    void *context;
+};
+
+struct gw_listening {
+    uv_tcp_t tcp;
+    struct gw_worker *worker;
+    bool is_admin, is_open;
+};
+
+struct gw_worker {
+    unsigned index;
+    struct gw_server *server;
+    const struct gw_config *config;
+    struct gw_listeners *listeners;
+    const struct gw_worker_hooks *hooks;
+    void (*on_drained)(struct gw_letter *letter); /* on main's loop */
+    struct gw_parser_limits parser_limits;
+    struct gw_shard *shard;
+
+    uv_thread_t thread;
+    uv_loop_t loop;
+    struct gw_timers timers;
+    struct gw_block_pool blocks;
+    struct gw_mailbox mailbox;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uint64_t turn_began_us;
+    struct gw_timer log_timer, drain_timer;
+    struct gw_desk desk;
+    struct gw_listening listening[GW_LISTENERS_MOST];
+    struct gw_list connections;
+    bool is_draining, is_drained;
+    bool failed; /* could not start; read by main after the barrier */
+    uv_sem_t started;
+    struct gw_letter drain_letter, cut_letter, stop_letter, drained_letter;
+};
+
+/* Starts the thread and waits until its loop is ready. False when it could not start. */
+bool gw_worker_start(struct gw_worker *worker) GW_MUST_CHECK;
+/* By main, once each, in this order: finish what runs; end what still runs; end the thread. */
+void gw_worker_drain(struct gw_worker *worker);
+void gw_worker_cut(struct gw_worker *worker);
+void gw_worker_stop(struct gw_worker *worker);
+void gw_worker_join(struct gw_worker *worker);
+
+/* For connection.c: one is gone. */
+void gw_worker_on_connection_closed(struct gw_worker *worker);
+
+#endif
