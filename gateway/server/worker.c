@@ -145,6 +145,8 @@ static void close_all(struct gw_worker *worker)
     uv_check_stop(&worker->check);
     uv_close((uv_handle_t *)&worker->check, NULL);
     gw_mailbox_close(&worker->mailbox);
+    /* What is left closes by itself; a timer that nobody waits for must not keep the loop. */
+    uv_unref((uv_handle_t *)&worker->timers.handle);
 }
 
 static void deliver_stop(struct gw_letter *letter)
