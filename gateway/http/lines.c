@@ -9,6 +9,30 @@ static const char *skip(const char *at, const char *end, unsigned classes)
     return at;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* The top bit of each byte that is a control or DEL. Above the lowest of them, a borrow may mark one byte too many: so
+ * what is not marked is text, and the rest is left to the table. */
+static uint64_t controls_in(uint64_t word)
+{
+    uint64_t low = (word - EACH(0x20)) & ~word, del = word ^ EACH(0x7f);
+    return (low | ((del - EACH(1)) & ~del)) & EACH(0x80);
+}
+
+/* Over the bytes of a field's value, eight at a time: most of a head is values (a third of the guard's time went here).
+ */
+static const char *skip_value(const char *at, const char *end)
+{
+    while (end - at >= 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        if (controls_in(word))
+            break;
+        at += sizeof word;
+    }
+    return skip(at, end, GW_GRAMMAR_VALUE);
+}
+
 static const char *skip_crlf(const char *at, const char *end)
 {
     return end - at >= 2 && at[0] == '\r' && at[1] == '\n' ? at + 2 : NULL;
@@ -87,7 +111,7 @@ const char *gw_lines_field(const char *at, const char *end, struct gw_slice *nam
     at = stop + 1;
     while (at < end && (*at == ' ' || *at == '\t'))
         at++;
-    stop = skip(at, end, GW_GRAMMAR_VALUE);
+    stop = skip_value(at, end);
     const char *next = skip_crlf(stop, end);
     while (stop > at && (stop[-1] == ' ' || stop[-1] == '\t'))
         stop--;

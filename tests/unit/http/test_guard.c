@@ -179,6 +179,24 @@ static void nul_is_refused_everywhere(void **state)
     (void)state;
 }
 
+static void a_control_is_refused_wherever_it_stands_in_a_value(void **state)
+{
+    static const char start[] = "GET / HTTP/1.1\r\nHost: a\r\nName: ", text[] = "abcdefghijklmnopqrstuvwxyz";
+    char bytes[sizeof start + sizeof text + 8];
+    for (int c = 0; c < 256; c++)
+        for (size_t at = 0; at < sizeof text - 1; at++) {
+            size_t length = (size_t)snprintf(bytes, sizeof bytes, "%s%s\r\n\r\n", start, text);
+            bytes[sizeof start - 1 + at] = (char)c;
+            struct reading reading;
+            reading_run(&reading, &request, gw_slice_of(bytes, length), length, 1);
+            bool is_text = c == '\t' || (c >= ' ' && c != 0x7f);
+            if (reading.error != (is_text ? GW_ERROR_NONE : GW_ERROR_MALFORMED))
+                fail_msg("byte %d at %zu: %s", c, at, gw_error_name(reading.error));
+            reading_free(&reading);
+        }
+    (void)state;
+}
+
 static void two_empty_lines_may_stand_before_a_request(void **state)
 {
     static const struct row rows[] = {
@@ -447,6 +465,7 @@ int main(void)
         cmocka_unit_test(one_valid_host_is_required),
         cmocka_unit_test(a_field_line_is_name_colon_value),
         cmocka_unit_test(nul_is_refused_everywhere),
+        cmocka_unit_test(a_control_is_refused_wherever_it_stands_in_a_value),
         cmocka_unit_test(two_empty_lines_may_stand_before_a_request),
         cmocka_unit_test(a_length_is_told_in_one_way),
         cmocka_unit_test(the_only_coding_is_one_final_chunked),
