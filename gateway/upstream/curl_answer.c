@@ -1,0 +1,125 @@
+#include <string.h>
+#include "http/parser.h"
+#include "upstream/curl_transfer.h"
+
+static enum gw_curl_answer fail(struct gw_curl_transfer *transfer, enum gw_error error)
+{
+    transfer->error = error;
+    return GW_CURL_ANSWER_FAILED;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* RFC 9112 §4: HTTP-version SP status-code SP [reason-phrase]; libcurl writes "HTTP/2 200 " for HTTP/2, which has no
+ * such line. */
+static bool parse_status_line(struct gw_slice line, struct gw_head *head, bool *is_http2)
+{
+    size_t at;
+    *is_http2 = gw_slice_starts_with(line, GW_SLICE("HTTP/2 "));
+    if (*is_http2) {
+        head->version_minor = 1;
+        at = 7;
+    } else if (gw_slice_starts_with(line, GW_SLICE("HTTP/1.1 ")) || gw_slice_starts_with(line, GW_SLICE("HTTP/1.0 "))) {
+        head->version_minor = line.at[7] == '1';
+        at = 9;
+    } else {
+        return false;
+    }
+    const char *digits = line.at + at;
+    if (line.length < at + 3 || !is_digit(digits[0]) || !is_digit(digits[1]) || !is_digit(digits[2]))
+        return false;
+    head->status = (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0');
+    at += 3;
+    if (at < line.length && line.at[at++] != ' ')
+        return false;
+    head->reason = gw_slice_of(line.at + at, line.length - at);
+    return true; /* its range and the reason are the guard's to judge */
+}
+
+static struct gw_head *head_of(struct gw_curl_transfer *transfer)
+{
+    return transfer->is_interim ? &transfer->interim : transfer->head;
+}
+
+static struct gw_arena *arena_of(struct gw_curl_transfer *transfer)
+{
+    return transfer->is_interim ? &transfer->interim_arena : transfer->call->arena;
+}
+
+static enum gw_curl_answer start_head(struct gw_curl_transfer *transfer, struct gw_slice line)
+{
+    struct gw_head head;
+    gw_head_init(&head);
+    if (!parse_status_line(line, &head, &transfer->is_http2))
+        return fail(transfer, GW_ERROR_UPSTREAM_MALFORMED);
+    /* Nothing sent here asks for 101; an interim head is gone after its event, however many come. */
+    if (head.status == 101)
+        return fail(transfer, GW_ERROR_UPSTREAM_MALFORMED);
+    transfer->is_interim = head.status < 200;
+    transfer->in_head = true;
+    gw_arena_reset(&transfer->interim_arena);
+    if (!transfer->is_interim)
+        transfer->head = gw_arena_take(transfer->call->arena, sizeof(head));
+    struct gw_slice reason = head.reason;
+    head.reason = gw_arena_copy(arena_of(transfer), reason);
+    if (!head_of(transfer) || (reason.length && !head.reason.at))
+        return fail(transfer, GW_ERROR_UPSTREAM_HEAD_TOO_LARGE);
+    *head_of(transfer) = head;
+    return GW_CURL_ANSWER_GOES_ON;
+}
+
+static enum gw_curl_answer add_field(struct gw_curl_transfer *transfer, struct gw_slice line)
+{
+    struct gw_arena *arena = arena_of(transfer);
+    const char *colon = memchr(line.at, ':', line.length);
+    if (!colon) /* also an obs-fold without one; with one its name is no token */
+        return fail(transfer, GW_ERROR_UPSTREAM_MALFORMED);
+    struct gw_slice copy = gw_arena_copy(arena, line);
+    if (!copy.at)
+        return fail(transfer, GW_ERROR_UPSTREAM_HEAD_TOO_LARGE);
+    size_t name_length = (size_t)(colon - line.at);
+    struct gw_slice name = gw_slice_of(copy.at, name_length);
+    struct gw_slice value = gw_slice_trim(gw_slice_of(copy.at + name_length + 1, copy.length - name_length - 1));
+    if (!gw_head_add(head_of(transfer), arena, name, value))
+        return fail(transfer, GW_ERROR_UPSTREAM_HEAD_TOO_LARGE);
+    return GW_CURL_ANSWER_GOES_ON;
+}
+
+static enum gw_curl_answer end_head(struct gw_curl_transfer *transfer)
+{
+    struct gw_head *head = head_of(transfer);
+    if (gw_guard_head(head, true, transfer->call->method) != GW_ERROR_NONE)
+        return fail(transfer, GW_ERROR_UPSTREAM_MALFORMED);
+    transfer->in_head = false;
+    if (transfer->is_interim) {
+        transfer->head_bytes = 0;
+        return GW_CURL_ANSWER_INTERIM;
+    }
+    /* libcurl would send the request once more, without Expect, and throw this answer's body away. */
+    if (head->status == 417 && transfer->call->expects_continue && !transfer->is_http2)
+        return fail(transfer, GW_ERROR_EXPECTATION);
+    /* An HTTP/2 stream has an end of its own: as with chunks, its length is not known, but that it is complete will be.
+     */
+    if (transfer->is_http2 && head->framing == GW_FRAMING_UNTIL_CLOSE)
+        head->framing = GW_FRAMING_CHUNKED;
+    transfer->head_done = true;
+    return GW_CURL_ANSWER_HEAD;
+}
+
+enum gw_curl_answer gw_curl_answer_line(struct gw_curl_transfer *transfer, struct gw_slice line)
+{
+    transfer->head_bytes += line.length;
+    if (transfer->head_bytes > transfer->call->config->max_response_header_bytes)
+        return fail(transfer, GW_ERROR_UPSTREAM_HEAD_TOO_LARGE);
+    if (transfer->head_done)
+        return GW_CURL_ANSWER_GOES_ON;
+    if (line.length < 2 || memcmp(line.at + line.length - 2, "\r\n", 2) != 0)
+        return fail(transfer, GW_ERROR_UPSTREAM_MALFORMED);
+    line.length -= 2;
+    if (!transfer->in_head)
+        return start_head(transfer, line);
+    return line.length ? add_field(transfer, line) : end_head(transfer);
+}

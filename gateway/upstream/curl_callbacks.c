@@ -1,0 +1,191 @@
+#include <string.h>
+#include "base/clock.h"
+#include "base/counter.h"
+#include "upstream/curl_callbacks.h"
+
+static void note_told(struct gw_curl_transfer *transfer)
+{
+    if (gw_list_is_empty(&transfer->told))
+        gw_list_push_back(&transfer->transport->told, &transfer->told);
+}
+
+/* ---- the request ---- */
+
+static void ask_body(struct gw_curl_transfer *transfer)
+{
+    if (transfer->wants_body || transfer->body_ended)
+        return;
+    transfer->wants_body = true;
+    gw_curl_transfer_watch_time(transfer);
+    transfer->call->events->on_want_body(transfer->call);
+}
+
+/* CURLOPT_PREREQFUNCTION: there is a connection, the request is about to be sent. */
+static int on_request(void *context, char *peer, char *local, int peer_port, int local_port)
+{
+    (void)peer;
+    (void)local;
+    (void)peer_port;
+    (void)local_port;
+    struct gw_curl_transfer *transfer = gw_curl_transfer_from(context);
+    struct gw_call *call = transfer->call;
+    if (!call)
+        return CURL_PREREQFUNC_ABORT;
+    if (transfer->is_connected) {
+        transfer->error = GW_ERROR_RESET;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    long made = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &made);
+    struct gw_shard *shard = transfer->transport->setup.shard;
+    gw_counter_add(made ? &shard->upstream_connects : &shard->upstream_reuses, 1);
+    transfer->is_connected = true;
+    transfer->transport->connected++;
+    call->was_reused = made == 0;
+    call->was_sent = true;
+    gw_curl_transfer_watch_time(transfer);
+    if (call->has_body && !call->is_chunked && !call->content_length) {
+        transfer->upload_done = true;
+        ask_body(transfer); /* libcurl has nothing to ask for, yet each body is asked for once */
+    }
+    return transfer->call ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+static size_t take_piece(struct gw_curl_transfer *transfer, char *to, size_t room)
+{
+    struct gw_call *call = transfer->call;
+    size_t taken = 0;
+    if (!call->is_chunked && room > call->content_length - transfer->handed_bytes)
+        room = (size_t)(call->content_length - transfer->handed_bytes);
+    while (transfer->chain.count && taken < room) {
+        struct gw_slice piece = gw_chain_at(&transfer->chain, 0)->bytes;
+        size_t length = piece.length < room - taken ? piece.length : room - taken;
+        memcpy(to + taken, piece.at, length);
+        gw_chain_consume(&transfer->chain, length);
+        taken += length;
+    }
+    transfer->handed_bytes += taken;
+    transfer->upload_done = !call->is_chunked && transfer->handed_bytes == call->content_length;
+    gw_curl_transfer_watch_time(transfer);
+    return taken;
+}
+
+static size_t end_upload(struct gw_curl_transfer *transfer)
+{
+    if (!transfer->call->is_chunked && transfer->handed_bytes != transfer->call->content_length) {
+        transfer->error =
+            GW_ERROR_INTERNAL; /* the owner ended a body short of its own length: it must not look ended */
+        return CURL_READFUNC_ABORT;
+    }
+    transfer->upload_done = true;
+    gw_curl_transfer_watch_time(transfer);
+    return 0;
+}
+
+/* CURLOPT_READFUNCTION. There is no SEEKFUNCTION beside it: libcurl cannot send a body again. */
+static size_t on_read(char *to, size_t size, size_t count, void *context)
+{
+    struct gw_curl_transfer *transfer = gw_curl_transfer_from(context);
+    if (transfer->call && !transfer->chain.length)
+        ask_body(transfer);
+    if (!transfer->call || transfer->error)
+        return CURL_READFUNC_ABORT;
+    if (transfer->chain.length)
+        return take_piece(transfer, to, size * count);
+    if (transfer->body_ended)
+        return end_upload(transfer);
+    transfer->send_stopped = true;
+    return CURL_READFUNC_PAUSE;
+}
+
+/* ---- the answer ---- */
+
+/* The answer is complete but the request is not, and libcurl would go on sending: the owner shall not wait for that. */
+static bool stops_early(struct gw_curl_transfer *transfer)
+{
+    struct gw_call *call = transfer->call;
+    bool has_upload = call->has_body && !transfer->upload_done;
+    enum gw_framing framing = transfer->head->framing;
+    if (!has_upload || (framing != GW_FRAMING_NONE && framing != GW_FRAMING_LENGTH) ||
+        !gw_curl_transfer_is_whole(transfer))
+        return false;
+    transfer->is_complete = true;
+    return true;
+}
+
+static bool tell_head(struct gw_curl_transfer *transfer)
+{
+    struct gw_call *call = transfer->call;
+    call->head_at_us = gw_clock_monotonic_us();
+    gw_curl_transfer_watch_time(transfer);
+    if (call->backend->is_tls && transfer->head->framing == GW_FRAMING_UNTIL_CLOSE)
+        transfer->goodbye = gw_curl_tls_note(transfer->easy); /* without one the body counts as cut */
+    call->events->on_head(call, transfer->head);
+    if (!transfer->call || stops_early(transfer))
+        return false;
+    /* libcurl sends no more of the body after an error, but a paused one it would keep waiting for. */
+    if (transfer->send_stopped)
+        gw_curl_transfer_make_due(transfer);
+    return true;
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *context)
+{
+    struct gw_curl_transfer *transfer = gw_curl_transfer_from(context);
+    struct gw_call *call = transfer->call;
+    size_t length = size * count;
+    if (!call || transfer->error)
+        return 0;
+    call->was_answered = true;
+    switch (gw_curl_answer_line(transfer, gw_slice_of(bytes, length))) {
+    case GW_CURL_ANSWER_FAILED:
+        return 0;
+    case GW_CURL_ANSWER_GOES_ON:
+        return length;
+    case GW_CURL_ANSWER_INTERIM:
+        note_told(transfer);
+        call->events->on_interim(call, &transfer->interim);
+        return transfer->call ? length : 0;
+    case GW_CURL_ANSWER_HEAD:
+        note_told(transfer);
+        return tell_head(transfer) ? length : 0;
+    }
+    return 0;
+}
+
+static size_t on_data(char *bytes, size_t size, size_t count, void *context)
+{
+    struct gw_curl_transfer *transfer = gw_curl_transfer_from(context);
+    struct gw_call *call = transfer->call;
+    size_t length = size * count;
+    if (!call || transfer->error)
+        return CURL_WRITEFUNC_ERROR;
+    if (transfer->is_paused) {
+        transfer->recv_stopped = true;
+        return CURL_WRITEFUNC_PAUSE; /* libcurl keeps these bytes and gives them again */
+    }
+    if (!transfer->head_done || transfer->head->framing == GW_FRAMING_NONE) {
+        transfer->error = GW_ERROR_UPSTREAM_MALFORMED;
+        return CURL_WRITEFUNC_ERROR;
+    }
+    transfer->body_bytes += length;
+    note_told(transfer);
+    gw_curl_transfer_watch_time(transfer);
+    call->events->on_body(call, gw_slice_of(bytes, length), NULL);
+    if (!transfer->call || stops_early(transfer))
+        return CURL_WRITEFUNC_ERROR;
+    return length;
+}
+
+void gw_curl_callbacks_install(struct gw_curl_transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+}

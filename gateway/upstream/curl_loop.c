@@ -1,0 +1,233 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "upstream/curl_loop.h"
+
+struct gw_curl_watch {
+    struct gw_curl_loop *loop;
+    curl_socket_t fd;
+    bool is_connection; /* opened by on_open: kept until on_close */
+
+    uv_poll_t poll;
+    bool is_polled; /* poll was initialised */
+    bool is_wanted; /* libcurl asked for events; false: an idle connection, or a paused transfer */
+    int events;     /* what poll is armed for */
+};
+
+static void run(struct gw_curl_loop *loop, curl_socket_t fd, int events)
+{
+    int running;
+    curl_multi_socket_action(loop->multi, fd, events, &running);
+    loop->after(loop);
+}
+
+static void free_watch(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void drop_watch(struct gw_curl_watch *watch)
+{
+    struct gw_curl_loop *loop = watch->loop;
+    loop->watches[watch->fd] = NULL;
+    if (watch->is_connection)
+        loop->connection_count--;
+    if (watch->is_polled)
+        uv_close((uv_handle_t *)&watch->poll, free_watch);
+    else
+        free(watch);
+}
+
+static struct gw_curl_watch *find_watch(const struct gw_curl_loop *loop, curl_socket_t fd)
+{
+    return fd >= 0 && (size_t)fd < loop->watch_capacity ? loop->watches[fd] : NULL;
+}
+
+static bool make_room(struct gw_curl_loop *loop, curl_socket_t fd)
+{
+    if ((size_t)fd < loop->watch_capacity)
+        return true;
+    size_t capacity = loop->watch_capacity ? loop->watch_capacity : 64;
+    while (capacity <= (size_t)fd)
+        capacity *= 2;
+    struct gw_curl_watch **watches = realloc(loop->watches, capacity * sizeof(*watches));
+    if (!watches)
+        return false;
+    memset(watches + loop->watch_capacity, 0, (capacity - loop->watch_capacity) * sizeof(*watches));
+    loop->watches = watches;
+    loop->watch_capacity = capacity;
+    return true;
+}
+
+static struct gw_curl_watch *add_watch(struct gw_curl_loop *loop, curl_socket_t fd, bool is_connection)
+{
+    struct gw_curl_watch *old = find_watch(loop, fd);
+    if (old) /* its socket was closed without on_close: the number is another socket's now */
+        drop_watch(old);
+    struct gw_curl_watch *watch = make_room(loop, fd) ? calloc(1, sizeof(*watch)) : NULL;
+    if (!watch)
+        return NULL;
+    watch->loop = loop;
+    watch->fd = fd;
+    watch->is_connection = is_connection;
+    watch->poll.data = watch;
+    loop->watches[fd] = watch;
+    loop->connection_count += is_connection;
+    return watch;
+}
+
+static void on_event(uv_poll_t *poll, int status, int events)
+{
+    struct gw_curl_watch *watch = poll->data;
+    if (!watch->is_wanted) { /* an idle connection was closed, or has something to say: libcurl finds out when it takes
+                                it */
+        uv_poll_stop(poll);
+        watch->events = 0;
+        return;
+    }
+    int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
+    if (status < 0) {
+        uv_poll_stop(poll);
+        watch->events = 0;
+        flags = CURL_CSELECT_ERR;
+    }
+    run(watch->loop, watch->fd, flags);
+}
+
+static void unwant(struct gw_curl_watch *watch)
+{
+    if (watch->is_connection)
+        watch->is_wanted = false; /* stays armed: the next request over this connection costs no epoll_ctl */
+    else
+        drop_watch(watch);
+}
+
+/* CURLMOPT_SOCKETFUNCTION. An error returned here would end every transfer of the multi handle: without memory this one
+ * is left to its timeout instead. */
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
+{
+    (void)easy;
+    (void)unused;
+    struct gw_curl_loop *loop = context;
+    struct gw_curl_watch *watch = find_watch(loop, fd);
+    if (what == CURL_POLL_REMOVE) {
+        if (watch)
+            unwant(watch);
+        return 0;
+    }
+    if (!watch && !(watch = add_watch(loop, fd, false)))
+        return 0;
+    if (!watch->is_polled) {
+        if (uv_poll_init_socket(loop->loop, &watch->poll, fd) != 0)
+            return 0;
+        watch->is_polled = true;
+    }
+    watch->is_wanted = true;
+    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    if (events != watch->events && uv_poll_start(&watch->poll, events, on_event) == 0)
+        watch->events = events;
+    return 0;
+}
+
+static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)purpose;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    if (!add_watch(context, fd, true)) {
+        close(fd);
+        return CURL_SOCKET_BAD;
+    }
+    return fd;
+}
+
+static int on_close(void *context, curl_socket_t fd)
+{
+    struct gw_curl_watch *watch = find_watch(context, fd);
+    if (watch)
+        drop_watch(watch); /* before close: epoll must forget the socket while the number is its own */
+    return close(fd);
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    run(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_timer(CURLM *multi, long after_ms, void *context)
+{
+    (void)multi;
+    struct gw_curl_loop *loop = context;
+    if (after_ms > 0) {
+        uv_timer_start(&loop->timer, on_timeout, (uint64_t)after_ms, 0);
+        return 0;
+    }
+    uv_timer_stop(&loop->timer);
+    if (after_ms == 0)
+        gw_curl_loop_ask(loop);
+    return 0;
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    struct gw_curl_loop *loop = idle->data;
+    loop->is_asked = false;
+    loop->before(loop);
+    /* What `before` asked libcurl for is done now; what is asked for from here on needs another turn. */
+    loop->is_asked = false;
+    run(loop, CURL_SOCKET_TIMEOUT, 0);
+    if (!loop->is_asked)
+        uv_idle_stop(idle);
+}
+
+void gw_curl_loop_ask(struct gw_curl_loop *loop)
+{
+    if (!loop->is_asked && !uv_is_active((uv_handle_t *)&loop->idle))
+        uv_idle_start(&loop->idle, on_idle);
+    loop->is_asked = true;
+}
+
+void gw_curl_loop_adopt(struct gw_curl_loop *loop, CURL *easy)
+{
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, loop);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, loop);
+}
+
+bool gw_curl_loop_open(struct gw_curl_loop *loop, uv_loop_t *uv, gw_curl_loop_step *before, gw_curl_loop_step *after)
+{
+    *loop = (struct gw_curl_loop) { .loop = uv, .before = before, .after = after };
+    loop->multi = curl_multi_init();
+    if (!loop->multi)
+        return false;
+    curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
+    curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
+    uv_timer_init(uv, &loop->timer);
+    uv_idle_init(uv, &loop->idle);
+    loop->timer.data = loop->idle.data = loop;
+    return true;
+}
+
+void gw_curl_loop_close(struct gw_curl_loop *loop)
+{
+    curl_multi_cleanup(loop->multi);
+    loop->multi = NULL;
+    for (size_t i = 0; i < loop->watch_capacity; i++)
+        if (loop->watches[i])
+            drop_watch(loop->watches[i]);
+    uv_close((uv_handle_t *)&loop->timer, NULL);
+    uv_close((uv_handle_t *)&loop->idle, NULL);
+}
+
+void gw_curl_loop_free(struct gw_curl_loop *loop)
+{
+    free(loop->watches);
+    loop->watches = NULL;
+    loop->watch_capacity = 0;
+}

@@ -1,0 +1,81 @@
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include "upstream/curl_tls.h"
+
+struct gw_curl_goodbye {
+    unsigned holders;
+    bool was_said;
+};
+
+static int note_index = -1; /* of an SSL's note */
+
+static void on_freed(void *ssl, void *note, CRYPTO_EX_DATA *data, int index, long argument, void *context)
+{
+    (void)ssl;
+    (void)data;
+    (void)index;
+    (void)argument;
+    (void)context;
+    gw_curl_tls_drop(note);
+}
+
+static void on_info(const SSL *ssl, int where, int alert)
+{
+    struct gw_curl_goodbye *goodbye = SSL_get_ex_data(ssl, note_index);
+    if (goodbye && (where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (alert & 0xff) == SSL_AD_CLOSE_NOTIFY)
+        goodbye->was_said = true;
+}
+
+static CURLcode on_context(CURL *easy, void *context, void *unused)
+{
+    (void)easy;
+    (void)unused;
+    SSL_CTX_set_info_callback(context, on_info);
+    return CURLE_OK;
+}
+
+void gw_curl_tls_init(void)
+{
+    note_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_freed);
+}
+
+bool gw_curl_tls_setup(CURL *easy, CURLSH *share)
+{
+    curl_easy_setopt(easy, CURLOPT_SHARE, share);
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    /* Debian's default directory of authorities holds what its default file holds. A file alone is read once for all
+     * connections, with a directory both are looked at for each. */
+    if (curl_version_info(CURLVERSION_NOW)->cainfo)
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    return note_index >= 0 && curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context) == CURLE_OK;
+}
+
+struct gw_curl_goodbye *gw_curl_tls_note(CURL *easy)
+{
+    struct curl_tlssessioninfo *session = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || !session || !session->internals ||
+        session->backend != CURLSSLBACKEND_OPENSSL)
+        return NULL;
+    struct gw_curl_goodbye *goodbye = calloc(1, sizeof(*goodbye));
+    if (!goodbye)
+        return NULL;
+    struct gw_curl_goodbye *old = SSL_get_ex_data(session->internals, note_index);
+    if (!SSL_set_ex_data(session->internals, note_index, goodbye)) {
+        free(goodbye);
+        return NULL;
+    }
+    gw_curl_tls_drop(old);
+    goodbye->holders = 2;
+    return goodbye;
+}
+
+bool gw_curl_tls_was_said(const struct gw_curl_goodbye *goodbye)
+{
+    return goodbye && goodbye->was_said;
+}
+
+void gw_curl_tls_drop(struct gw_curl_goodbye *goodbye)
+{
+    if (goodbye && --goodbye->holders == 0)
+        free(goodbye);
+}

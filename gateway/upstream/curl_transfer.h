@@ -1,0 +1,113 @@
+/* curl_transfer.h: one call as libcurl sees it: an easy handle with the memory of its request. For transport_curl.c and
+ * its helpers only.
+ *
+ * Shape    curl_transfer.c makes the handle and writes the request into it; curl_answer.c turns libcurl's header lines
+ *          into heads; curl_callbacks.c tells the call's events; transport_curl.c orders, ends and is the table. A
+ *          transfer that went well serves again: its handle, header list and text stay.
+ * Memory   What libcurl reads of the request is copied: it may look at it after its call was cancelled. */
+#ifndef GW_UPSTREAM_CURL_TRANSFER_H
+#define GW_UPSTREAM_CURL_TRANSFER_H
+
+#include <curl/curl.h>
+#include "base/arena.h"
+#include "base/chain.h"
+#include "base/list.h"
+#include "base/timer.h"
+#include "upstream/curl_loop.h"
+#include "upstream/curl_tls.h"
+#include "upstream/pool.h"
+#include "upstream/transport.h"
+
+enum { GW_CURL_URL_BYTES = 288 }; /* "https://", a name of 255 bytes, ":65535/" */
+
+struct gw_curl_transport {
+    struct gw_transport base;
+    struct gw_transport_setup setup;
+    CURLSH *share; /* TLS sessions, so that a new connection resumes */
+
+    struct gw_curl_loop loop;
+    struct gw_pool_set pools; /* here only to count a backend's calls: the connections are libcurl's */
+    struct gw_curl_transfer *spare;
+    unsigned spare_count;
+    struct gw_list due, told;      /* transfers */
+    unsigned active;               /* calls */
+    unsigned kept;                 /* idle connections that the last call's configuration allows */
+    unsigned connected;            /* transfers that have a connection */
+    uint64_t open_told, idle_told; /* what the shard's gauges hold of ours */
+};
+
+struct gw_curl_transfer {
+    struct gw_curl_transport *transport;
+    CURL *easy;
+    char url[GW_CURL_URL_BYTES]; /* what the handle has */
+    char *ca_file;               /* likewise; NULL: the system's */
+    struct curl_slist *lines;    /* the request's fields, linked within the array */
+    unsigned line_capacity;
+    char *text; /* method, target and fields, each terminated */
+    size_t text_capacity;
+    struct gw_curl_transfer *next; /* spare */
+
+    /* from here on cleared for each call */
+    struct gw_pool *pool;  /* of the call's backend; valid as long as the call */
+    struct gw_call *call;  /* NULL: cancelled, or spare */
+    struct gw_list due;    /* libcurl is to be told something */
+    struct gw_list told;   /* something came since libcurl last ran */
+    struct gw_timer timer; /* for the head, or for the next piece of the body */
+    enum gw_error error;   /* why a callback of ours stopped it */
+    bool is_added;         /* to the multi handle */
+    bool is_connected;     /* the request is being sent, for the first and only time */
+    bool is_complete;      /* the answer is whole though the request is not: stopped, without error */
+
+    /* the request's body */
+    struct gw_chain chain; /* the waiting piece */
+    uint64_t handed_bytes; /* to libcurl */
+    bool wants_body;       /* on_want_body was said, nothing came yet */
+    bool body_ended;       /* by gw_transport_end_body */
+    bool upload_done;      /* libcurl has all of it */
+    bool send_stopped;     /* libcurl waits to be told to go on */
+
+    /* the answer */
+    struct gw_head *head;
+    struct gw_head interim;
+    struct gw_arena interim_arena;
+    size_t head_bytes;
+    bool is_interim, is_http2, in_head, head_done;
+    uint64_t body_bytes;
+    struct gw_curl_goodbye *goodbye; /* for a body that ends with its TLS connection */
+    bool is_paused;                  /* the owner's wish */
+    bool recv_stopped;               /* libcurl waits to be told to go on */
+};
+
+/* A handle with all that does not depend on the call, or NULL when memory is out. The callbacks are its maker's. */
+struct gw_curl_transfer *gw_curl_transfer_create(struct gw_curl_transport *transport) GW_MUST_CHECK;
+/* Not in a multi handle any more. */
+void gw_curl_transfer_destroy(struct gw_curl_transfer *transfer);
+/* Writes the call's request into the handle; nothing is sent yet. False when memory is out. */
+bool gw_curl_transfer_fill(struct gw_curl_transfer *transfer, struct gw_call *call) GW_MUST_CHECK;
+/* Forgets the call; keeps what the next one can use. */
+void gw_curl_transfer_reset(struct gw_curl_transfer *transfer);
+
+/* CURLOPT_PRIVATE and the callbacks' context. */
+static inline struct gw_curl_transfer *gw_curl_transfer_from(void *context)
+{
+    return context;
+}
+/* libcurl will be told what is wanted of it, in this turn of the loop but not within this call. */
+void gw_curl_transfer_make_due(struct gw_curl_transfer *transfer);
+/* Time runs while the backend owes us something: not while the owner reads nothing more, or has yet to give a piece of
+ * the body. */
+void gw_curl_transfer_watch_time(struct gw_curl_transfer *transfer);
+/* Once libcurl has found no fault: is the answer complete by its own word? */
+bool gw_curl_transfer_is_whole(const struct gw_curl_transfer *transfer);
+
+enum gw_curl_answer {
+    GW_CURL_ANSWER_GOES_ON,
+    GW_CURL_ANSWER_INTERIM, /* transfer->interim is complete */
+    GW_CURL_ANSWER_HEAD,    /* *transfer->head is complete and valid */
+    GW_CURL_ANSWER_FAILED,  /* transfer->error says why */
+};
+
+/* One line as CURLOPT_HEADERFUNCTION gives it, with its end; trailers are counted and dropped. */
+enum gw_curl_answer gw_curl_answer_line(struct gw_curl_transfer *transfer, struct gw_slice line);
+
+#endif

@@ -1,0 +1,420 @@
+/* transport_curl.c: gw_transport_curl, over libcurl's multi interface.
+ *
+ * Orders   An event of ours may run within a callback of libcurl, and the owner may do anything in it: so begin, send,
+ *          resume and cancel only note in the transfer what they want and put it on the list `due`; curl_loop.h lets
+ *          libcurl hear of it in the same turn. A callback stops its transfer by returning an error; transfer->error
+ *          keeps the true reason, and a call that is gone (NULL) gets no event.
+ * Once     libcurl repeats a request by itself when a kept connection turns out dead, on a refused stream, on 417.
+ *          on_request, which it asks before each sending, lets the first pass and no other: repeating is the owner's.
+ * Streams  One exchange at a time over an HTTP/2 connection, too (CURLPIPE_NOTHING): in libcurl 7.88 a paused stream
+ *          stops its whole connection, so one slow client would stop others. max_backend_connections thus means the
+ *          same over both transports. For a paused stream libcurl and the kernel may hold up to one window: 32 MiB in
+ *          7.88, 10 MiB in 8.x. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/counter.h"
+#include "upstream/curl_callbacks.h"
+#include "upstream/curl_loop.h"
+#include "upstream/curl_transfer.h"
+#include "upstream/transport.h"
+
+enum { MAX_SPARE = 64 }; /* handles kept, each with libcurl's buffer */
+
+static struct gw_curl_transport *transport_from(struct gw_transport *transport)
+{
+    return GW_CONTAINER(transport, struct gw_curl_transport, base);
+}
+
+static struct gw_curl_transfer *transfer_of(struct gw_call *call)
+{
+    return call->inner;
+}
+
+/* ---- the end ---- */
+
+/* Its call has its connection and place no longer; what libcurl keeps of it is taken away when it can be. */
+static void leave_call(struct gw_curl_transfer *transfer)
+{
+    transfer->call->inner = NULL;
+    transfer->call = NULL;
+    transfer->pool->connections--;
+    transfer->transport->active--;
+    gw_timer_stop(&transfer->timer);
+    gw_list_remove(&transfer->told);
+}
+
+/* Not within a callback of libcurl. A handle that failed may remember more than is known here (an Expect refused, a
+ * version): only a good one is used again. */
+static void take_back(struct gw_curl_transfer *transfer, bool is_good)
+{
+    struct gw_curl_transport *transport = transfer->transport;
+    if (transfer->is_added)
+        curl_multi_remove_handle(transport->loop.multi, transfer->easy);
+    if (transfer->is_connected)
+        transport->connected--;
+    gw_list_remove(&transfer->due);
+    if (!is_good || transport->spare_count >= MAX_SPARE) {
+        gw_curl_transfer_destroy(transfer);
+        return;
+    }
+    gw_curl_transfer_reset(transfer);
+    transfer->next = transport->spare;
+    transport->spare = transfer;
+    transport->spare_count++;
+}
+
+static void finish(struct gw_curl_transfer *transfer, enum gw_error error)
+{
+    struct gw_call *call = transfer->call;
+    bool is_good = error == GW_ERROR_NONE && !transfer->is_complete;
+    if (call)
+        leave_call(transfer);
+    take_back(transfer, call && is_good);
+    if (!call)
+        return;
+    if (error == GW_ERROR_NONE)
+        call->events->on_end(call);
+    else
+        call->events->on_fail(call, error);
+}
+
+static enum gw_error error_by_phase(const struct gw_curl_transfer *transfer)
+{
+    if (!transfer->is_connected)
+        return GW_ERROR_CONNECT_TIMEOUT;
+    return transfer->head_done ? GW_ERROR_BODY_TIMEOUT : GW_ERROR_RESPONSE_TIMEOUT;
+}
+
+static enum gw_error error_of(CURLcode code, const struct gw_curl_transfer *transfer)
+{
+    switch ((int)code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return GW_ERROR_RESOLVE;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_INTERFACE_FAILED:
+        return GW_ERROR_CONNECT;
+    case CURLE_OPERATION_TIMEDOUT:
+        return error_by_phase(transfer);
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_ENGINE_SETFAILED:
+    case CURLE_SSL_ENGINE_INITFAILED:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+        return GW_ERROR_TLS;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 */
+    case CURLE_BAD_CONTENT_ENCODING:
+        return GW_ERROR_UPSTREAM_MALFORMED;
+    case CURLE_OUT_OF_MEMORY: /* also what 7.88 says of a field of more than 100 KiB */
+        return transfer->in_head ? GW_ERROR_UPSTREAM_HEAD_TOO_LARGE : GW_ERROR_OVERLOADED;
+    case 100: /* CURLE_TOO_LARGE, since 8.6 */
+        return GW_ERROR_UPSTREAM_HEAD_TOO_LARGE;
+    default:
+        return GW_ERROR_RESET;
+    }
+}
+
+/* libcurl is done with it. */
+static void settle(struct gw_curl_transfer *transfer, CURLcode code)
+{
+    enum gw_error error = transfer->error;
+    if (transfer->call && !error && !transfer->is_complete) {
+        if (code != CURLE_OK)
+            error = error_of(code, transfer);
+        else if (!gw_curl_transfer_is_whole(transfer))
+            error = GW_ERROR_RESET;
+    }
+    finish(transfer, error);
+}
+
+static void on_due(struct gw_timer *timer)
+{
+    struct gw_curl_transfer *transfer = GW_CONTAINER(timer, struct gw_curl_transfer, timer);
+    finish(transfer, error_by_phase(transfer));
+}
+
+/* ---- the loop's two steps ---- */
+
+static void unpause(struct gw_curl_transfer *transfer)
+{
+    bool may_send = transfer->chain.length || transfer->body_ended || transfer->head_done;
+    int stays = 0;
+    if (transfer->recv_stopped && transfer->is_paused)
+        stays |= CURLPAUSE_RECV;
+    else
+        transfer->recv_stopped = false;
+    if (transfer->send_stopped && !may_send)
+        stays |= CURLPAUSE_SEND;
+    else
+        transfer->send_stopped = false;
+    CURLcode code = curl_easy_pause(transfer->easy, stays); /* may run on_data */
+    if (code != CURLE_OK)
+        settle(transfer, code);
+}
+
+static void carry_out(struct gw_curl_transfer *transfer)
+{
+    if (!transfer->call) {
+        take_back(transfer, false);
+    } else if (transfer->error) {
+        finish(transfer, transfer->error);
+    } else if (!transfer->is_added) {
+        if (curl_multi_add_handle(transfer->transport->loop.multi, transfer->easy) == CURLM_OK)
+            transfer->is_added = true;
+        else
+            finish(transfer, GW_ERROR_OVERLOADED);
+    } else if (transfer->recv_stopped || transfer->send_stopped) {
+        unpause(transfer);
+    }
+}
+
+static void move_list(struct gw_list *from, struct gw_list *to)
+{
+    gw_list_init(to);
+    if (gw_list_is_empty(from))
+        return;
+    *to = *from;
+    to->next->previous = to->previous->next = to;
+    gw_list_init(from);
+}
+
+/* Idle connections beyond keepalive_connections a backend are closed as libcurl gives running ones back. */
+static void bound_connections(struct gw_curl_transport *transport)
+{
+    long kept = (long)transport->kept;
+    curl_multi_setopt(transport->loop.multi, CURLMOPT_MAXCONNECTS, (long)transport->active + (kept > 0 ? kept : 1));
+}
+
+static void before_libcurl(struct gw_curl_loop *loop)
+{
+    struct gw_curl_transport *transport = GW_CONTAINER(loop, struct gw_curl_transport, loop);
+    struct gw_list now; /* what events put on the list meanwhile waits for the next turn */
+    bound_connections(transport);
+    move_list(&transport->due, &now);
+    while (!gw_list_is_empty(&now)) {
+        struct gw_curl_transfer *transfer = GW_CONTAINER(now.next, struct gw_curl_transfer, due);
+        gw_list_remove(&transfer->due);
+        carry_out(transfer);
+    }
+}
+
+static void set_gauge(gw_counter *gauge, uint64_t *told, uint64_t value)
+{
+    if (value >= *told)
+        gw_counter_add(gauge, value - *told);
+    else
+        gw_counter_subtract(gauge, *told - value);
+    *told = value;
+}
+
+static void count_connections(struct gw_curl_transport *transport)
+{
+    uint64_t open = transport->loop.connection_count;
+    uint64_t busy = transport->connected;
+    set_gauge(&transport->setup.shard->upstream_connections_open, &transport->open_told, open);
+    set_gauge(&transport->setup.shard->upstream_connections_idle, &transport->idle_told, open > busy ? open - busy : 0);
+}
+
+static void after_libcurl(struct gw_curl_loop *loop)
+{
+    struct gw_curl_transport *transport = GW_CONTAINER(loop, struct gw_curl_transport, loop);
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(loop->multi, &left))) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = message->data.result; /* the message dies with the handle's removal */
+        void *private = NULL;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+        settle(gw_curl_transfer_from(private), code);
+    }
+    while (!gw_list_is_empty(&transport->told)) {
+        struct gw_curl_transfer *transfer = GW_CONTAINER(transport->told.next, struct gw_curl_transfer, told);
+        gw_list_remove(&transfer->told);
+        if (transfer->call->events->on_pause_in_reading)
+            transfer->call->events->on_pause_in_reading(transfer->call);
+    }
+    count_connections(transport);
+    if (!gw_list_is_empty(&transport->due))
+        gw_curl_loop_ask(loop);
+}
+
+/* ---- the table ---- */
+
+/* A used handle cannot forget its file of authorities: the spare ones of another configuration go. */
+static struct gw_curl_transfer *take_spare(struct gw_curl_transport *transport, struct gw_slice ca_file)
+{
+    struct gw_curl_transfer *transfer;
+    while ((transfer = transport->spare)) {
+        transport->spare = transfer->next;
+        transport->spare_count--;
+        if (gw_slice_equal(gw_slice_of_string(transfer->ca_file), ca_file))
+            return transfer;
+        gw_curl_transfer_destroy(transfer);
+    }
+    return NULL;
+}
+
+static struct gw_curl_transfer *take_transfer(struct gw_curl_transport *transport, struct gw_slice ca_file)
+{
+    struct gw_curl_transfer *transfer = take_spare(transport, ca_file);
+    if (!transfer && (transfer = gw_curl_transfer_create(transport)))
+        gw_curl_callbacks_install(transfer);
+    return transfer;
+}
+
+static void enter_call(struct gw_curl_transfer *transfer, struct gw_call *call, struct gw_pool *pool)
+{
+    struct gw_curl_transport *transport = transfer->transport;
+    transfer->pool = pool;
+    transfer->call = call;
+    gw_timer_init(&transfer->timer, on_due);
+    pool->connections++;
+    transport->active++;
+    transport->kept = call->config->keepalive_connections * call->config->backend_count;
+    call->inner = transfer;
+    call->was_reused = call->was_sent = call->was_answered = false;
+    call->began_at_us = gw_clock_monotonic_us();
+    call->head_at_us = 0;
+}
+
+static enum gw_error begin(struct gw_transport *base, struct gw_call *call)
+{
+    struct gw_curl_transport *transport = transport_from(base);
+    struct gw_pool *pool = gw_pool_set_find(&transport->pools, call->backend);
+    if (!pool)
+        return GW_ERROR_OVERLOADED;
+    if (pool->connections >= call->config->max_backend_connections)
+        return GW_ERROR_UPSTREAM_BUSY;
+    struct gw_curl_transfer *transfer = take_transfer(transport, call->config->tls_ca_file);
+    if (!transfer)
+        return GW_ERROR_OVERLOADED;
+    if (!gw_curl_transfer_fill(transfer, call)) {
+        gw_curl_transfer_destroy(transfer);
+        return GW_ERROR_OVERLOADED;
+    }
+    enter_call(transfer, call, pool);
+    gw_curl_transfer_make_due(transfer);
+    return GW_ERROR_NONE;
+}
+
+static bool send_piece(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
+{
+    struct gw_curl_transfer *transfer = transfer_of(call);
+    transfer->wants_body = false;
+    if (bytes.length && !gw_chain_push(&transfer->chain, bytes, block)) {
+        transfer->error = GW_ERROR_OVERLOADED;
+        gw_curl_transfer_make_due(transfer);
+        return false;
+    }
+    gw_curl_transfer_watch_time(transfer);
+    if (transfer->send_stopped)
+        gw_curl_transfer_make_due(transfer);
+    return false; /* libcurl asks for more as its socket takes it */
+}
+
+static void end_body(struct gw_call *call)
+{
+    struct gw_curl_transfer *transfer = transfer_of(call);
+    transfer->wants_body = false;
+    transfer->body_ended = true;
+    gw_curl_transfer_watch_time(transfer);
+    if (transfer->send_stopped)
+        gw_curl_transfer_make_due(transfer);
+}
+
+static void pause_reading(struct gw_call *call)
+{
+    struct gw_curl_transfer *transfer = transfer_of(call);
+    transfer->is_paused = true; /* libcurl is told by on_data, with the next piece */
+    gw_curl_transfer_watch_time(transfer);
+}
+
+static void resume_reading(struct gw_call *call)
+{
+    struct gw_curl_transfer *transfer = transfer_of(call);
+    transfer->is_paused = false;
+    gw_curl_transfer_watch_time(transfer);
+    if (transfer->recv_stopped)
+        gw_curl_transfer_make_due(transfer);
+}
+
+static void cancel(struct gw_call *call)
+{
+    struct gw_curl_transfer *transfer = transfer_of(call);
+    leave_call(transfer);
+    gw_curl_transfer_make_due(transfer);
+}
+
+static void init_libcurl(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    gw_curl_tls_init();
+}
+
+static struct gw_transport *create(const struct gw_transport_setup *setup, const struct gw_config *config)
+{
+    (void)config; /* calls bring theirs: a transport outlives a reload */
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_libcurl);
+    struct gw_curl_transport *transport = calloc(1, sizeof(*transport));
+    if (!transport)
+        return NULL;
+    transport->base.table = &gw_transport_curl;
+    transport->setup = *setup;
+    transport->share = curl_share_init();
+    gw_pool_set_init(&transport->pools);
+    gw_list_init(&transport->due);
+    gw_list_init(&transport->told);
+    if (!transport->share || !gw_curl_loop_open(&transport->loop, setup->loop, before_libcurl, after_libcurl)) {
+        curl_share_cleanup(transport->share);
+        free(transport);
+        return NULL;
+    }
+    curl_share_setopt(transport->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    curl_multi_setopt(transport->loop.multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    return &transport->base;
+}
+
+static void close_transport(struct gw_transport *base)
+{
+    struct gw_curl_transport *transport = transport_from(base);
+    while (!gw_list_is_empty(&transport->due)) /* cancelled ones */
+        take_back(GW_CONTAINER(transport->due.next, struct gw_curl_transfer, due), false);
+    while (transport->spare) {
+        struct gw_curl_transfer *transfer = transport->spare;
+        transport->spare = transfer->next;
+        gw_curl_transfer_destroy(transfer);
+    }
+    gw_curl_loop_close(&transport->loop);
+    count_connections(transport);
+}
+
+static void destroy(struct gw_transport *base)
+{
+    struct gw_curl_transport *transport = transport_from(base);
+    gw_curl_loop_free(&transport->loop);
+    gw_pool_set_free(&transport->pools);
+    curl_share_cleanup(transport->share);
+    free(transport);
+}
+
+const struct gw_transport_kind_table gw_transport_curl = {
+    .create = create,
+    .close = close_transport,
+    .destroy = destroy,
+    .begin = begin,
+    .send = send_piece,
+    .end_body = end_body,
+    .pause = pause_reading,
+    .resume = resume_reading,
+    .cancel = cancel,
+};

@@ -1,0 +1,873 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <signal.h>
+#include <cmocka.h>
+#include "upstream/transport.h"
+#include "tls_backend.h"
+
+/* ---- the stage: two authorities, a backend, a transport on a loop ---- */
+
+struct stage {
+    uv_loop_t loop;
+    struct gw_timers timers;
+    struct gw_block_pool blocks;
+    struct gw_shard shard;
+    struct gw_config config;
+    struct gw_backend at; /* the backend, to the transport */
+    struct gw_backend *backends[1];
+    struct gw_transport *transport;
+    uv_timer_t watchdog;
+
+    struct authority authority, stranger;
+    struct backend backend;
+    char url[64];
+};
+
+struct caller {
+    struct gw_call call;
+    struct gw_arena arena;
+    struct stage *stage;
+    const char *body; /* sent whole in one piece; NULL: none */
+    size_t flood_bytes;
+    bool cancels_at_head, cancels_at_body, pauses;
+
+    char body_got[512];
+    size_t body_bytes, pauses_in_reading;
+    int interim, status;
+    enum gw_framing framing;
+    uint64_t content_length;
+    unsigned wants;
+    bool is_over, in_begin;
+    enum gw_error error;
+};
+
+static struct caller *caller_of(struct gw_call *call)
+{
+    struct caller *caller = GW_CONTAINER(call, struct caller, call);
+    assert_false(caller->is_over);
+    assert_false(caller->in_begin);
+    return caller;
+}
+
+static void on_interim(struct gw_call *call, const struct gw_head *head)
+{
+    caller_of(call)->interim = head->status;
+}
+
+static bool cancels(struct caller *caller, bool now)
+{
+    if (now) {
+        gw_transport_cancel(caller->stage->transport, &caller->call);
+        caller->is_over = true;
+    }
+    return now;
+}
+
+static void on_head(struct gw_call *call, struct gw_head *head)
+{
+    struct caller *caller = caller_of(call);
+    caller->status = head->status;
+    caller->framing = head->framing;
+    caller->content_length = head->content_length;
+    cancels(caller, caller->cancels_at_head);
+}
+
+static void on_body(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
+{
+    (void)block;
+    struct caller *caller = caller_of(call);
+    for (size_t i = 0; i < bytes.length && caller->body_bytes + i < sizeof(caller->body_got) - 1; i++)
+        caller->body_got[caller->body_bytes + i] = bytes.at[i];
+    caller->body_bytes += bytes.length;
+    if (!cancels(caller, caller->cancels_at_body) && caller->pauses)
+        gw_transport_pause(caller->stage->transport, call);
+}
+
+static void on_pause_in_reading(struct gw_call *call)
+{
+    caller_of(call)->pauses_in_reading++;
+}
+
+static void on_end(struct gw_call *call)
+{
+    caller_of(call)->is_over = true;
+}
+
+static void on_fail(struct gw_call *call, enum gw_error error)
+{
+    struct caller *caller = caller_of(call);
+    caller->error = error;
+    caller->is_over = true;
+}
+
+static void on_want_body(struct gw_call *call)
+{
+    static char flood[50000];
+    struct caller *caller = caller_of(call);
+    struct gw_transport *transport = caller->stage->transport;
+    caller->wants++;
+    if (caller->body) {
+        gw_transport_send(transport, call, gw_slice_of_string(caller->body), NULL);
+        gw_transport_end_body(transport, call);
+    } else if (caller->flood_bytes) {
+        size_t length = caller->flood_bytes < sizeof(flood) ? caller->flood_bytes : sizeof(flood);
+        caller->flood_bytes -= length;
+        gw_transport_send(transport, call, gw_slice_of(flood, length), NULL);
+        if (!caller->flood_bytes)
+            gw_transport_end_body(transport, call);
+    }
+}
+
+static const struct gw_call_events events = { on_interim, on_head, on_body,     on_pause_in_reading,
+                                              on_end,     on_fail, on_want_body };
+
+static struct caller *open_caller(struct stage *stage, enum gw_method method)
+{
+    struct caller *caller = calloc(1, sizeof(*caller));
+    caller->stage = stage;
+    gw_arena_init(&caller->arena, 4096, 1 << 20);
+    caller->call = (struct gw_call) { .events = &events,
+                                      .config = &stage->config,
+                                      .backend = &stage->at,
+                                      .method = method,
+                                      .method_text = gw_slice_of_string(gw_method_name(method)),
+                                      .target = GW_SLICE("/t?q"),
+                                      .fields = GW_SLICE("Host: b\r\n"),
+                                      .arena = &caller->arena };
+    return caller;
+}
+
+static struct caller *open_sender(struct stage *stage, enum gw_method method, const char *body, bool is_chunked)
+{
+    struct caller *caller = open_caller(stage, method);
+    caller->body = body;
+    caller->call.has_body = true;
+    caller->call.is_chunked = is_chunked;
+    caller->call.content_length = strlen(body);
+    return caller;
+}
+
+static void close_caller(struct caller *caller)
+{
+    gw_arena_free(&caller->arena);
+    free(caller);
+}
+
+#define await(stage, condition)                                                                                        \
+    while (!(condition))                                                                                               \
+    uv_run(&(stage)->loop, UV_RUN_ONCE)
+
+static void begin(struct caller *caller)
+{
+    caller->in_begin = true;
+    assert_int_equal(gw_transport_begin(caller->stage->transport, &caller->call), GW_ERROR_NONE);
+    caller->in_begin = false;
+}
+
+static struct caller *run(struct caller *caller)
+{
+    begin(caller);
+    await(caller->stage, caller->is_over);
+    return caller;
+}
+
+static void give_up(uv_timer_t *timer)
+{
+    (void)timer;
+    fprintf(stderr, "what the test waits for does not happen\n");
+    abort();
+}
+
+static int open_stage(void **state)
+{
+    struct stage *stage = calloc(1, sizeof(*stage));
+    signal(SIGPIPE, SIG_IGN);
+    uv_loop_init(&stage->loop);
+    assert_int_equal(gw_timers_open(&stage->timers, &stage->loop), 0);
+    gw_block_pool_init(&stage->blocks);
+    uv_timer_init(&stage->loop, &stage->watchdog);
+    uv_timer_start(&stage->watchdog, give_up, 60000, 0);
+    make_authority(&stage->authority, "trusted");
+    make_authority(&stage->stranger, "stranger");
+    stage->backends[0] = &stage->at;
+    stage->config.backends = stage->backends;
+    stage->config.backend_count = 1;
+    stage->config.connect_timeout_ms = stage->config.response_timeout_ms = stage->config.read_timeout_ms = 20000;
+    stage->config.continue_timeout_ms = 20000;
+    stage->config.max_backend_connections = 4;
+    stage->config.keepalive_connections = 4;
+    stage->config.keepalive_timeout_ms = 60000;
+    stage->config.max_response_header_bytes = 4096;
+    stage->config.tls_verify = true;
+    stage->config.tls_ca_file = gw_slice_of_string(stage->authority.file);
+    const struct gw_transport_setup setup = { &stage->loop, &stage->timers, &stage->blocks, &stage->shard };
+    stage->transport = gw_transport_curl.create(&setup, &stage->config);
+    assert_non_null(stage->transport);
+    *state = stage;
+    return 0;
+}
+
+/* by == NULL: http://. `name` is the certificate's, as subjectAltName. */
+static void set_backend(struct stage *stage, const struct authority *by, const char *name)
+{
+    start_backend(&stage->backend, by, name);
+    stage->at.is_tls = by != NULL;
+    stage->at.host = GW_SLICE("127.0.0.1");
+    stage->at.port = stage->backend.port;
+    snprintf(stage->url, sizeof(stage->url), "%s://127.0.0.1:%u", by ? "https" : "http", stage->at.port);
+    stage->at.url = gw_slice_of_string(stage->url);
+}
+
+static void says(struct stage *stage, void (*serve)(struct peer *peer), const char *const *answers)
+{
+    stage->backend.serve = serve;
+    stage->backend.answers = answers;
+    stage->backend.says_goodbye = true;
+}
+
+#define BY_OURS(stage) &(stage)->authority, "IP:127.0.0.1"
+
+static int close_stage(void **state)
+{
+    struct stage *stage = *state;
+    gw_transport_curl.close(stage->transport);
+    gw_timers_close(&stage->timers);
+    uv_close((uv_handle_t *)&stage->watchdog, NULL);
+    uv_run(&stage->loop, UV_RUN_DEFAULT);
+    gw_transport_curl.destroy(stage->transport);
+    assert_int_equal(uv_loop_close(&stage->loop), 0);
+    assert_int_equal(gw_counter_read(&stage->shard.upstream_connections_open), 0);
+    assert_int_equal(gw_counter_read(&stage->shard.upstream_connections_idle), 0);
+    if (stage->backend.serve)
+        stop_backend(&stage->backend);
+    gw_block_pool_free(&stage->blocks);
+    free_authority(&stage->authority);
+    free_authority(&stage->stranger);
+    free(stage);
+    return 0;
+}
+
+static const char hello[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+static const char *const hellos[] = { hello, hello, hello, hello, NULL };
+
+/* ---- certificates ---- */
+
+static void a_verified_backend_answers_and_its_connection_is_kept(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_same, hellos);
+    set_backend(stage, BY_OURS(stage));
+    for (int i = 0; i < 3; i++) {
+        struct caller *caller = run(open_caller(stage, GW_METHOD_GET));
+        assert_int_equal(caller->error, GW_ERROR_NONE);
+        assert_int_equal(caller->status, 200);
+        assert_string_equal(caller->body_got, "hello");
+        assert_int_equal(caller->framing, GW_FRAMING_LENGTH);
+        assert_int_equal(caller->content_length, 5);
+        assert_int_equal(caller->call.was_reused, i > 0);
+        assert_true(caller->call.was_sent && caller->call.was_answered);
+        assert_true(caller->call.head_at_us >= caller->call.began_at_us);
+        close_caller(caller);
+    }
+    assert_int_equal(atomic_load(&stage->backend.connections), 1);
+    assert_int_equal(gw_counter_read(&stage->shard.upstream_connects), 1);
+    assert_int_equal(gw_counter_read(&stage->shard.upstream_reuses), 2);
+    assert_int_equal(gw_counter_read(&stage->shard.upstream_connections_open), 1);
+    assert_int_equal(gw_counter_read(&stage->shard.upstream_connections_idle), 1);
+}
+
+static void expect_tls_failure(struct stage *stage)
+{
+    struct caller *caller = run(open_caller(stage, GW_METHOD_GET));
+    assert_int_equal(caller->error, GW_ERROR_TLS);
+    assert_false(caller->call.was_sent);
+    assert_int_equal(atomic_load(&stage->backend.requests), 0);
+    close_caller(caller);
+}
+
+static void a_backend_of_another_authority_is_refused(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_same, hellos);
+    set_backend(stage, &stage->stranger, "IP:127.0.0.1");
+    expect_tls_failure(stage);
+    stage->config.tls_ca_file = GW_NO_SLICE; /* nor does the system know it */
+    expect_tls_failure(stage);
+    stage->config.tls_verify = false;
+    struct caller *caller = run(open_caller(stage, GW_METHOD_GET));
+    assert_int_equal(caller->error, GW_ERROR_NONE);
+    assert_string_equal(caller->body_got, "hello");
+    close_caller(caller);
+}
+
+static void a_certificate_of_another_name_is_refused(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_same, hellos);
+    set_backend(stage, &stage->authority, "DNS:elsewhere.example,IP:127.0.0.2");
+    expect_tls_failure(stage);
+}
+
+/* ---- what is sent ---- */
+
+static void expect_request(struct stage *stage, struct caller *caller, const char *text)
+{
+    run(caller);
+    assert_int_equal(caller->error, GW_ERROR_NONE);
+    char *head = last_head(&stage->backend);
+    assert_string_equal(head, text);
+    free(head);
+    close_caller(caller);
+}
+
+static void a_request_says_what_its_call_says_and_nothing_else(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_same, hellos);
+    set_backend(stage, NULL, NULL);
+    expect_request(stage, open_caller(stage, GW_METHOD_GET), "GET /t?q HTTP/1.1\r\nHost: b\r\n\r\n");
+    struct caller *caller = open_caller(stage, GW_METHOD_GET);
+    caller->call.fields = GW_SLICE("Host: b\r\nX-Empty:\r\nAccept: a/b\r\nUser-Agent: u\r\nx: 1\r\nx: 2;\r\n");
+    expect_request(stage, caller,
+                   "GET /t?q HTTP/1.1\r\nHost: b\r\nX-Empty:\r\nAccept: a/b\r\nUser-Agent: u\r\nx: 1\r\nx: 2;\r\n\r\n");
+    caller = open_caller(stage, GW_METHOD_OPTIONS);
+    caller->call.target = GW_SLICE("*");
+    expect_request(stage, caller, "OPTIONS * HTTP/1.1\r\nHost: b\r\n\r\n");
+    caller = open_caller(stage, GW_METHOD_OTHER);
+    caller->call.method_text = GW_SLICE("PROPFIND");
+    expect_request(stage, caller, "PROPFIND /t?q HTTP/1.1\r\nHost: b\r\n\r\n");
+    expect_request(stage, open_caller(stage, GW_METHOD_DELETE), "DELETE /t?q HTTP/1.1\r\nHost: b\r\n\r\n");
+    expect_request(stage, open_sender(stage, GW_METHOD_POST, "", false),
+                   "POST /t?q HTTP/1.1\r\nHost: b\r\nContent-Length: 0\r\n\r\n");
+    expect_request(stage, open_sender(stage, GW_METHOD_PATCH, "abc", false),
+                   "PATCH /t?q HTTP/1.1\r\nHost: b\r\nContent-Length: 3\r\n\r\n");
+    expect_request(stage, open_sender(stage, GW_METHOD_GET, "abc", true),
+                   "GET /t?q HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_int_equal(atomic_load(&stage->backend.body_bytes), 6);
+    expect_request(stage, open_caller(stage, GW_METHOD_GET), "GET /t?q HTTP/1.1\r\nHost: b\r\n\r\n");
+}
+
+static void many_fields_arrive_all(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_same, hellos);
+    set_backend(stage, NULL, NULL);
+    char fields[4096], request[4200];
+    size_t length = (size_t)snprintf(fields, sizeof(fields), "Host: b\r\n");
+    for (int i = 0; i < 200; i++)
+        length += (size_t)snprintf(fields + length, sizeof(fields) - length, "X-%d: %d\r\n", i, i);
+    snprintf(request, sizeof(request), "GET /t?q HTTP/1.1\r\n%s\r\n", fields);
+    struct caller *caller = open_caller(stage, GW_METHOD_GET);
+    caller->call.fields = gw_slice_of(fields, length);
+    expect_request(stage, caller, request);
+}
+
+static void a_large_body_arrives_whole(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_same, hellos);
+    set_backend(stage, BY_OURS(stage));
+    for (int i = 0; i < 2; i++) {
+        struct caller *caller = open_sender(stage, GW_METHOD_PUT, "", i == 1);
+        caller->body = NULL;
+        caller->flood_bytes = 3 << 20;
+        caller->call.content_length = 3 << 20;
+        run(caller);
+        assert_int_equal(caller->error, GW_ERROR_NONE);
+        assert_string_equal(caller->body_got, "hello");
+        close_caller(caller);
+        assert_int_equal(atomic_exchange(&stage->backend.body_bytes, 0), 3 << 20);
+    }
+}
+
+static void serve_after_100(struct peer *peer)
+{
+    while (peer_read_head(peer))
+        if (!peer_say_text(peer, "HTTP/1.1 100 Continue\r\nX-Go: on\r\n\r\n") || !peer_read_body(peer) ||
+            !peer_say_text(peer, hello))
+            break;
+}
+
+static void a_body_waits_for_100(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_after_100, NULL);
+    set_backend(stage, NULL, NULL);
+    struct caller *caller = open_sender(stage, GW_METHOD_POST, "body", false);
+    caller->call.expects_continue = true;
+    run(caller);
+    char *head = last_head(&stage->backend);
+    assert_non_null(strstr(head, "\r\nExpect: 100-continue\r\n"));
+    free(head);
+    assert_int_equal(caller->interim, 100);
+    assert_int_equal(caller->status, 200);
+    assert_int_equal(atomic_load(&stage->backend.body_bytes), 4);
+    close_caller(caller);
+}
+
+static void a_body_goes_without_100_after_a_while(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_same, hellos); /* reads the body first */
+    set_backend(stage, NULL, NULL);
+    stage->config.continue_timeout_ms = 20;
+    struct caller *caller = open_sender(stage, GW_METHOD_POST, "body", true);
+    caller->call.expects_continue = true;
+    run(caller);
+    assert_int_equal(caller->error, GW_ERROR_NONE);
+    assert_int_equal(caller->status, 200);
+    close_caller(caller);
+}
+
+static void serve_early(struct peer *peer)
+{
+    while (peer_read_head(peer) && peer_say_text(peer, peer->backend->answers[0]))
+        ;
+}
+
+/* The body never comes: the owner of such a call waits for its client. */
+static void an_answer_may_come_before_the_body_ended(void **state)
+{
+    static const char *const rows[] = {
+        "HTTP/1.1 413 No\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 413 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 204 No\r\n\r\n",
+    };
+    struct stage *stage = *state;
+    says(stage, serve_early, rows);
+    set_backend(stage, BY_OURS(stage));
+    for (size_t i = 0; i < GW_COUNT(rows) * 2; i++) {
+        stage->backend.answers = &rows[i / 2];
+        struct caller *caller = open_sender(stage, GW_METHOD_POST, "never sent", i % 2);
+        caller->body = NULL;
+        run(caller);
+        assert_int_equal(caller->error, GW_ERROR_NONE);
+        assert_string_equal(caller->body_got, i / 2 == 3 ? "" : "hello");
+        close_caller(caller);
+    }
+}
+
+static void a_417_is_not_tried_again_without_the_expectation(void **state)
+{
+    static const char *const answers[] = { "HTTP/1.1 417 No\r\nContent-Length: 5\r\n\r\nhello", NULL };
+    struct stage *stage = *state;
+    says(stage, serve_early, answers);
+    set_backend(stage, NULL, NULL);
+    struct caller *caller = open_sender(stage, GW_METHOD_POST, "body", false);
+    caller->call.expects_continue = true;
+    run(caller);
+    assert_int_equal(caller->error, GW_ERROR_EXPECTATION);
+    assert_int_equal(atomic_load(&stage->backend.requests), 1);
+    close_caller(caller);
+}
+
+/* ---- once ---- */
+
+static void a_request_over_a_dead_kept_connection_is_sent_once(void **state)
+{
+    static const char *const answers[] = { hello, NULL };
+    static const struct {
+        enum gw_method method;
+        const char *body;
+        bool is_chunked;
+    } rows[] = { { GW_METHOD_POST, "body", false },
+                 { GW_METHOD_POST, "body", true },
+                 { GW_METHOD_PUT, "", false },
+                 { GW_METHOD_GET, NULL, false } };
+    struct stage *stage = *state;
+    says(stage, serve_answers, answers);
+    set_backend(stage, BY_OURS(stage));
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        close_caller(run(open_caller(stage, GW_METHOD_GET)));
+        int before = atomic_load(&stage->backend.requests);
+        struct caller *caller = rows[i].body ? open_sender(stage, rows[i].method, rows[i].body, rows[i].is_chunked)
+                                             : open_caller(stage, rows[i].method);
+        run(caller);
+        assert_int_equal(caller->error, GW_ERROR_RESET);
+        assert_true(caller->call.was_reused && caller->call.was_sent);
+        assert_false(caller->call.was_answered);
+        assert_int_equal(atomic_load(&stage->backend.requests), before + 1);
+        close_caller(caller);
+    }
+}
+
+static void an_unsafe_request_without_a_body_takes_a_new_connection(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_same, hellos);
+    set_backend(stage, BY_OURS(stage));
+    close_caller(run(open_caller(stage, GW_METHOD_GET)));
+    struct caller *caller = run(open_caller(stage, GW_METHOD_POST));
+    assert_int_equal(caller->error, GW_ERROR_NONE);
+    assert_false(caller->call.was_reused);
+    close_caller(caller);
+    caller = open_caller(stage, GW_METHOD_GET);
+    caller->call.fresh = true;
+    run(caller);
+    assert_false(caller->call.was_reused);
+    close_caller(caller);
+    assert_int_equal(atomic_load(&stage->backend.connections), 3);
+}
+
+/* ---- answers ---- */
+
+struct answer_row {
+    const char *answer;
+    enum gw_error error;
+    enum gw_framing framing;
+    bool says_goodbye;
+};
+
+static void check_answers(struct stage *stage, const struct answer_row *rows, size_t count)
+{
+    const char *answers[] = { NULL };
+    says(stage, serve_once, answers);
+    set_backend(stage, BY_OURS(stage));
+    for (size_t i = 0; i < count; i++) {
+        answers[0] = rows[i].answer;
+        stage->backend.says_goodbye = rows[i].says_goodbye;
+        struct caller *caller = open_caller(stage, GW_METHOD_GET);
+        caller->call.fresh = true;
+        run(caller);
+        if (caller->error != rows[i].error)
+            fail_msg("%s: %s", rows[i].answer, gw_error_name(caller->error));
+        if (caller->status)
+            assert_int_equal(caller->framing, rows[i].framing);
+        close_caller(caller);
+    }
+}
+
+static void a_body_that_did_not_end_never_ends(void **state)
+{
+    static const struct answer_row rows[] = {
+        { "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", GW_ERROR_RESET, GW_FRAMING_LENGTH, true },
+        { "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", GW_ERROR_RESET, GW_FRAMING_LENGTH, false },
+        { "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", GW_ERROR_RESET, GW_FRAMING_LENGTH, true },
+        { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", GW_ERROR_RESET, GW_FRAMING_CHUNKED,
+          true },
+        { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", GW_ERROR_RESET,
+          GW_FRAMING_CHUNKED, true },
+        { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", GW_ERROR_RESET, GW_FRAMING_CHUNKED, true },
+        { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n\r\n", GW_ERROR_NONE,
+          GW_FRAMING_CHUNKED, true },
+        { "HTTP/1.1 200 OK\r\n\r\nhello", GW_ERROR_NONE, GW_FRAMING_UNTIL_CLOSE, true },
+        /* RFC 9112 §9.8: without close_notify an attacker may have cut it */
+        { "HTTP/1.1 200 OK\r\n\r\nhello", GW_ERROR_RESET, GW_FRAMING_UNTIL_CLOSE, false },
+        { "HTTP/1.1 200 OK\r\nContent-Le", GW_ERROR_RESET, GW_FRAMING_NONE, true },
+        { "", GW_ERROR_RESET, GW_FRAMING_NONE, true },
+    };
+    check_answers(*state, rows, GW_COUNT(rows));
+}
+
+static void a_malformed_answer_is_refused(void **state)
+{
+    static const struct answer_row rows[] = {
+#define ROW(text) { text, GW_ERROR_UPSTREAM_MALFORMED, GW_FRAMING_NONE, true }
+        ROW("hello, this is HTTP/0.9"),
+        ROW("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ROW("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
+        ROW("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        ROW("HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\nhello"),
+        ROW("HTTP/1.1 200 OK\r\nX: a\r\n folded\r\nContent-Length: 5\r\n\r\nhello"),
+        ROW("HTTP/1.1 200 OK\r\nX: a\nContent-Length: 5\r\n\r\nhello"),
+        ROW("HTTP/1.1 200 OK\nContent-Length: 5\r\n\r\nhello"),
+        ROW("HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 5\r\n\r\nhello"),
+        ROW("HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 5\r\n\r\nhello"),
+        ROW("HTTP/1.1 099 OK\r\nContent-Length: 5\r\n\r\nhello"),
+        ROW("HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
+#undef ROW
+    };
+    check_answers(*state, rows, GW_COUNT(rows));
+}
+
+static void a_head_has_a_bound(void **state)
+{
+    static char many[6000], one[200000];
+    size_t length = (size_t)snprintf(many, sizeof(many), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n");
+    while (length < 5000)
+        length += (size_t)snprintf(many + length, sizeof(many) - length, "X: 0123456789\r\n");
+    snprintf(many + length, sizeof(many) - length, "\r\n");
+    snprintf(one, sizeof(one), "HTTP/1.1 200 OK\r\nX: %0*d\r\n\r\n", 150000, 1);
+    const struct answer_row rows[] = { { many, GW_ERROR_UPSTREAM_HEAD_TOO_LARGE, GW_FRAMING_NONE, true },
+                                       { one, GW_ERROR_UPSTREAM_HEAD_TOO_LARGE, GW_FRAMING_NONE, true } };
+    check_answers(*state, rows, GW_COUNT(rows));
+}
+
+static void an_interim_answer_is_told_before_the_final_one(void **state)
+{
+    static const char *const answers[] = { "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+                                           "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+                                           NULL };
+    struct stage *stage = *state;
+    says(stage, serve_answers, answers);
+    set_backend(stage, BY_OURS(stage));
+    struct caller *caller = run(open_caller(stage, GW_METHOD_GET));
+    assert_int_equal(caller->interim, 103);
+    assert_int_equal(caller->status, 200);
+    assert_string_equal(caller->body_got, "hello");
+    close_caller(caller);
+}
+
+static void an_answer_to_head_has_no_body(void **state)
+{
+    static const char *const answers[] = { "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", NULL };
+    struct stage *stage = *state;
+    says(stage, serve_same, answers);
+    set_backend(stage, BY_OURS(stage));
+    for (int i = 0; i < 2; i++) {
+        struct caller *caller = run(open_caller(stage, GW_METHOD_HEAD));
+        assert_int_equal(caller->error, GW_ERROR_NONE);
+        assert_int_equal(caller->framing, GW_FRAMING_NONE);
+        assert_int_equal(caller->call.was_reused, i);
+        close_caller(caller);
+    }
+    stage->backend.answers = hellos; /* and the handle, used again, reads bodies */
+    struct caller *caller = run(open_caller(stage, GW_METHOD_GET));
+    assert_string_equal(caller->body_got, "hello");
+    close_caller(caller);
+}
+
+/* ---- backpressure, time, bounds ---- */
+
+enum { MUCH_BYTES = 24 << 20 };
+
+static void serve_much(struct peer *peer)
+{
+    static const char piece[65536];
+    char head[64];
+    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", MUCH_BYTES);
+    if (!peer_read_head(peer) || !peer_say_text(peer, head))
+        return;
+    for (size_t sent = 0; sent < MUCH_BYTES; sent += sizeof(piece))
+        if (!peer_say(peer, piece, sizeof(piece)))
+            return;
+}
+
+static void a_paused_body_stops_within_a_block_and_goes_on(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_much, NULL);
+    set_backend(stage, BY_OURS(stage));
+    stage->config.read_timeout_ms = 300; /* does not run while paused */
+    struct caller *caller = open_caller(stage, GW_METHOD_GET);
+    caller->pauses = true;
+    begin(caller);
+    await(stage, caller->body_bytes);
+    size_t at_pause = caller->body_bytes;
+    uint64_t until = uv_hrtime() + 600000000;
+    uv_timer_t wake;
+    uv_timer_init(&stage->loop, &wake);
+    uv_timer_start(&wake, (uv_timer_cb)uv_update_time, 10, 10); /* turns the loop */
+    await(stage, uv_hrtime() > until);
+    uv_close((uv_handle_t *)&wake, NULL);
+    assert_false(caller->is_over);
+    assert_true(caller->body_bytes - at_pause <= GW_BLOCK_BYTES);
+    assert_true(atomic_load(&stage->backend.sent_bytes) < MUCH_BYTES); /* the backend is held up */
+    caller->pauses = false;
+    size_t before = caller->body_bytes;
+    gw_transport_resume(stage->transport, &caller->call);
+    assert_int_equal(caller->body_bytes, before);
+    await(stage, caller->is_over);
+    assert_int_equal(caller->error, GW_ERROR_NONE);
+    assert_int_equal(caller->body_bytes, MUCH_BYTES);
+    assert_true(caller->pauses_in_reading > 0);
+    close_caller(caller);
+}
+
+static void a_call_may_be_cancelled_at_any_time(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_much, NULL);
+    set_backend(stage, BY_OURS(stage));
+    for (int i = 0; i < 5; i++) {
+        struct caller *caller = open_caller(stage, GW_METHOD_GET);
+        caller->cancels_at_head = i == 0;
+        caller->cancels_at_body = i == 1;
+        begin(caller);
+        if (i == 3)
+            uv_run(&stage->loop, UV_RUN_NOWAIT); /* while it connects */
+        if (i == 4) {
+            caller->pauses = true;
+            await(stage, caller->body_bytes);
+            caller->pauses = false;
+            gw_transport_resume(stage->transport, &caller->call);
+        }
+        if (i >= 2)
+            cancels(caller, true);
+        await(stage, caller->is_over);
+        assert_null(caller->call.inner);
+        close_caller(caller);
+    }
+}
+
+static void serve_silence(struct peer *peer)
+{
+    if (peer_read_head(peer))
+        peer_more(peer);
+}
+
+static void serve_half(struct peer *peer)
+{
+    if (peer_read_head(peer) && peer_say_text(peer, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"))
+        peer_more(peer);
+}
+
+static void a_silent_backend_is_given_up(void **state)
+{
+    static const struct {
+        void (*serve)(struct peer *peer);
+        enum gw_error error;
+    } rows[] = { { serve_silence, GW_ERROR_RESPONSE_TIMEOUT }, { serve_half, GW_ERROR_BODY_TIMEOUT } };
+    struct stage *stage = *state;
+    says(stage, serve_silence, NULL);
+    set_backend(stage, BY_OURS(stage));
+    stage->config.response_timeout_ms = stage->config.read_timeout_ms = 50;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        stage->backend.serve = rows[i].serve;
+        struct caller *caller = run(open_caller(stage, GW_METHOD_GET));
+        assert_int_equal(caller->error, rows[i].error);
+        close_caller(caller);
+    }
+}
+
+/* Its handshake is never answered. */
+static void a_backend_that_does_not_shake_hands_is_a_connect_timeout(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_silence, NULL);
+    set_backend(stage, NULL, NULL);
+    stage->at.is_tls = true;
+    stage->config.connect_timeout_ms = 50;
+    struct caller *caller = run(open_caller(stage, GW_METHOD_GET));
+    assert_int_equal(caller->error, GW_ERROR_CONNECT_TIMEOUT);
+    assert_false(caller->call.was_sent);
+    close_caller(caller);
+}
+
+static void nobody_there_is_told_apart(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_silence, NULL);
+    set_backend(stage, NULL, NULL);
+    int fd = socket(AF_INET, SOCK_STREAM, 0); /* bound, not listening */
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t length = sizeof(address);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
+    getsockname(fd, (struct sockaddr *)&address, &length);
+    stage->at.port = ntohs(address.sin_port);
+    struct caller *caller = run(open_caller(stage, GW_METHOD_GET));
+    assert_int_equal(caller->error, GW_ERROR_CONNECT);
+    close_caller(caller);
+    close(fd);
+    stage->at.host = GW_SLICE("nobody.invalid");
+    caller = run(open_caller(stage, GW_METHOD_GET));
+    assert_int_equal(caller->error, GW_ERROR_RESOLVE);
+    close_caller(caller);
+}
+
+static void cancelling_a_look_up_does_not_wait_for_it(void **state)
+{
+    struct stage *stage = *state;
+    stage->at.host = GW_SLICE("nobody.invalid");
+    stage->at.port = 1;
+    stage->at.url = GW_SLICE("http://nobody.invalid:1");
+    for (int i = 0; i < 3; i++) {
+        struct caller *caller = open_caller(stage, GW_METHOD_GET);
+        begin(caller);
+        uv_run(&stage->loop, UV_RUN_NOWAIT);
+        if (!caller->is_over)
+            cancels(caller, true);
+        uv_run(&stage->loop, UV_RUN_NOWAIT);
+        close_caller(caller);
+    }
+}
+
+static void a_backend_has_a_bound_of_calls(void **state)
+{
+    struct stage *stage = *state;
+    says(stage, serve_same, hellos);
+    set_backend(stage, BY_OURS(stage));
+    struct caller *callers[5];
+    for (int i = 0; i < 5; i++)
+        callers[i] = open_caller(stage, GW_METHOD_GET);
+    for (int i = 0; i < 4; i++)
+        begin(callers[i]);
+    assert_int_equal(gw_transport_begin(stage->transport, &callers[4]->call), GW_ERROR_UPSTREAM_BUSY);
+    for (int i = 0; i < 4; i++)
+        await(stage, callers[i]->is_over);
+    run(callers[4]);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(callers[i]->error, GW_ERROR_NONE);
+        close_caller(callers[i]);
+    }
+}
+
+/* ---- HTTP/2 ---- */
+
+static void http2_is_spoken_where_offered(void **state)
+{
+    static const char *const answers[] = { "hello", NULL };
+    struct stage *stage = *state;
+    says(stage, serve_http2, answers);
+    stage->backend.offers_http2 = true;
+    set_backend(stage, BY_OURS(stage));
+    for (int i = 0; i < 4; i++) {
+        bool uploads = i >= 2;
+        struct caller *caller = uploads ? open_sender(stage, GW_METHOD_PUT, "", i == 3)
+                                        : open_caller(stage, GW_METHOD_GET);
+        if (uploads) {
+            caller->body = NULL;
+            caller->flood_bytes = caller->call.content_length = 1 << 20;
+        }
+        run(caller);
+        assert_int_equal(caller->error, GW_ERROR_NONE);
+        assert_int_equal(caller->status, 200);
+        assert_int_equal(caller->framing, GW_FRAMING_CHUNKED); /* no length, yet its end is certain */
+        assert_string_equal(caller->body_got, "hello");
+        assert_int_equal(caller->call.was_reused, i > 0);
+        close_caller(caller);
+        assert_int_equal(atomic_exchange(&stage->backend.body_bytes, 0), uploads ? 1 << 20 : 0);
+    }
+    stage->backend.answers = answers + 1; /* breaks off */
+    struct caller *caller = run(open_caller(stage, GW_METHOD_GET));
+    assert_int_equal(caller->error, GW_ERROR_RESET);
+    assert_string_equal(caller->body_got, "half");
+    close_caller(caller);
+}
+
+#define scene(test) cmocka_unit_test_setup_teardown(test, open_stage, close_stage)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        scene(a_verified_backend_answers_and_its_connection_is_kept),
+        scene(a_backend_of_another_authority_is_refused),
+        scene(a_certificate_of_another_name_is_refused),
+        scene(a_request_says_what_its_call_says_and_nothing_else),
+        scene(many_fields_arrive_all),
+        scene(a_large_body_arrives_whole),
+        scene(a_body_waits_for_100),
+        scene(a_body_goes_without_100_after_a_while),
+        scene(an_answer_may_come_before_the_body_ended),
+        scene(a_417_is_not_tried_again_without_the_expectation),
+        scene(a_request_over_a_dead_kept_connection_is_sent_once),
+        scene(an_unsafe_request_without_a_body_takes_a_new_connection),
+        scene(a_body_that_did_not_end_never_ends),
+        scene(a_malformed_answer_is_refused),
+        scene(a_head_has_a_bound),
+        scene(an_interim_answer_is_told_before_the_final_one),
+        scene(an_answer_to_head_has_no_body),
+        scene(a_paused_body_stops_within_a_block_and_goes_on),
+        scene(a_call_may_be_cancelled_at_any_time),
+        scene(a_silent_backend_is_given_up),
+        scene(a_backend_that_does_not_shake_hands_is_a_connect_timeout),
+        scene(nobody_there_is_told_apart),
+        scene(cancelling_a_look_up_does_not_wait_for_it),
+        scene(a_backend_has_a_bound_of_calls),
+        scene(http2_is_spoken_where_offered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
