@@ -78,6 +78,37 @@ static enum gw_error end_size_line(struct gw_parser *parser, char c)
     return go(parser, c == '\n', parser->remaining ? GW_CHUNKS_DATA : GW_CHUNKS_TRAILER);
 }
 
+/* A trailer that speaks of framing is refused (RFC 9110 §6.5.1 forbids sending it); of llhttp's versions, some would let the one
+ * through and some the other. */
+static const char framing_names[2][18] = { "content-length", "transfer-encoding" };
+
+static void match_name(struct gw_parser *parser, char c)
+{
+    for (unsigned i = 0; i < GW_COUNT(framing_names); i++)
+        if (parser->trailer_name_bytes >= sizeof framing_names[i] - 1 ||
+            framing_names[i][parser->trailer_name_bytes] != (c | 0x20))
+            parser->trailer_names &= (uint8_t) ~(1u << i);
+    parser->trailer_name_bytes++;
+}
+
+static bool is_framing_name(const struct gw_parser *parser)
+{
+    for (unsigned i = 0; i < GW_COUNT(framing_names); i++)
+        if (parser->trailer_names & 1u << i && parser->trailer_name_bytes == strlen(framing_names[i]))
+            return true;
+    return false;
+}
+
+static enum gw_error begin_trailer(struct gw_parser *parser, char c, bool is_tchar)
+{
+    if (is_tchar && parser->trailer_fields++ == parser->limits->fields)
+        return GW_ERROR_HEAD_TOO_LARGE;
+    parser->trailer_names = (1u << GW_COUNT(framing_names)) - 1;
+    parser->trailer_name_bytes = 0;
+    match_name(parser, c);
+    return go(parser, is_tchar, GW_CHUNKS_TRAILER_NAME);
+}
+
 /* trailer-section = *( field-line CRLF ), then the last CRLF (RFC 9112 §7.1.2). */
 static enum gw_error step_trailer(struct gw_parser *parser, char c)
 {
@@ -88,11 +119,12 @@ static enum gw_error step_trailer(struct gw_parser *parser, char c)
     case GW_CHUNKS_TRAILER:
         if (c == '\r')
             return go(parser, true, GW_CHUNKS_END_LF);
-        if (is_tchar && parser->trailer_fields++ == parser->limits->fields)
-            return GW_ERROR_HEAD_TOO_LARGE;
-        return go(parser, is_tchar, GW_CHUNKS_TRAILER_NAME);
+        return begin_trailer(parser, c, is_tchar);
     case GW_CHUNKS_TRAILER_NAME:
-        return c == ':' ? go(parser, true, GW_CHUNKS_TRAILER_VALUE) : go(parser, is_tchar, GW_CHUNKS_TRAILER_NAME);
+        if (c == ':')
+            return go(parser, !is_framing_name(parser), GW_CHUNKS_TRAILER_VALUE);
+        match_name(parser, c);
+        return go(parser, is_tchar, GW_CHUNKS_TRAILER_NAME);
     case GW_CHUNKS_TRAILER_VALUE:
         if (c == '\r')
             return go(parser, true, GW_CHUNKS_TRAILER_LF);

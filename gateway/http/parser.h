@@ -74,8 +74,10 @@ struct gw_parser {
     unsigned extension_bytes, extensions_bytes; /* of the chunk, of the message */
     size_t trailer_bytes;
     unsigned trailer_fields;
-    uint64_t remaining;  /* of the body or the chunk */
-    uint64_t body_bytes; /* handed out */
+    size_t trailer_name_bytes;
+    uint8_t trailer_names; /* which of those that are refused it may still be */
+    uint64_t remaining;    /* of the body or the chunk */
+    uint64_t body_bytes;   /* handed out */
 
     /* llhttp's word on the same bytes */
     bool llhttp_head_done, llhttp_message_done;

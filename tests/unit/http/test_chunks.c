@@ -83,6 +83,9 @@ static void trailers_are_checked_and_dropped(void **state)
         { BODY("0\r\nA: b\n\r\n"), GW_ERROR_FRAMING },
         { BODY("0\r\nA: \x01\r\n\r\n"), GW_ERROR_FRAMING },
         { BODY("0\r\nTransfer-Encoding: chunked\r\n\r\n"), GW_ERROR_FRAMING },
+        { BODY("0\r\nTRANSFER-encoding:\r\n\r\n"), GW_ERROR_FRAMING },
+        { BODY("0\r\nA: b\r\nContent-Length: 5\r\n\r\n"), GW_ERROR_FRAMING },
+        { BODY("0\r\nContent-Lengths: 5\r\nContent-Lengt: 5\r\nXContent-Length: 5\r\n\r\n"), GW_ERROR_NONE },
     };
     CHECK_ROWS(rows, &request);
 
