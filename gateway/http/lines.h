@@ -1,9 +1,8 @@
-/* lines.h: one line of a head, by RFC 9112's grammar and nothing else. Of http/ itself: parser.c puts heads together
- * from it.
+/* lines.h: one line of a head, by RFC 9112's grammar and nothing else. Of http/ itself: parser.c makes heads of them.
  *
  * Each function reads from `at`, at most to `end`, and returns the byte after the line's CRLF; NULL where the line is
  * not complete or not well-formed, so a caller who wants to know why gives whole lines. Slices are views of the input.
- * Pure.                     */
+ * Threads: pure. */
 #ifndef GW_HTTP_LINES_H
 #define GW_HTTP_LINES_H
 
