@@ -1,31 +1,7 @@
-#include "unit/upstream/scene.h"
-
 #include <unistd.h>
 
-#define OK   "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-#define FAIR "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"
-
-static uint64_t count(gw_counter *counter)
-{
-    return gw_counter_read(counter);
-}
-
-/* One request, met by one turn. */
-static struct caller *ask(struct scene *scene, enum gw_method method, const struct turn *turn)
-{
-    scene_plays(scene, turn, 1);
-    struct caller *caller = caller_create(scene, method);
-    caller_begin(caller);
-    await(scene, caller->is_over);
-    return caller;
-}
-
-static void assert_answered(struct scene *scene)
-{
-    struct caller *caller = ask(scene, GW_METHOD_GET, &(struct turn) { .at_end = OK });
-    assert_string_equal(caller->log, "200 end");
-    caller_free(caller);
-}
+#include "unit/upstream/answers.h"
+#include "unit/upstream/uploads.h"
 
 /* ---- kept connections ---- */
 
@@ -180,62 +156,6 @@ static void a_reload_that_numbers_backends_anew_finds_their_connections(void **s
 
 /* ---- answers ---- */
 
-struct answer {
-    const char *says, *log, *body;
-    bool is_kept;
-    enum after after;
-    enum gw_method method;
-};
-
-#define STATUS "HTTP/1.1 200 OK\r\n"
-
-static const struct answer answers[] = {
-    { OK, "200 end", "ok", true, KEEP, GW_METHOD_GET },
-    { STATUS "Content-Length: 0\r\n\r\n", "200 end", "", true, KEEP, GW_METHOD_GET },
-    { STATUS "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: v\r\n\r\n", "200 end", "abcde", true,
-      KEEP, GW_METHOD_GET },
-    { "HTTP/1.1 204 No Content\r\n\r\n", "204 end", "", true, KEEP, GW_METHOD_GET },
-    { "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", "304 end", "", true, KEEP, GW_METHOD_GET },
-    { STATUS "Content-Length: 9\r\n\r\n", "200 end", "", true, KEEP, GW_METHOD_HEAD },
-    { STATUS "Transfer-Encoding: chunked\r\n\r\n", "200 end", "", true, KEEP, GW_METHOD_HEAD },
-    { STATUS "Connection: close\r\nContent-Length: 2\r\n\r\nok", "200 end", "ok", false, KEEP, GW_METHOD_GET },
-    { "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "200 end", "ok", false, KEEP, GW_METHOD_GET },
-    { STATUS "\r\nto the end", "200 end", "to the end", false, CLOSE, GW_METHOD_GET },
-    { "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" OK, "103 200 end", "ok", true, KEEP, GW_METHOD_GET },
-    { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" OK, "100 102 200 end", "ok", true, KEEP,
-      GW_METHOD_GET },
-    /* a body that did not end is never ended (RFC 9112 §8) */
-    { STATUS "Content-Length: 9\r\n\r\nhalf", "200 upstream_reset", "half", false, CLOSE, GW_METHOD_GET },
-    { STATUS "Transfer-Encoding: chunked\r\n\r\n5\r\nhalf", "200 upstream_reset", "half", false, CLOSE, GW_METHOD_GET },
-    { STATUS "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n", "200 upstream_reset", "half", false, CLOSE,
-      GW_METHOD_GET },
-    { "", "upstream_reset", "", false, CLOSE, GW_METHOD_GET },
-    { "", "upstream_reset", "", false, RESET, GW_METHOD_GET },
-    { "HTTP/1.1 200 OK\r\nContent-", "upstream_reset", "", false, CLOSE, GW_METHOD_GET },
-    { "HTTP/1.1 103 Early Hints\r\n\r\n", "103 upstream_reset", "", false, CLOSE, GW_METHOD_GET },
-    /* not well-formed, or ambiguous */
-    { "SSH-2.0-OpenSSH_9.2\r\n", "upstream_malformed", "", false, KEEP, GW_METHOD_GET },
-    { "HTTP/2.0 200 OK\r\n\r\n", "upstream_malformed", "", false, KEEP, GW_METHOD_GET },
-    { "HTTP/1.1 20 OK\r\n\r\n", "upstream_malformed", "", false, KEEP, GW_METHOD_GET },
-    { "HTTP/1.1 200 OK\nContent-Length: 2\n\nok", "upstream_malformed", "", false, KEEP, GW_METHOD_GET },
-    { STATUS "Content-Length : 2\r\n\r\nok", "upstream_malformed", "", false, KEEP, GW_METHOD_GET },
-    { STATUS "A: b\r\n c\r\nContent-Length: 2\r\n\r\nok", "upstream_malformed", "", false, KEEP, GW_METHOD_GET },
-    { STATUS "A: b\x01\r\nContent-Length: 2\r\n\r\nok", "upstream_malformed", "", false, KEEP, GW_METHOD_GET },
-    { STATUS "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "upstream_malformed", "", false, KEEP, GW_METHOD_GET },
-    { STATUS "Content-Length: -2\r\n\r\nok", "upstream_malformed", "", false, KEEP, GW_METHOD_GET },
-    { STATUS "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "upstream_malformed", "", false, KEEP,
-      GW_METHOD_GET },
-    { STATUS "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "upstream_malformed", "", false, KEEP,
-      GW_METHOD_GET },
-    { "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", "upstream_malformed", "", false,
-      KEEP, GW_METHOD_GET },
-    { STATUS "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "200 upstream_malformed", "", false, KEEP, GW_METHOD_GET },
-    { STATUS "Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n", "200 upstream_malformed", "ab", false, KEEP,
-      GW_METHOD_GET },
-    /* complete, but more came than was announced */
-    { OK "HTTP/1.1 200 OK\r\n", "200 end", "ok", false, KEEP, GW_METHOD_GET },
-};
-
 static void an_answer_is_told_as_it_is_and_kept_where_it_may_be(void **state)
 {
     struct scene *scene = *state;
@@ -251,6 +171,20 @@ static void an_answer_is_told_as_it_is_and_kept_where_it_may_be(void **state)
         if ((scene->accepted == accepted) != row->is_kept)
             fail_msg("row %zu: \"%s\" was %s", i, row->says, row->is_kept ? "not kept" : "kept");
     }
+}
+
+static void a_reset_does_not_end_a_body(void **state)
+{
+    struct scene *scene = *state;
+    static const struct turn turn = { .at_end = STATUS "\r\npart" };
+    scene_plays(scene, &turn, 1);
+    struct caller *caller = caller_create(scene, GW_METHOD_GET);
+    caller_begin(caller);
+    await(scene, caller->body_bytes == 4);
+    peer_leave(scene->peers, RESET);
+    await(scene, caller->is_over);
+    assert_string_equal(caller->log, "200 upstream_reset");
+    caller_free(caller);
 }
 
 static void a_head_is_bounded(void **state)
@@ -276,163 +210,6 @@ static void a_flood_of_interim_answers_is_cut(void **state)
     assert_string_equal(last + 1, "upstream_malformed");
     assert_true(caller->events < 40);
     caller_free(caller);
-}
-
-/* ---- requests ---- */
-
-static void a_request_is_written_as_it_was_filled_in(void **state)
-{
-    struct scene *scene = *state;
-    static const struct {
-        enum gw_method method;
-        const char *text;
-    } rows[] = {
-        { GW_METHOD_GET, "GET /x HTTP/1.1\r\nHost: b\r\n\r\n" },
-        { GW_METHOD_DELETE, "DELETE /x HTTP/1.1\r\nHost: b\r\n\r\n" },
-        { GW_METHOD_POST, "POST /x HTTP/1.1\r\nHost: b\r\nContent-Length: 0\r\n\r\n" },
-    };
-    for (size_t i = 0; i < GW_COUNT(rows); i++) {
-        caller_free(ask(scene, rows[i].method, &(struct turn) { .at_end = OK }));
-        assert_string_equal(scene->asked, rows[i].text);
-    }
-}
-
-struct upload {
-    const char *pieces[4];
-    bool is_chunked;
-    uint64_t length;
-    const char *text; /* after the head */
-};
-
-static void a_body_is_framed_by_the_transport(void **state)
-{
-    struct scene *scene = *state;
-    static const struct upload rows[] = {
-        { { "abc", "defgh" }, false, 8, "abcdefgh" },
-        { { "abc", "", "0123456789abcdef!" }, true, 0, "3\r\nabc\r\n11\r\n0123456789abcdef!\r\n0\r\n\r\n" },
-        { { NULL }, true, 0, "0\r\n\r\n" },
-        { { NULL }, false, 0, "" },
-    };
-    static const struct turn turn = { .at_end = OK };
-    for (size_t i = 0; i < GW_COUNT(rows); i++) {
-        scene_plays(scene, &turn, 1);
-        struct caller *caller = caller_create(scene, GW_METHOD_PUT);
-        caller->call.has_body = true;
-        caller->call.is_chunked = rows[i].is_chunked;
-        caller->call.content_length = rows[i].length;
-        caller->pieces = rows[i].pieces;
-        caller_begin(caller);
-        await(scene, caller->is_over);
-        assert_string_equal(caller->log, "200 end");
-        const char *end = strstr(scene->asked, "\r\n\r\n");
-        assert_non_null(end);
-        assert_string_equal(end + 4, rows[i].text);
-        assert_non_null(strstr(scene->asked, rows[i].is_chunked ? "Transfer-Encoding: chunked" : "Content-Length: "));
-        caller_free(caller);
-    }
-    assert_int_equal(scene->accepted, 1);
-}
-
-static void a_body_that_the_owner_did_not_complete_is_never_ended(void **state)
-{
-    struct scene *scene = *state;
-    static const char *const pieces[] = { "half", NULL };
-    static const struct turn turn = { .at_end = OK };
-    scene_plays(scene, &turn, 1);
-    struct caller *caller = caller_create(scene, GW_METHOD_PUT);
-    caller->call.has_body = true;
-    caller->call.content_length = 9;
-    caller->pieces = pieces;
-    caller_begin(caller);
-    await(scene, caller->is_over);
-    assert_string_equal(caller->log, "internal");
-    await(scene, scene_open_peers(scene) == 0);
-    caller_free(caller);
-}
-
-static void a_large_upload_is_sent_at_the_speed_of_the_backend(void **state)
-{
-    struct scene *scene = *state;
-    enum { BYTES = 3 * 1000 * 1000 };
-    static const struct turn turn = { .at_end = OK };
-    for (int i = 0; i < 2; i++) {
-        scene_plays(scene, &turn, 1);
-        struct caller *caller = caller_create(scene, GW_METHOD_PUT);
-        caller->call.has_body = true;
-        caller->call.is_chunked = i == 1;
-        caller->call.content_length = BYTES;
-        caller->flood_bytes = BYTES;
-        caller_begin(caller);
-        await(scene, caller->is_over);
-        assert_string_equal(caller->log, "200 end");
-        assert_true(scene->received_bytes > BYTES);
-        caller_free(caller);
-    }
-}
-
-static struct caller *expect_continue(struct scene *scene, const struct turn *turn)
-{
-    static const char *const pieces[] = { "abc", NULL };
-    scene_plays(scene, turn, 1);
-    struct caller *caller = caller_create(scene, GW_METHOD_PUT);
-    caller->call.has_body = caller->call.expects_continue = true;
-    caller->call.content_length = 3;
-    caller->pieces = pieces;
-    caller_begin(caller);
-    await(scene, caller->is_over);
-    assert_non_null(strstr(scene->asked, "Expect: 100-continue\r\n"));
-    return caller;
-}
-
-static void an_expecting_body_waits_for_100(void **state)
-{
-    struct scene *scene = *state;
-    static const struct turn turn = { .at_head = "HTTP/1.1 100 Continue\r\n\r\n", .at_end = OK };
-    struct caller *caller = expect_continue(scene, &turn);
-    assert_string_equal(caller->log, "100 200 end");
-    assert_non_null(strstr(scene->asked, "\r\n\r\nabc"));
-    caller_free(caller);
-    assert_answered(scene);
-    assert_int_equal(scene->accepted, 1);
-}
-
-static void an_expecting_body_does_not_wait_for_ever(void **state)
-{
-    struct scene *scene = *state;
-    scene->config.continue_timeout_ms = 20;
-    struct caller *caller = expect_continue(scene, &(struct turn) { .at_end = OK });
-    assert_string_equal(caller->log, "200 end");
-    caller_free(caller);
-}
-
-static void an_expecting_body_is_not_sent_after_a_final_answer(void **state)
-{
-    struct scene *scene = *state;
-    struct caller *caller = expect_continue(
-        scene, &(struct turn) { .at_head = "HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n", .at_end = OK });
-    assert_string_equal(caller->log, "417 end");
-    assert_int_equal(caller->wants, 0);
-    caller_free(caller);
-    await(scene, scene_open_peers(scene) == 0); /* the body is still due there, so it is not reused */
-}
-
-static void an_early_answer_ends_the_upload_and_the_connection(void **state)
-{
-    struct scene *scene = *state;
-    static const struct turn turn = { .at_head = "HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno", .is_deaf = true };
-    scene_plays(scene, &turn, 1);
-    struct caller *caller = caller_create(scene, GW_METHOD_PUT);
-    caller->call.has_body = caller->call.is_chunked = true;
-    caller->flood_bytes = 50 * 1000 * 1000;
-    caller_begin(caller);
-    await(scene, caller->is_over);
-    assert_string_equal(caller->log, "413 end");
-    assert_string_equal(caller->body, "no");
-    assert_true(caller->flood_bytes > 0);
-    caller_free(caller);
-    scene->config.max_backend_connections = 1;
-    assert_answered(scene);
-    assert_int_equal(scene->accepted, 2);
 }
 
 /* ---- pace ---- */
@@ -489,6 +266,29 @@ static void pieces_of_one_read_are_told_one_by_one_when_paused(void **state)
     await(scene, caller->is_over);
     assert_string_equal(caller->body, "abc");
     caller_free(caller);
+}
+
+static void what_a_paused_call_keeps_is_not_read_over(void **state)
+{
+    struct scene *scene = *state;
+    static const struct turn turns[] = {
+        { .at_end = STATUS "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n6\r\nbcdefg\r\n0\r\n\r\n" },
+        { .at_end = STATUS "Content-Length: 200000\r\n\r\n", .big_bytes = 200000 },
+    };
+    scene_plays(scene, turns, 2);
+    struct caller *paused = caller_create(scene, GW_METHOD_GET), *other = caller_create(scene, GW_METHOD_GET);
+    paused->pauses = true;
+    caller_begin(paused);
+    await(scene, paused->body_bytes == 1);
+    caller_begin(other);
+    await(scene, other->is_over);
+    assert_false(other->is_body_wrong);
+    paused->pauses = false;
+    gw_transport_resume(scene->transport, &paused->call);
+    await(scene, paused->is_over);
+    assert_string_equal(paused->body, "abcdefg");
+    caller_free(paused);
+    caller_free(other);
 }
 
 /* ---- time ---- */
@@ -689,15 +489,19 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_reload_that_numbers_backends_anew_finds_their_connections),
     cmocka_unit_test(an_answer_is_told_as_it_is_and_kept_where_it_may_be),
     cmocka_unit_test(a_head_is_bounded),
+    cmocka_unit_test(a_reset_does_not_end_a_body),
     cmocka_unit_test(a_flood_of_interim_answers_is_cut),
     cmocka_unit_test(a_request_is_written_as_it_was_filled_in),
     cmocka_unit_test(a_body_is_framed_by_the_transport),
-    cmocka_unit_test(a_body_that_the_owner_did_not_complete_is_never_ended),
+    cmocka_unit_test(a_body_of_another_length_than_announced_is_never_ended),
     cmocka_unit_test(a_large_upload_is_sent_at_the_speed_of_the_backend),
     cmocka_unit_test(an_expecting_body_waits_for_100),
     cmocka_unit_test(an_expecting_body_does_not_wait_for_ever),
     cmocka_unit_test(an_expecting_body_is_not_sent_after_a_final_answer),
     cmocka_unit_test(an_early_answer_ends_the_upload_and_the_connection),
+    cmocka_unit_test(a_body_is_not_wanted_after_an_early_head),
+    cmocka_unit_test(a_body_may_come_later_than_it_is_wanted),
+    cmocka_unit_test(what_a_paused_call_keeps_is_not_read_over),
     cmocka_unit_test(a_paused_body_waits_and_loses_nothing),
     cmocka_unit_test(pieces_of_one_read_are_told_one_by_one_when_paused),
     cmocka_unit_test(silence_is_bounded_wherever_it_falls),
