@@ -4,13 +4,26 @@
 #include "admin/pages.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
+#include "cache/coherence.h"
 #include "fetch/fetch.h"
 #include "filter/table.h"
+#include "store/probe.h"
+#include <stdio.h>
 
 enum { SCRATCH_SLACK_BYTES = 16 * 1024, LEAST_COLLECTING_BYTES = 4 * 1024 * 1024 };
 
 struct bench { /* a worker's own parts, behind its desk */
     struct gw_fetcher fetcher;
+    struct gw_store *limit_store, *cache_store; /* cache_store may be limit_store; NULL: embedded mode */
+    char client_name[64];
+};
+
+/* What instances share: none in embedded mode. The cache's node may be the limits' own. */
+struct node {
+    const struct gw_redis_node *address; /* NULL: there is none */
+    struct gw_breaker breaker;
+    struct gw_probe *probe;
 };
 
 struct gw_assembly {
@@ -26,6 +39,9 @@ struct gw_assembly {
     struct gw_registry *registry;
     struct gw_admin admin;
     struct bench *benches; /* one a worker */
+    struct node limits, cache; /* cache.address NULL: it lives on the limits' node */
+    struct gw_coherence *coherence;
+    char instance_id[33];
 };
 
 static bool open_worker(void *context, struct gw_worker *worker);
@@ -34,9 +50,26 @@ static bool is_quiet(void *context, struct gw_worker *worker);
 static void close_worker(void *context, struct gw_worker *worker);
 static void free_worker(void *context, struct gw_worker *worker);
 
+static struct node *cache_node(struct gw_assembly *assembly)
+{
+    return assembly->cache.address ? &assembly->cache : &assembly->limits;
+}
+
+static void name_instance(struct gw_assembly *assembly)
+{
+    uint64_t words[2] = { gw_random_seed(), gw_random_seed() };
+    snprintf(assembly->instance_id, sizeof assembly->instance_id, "%016llx%016llx", (unsigned long long)words[0],
+             (unsigned long long)words[1]);
+}
+
 static bool create_parts(struct gw_assembly *assembly)
 {
     const struct gw_config *config = assembly->config;
+    name_instance(assembly);
+    assembly->limits.address = config->redis;
+    assembly->cache.address = config->cache_redis;
+    gw_breaker_init(&assembly->limits.breaker);
+    gw_breaker_init(&assembly->cache.breaker);
     assembly->metrics = gw_metrics_create(config, config->workers, gw_clock_monotonic_us());
     assembly->limiter = gw_limiter_create(config);
     assembly->near = config->cache_enabled ? gw_near_create(config->near_bytes) : NULL;
@@ -87,6 +120,12 @@ void gw_assembly_destroy(struct gw_assembly **taken)
     *taken = NULL;
     if (!assembly)
         return;
+    if (assembly->coherence)
+        gw_coherence_free(&assembly->coherence);
+    if (assembly->cache.probe)
+        gw_probe_free(&assembly->cache.probe);
+    if (assembly->limits.probe)
+        gw_probe_free(&assembly->limits.probe);
     if (assembly->log)
         gw_access_log_close(&assembly->log);
     if (assembly->registry)
@@ -113,6 +152,42 @@ struct gw_shard *gw_assembly_shard(struct gw_assembly *assembly, unsigned worker
     return gw_metrics_shard(assembly->metrics, worker);
 }
 
+/* ---- on main's loop ---- */
+
+static bool open_probe(struct gw_assembly *assembly, struct node *node, uv_loop_t *loop, struct gw_timers *timers)
+{
+    struct gw_probe_setup setup = { .loop = loop, .timers = timers, .breaker = &node->breaker, .node = node->address,
+                                    .config = assembly->config, .instance_id = assembly->instance_id,
+                                    .keeps_heartbeat = node == &assembly->limits };
+    if (!node->address)
+        return true;
+    node->probe = gw_probe_open(&setup);
+    return node->probe != NULL;
+}
+
+bool gw_assembly_open_main(struct gw_assembly *assembly, uv_loop_t *loop, struct gw_timers *timers)
+{
+    struct node *node = cache_node(assembly);
+    if (!open_probe(assembly, &assembly->limits, loop, timers) || !open_probe(assembly, &assembly->cache, loop, timers))
+        return false;
+    if (!node->address || !assembly->near)
+        return true;
+    struct gw_coherence_setup setup = { .loop = loop, .timers = timers, .near = assembly->near, .breaker = &node->breaker,
+                                        .node = node->address, .config = assembly->config };
+    assembly->coherence = gw_coherence_open(&setup);
+    return assembly->coherence != NULL;
+}
+
+void gw_assembly_close_main(struct gw_assembly *assembly)
+{
+    if (assembly->coherence)
+        gw_coherence_close(assembly->coherence);
+    if (assembly->cache.probe)
+        gw_probe_close(assembly->cache.probe);
+    if (assembly->limits.probe)
+        gw_probe_close(assembly->limits.probe);
+}
+
 /* ---- on a worker's thread ---- */
 
 static bool open_fetcher(struct gw_assembly *assembly, struct gw_worker *worker)
@@ -128,6 +203,7 @@ static bool open_fetcher(struct gw_assembly *assembly, struct gw_worker *worker)
     fetcher->transports[1] = gw_transport_curl.create(&setup, config);
     fetcher->registry = assembly->registry;
     fetcher->near = assembly->near;
+    fetcher->shared = worker->desk.shared;
     fetcher->flights = assembly->flights;
     fetcher->shard = worker->shard;
     fetcher->turn = worker->index;
@@ -135,18 +211,55 @@ static bool open_fetcher(struct gw_assembly *assembly, struct gw_worker *worker)
     return fetcher->transports[0] && fetcher->transports[1];
 }
 
+static struct gw_store *open_store(struct gw_assembly *assembly, struct gw_worker *worker, struct node *node)
+{
+    struct bench *bench = &assembly->benches[worker->index];
+    struct gw_store_setup setup = { .loop = &worker->loop, .timers = &worker->timers, .shard = worker->shard,
+                                    .breaker = &node->breaker, .node = node->address, .config = assembly->config,
+                                    .client_name = bench->client_name };
+    return gw_store_open(&setup);
+}
+
+static unsigned instances(void *context)
+{
+    struct gw_assembly *assembly = context;
+    return assembly->limits.probe ? gw_probe_instances(assembly->limits.probe) : 1;
+}
+
+/* Redis, where there is one: the worker's own connection to each node. */
+static bool open_stores(struct gw_assembly *assembly, struct gw_worker *worker)
+{
+    struct bench *bench = &assembly->benches[worker->index];
+    struct gw_desk *desk = &worker->desk;
+    desk->limits = (struct gw_limit_asker){ .limiter = assembly->limiter, .config = assembly->config, .instances = instances,
+                                            .context = assembly };
+    if (!assembly->limits.address)
+        return true;
+    snprintf(bench->client_name, sizeof bench->client_name, "visara-gateway:%.8s:%u", assembly->instance_id, worker->index);
+    bench->limit_store = open_store(assembly, worker, &assembly->limits);
+    bench->cache_store = assembly->cache.address ? open_store(assembly, worker, &assembly->cache) : bench->limit_store;
+    if (!bench->limit_store || !bench->cache_store)
+        return false;
+    desk->limits.store = bench->limit_store;
+    if (!assembly->near)
+        return true;
+    struct gw_shared_setup setup = { .store = bench->cache_store, .near = assembly->near, .shard = worker->shard,
+                                     .config = assembly->config };
+    desk->shared = gw_shared_create(&setup);
+    return desk->shared != NULL;
+}
+
 static bool open_worker(void *context, struct gw_worker *worker)
 {
     struct gw_assembly *assembly = context;
     const struct gw_config *config = assembly->config;
     struct gw_desk *desk = &worker->desk;
-    if (!open_fetcher(assembly, worker))
+    if (!open_stores(assembly, worker) || !open_fetcher(assembly, worker))
         return false;
     gw_exchange_desk_init(desk);
     desk->config = config;
     desk->filters = gw_filter_table;
     desk->fetcher = &assembly->benches[worker->index].fetcher;
-    desk->limiter = assembly->limiter;
     desk->near = assembly->near;
     desk->keys = gw_key_maker_create();
     desk->timers = &worker->timers;
@@ -175,15 +288,27 @@ static bool is_quiet(void *context, struct gw_worker *worker)
 
 static void close_worker(void *context, struct gw_worker *worker)
 {
-    (void)context;
+    struct gw_assembly *assembly = context;
+    struct bench *bench = &assembly->benches[worker->index];
+    if (bench->cache_store && bench->cache_store != bench->limit_store)
+        gw_store_close(bench->cache_store);
+    if (bench->limit_store)
+        gw_store_close(bench->limit_store);
     for (unsigned i = 0; i < GW_COUNT(worker->desk.fetcher->transports); i++)
         worker->desk.fetcher->transports[i]->table->close(worker->desk.fetcher->transports[i]);
 }
 
 static void free_worker(void *context, struct gw_worker *worker)
 {
+    struct gw_assembly *assembly = context;
+    struct bench *bench = &assembly->benches[worker->index];
     struct gw_desk *desk = &worker->desk;
-    (void)context;
+    if (desk->shared)
+        gw_shared_destroy(&desk->shared);
+    if (bench->cache_store && bench->cache_store != bench->limit_store)
+        gw_store_free(&bench->cache_store);
+    if (bench->limit_store)
+        gw_store_free(&bench->limit_store);
     for (unsigned i = 0; i < GW_COUNT(desk->fetcher->transports); i++)
         desk->fetcher->transports[i]->table->destroy(desk->fetcher->transports[i]);
     gw_fetcher_free(desk->fetcher);

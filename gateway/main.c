@@ -23,6 +23,7 @@ struct process {
     struct gw_assembly *assembly;
 
     uv_loop_t loop;
+    struct gw_timers timers;
     struct gw_mailbox mailbox;
     uv_signal_t signals[2];
     uv_timer_t drain_timer;
@@ -46,7 +47,9 @@ static void stop_workers(void)
     for (unsigned i = 0; i < GW_COUNT(process.signals); i++)
         uv_close((uv_handle_t *)&process.signals[i], NULL);
     uv_close((uv_handle_t *)&process.drain_timer, NULL);
+    gw_assembly_close_main(process.assembly);
     gw_mailbox_close(&process.mailbox);
+    uv_unref((uv_handle_t *)&process.timers.handle);
 }
 
 static void on_worker_drained(struct gw_letter *letter)
@@ -113,7 +116,8 @@ static void raise_limits(void)
 static bool open_main_loop(void)
 {
     static const int numbers[] = { SIGTERM, SIGINT };
-    if (uv_loop_init(&process.loop) != 0 || gw_mailbox_open(&process.mailbox, &process.loop) != 0)
+    if (uv_loop_init(&process.loop) != 0 || gw_mailbox_open(&process.mailbox, &process.loop) != 0 ||
+        gw_timers_open(&process.timers, &process.loop) != 0)
         return false;
     uv_timer_init(&process.loop, &process.drain_timer);
     for (unsigned i = 0; i < GW_COUNT(numbers); i++) {
@@ -171,11 +175,13 @@ static int run(void)
         gw_listeners_close(&process.listeners);
         return complain(&complaint);
     }
-    if (!open_main_loop() || !start_workers()) {
+    if (!open_main_loop() || !gw_assembly_open_main(process.assembly, &process.loop, &process.timers) || !start_workers()) {
         fprintf(stderr, "visara-gateway: the workers could not start: expected more memory, threads or open files\n");
         _exit(1); /* the workers that did start hold on to everything */
     }
     say_hello();
+    uv_run(&process.loop, UV_RUN_DEFAULT);
+    gw_timers_close(&process.timers);
     uv_run(&process.loop, UV_RUN_DEFAULT);
     gw_mailbox_free(&process.mailbox);
     if (uv_loop_close(&process.loop) != 0)

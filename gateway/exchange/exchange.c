@@ -10,7 +10,7 @@
 enum { KEPT_FREE = 512, FIRST_ARENA_BYTES = 16 * 1024, ARENA_SLACK_BYTES = 64 * 1024, FIELDS_BYTES = 4096 };
 
 typedef void action(struct gw_exchange *exchange);
-static action start_fetch, wait, answer_here, record, decide_again, answer_fetched, give_back, decide;
+static action start_fetch, wait, answer_here, record, decide_again, answer_fetched, settle, answer_settled, give_back, decide;
 
 static const struct {
     enum gw_exchange_state then;
@@ -23,7 +23,8 @@ static const struct {
 
 const char *gw_exchange_state_name(enum gw_exchange_state state)
 {
-    static const char *const names[] = { "DONE", "DECIDING", "WAITING", "FETCHING", "ANSWERING", "RECORDING" };
+    static const char *const names[] = { "DONE",     "DECIDING",  "WAITING",  "FETCHING",
+                                         "SETTLING", "ANSWERING", "RECORDING" };
     return state < GW_COUNT(names) ? names[state] : "none";
 }
 
@@ -109,6 +110,10 @@ static void reset(struct gw_exchange *exchange)
     exchange->route = NULL;
     exchange->body_received = exchange->body_sent = 0;
     exchange->questions = 0;
+    exchange->limit_question = NULL;
+    exchange->cache_question = NULL;
+    exchange->seen.kind = GW_SEEN_NOTHING;
+    exchange->held_end = false;
     exchange->limit.verdict = GW_LIMIT_NONE;
     exchange->limit.count = exchange->limit.shadow_refusals = 0;
     exchange->limit.retry_after_ms = 0;
@@ -206,36 +211,41 @@ typedef enum gw_filter_result step(struct gw_exchange *exchange);
 
 static void go_on(struct gw_exchange *exchange);
 
-static void conclude(struct gw_exchange *exchange)
+/* Asks each filter of one step in the table's order. ANSWERED ends it; ASKED is counted. */
+static bool is_answered_by(struct gw_exchange *exchange, size_t step_at)
 {
     for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++) {
-        if ((*filter)->on_answers && (*filter)->on_answers(exchange) == GW_FILTER_ANSWERED) {
-            move(exchange, GW_EXCHANGE_ANSWERED);
-            return;
-        }
-    }
-    for (const struct gw_filter *const *filter = exchange->desk->filters; *filter && !exchange->fetch_allowed;
-         filter++) {
-        if ((*filter)->before_fetch && (*filter)->before_fetch(exchange) == GW_FILTER_ANSWERED) {
-            move(exchange, GW_EXCHANGE_ANSWERED);
-            return;
-        }
-    }
-    exchange->fetch_allowed = true;
-    go_on(exchange);
-}
-
-static void decide(struct gw_exchange *exchange)
-{
-    for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++) {
-        enum gw_filter_result result = (*filter)->on_request ? (*filter)->on_request(exchange) : GW_FILTER_CONTINUE;
+        step *ask = *(step *const *)(const void *)((const char *)*filter + step_at);
+        enum gw_filter_result result = ask ? ask(exchange) : GW_FILTER_CONTINUE;
         if (result == GW_FILTER_ANSWERED) {
             move(exchange, GW_EXCHANGE_ANSWERED);
-            return;
+            return true;
         }
         if (result == GW_FILTER_ASKED)
             exchange->questions++;
     }
+    return false;
+}
+
+static void conclude(struct gw_exchange *exchange)
+{
+    if (is_answered_by(exchange, offsetof(struct gw_filter, on_answers)))
+        return;
+    if (!exchange->fetch_allowed) { /* once: what it asks is answered by on_answers */
+        exchange->fetch_allowed = true;
+        if (is_answered_by(exchange, offsetof(struct gw_filter, before_fetch)))
+            return;
+    }
+    if (exchange->questions)
+        move(exchange, GW_EXCHANGE_SUSPENDED);
+    else
+        go_on(exchange);
+}
+
+static void decide(struct gw_exchange *exchange)
+{
+    if (is_answered_by(exchange, offsetof(struct gw_filter, on_request)))
+        return;
     if (exchange->questions)
         move(exchange, GW_EXCHANGE_SUSPENDED);
     else
@@ -254,13 +264,30 @@ void gw_exchange_answered(struct gw_exchange *exchange)
         move(exchange, GW_EXCHANGE_RESUMED);
 }
 
-void gw_exchange_look_up(struct gw_exchange *exchange)
+static void on_cache_answer(void *owner, const struct gw_shared_answer *answer)
 {
-    struct gw_near *near = exchange->desk->near;
-    enum gw_near_result result = gw_near_get(near, &exchange->key, &exchange->cache, &exchange->request,
-                                             gw_clock_monotonic_us(), &exchange->entry);
+    struct gw_exchange *exchange = owner;
+    exchange->cache_question = NULL;
+    exchange->entry = answer->entry;
+    exchange->cache_hit_for_miss = answer->is_hit_for_miss;
+    exchange->seen = answer->seen;
+    gw_exchange_answered(exchange);
+}
+
+bool gw_exchange_look_up(struct gw_exchange *exchange)
+{
+    struct gw_desk *desk = exchange->desk;
+    uint64_t now_us = gw_clock_monotonic_us();
+    enum gw_near_result result = GW_NEAR_MISS;
+    exchange->epoch = gw_near_epoch(desk->near, &exchange->key);
+    if (exchange->cache.may_look_up)
+        result = gw_near_get(desk->near, &exchange->key, &exchange->cache, &exchange->request, now_us, &exchange->entry);
     exchange->cache_hit_for_miss = result == GW_NEAR_HIT_FOR_MISS;
-    exchange->epoch = gw_near_epoch(near, &exchange->key);
+    if (exchange->entry || !desk->shared || !(exchange->cache.may_look_up || exchange->cache.may_store))
+        return false;
+    exchange->cache_question =
+        gw_shared_ask(desk->shared, &exchange->key, &exchange->cache, &exchange->request, on_cache_answer, exchange);
+    return exchange->cache_question != NULL;
 }
 
 /* ---- flights ---- */
@@ -269,8 +296,12 @@ static void on_landed(void *owner)
 {
     struct gw_exchange *exchange = owner;
     exchange->waiter = NULL;
-    gw_exchange_look_up(exchange);
-    move(exchange, GW_EXCHANGE_RESUMED);
+    if (gw_exchange_look_up(exchange)) {
+        exchange->questions++;
+        wait(exchange);
+    } else {
+        move(exchange, GW_EXCHANGE_RESUMED);
+    }
 }
 
 /* A miss: who asks the backend? */
@@ -305,20 +336,37 @@ static void go_on(struct gw_exchange *exchange)
 
 static void wait(struct gw_exchange *exchange)
 {
-    if (exchange->waiter)
-        gw_timer_start(exchange->desk->timers, &exchange->timer, exchange->config->flight_wait_ms);
+    unsigned after_ms = exchange->questions ? exchange->config->redis_timeout_ms : exchange->config->flight_wait_ms;
+    gw_timer_start(exchange->desk->timers, &exchange->timer, after_ms);
+}
+
+/* The deadline of all questions has passed: what is unknown is decided here. */
+static void give_up_questions(struct gw_exchange *exchange)
+{
+    if (exchange->limit_question)
+        gw_limit_give_up(&exchange->limit_question, gw_clock_monotonic_us());
+    gw_shared_forget(&exchange->cache_question);
+    exchange->questions = 0;
 }
 
 static void on_timer(struct gw_timer *timer)
 {
     struct gw_exchange *exchange = GW_CONTAINER(timer, struct gw_exchange, timer);
-    exchange->fetch_alone = true;
     if (exchange->state == GW_EXCHANGE_WAITING) {
-        gw_flight_forget(exchange->desk->fetcher->flights, &exchange->waiter);
+        if (exchange->questions) {
+            give_up_questions(exchange);
+        } else {
+            exchange->fetch_alone = true;
+            gw_flight_forget(exchange->desk->fetcher->flights, &exchange->waiter);
+        }
         move(exchange, GW_EXCHANGE_RESUMED);
     } else if (exchange->state == GW_EXCHANGE_FETCHING && exchange->joined) {
+        exchange->fetch_alone = true;
         gw_fetch_leave(&exchange->reader);
         move(exchange, GW_EXCHANGE_RELEASED);
+    } else if (exchange->state == GW_EXCHANGE_SETTLING) {
+        gw_shared_forget(&exchange->cache_question);
+        move(exchange, GW_EXCHANGE_SETTLED);
     }
 }
 
@@ -380,6 +428,7 @@ static void begin_fetch(struct gw_exchange *exchange)
         ask.rules = rules_of(exchange);
         ask.key = exchange->key;
         ask.epoch = exchange->epoch;
+        ask.seen = exchange->seen;
         ask.flight = exchange->flight;
     }
     enum gw_error error = gw_fetch_begin(desk->fetcher, &ask, &exchange->reader);
@@ -410,6 +459,13 @@ static struct gw_exchange *exchange_from(struct gw_reader *reader)
     return GW_CONTAINER(reader, struct gw_exchange, reader);
 }
 
+/* A successful unsafe method ends what is stored for its target (RFC 9111 §4.4). */
+static bool invalidates(const struct gw_exchange *exchange)
+{
+    return exchange->desk->near && exchange->route->cache_enabled && !gw_method_is_safe(exchange->request.method) &&
+           exchange->head->status >= 200 && exchange->head->status < 400;
+}
+
 static void on_reader_interim(struct gw_reader *reader, const struct gw_head *head)
 {
     struct gw_exchange *exchange = exchange_from(reader);
@@ -425,17 +481,23 @@ static void on_reader_head(struct gw_reader *reader, const struct gw_head *head)
 {
     struct gw_exchange *exchange = exchange_from(reader);
     exchange->head = head;
-    move(exchange, GW_EXCHANGE_HEAD);
+    move(exchange, invalidates(exchange) ? GW_EXCHANGE_INVALIDATES : GW_EXCHANGE_HEAD);
 }
 
 static void on_reader_body(struct gw_reader *reader, struct gw_slice bytes, struct gw_block *block)
 {
-    gw_answer_add(exchange_from(reader), bytes, block);
+    struct gw_exchange *exchange = exchange_from(reader);
+    if (exchange->state == GW_EXCHANGE_ANSWERING)
+        gw_answer_add(exchange, bytes, block);
+    else if (!gw_chain_push(&exchange->held, bytes, block)) /* SETTLING: the upstream is paused, one block may still come */
+        gw_exchange_on_gone(exchange, GW_ERROR_OVERLOADED);
 }
 
 static void on_reader_flush(struct gw_reader *reader)
 {
-    gw_answer_flush(exchange_from(reader));
+    struct gw_exchange *exchange = exchange_from(reader);
+    if (exchange->state == GW_EXCHANGE_ANSWERING)
+        gw_answer_flush(exchange);
 }
 
 static void finish_if_written(struct gw_exchange *exchange)
@@ -447,6 +509,10 @@ static void finish_if_written(struct gw_exchange *exchange)
 static void on_reader_end(struct gw_reader *reader)
 {
     struct gw_exchange *exchange = exchange_from(reader);
+    if (exchange->state == GW_EXCHANGE_SETTLING) {
+        exchange->held_end = true;
+        return;
+    }
     gw_answer_end(exchange);
     finish_if_written(exchange);
 }
@@ -455,7 +521,8 @@ static void on_reader_fail(struct gw_reader *reader, enum gw_error error)
 {
     struct gw_exchange *exchange = exchange_from(reader);
     exchange->error = error;
-    if (exchange->state == GW_EXCHANGE_FETCHING) {
+    if (exchange->state == GW_EXCHANGE_FETCHING || exchange->state == GW_EXCHANGE_SETTLING) {
+        exchange->head = NULL;
         fail_fetch(exchange, error);
     } else if (exchange->head_due) { /* the head came with the failure: nothing is out yet */
         gw_answer_drop(exchange);
@@ -618,6 +685,50 @@ static void answer_fetched(struct gw_exchange *exchange)
     begin_answer(exchange);
 }
 
+static void on_tombstone(void *owner, const struct gw_shared_answer *answer)
+{
+    struct gw_exchange *exchange = owner;
+    (void)answer;
+    exchange->cache_question = NULL;
+    move(exchange, GW_EXCHANGE_SETTLED);
+}
+
+/* The answer waits for its tombstone, redis.timeout at most: who reads it and asks again must not get what was stored before. */
+static void settle(struct gw_exchange *exchange)
+{
+    struct gw_desk *desk = exchange->desk;
+    const struct gw_head *request = &exchange->request;
+    gw_key_make(desk->keys, GW_SLICE("GET"), request->path, request->query, exchange->route->name, exchange->scheme,
+                exchange->host, &exchange->key);
+    gw_near_invalidate(desk->near, &exchange->key);
+    if (desk->shared)
+        exchange->cache_question = gw_shared_invalidate(desk->shared, &exchange->key, on_tombstone, exchange);
+    if (!exchange->cache_question) {
+        move(exchange, GW_EXCHANGE_SETTLED);
+        return;
+    }
+    gw_fetch_pause(&exchange->reader);
+    gw_timer_start(desk->timers, &exchange->timer, exchange->config->redis_timeout_ms);
+}
+
+static void answer_settled(struct gw_exchange *exchange)
+{
+    answer_fetched(exchange);
+    while (exchange->held.count) {
+        struct gw_piece piece = *gw_chain_at(&exchange->held, 0);
+        gw_answer_add(exchange, piece.bytes, piece.block);
+        gw_chain_consume(&exchange->held, piece.bytes.length);
+    }
+    if (exchange->held_end) {
+        gw_answer_end(exchange);
+        finish_if_written(exchange);
+        return;
+    }
+    gw_answer_flush(exchange);
+    if (!exchange->slow)
+        gw_fetch_resume(&exchange->reader);
+}
+
 void gw_exchange_on_writable(struct gw_exchange *exchange)
 {
     if (!exchange->slow)
@@ -736,9 +847,12 @@ static void record(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
     gw_flight_forget(exchange->desk->fetcher->flights, &exchange->waiter);
+    gw_limit_forget(&exchange->limit_question);
+    gw_shared_forget(&exchange->cache_question);
     land(exchange);
     gw_fetch_leave(&exchange->reader);
     gw_answer_drop(exchange);
+    gw_chain_free(&exchange->held);
     for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++)
         if ((*filter)->on_end)
             (*filter)->on_end(exchange);

@@ -6,7 +6,8 @@
  *      DECIDING ◄───────────────────────────► WAITING    What holds
  *       │     │ all filters passed                         DECIDING   nothing sent, no upstream; the arena owns everything
  *       │     ▼                                            WAITING    dropping the question (or the wait for a flight) is enough
- *       │  FETCHING                                        FETCHING   reads one fetch, which retries by itself; nothing final sent
+ *       │  FETCHING ──► SETTLING                           FETCHING   reads one fetch, which retries by itself; nothing final sent
+ *       │     │            │ an unsafe method succeeded    SETTLING   the head is there and held until its tombstone is
  *       │     │                                            ANSWERING  the status is out: an error can only cut
  *  answered   │ head from upstream, or 502/503/504         RECORDING  both bodies ended; no callback can arrive any more
  *   here│     ▼                                            DONE       the connection may use it again
@@ -26,31 +27,35 @@
 #include "base/address.h"
 #include "base/mailbox.h"
 #include "base/random.h"
-#include "cache/near.h"
+#include "cache/shared.h"
 #include "config/config.h"
 #include "exchange/downstream.h"
 #include "exchange/filter.h"
 #include "fetch/fetch.h"
-#include "limit/limiter.h"
+#include "limit/question.h"
 #include "telemetry/access_log.h"
 
 /* clang-format off */
 #define GW_EXCHANGE_MOVES(X) \
-    /* in          when        then        by */ \
-    X(DECIDING,    PASSED,     FETCHING,   start_fetch) \
-    X(DECIDING,    SUSPENDED,  WAITING,    wait) \
-    X(DECIDING,    ANSWERED,   ANSWERING,  answer_here) \
-    X(DECIDING,    GONE,       RECORDING,  record) \
-    X(WAITING,     RESUMED,    DECIDING,   decide_again) \
-    X(WAITING,     GONE,       RECORDING,  record) \
-    X(FETCHING,    HEAD,       ANSWERING,  answer_fetched) \
-    X(FETCHING,    ANSWERED,   ANSWERING,  answer_here) \
-    X(FETCHING,    RELEASED,   FETCHING,   start_fetch) \
-    X(FETCHING,    GONE,       RECORDING,  record) \
-    X(ANSWERING,   FINISHED,   RECORDING,  record) \
-    X(ANSWERING,   GONE,       RECORDING,  record) \
-    X(RECORDING,   RECORDED,   DONE,       give_back) \
-    X(DONE,        BEGUN,      DECIDING,   decide)
+    /* in          when          then        by */ \
+    X(DECIDING,    PASSED,       FETCHING,   start_fetch) \
+    X(DECIDING,    SUSPENDED,    WAITING,    wait) \
+    X(DECIDING,    ANSWERED,     ANSWERING,  answer_here) \
+    X(DECIDING,    GONE,         RECORDING,  record) \
+    X(WAITING,     RESUMED,      DECIDING,   decide_again) \
+    X(WAITING,     GONE,         RECORDING,  record) \
+    X(FETCHING,    HEAD,         ANSWERING,  answer_fetched) \
+    X(FETCHING,    ANSWERED,     ANSWERING,  answer_here) \
+    X(FETCHING,    RELEASED,     FETCHING,   start_fetch) \
+    X(FETCHING,    INVALIDATES,  SETTLING,   settle) \
+    X(FETCHING,    GONE,         RECORDING,  record) \
+    X(SETTLING,    SETTLED,      ANSWERING,  answer_settled) \
+    X(SETTLING,    ANSWERED,     ANSWERING,  answer_here) \
+    X(SETTLING,    GONE,         RECORDING,  record) \
+    X(ANSWERING,   FINISHED,     RECORDING,  record) \
+    X(ANSWERING,   GONE,         RECORDING,  record) \
+    X(RECORDING,   RECORDED,     DONE,       give_back) \
+    X(DONE,        BEGUN,        DECIDING,   decide)
 /* clang-format on */
 
 enum gw_exchange_state {
@@ -58,6 +63,7 @@ enum gw_exchange_state {
     GW_EXCHANGE_DECIDING,
     GW_EXCHANGE_WAITING,
     GW_EXCHANGE_FETCHING,
+    GW_EXCHANGE_SETTLING,
     GW_EXCHANGE_ANSWERING,
     GW_EXCHANGE_RECORDING,
     GW_EXCHANGE_STATES
@@ -71,6 +77,8 @@ enum gw_exchange_event {
     GW_EXCHANGE_ANSWERED,
     GW_EXCHANGE_HEAD,
     GW_EXCHANGE_RELEASED,
+    GW_EXCHANGE_INVALIDATES,
+    GW_EXCHANGE_SETTLED,
     GW_EXCHANGE_FINISHED,
     GW_EXCHANGE_GONE,
     GW_EXCHANGE_RECORDED,
@@ -89,8 +97,9 @@ struct gw_desk {
     const struct gw_config *config;
     const struct gw_filter *const *filters; /* ends with NULL */
     struct gw_fetcher *fetcher;
-    struct gw_limiter *limiter;
-    struct gw_near *near; /* NULL: no cache */
+    struct gw_limit_asker limits;
+    struct gw_near *near;     /* NULL: no cache */
+    struct gw_shared *shared; /* NULL: embedded mode */
     struct gw_key_maker *keys;
     struct gw_timers *timers;
     struct gw_mailbox *mailbox;
@@ -136,8 +145,11 @@ struct gw_exchange {
     uint64_t body_received;
 
     /* questions and what they gave */
-    unsigned questions;
+    unsigned questions; /* out; at 0, or at their deadline, the exchange goes on */
+    struct gw_limit_question *limit_question;
     struct gw_limit_decision limit;
+    struct gw_shared_question *cache_question;
+    struct gw_seen seen;
     bool cache_asked, cache_hit_for_miss, fetch_alone, joined, fetch_allowed;
     struct gw_cache_request cache;
     struct gw_cache_key key;
@@ -167,6 +179,8 @@ struct gw_exchange {
     unsigned chunk_count;
     bool keep_alive;
     bool slow;     /* the client has not taken all that was written */
+    struct gw_chain held; /* SETTLING: what came of the body before the tombstone was acknowledged */
+    bool held_end;
     bool complete; /* every byte has been handed to the connection */
     bool cut;
     enum gw_cache_label cache_label;
@@ -212,8 +226,8 @@ void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error)
 void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, struct gw_slice value);
 /* A question that on_request put is answered. */
 void gw_exchange_answered(struct gw_exchange *exchange);
-/* The cache is (or, after a wait, is again) asked: fills entry, or cache_hit_for_miss. */
-void gw_exchange_look_up(struct gw_exchange *exchange);
+/* The cache is (or, after a wait, is again) asked: fills entry, or cache_hit_for_miss. True: a question is out. */
+bool gw_exchange_look_up(struct gw_exchange *exchange);
 
 const char *gw_exchange_state_name(enum gw_exchange_state state);
 /* Next state by the table, or GW_EXCHANGE_STATES if there is no row. */

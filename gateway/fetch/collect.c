@@ -113,25 +113,58 @@ bool gw_collect_fits(const struct gw_fetch *fetch)
                                    fetch->fetcher->collecting_bytes <= fetch->fetcher->collecting_bound);
 }
 
-void gw_collect_store(struct gw_fetch *fetch)
+/* The body at its exact size; NULL for an empty one. False: memory is out. */
+static bool exact_body(struct gw_fetch *fetch, struct gw_block **body)
 {
-    struct gw_block *body = fetch->body;
-    uint64_t now_us = gw_clock_monotonic_us();
-    if (body && body->capacity > fetch->body_bytes) { /* what lives long is of its exact size */
-        body = fetch->body_bytes ? gw_block_create(fetch->body_bytes) : NULL;
-        if (body)
-            memcpy(body->bytes, fetch->body->bytes, fetch->body_bytes);
-    } else {
-        gw_block_share(body);
+    *body = NULL;
+    if (fetch->body_bytes == 0)
+        return true;
+    if (fetch->body->capacity == fetch->body_bytes) {
+        *body = gw_block_share(fetch->body);
+        return true;
     }
-    struct gw_entry *entry = !body && fetch->body_bytes
-                                 ? NULL
-                                 : gw_entry_create(&fetch->key, &fetch->request_head, fetch->head, body,
-                                                   fetch->body_bytes, &fetch->life, now_us);
-    if (entry && gw_near_put(fetch->fetcher->near, entry, fetch->epoch))
-        gw_counter_add(&fetch->fetcher->shard->cache_stored, 1);
+    *body = gw_block_create(fetch->body_bytes);
+    if (*body)
+        memcpy((*body)->bytes, fetch->body->bytes, fetch->body_bytes);
+    return *body != NULL;
+}
+
+static void shorten_life(struct gw_fetch *fetch)
+{
+    int64_t most = fetch->life.age_s + fetch->config->cache_outage_ttl_ms / 1000;
+    if (fetch->life.freshness_s > most)
+        fetch->life.freshness_s = most;
+}
+
+bool gw_collect_store(struct gw_fetch *fetch, void (*on_stored)(void *fetch))
+{
+    struct gw_fetcher *fetcher = fetch->fetcher;
+    struct gw_block *body;
+    bool is_sent = false, is_stored = false;
+    bool is_up = fetcher->shared && gw_shared_is_up(fetcher->shared);
+    if (!exact_body(fetch, &body))
+        return false;
+    if (fetcher->shared && !is_up) /* an outage: what others change meanwhile is not heard of */
+        shorten_life(fetch);
+    struct gw_entry *entry = gw_entry_create(&fetch->key, &fetch->request_head, fetch->head, body, fetch->body_bytes, &fetch->life,
+                                             gw_clock_monotonic_us());
+    if (entry && is_up)
+        is_sent = gw_shared_put(fetcher->shared, entry, &fetch->seen, on_stored, fetch);
+    else if (entry)
+        is_stored = gw_near_put(fetcher->near, entry, fetch->epoch);
+    if (is_sent || is_stored)
+        gw_counter_add(&fetcher->shard->cache_stored, 1);
     gw_entry_drop(entry);
     gw_block_drop(body);
+    return is_sent;
+}
+
+void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch)
+{
+    unsigned life_ms = fetch->config->hit_for_miss_ms;
+    gw_near_mark_hit_for_miss(fetch->fetcher->near, &fetch->key, gw_clock_monotonic_us(), (uint64_t)life_ms * 1000);
+    if (fetch->fetcher->shared)
+        gw_shared_mark_hit_for_miss(fetch->fetcher->shared, &fetch->key, &fetch->seen, life_ms);
 }
 
 void gw_collect_release(struct gw_fetch *fetch)

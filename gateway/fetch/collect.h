@@ -14,8 +14,10 @@ enum gw_cache_refusal gw_collect_begin(struct gw_fetch *fetch);
 bool gw_collect_append(struct gw_fetch *fetch, struct gw_slice bytes) GW_MUST_CHECK;
 /* Is what has come still within the bounds? */
 bool gw_collect_fits(const struct gw_fetch *fetch);
-/* The body is whole. */
-void gw_collect_store(struct gw_fetch *fetch);
+/* The body is whole. True: it is on its way to the store, and on_stored will run once with the fetch. */
+bool gw_collect_store(struct gw_fetch *fetch, void (*on_stored)(void *fetch));
+/* Answers under this key are not shared: nobody waits for another's. */
+void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch);
 void gw_collect_release(struct gw_fetch *fetch);
 
 #endif

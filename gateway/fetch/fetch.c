@@ -85,7 +85,7 @@ static void unhold(struct gw_fetch *fetch)
 {
     if (--fetch->holds)
         return;
-    bool idle = fetch->state == GW_FETCH_COMPLETE && gw_list_is_empty(&fetch->readers);
+    bool idle = fetch->state == GW_FETCH_COMPLETE && !fetch->is_storing && gw_list_is_empty(&fetch->readers);
     if (fetch->state == GW_FETCH_OVER || idle)
         give_back(fetch);
 }
@@ -215,6 +215,7 @@ static void fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
     fetch->was_refreshed = false;
     fetch->may_store = request->may_store && fetch->fetcher->near;
     fetch->flight = NULL;
+    fetch->is_storing = false;
     fetch->call_runs = false;
     fetch->head = NULL;
     fetch->length_known = false;
@@ -235,6 +236,7 @@ static void fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
         fetch->rules = request->rules;
         fetch->key = request->key;
         fetch->epoch = request->epoch;
+        fetch->seen = request->seen;
     }
 }
 
@@ -260,7 +262,7 @@ enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_r
 
 bool gw_fetch_join(struct gw_fetch *fetch, struct gw_reader *reader)
 {
-    if (fetch->state != GW_FETCH_ASKING && fetch->state != GW_FETCH_COLLECTING)
+    if (fetch->state == GW_FETCH_PASSING || fetch->state == GW_FETCH_OVER)
         return false;
     attach(fetch, reader, false);
     return true;
@@ -295,8 +297,8 @@ void gw_fetcher_cancel_unread(struct gw_fetcher *fetcher)
     gw_list_each_safe(link, &fetcher->busy)
     {
         struct gw_fetch *fetch = GW_CONTAINER(link, struct gw_fetch, link);
-        if (!gw_list_is_empty(&fetch->readers))
-            continue;
+        if (!gw_list_is_empty(&fetch->readers) || fetch->is_storing)
+            continue; /* the store answers, or is given up, within its own time */
         hold(fetch);
         finish(fetch);
         unhold(fetch);
@@ -371,8 +373,7 @@ static void pass(struct gw_fetch *fetch)
     bool was_shared = fetch->flight != NULL;
     fetch->state = GW_FETCH_PASSING;
     if (was_shared)
-        gw_near_mark_hit_for_miss(fetch->fetcher->near, &fetch->key, gw_clock_monotonic_us(),
-                                  (uint64_t)fetch->config->hit_for_miss_ms * 1000);
+        gw_collect_mark_hit_for_miss(fetch);
     land(fetch);
     release_others(fetch);
     if (!fetch->first)
@@ -456,15 +457,26 @@ static void on_pause_in_reading(struct gw_call *call)
     unhold(fetch);
 }
 
+/* The store has acknowledged, or given up: who waits on other workers may look now. */
+static void on_stored(void *owner)
+{
+    struct gw_fetch *fetch = owner;
+    hold(fetch);
+    fetch->is_storing = false;
+    land(fetch);
+    unhold(fetch);
+}
+
 static void on_end(struct gw_call *call)
 {
     struct gw_fetch *fetch = fetch_from(call);
     hold(fetch);
     gw_ask_ended(fetch);
     if (fetch->state == GW_FETCH_COLLECTING) {
-        gw_collect_store(fetch);
-        land(fetch);
         fetch->state = GW_FETCH_COMPLETE;
+        fetch->is_storing = gw_collect_store(fetch, on_stored);
+        if (!fetch->is_storing)
+            land(fetch);
         pump_all(fetch);
     } else if (fetch->body) { /* passing, the first reader is still behind */
         fetch->state = GW_FETCH_COMPLETE;

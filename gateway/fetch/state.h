@@ -41,7 +41,9 @@ struct gw_fetch {
     struct gw_cache_rules rules;
     struct gw_cache_key key;
     uint64_t epoch;
+    struct gw_seen seen;
     struct gw_flight *flight;
+    bool is_storing; /* the store has not acknowledged yet: the flight stays, and who comes now reads along */
 
     /* the attempt and its answer */
     struct gw_call call;

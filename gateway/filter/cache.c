@@ -23,28 +23,20 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     exchange->cache_asked = true;
     gw_key_make(exchange->desk->keys, GW_SLICE("GET"), request->path, request->query, exchange->route->name,
                 exchange->scheme, exchange->host, &exchange->key);
-    if (exchange->cache.may_look_up)
-        gw_exchange_look_up(exchange);
-    else
-        exchange->epoch = gw_near_epoch(exchange->desk->near, &exchange->key);
-    return GW_FILTER_CONTINUE;
+    return gw_exchange_look_up(exchange) ? GW_FILTER_ASKED : GW_FILTER_CONTINUE;
 }
 
 static enum gw_filter_result on_answers(struct gw_exchange *exchange)
 {
-    if (!exchange->entry)
-        return GW_FILTER_CONTINUE;
+    if (!exchange->entry) {
+        if (!exchange->cache.only_if_cached)
+            return GW_FILTER_CONTINUE;
+        gw_exchange_answer_error(exchange, GW_ERROR_NOT_STORED); /* RFC 9111 §5.2.1.7 */
+        return GW_FILTER_ANSWERED;
+    }
     exchange->cache_label = GW_CACHE_LABEL_HIT;
     exchange->age_s = (uint64_t)gw_entry_age_s(exchange->entry, gw_clock_monotonic_us());
     gw_counter_add(&exchange->desk->shard->cache_bytes_saved, exchange->entry->body_bytes);
-    return GW_FILTER_ANSWERED;
-}
-
-static enum gw_filter_result before_fetch(struct gw_exchange *exchange)
-{
-    if (!exchange->cache.only_if_cached)
-        return GW_FILTER_CONTINUE;
-    gw_exchange_answer_error(exchange, GW_ERROR_NOT_STORED); /* RFC 9111 §5.2.1.7 */
     return GW_FILTER_ANSWERED;
 }
 
@@ -64,24 +56,9 @@ static void on_response(struct gw_exchange *exchange)
     gw_buffer_put_literal(&exchange->fields, "\r\n");
 }
 
-/* A successful unsafe method invalidates what is stored for its target (RFC 9111 §4.4). */
-static void on_end(struct gw_exchange *exchange)
-{
-    const struct gw_head *request = &exchange->request;
-    bool unsafe = exchange->route && exchange->reader.backend && !gw_method_is_safe(request->method);
-    if (!exchange->desk->near || !unsafe || exchange->status < 200 || exchange->status > 399)
-        return;
-    struct gw_cache_key key;
-    gw_key_make(exchange->desk->keys, GW_SLICE("GET"), request->path, request->query, exchange->route->name,
-                exchange->scheme, exchange->host, &key);
-    gw_near_invalidate(exchange->desk->near, &key);
-}
-
 const struct gw_filter gw_filter_cache = {
     .name = "cache",
     .on_request = on_request,
     .on_answers = on_answers,
-    .before_fetch = before_fetch,
     .on_response = on_response,
-    .on_end = on_end,
 };

@@ -9,7 +9,14 @@ static struct gw_slice field_of(void *context, struct gw_slice name)
     return field ? field->value : GW_NO_SLICE;
 }
 
-static void ask(struct gw_exchange *exchange, bool misses)
+static void on_answer(void *owner)
+{
+    struct gw_exchange *exchange = owner;
+    exchange->limit_question = NULL;
+    gw_exchange_answered(exchange);
+}
+
+static enum gw_filter_result ask(struct gw_exchange *exchange, bool misses)
 {
     const struct gw_head *request = &exchange->request;
     struct gw_limit_subject subject = {
@@ -21,15 +28,16 @@ static void ask(struct gw_exchange *exchange, bool misses)
         .field = field_of,
         .context = exchange,
     };
-    gw_limiter_decide(exchange->desk->limiter, exchange->config, &subject, misses, gw_clock_monotonic_us(),
-                      &exchange->limit);
+    if (!exchange->config->limits_enabled)
+        return GW_FILTER_CONTINUE;
+    bool decided = gw_limit_ask(&exchange->desk->limits, &subject, misses, gw_clock_monotonic_us(), &exchange->limit,
+                                &exchange->limit_question, on_answer, exchange);
+    return decided ? GW_FILTER_CONTINUE : GW_FILTER_ASKED;
 }
 
-static enum gw_filter_result refuse_if_refused(struct gw_exchange *exchange)
+static enum gw_filter_result refuse(struct gw_exchange *exchange)
 {
     enum { PROBLEM_BYTES = 2048 };
-    if (exchange->limit.verdict != GW_LIMIT_REFUSED)
-        return GW_FILTER_CONTINUE;
     char *memory = gw_arena_take(&exchange->arena, PROBLEM_BYTES);
     struct gw_buffer page = gw_buffer_over(memory, memory ? PROBLEM_BYTES : 0);
     gw_limit_put_problem(&exchange->limit, exchange->request_id, &page);
@@ -38,31 +46,40 @@ static enum gw_filter_result refuse_if_refused(struct gw_exchange *exchange)
     return GW_FILTER_ANSWERED;
 }
 
-/* The local buckets answer at once: a question already answered. */
+/* UNKNOWN: a policy says deny where the store cannot be asked. The client is not at fault: 503, never 429. */
+static enum gw_filter_result on_answers(struct gw_exchange *exchange)
+{
+    if (exchange->limit.verdict == GW_LIMIT_REFUSED)
+        return refuse(exchange);
+    if (exchange->limit.verdict != GW_LIMIT_UNKNOWN)
+        return GW_FILTER_CONTINUE;
+    gw_exchange_answer_error(exchange, GW_ERROR_LIMIT_UNKNOWN);
+    gw_exchange_add_field(exchange, GW_SLICE("Retry-After"), GW_SLICE("1"));
+    return GW_FILTER_ANSWERED;
+}
+
+/* What is known here answers at once; else the question goes with the cache's in one write. */
 static enum gw_filter_result on_request(struct gw_exchange *exchange)
 {
-    if (exchange->config->limits_enabled)
-        ask(exchange, false);
-    return GW_FILTER_CONTINUE;
+    return ask(exchange, false);
 }
 
 static enum gw_filter_result before_fetch(struct gw_exchange *exchange)
 {
-    if (exchange->config->limits_enabled)
-        ask(exchange, true);
-    return refuse_if_refused(exchange);
+    enum gw_filter_result result = ask(exchange, true);
+    return result == GW_FILTER_ASKED ? result : on_answers(exchange);
 }
 
 static void on_response(struct gw_exchange *exchange)
 {
-    if (exchange->limit.verdict != GW_LIMIT_NONE)
+    if (exchange->limit.verdict != GW_LIMIT_NONE && exchange->limit.verdict != GW_LIMIT_UNKNOWN)
         gw_limit_put_fields(&exchange->limit, exchange->config, GW_NO_SLICE, GW_NO_SLICE, &exchange->fields);
 }
 
 const struct gw_filter gw_filter_limit = {
     .name = "limit",
     .on_request = on_request,
-    .on_answers = refuse_if_refused,
+    .on_answers = on_answers,
     .before_fetch = before_fetch,
     .on_response = on_response,
 };
