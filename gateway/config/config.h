@@ -57,6 +57,7 @@ struct gw_limit_policy {
     struct gw_match match;
     uint64_t n;         /* 1 … 1,000,000,000 tokens */
     uint64_t period_us; /* per this */
+    uint64_t script_n, script_period_us; /* n and period_us without their common divisor: exact in Lua's doubles */
     uint64_t burst;     /* tokens, >= cost */
     uint64_t cost;      /* tokens, >= 1 */
     enum gw_limit_key by;
@@ -66,6 +67,17 @@ struct gw_limit_policy {
     enum gw_limit_failure on_redis_failure;
     struct gw_slice rate_text;   /* "10/s", as a person wrote it */
     unsigned index;
+};
+
+/* One Redis, as its URL says. */
+struct gw_redis_node {
+    struct gw_slice url_masked; /* for people: user and password replaced by "***"; terminated */
+    struct gw_slice host;       /* name or literal address without brackets, or the socket's path; terminated */
+    struct gw_slice user;       /* empty: none (password alone, or no login at all); terminated */
+    struct gw_slice password;   /* empty: no login; terminated. Never logged */
+    uint16_t port;              /* 0 for a UNIX socket */
+    unsigned database;
+    bool is_unix, is_tls;
 };
 
 struct gw_listen { /* one address to listen on */
@@ -128,6 +140,7 @@ struct gw_config {
     bool cache_with_credentials;  /* default TTL also for requests with Cookie and the like */
     struct gw_strings credential_fields; /* request fields that carry one, beside Cookie and Authorization */
     unsigned flight_wait_ms, hit_for_miss_ms;
+    unsigned cache_outage_ttl_ms; /* of own fetches while Redis is away */
 
     /* cors */
     bool cors_enabled;
@@ -142,7 +155,15 @@ struct gw_config {
     bool log_json;
     struct gw_slice access_log; /* "stdout", "stderr", "off" or a file's path */
 
-    struct gw_slice redis_url; /* empty: embedded mode */
+    /* redis */
+    struct gw_redis_node *redis;       /* NULL: embedded mode */
+    struct gw_redis_node *cache_redis; /* NULL: the same as redis */
+    unsigned redis_timeout_ms, redis_connect_timeout_ms;
+    unsigned redis_max_pending;        /* calls, per worker and node */
+    struct gw_slice redis_prefix;      /* "gw:"; [A-Za-z0-9:_-]{1,32} */
+    unsigned redis_heartbeat_ms;
+    unsigned expected_instances;       /* 0: unknown */
+    struct gw_slice redis_tls_ca_file; /* empty: the system's; terminated */
 };
 
 static inline struct gw_config *gw_config_share(struct gw_config *config)

@@ -1,7 +1,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include "config/derive.h"
-#include "config/print.h"
 
 enum { DERIVE_WORKERS = 256 };
 
@@ -170,6 +169,7 @@ static bool derive_cache(struct gw_loading *loading)
     config->credential_fields = v[GW_KEY_CACHE_CREDENTIAL_FIELDS].list;
     config->flight_wait_ms = (unsigned)v[GW_KEY_CACHE_FLIGHT_WAIT].number;
     config->hit_for_miss_ms = (unsigned)v[GW_KEY_CACHE_HIT_FOR_MISS].number;
+    config->cache_outage_ttl_ms = (unsigned)v[GW_KEY_CACHE_OUTAGE_TTL].number;
     if (config->max_object_bytes > config->near_bytes) {
         if (is_given(loading, GW_KEY_CACHE_MAX_OBJECT_BYTES))
             return complain(loading, GW_KEY_CACHE_MAX_OBJECT_BYTES, NULL, "at most cache.near_bytes");
@@ -247,20 +247,7 @@ static bool derive_cors(struct gw_loading *loading)
            join(loading, GW_KEY_CORS_EXPOSED_HEADERS, "the name of a field", &config->cors_exposed);
 }
 
-/* The one place that keeps Redis out: this build has no store. */
-static bool refuse_redis(struct gw_loading *loading)
-{
-    struct gw_slice url = loading->values[GW_KEY_REDIS_URL].text;
-    char masked[128];
-    struct gw_buffer buffer = gw_buffer_over(masked, sizeof(masked) - 1);
-    if (!url.length)
-        return true;
-    gw_print_masked_url(&buffer, url);
-    masked[buffer.length] = '\0';
-    return complain(loading, GW_KEY_REDIS_URL, masked, "nothing: this build runs in embedded mode only, without Redis");
-}
-
-static bool derive_rest(struct gw_loading *loading)
+static void derive_rest(struct gw_loading *loading)
 {
     struct gw_config *config = loading->config;
     const struct gw_value *v = loading->values;
@@ -272,13 +259,12 @@ static bool derive_rest(struct gw_loading *loading)
     config->log_level = (enum gw_log_level)v[GW_KEY_LOG_LEVEL].number;
     config->log_json = v[GW_KEY_LOG_FORMAT].number == 0;
     config->access_log = v[GW_KEY_LOG_ACCESS].text;
-    config->redis_url = v[GW_KEY_REDIS_URL].text;
-    return refuse_redis(loading);
 }
 
 bool gw_derive_config(struct gw_loading *loading)
 {
     derive_backend(loading);
+    derive_rest(loading);
     return derive_server(loading) && derive_cache(loading) && gw_routes_derive(loading) &&
-           gw_policies_derive(loading) && derive_cors(loading) && derive_rest(loading);
+           gw_policies_derive(loading) && derive_cors(loading) && gw_redis_derive(loading);
 }

@@ -23,6 +23,9 @@ bool gw_backends_derive(struct gw_loading *loading, const struct gw_source *sour
 bool gw_backends_number(struct gw_loading *loading, const struct gw_source *source, struct gw_backend *backends,
                         unsigned count) GW_MUST_CHECK;
 
+/* redis.c: the URLs' parts, and the keys of "redis". Passwords stand in no complaint. */
+bool gw_redis_derive(struct gw_loading *loading) GW_MUST_CHECK;
+
 /* match.c: the three keys of a match; those of routes and of policies are the same. */
 bool gw_match_derive(struct gw_loading *loading, struct gw_match *match, const struct gw_source *path_source,
                      struct gw_slice path, const struct gw_source *host_source, struct gw_slice host,

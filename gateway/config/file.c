@@ -15,11 +15,13 @@ static void complain_syntax(const char *text, const char *at, const char *place,
                             struct gw_complaint *complaint)
 {
     char where[256], found[40];
+    size_t rest = strcspn(at, "\r\n");
     if (with_line)
         snprintf(where, sizeof(where), "%.200s:%u", place, line_at(text, at));
     else
         snprintf(where, sizeof(where), "%s", place);
-    snprintf(found, sizeof(found), "%.*s", (int)strcspn(at, "\r\n"), at);
+    /* What stands before an @ may be a password. */
+    snprintf(found, sizeof(found), "%.*s", memchr(at, '@', rest) ? 0 : (int)rest, at);
     gw_complain(complaint, where, *at ? found : "the end", "%s", expected);
 }
 

@@ -151,6 +151,11 @@ enum gw_key_type {
       "How long a request waits for an answer that another one is already fetching.")                                  \
     X(CACHE_HIT_FOR_MISS, "cache.hit_for_miss", DURATION, "10s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,                  \
       "How long a URL whose answer may not be stored is fetched without waiting for each other.")                      \
+    X(CACHE_REDIS_URL, "cache.redis_url", STRING, "", 0, 2048, NULL, NULL, NULL,                                       \
+      "A second Redis, for the cache alone, written as redis.url; empty: the same one. Recommended where limits must " \
+      "outlive a full cache: the first on noeviction, this one on allkeys-lfu.")                                       \
+    X(CACHE_OUTAGE_TTL, "cache.outage_ttl", DURATION, "10s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,                      \
+      "While Redis is away: how long an instance keeps what it fetched itself.")                                       \
     X(CORS_ENABLED, "cors.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                                           \
       "Answer preflights and send Access-Control-* fields. The defaults are those of a permissive development "        \
       "gateway: name your origins in production.")                                                                     \
@@ -175,7 +180,25 @@ enum gw_key_type {
     X(LOG_ACCESS, "log.access", STRING, "stdout", 1, 4096, NULL, NULL, NULL,                                           \
       "Where the access log goes: stdout, stderr, off, or a file's path.")                                             \
     X(REDIS_URL, "redis.url", STRING, "", 0, 2048, NULL, "REDIS_URL", NULL,                                            \
-      "The Redis that instances share. Empty: embedded mode, the only one of this version.")
+      "The Redis that instances share: redis://[[user]:password@]host[:6379][/db], rediss:// the same over TLS, or "   \
+      "unix://[[user]:password@]/path[?db=N]; percent-encoding where user or password need it. Empty: embedded mode, " \
+      "each instance by itself.")                                                                                      \
+    X(REDIS_TIMEOUT, "redis.timeout", DURATION, "50ms", 1, 60000, NULL, NULL, NULL,                                    \
+      "Longest that a request waits for Redis; a connection silent for so long while an answer is due counts as "      \
+      "lost.")                                                                                                         \
+    X(REDIS_CONNECT_TIMEOUT, "redis.connect_timeout", DURATION, "1s", 1, 60000, NULL, NULL, NULL,                      \
+      "For name, connection, TLS handshake and login. No request waits for it.")                                       \
+    X(REDIS_MAX_PENDING, "redis.max_pending", INTEGER, "4096", 1, 1000000, NULL, NULL, NULL,                           \
+      "Calls that may await their answers, for each worker and Redis; beyond it Redis is not asked.")                  \
+    X(REDIS_PREFIX, "redis.prefix", STRING, "gw:", 1, 32, NULL, NULL, NULL,                                            \
+      "What every key in Redis begins with: A-Z, a-z, 0-9, :, _ and -. Instances of one prefix share limits and "      \
+      "cache.")                                                                                                        \
+    X(REDIS_HEARTBEAT, "redis.heartbeat", DURATION, "1s", 100, 60000, NULL, NULL, NULL,                                \
+      "How often an instance says that it lives, and counts the others; the same on all of them.")                     \
+    X(REDIS_EXPECTED_INSTANCES, "redis.expected_instances", INTEGER, "0", 0, 10000, NULL, NULL, NULL,                  \
+      "By how many a limit is shared out while Redis has not been reached since the start; 0: unknown, counted as 1.") \
+    X(REDIS_TLS_CA_FILE, "redis.tls_ca_file", STRING, "", 0, 4096, NULL, NULL, NULL,                                   \
+      "PEM file of the authorities that rediss:// is verified by; empty: the system's.")
 
 /* X(ID, name, type, default, least, most, choices, environment, short flag, help): of an object in "routes". */
 #define GW_ROUTE_KEYS(X)                                                                                               \

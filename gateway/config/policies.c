@@ -66,6 +66,22 @@ static const struct gw_source *written_one(const struct gw_source *a, const stru
     return a->origin != GW_ORIGIN_DEFAULT ? a : b;
 }
 
+/* The script works in doubles: what it multiplies and divides is exact up to 2^53, so n must stay below its root. */
+enum { SCRIPT_N = 94906265 };
+
+static bool reduce(struct gw_limit_policy *policy)
+{
+    uint64_t a = policy->n, b = policy->period_us;
+    while (b) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    policy->script_n = policy->n / a;
+    policy->script_period_us = policy->period_us / a;
+    return policy->script_n <= SCRIPT_N;
+}
+
 static bool derive_bucket(struct gw_loading *loading, const struct written *written, struct gw_limit_policy *policy)
 {
     const struct gw_source *rate = &written->s[GW_POLICY_RATE], *burst = &written->s[GW_POLICY_BURST];
@@ -74,6 +90,10 @@ static bool derive_bucket(struct gw_loading *loading, const struct written *writ
     policy->cost = written->v[GW_POLICY_COST].number;
     if (!gw_numbers_parse_rate(policy->rate_text, &policy->n, &policy->period_us)) /* it was read by this already */
         return gw_source_complain(rate, GW_SOURCE_WHOLE, loading->complaint, policy->rate_text.at, "a rate");
+    if (!reduce(policy))
+        return gw_source_complain(rate, GW_SOURCE_WHOLE, loading->complaint, policy->rate_text.at,
+                                  "a rate whose number, in lowest terms with its period in microseconds, is at most %d",
+                                  SCRIPT_N);
     if (policy->cost > policy->burst)
         return gw_source_complain(written_one(&written->s[GW_POLICY_COST], burst), GW_SOURCE_WHOLE, loading->complaint,
                                   NULL, "a cost (here %llu) that the burst (here %llu) can pay",

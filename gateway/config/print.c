@@ -14,6 +14,11 @@ void gw_print_masked_url(struct gw_buffer *buffer, struct gw_slice url)
     gw_buffer_put_slice(buffer, url);
 }
 
+bool gw_print_is_secret(const struct gw_key *key)
+{
+    return key == &gw_keys[GW_KEY_REDIS_URL] || key == &gw_keys[GW_KEY_CACHE_REDIS_URL];
+}
+
 static void put_quoted(struct gw_buffer *page, const struct gw_buffer *text)
 {
     gw_buffer_put_json(page, gw_buffer_slice(text));
@@ -93,7 +98,7 @@ static void put_value(struct gw_buffer *page, const struct gw_key *key, const st
         break;
     case GW_KEY_STRING:
     case GW_KEY_RATE:
-        if (key == &gw_keys[GW_KEY_REDIS_URL]) {
+        if (gw_print_is_secret(key)) {
             gw_print_masked_url(&text, value->text);
             put_quoted(page, &text);
         } else {

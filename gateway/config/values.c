@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include "config/numbers.h"
+#include "config/print.h"
 #include "config/values.h"
 
 static void put_choices(struct gw_buffer *buffer, const char *choices)
@@ -79,6 +80,8 @@ static bool complain(const struct gw_key *key, const struct gw_source *source, i
                      struct gw_complaint *complaint)
 {
     char expected[256], scratch[32];
+    if (gw_print_is_secret(key)) /* text that is too long or not plain may be a password */
+        found = "";
     struct gw_buffer buffer = gw_buffer_over(expected, sizeof(expected));
     gw_values_put_expected(&buffer, key);
     if (!found)

@@ -78,6 +78,7 @@ class TheCache(Scene):
             ("Set-Cookie alone", 200, [("Set-Cookie", "a=b")]),
             ("Vary: *", 200, [("Cache-Control", "max-age=60"), ("Vary", "*")]),
             ("a status that says nothing", 201, []),
+            ("404 without freshness", 404, []),  # RFC 9110 allows it; one that stays for five minutes surprises
             ("302 without freshness", 302, [("Location", "/x")]),
             ("500", 500, []),
             ("503", 503, []),
@@ -98,7 +99,7 @@ class TheCache(Scene):
             ("Expires", 200, [("Date", now), ("Expires", future)]),
             ("max-age over Expires", 200, [("Cache-Control", "max-age=60"), ("Expires", "0")]),
             ("nothing said", 200, []),
-            ("404", 404, []),
+            ("404 with freshness", 404, FRESH),
             ("301", 301, [("Location", "/x")]),
             ("410", 410, []),
             ("302 with freshness", 302, FRESH + [("Location", "/x")]),

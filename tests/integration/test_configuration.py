@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from stage import BINARY, PATIENCE, Port, Scene, Stage, clean_environment, main
+from stage import BINARY, PATIENCE, Port, Scene, Stage, clean_environment, main, wait_until
 
 
 def run(arguments=(), environment=None, text=None):
@@ -141,7 +141,7 @@ class Sources(Scene):
         with Stage() as stage:
             origin = stage.origin()
             one, four = (stage.gateway(origin, {"server": {"workers": workers}}) for workers in (1, 4))
-            self.assertEqual(four.threads() - one.threads(), 3)
+            wait_until(lambda: four.threads() - one.threads() == 3, "all workers run")
 
 
 if __name__ == "__main__":

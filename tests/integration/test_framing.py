@@ -129,6 +129,7 @@ BROKEN_CHUNKS = [
     ("bare LF as the last line", b"3\r\nabc\r\n0\r\n\n"),
     ("folded trailer", b"3\r\nabc\r\n0\r\nA: b\r\n c\r\n\r\n"),
     ("trailer without a colon", b"3\r\nabc\r\n0\r\nA\r\n\r\n"),
+    ("trailer that speaks of framing", b"3\r\nabc\r\n0\r\nContent-Length: 9\r\n\r\n"),
     ("trailer with NUL", b"3\r\nabc\r\n0\r\nA: \0\r\n\r\n"),
 ]
 BAD_ANSWERS = [
@@ -181,7 +182,7 @@ class Requests(Scene):
         cls.gateway = stage.gateway(cls.origin, {"server": {"max_request_line_bytes": 1000, "max_header_bytes": 4000, "max_headers": 30, "max_body_bytes": 1000,
                                                             "header_timeout": "300ms", "body_timeout": "300ms"}})
 
-    def refused(self, data, statuses, target=b"/refused"):
+    def refused(self, data, statuses):
         """Refused, the connection closed, and neither it nor what follows reaches the backend."""
         before = len(self.origin.seen())
         with self.gateway.client() as client:
@@ -193,7 +194,7 @@ class Requests(Scene):
             client.assert_closed()
         complete = [request for request in self.origin.seen()[before:] if not getattr(request, "truncated", False)]
         self.assertEqual(complete, [])
-        self.assertFalse(any(b"/smuggled" in raw for raw in self.origin.raw()))
+        self.assertEqual(self.origin.count("/smuggled"), 0)
 
     def test_that_are_ambiguous_are_refused(self):
         for name, data, statuses in REFUSED:
@@ -234,9 +235,10 @@ class Requests(Scene):
 
     def test_with_white_space_around_values_and_chunk_extensions_are_read(self):
         with self.gateway.client() as client:
-            client.send(b"POST /well HTTP/1.1\r\nHost:gateway.test\r\ntransfer-ENCODING: \t Chunked \t\r\nX-Empty:\r\n\r\n00003;a=b;c=\"d\"\r\nabc\r\n000;e\r\n\r\n")
+            client.send(b"POST /well HTTP/1.1\r\nHost:gateway.test\r\ntransfer-ENCODING:Chunked\r\nX-Spaces: \t a \t\r\nX-Empty:\r\n\r\n00003;a=b;c=\"d\"\r\nabc\r\n000;e\r\n\r\n")
             self.assertEqual(client.read("POST").status, 200)
-        self.assertEqual(self.origin.last("/well").body, b"abc")
+        seen = self.origin.last("/well")
+        self.assertEqual((seen.body, seen.field("X-Spaces"), seen.field("X-Empty")), (b"abc", "a", ""))
 
     def test_that_are_too_large_are_refused(self):
         for name, data, status in (
@@ -247,7 +249,7 @@ class Requests(Scene):
             ("body by length", post(b"x" * 1001, b"Content-Length: 1001"), 413),
             ("body by length, not sent", post(b"", b"Content-Length: 1001", b"Expect: 100-continue"), 413),
             ("body in chunks", post(b"1f4\r\n" + b"x" * 500 + b"\r\n1f5\r\n" + b"x" * 501 + b"\r\n" + LAST, CHUNKED), 413),
-            ("body in one chunk", post(b"fffffff\r\nabc", CHUNKED), 413),
+            ("body in one chunk", post(b"fffffff\r\n" + b"x" * 1001, CHUNKED), 413),
         ):
             with self.subTest(name):
                 self.refused(data, {status})
@@ -266,7 +268,7 @@ class Requests(Scene):
                 response = client.read("GET")
                 self.assert_error(response, 408)
                 client.assert_closed()
-        self.assertEqual([request for request in self.origin.seen("/refused") if not request.truncated and not request.body == b"hello"], [])
+        self.assertEqual([request.body for request in self.origin.seen("/refused") if not hasattr(request, "truncated") and request.body != b"hello"], [])
 
     def test_that_break_off_are_never_ended(self):
         for name, data in (("length", post(b"hel", b"Content-Length: 5")), ("chunks", post(b"3\r\nabc\r\n", CHUNKED)), ("within a chunk", post(b"5\r\nabc", CHUNKED)),

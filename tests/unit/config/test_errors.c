@@ -139,7 +139,9 @@ static void values_that_do_not_go_together_are_refused(void **state)
         { "{\"cors\": {\"methods\": [\"GET\", \"A B\"]}}", "text:1: cors.methods[1]", "a method" },
         { "{\"cors\": {\"headers\": [\"*\", \"X-A\"]}}", "text:1: cors.headers", "* alone" },
         { "{\"cors\": {\"exposed_headers\": [\"a\\\\b\"]}}", "text:1: cors.exposed_headers[0]", "name of a field" },
-        { "{\"redis\": {\"url\": \"redis://localhost\"}}", "text:1: redis.url", "embedded mode only" },
+        { "{\"cache\": {\"redis_url\": \"redis://localhost\"}}", "text:1: cache.redis_url", "redis.url as well" },
+        { "{\"redis\": {\"prefix\": \"gw{a}\"}}", "text:1: redis.prefix", "A-Z, a-z, 0-9" },
+        { "{\"redis\": {\"prefix\": \"\"}}", "text:1: redis.prefix", "1 to 32" },
     };
     (void)state;
     check(rows, GW_COUNT(rows));
@@ -158,6 +160,7 @@ static void limits_that_cannot_work_are_refused(void **state)
         { "{\"limits\": {\"cost\": 21}}", "text:1: limits.cost", "(here 20)" },
         { "{\"limits\": {\"rate\": \"1/day\", \"burst\": 366}}", "text:1: limits.burst", "within a year" },
         { "{\"limits\": {\"rate\": \"1/300d\"}}", "text:1: limits.rate", "within a year" },
+        { "{\"limits\": {\"rate\": 94906267, \"burst\": 1}}", "text:1: limits.rate", "at most 94906265" },
         { "{\"limits\": {\"by\": \"cookie\"}}", "text:1: limits.by", "ip, route, or header:" },
         { "{\"limits\": {\"by\": \"header:\"}}", "text:1: limits.by", "header:X-Api-Key" },
         { "{\"limits\": {\"by\": \"header:X Y\"}}", "text:1: limits.by", "header:X-Api-Key" },
