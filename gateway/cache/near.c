@@ -42,6 +42,7 @@ struct gw_near {
     size_t slot_mask;
     uint64_t seed;
 
+    atomic_int mode; /* read at every look-up, nearly never written: it shares a line with what is fixed */
     _Alignas(64) atomic_size_t used_bytes; /* <= bytes, always */
     struct stripe stripes[STRIPES];
 };
@@ -65,6 +66,7 @@ struct gw_near *gw_near_create(size_t bytes)
     near->bytes = bytes;
     near->slot_mask = slots - 1;
     near->seed = gw_random_seed();
+    atomic_init(&near->mode, GW_NEAR_EMBEDDED);
     for (; made < STRIPES; made++) {
         struct stripe *stripe = &near->stripes[made];
         gw_list_init(&stripe->recency);
@@ -183,7 +185,7 @@ enum gw_near_result gw_near_get(struct gw_near *near, const struct gw_cache_key 
     uint64_t hash = hash_of(near, key);
     struct stripe *stripe = stripe_of(near, hash);
     struct node *gone = NULL;
-    bool is_marked = false, was_there = false;
+    bool is_marked = false, was_there = false, is_open = gw_near_mode(near) != GW_NEAR_CLOSED;
     *entry = NULL;
 
     pthread_mutex_lock(&stripe->lock);
@@ -198,7 +200,7 @@ enum gw_near_result gw_near_get(struct gw_near *near, const struct gw_cache_key 
             unlink_node(stripe, link, &gone);
         } else {
             is_marked |= node->entry == NULL;
-            if (node->entry && may_answer(node->entry, request, request_head, now_us)) {
+            if (node->entry && is_open && may_answer(node->entry, request, request_head, now_us)) {
                 *entry = gw_entry_share(node->entry);
                 touch(stripe, node);
             }
@@ -342,11 +344,18 @@ static void make_way(const struct gw_near *near, struct stripe *stripe, const st
     }
 }
 
-bool gw_near_put(struct gw_near *near, struct gw_entry *entry, uint64_t epoch)
+/* Under the lock this is final: a flush, which every change of mode ends with, raises the epoch under it. */
+static bool is_current(const struct gw_near *near, const struct stripe *stripe, uint64_t epoch, unsigned modes)
+{
+    return atomic_load_explicit(&stripe->epoch, memory_order_relaxed) == epoch && (modes & 1u << gw_near_mode(near));
+}
+
+/* modes: in which of them it may come in, a bit each. */
+static bool store_entry(struct gw_near *near, struct gw_entry *entry, uint64_t epoch, unsigned modes)
 {
     uint64_t hash = hash_of(near, &entry->key);
     struct stripe *stripe = stripe_of(near, hash);
-    if (entry->vary_any || atomic_load_explicit(&stripe->epoch, memory_order_relaxed) != epoch)
+    if (entry->vary_any || !is_current(near, stripe, epoch, modes))
         return false;
     /* The response was received a moment ago: near enough to now for telling what has expired. */
     struct node *node = create_node(near, &entry->key, hash, entry, entry->stored_at_us), *gone = NULL;
@@ -354,20 +363,30 @@ bool gw_near_put(struct gw_near *near, struct gw_entry *entry, uint64_t epoch)
         return false;
 
     pthread_mutex_lock(&stripe->lock);
-    bool is_current = atomic_load_explicit(&stripe->epoch, memory_order_relaxed) == epoch;
-    if (is_current) {
+    bool is_taken = is_current(near, stripe, epoch, modes);
+    if (is_taken) {
         make_way(near, stripe, node, &gone);
         insert_node(near, stripe, node);
         stripe->stores++;
     }
     pthread_mutex_unlock(&stripe->lock);
 
-    if (!is_current) {
+    if (!is_taken) {
         node->next = NULL;
         gone = node;
     }
     free_gone(near, gone);
-    return is_current;
+    return is_taken;
+}
+
+bool gw_near_put(struct gw_near *near, struct gw_entry *entry, uint64_t epoch)
+{
+    return store_entry(near, entry, epoch, 1u << GW_NEAR_EMBEDDED | 1u << GW_NEAR_OUTAGE);
+}
+
+bool gw_near_fill(struct gw_near *near, struct gw_entry *entry, uint64_t epoch)
+{
+    return store_entry(near, entry, epoch, 1u << GW_NEAR_SHARED);
 }
 
 static struct node *find_mark(const struct gw_near *near, struct stripe *stripe, const struct gw_cache_key *key,
@@ -421,6 +440,42 @@ void gw_near_invalidate(struct gw_near *near, const struct gw_cache_key *key)
     }
     pthread_mutex_unlock(&stripe->lock);
     free_gone(near, gone);
+}
+
+static void flush_stripe(struct gw_near *near, struct stripe *stripe)
+{
+    struct node *gone = NULL;
+    pthread_mutex_lock(&stripe->lock);
+    atomic_fetch_add_explicit(&stripe->epoch, 1, memory_order_release);
+    memset(stripe->slots, 0, (near->slot_mask + 1) * sizeof(struct node *));
+    gw_list_each_safe(link, &stripe->recency)
+    {
+        struct node *node = GW_CONTAINER(link, struct node, recency);
+        node->next = gone;
+        gone = node;
+    }
+    gw_list_init(&stripe->recency);
+    stripe->entries = 0;
+    pthread_mutex_unlock(&stripe->lock);
+    free_gone(near, gone);
+}
+
+void gw_near_flush(struct gw_near *near)
+{
+    for (unsigned i = 0; i < STRIPES; i++)
+        flush_stripe(near, &near->stripes[i]);
+}
+
+void gw_near_set_mode(struct gw_near *near, enum gw_near_mode mode)
+{
+    /* In this order: who notes an epoch after his stripe's flush sees the mode; who noted it before fills no more. */
+    atomic_store_explicit(&near->mode, mode, memory_order_release);
+    gw_near_flush(near);
+}
+
+enum gw_near_mode gw_near_mode(const struct gw_near *near)
+{
+    return (enum gw_near_mode)atomic_load_explicit(&near->mode, memory_order_relaxed);
 }
 
 void gw_near_read_counts(struct gw_near *near, struct gw_near_counts *counts)
