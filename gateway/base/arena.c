@@ -76,7 +76,8 @@ void *gw_arena_take(struct gw_arena *arena, size_t size)
 void *gw_arena_grow(struct gw_arena *arena, void *piece, size_t size, size_t new_size)
 {
     struct gw_arena_chunk *chunk = arena->current;
-    if (piece && chunk && (char *)piece + rounded(size) == chunk->bytes + chunk->used) {
+    bool is_newest = piece && chunk && (char *)piece + rounded(size) == chunk->bytes + chunk->used;
+    if (is_newest && new_size <= SIZE_MAX / 2) {
         size_t before = (size_t)((char *)piece - chunk->bytes);
         if (rounded(new_size) <= chunk->capacity - before) {
             chunk->used = before + rounded(new_size);

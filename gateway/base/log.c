@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -60,7 +61,7 @@ static void defuse(char *message, size_t length)
 
 void gw_log(enum gw_log_level level, const char *area, const char *format, ...)
 {
-    char message[1024], memory[8192];
+    char message[1024], memory[PIPE_BUF];
     if (!gw_log_is_on(level))
         return;
     va_list arguments;
@@ -73,10 +74,14 @@ void gw_log(enum gw_log_level level, const char *area, const char *format, ...)
         length = sizeof message - 1;
     if (!json_lines)
         defuse(message, (size_t)length);
-    struct gw_buffer line = gw_buffer_over(memory, sizeof memory);
-    put_line(&line, level, area, gw_slice_of(message, (size_t)length));
-    /* A reader that stopped reading must not stop a loop: such a line is lost. A pipe takes a line of this size whole
-     * or poll says no. */
+    /* A reader that stopped reading must not stop a loop: such a line is lost. A pipe takes PIPE_BUF bytes whole or poll
+     * says no, so what escapes made longer is cut. */
+    struct gw_buffer line;
+    do {
+        line = gw_buffer_over(memory, sizeof memory);
+        put_line(&line, level, area, gw_slice_of(message, (size_t)length));
+        length /= 2;
+    } while (line.overflowed && length);
     struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
     if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT)) {
         ssize_t ignored = write(STDERR_FILENO, line.at, line.length);

@@ -118,6 +118,7 @@ static void detach(struct gw_fetch *fetch, struct gw_reader *reader)
 static void attach(struct gw_fetch *fetch, struct gw_reader *reader, bool is_first)
 {
     reader->fetch = fetch;
+    reader->reading = ++fetch->readings;
     reader->cursor = 0;
     reader->head_told = false;
     reader->paused = !is_first;
@@ -164,9 +165,16 @@ static void tell_head(struct gw_fetch *fetch, struct gw_reader *reader)
     reader->events->on_head(reader, fetch->head);
 }
 
+/* After an event: is the reader still in the middle of what it was told? */
+static bool still_reads(const struct gw_fetch *fetch, const struct gw_reader *reader, unsigned reading)
+{
+    return reader->fetch == fetch && reader->reading == reading;
+}
+
 /* Tells a reader what it has not been told of a collected body. The caller holds the fetch. */
 static void pump(struct gw_fetch *fetch, struct gw_reader *reader)
 {
+    unsigned reading = reader->reading;
     if (!streams(fetch, reader) || reader->paused)
         return;
     if (!reader->head_told) {
@@ -176,13 +184,13 @@ static void pump(struct gw_fetch *fetch, struct gw_reader *reader)
         }
         tell_head(fetch, reader);
     }
-    if (reader->fetch != fetch)
+    if (!still_reads(fetch, reader, reading))
         return;
     if (!reader->paused && reader->cursor < fetch->body_bytes) {
         struct gw_slice rest = gw_slice_of(fetch->body->bytes + reader->cursor, fetch->body_bytes - reader->cursor);
         reader->cursor = fetch->body_bytes;
         reader->events->on_body(reader, rest, fetch->body);
-        if (reader->fetch != fetch)
+        if (!still_reads(fetch, reader, reading))
             return;
     }
     if (fetch->state == GW_FETCH_COMPLETE && reader->cursor == fetch->body_bytes) {
@@ -195,7 +203,7 @@ static void pump(struct gw_fetch *fetch, struct gw_reader *reader)
 
 static void pump_all(struct gw_fetch *fetch)
 {
-    /* A callback removes at most its own reader, and never adds one: joining readers go to the end. */
+    /* A callback removes at most its own reader; joining readers, perhaps this very one again, go to the end. */
     gw_list_each_safe(link, &fetch->readers) pump(fetch, reader_at(link));
 }
 
@@ -204,7 +212,7 @@ static void pump_all(struct gw_fetch *fetch)
 static void fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
 {
     fetch->state = GW_FETCH_ASKING;
-    fetch->holds = 0;
+    fetch->holds = fetch->readings = 0;
     gw_list_init(&fetch->readers);
     fetch->first = NULL;
     fetch->config = request->config;
@@ -319,8 +327,9 @@ void gw_fetch_pause(struct gw_reader *reader)
 static void resume_passing(struct gw_fetch *fetch, struct gw_reader *reader)
 {
     if (fetch->body) {
+        unsigned reading = reader->reading;
         pump(fetch, reader);
-        if (reader->fetch != fetch || reader->cursor < fetch->body_bytes)
+        if (!still_reads(fetch, reader, reading) || reader->cursor < fetch->body_bytes)
             return;
         gw_collect_release(fetch);
     }

@@ -50,8 +50,10 @@ struct gw_reader { /* lies in the exchange */
 
     struct gw_fetch *fetch; /* NULL: reads nothing */
     struct gw_list link;
-    size_t cursor; /* bytes of a collected body that were told */
-    bool is_first; /* this is the answer to its own request */
+    unsigned reading; /* number of this reading: an event may end it, and the client's next request begin another one
+                         of the same fetch in the same memory */
+    size_t cursor;    /* bytes of a collected body that were told */
+    bool is_first;    /* this is the answer to its own request */
     bool head_told, paused;
     /* told with on_head, on_fail and on_released, where is_first */
     const struct gw_backend *backend; /* asked last */

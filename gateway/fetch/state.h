@@ -21,6 +21,7 @@ struct gw_fetch {
     unsigned holds; /* frames of this file on the stack: not to be used again before they are left */
     struct gw_list readers;
     struct gw_reader *first; /* NULL once it left */
+    unsigned readings;       /* how many readers ever came */
 
     /* the request */
     const struct gw_config *config;

@@ -19,6 +19,18 @@ const char *gw_limit_label_name(enum gw_limit_label label)
     return (unsigned)label < GW_LIMIT_LABEL_COUNT ? names[label] : "none";
 }
 
+const char *gw_redis_label_name(enum gw_redis_label label)
+{
+    static const char *const names[GW_REDIS_LABEL_COUNT] = { "limit", "store", "get", "set" };
+    return (unsigned)label < GW_REDIS_LABEL_COUNT ? names[label] : "none";
+}
+
+const char *gw_redis_result_name(enum gw_redis_result result)
+{
+    static const char *const names[GW_REDIS_RESULT_COUNT] = { "ok", "error", "oom", "lost", "skipped" };
+    return (unsigned)result < GW_REDIS_RESULT_COUNT ? names[result] : "none";
+}
+
 /* Two workers must not write to one cache line: it would travel between their cores with each request. */
 static void *take_cache_lines(size_t size)
 {

@@ -38,6 +38,26 @@ enum gw_limit_label {
 };
 const char *gw_limit_label_name(enum gw_limit_label label); /* "allowed"; NONE: "none" */
 
+/* What Redis is asked for, and what came of it. */
+enum gw_redis_label {
+    GW_REDIS_LABEL_LIMIT, /* the bucket script */
+    GW_REDIS_LABEL_STORE, /* the script that stores a response */
+    GW_REDIS_LABEL_GET,
+    GW_REDIS_LABEL_SET, /* or a deletion */
+    GW_REDIS_LABEL_COUNT
+};
+const char *gw_redis_label_name(enum gw_redis_label label); /* "limit" */
+
+enum gw_redis_result {
+    GW_REDIS_RESULT_OK,
+    GW_REDIS_RESULT_ERROR,   /* an error reply, or one that makes no sense here */
+    GW_REDIS_RESULT_OOM,     /* refused for want of memory */
+    GW_REDIS_RESULT_LOST,    /* the connection ended before the answer */
+    GW_REDIS_RESULT_SKIPPED, /* not asked: breaker open, no connection, or too many pending */
+    GW_REDIS_RESULT_COUNT
+};
+const char *gw_redis_result_name(enum gw_redis_result result); /* "ok" */
+
 struct gw_metrics; /* all shards */
 
 /* One worker's plain counters: public, so that whoever counts does so with one gw_counter_add. */
@@ -50,6 +70,9 @@ struct gw_shard {
     gw_counter upstream_errors[GW_ERROR_COUNT];
     gw_counter cache_bytes_saved;                               /* bodies not fetched */
     gw_counter cache_stored, cache_not_stored, cache_collapsed; /* collapsed: answered by another's fetch */
+    gw_counter redis_calls[GW_REDIS_LABEL_COUNT][GW_REDIS_RESULT_COUNT];
+    gw_counter redis_connects, redis_pending, redis_noscript;
+    struct gw_histogram redis_duration; /* in tenths of µs: ten times finer steps than a request's */
     gw_counter log_lines_dropped;
     gw_counter loop_lag_us; /* of the last turn that was measured */
 
@@ -108,11 +131,20 @@ struct gw_metrics_backend { /* one address; each url once */
     uint64_t requests, failures;
 };
 
+struct gw_metrics_redis { /* one node */
+    struct gw_slice url;  /* masked */
+    uint64_t up;          /* 0: the breaker is open */
+    uint64_t openings;
+};
+
 /* What other modules know at the moment of asking; zero where there is none. */
 struct gw_metrics_gauges {
     uint64_t cache_entries, cache_bytes, cache_evictions, limiter_clients;
     const struct gw_metrics_backend *backends; /* borrowed */
     unsigned backend_count;
+    const struct gw_metrics_redis *redis; /* borrowed */
+    unsigned redis_count;
+    uint64_t instances; /* live ones that share this Redis, this one included */
 };
 /* The page, text format 0.0.4, valid by `promtool check metrics`. */
 void gw_metrics_put(struct gw_metrics *metrics, const struct gw_metrics_gauges *gauges, uint64_t now_us,

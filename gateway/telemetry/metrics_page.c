@@ -169,6 +169,36 @@ static void put_backends_up(const struct view *view, const struct family *family
     }
 }
 
+static void put_redis_calls(const struct view *view, const struct family *family)
+{
+    for (unsigned i = 0; i < GW_REDIS_LABEL_COUNT * GW_REDIS_RESULT_COUNT; i++) {
+        const struct gw_page_label labels[] = {
+            { "kind", gw_slice_of_string(gw_redis_label_name(i / GW_REDIS_RESULT_COUNT)) },
+            { "result", gw_slice_of_string(gw_redis_result_name(i % GW_REDIS_RESULT_COUNT)) },
+        };
+        gw_page_put_uint(view->page, family->name, (struct gw_page_labels) { labels, GW_COUNT(labels) },
+                         shard_sum(view->metrics, family->offset + i * sizeof(gw_counter)));
+    }
+}
+
+static void put_redis_nodes(const struct view *view, const struct family *family)
+{
+    for (unsigned i = 0; i < view->gauges->redis_count; i++) {
+        const struct gw_metrics_redis *node = &view->gauges->redis[i];
+        const struct gw_page_label label = { "url", node->url };
+        gw_page_put_uint(view->page, family->name, (struct gw_page_labels) { &label, 1 },
+                         number_at(node, family->offset));
+    }
+}
+
+static void put_redis_duration(const struct view *view, const struct family *family)
+{
+    struct gw_histogram_sum sum = { .count = 0 };
+    for (unsigned i = 0; i < view->metrics->worker_count; i++)
+        gw_histogram_add_to(&view->metrics->shards[i]->redis_duration, &sum);
+    gw_page_put_histogram(view->page, family->name, GW_PAGE_NO_LABELS, &sum, 10);
+}
+
 /* Calls `put` with the sum over all workers of each series that has counts: a series for every route, method and class
  * would be thousands of lines of nothing. `offset`: the histogram in struct gw_series. */
 static void each_series(const struct view *view, const struct family *family,
@@ -205,7 +235,7 @@ static void put_count_of(const struct view *view, const struct family *family, s
 static void put_histogram_of(const struct view *view, const struct family *family, struct gw_page_labels labels,
                              const struct gw_histogram_sum *sum)
 {
-    gw_page_put_histogram(view->page, family->name, labels, sum);
+    gw_page_put_histogram(view->page, family->name, labels, sum, 1);
 }
 
 static void put_responses(const struct view *view, const struct family *family)
@@ -222,6 +252,7 @@ static void put_histograms(const struct view *view, const struct family *family)
 #define TOTAL(member)   put_total, offsetof(struct gw_metrics_totals, member)
 #define GAUGE(member)   put_gauge, offsetof(struct gw_metrics_gauges, member)
 #define BACKEND(member) put_backends, offsetof(struct gw_metrics_backend, member)
+#define NODE(member)    put_redis_nodes, offsetof(struct gw_metrics_redis, member)
 #define PROCESS(member) put_process, offsetof(struct gw_process_facts, member)
 
 /* clang-format off */
@@ -270,6 +301,15 @@ static const struct family families[] = {
 
     { "gateway_limiter_decisions_total", "counter", put_limit, offsetof(struct gw_shard, limit), "Requests by what the rate limit said." },
     { "gateway_limiter_clients", "gauge", GAUGE(limiter_clients), "Clients whose buckets are remembered." },
+
+    { "gateway_redis_calls_total", "counter", put_redis_calls, offsetof(struct gw_shard, redis_calls), "Calls to Redis by what for and what came of it; skipped: not made." },
+    { "gateway_redis_duration_seconds", "histogram", put_redis_duration, 0, "From a call to Redis to its answer." },
+    { "gateway_redis_pending", "gauge", SHARD(redis_pending), "Calls that await their answers." },
+    { "gateway_redis_connects_total", "counter", SHARD(redis_connects), "Connections to Redis that were made and logged in." },
+    { "gateway_redis_noscript_total", "counter", SHARD(redis_noscript), "Scripts that Redis had forgotten and was sent again." },
+    { "gateway_redis_up", "gauge", NODE(up), "1 while Redis is asked, 0 while its breaker is open." },
+    { "gateway_redis_breaker_openings_total", "counter", NODE(openings), "How often the breaker opened." },
+    { "gateway_instances", "gauge", GAUGE(instances), "Live instances that share the Redis, as last seen; 0 without Redis." },
 
     { "gateway_log_lines_dropped_total", "counter", SHARD(log_lines_dropped), "Access-log lines lost because their reader was too slow." },
     { "gateway_loop_lag_seconds", "gauge", put_loop_lag, 0, "How long a worker's last measured turn kept others waiting." },

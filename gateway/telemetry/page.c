@@ -83,13 +83,13 @@ void gw_page_put_millionths(struct gw_buffer *page, const char *name, struct gw_
 }
 
 void gw_page_put_histogram(struct gw_buffer *page, const char *name, struct gw_page_labels labels,
-                           const struct gw_histogram_sum *sum)
+                           const struct gw_histogram_sum *sum, unsigned scale)
 {
     uint64_t count = 0;
     for (unsigned i = 0; i < GW_HISTOGRAM_BUCKETS; i++) {
         char memory[32];
         struct gw_buffer bound = gw_buffer_over(memory, sizeof(memory));
-        put_millionths(&bound, gw_histogram_bounds_us[i]);
+        put_millionths(&bound, gw_histogram_bounds_us[i] / scale);
         count += sum->buckets[i];
         put_name(page, name, "_bucket", labels, gw_buffer_slice(&bound));
         gw_buffer_put_uint(page, count);
@@ -99,7 +99,7 @@ void gw_page_put_histogram(struct gw_buffer *page, const char *name, struct gw_p
     gw_buffer_put_uint(page, sum->count);
     gw_buffer_put_char(page, '\n');
     put_name(page, name, "_sum", labels, GW_NO_SLICE);
-    put_millionths(page, sum->sum_us);
+    put_millionths(page, sum->sum_us / scale);
     gw_buffer_put_char(page, '\n');
     put_name(page, name, "_count", labels, GW_NO_SLICE);
     gw_buffer_put_uint(page, sum->count);

@@ -23,8 +23,9 @@ void gw_page_put_uint(struct gw_buffer *page, const char *name, struct gw_page_l
 /* 1234500 is written 1.2345: seconds from µs, a ratio. */
 void gw_page_put_millionths(struct gw_buffer *page, const char *name, struct gw_page_labels labels,
                             uint64_t millionths);
-/* The cumulated buckets in seconds, _sum and _count. */
+/* The cumulated buckets in seconds, _sum and _count. What was observed is in µs / scale: a scale of 10 makes the steps
+ * ten times finer. */
 void gw_page_put_histogram(struct gw_buffer *page, const char *name, struct gw_page_labels labels,
-                           const struct gw_histogram_sum *sum);
+                           const struct gw_histogram_sum *sum, unsigned scale);
 
 #endif

@@ -2,6 +2,8 @@
 #include "http/parser.h"
 #include "upstream/curl_transfer.h"
 
+enum { MAX_INTERIMS = 32, MAX_FIELDS = 256 };
+
 static enum gw_curl_answer fail(struct gw_curl_transfer *transfer, enum gw_error error)
 {
     transfer->error = error;
@@ -55,10 +57,12 @@ static enum gw_curl_answer start_head(struct gw_curl_transfer *transfer, struct 
     gw_head_init(&head);
     if (!parse_status_line(line, &head, &transfer->is_http2))
         return fail(transfer, GW_ERROR_UPSTREAM_MALFORMED);
-    /* Nothing sent here asks for 101; an interim head is gone after its event, however many come. */
+    /* Nothing sent here asks for 101; an interim head is gone after its event. */
     if (head.status == 101)
         return fail(transfer, GW_ERROR_UPSTREAM_MALFORMED);
     transfer->is_interim = head.status < 200;
+    if (transfer->is_interim && ++transfer->interims > MAX_INTERIMS)
+        return fail(transfer, GW_ERROR_UPSTREAM_MALFORMED);
     transfer->in_head = true;
     gw_arena_reset(&transfer->interim_arena);
     if (!transfer->is_interim)
@@ -83,7 +87,7 @@ static enum gw_curl_answer add_field(struct gw_curl_transfer *transfer, struct g
     size_t name_length = (size_t)(colon - line.at);
     struct gw_slice name = gw_slice_of(copy.at, name_length);
     struct gw_slice value = gw_slice_trim(gw_slice_of(copy.at + name_length + 1, copy.length - name_length - 1));
-    if (!gw_head_add(head_of(transfer), arena, name, value))
+    if (head_of(transfer)->count >= MAX_FIELDS || !gw_head_add(head_of(transfer), arena, name, value))
         return fail(transfer, GW_ERROR_UPSTREAM_HEAD_TOO_LARGE);
     return GW_CURL_ANSWER_GOES_ON;
 }
@@ -98,8 +102,10 @@ static enum gw_curl_answer end_head(struct gw_curl_transfer *transfer)
         transfer->head_bytes = 0;
         return GW_CURL_ANSWER_INTERIM;
     }
-    /* libcurl would send the request once more, without Expect, and throw this answer's body away. */
-    if (head->status == 417 && transfer->call->expects_continue && !transfer->is_http2)
+    /* libcurl would send the request once more, without Expect, and throw this answer's body away: an answer without
+     * one can be told before that (the transfer is then stopped), another is told as what it means. */
+    bool has_body = head->framing != GW_FRAMING_NONE && !(head->framing == GW_FRAMING_LENGTH && !head->content_length);
+    if (head->status == 417 && transfer->call->expects_continue && !transfer->is_http2 && has_body)
         return fail(transfer, GW_ERROR_EXPECTATION);
     /* An HTTP/2 stream has an end of its own: as with chunks, its length is not known, but that it is complete will be.
      */

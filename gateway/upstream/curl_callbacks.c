@@ -53,61 +53,53 @@ static int on_request(void *context, char *peer, char *local, int peer_port, int
 
 static size_t take_piece(struct gw_curl_transfer *transfer, char *to, size_t room)
 {
-    struct gw_call *call = transfer->call;
-    size_t taken = 0;
-    if (!call->is_chunked && room > call->content_length - transfer->handed_bytes)
-        room = (size_t)(call->content_length - transfer->handed_bytes);
-    while (transfer->chain.count && taken < room) {
-        struct gw_slice piece = gw_chain_at(&transfer->chain, 0)->bytes;
-        size_t length = piece.length < room - taken ? piece.length : room - taken;
-        memcpy(to + taken, piece.at, length);
-        gw_chain_consume(&transfer->chain, length);
-        taken += length;
-    }
-    transfer->handed_bytes += taken;
-    transfer->upload_done = !call->is_chunked && transfer->handed_bytes == call->content_length;
+    struct gw_slice piece = gw_chain_at(&transfer->chain, 0)->bytes;
+    size_t length = piece.length < room ? piece.length : room;
+    memcpy(to, piece.at, length);
+    gw_chain_consume(&transfer->chain, length);
+    transfer->handed_bytes += length;
+    transfer->upload_done = !transfer->call->is_chunked && transfer->handed_bytes == transfer->call->content_length;
     gw_curl_transfer_watch_time(transfer);
-    return taken;
+    return length;
 }
 
-static size_t end_upload(struct gw_curl_transfer *transfer)
+static size_t stop_sending(struct gw_curl_transfer *transfer)
 {
-    if (!transfer->call->is_chunked && transfer->handed_bytes != transfer->call->content_length) {
-        transfer->error =
-            GW_ERROR_INTERNAL; /* the owner ended a body short of its own length: it must not look ended */
-        return CURL_READFUNC_ABORT;
-    }
-    transfer->upload_done = true;
-    gw_curl_transfer_watch_time(transfer);
-    return 0;
+    transfer->send_stopped = true;
+    return CURL_READFUNC_PAUSE;
 }
 
 /* CURLOPT_READFUNCTION. There is no SEEKFUNCTION beside it: libcurl cannot send a body again. */
 static size_t on_read(char *to, size_t size, size_t count, void *context)
 {
     struct gw_curl_transfer *transfer = gw_curl_transfer_from(context);
-    if (transfer->call && !transfer->chain.length)
+    if (!transfer->call || transfer->error)
+        return CURL_READFUNC_ABORT;
+    if (gw_curl_transfer_upload_is_over(transfer))
+        return stop_sending(transfer);
+    if (!transfer->chain.length)
         ask_body(transfer);
     if (!transfer->call || transfer->error)
         return CURL_READFUNC_ABORT;
     if (transfer->chain.length)
         return take_piece(transfer, to, size * count);
-    if (transfer->body_ended)
-        return end_upload(transfer);
-    transfer->send_stopped = true;
-    return CURL_READFUNC_PAUSE;
+    if (!transfer->body_ended)
+        return stop_sending(transfer);
+    transfer->upload_done = true;
+    gw_curl_transfer_watch_time(transfer);
+    return 0;
 }
 
 /* ---- the answer ---- */
 
-/* The answer is complete but the request is not, and libcurl would go on sending: the owner shall not wait for that. */
+/* The answer is complete but the request is not, and libcurl would go on waiting for it. Only of an answer of known
+ * length is it known here that it is complete. */
 static bool stops_early(struct gw_curl_transfer *transfer)
 {
-    struct gw_call *call = transfer->call;
-    bool has_upload = call->has_body && !transfer->upload_done;
     enum gw_framing framing = transfer->head->framing;
-    if (!has_upload || (framing != GW_FRAMING_NONE && framing != GW_FRAMING_LENGTH) ||
-        !gw_curl_transfer_is_whole(transfer))
+    if (!transfer->call->has_body || transfer->upload_done)
+        return false;
+    if ((framing != GW_FRAMING_NONE && framing != GW_FRAMING_LENGTH) || !gw_curl_transfer_is_whole(transfer))
         return false;
     transfer->is_complete = true;
     return true;

@@ -3,12 +3,13 @@
 #include "upstream/curl_transfer.h"
 
 /* libcurl adds these by itself unless told not to; what the backend gets is what call->fields says. */
-static char no_accept[] = "Accept:", no_expect[] = "Expect:", expect_continue[] = "Expect: 100-continue";
+static char no_accept[] = "Accept:", no_expect[] = "Expect:", expect_continue[] = "Expect: 100-continue",
+            no_length[] = "Content-Length: 0";
 
 enum {
     FIRST_LINES = 32,
     FIRST_TEXT_BYTES = 2048,
-    OWN_LINES = 2,
+    OWN_LINES = 3,
     INTERIM_FIRST_BYTES = 1024,
     /* libcurl's receive buffer, one each running transfer: a TLS record is 16 KiB, more would only help http://. */
     RECEIVE_BYTES = 32 * 1024,
@@ -48,6 +49,7 @@ struct gw_curl_transfer *gw_curl_transfer_create(struct gw_curl_transport *trans
     }
     gw_curl_loop_adopt(&transport->loop, transfer->easy);
     curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(transfer->easy, CURLOPT_ERRORBUFFER, transfer->complaint);
     return transfer;
 }
 
@@ -86,12 +88,19 @@ void gw_curl_transfer_watch_time(struct gw_curl_transfer *transfer)
 {
     const struct gw_config *config = transfer->call->config;
     unsigned after_ms = transfer->head_done ? config->read_timeout_ms : config->response_timeout_ms;
-    /* After an error libcurl sends no more of the body, whoever still has to give some. */
-    bool waits_for_owner = transfer->wants_body && !(transfer->head_done && transfer->head->status >= 400);
+    bool waits_for_owner = transfer->wants_body && !transfer->chain.length && !transfer->body_ended &&
+                           !gw_curl_transfer_upload_is_over(transfer);
     if (!transfer->is_connected || transfer->is_paused || waits_for_owner || !after_ms)
         gw_timer_stop(&transfer->timer);
     else
         gw_timer_start(transfer->transport->setup.timers, &transfer->timer, after_ms);
+}
+
+/* libcurl itself sends no more after a status of 300 and up. After 2xx it ends the transfer only when the request has
+ * ended, too: the body goes on where the answer's end could not be known otherwise. */
+bool gw_curl_transfer_upload_is_over(const struct gw_curl_transfer *transfer)
+{
+    return transfer->head_done && (transfer->head->status >= 300 || transfer->head->framing == GW_FRAMING_LENGTH);
 }
 
 bool gw_curl_transfer_is_whole(const struct gw_curl_transfer *transfer)
@@ -124,7 +133,7 @@ static bool reserve_text(struct gw_curl_transfer *transfer, size_t bytes)
 
 static bool reserve_line(struct gw_curl_transfer *transfer, unsigned count)
 {
-    if (count < transfer->line_capacity)
+    if (count <= transfer->line_capacity)
         return true;
     unsigned capacity = transfer->line_capacity * 2;
     struct curl_slist *lines = realloc(transfer->lines, capacity * sizeof(*lines));
@@ -165,13 +174,14 @@ static bool put_lines(struct gw_curl_transfer *transfer, const struct gw_call *c
 {
     unsigned count = 0;
     bool has_accept = false;
+    bool has_bytes = call->has_body && (call->is_chunked || call->content_length);
     struct gw_slice rest = call->fields;
     while (rest.length) {
         const char *end = memmem(rest.at, rest.length, "\r\n", 2);
         size_t length = end ? (size_t)(end - rest.at) : rest.length;
         size_t step = end ? length + 2 : length;
         if (length) {
-            if (!reserve_line(transfer, count + OWN_LINES))
+            if (!reserve_line(transfer, count + OWN_LINES + 1))
                 return false;
             char *line = put_text(at, gw_slice_of(rest.at, length));
             has_accept = has_accept || is_accept(line);
@@ -182,7 +192,12 @@ static bool put_lines(struct gw_curl_transfer *transfer, const struct gw_call *c
     }
     if (!has_accept)
         transfer->lines[count++].data = no_accept;
-    transfer->lines[count++].data = call->expects_continue && call->has_body ? expect_continue : no_expect;
+    transfer->lines[count++].data = has_bytes && call->expects_continue ? expect_continue : no_expect;
+    /* RFC 9110 §8.6: also without a body, where the method expects one. */
+    bool expects_body = call->method == GW_METHOD_POST || call->method == GW_METHOD_PUT ||
+                        call->method == GW_METHOD_PATCH;
+    if (!call->has_body && expects_body)
+        transfer->lines[count++].data = no_length;
     for (unsigned i = 0; i < count; i++)
         transfer->lines[i].next = i + 1 < count ? &transfer->lines[i + 1] : NULL;
     return true;

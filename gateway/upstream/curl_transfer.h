@@ -48,20 +48,21 @@ struct gw_curl_transfer {
     struct gw_curl_transfer *next; /* spare */
 
     /* from here on cleared for each call */
-    struct gw_pool *pool;  /* of the call's backend; valid as long as the call */
-    struct gw_call *call;  /* NULL: cancelled, or spare */
-    struct gw_list due;    /* libcurl is to be told something */
-    struct gw_list told;   /* something came since libcurl last ran */
-    struct gw_timer timer; /* for the head, or for the next piece of the body */
-    enum gw_error error;   /* why a callback of ours stopped it */
-    bool is_added;         /* to the multi handle */
-    bool is_connected;     /* the request is being sent, for the first and only time */
-    bool is_complete;      /* the answer is whole though the request is not: stopped, without error */
+    struct gw_pool *pool;            /* of the call's backend; valid as long as the call */
+    struct gw_call *call;            /* NULL: cancelled, or spare */
+    struct gw_list due;              /* libcurl is to be told something */
+    struct gw_list told;             /* something came since libcurl last ran */
+    struct gw_timer timer;           /* for the head, or for the next piece of the body */
+    enum gw_error error;             /* why a callback of ours stopped it */
+    bool is_added;                   /* to the multi handle */
+    bool is_connected;               /* the request is being sent, for the first and only time */
+    char complaint[CURL_ERROR_SIZE]; /* libcurl's words on what went wrong */
+    bool is_complete;                /* the answer is whole though the request is not: stopped, without error */
 
     /* the request's body */
     struct gw_chain chain; /* the waiting piece */
     uint64_t handed_bytes; /* to libcurl */
-    bool wants_body;       /* on_want_body was said, nothing came yet */
+    bool wants_body;       /* on_want_body was said, and holds until gw_transport_send returns false */
     bool body_ended;       /* by gw_transport_end_body */
     bool upload_done;      /* libcurl has all of it */
     bool send_stopped;     /* libcurl waits to be told to go on */
@@ -71,6 +72,7 @@ struct gw_curl_transfer {
     struct gw_head interim;
     struct gw_arena interim_arena;
     size_t head_bytes;
+    unsigned interims;
     bool is_interim, is_http2, in_head, head_done;
     uint64_t body_bytes;
     struct gw_curl_goodbye *goodbye; /* for a body that ends with its TLS connection */
@@ -97,6 +99,8 @@ void gw_curl_transfer_make_due(struct gw_curl_transfer *transfer);
 /* Time runs while the backend owes us something: not while the owner reads nothing more, or has yet to give a piece of
  * the body. */
 void gw_curl_transfer_watch_time(struct gw_curl_transfer *transfer);
+/* After a final head no more of the request's body is sent (curl_callbacks.c says where libcurl insists). */
+bool gw_curl_transfer_upload_is_over(const struct gw_curl_transfer *transfer);
 /* Once libcurl has found no fault: is the answer complete by its own word? */
 bool gw_curl_transfer_is_whole(const struct gw_curl_transfer *transfer);
 

@@ -9,7 +9,9 @@
  * Streams  One exchange at a time over an HTTP/2 connection, too (CURLPIPE_NOTHING): in libcurl 7.88 a paused stream
  *          stops its whole connection, so one slow client would stop others. max_backend_connections thus means the
  *          same over both transports. For a paused stream libcurl and the kernel may hold up to one window: 32 MiB in
- *          7.88, 10 MiB in 8.x. */
+ *          7.88, 10 MiB in 8.x.
+ * Idle     libcurl looks at its idle connections only when it needs one: what is too old, was closed by the backend or
+ *          spoke unasked is closed then, before the next request, and not earlier. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,7 @@ static struct gw_curl_transport *transport_from(struct gw_transport *transport)
     return GW_CONTAINER(transport, struct gw_curl_transport, base);
 }
 
+/* NULL once the call is over: what is asked of it then means nothing. */
 static struct gw_curl_transfer *transfer_of(struct gw_call *call)
 {
     return call->inner;
@@ -90,6 +93,8 @@ static enum gw_error error_by_phase(const struct gw_curl_transfer *transfer)
 static enum gw_error error_of(CURLcode code, const struct gw_curl_transfer *transfer)
 {
     switch ((int)code) {
+    case CURLE_RECV_ERROR: /* also what it says of a malformed chunk: only its words tell */
+        return strstr(transfer->complaint, "chunk") ? GW_ERROR_UPSTREAM_MALFORMED : GW_ERROR_RESET;
     case CURLE_COULDNT_RESOLVE_HOST:
         return GW_ERROR_RESOLVE;
     case CURLE_COULDNT_CONNECT:
@@ -186,11 +191,11 @@ static void move_list(struct gw_list *from, struct gw_list *to)
     gw_list_init(from);
 }
 
-/* Idle connections beyond keepalive_connections a backend are closed as libcurl gives running ones back. */
+/* Idle connections beyond what is allowed are closed as libcurl takes another one back, while its call still counts. */
 static void bound_connections(struct gw_curl_transport *transport)
 {
-    long kept = (long)transport->kept;
-    curl_multi_setopt(transport->loop.multi, CURLMOPT_MAXCONNECTS, (long)transport->active + (kept > 0 ? kept : 1));
+    long allowed = (long)transport->active + (long)transport->kept - 1;
+    curl_multi_setopt(transport->loop.multi, CURLMOPT_MAXCONNECTS, allowed > 0 ? allowed : 1L);
 }
 
 static void before_libcurl(struct gw_curl_loop *loop)
@@ -242,6 +247,7 @@ static void after_libcurl(struct gw_curl_loop *loop)
         if (transfer->call->events->on_pause_in_reading)
             transfer->call->events->on_pause_in_reading(transfer->call);
     }
+    bound_connections(transport);
     count_connections(transport);
     if (!gw_list_is_empty(&transport->due))
         gw_curl_loop_ask(loop);
@@ -279,7 +285,8 @@ static void enter_call(struct gw_curl_transfer *transfer, struct gw_call *call, 
     gw_timer_init(&transfer->timer, on_due);
     pool->connections++;
     transport->active++;
-    transport->kept = call->config->keepalive_connections * call->config->backend_count;
+    unsigned backends = call->config->backend_count;
+    transport->kept = call->config->keepalive_connections * (backends ? backends : 1);
     call->inner = transfer;
     call->was_reused = call->was_sent = call->was_answered = false;
     call->began_at_us = gw_clock_monotonic_us();
@@ -306,25 +313,44 @@ static enum gw_error begin(struct gw_transport *base, struct gw_call *call)
     return GW_ERROR_NONE;
 }
 
+static void fail_soon(struct gw_curl_transfer *transfer, enum gw_error error)
+{
+    transfer->error = error;
+    gw_curl_transfer_make_due(transfer);
+}
+
 static bool send_piece(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
 {
     struct gw_curl_transfer *transfer = transfer_of(call);
-    transfer->wants_body = false;
-    if (bytes.length && !gw_chain_push(&transfer->chain, bytes, block)) {
-        transfer->error = GW_ERROR_OVERLOADED;
-        gw_curl_transfer_make_due(transfer);
+    if (!transfer || transfer->error || gw_curl_transfer_upload_is_over(transfer))
+        return false;
+    uint64_t known = transfer->handed_bytes + transfer->chain.length;
+    if (!call->is_chunked && bytes.length > call->content_length - known) {
+        fail_soon(transfer, GW_ERROR_INTERNAL); /* more than the owner announced */
         return false;
     }
+    if (bytes.length && !gw_chain_push(&transfer->chain, bytes, block)) {
+        fail_soon(transfer, GW_ERROR_OVERLOADED);
+        return false;
+    }
+    /* libcurl asks anew when its socket has taken what waits here. */
+    bool has_room = transfer->chain.length < GW_BLOCK_BYTES;
+    transfer->wants_body = has_room;
     gw_curl_transfer_watch_time(transfer);
-    if (transfer->send_stopped)
+    if (transfer->send_stopped && bytes.length)
         gw_curl_transfer_make_due(transfer);
-    return false; /* libcurl asks for more as its socket takes it */
+    return has_room;
 }
 
 static void end_body(struct gw_call *call)
 {
     struct gw_curl_transfer *transfer = transfer_of(call);
-    transfer->wants_body = false;
+    if (!transfer || transfer->error || gw_curl_transfer_upload_is_over(transfer))
+        return;
+    if (!call->is_chunked && transfer->handed_bytes + transfer->chain.length != call->content_length) {
+        fail_soon(transfer, GW_ERROR_INTERNAL); /* less than announced: it must not look ended */
+        return;
+    }
     transfer->body_ended = true;
     gw_curl_transfer_watch_time(transfer);
     if (transfer->send_stopped)
@@ -334,6 +360,8 @@ static void end_body(struct gw_call *call)
 static void pause_reading(struct gw_call *call)
 {
     struct gw_curl_transfer *transfer = transfer_of(call);
+    if (!transfer)
+        return;
     transfer->is_paused = true; /* libcurl is told by on_data, with the next piece */
     gw_curl_transfer_watch_time(transfer);
 }
@@ -341,6 +369,8 @@ static void pause_reading(struct gw_call *call)
 static void resume_reading(struct gw_call *call)
 {
     struct gw_curl_transfer *transfer = transfer_of(call);
+    if (!transfer)
+        return;
     transfer->is_paused = false;
     gw_curl_transfer_watch_time(transfer);
     if (transfer->recv_stopped)
@@ -350,6 +380,8 @@ static void resume_reading(struct gw_call *call)
 static void cancel(struct gw_call *call)
 {
     struct gw_curl_transfer *transfer = transfer_of(call);
+    if (!transfer)
+        return;
     leave_call(transfer);
     gw_curl_transfer_make_due(transfer);
 }

@@ -32,6 +32,23 @@ class Pipelined(Scene):
             client.assert_closed()
         self.assertEqual([len(request.body) for request in self.origin.seen("/say") if request.method == "POST"][-2:], [5000, 3001])
 
+    def test_a_request_with_a_body_does_not_end_the_connection(self):
+        for body, more in ((b"x" * 5, {}), (b"x" * 100000, {}), (b"x" * 5, {"chunked": True}), (b"", {})):
+            with self.subTest(len(body), **more), self.gateway.client() as client:
+                for _ in range(2):
+                    client.ask("POST", "/say", [], [body] if more else body, **more)
+                    response = client.read()
+                    self.assertEqual((response.status, response.field("Connection")), (200, None))
+
+    def test_a_request_that_never_becomes_whole_shows_nothing_of_another(self):
+        with self.gateway.client() as client, self.gateway.client() as other:
+            client.send(b"GET /say HTTP/1.1\r\nHost: gateway.test\r\nX-Request-Id: " + b"m" * 64 + b"\r\nX-A: 1")
+            other.get("/say", [("X-A", "secret-" * 50)])
+            client.send(b"\0\r\n")
+            response = client.read("GET")
+            self.assert_error(response, 400)
+            self.assertNotIn(b"secret", response.raw + response.body)
+
     def test_a_slow_one_holds_the_next(self):
         gate = threading.Event()
         self.origin.on("/slow", lambda call: (call.wait(gate), call.respond(body=b"slow")))

@@ -106,6 +106,24 @@ class AFlight(Scene):
         for language, client in clients:
             self.assertEqual(client.read().body.decode(), language)
 
+    def test_is_read_whole_by_the_next_request_of_a_client_that_had_304(self):
+        gate = threading.Event()
+
+        def say(call):
+            call.send(b"HTTP/1.1 200 X\r\nETag: \"v\"\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+            call.wait(gate)
+            call.send(b"4\r\nlast\r\n0\r\n\r\n")
+        self.origin.on("/304-then-200", say)
+        with self.gateway.client() as client:
+            client.send(b"GET /304-then-200 HTTP/1.1\r\nHost: gateway.test\r\nIf-None-Match: \"v\"\r\n\r\n"
+                        b"GET /304-then-200 HTTP/1.1\r\nHost: gateway.test\r\n\r\n")
+            self.assertEqual(client.read_head().status, 304)
+            self.all_wait(1)
+            gate.set()
+            answer = client.read()
+            self.assertEqual((answer.status, answer.body), (200, b"firstlast"))
+        self.assertEqual(self.origin.count("/304-then-200"), 1)
+
     def test_that_breaks_off_is_never_ended(self):
         path = "/breaks"
         gate = threading.Event()

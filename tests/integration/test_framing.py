@@ -150,6 +150,7 @@ BAD_ANSWERS = [
     ("bare CR in a value", b"HTTP/1.1 200 X\r\nX-A: a\rb\r\nContent-Length: 3\r\n\r\nabc"),
     ("obs-fold", b"HTTP/1.1 200 X\r\nX-A: a\r\n b\r\nContent-Length: 3\r\n\r\nabc"),
     ("NUL in a value", b"HTTP/1.1 200 X\r\nX-A: a\0b\r\nContent-Length: 3\r\n\r\nabc"),
+    ("folded first field", b"HTTP/1.1 200 X\r\n X-A: a\r\nContent-Length: 3\r\n\r\nabc"),
     ("space before the colon", b"HTTP/1.1 200 X\r\nContent-Length : 3\r\n\r\nabc"),
     ("no colon", b"HTTP/1.1 200 X\r\nX-A\r\nContent-Length: 3\r\n\r\nabc"),
     ("no name", b"HTTP/1.1 200 X\r\n: a\r\nContent-Length: 3\r\n\r\nabc"),

@@ -7,7 +7,7 @@ from stage import Scene, Stage, main, reply
 TRUSTED = "127.0.0.2"  # an address of this machine that the gateway is told to trust
 SIDE_FIELDS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Server",
                "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Real-IP", "Forwarded", "X-Original-URL", "X-Original-Host", "X-Rewrite-URL",
-               "X-HTTP-Method-Override")
+               "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Host", "X-HTTP-Host-Override", "Proxy")
 SIZES = (0, 1, 1000, 16384, 65536, 1000003)
 
 
@@ -224,9 +224,11 @@ class AnAnswer(Scene):
             client.assert_closed()
 
     def test_interim_is_passed_on_to_1_1_and_not_to_1_0(self):  # RFC 9110 §15.2
-        self.origin.on("/early", b"HTTP/1.1 103 Early Hints\r\nLink: <a>; rel=preload\r\n\r\n" + reply(body=b"done"))
+        self.origin.on("/early", b"HTTP/1.1 103 Early Hints\r\nLink: <a>; rel=preload\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\n\r\n"
+                       + reply(body=b"done"))
         response = self.gateway.fetch("/early")
         self.assertEqual([(interim.status, interim.field("Link")) for interim in response.interim], [(103, "<a>; rel=preload")])
+        self.assertFalse(any(response.interim[0].has(name) for name in ("Connection", "X-Hop", "Keep-Alive")), response.interim)  # §7.6.1
         self.assertEqual((response.status, response.body), (200, b"done"))
         with self.gateway.client() as client:
             client.send(b"GET /early HTTP/1.0\r\n\r\n")

@@ -7,6 +7,7 @@
     Client     a raw socket with a strict reader of responses
 
 Nothing sleeps for luck: wait_until waits for a condition, reads wait for bytes, and all of them have a bound."""
+import collections
 import contextlib
 import fcntl
 import json
@@ -30,7 +31,8 @@ TRANSPORT = os.environ.get("GATEWAY_TEST_TRANSPORT", "auto")
 SANITIZER = os.environ.get("GATEWAY_TEST_SANITIZER", "")
 # Bounds are generous: they end a test that hangs, and no test passes by being fast.
 PATIENCE = 60 if SANITIZER else 30
-REPORTS = re.compile(rb"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|UndefinedBehaviorSanitizer|Assertion .* failed)")
+REPORTS = re.compile(rb"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|UndefinedBehaviorSanitizer|Assertion .* failed"
+                     rb"|ended with open handles|no move from)")
 TOKEN = re.compile(rb"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
 
@@ -429,7 +431,7 @@ class Origin:
         self.port = self.listener.getsockname()[1]
         self.url = "http://127.0.0.1:%d" % self.port
         self.lock = threading.Lock()
-        self.handlers, self.streamed = {}, set()
+        self.handlers, self.streamed, self.numbers = {}, set(), collections.Counter()
         self.requests, self.connections, self.faults, self.threads = [], [], [], []
         self.stopping = False
         self.start(self.accept)
@@ -506,7 +508,8 @@ class Origin:
                 raise
         with self.lock:
             self.requests.append(request)
-            number = len([other for other in self.requests if other.target.partition("?")[0] == path])
+            self.numbers[path] += 1
+            number = self.numbers[path]
         handler = self.handlers.get(path, lambda call: call.respond(body=b"origin"))
         handler(Call(self, connection, request, number))
 
@@ -591,8 +594,9 @@ class Process:
 
 
 class Gateway(Process):
+    DRAIN_S = 20
     DEFAULTS = {
-        "server": {"workers": 1, "drain_timeout": "5s"},
+        "server": {"workers": 1, "drain_timeout": "%ds" % DRAIN_S},
         "limits": {"enabled": False},
         "cache": {"enabled": False},
         "log": {"access": "stdout", "format": "json"},
@@ -608,7 +612,6 @@ class Gateway(Process):
         path = os.path.join(folder, name + ".json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(self.config, file, indent=1)
-        self.expected_status = 0
         super().__init__(folder, name, [BINARY, "--config", path] + list(arguments), clean_environment(**environment))
 
     def client(self, **more):
@@ -656,13 +659,17 @@ class Gateway(Process):
         assert self.process.poll() is None, "the gateway ended with %d: %s" % (self.process.returncode, self.errors().decode(errors="replace")[-6000:])
 
     def stop(self, sent=signal.SIGTERM):
-        """What holds at the end of every test: exit 0 within the drain's bound, no report of a sanitizer, the port is free."""
+        """What holds at the end of every test: exit 0, nothing in flight that only the drain's bound could end, no report of a sanitizer or of
+        handles left open, the port is free."""
+        began = time.monotonic()
         status = self.end(sent, PATIENCE)
+        took = time.monotonic() - began
         errors = self.errors()
         report = REPORTS.search(errors)
         self.lease.release()
         assert not report, "the gateway was caught:\n%s" % errors.decode(errors="replace")[-8000:]
-        assert status == self.expected_status, "the gateway ended with %d: %s" % (status, errors.decode(errors="replace")[-6000:])
+        assert took < self.DRAIN_S, "the drain waited %.1f s for something that never ends: %s" % (took, errors.decode(errors="replace")[-3000:])
+        assert status == 0, "the gateway ended with %d: %s" % (status, errors.decode(errors="replace")[-6000:])
         with contextlib.closing(socket.socket()) as probe:
             assert probe.connect_ex(("127.0.0.1", self.port)) != 0, "something still listens on the gateway's port"
 

@@ -17,7 +17,11 @@ static struct gw_buffer page_of_some_traffic(void)
     static const struct gw_metrics_backend backends[] = { { GW_SLICE("http://a:1/\"x\\y\n"), 1, 7, 2 },
                                                           { GW_SLICE("http://b:1"), 0, 3, 3 },
                                                           { GW_SLICE("http://c:1"), -1, 0, 0 } };
-    const struct gw_metrics_gauges gauges = { .cache_entries = 4, .backends = backends, .backend_count = 3 };
+    static const struct gw_metrics_redis redis[] = { { GW_SLICE("redis://***@a"), 1, 2 },
+                                                     { GW_SLICE("unix:///b"), 0, 5 } };
+    const struct gw_metrics_gauges gauges = {
+        .cache_entries = 4, .backends = backends, .backend_count = 3, .redis = redis, .redis_count = 2, .instances = 3
+    };
     routes[0] = (struct gw_route) { .name = GW_SLICE("default"), .index = 0 };
     config.routes = routes;
     config.route_count = 1;
@@ -36,6 +40,10 @@ static struct gw_buffer page_of_some_traffic(void)
     gw_metrics_record(shard, &record);
     gw_metrics_record(shard, &(struct gw_request_record) { .status = 502, .error = GW_ERROR_CONNECT });
     gw_counter_add(&shard->loop_lag_us, 1500);
+    gw_counter_add(&shard->redis_calls[GW_REDIS_LABEL_LIMIT][GW_REDIS_RESULT_OK], 7);
+    gw_counter_add(&shard->redis_calls[GW_REDIS_LABEL_SET][GW_REDIS_RESULT_SKIPPED], 1);
+    gw_histogram_observe(&shard->redis_duration, 45 * 10);
+    gw_histogram_observe(&shard->redis_duration, 75 * 10);
     struct gw_buffer page = gw_buffer_create(1 << 20);
     gw_metrics_put(metrics, &gauges, 90500000, &page);
     gw_buffer_put_char(&page, '\0');
@@ -84,6 +92,18 @@ static void the_page_says_what_happened(void **state)
         "gateway_cache_requests_total{result=\"hit\"} 0",
         "gateway_cache_entries 4",
         "gateway_limiter_decisions_total{outcome=\"refused\"} 0",
+        "gateway_redis_calls_total{kind=\"limit\",result=\"ok\"} 7",
+        "gateway_redis_calls_total{kind=\"set\",result=\"skipped\"} 1",
+        "gateway_redis_calls_total{kind=\"get\",result=\"oom\"} 0",
+        "gateway_redis_duration_seconds_bucket{le=\"0.00005\"} 1",
+        "gateway_redis_duration_seconds_bucket{le=\"0.0001\"} 2",
+        "gateway_redis_duration_seconds_bucket{le=\"1\"} 2",
+        "gateway_redis_duration_seconds_sum 0.00012",
+        "gateway_redis_duration_seconds_count 2",
+        "gateway_redis_up{url=\"redis://***@a\"} 1",
+        "gateway_redis_up{url=\"unix:///b\"} 0",
+        "gateway_redis_breaker_openings_total{url=\"unix:///b\"} 5",
+        "gateway_instances 3",
         "gateway_loop_lag_seconds{worker=\"0\"} 0",
         "gateway_loop_lag_seconds{worker=\"1\"} 0.0015",
         "gateway_backend_up{url=\"http://a:1/\\\"x\\\\y\\n\"} 1",

@@ -1,7 +1,7 @@
 /* tls_backend.h: backends for test_transport_curl.c: certificates made on the spot, and a server of a few threads that
  * says, over TLS or not, what a test wrote down. */
-#ifndef GW_TESTS_TLS_BACKEND_H
-#define GW_TESTS_TLS_BACKEND_H
+#ifndef TEST_UPSTREAM_TLS_BACKEND_H
+#define TEST_UPSTREAM_TLS_BACKEND_H
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
