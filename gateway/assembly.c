@@ -80,6 +80,31 @@ static bool create_parts(struct gw_assembly *assembly)
            assembly->registry && assembly->benches;
 }
 
+static unsigned instances(void *context)
+{
+    struct gw_assembly *assembly = context;
+    return assembly->limits.probe ? gw_probe_instances(assembly->limits.probe) : 1;
+}
+
+static bool is_coherent(void *context)
+{
+    struct gw_assembly *assembly = context;
+    return assembly->coherence && gw_coherence_is_up(assembly->coherence);
+}
+
+static void tell_node(struct gw_admin *admin, struct node *node, const char *role)
+{
+    if (node->address)
+        admin->nodes[admin->node_count++] =
+            (struct gw_admin_node){ .role = role, .url = node->address->url_masked, .breaker = &node->breaker };
+}
+
+static void tell_nodes(struct gw_assembly *assembly)
+{
+    tell_node(&assembly->admin, &assembly->limits, assembly->cache.address ? "limits" : "limits and cache");
+    tell_node(&assembly->admin, &assembly->cache, "cache");
+}
+
 struct gw_assembly *gw_assembly_create(const struct gw_config *config, struct gw_server *server,
                                        struct gw_complaint *complaint)
 {
@@ -111,6 +136,7 @@ struct gw_assembly *gw_assembly_create(const struct gw_config *config, struct gw
                                           .registry = assembly->registry,
                                           .draining = &server->draining,
                                           .workers = config->workers };
+    tell_nodes(assembly);
     return assembly;
 }
 
@@ -218,12 +244,6 @@ static struct gw_store *open_store(struct gw_assembly *assembly, struct gw_worke
                                     .breaker = &node->breaker, .node = node->address, .config = assembly->config,
                                     .client_name = bench->client_name };
     return gw_store_open(&setup);
-}
-
-static unsigned instances(void *context)
-{
-    struct gw_assembly *assembly = context;
-    return assembly->limits.probe ? gw_probe_instances(assembly->limits.probe) : 1;
 }
 
 /* Redis, where there is one: the worker's own connection to each node. */

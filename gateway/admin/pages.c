@@ -85,8 +85,41 @@ static bool is_draining(const struct gw_admin *admin)
     return admin->draining && atomic_load_explicit(admin->draining, memory_order_relaxed);
 }
 
+static bool is_redis_down(const struct gw_admin *admin)
+{
+    for (unsigned i = 0; i < admin->node_count; i++)
+        if (gw_breaker_is_open(admin->nodes[i].breaker))
+            return true;
+    return false;
+}
+
+static const char *redis_word(const struct gw_admin *admin)
+{
+    return admin->node_count == 0 ? "disabled" : is_redis_down(admin) ? "down" : "up";
+}
+
+static void put_nodes(struct gw_json *json, const struct gw_admin *admin)
+{
+    if (admin->node_count == 0)
+        return;
+    cJSON *array = gw_json_put_array(json, json->root, "redis_nodes");
+    for (unsigned i = 0; i < admin->node_count; i++) {
+        const struct gw_admin_node *node = &admin->nodes[i];
+        bool is_open = gw_breaker_is_open(node->breaker);
+        cJSON *object = gw_json_put_element(json, array);
+        gw_json_put_slice(json, object, "url", node->url);
+        gw_json_put_string(json, object, "role", node->role);
+        gw_json_put_string(json, object, "status", is_open ? "down" : "up");
+        if (is_open)
+            gw_json_put_string(json, object, "reason", gw_breaker_reason_name(atomic_load(&node->breaker->reason)));
+        gw_json_put_uint(json, object, "openings", atomic_load_explicit(&node->breaker->openings, memory_order_relaxed));
+    }
+}
+
 static bool is_degraded(const struct gw_admin *admin)
 {
+    if (is_redis_down(admin))
+        return true;
     for (unsigned i = 0; i < admin->config->backend_count; i++)
         if (backend_state(record_of(admin, i)) == GW_BACKEND_DOWN)
             return true;
@@ -101,7 +134,8 @@ int gw_admin_put_health(const struct gw_admin *admin, struct gw_buffer *page)
     struct gw_json json;
     gw_json_init(&json);
     gw_json_put_string(&json, json.root, "status", draining ? "draining" : is_degraded(admin) ? "degraded" : "ok");
-    gw_json_put_string(&json, json.root, "redis", "disabled");
+    gw_json_put_string(&json, json.root, "redis", redis_word(admin));
+    put_nodes(&json, admin);
     put_backends(&json, admin);
     put_uptime(&json, totals.uptime_us);
     gw_json_put_string(&json, json.root, "version", gw_version());
@@ -171,6 +205,20 @@ static void put_memory(struct gw_json *json)
     gw_json_put_uint(json, memory, "resident_bytes", facts.resident_bytes);
 }
 
+static void put_shared(struct gw_json *json, const struct gw_admin *admin)
+{
+    if (admin->instance_id)
+        gw_json_put_string(json, json->root, "instance", admin->instance_id);
+    if (admin->node_count == 0)
+        return;
+    gw_json_put_string(json, json->root, "redis", redis_word(admin));
+    if (admin->instances)
+        gw_json_put_uint(json, json->root, "instances", admin->instances(admin->context));
+    if (admin->is_coherent)
+        gw_json_put_bool(json, json->root, "near_cache_coherent", admin->is_coherent(admin->context));
+    put_nodes(json, admin);
+}
+
 int gw_admin_put_stats(const struct gw_admin *admin, uint64_t now_us, struct gw_buffer *page)
 {
     const struct gw_config *config = admin->config;
@@ -188,7 +236,8 @@ int gw_admin_put_stats(const struct gw_admin *admin, uint64_t now_us, struct gw_
     put_percent(&json, root, "success_rate", totals.success, totals.requests, "100.00%");
     gw_json_put_bool(&json, root, "cache_enabled", config->cache_enabled);
     put_rate_limit(&json, config);
-    gw_json_put_string(&json, root, "mode", "embedded");
+    gw_json_put_string(&json, root, "mode", admin->node_count ? "redis" : "embedded");
+    put_shared(&json, admin);
     gw_json_put_uint(&json, root, "workers", admin->workers);
     gw_json_put_uint(&json, root, "connections", totals.connections_open);
     gw_json_put_uint(&json, root, "in_flight", totals.in_flight);
@@ -225,6 +274,16 @@ int gw_admin_put_metrics(const struct gw_admin *admin, uint64_t now_us, struct g
 {
     struct gw_metrics_gauges gauges = { .cache_entries = 0 };
     struct gw_near_counts counts = { .entries = 0 };
+    struct gw_metrics_redis redis[GW_COUNT(admin->nodes)];
+    for (unsigned i = 0; i < admin->node_count; i++)
+        redis[i] = (struct gw_metrics_redis){
+            .url = admin->nodes[i].url,
+            .up = !gw_breaker_is_open(admin->nodes[i].breaker),
+            .openings = atomic_load_explicit(&admin->nodes[i].breaker->openings, memory_order_relaxed),
+        };
+    gauges.redis = redis;
+    gauges.redis_count = admin->node_count;
+    gauges.instances = admin->instances ? admin->instances(admin->context) : 1;
     if (admin->near)
         gw_near_read_counts(admin->near, &counts);
     gauges.cache_entries = counts.entries;

@@ -11,8 +11,15 @@
 #include "cache/near.h"
 #include "config/config.h"
 #include "limit/limiter.h"
+#include "store/breaker.h"
 #include "telemetry/metrics.h"
 #include "upstream/registry.h"
+
+struct gw_admin_node { /* one Redis */
+    const char *role;     /* "limits", "cache", "limits and cache" */
+    struct gw_slice url;  /* masked */
+    struct gw_breaker *breaker;
+};
 
 struct gw_admin { /* borrowed; any may be NULL but config and metrics */
     const struct gw_config *config;
@@ -22,13 +29,19 @@ struct gw_admin { /* borrowed; any may be NULL but config and metrics */
     struct gw_registry *registry;
     const atomic_bool *draining;
     unsigned workers;
+    struct gw_admin_node nodes[2];
+    unsigned node_count; /* 0: embedded mode */
+    unsigned (*instances)(void *context); /* live ones; may be NULL */
+    bool (*is_coherent)(void *context);   /* is the near cache kept coherent? May be NULL */
+    void *context;
+    const char *instance_id; /* may be NULL */
 };
 
 /* Each fills the page and returns the status. */
 
-/* {"status":"ok|degraded|draining","redis":"disabled","backends":[…],"uptime":"15m30s","version":"0.1.0"}, a backend as
+/* {"status":"ok|degraded|draining","redis":"disabled|up|down","backends":[…],"uptime":"15m30s","version":"0.1.0"}, a backend as
  * {"url":…,"status":"up|down|unknown","requests":…,"failures":…,"in_flight":…,"since":…}, each url once. Degraded: a
- * backend is down. 503 when draining, else 200. */
+ * backend or a Redis is down ("redis_nodes" tells which and since when). 503 when draining, else 200. */
 int gw_admin_put_health(const struct gw_admin *admin, struct gw_buffer *page);
 /* Counts are of traffic: requests to /gateway/ are not among them. */
 int gw_admin_put_stats(const struct gw_admin *admin, uint64_t now_us, struct gw_buffer *page);
