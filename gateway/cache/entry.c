@@ -49,12 +49,19 @@ struct plan { /* sizes of the parts of the one piece */
     unsigned fields;
     size_t text_bytes;
     struct gw_vary_size vary;
+    size_t url_bytes;
 };
+
+static size_t url_bytes(const struct gw_head *request)
+{
+    return request->path.length + (request->query.at ? 1 + request->query.length : 0);
+}
 
 static struct plan plan_entry(const struct gw_head *request, const struct gw_head *response)
 {
     struct plan plan = { .text_bytes = STATUS_LINE_BYTES + reason_of(response).length,
-                         .vary = gw_vary_measure(request, response) };
+                         .vary = gw_vary_measure(request, response),
+                         .url_bytes = url_bytes(request) };
     for (unsigned i = 0; i < response->count; i++) {
         const struct gw_field *field = &response->fields[i];
         if (!is_stored(response, field))
@@ -72,6 +79,17 @@ static struct gw_slice append(char **at, struct gw_slice text)
         memcpy(*at, text.at, text.length);
     *at += text.length;
     return copy;
+}
+
+static struct gw_slice put_url(char *at, const struct gw_head *request)
+{
+    char *end = at;
+    append(&end, request->path);
+    if (request->query.at) {
+        append(&end, GW_SLICE("?"));
+        append(&end, request->query);
+    }
+    return gw_slice_of(at, (size_t)(end - at));
 }
 
 static void fill_head(struct gw_entry *entry, const struct gw_head *response, struct gw_field *fields, char *text)
@@ -116,7 +134,7 @@ struct gw_entry *gw_entry_create(const struct gw_cache_key *key, const struct gw
 {
     struct plan plan = plan_entry(request, response);
     size_t bytes = sizeof(struct gw_entry) + (plan.fields + plan.vary.fields) * sizeof(struct gw_field) +
-                   plan.text_bytes + plan.vary.bytes;
+                   plan.text_bytes + plan.vary.bytes + plan.url_bytes;
     struct gw_entry *entry = malloc(bytes);
     if (!entry)
         return NULL;
@@ -138,6 +156,7 @@ struct gw_entry *gw_entry_create(const struct gw_cache_key *key, const struct gw
     gw_policy_read_terms(&entry->terms, response);
     fill_head(entry, response, fields, text);
     gw_vary_fill(&entry->vary_values, fields + plan.fields, text + plan.text_bytes, request, response);
+    entry->url = put_url(text + plan.text_bytes + plan.vary.bytes, request);
     atomic_init(&entry->holders, 1);
     return entry;
 }

@@ -17,6 +17,7 @@ struct gw_entry {
     struct gw_head head; /* end-to-end fields only; without Age, Content-Length, X-Cache and fields of this gateway */
     struct gw_head vary_values; /* the request's fields that it was selected by (cache/vary.h) */
     unsigned vary_named;        /* of them, those that Vary names */
+    struct gw_slice url;        /* path and query, as asked; a shared store keeps it */
     size_t cost_bytes;          /* all memory behind it */
 
     /* what a hit reads, side by side */

@@ -171,11 +171,56 @@ void gw_key_digest(struct gw_key_maker *maker, struct gw_slice bytes, uint8_t di
     end(maker, digest);
 }
 
-void gw_key_print(const struct gw_cache_key *key, char *hex)
+static char *put_hex(char *at, const uint8_t *bytes, size_t length)
 {
     static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < sizeof key->sha; i++) {
-        hex[2 * i] = digits[key->sha[i] >> 4];
-        hex[2 * i + 1] = digits[key->sha[i] & 15];
+    for (size_t i = 0; i < length; i++) {
+        *at++ = digits[bytes[i] >> 4];
+        *at++ = digits[bytes[i] & 15];
     }
+    return at;
+}
+
+void gw_key_print(const struct gw_cache_key *key, char *hex)
+{
+    put_hex(hex, key->sha, sizeof key->sha);
+}
+
+static const char kind[] = "cache:", between[] = ":{";
+
+void gw_key_put_text(const struct gw_cache_key *key, struct gw_slice prefix, char *text)
+{
+    memcpy(text, prefix.at, prefix.length);
+    text += prefix.length;
+    memcpy(text, kind, sizeof kind - 1);
+    text = put_hex(text + sizeof kind - 1, key->name_space, sizeof key->name_space);
+    memcpy(text, between, sizeof between - 1);
+    text = put_hex(text + sizeof between - 1, key->sha, sizeof key->sha);
+    *text = '}';
+}
+
+static int digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool read_hex(uint8_t *bytes, size_t length, const char *at)
+{
+    for (size_t i = 0; i < length; i++) {
+        int high = digit(at[2 * i]), low = digit(at[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+bool gw_key_read_text(struct gw_cache_key *key, struct gw_slice prefix, struct gw_slice text)
+{
+    if (text.length != prefix.length + GW_KEY_TEXT_BYTES || !gw_slice_starts_with(text, prefix))
+        return false;
+    const char *name_space = text.at + prefix.length + sizeof kind - 1, *sha = name_space + GW_KEY_HEX_BYTES + 2;
+    return memcmp(text.at + prefix.length, kind, sizeof kind - 1) == 0 &&
+           memcmp(sha - 2, between, sizeof between - 1) == 0 && text.at[text.length - 1] == '}' &&
+           read_hex(key->name_space, sizeof key->name_space, name_space) && read_hex(key->sha, sizeof key->sha, sha);
 }

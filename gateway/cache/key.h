@@ -34,8 +34,15 @@ void gw_key_make(struct gw_key_maker *maker, struct gw_slice method, struct gw_s
                  struct gw_slice route, struct gw_slice scheme, struct gw_slice host, struct gw_cache_key *key);
 /* SHA-256 of anything; for limit keys by header too. */
 void gw_key_digest(struct gw_key_maker *maker, struct gw_slice bytes, uint8_t digest[32]);
-/* "gw:cache:<name space in hex>:{<sha in hex>}" is a later store's; here the sha in hex, GW_KEY_HEX_BYTES characters,
- * not terminated. */
+/* The sha in hex: GW_KEY_HEX_BYTES characters, not terminated. */
 void gw_key_print(const struct gw_cache_key *key, char *hex);
+
+/* As a shared store knows it: "<prefix>cache:<name space in hex>:{<sha in hex>}". The whole name space: an invalidation
+ * must lead back to the key. The braces keep what belongs to one URL in one slot of a Redis Cluster. */
+enum { GW_KEY_TEXT_BYTES = 6 + GW_KEY_HEX_BYTES + 2 + GW_KEY_HEX_BYTES + 1 }; /* behind the prefix */
+/* Not terminated. */
+void gw_key_put_text(const struct gw_cache_key *key, struct gw_slice prefix, char *text);
+/* False for a text that is no such key. */
+bool gw_key_read_text(struct gw_cache_key *key, struct gw_slice prefix, struct gw_slice text);
 
 #endif

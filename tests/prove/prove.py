@@ -219,11 +219,11 @@ class Flood:
         surely was at most: nothing is blamed on the gateways that the measurement may have made."""
         spans = sorted(self.admitted)
         worst = 0.0
-        # admitted[i..j]: at least j - i + 1 within [began_i, ended_j]
-        lowest = float("inf")
+        # i … j: these j - i + 1 all lie within [began_i, the latest end among them]
+        lowest, latest = float("inf"), 0.0
         for index, (began, ended) in enumerate(spans):
-            lowest = min(lowest, index - rate * began)
-            worst = max(worst, index + 1 - rate * ended - lowest)
+            lowest, latest = min(lowest, index - rate * began), max(latest, ended)
+            worst = max(worst, index + 1 - rate * latest - lowest)
         return worst
 
 
