@@ -20,8 +20,12 @@ static bool has_credential(const struct gw_head *head, const struct gw_cache_rul
  * something else of a GET. */
 static bool is_candidate(const struct gw_head *head)
 {
-    static const enum gw_field_name strangers[] = { GW_FIELD_RANGE, GW_FIELD_IF_MATCH, GW_FIELD_IF_UNMODIFIED_SINCE,
-                                                    GW_FIELD_X_HTTP_METHOD_OVERRIDE };
+    static const enum gw_field_name strangers[] = { GW_FIELD_RANGE,
+                                                    GW_FIELD_IF_MATCH,
+                                                    GW_FIELD_IF_UNMODIFIED_SINCE,
+                                                    GW_FIELD_X_HTTP_METHOD,
+                                                    GW_FIELD_X_HTTP_METHOD_OVERRIDE,
+                                                    GW_FIELD_X_METHOD_OVERRIDE };
     if (head->method != GW_METHOD_GET && head->method != GW_METHOD_HEAD)
         return false;
     if (head->framing != GW_FRAMING_NONE && !(head->framing == GW_FRAMING_LENGTH && head->content_length == 0))

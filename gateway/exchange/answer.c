@@ -108,8 +108,8 @@ void gw_answer_flush(struct gw_exchange *exchange)
         pieces[count++] = exchange->gathered[i];
     if (count == 0)
         return;
-    if (!exchange->downstream->table->write(exchange->downstream, pieces, count) && !exchange->slow) {
-        exchange->slow = true;
+    if (!exchange->downstream->table->write(exchange->downstream, pieces, count)) {
+        exchange->slow = true; /* perhaps since a 1xx, when nothing could be paused yet */
         gw_fetch_pause(&exchange->reader);
     }
     gw_answer_drop(exchange);
@@ -162,8 +162,11 @@ void gw_answer_interim(struct gw_exchange *exchange, int status, const struct gw
     if (exchange->request.version_minor == 0)
         return; /* RFC 9110 §15.2: never to a 1.0 client */
     put_status_line(status, &text);
-    if (head)
-        gw_head_put_fields(head, &text);
+    if (head) {
+        struct gw_head own = *head; /* the fields that are dropped are its own */
+        gw_head_drop_hop_by_hop(&own);
+        gw_head_put_fields(&own, &text);
+    }
     gw_buffer_put_literal(&text, "\r\n");
     struct gw_piece piece = { gw_buffer_slice(&text), NULL };
     if (!text.overflowed && !exchange->downstream->table->write(exchange->downstream, &piece, 1))

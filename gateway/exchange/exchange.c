@@ -550,7 +550,8 @@ static void on_reader_want_body(struct gw_reader *reader)
     if (exchange->body == GW_BODY_ENDED) {
         gw_fetch_end_body(reader);
     } else if (exchange->body == GW_BODY_HELD) {
-        if (exchange->request.expects_continue && !exchange->continue_told) {
+        bool is_awaited = exchange->request.expects_continue && !exchange->continue_told;
+        if (is_awaited && exchange->state == GW_EXCHANGE_FETCHING) { /* within an answer, 100 would be part of it */
             exchange->continue_told = true;
             gw_answer_interim(exchange, 100, NULL);
         }

@@ -410,6 +410,8 @@ static void on_head(struct gw_call *call, struct gw_head *head)
         if (fetch->may_store)
             gw_counter_add(&fetch->fetcher->shard->cache_not_stored, 1);
         pass(fetch);
+        if (fetch->first && fetch->first->paused) /* since an interim answer: there was nothing to pause yet */
+            gw_transport_pause(fetch->transport, call);
         if (fetch->first)
             tell_head(fetch, fetch->first);
     }
@@ -520,12 +522,13 @@ static void fail(struct gw_fetch *fetch, enum gw_error error)
 static void on_fail(struct gw_call *call, enum gw_error error)
 {
     struct gw_fetch *fetch = fetch_from(call);
+    const struct gw_backend *failed = call->backend;
     hold(fetch);
     gw_ask_ended(fetch);
     gw_counter_add(&fetch->fetcher->shard->upstream_errors[error], 1);
-    gw_registry_note(fetch->fetcher->registry, call->backend->index, false);
+    gw_registry_note(fetch->fetcher->registry, failed->index, false);
     if (!gw_ask_again(fetch, error)) {
-        gw_log(GW_LOG_WARN, "upstream", "%.*s: %s", GW_SLICE_ARGS(call->backend->url), gw_error_sentence(error));
+        gw_log(GW_LOG_WARN, "upstream", "%.*s: %s", GW_SLICE_ARGS(failed->url), gw_error_sentence(error));
         fail(fetch, error);
     }
     unhold(fetch);

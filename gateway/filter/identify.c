@@ -50,16 +50,29 @@ static bool is_disguised(struct gw_slice name)
            (text.length > 12 && gw_slice_equal_nocase(gw_slice_of(plain, 12), GW_SLICE("x-forwarded-")));
 }
 
-/* Fields that name the client, the host or the path on the side: what the backend sees and the cache's key does not hold is a way to
- * poison the cache. */
+/* Fields that name the client, the host, the path or the method on the side: what the backend sees and the cache's key
+ * does not hold is a way to poison the cache. */
 static void drop_side_fields(struct gw_head *request)
 {
     static const enum gw_field_name side[] = {
-        GW_FIELD_X_FORWARDED_FOR,    GW_FIELD_X_FORWARDED_HOST,       GW_FIELD_X_FORWARDED_PORT,
-        GW_FIELD_X_FORWARDED_PREFIX, GW_FIELD_X_FORWARDED_PROTO,      GW_FIELD_X_FORWARDED_SCHEME,
-        GW_FIELD_X_FORWARDED_SERVER, GW_FIELD_X_FORWARDED_SSL,        GW_FIELD_X_REAL_IP,
-        GW_FIELD_FORWARDED,          GW_FIELD_X_ORIGINAL_HOST,        GW_FIELD_X_ORIGINAL_URL,
-        GW_FIELD_X_REWRITE_URL,      GW_FIELD_X_HTTP_METHOD_OVERRIDE,
+        GW_FIELD_X_FORWARDED_FOR,
+        GW_FIELD_X_FORWARDED_HOST,
+        GW_FIELD_X_FORWARDED_PORT,
+        GW_FIELD_X_FORWARDED_PREFIX,
+        GW_FIELD_X_FORWARDED_PROTO,
+        GW_FIELD_X_FORWARDED_SCHEME,
+        GW_FIELD_X_FORWARDED_SERVER,
+        GW_FIELD_X_FORWARDED_SSL,
+        GW_FIELD_X_REAL_IP,
+        GW_FIELD_FORWARDED,
+        GW_FIELD_X_ORIGINAL_HOST,
+        GW_FIELD_X_ORIGINAL_URL,
+        GW_FIELD_X_REWRITE_URL,
+        GW_FIELD_X_HOST,
+        GW_FIELD_X_HTTP_HOST_OVERRIDE,
+        GW_FIELD_X_HTTP_METHOD,
+        GW_FIELD_X_HTTP_METHOD_OVERRIDE,
+        GW_FIELD_X_METHOD_OVERRIDE,
     };
     for (unsigned i = 0; i < GW_COUNT(side); i++)
         gw_head_drop(request, side[i]);

@@ -8,6 +8,7 @@ extern const struct gw_filter
     gw_filter_identify;                        /* who asks: request id, client address, what side fields are believed */
 extern const struct gw_filter gw_filter_admin; /* /gateway/ */
 extern const struct gw_filter gw_filter_cors;  /* preflights; Access-Control-* */
+extern const struct gw_filter gw_filter_hops;  /* Max-Forwards */
 extern const struct gw_filter gw_filter_limit; /* may it pass? */
 extern const struct gw_filter gw_filter_cache; /* is the answer here? */
 

@@ -11,7 +11,7 @@
 #include "base/slice.h"
 
 /* X(NAME, "name in lower case", hop-by-hop): hop-by-hop fields (RFC 9110 §7.6.1, and Proxy-*) are never forwarded nor
- * stored. */
+ * stored; neither is Proxy, which CGI turns into HTTP_PROXY. */
 #define GW_FIELDS(X)                                                                                                   \
     X(ACCEPT, "accept", false)                                                                                         \
     X(ACCEPT_ENCODING, "accept-encoding", false)                                                                       \
@@ -49,6 +49,7 @@
     X(MAX_FORWARDS, "max-forwards", false)                                                                             \
     X(ORIGIN, "origin", false)                                                                                         \
     X(PRAGMA, "pragma", false)                                                                                         \
+    X(PROXY, "proxy", true)                                                                                            \
     X(PROXY_AUTHENTICATE, "proxy-authenticate", true)                                                                  \
     X(PROXY_AUTHENTICATION_INFO, "proxy-authentication-info", true)                                                    \
     X(PROXY_AUTHORIZATION, "proxy-authorization", true)                                                                \
@@ -78,7 +79,11 @@
     X(X_FORWARDED_SCHEME, "x-forwarded-scheme", false)                                                                 \
     X(X_FORWARDED_SERVER, "x-forwarded-server", false)                                                                 \
     X(X_FORWARDED_SSL, "x-forwarded-ssl", false)                                                                       \
+    X(X_HOST, "x-host", false)                                                                                         \
+    X(X_HTTP_HOST_OVERRIDE, "x-http-host-override", false)                                                             \
+    X(X_HTTP_METHOD, "x-http-method", false)                                                                           \
     X(X_HTTP_METHOD_OVERRIDE, "x-http-method-override", false)                                                         \
+    X(X_METHOD_OVERRIDE, "x-method-override", false)                                                                   \
     X(X_ORIGINAL_HOST, "x-original-host", false)                                                                       \
     X(X_ORIGINAL_URL, "x-original-url", false)                                                                         \
     X(X_RATELIMIT_LIMIT, "x-ratelimit-limit", false)                                                                   \

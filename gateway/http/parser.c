@@ -197,6 +197,15 @@ static void move_head(struct gw_parser *parser, const char *from, const char *to
     }
 }
 
+/* Nothing may point into an input that was not taken: the caller reads the next one into the same memory, perhaps for
+ * somebody else. */
+static void forget_views(struct gw_head *head)
+{
+    head->method_text = head->target = head->reason = GW_NO_SLICE;
+    head->count = 0;
+    memset(head->first, 0, sizeof head->first);
+}
+
 /* The common case, hoped for: the input holds a whole head, valid and within all limits. It is read in place and copied
  * once. False in every other case: nothing was taken, and read_pieces finds out what to say, the same for every way to
  * cut the input. */
@@ -206,12 +215,12 @@ static bool read_whole(struct gw_parser *parser, struct gw_slice *input, enum gw
     const char *start = input->at, *stop = start + (input->length < most ? input->length : most);
     enum gw_error error;
     const char *at = read_lines(parser, start, stop, &error);
-    if (!at)
+    size_t length = at ? (size_t)(at - start) : 0;
+    struct gw_slice copy = at ? gw_arena_copy(parser->arena, gw_slice_of(start, length)) : GW_NO_SLICE;
+    if (!copy.at) {
+        forget_views(parser->head);
         return false;
-    size_t length = (size_t)(at - start);
-    struct gw_slice copy = gw_arena_copy(parser->arena, gw_slice_of(start, length));
-    if (!copy.at)
-        return false;
+    }
     move_head(parser, start, copy.at);
     input->at += length;
     input->length -= length;

@@ -290,6 +290,7 @@ static bool begin_request(struct gw_connection *connection)
     if (connection->phase == IDLE)
         gw_counter_subtract(&connection->worker->shard->connections_idle, 1);
     connection->phase = HEAD;
+    connection->deadline_ms = UINT64_MAX; /* of the idle time; the head's own begins when it does not come whole */
     gw_parser_begin(&connection->parser, &exchange->request, &exchange->arena, GW_METHOD_OTHER);
     return true;
 }
@@ -337,14 +338,27 @@ static void on_body(struct gw_connection *connection, struct gw_slice bytes, str
     }
 }
 
+/* The end of a body of known length needs no further byte, nor anybody who wants one. */
+static bool is_at_end(const struct gw_connection *connection)
+{
+    return connection->phase == RUNNING && connection->exchange && connection->parser.place == GW_PARSER_IN_LENGTH &&
+           connection->parser.remaining == 0;
+}
+
+static bool goes_on(const struct gw_connection *connection, const struct gw_slice *input)
+{
+    bool is_wanted = connection->phase == IDLE || connection->phase == HEAD ||
+                     (connection->phase == RUNNING && connection->body_wanted);
+    return (input->length && is_wanted) || is_at_end(connection);
+}
+
 /* Reads on in `input` as far as the phase allows; what is left belongs to what follows. */
 static void parse(struct gw_connection *connection, struct gw_slice *input, struct gw_block *block)
 {
     struct gw_slice body;
     bool was_in_parse = connection->in_parse;
     connection->in_parse = true;
-    while (input->length && (connection->phase == IDLE || connection->phase == HEAD ||
-                             (connection->phase == RUNNING && connection->body_wanted))) {
+    while (goes_on(connection, input)) {
         if (connection->phase == IDLE && !begin_request(connection))
             break;
         switch (gw_parser_next(&connection->parser, input, &body)) {

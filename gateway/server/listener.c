@@ -72,8 +72,9 @@ static void close_one(struct gw_listener *listener)
     listener->count = 0;
 }
 
-/* False with errno. */
-static bool open_one(struct gw_listener *listener, const struct gw_listen *address, unsigned workers)
+/* False with errno. A probe bind fails only where somebody listens already: so each socket listens from the moment it is
+ * bound, and what connects before its worker runs is queued. */
+static bool open_one(struct gw_listener *listener, const struct gw_listen *address, const struct gw_config *config)
 {
     int probe = bind_one(address, false);
     *listener = (struct gw_listener) { .address = *address };
@@ -81,18 +82,19 @@ static bool open_one(struct gw_listener *listener, const struct gw_listen *addre
         return false;
     listener->address.port = bound_port(probe);
     close(probe);
-    listener->sockets = calloc(workers, sizeof *listener->sockets);
+    listener->sockets = calloc(config->workers, sizeof *listener->sockets);
     if (!listener->sockets)
         return false;
-    for (unsigned i = 0; i < workers; i++) {
+    for (unsigned i = 0; i < config->workers; i++) {
         int fd = bind_one(&listener->address, true);
-        if (fd < 0) {
+        if (fd >= 0)
+            listener->sockets[listener->count++] = fd;
+        if (fd < 0 || listen(fd, (int)config->backlog) != 0) {
             int error = errno;
             close_one(listener);
             errno = error;
             return false;
         }
-        listener->sockets[listener->count++] = fd;
     }
     return true;
 }
@@ -105,14 +107,20 @@ static bool complain(struct gw_complaint *complaint, const struct gw_listen *add
     gw_complain(complaint, place, strerror(error), "%s",
                 error == EADDRINUSE ? "a port that no other program listens on (server.port, GATEWAY_PORT)"
                 : error == EACCES   ? "a port above 1023, or the permission to use this one"
+                : error == E2BIG    ? "fewer addresses"
                                     : "an address of this machine");
     return false;
 }
 
-static bool add(struct gw_listeners *listeners, const struct gw_listen *address, unsigned workers, bool is_admin)
+static bool add(struct gw_listeners *listeners, const struct gw_listen *address, const struct gw_config *config,
+                bool is_admin)
 {
     struct gw_listener *listener = &listeners->items[listeners->count];
-    if (listeners->count == GW_LISTENERS_MOST || !open_one(listener, address, workers))
+    if (listeners->count == GW_LISTENERS_MOST) {
+        errno = E2BIG;
+        return false;
+    }
+    if (!open_one(listener, address, config))
         return false;
     listener->is_admin = is_admin;
     listeners->count++;
@@ -124,13 +132,13 @@ bool gw_listeners_open(struct gw_listeners *listeners, const struct gw_config *c
     bool done = true;
     listeners->count = 0;
     for (unsigned i = 0; i < config->listen_count && done; i++) {
-        bool opened = add(listeners, &config->listens[i], config->workers, false);
+        bool opened = add(listeners, &config->listens[i], config, false);
         bool no_such_family = errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;
         bool others = listeners->count > 0 || i + 1 < config->listen_count;
         if (!opened && !(no_such_family && others))
             done = complain(complaint, &config->listens[i]);
     }
-    if (done && config->admin_listen && !add(listeners, config->admin_listen, config->workers, true))
+    if (done && config->admin_listen && !add(listeners, config->admin_listen, config, true))
         done = complain(complaint, config->admin_listen);
     if (done && listeners->count == 0)
         done = complain(complaint, &config->listens[0]);

@@ -202,11 +202,11 @@ bool gw_worker_start(struct gw_worker *worker)
 {
     if (uv_sem_init(&worker->started, 0) != 0)
         return false;
-    worker->failed = uv_thread_create(&worker->thread, run, worker) != 0;
-    if (!worker->failed)
+    bool is_created = uv_thread_create(&worker->thread, run, worker) == 0;
+    if (is_created)
         uv_sem_wait(&worker->started);
     uv_sem_destroy(&worker->started);
-    return !worker->failed;
+    return is_created && !worker->failed;
 }
 
 void gw_worker_drain(struct gw_worker *worker)

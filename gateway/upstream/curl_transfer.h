@@ -29,6 +29,7 @@ struct gw_curl_transport {
     struct gw_pool_set pools; /* here only to count a backend's calls: the connections are libcurl's */
     struct gw_curl_transfer *spare;
     unsigned spare_count;
+    bool may_reuse_handles;
     struct gw_list due, told;      /* transfers */
     unsigned active;               /* calls */
     unsigned kept;                 /* idle connections that the last call's configuration allows */

@@ -1,5 +1,6 @@
 #include "upstream/h1.h"
 
+#include <sys/socket.h>
 #include "base/clock.h"
 
 bool gw_h1_response_begin(struct gw_h1_connection *connection)
@@ -115,6 +116,16 @@ static void take(struct gw_h1_connection *connection, struct gw_slice input, str
     call->events->on_pause_in_reading(call);
 }
 
+/* Where data and RST come in one turn of the loop, libuv tells of the end without asking the socket, as if it had been a
+ * FIN. */
+static bool is_ended_by_peer(const struct gw_h1_connection *connection)
+{
+    int socket;
+    char byte;
+    return uv_fileno((const uv_handle_t *)&connection->tcp, &socket) == 0 &&
+           recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* Only a FIN ends a body that has no length; after an RST nobody knows what is missing. */
 static void read_failed(struct gw_h1_connection *connection, ssize_t status)
 {
@@ -127,7 +138,7 @@ static void read_failed(struct gw_h1_connection *connection, ssize_t status)
         gw_h1_fail(connection, GW_ERROR_OVERLOADED);
         return;
     }
-    bool is_end = status == UV_EOF && connection->is_answering &&
+    bool is_end = status == UV_EOF && connection->is_answering && is_ended_by_peer(connection) &&
                   gw_parser_finish(&connection->parser) == GW_PARSER_END;
     if (is_end)
         gw_h1_complete(connection, false);

@@ -48,6 +48,13 @@ static void leave_call(struct gw_curl_transfer *transfer)
     gw_list_remove(&transfer->told);
 }
 
+/* Before 8.1.1, libcurl remembers where the last field of a handle's last answer lay, which is freed; an answer that
+ * begins with a folded line would then be read, and written, there (curl's pull request 11103). */
+static bool forgets_answers(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080101;
+}
+
 /* Not within a callback of libcurl. A handle that failed may remember more than is known here (an Expect refused, a
  * version): only a good one is used again. */
 static void take_back(struct gw_curl_transfer *transfer, bool is_good)
@@ -58,7 +65,7 @@ static void take_back(struct gw_curl_transfer *transfer, bool is_good)
     if (transfer->is_connected)
         transport->connected--;
     gw_list_remove(&transfer->due);
-    if (!is_good || transport->spare_count >= MAX_SPARE) {
+    if (!is_good || !transport->may_reuse_handles || transport->spare_count >= MAX_SPARE) {
         gw_curl_transfer_destroy(transfer);
         return;
     }
@@ -402,6 +409,7 @@ static struct gw_transport *create(const struct gw_transport_setup *setup, const
         return NULL;
     transport->base.table = &gw_transport_curl;
     transport->setup = *setup;
+    transport->may_reuse_handles = forgets_answers();
     transport->share = curl_share_init();
     gw_pool_set_init(&transport->pools);
     gw_list_init(&transport->due);

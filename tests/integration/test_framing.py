@@ -349,6 +349,20 @@ class Answers(Scene):
                 for piece in client.reader.pieces(response):
                     read.append(piece)
 
+    def test_that_end_by_closing_did_not_end_when_reset_with_their_last_bytes(self):
+        def handler(call):
+            call.send(b"HTTP/1.1 200 OK\r\n\r\nabc")
+            call.reset()
+        self.origin.on("/reset-at-once", handler)
+        for _ in range(20):
+            with self.gateway.client() as client:
+                client.ask(target="/reset-at-once")
+                try:
+                    response = client.read()
+                except Truncated:
+                    continue
+                self.assertEqual(response.status, 502, response)
+
     def test_are_not_mixed_with_what_follows_them(self):
         evil = b"HTTP/1.1 200 X\r\nContent-Length: 4\r\n\r\nevil"
         for name, data in (("length", reply(body=b"good") + evil), ("chunked", reply(body=b"good", chunked=True) + evil), ("none", reply(status=304) + evil)):

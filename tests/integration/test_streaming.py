@@ -2,6 +2,7 @@
 import hashlib
 import random
 import threading
+import time
 
 from stage import Scene, Stage, main, reply, wait_until
 
@@ -177,6 +178,26 @@ class Expectations(Scene):
             response = client.read("POST")
             self.assertEqual((response.status, response.body, response.interim), (403, b"no", []))
             self.assertIn("close", (response.field("Connection") or "").lower())
+
+    def test_are_over_with_the_final_answer(self):
+        """What the backend still wants of the body must not put a 100 into the answer."""
+        def answer_early(call):
+            call.send(reply(chunked=True)[:-5])
+            for _ in range(20):
+                call.send(b"2\r\nab\r\n")
+                time.sleep(0.01)
+            call.send(b"0\r\n\r\n")
+            call.wait_for_close()
+        self.origin.on("/early", answer_early, streamed=True)
+        for _ in range(3):
+            with self.impatient.client() as client:
+                self.expect(client, "/early")
+                response = client.read_head()
+                self.assertEqual(response.status, 200)
+                received = bytes(client.reader.buffer)
+                while received.count(b"ab") < 20:
+                    received += client.sock.recv(65536)
+                self.assertNotIn(b"HTTP/1.1", received)
 
     def test_are_met_by_the_gateway_where_the_backend_is_silent(self):
         self.origin.on("/silent", lambda call: call.respond(body=call.read_body()), streamed=True)

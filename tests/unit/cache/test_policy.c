@@ -42,6 +42,8 @@ static void a_request_says_what_the_cache_may_do(void **state)
         { "9111 §3.5", "GET", "Authorization: Basic eA==", true, true, true, false },
         { "CACHE.md flights", "GET", "Cookie: id=1", true, true, true, true },
         { "side fields", "GET", "X-HTTP-Method-Override: DELETE", false, false, false, false },
+        { "side fields", "GET", "X-HTTP-Method: DELETE", false, false, false, false },
+        { "side fields", "GET", "X-Method-Override: DELETE", false, false, false, false },
     };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {

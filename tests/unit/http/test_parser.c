@@ -160,6 +160,30 @@ static void the_head_keeps_no_view_of_the_input(void **state)
     (void)state;
 }
 
+/* What is left of a request that failed is read for the answer and the log, when its input is long overwritten. */
+static void a_head_that_is_not_whole_keeps_none_either(void **state)
+{
+    char text[] = "GET /path HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\nX-N";
+    struct gw_parser parser;
+    struct gw_head head;
+    struct gw_arena arena;
+    gw_arena_init(&arena, 2048, 65536);
+    gw_parser_init(&parser, false, &usual);
+    gw_parser_begin(&parser, &head, &arena, GW_METHOD_OTHER);
+    struct gw_slice body, input = gw_slice_of(text, sizeof text - 1), rest = GW_SLICE("\r\n");
+    assert_int_equal(gw_parser_next(&parser, &input, &body), GW_PARSER_WANTS_MORE);
+    memset(text, '#', sizeof text);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(head.count, 0);
+        assert_null(gw_head_find(&head, GW_FIELD_X_REQUEST_ID));
+        assert_true(gw_slice_equal(head.method_text, GW_SLICE("GET")));
+        assert_true(gw_slice_equal(head.target, GW_SLICE("/path")));
+        assert_int_equal(gw_parser_next(&parser, &rest, &body), GW_PARSER_FAILED);
+    }
+    gw_arena_free(&arena);
+    (void)state;
+}
+
 static void an_arena_too_small_is_overload_not_a_crash(void **state)
 {
     static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\n\r\n";
@@ -243,6 +267,7 @@ int main(void)
         cmocka_unit_test(what_follows_a_switch_of_protocols_is_left_alone),
         cmocka_unit_test(a_limit_is_an_error_as_soon_as_it_is_passed),
         cmocka_unit_test(the_head_keeps_no_view_of_the_input),
+        cmocka_unit_test(a_head_that_is_not_whole_keeps_none_either),
         cmocka_unit_test(an_arena_too_small_is_overload_not_a_crash),
         cmocka_unit_test(a_stream_that_ends_too_early_is_never_an_end),
         cmocka_unit_test(a_head_of_many_fields_is_read),

@@ -1,0 +1,200 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "exchange/forward.h"
+
+struct scene {
+    struct gw_config config;
+    struct gw_exchange exchange;
+    char memory[4096];
+    struct gw_buffer out;
+};
+
+/* fields: "Name: value\n"… of the client, as the filters left them. */
+static struct scene *set_up(const char *peer, const char *fields)
+{
+    struct scene *scene = calloc(1, sizeof *scene);
+    struct gw_exchange *exchange = &scene->exchange;
+    exchange->config = &scene->config;
+    gw_arena_init(&exchange->arena, 4096, 65536);
+    gw_head_init(&exchange->request);
+    exchange->request.version_minor = 1;
+    exchange->scheme = GW_SLICE("http");
+    exchange->host = GW_SLICE("example.org");
+    exchange->request_id = GW_SLICE("id-1");
+    assert_true(gw_address_parse(&exchange->peer, gw_slice_of_string(peer), false));
+    for (const char *at = fields; *at;) {
+        const char *colon = strchr(at, ':'), *end = strchr(at, '\n');
+        assert_true(gw_head_add(&exchange->request, &exchange->arena, gw_slice_of(at, (size_t)(colon - at)),
+                                gw_slice_of(colon + 2, (size_t)(end - colon - 2))));
+        at = end + 1;
+    }
+    scene->out = gw_buffer_over(scene->memory, sizeof scene->memory - 1);
+    return scene;
+}
+
+static void tear_down(struct scene *scene)
+{
+    gw_arena_free(&scene->exchange.arena);
+    free(scene);
+}
+
+static const char *forwarded(struct scene *scene, bool full)
+{
+    scene->out.length = 0;
+    gw_forward_put_fields(&scene->exchange, full, &scene->out);
+    assert_false(scene->out.overflowed);
+    scene->memory[scene->out.length] = 0;
+    return scene->memory;
+}
+
+static void the_backend_gets_the_fields_in_their_order_and_what_the_gateway_says(void **state)
+{
+    (void)state;
+    struct scene *scene = set_up("192.0.2.7", "Host: example.org\nAccept: a\nX-Other: 1\nAccept: b\n");
+    assert_string_equal(forwarded(scene, false), "Accept: a\r\nX-Other: 1\r\nAccept: b\r\n"
+                                                 "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\n"
+                                                 "X-Forwarded-Host: example.org\r\nX-Request-Id: id-1\r\n"
+                                                 "Via: 1.1 visara-gateway\r\n");
+    tear_down(scene);
+}
+
+static void what_is_dropped_or_written_elsewhere_is_not_forwarded(void **state)
+{
+    (void)state;
+    struct scene *scene = set_up("192.0.2.7",
+                                 "Host: a\nContent-Length: 5\nExpect: 100-continue\nConnection: x-hop\n"
+                                 "X-Hop: 1\nTransfer-Encoding: chunked\nTE: trailers\nX-Request-Id: theirs\n"
+                                 "X-Forwarded-Proto: https\nX-Forwarded-Host: evil\nKept: 1\n");
+    gw_head_drop_hop_by_hop(&scene->exchange.request);
+    assert_string_equal(forwarded(scene, false), "Kept: 1\r\n"
+                                                 "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\n"
+                                                 "X-Forwarded-Host: example.org\r\nX-Request-Id: id-1\r\n"
+                                                 "Via: 1.1 visara-gateway\r\n");
+    tear_down(scene);
+}
+
+static void forwarded_for_keeps_only_what_a_trusted_peer_said(void **state)
+{
+    static const struct {
+        const char *peer, *fields;
+        bool trusted;
+        const char *line;
+    } rows[] = {
+        { "192.0.2.7", "", false, "X-Forwarded-For: 192.0.2.7\r\n" },
+        { "192.0.2.7", "X-Forwarded-For: 10.0.0.1\n", false, "X-Forwarded-For: 192.0.2.7\r\n" },
+        { "192.0.2.7", "X-Forwarded-For: 10.0.0.1\n", true, "X-Forwarded-For: 10.0.0.1, 192.0.2.7\r\n" },
+        { "192.0.2.7", "X-Forwarded-For: 10.0.0.1, 10.0.0.2\nX-Forwarded-For: 10.0.0.3\n", true,
+          "X-Forwarded-For: 10.0.0.1, 10.0.0.2, 10.0.0.3, 192.0.2.7\r\n" },
+        { "2001:db8::7", "", true, "X-Forwarded-For: 2001:db8::7\r\n" },
+        { "::ffff:192.0.2.7", "", true, "X-Forwarded-For: 192.0.2.7\r\n" },
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct scene *scene = set_up(rows[i].peer, rows[i].fields);
+        scene->exchange.peer_is_trusted = rows[i].trusted;
+        const char *text = forwarded(scene, false), *at = strstr(text, "X-Forwarded-For");
+        assert_non_null(at);
+        assert_memory_equal(at, rows[i].line, strlen(rows[i].line));
+        assert_null(strstr(at + 1, "X-Forwarded-For")); /* one line */
+        tear_down(scene);
+    }
+}
+
+static void forwarded_is_written_where_it_is_asked_for(void **state)
+{
+    static const struct {
+        const char *peer, *host, *line;
+    } rows[] = {
+        { "192.0.2.7", "example.org", "Forwarded: for=192.0.2.7;proto=https;host=\"example.org\"\r\n" },
+        { "2001:db8::7", "example.org:8080",
+          "Forwarded: for=\"[2001:db8::7]\";proto=https;host=\"example.org:8080\"\r\n" }, /* RFC 7239 §6 */
+        { "192.0.2.7", "[2001:db8::1]", "Forwarded: for=192.0.2.7;proto=https;host=\"[2001:db8::1]\"\r\n" },
+        { "192.0.2.7", "", "Forwarded: for=192.0.2.7;proto=https\r\n" },
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct scene *scene = set_up(rows[i].peer, "");
+        scene->exchange.scheme = GW_SLICE("https");
+        scene->exchange.host = gw_slice_of_string(rows[i].host);
+        assert_null(strstr(forwarded(scene, false), "\nForwarded:"));
+        scene->config.forwarded = true;
+        assert_non_null(strstr(forwarded(scene, false), rows[i].line));
+        tear_down(scene);
+    }
+}
+
+static void a_trusted_peers_own_elements_stand_before_ours(void **state)
+{
+    (void)state;
+    struct scene *scene = set_up("192.0.2.7", "Forwarded: for=10.0.0.1\n");
+    scene->config.forwarded = true;
+    const char *text = forwarded(scene, false);
+    const char *theirs = strstr(text, "Forwarded: for=10.0.0.1\r\n"), *ours = strstr(text, "Forwarded: for=192.0.2.7");
+    assert_true(theirs && ours && theirs < ours);
+    tear_down(scene);
+}
+
+static void without_a_host_none_is_made_up(void **state)
+{
+    (void)state;
+    struct scene *scene = set_up("192.0.2.7", "");
+    scene->exchange.host = GW_NO_SLICE;
+    assert_null(strstr(forwarded(scene, false), "X-Forwarded-Host"));
+    tear_down(scene);
+}
+
+static void a_fetch_that_others_share_asks_for_the_whole(void **state)
+{
+    (void)state;
+    struct scene *scene = set_up("192.0.2.7", "If-None-Match: \"1\"\nIf-Modified-Since: x\nIf-Range: y\nAccept: a\n");
+    const char *text = forwarded(scene, false);
+    assert_non_null(strstr(text, "If-None-Match: \"1\"\r\nIf-Modified-Since: x\r\nIf-Range: y\r\n"));
+    text = forwarded(scene, true);
+    assert_null(strstr(text, "If-"));
+    assert_memory_equal(text, "Accept: a\r\n", 11);
+    tear_down(scene);
+}
+
+static void via_tells_the_clients_version_after_those_before(void **state)
+{
+    (void)state;
+    struct scene *scene = set_up("192.0.2.7", "Via: 1.1 other\n");
+    const char *text = forwarded(scene, false);
+    const char *theirs = strstr(text, "Via: 1.1 other\r\n"), *ours = strstr(text, "Via: 1.1 visara-gateway\r\n");
+    assert_true(theirs && ours && theirs < ours);
+    scene->exchange.request.version_minor = 0;
+    assert_non_null(strstr(forwarded(scene, false), "Via: 1.0 visara-gateway\r\n"));
+    tear_down(scene);
+}
+
+static void what_does_not_fit_is_told_to_the_caller(void **state)
+{
+    (void)state;
+    struct scene *scene = set_up("192.0.2.7", "Accept: a\n");
+    for (size_t room = 0; room < strlen(forwarded(scene, false)); room += 7) {
+        struct gw_buffer small = gw_buffer_over(scene->memory, room);
+        gw_forward_put_fields(&scene->exchange, false, &small);
+        assert_true(small.overflowed);
+    }
+    tear_down(scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_backend_gets_the_fields_in_their_order_and_what_the_gateway_says),
+        cmocka_unit_test(what_is_dropped_or_written_elsewhere_is_not_forwarded),
+        cmocka_unit_test(forwarded_for_keeps_only_what_a_trusted_peer_said),
+        cmocka_unit_test(forwarded_is_written_where_it_is_asked_for),
+        cmocka_unit_test(a_trusted_peers_own_elements_stand_before_ours),
+        cmocka_unit_test(without_a_host_none_is_made_up),
+        cmocka_unit_test(a_fetch_that_others_share_asks_for_the_whole),
+        cmocka_unit_test(via_tells_the_clients_version_after_those_before),
+        cmocka_unit_test(what_does_not_fit_is_told_to_the_caller),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

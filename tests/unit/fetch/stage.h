@@ -1,0 +1,564 @@
+/* stage.h: a fetcher between a transport that a test plays and readers that note what they are told, for tests of gateway/fetch.
+ *
+ * An attempt is one call that the fetch began; the test says what its backend does: says_head, says_body, ends, fails. The transport
+ * asserts its own contract: nothing is told after a cancel, no body while it is paused. Bodies are a pattern, so that a byte lost,
+ * doubled or moved is seen. tear_down asserts that nothing is left under way. */
+#ifndef TEST_FETCH_STAGE_H
+#define TEST_FETCH_STAGE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "base/clock.h"
+#include "fetch/fetch.h"
+
+enum { MOST_ATTEMPTS = 16, MOST_BODY = 1024 * 1024, BACKENDS = 3, MAX_OBJECT = 64 * 1024 };
+
+struct attempt {
+    struct gw_call *call;
+    bool runs, paused, cancelled, fresh, body_ended;
+    unsigned pauses, resumes;
+    const struct gw_backend *backend;
+    char target[128], fields[512], method[16];
+    char sent[256];
+    size_t sent_bytes, told_bytes;
+};
+
+struct stage;
+
+struct played_transport {
+    struct gw_transport base;
+    struct stage *stage;
+};
+
+struct stage {
+    struct gw_config config;
+    struct gw_backend backends[BACKENDS];
+    struct gw_backend *by_index[BACKENDS];
+    struct gw_route route;
+    struct gw_shard shard;
+    struct gw_fetcher fetcher;
+    struct played_transport h1, curl;
+    struct gw_arena arena; /* of the request's head */
+    struct gw_head request_head;
+    struct gw_fetch_request request;
+
+    struct attempt attempts[MOST_ATTEMPTS];
+    unsigned attempt_count;
+    enum gw_error begin_error; /* of the next attempts */
+};
+
+/* ---- the transport ---- */
+
+static inline struct attempt *attempt_of(struct gw_call *call)
+{
+    return call->inner;
+}
+
+static inline void copy_text(char *to, size_t capacity, struct gw_slice text)
+{
+    assert_true(text.length < capacity);
+    memcpy(to, text.at, text.length);
+    to[text.length] = 0;
+}
+
+static inline enum gw_error played_begin(struct gw_transport *transport, struct gw_call *call)
+{
+    struct stage *stage = GW_CONTAINER(transport, struct played_transport, base)->stage;
+    if (stage->begin_error)
+        return stage->begin_error;
+    assert_true(stage->attempt_count < MOST_ATTEMPTS);
+    struct attempt *attempt = &stage->attempts[stage->attempt_count++];
+    *attempt = (struct attempt) { .call = call, .runs = true, .fresh = call->fresh, .backend = call->backend };
+    copy_text(attempt->target, sizeof attempt->target, call->target);
+    copy_text(attempt->fields, sizeof attempt->fields, call->fields);
+    copy_text(attempt->method, sizeof attempt->method, call->method_text);
+    call->began_at_us = gw_clock_monotonic_us();
+    call->inner = attempt;
+    return GW_ERROR_NONE;
+}
+
+static inline bool played_send(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
+{
+    struct attempt *attempt = attempt_of(call);
+    (void)block;
+    assert_true(attempt->runs && attempt->sent_bytes + bytes.length < sizeof attempt->sent);
+    memcpy(attempt->sent + attempt->sent_bytes, bytes.at, bytes.length);
+    attempt->sent_bytes += bytes.length;
+    return true;
+}
+
+static inline void played_end_body(struct gw_call *call)
+{
+    assert_true(attempt_of(call)->runs && !attempt_of(call)->body_ended);
+    attempt_of(call)->body_ended = true;
+}
+
+static inline void played_pause(struct gw_call *call)
+{
+    assert_true(attempt_of(call)->runs);
+    attempt_of(call)->paused = true;
+    attempt_of(call)->pauses++;
+}
+
+static inline void played_resume(struct gw_call *call)
+{
+    assert_true(attempt_of(call)->runs);
+    attempt_of(call)->paused = false;
+    attempt_of(call)->resumes++;
+}
+
+static inline void played_cancel(struct gw_call *call)
+{
+    struct attempt *attempt = attempt_of(call);
+    assert_true(attempt->runs);
+    attempt->runs = false;
+    attempt->cancelled = true;
+}
+
+static const struct gw_transport_kind_table played_table = {
+    .begin = played_begin,
+    .send = played_send,
+    .end_body = played_end_body,
+    .pause = played_pause,
+    .resume = played_resume,
+    .cancel = played_cancel,
+};
+
+/* ---- what the backend does ---- */
+
+static inline char pattern(size_t at)
+{
+    return (char)('a' + at % 23);
+}
+
+static inline struct attempt *last_attempt(struct stage *stage)
+{
+    assert_true(stage->attempt_count > 0);
+    return &stage->attempts[stage->attempt_count - 1];
+}
+
+enum { CHUNKED = -1, UNTIL_CLOSE = -2 };
+
+/* fields: "Name: value\n"…; length: of the body, or CHUNKED, UNTIL_CLOSE. */
+static inline void says_head(struct stage *stage, int status, const char *fields, long length)
+{
+    struct attempt *attempt = last_attempt(stage);
+    struct gw_arena *arena = attempt->call->arena;
+    struct gw_head *head = gw_arena_take(arena, sizeof *head);
+    assert_true(attempt->runs);
+    if (!head) { /* as a transport does when the arena is out */
+        attempt->runs = false;
+        attempt->call->was_sent = attempt->call->was_answered = true;
+        attempt->call->events->on_fail(attempt->call, GW_ERROR_UPSTREAM_HEAD_TOO_LARGE);
+        return;
+    }
+    gw_head_init(head);
+    head->status = status;
+    head->version_minor = 1;
+    head->keep_alive = true;
+    head->framing = length == CHUNKED       ? GW_FRAMING_CHUNKED
+                    : length == UNTIL_CLOSE ? GW_FRAMING_UNTIL_CLOSE
+                                            : GW_FRAMING_LENGTH;
+    head->content_length = length < 0 ? 0 : (uint64_t)length;
+    for (const char *at = fields; *at;) {
+        const char *colon = strchr(at, ':'), *end = strchr(at, '\n');
+        struct gw_slice name = gw_slice_of(at, (size_t)(colon - at));
+        struct gw_slice value = gw_slice_of(colon + 2, (size_t)(end - colon - 2));
+        if (!gw_head_add(head, arena, name, value)) {
+            attempt->runs = false;
+            attempt->call->events->on_fail(attempt->call, GW_ERROR_UPSTREAM_HEAD_TOO_LARGE);
+            return;
+        }
+        at = end + 1;
+    }
+    attempt->call->was_sent = attempt->call->was_answered = true;
+    attempt->call->head_at_us = gw_clock_monotonic_us() + 1;
+    attempt->call->events->on_head(attempt->call, head);
+}
+
+static inline void says_interim(struct stage *stage, int status)
+{
+    struct attempt *attempt = last_attempt(stage);
+    struct gw_head head;
+    gw_head_init(&head);
+    head.status = status;
+    attempt->call->was_sent = attempt->call->was_answered = true;
+    attempt->call->events->on_interim(attempt->call, &head);
+}
+
+/* The next so many bytes of the pattern, as one piece; false when nobody listens any more or the fetch has paused. */
+static inline bool says_body(struct stage *stage, size_t bytes)
+{
+    struct attempt *attempt = last_attempt(stage);
+    if (!attempt->runs || attempt->paused)
+        return false;
+    struct gw_block *block = gw_block_create(bytes);
+    if (!block)
+        return false;
+    for (size_t i = 0; i < bytes; i++)
+        block->bytes[i] = pattern(attempt->told_bytes + i);
+    attempt->told_bytes += bytes;
+    attempt->call->events->on_body(attempt->call, gw_slice_of(block->bytes, bytes), block);
+    memset(block->bytes, '!', bytes); /* whoever kept a slice without the block reads this */
+    gw_block_drop(block);
+    return true;
+}
+
+static inline void end_of_read(struct stage *stage)
+{
+    struct attempt *attempt = last_attempt(stage);
+    if (attempt->runs)
+        attempt->call->events->on_pause_in_reading(attempt->call);
+}
+
+static inline void ends(struct stage *stage)
+{
+    struct attempt *attempt = last_attempt(stage);
+    if (!attempt->runs)
+        return;
+    attempt->runs = false;
+    attempt->call->events->on_end(attempt->call);
+}
+
+static inline void fails(struct stage *stage, enum gw_error error)
+{
+    struct attempt *attempt = last_attempt(stage);
+    if (!attempt->runs)
+        return;
+    attempt->runs = false;
+    attempt->call->events->on_fail(attempt->call, error);
+}
+
+static inline void wants_body(struct stage *stage)
+{
+    struct attempt *attempt = last_attempt(stage);
+    assert_true(attempt->runs);
+    attempt->call->events->on_want_body(attempt->call);
+}
+
+/* ---- readers ---- */
+
+struct listener {
+    struct gw_reader reader;
+    char log[128]; /* "100 200 end", "200 upstream_reset", "released" */
+    size_t body_bytes;
+    bool is_body_wrong, is_over, copies; /* copies: does not care for the block */
+    unsigned flushes, events;
+    bool refuses_reuse;
+    const struct gw_head *head;
+    struct gw_block *last_block; /* not held */
+
+    const char *leaves_at;                   /* "interim", "head", "body", "flush", "end", "fail", "released", "want" */
+    const char *pauses_at;                   /* the same */
+    void (*then)(struct listener *listener); /* after released, failed or ended */
+    void *context;
+};
+
+static inline struct listener *listener_of(struct gw_reader *reader)
+{
+    return GW_CONTAINER(reader, struct listener, reader);
+}
+
+static inline void note(struct listener *listener, const char *word)
+{
+    size_t length = strlen(listener->log);
+    snprintf(listener->log + length, sizeof listener->log - length, "%s%s", length ? " " : "", word);
+}
+
+static inline void acts(struct listener *listener, const char *event)
+{
+    listener->events++;
+    if (listener->pauses_at && strcmp(listener->pauses_at, event) == 0)
+        gw_fetch_pause(&listener->reader);
+    if (listener->leaves_at && strcmp(listener->leaves_at, event) == 0) {
+        gw_fetch_leave(&listener->reader);
+        assert_null(listener->reader.fetch);
+        listener->is_over = true;
+    }
+}
+
+static inline void heard_status(struct listener *listener, const struct gw_head *head, const char *event)
+{
+    char text[16];
+    assert_false(listener->is_over);
+    snprintf(text, sizeof text, "%d", head->status);
+    note(listener, text);
+    acts(listener, event);
+}
+
+static inline void on_interim(struct gw_reader *reader, const struct gw_head *head)
+{
+    heard_status(listener_of(reader), head, "interim");
+}
+
+static inline void on_head(struct gw_reader *reader, const struct gw_head *head)
+{
+    listener_of(reader)->head = head;
+    heard_status(listener_of(reader), head, "head");
+}
+
+static inline void on_body(struct gw_reader *reader, struct gw_slice bytes, struct gw_block *block)
+{
+    struct listener *listener = listener_of(reader);
+    assert_false(listener->is_over || reader->paused);
+    assert_true(bytes.length > 0);
+    if (block)
+        assert_true(bytes.at >= block->bytes && bytes.at + bytes.length <= block->bytes + block->capacity);
+    for (size_t i = 0; i < bytes.length; i++)
+        listener->is_body_wrong |= bytes.at[i] != pattern(listener->body_bytes + i);
+    listener->body_bytes += bytes.length;
+    listener->last_block = block;
+    acts(listener, "body");
+}
+
+static inline void on_flush(struct gw_reader *reader)
+{
+    assert_false(listener_of(reader)->is_over);
+    listener_of(reader)->flushes++;
+    acts(listener_of(reader), "flush");
+}
+
+static inline void is_over(struct listener *listener, const char *word, const char *event)
+{
+    assert_false(listener->is_over);
+    assert_null(listener->reader.fetch); /* forgotten already */
+    note(listener, word);
+    acts(listener, event);
+    listener->is_over = true;
+    if (listener->then)
+        listener->then(listener);
+}
+
+static inline void on_end(struct gw_reader *reader)
+{
+    is_over(listener_of(reader), "end", "end");
+}
+
+static inline void on_fail(struct gw_reader *reader, enum gw_error error)
+{
+    is_over(listener_of(reader), gw_error_name(error), "fail");
+}
+
+static inline void on_released(struct gw_reader *reader)
+{
+    is_over(listener_of(reader), "released", "released");
+}
+
+static inline void on_want_body(struct gw_reader *reader)
+{
+    assert_false(listener_of(reader)->is_over);
+    note(listener_of(reader), "want");
+    acts(listener_of(reader), "want");
+}
+
+static inline bool on_may_reuse(struct gw_reader *reader, const struct gw_head *response,
+                                const struct gw_head *vary_values, const struct gw_cache_life *life)
+{
+    assert_true(response && vary_values && life);
+    return !listener_of(reader)->refuses_reuse;
+}
+
+static const struct gw_reader_events listener_events = {
+    .on_interim = on_interim,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_flush = on_flush,
+    .on_end = on_end,
+    .on_fail = on_fail,
+    .on_released = on_released,
+    .on_want_body = on_want_body,
+    .may_reuse = on_may_reuse,
+};
+
+static inline struct listener new_listener(void)
+{
+    return (struct listener) { .reader.events = &listener_events };
+}
+
+/* What was told so far is right, and this much. */
+static inline void assert_heard(const struct listener *listener, const char *log, size_t body_bytes)
+{
+    assert_string_equal(listener->log, log);
+    assert_int_equal(listener->body_bytes, body_bytes);
+    assert_false(listener->is_body_wrong);
+}
+
+/* ---- the stage ---- */
+
+static inline void set_config(struct stage *stage)
+{
+    static const char *const urls[BACKENDS] = { "http://one:8000", "http://two:8001", "http://three:8002" };
+    for (unsigned i = 0; i < BACKENDS; i++) {
+        stage->backends[i] = (struct gw_backend) {
+            .url = gw_slice_of_string(urls[i]),
+            .authority = gw_slice_of_string(urls[i] + 7),
+            .base_path = GW_SLICE(""),
+            .index = i,
+        };
+        stage->by_index[i] = &stage->backends[i];
+    }
+    stage->route = (struct gw_route) {
+        .name = GW_SLICE("default"), .backends = stage->backends, .backend_count = BACKENDS, .default_ttl_s = 300
+    };
+    stage->config.backends = stage->by_index;
+    stage->config.backend_count = BACKENDS;
+    stage->config.routes = &stage->route;
+    stage->config.route_count = 1;
+    stage->config.max_header_bytes = stage->config.max_response_header_bytes = 8192;
+    stage->config.max_object_bytes = MAX_OBJECT;
+    stage->config.hit_for_miss_ms = 10000;
+    stage->config.retries = 1;
+    stage->config.transport = GW_TRANSPORT_AUTO;
+}
+
+static inline void set_request(struct stage *stage)
+{
+    struct gw_head *head = &stage->request_head;
+    gw_arena_init(&stage->arena, 4096, 65536);
+    gw_head_init(head);
+    head->method = GW_METHOD_GET;
+    head->method_text = GW_SLICE("GET");
+    head->path = head->target = GW_SLICE("/x");
+    head->authority = GW_SLICE("example.org");
+    head->version_minor = 1;
+    assert_true(gw_head_add(head, &stage->arena, GW_SLICE("Host"), GW_SLICE("example.org")));
+    assert_true(gw_head_add(head, &stage->arena, GW_SLICE("Accept"), GW_SLICE("text/plain")));
+    stage->request = (struct gw_fetch_request) {
+        .config = &stage->config,
+        .route = &stage->route,
+        .method = GW_METHOD_GET,
+        .method_text = GW_SLICE("GET"),
+        .path = GW_SLICE("/x"),
+        .host = GW_SLICE("example.org"),
+        .fields = GW_SLICE("Accept: text/plain\r\n"),
+        .rules = { .default_ttl_s = 300 },
+        .key = { .sha = { 1 }, .name_space = { 2 } },
+    };
+}
+
+static inline bool open_stage(struct stage *stage)
+{
+    memset(stage, 0, sizeof *stage);
+    gw_log_setup(GW_LOG_ERROR, true); /* that backends fail is meant here */
+    set_config(stage);
+    set_request(stage);
+    gw_fetcher_init(&stage->fetcher);
+    stage->h1 = (struct played_transport) { { &played_table }, stage };
+    stage->curl = stage->h1;
+    stage->fetcher.transports[0] = &stage->h1.base;
+    stage->fetcher.transports[1] = &stage->curl.base;
+    stage->fetcher.shard = &stage->shard;
+    stage->fetcher.collecting_bound = 1024 * 1024;
+    stage->fetcher.registry = gw_registry_create(&stage->config);
+    stage->fetcher.near = gw_near_create(4 * 1024 * 1024);
+    stage->fetcher.flights = gw_flights_create();
+    return stage->fetcher.registry && stage->fetcher.near && stage->fetcher.flights;
+}
+
+static inline void free_stage(struct stage *stage)
+{
+    gw_fetcher_free(&stage->fetcher);
+    gw_flights_destroy(&stage->fetcher.flights);
+    gw_near_destroy(&stage->fetcher.near);
+    gw_registry_destroy(&stage->fetcher.registry);
+    gw_arena_free(&stage->arena);
+}
+
+static inline struct stage *set_up(void)
+{
+    struct stage *stage = malloc(sizeof *stage);
+    assert_non_null(stage);
+    assert_true(open_stage(stage));
+    return stage;
+}
+
+static inline void tear_down(struct stage *stage)
+{
+    assert_true(gw_list_is_empty(&stage->fetcher.busy));
+    assert_int_equal(stage->fetcher.collecting_bytes, 0);
+    for (unsigned i = 0; i < BACKENDS; i++)
+        assert_int_equal(atomic_load(&gw_registry_record(stage->fetcher.registry, i)->in_flight), 0);
+    for (unsigned i = 0; i < stage->attempt_count; i++)
+        assert_false(stage->attempts[i].runs);
+    free_stage(stage);
+    free(stage);
+}
+
+/* ---- what a reader asks ---- */
+
+/* The answer may be stored. */
+static inline void may_be_stored(struct stage *stage)
+{
+    stage->request.may_store = true;
+    stage->request.head = &stage->request_head;
+    gw_policy_read_request(&stage->request.cache, &stage->request_head, &stage->request.rules);
+    assert_true(stage->request.cache.may_store && stage->request.cache.may_join);
+    stage->request.epoch = gw_near_epoch(stage->fetcher.near, &stage->request.key);
+}
+
+static inline enum gw_flight_role enter(struct stage *stage, struct gw_flight_ask *ask)
+{
+    *ask = (struct gw_flight_ask) { .key = &stage->request.key };
+    return gw_flight_enter(stage->fetcher.flights, ask);
+}
+
+static inline void begin(struct stage *stage, struct listener *listener)
+{
+    unsigned before = listener->events;
+    assert_int_equal(gw_fetch_begin(&stage->fetcher, &stage->request, &listener->reader), GW_ERROR_NONE);
+    assert_int_equal(listener->events, before);
+    assert_non_null(listener->reader.fetch);
+}
+
+/* As the leader of a flight that others may join. */
+static inline void lead(struct stage *stage, struct listener *listener)
+{
+    struct gw_flight_ask ask;
+    may_be_stored(stage);
+    assert_int_equal(enter(stage, &ask), GW_FLIGHT_LEAD);
+    stage->request.flight = ask.flight;
+    begin(stage, listener);
+}
+
+/* What the flight of this key gives: its fetch, or NULL. */
+static inline struct gw_fetch *joinable(struct stage *stage)
+{
+    struct gw_flight_ask ask;
+    enum gw_flight_role role = enter(stage, &ask);
+    if (role == GW_FLIGHT_LEAD)
+        gw_flight_land(stage->fetcher.flights, &ask.flight);
+    return role == GW_FLIGHT_LOCAL ? ask.fetch : NULL;
+}
+
+static inline void join(struct stage *stage, struct listener *listener)
+{
+    struct gw_fetch *fetch = joinable(stage);
+    assert_non_null(fetch);
+    assert_true(gw_fetch_join(fetch, &listener->reader));
+    assert_int_equal(listener->events, 0);
+    gw_fetch_resume(&listener->reader);
+}
+
+static inline enum gw_near_result near_has(struct stage *stage, size_t *body_bytes)
+{
+    struct gw_cache_request request;
+    struct gw_entry *entry;
+    gw_policy_read_request(&request, &stage->request_head, &stage->request.rules);
+    enum gw_near_result result = gw_near_get(stage->fetcher.near, &stage->request.key, &request, &stage->request_head,
+                                             gw_clock_monotonic_us(), &entry);
+    if (entry) {
+        for (size_t i = 0; i < entry->body_bytes; i++)
+            assert_int_equal(entry->body->bytes[i], pattern(i));
+        *body_bytes = entry->body_bytes;
+    }
+    gw_entry_drop(entry);
+    return result;
+}
+
+#endif
