@@ -1,0 +1,161 @@
+"""One limit and one cache across replicas: what two gateways share through a real Redis."""
+import collections
+import time
+
+from redis_stage import RedisServer
+from stage import Scene, in_parallel, main, wait_until
+
+FRESH = [("Cache-Control", "max-age=60")]
+
+
+def config(redis, **more):
+    told = {"redis": {"url": redis.url, "timeout": "5s"}, "cache": {"enabled": True}, "limits": {"enabled": False},
+            "server": {"workers": 2}}
+    for section, keys in more.items():
+        told[section] = dict(told.get(section, {}), **keys)
+    return told
+
+
+def wait_for_redis(gateway):
+    wait_until(lambda: gateway.fetch("/gateway/health").json()["redis"] == "up", "the gateway has reached Redis")
+    return gateway
+
+
+def wait_for_pair(gateway):
+    wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the near cache is kept coherent")
+    return gateway
+
+
+class Sharing(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.redis = RedisServer()
+        stage.actors.append(cls.redis)
+        cls.origin = stage.origin()
+        cls.gateways = [wait_for_pair(wait_for_redis(stage.gateway(cls.origin, config(cls.redis)))) for _ in range(2)]
+
+    def keys(self, pattern="gw:cache:*"):
+        return [key.decode() for key in self.redis.cli("KEYS", pattern)]
+
+    def test_a_miss_on_one_gateway_is_a_hit_on_the_other(self):
+        self.origin.on("/shared", fields=FRESH, body=b"[1]")
+        first = self.gateways[0].fetch("/shared")
+        second = wait_until(lambda: self.hit(1, "/shared"), "a hit on the other gateway")
+        self.assertEqual((first.field("X-Cache"), second.field("X-Cache")), ("MISS", "HIT"))
+        self.assertEqual(second.body, b"[1]")
+        self.assertIsNotNone(second.field("Age"))
+        self.assertLessEqual(self.origin.count("/shared"), 2)
+
+    def hit(self, number, path):
+        answer = self.gateways[number].fetch(path)
+        return answer if answer.field("X-Cache") == "HIT" else None
+
+    def test_a_plain_answer_lives_for_300_seconds(self):
+        self.origin.on("/plain", body=b"says nothing of freshness")
+        before = set(self.keys())
+        self.gateways[0].fetch("/plain")
+        wait_until(lambda: set(self.keys()) - before, "it is stored")
+        key, = set(self.keys()) - before
+        self.assertIn(self.redis.cli("TTL", key), range(290, 301))
+
+    def test_binary_bodies_and_empty_ones_come_back_as_they_were(self):
+        for path, body in (("/binary", bytes(range(256)) * 200), ("/empty", b""), ("/large", b"\x00\r\n\xff" * 200000)):
+            with self.subTest(path):
+                self.origin.on(path, fields=FRESH, body=body)
+                self.gateways[0].fetch(path)
+                self.assertEqual(wait_until(lambda: self.hit(1, path), "a hit").body, body)
+
+    def test_what_is_too_large_is_not_stored(self):
+        self.origin.on("/huge", fields=FRESH, body=b"x" * (1024 * 1024 + 1))
+        before = set(self.keys())
+        for _ in range(2):
+            self.assertEqual(len(self.gateways[0].fetch("/huge").body), 1024 * 1024 + 1)
+        self.assertEqual({key for key in set(self.keys()) - before if self.redis.cli("STRLEN", key) > 1000}, set())
+
+    def test_a_corrupt_frame_is_a_miss_and_is_deleted(self):
+        self.origin.on("/corrupt", fields=FRESH, body=b"good")
+        before = set(self.keys())
+        self.gateways[0].fetch("/corrupt")
+        wait_until(lambda: set(self.keys()) - before, "it is stored")
+        key, = set(self.keys()) - before
+        for bad in (b"foreign", self.redis.cli("GET", key)[:-1], self.redis.cli("GET", key)[:40]):
+            self.redis.cli("SET", key, bad, "PX", "60000")
+            answer = wait_until(lambda: self.answer_of_backend("/corrupt"), "the backend is asked again")
+            self.assertEqual(answer.body, b"good")
+            wait_until(lambda: self.hit(1, "/corrupt"), "a good frame lies there again")
+
+    def answer_of_backend(self, path):
+        answer = self.gateways[1].fetch(path)
+        return answer if answer.field("X-Cache") == "MISS" else None
+
+    def test_an_unsafe_method_on_one_invalidates_on_the_other(self):
+        value = [b"old"]
+        self.origin.on("/changing", lambda call: call.respond(fields=FRESH, body=value[0]))
+        for number in (0, 1):
+            self.gateways[number].fetch("/changing")
+            wait_until(lambda: self.hit(number, "/changing"), "both have it")
+        for round_number in range(20):
+            value[0] = b"new %d" % round_number
+            self.assertEqual(self.gateways[round_number % 2].fetch("/changing", method="PUT", body=b"x").status, 200)
+            same = self.gateways[round_number % 2].fetch("/changing")
+            self.assertEqual(same.body, value[0], "the answer waited for its tombstone")
+            wait_until(lambda: self.gateways[1 - round_number % 2].fetch("/changing").body == value[0], "the other sees it", 5)
+
+    def test_one_round_trip_takes_limit_and_look_up(self):
+        gateway = wait_for_redis(self.stage.gateway(self.origin, config(self.redis, limits={"enabled": True, "rate": "1000000/s", "burst": 1000000},
+                                                                        cache={"near_bytes": "64KiB", "max_object_bytes": "8KiB"}, server={"workers": 1})))
+        self.origin.on("/once", fields=[("Cache-Control", "no-store")])
+        gateway.fetch("/once")
+        self.redis.cli("CONFIG", "RESETSTAT")
+        with gateway.client() as client:
+            for _ in range(50):
+                client.get("/once")
+        self.assertEqual(self.redis.calls("evalsha"), 50)
+        self.assertLessEqual(self.redis.calls("get"), 100)  # one a request, and the script's own
+
+
+class OneLimit(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.redis = RedisServer()
+        stage.actors.append(cls.redis)
+        cls.origin = stage.origin()
+
+    def gateways(self, count, **limits):
+        told = config(self.redis, limits=dict({"enabled": True}, **limits), cache={"enabled": False})
+        made = [self.stage.gateway(self.origin, told) for _ in range(count)]
+        for gateway in made:
+            wait_for_redis(gateway)
+        return made
+
+    def test_three_gateways_admit_the_burst_together(self):
+        gateways = self.gateways(3, rate="1/h", burst=20)
+        answers = in_parallel(12, lambda number: [gateways[number % 3].fetch("/").status for _ in range(20)])
+        counts = collections.Counter(status for list_of in answers for status in list_of)
+        self.assertEqual(counts, {200: 20, 429: 220})
+
+    def test_a_flood_that_is_refused_costs_redis_a_call_per_token_due(self):
+        gateways = self.gateways(3, rate="2/s", burst=2, by="route")
+        for gateway in gateways:
+            while gateway.fetch("/").status == 200:
+                pass
+        self.redis.cli("CONFIG", "RESETSTAT")
+        began = time.monotonic()
+        answers = in_parallel(6, lambda number: [gateways[number % 3].fetch("/").status for _ in range(300)])
+        seconds = time.monotonic() - began
+        admitted = sum(status == 200 for list_of in answers for status in list_of)
+        calls = self.redis.calls("evalsha") + self.redis.calls("eval")
+        # a call per instance for each token due, one per second for a bound that is believed no longer, and what was under way
+        self.assertLessEqual(calls, 3 * (2 * seconds + 2) + 3 * (seconds + 1) + admitted + 12)
+        self.assertLess(calls, 1800)
+
+    def test_headers_tell_the_shared_level(self):
+        gateways = self.gateways(2, rate="1/h", burst=10, by="header:X-Key")
+        key = [("X-Key", "k%f" % time.time())]
+        self.assertEqual(gateways[0].fetch("/", key).field("X-RateLimit-Remaining"), "9")
+        self.assertEqual(gateways[1].fetch("/", key).field("X-RateLimit-Remaining"), "8")
+        self.assertEqual(gateways[0].fetch("/", key).field("RateLimit").split(";")[1], "r=7")
+
+
+if __name__ == "__main__":
+    main()
