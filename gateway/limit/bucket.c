@@ -90,3 +90,21 @@ void gw_bucket_charge(struct gw_bucket *bucket, const struct gw_bucket_rate *rat
     parts whole = tokens(rate, rate->burst);
     set_lack(bucket, rate, now_us, lack < whole ? lack : whole);
 }
+
+void gw_bucket_refund(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us)
+{
+    parts lack = clamped_lack(bucket, rate, now_us), back = tokens(rate, cost);
+    set_lack(bucket, rate, now_us, lack > back ? lack - back : 0);
+}
+
+void gw_bucket_rescale(struct gw_bucket *bucket, uint64_t from_burst, uint64_t to_burst, uint64_t now_us)
+{
+    const uint64_t longest = UINT64_MAX /
+                             2; /* a bucket that lacks more than a whole is clamped by whoever looks next */
+    if (from_burst == to_burst || bucket->full_at_us < now_us)
+        return;
+    parts lack = (parts)(bucket->full_at_us - now_us) + (bucket->rest > 0);
+    lack = (lack * to_burst + from_burst - 1) / from_burst;
+    bucket->full_at_us = now_us + (lack < longest ? (uint64_t)lack : longest);
+    bucket->rest = 0;
+}

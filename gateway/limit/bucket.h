@@ -39,5 +39,17 @@ struct gw_bucket_answer gw_bucket_take(struct gw_bucket *bucket, const struct gw
                                        uint64_t now_us);
 /* Takes it in any case, but never below empty. */
 void gw_bucket_charge(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us);
+/* Puts it back, but never above full. */
+void gw_bucket_refund(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us);
+/* From one capacity to another at the same n and period: what is there stays the same part of the whole, rounded down,
+ * so that a full bucket stays full and an empty one empty. */
+void gw_bucket_rescale(struct gw_bucket *bucket, uint64_t from_burst, uint64_t to_burst, uint64_t now_us);
+
+/* Of two buckets of one rate: does this one hold less? */
+static inline bool gw_bucket_is_lower(const struct gw_bucket *bucket, const struct gw_bucket *other)
+{
+    return bucket->full_at_us > other->full_at_us ||
+           (bucket->full_at_us == other->full_at_us && bucket->rest > other->rest);
+}
 
 #endif

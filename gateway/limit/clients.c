@@ -1,7 +1,8 @@
 /* clients.c: a hash table in stripes, each with its own lock and one block of memory.
  *
- * Block    Entries of one cache line each, then the heads of the chains, which hold indices: the block can be moved
- *          to grow, and a table for 100,000 clients begins at 8 KiB. A chain goes by the low half of the hash, the
+ * Block    Entries of two cache lines each, then the heads of the chains, which hold indices: the block can be moved
+ *          to grow, and a table for 100,000 clients begins at 8 KiB. The local bucket is in the line that the search
+ *          reads anyway; the bound is in the other, which nobody touches without a store. A chain goes by the low half of the hash, the
  *          stripe by the high half; the hash is seeded, so nobody outside can aim at one stripe.
  * Forget   Entries are replaced, never freed. Where a stripe's block is used up, a hand walks on over a few entries:
  *          a full bucket among them is replaced even before the block grows, so that memory follows the clients that
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include "base/hash.h"
 #include "base/random.h"
+#include "limit/bound.h"
 
 enum {
     STRIPES_MOST = 64,
@@ -28,15 +30,17 @@ enum {
 static_assert((int)LOOKS >= (int)GW_CLIENT_ASKS && ENTRIES_FIRST >= LOOKS, "a request must not forget its own entries");
 
 struct entry {
-    struct gw_bucket bucket;
-    uint32_t next; /* of its chain: index + 1; 0 at the end */
-    uint32_t hash; /* low half */
+    struct gw_bucket bucket; /* in 1/instances tokens */
+    uint32_t next;           /* of its chain: index + 1; 0 at the end */
+    uint32_t hash;           /* low half */
     uint32_t policy;
+    uint16_t instances;
     uint8_t length;
     uint8_t bytes[32];
+    _Alignas(LINE_BYTES) struct gw_bound bound;
 };
 
-static_assert(sizeof(struct entry) == LINE_BYTES, "an entry is a cache line");
+static_assert(sizeof(struct entry) == 2 * LINE_BYTES, "an entry is two cache lines");
 
 struct stripe {
     _Alignas(2 * LINE_BYTES) pthread_mutex_t lock; /* two lines: the neighbour is prefetched with it */
@@ -48,6 +52,7 @@ struct stripe {
     struct entry *entries;    /* the block; NULL at first */
     uint32_t *heads;          /* within the block */
     uint64_t now_us;          /* the latest instant seen */
+    uint32_t version;         /* where the next entry's bound begins to count */
 };
 
 struct gw_clients {
@@ -172,6 +177,13 @@ static bool grow_block(struct stripe *stripe)
     return true;
 }
 
+/* When it says nothing any more that a new entry would not say. */
+static uint64_t full_at(const struct entry *entry)
+{
+    uint64_t bound_us = entry->bound.level.full_at_us;
+    return entry->bucket.full_at_us > bound_us ? entry->bucket.full_at_us : bound_us;
+}
+
 static bool is_of_request(const struct stripe *stripe, uint32_t index, const struct place *places, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
@@ -188,12 +200,12 @@ static uint32_t choose_victim(struct stripe *stripe, const struct place *places,
     for (unsigned looked = 0; looked < LOOKS && looked < stripe->used; looked++) {
         uint32_t index = stripe->hand % stripe->used;
         stripe->hand = index + 1;
-        uint64_t full_at_us = stripe->entries[index].bucket.full_at_us;
+        uint64_t full_at_us = full_at(&stripe->entries[index]);
         if (is_of_request(stripe, index, places, count))
             continue;
         if (full_at_us < stripe->now_us)
             return index + 1;
-        if (!best || full_at_us < stripe->entries[best - 1].bucket.full_at_us)
+        if (!best || full_at_us < full_at(&stripe->entries[best - 1]))
             best = index + 1;
     }
     return best;
@@ -205,7 +217,7 @@ static uint32_t free_entry(struct stripe *stripe, const struct place *places, un
 {
     if (stripe->used == stripe->allocated) {
         uint32_t victim = choose_victim(stripe, places, count);
-        bool is_full = victim && stripe->entries[victim - 1].bucket.full_at_us < stripe->now_us;
+        bool is_full = victim && full_at(&stripe->entries[victim - 1]) < stripe->now_us;
         if (is_full || !grow_block(stripe)) {
             if (victim)
                 unlink_entry(stripe, victim - 1);
@@ -215,7 +227,8 @@ static uint32_t free_entry(struct stripe *stripe, const struct place *places, un
     return ++stripe->used;
 }
 
-/* A full bucket for the key. */
+/* A full bucket for the key. A bound's version begins where no question about a forgotten entry will take it for its
+ * own. */
 static uint32_t add_entry(const struct gw_client_key *key, const struct place *place, const struct place *places,
                           unsigned count)
 {
@@ -225,6 +238,7 @@ static uint32_t add_entry(const struct gw_client_key *key, const struct place *p
         return 0;
     struct entry *entry = &stripe->entries[at - 1];
     *entry = (struct entry) { .hash = place->hash, .policy = key->policy, .length = key->length };
+    entry->bound.version = stripe->version += 1 << 16;
     memcpy(entry->bytes, key->bytes, key->length);
     link_entry(stripe, at - 1);
     return at;
@@ -273,6 +287,55 @@ static void unlock_stripes(struct stripe **sorted, unsigned length)
         pthread_mutex_unlock(&sorted[length]->lock);
 }
 
+/* An ask in the local bucket's unit, 1/N tokens. */
+struct share {
+    struct gw_bucket_rate rate;
+    uint64_t cost, instances;
+};
+
+static uint64_t capacity_of(const struct gw_client_ask *ask, uint64_t instances)
+{
+    return ask->cost * instances > ask->rate.burst ? ask->cost * instances : ask->rate.burst;
+}
+
+static struct share share_of(const struct gw_client_ask *ask)
+{
+    uint64_t instances = ask->instances ? ask->instances : 1;
+    if (instances > 1 && instances > UINT64_MAX / ask->cost)
+        instances = UINT64_MAX / ask->cost;
+    struct share share = { ask->rate, ask->cost * instances, instances };
+    share.rate.burst = capacity_of(ask, instances);
+    return share;
+}
+
+static void tell_share(struct gw_client_ask *ask, struct gw_bucket_answer answer, const struct share *share)
+{
+    ask->answer = answer;
+    ask->answer.remaining /= share->instances;
+    ask->answer.allowed |= ask->always;
+}
+
+/* N may be another since the entry was last seen; it matters only where a cost is more than a share of the burst. */
+static void fit_entry(struct entry *entry, const struct gw_client_ask *ask, const struct share *share, uint64_t now_us)
+{
+    if (entry->instances && entry->instances != share->instances)
+        gw_bucket_rescale(&entry->bucket, capacity_of(ask, entry->instances), share->rate.burst, now_us);
+    entry->instances = (uint16_t)share->instances;
+}
+
+static struct entry *entry_at(const struct place *place)
+{
+    return place->at ? &place->stripe->entries[place->at - 1] : NULL;
+}
+
+static struct entry *found_or_added(const struct gw_client_ask *ask, struct place *place, const struct place *places,
+                                    unsigned count)
+{
+    if (!place->at)
+        place->at = add_entry(&ask->key, place, places, count);
+    return entry_at(place);
+}
+
 /* Fills every answer; true if nothing refuses. */
 static bool look_at_all(struct gw_client_ask *asks, struct place *places, unsigned count)
 {
@@ -280,9 +343,13 @@ static bool look_at_all(struct gw_client_ask *asks, struct place *places, unsign
     for (unsigned i = 0; i < count; i++) {
         struct stripe *stripe = places[i].stripe;
         struct gw_bucket unknown = { 0 };
+        struct share share = share_of(&asks[i]);
         places[i].at = find_entry(stripe, &asks[i].key, places[i].hash);
-        struct gw_bucket *bucket = places[i].at ? &stripe->entries[places[i].at - 1].bucket : &unknown;
-        asks[i].answer = gw_bucket_look(bucket, &asks[i].rate, asks[i].cost, stripe->now_us);
+        struct entry *entry = entry_at(&places[i]);
+        if (entry)
+            fit_entry(entry, &asks[i], &share, stripe->now_us);
+        struct gw_bucket *bucket = entry ? &entry->bucket : &unknown;
+        tell_share(&asks[i], gw_bucket_look(bucket, &share.rate, share.cost, stripe->now_us), &share);
         if (!asks[i].answer.allowed && !asks[i].shadow)
             allowed = false;
     }
@@ -295,10 +362,17 @@ static void take_from_all(struct gw_client_ask *asks, struct place *places, unsi
     for (unsigned i = 0; i < count; i++) {
         struct stripe *stripe = places[i].stripe;
         struct gw_bucket forgotten = { 0 };
-        if (!places[i].at)
-            places[i].at = add_entry(&asks[i].key, &places[i], places, count);
-        struct gw_bucket *bucket = places[i].at ? &stripe->entries[places[i].at - 1].bucket : &forgotten;
-        asks[i].answer = gw_bucket_take(bucket, &asks[i].rate, asks[i].cost, stripe->now_us);
+        struct share share = share_of(&asks[i]);
+        struct entry *entry = found_or_added(&asks[i], &places[i], places, count);
+        if (entry)
+            fit_entry(entry, &asks[i], &share, stripe->now_us);
+        struct gw_bucket *bucket = entry ? &entry->bucket : &forgotten;
+        if (asks[i].always)
+            gw_bucket_charge(bucket, &share.rate, share.cost, stripe->now_us);
+        tell_share(&asks[i],
+                   asks[i].always ? gw_bucket_look(bucket, &share.rate, 0, stripe->now_us)
+                                  : gw_bucket_take(bucket, &share.rate, share.cost, stripe->now_us),
+                   &share);
     }
 }
 
@@ -315,4 +389,67 @@ bool gw_clients_take(struct gw_clients *clients, struct gw_client_ask *asks, uns
         take_from_all(asks, places, count);
     unlock_stripes(sorted, length);
     return allowed;
+}
+
+/* Fills every answer; true if nothing is known to refuse. */
+static bool look_at_bounds(struct gw_client_ask *asks, struct place *places, unsigned count)
+{
+    bool allowed = true;
+    for (unsigned i = 0; i < count; i++) {
+        struct stripe *stripe = places[i].stripe;
+        struct gw_bound unknown = { 0 };
+        places[i].at = find_entry(stripe, &asks[i].key, places[i].hash);
+        struct entry *entry = entry_at(&places[i]);
+        struct gw_bound *bound = entry ? &entry->bound : &unknown;
+        asks[i].is_asked = gw_bound_allows(bound, &asks[i].rate, asks[i].cost, stripe->now_us, &asks[i].answer);
+        if (!asks[i].is_asked && !asks[i].shadow)
+            allowed = false;
+    }
+    return allowed;
+}
+
+static void reserve_all(struct gw_client_ask *asks, struct place *places, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct entry *entry = asks[i].is_asked ? found_or_added(&asks[i], &places[i], places, count) : NULL;
+        if (entry)
+            asks[i].version = gw_bound_reserve(&entry->bound, &asks[i].rate, asks[i].cost, places[i].stripe->now_us);
+    }
+}
+
+bool gw_clients_reserve(struct gw_clients *clients, struct gw_client_ask *asks, unsigned count, uint64_t now_us)
+{
+    struct place places[GW_CLIENT_ASKS];
+    struct stripe *sorted[GW_CLIENT_ASKS];
+    assert(count <= GW_CLIENT_ASKS);
+    place_asks(clients, asks, places, count);
+    unsigned length = sort_stripes(places, count, sorted);
+    lock_stripes(sorted, length, now_us);
+    bool allowed = look_at_bounds(asks, places, count);
+    if (allowed)
+        reserve_all(asks, places, count);
+    unlock_stripes(sorted, length);
+    return allowed;
+}
+
+void gw_clients_settle(struct gw_clients *clients, const struct gw_client_ask *ask,
+                       const struct gw_client_settlement *settlement, uint64_t now_us)
+{
+    struct place place;
+    place_asks(clients, ask, &place, 1);
+    struct stripe *stripe = place.stripe;
+    struct share share = share_of(ask);
+    lock_stripes(&stripe, 1, now_us);
+    place.at = find_entry(stripe, &ask->key, place.hash);
+    struct entry *entry = settlement->is_charged ? found_or_added(ask, &place, &place, 1) : entry_at(&place);
+    if (entry) {
+        gw_bound_release(&entry->bound, &ask->rate, ask->cost, ask->version, settlement->news == GW_CLIENT_TAKEN,
+                         stripe->now_us);
+        if (settlement->news != GW_CLIENT_LOST)
+            gw_bound_learn(&entry->bound, &settlement->level, settlement->sent_us, stripe->now_us);
+        fit_entry(entry, ask, &share, stripe->now_us);
+        if (settlement->is_charged)
+            gw_bucket_charge(&entry->bucket, &share.rate, share.cost, stripe->now_us);
+    }
+    unlock_stripes(&stripe, 1);
 }

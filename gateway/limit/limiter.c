@@ -1,12 +1,6 @@
 #include "limit/limiter.h"
 #include <stdlib.h>
-#include "base/hash.h"
-#include "limit/digest.h"
-
-struct gw_limiter {
-    struct gw_clients *clients;
-    struct gw_digest *digest;
-};
+#include "limit/asks.h"
 
 struct gw_limiter *gw_limiter_create(const struct gw_config *config)
 {
@@ -35,124 +29,15 @@ unsigned gw_limiter_clients(struct gw_limiter *limiter)
     return gw_clients_count(limiter->clients);
 }
 
-/* Name and rate make a policy's buckets its own: after a reload an unchanged policy goes on with them, a changed one
- * has new ones. Table of clients and gateways are one process, so any fixed seed does. */
-static uint32_t identity_of(const struct gw_limit_policy *policy)
-{
-    const uint64_t rate[] = { policy->n, policy->period_us, policy->burst };
-    return (uint32_t)gw_hash(policy->name.at, policy->name.length, gw_hash(rate, sizeof rate, 0));
-}
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* An IPv4 address whole; of an IPv6 address the prefix, since a client has all of its network's addresses to choose
- * from. */
-static void key_by_ip(struct gw_client_key *key, const struct gw_address *client, unsigned ipv6_prefix_bits)
-{
-    key->length = sizeof client->bytes;
-    memcpy(key->bytes, client->bytes, sizeof client->bytes);
-    if (ipv6_prefix_bits >= 8 * sizeof client->bytes || gw_address_is_ipv4(client))
-        return;
-    unsigned whole = ipv6_prefix_bits / 8;
-    key->bytes[whole] &= (uint8_t)(0xff00 >> ipv6_prefix_bits % 8);
-    memset(key->bytes + whole + 1, 0, sizeof client->bytes - whole - 1);
-}
-
-/* False where the request has no such field (an empty one names nobody), or when there is no memory to digest it. */
-static bool key_by_header(struct gw_client_key *key, struct gw_digest *digest, const struct gw_limit_policy *policy,
-                          const struct gw_limit_subject *subject)
-{
-    struct gw_slice value = subject->field(subject->context, policy->header);
-    if (!value.length || !gw_digest_sha256(digest, value, key->bytes))
-        return false;
-    key->length = GW_DIGEST_BYTES;
-    return true;
-}
-
-/* By the route's name, which a reload keeps; its index can change. */
-static void key_by_route(struct gw_client_key *key, const struct gw_route *route)
-{
-    key->length = (uint8_t)least(route->name.length, sizeof key->bytes);
-    memcpy(key->bytes, route->name.at, key->length);
-}
-
-static struct gw_client_key key_of(struct gw_limiter *limiter, const struct gw_config *config,
-                                   const struct gw_limit_policy *policy, const struct gw_limit_subject *subject)
-{
-    struct gw_client_key key = { .policy = identity_of(policy) };
-    if (policy->by == GW_LIMIT_BY_ROUTE)
-        key_by_route(&key, &config->routes[subject->route]);
-    else if (policy->by != GW_LIMIT_BY_HEADER || !key_by_header(&key, limiter->digest, policy, subject))
-        key_by_ip(&key, subject->client, config->ipv6_prefix_bits);
-    return key;
-}
-
-/* The asks of the policies that match, at most `room`, and which they are. */
-static unsigned collect_asks(struct gw_limiter *limiter, const struct gw_config *config,
-                             const struct gw_limit_subject *subject, bool misses, unsigned room,
-                             struct gw_client_ask *asks, const struct gw_limit_policy **policies)
-{
-    unsigned count = 0;
-    for (unsigned i = 0; i < config->policy_count && count < room; i++) {
-        const struct gw_limit_policy *policy = &config->policies[i];
-        if (policy->count_misses_only != misses ||
-            !gw_match_holds(&policy->match, subject->method, subject->host, subject->path))
-            continue;
-        policies[count] = policy;
-        asks[count++] = (struct gw_client_ask) {
-            .key = key_of(limiter, config, policy, subject),
-            .rate = { .n = policy->n, .period_us = policy->period_us, .burst = policy->burst },
-            .cost = policy->cost,
-            .shadow = policy->shadow,
-        };
-    }
-    return count;
-}
-
-static uint64_t ms_up(uint64_t us)
-{
-    return us / 1000 + (us % 1000 != 0);
-}
-
-static void add_outcome(struct gw_limit_decision *decision, const struct gw_limit_policy *policy,
-                        const struct gw_bucket_answer *answer)
-{
-    struct gw_limit_outcome *outcome = &decision->outcomes[decision->count++];
-    *outcome = (struct gw_limit_outcome) {
-        .policy = policy,
-        .remaining = answer->remaining,
-        .next_ms = ms_up(answer->next_us),
-        .full_after_ms = ms_up(answer->full_after_us),
-        .allowed = answer->allowed,
-    };
-    if (outcome->allowed)
-        return;
-    if (policy->shadow)
-        decision->shadow_refusals++;
-    else if (outcome->next_ms > decision->retry_after_ms)
-        decision->retry_after_ms = outcome->next_ms;
-}
-
 void gw_limiter_decide(struct gw_limiter *limiter, const struct gw_config *config,
                        const struct gw_limit_subject *subject, bool misses, uint64_t now_us,
                        struct gw_limit_decision *decision)
 {
-    struct gw_client_ask asks[GW_LIMIT_POLICIES_PER_REQUEST];
-    const struct gw_limit_policy *policies[GW_LIMIT_POLICIES_PER_REQUEST];
-    unsigned room = GW_LIMIT_POLICIES_PER_REQUEST - decision->count;
-    if (!config->limits_enabled)
+    struct gw_asks asks;
+    gw_asks_collect(&asks, limiter, config, subject, misses, GW_LIMIT_POLICIES_PER_REQUEST - decision->count);
+    if (!asks.count)
         return;
-    unsigned count = collect_asks(limiter, config, subject, misses, room, asks, policies);
-    if (!count)
-        return;
-    bool allowed = gw_clients_take(limiter->clients, asks, count, now_us);
-    for (unsigned i = 0; i < count; i++)
-        add_outcome(decision, policies[i], &asks[i].answer);
-    if (!allowed)
-        decision->verdict = GW_LIMIT_REFUSED;
-    else if (decision->verdict == GW_LIMIT_NONE)
-        decision->verdict = GW_LIMIT_ALLOWED;
+    bool allowed = gw_clients_take(limiter->clients, asks.asks, asks.count, now_us);
+    gw_asks_tell(asks.policies, asks.asks, asks.count, decision);
+    gw_asks_judge(decision, allowed);
 }

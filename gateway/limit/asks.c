@@ -1,0 +1,156 @@
+/* asks.c: from a request and the policies to buckets, and from their answers to what is told. */
+#include "limit/asks.h"
+#include "base/hash.h"
+
+/* Name and rate make a policy's buckets its own: after a reload an unchanged policy goes on with them, a changed one
+ * has new ones. Table of clients and gateways are one process, so any fixed seed does. */
+static uint32_t identity_of(const struct gw_limit_policy *policy)
+{
+    const uint64_t rate[] = { policy->n, policy->period_us, policy->burst };
+    return (uint32_t)gw_hash(policy->name.at, policy->name.length, gw_hash(rate, sizeof rate, 0));
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* An IPv4 address whole; of an IPv6 address the prefix, since a client has all of its network's addresses to choose
+ * from. */
+static void key_by_ip(struct gw_client_key *key, const struct gw_address *client, unsigned ipv6_prefix_bits)
+{
+    key->length = sizeof client->bytes;
+    memcpy(key->bytes, client->bytes, sizeof client->bytes);
+    if (ipv6_prefix_bits >= 8 * sizeof client->bytes || gw_address_is_ipv4(client))
+        return;
+    unsigned whole = ipv6_prefix_bits / 8;
+    key->bytes[whole] &= (uint8_t)(0xff00 >> ipv6_prefix_bits % 8);
+    memset(key->bytes + whole + 1, 0, sizeof client->bytes - whole - 1);
+}
+
+/* False where the request has no such field (an empty one names nobody), or when there is no memory to digest it. */
+static bool key_by_header(struct gw_client_key *key, struct gw_digest *digest, const struct gw_limit_policy *policy,
+                          const struct gw_limit_subject *subject)
+{
+    struct gw_slice value = subject->field(subject->context, policy->header);
+    if (!value.length || !gw_digest_sha256(digest, value, key->bytes))
+        return false;
+    key->length = GW_DIGEST_BYTES;
+    return true;
+}
+
+/* By the route's name, which a reload keeps; its index can change. */
+static void key_by_route(struct gw_client_key *key, const struct gw_route *route)
+{
+    key->length = (uint8_t)least(route->name.length, sizeof key->bytes);
+    memcpy(key->bytes, route->name.at, key->length);
+}
+
+static struct gw_client_key key_of(struct gw_limiter *limiter, const struct gw_config *config,
+                                   const struct gw_limit_policy *policy, const struct gw_limit_subject *subject)
+{
+    struct gw_client_key key = { .policy = identity_of(policy) };
+    if (policy->by == GW_LIMIT_BY_ROUTE)
+        key_by_route(&key, &config->routes[subject->route]);
+    else if (policy->by != GW_LIMIT_BY_HEADER || !key_by_header(&key, limiter->digest, policy, subject))
+        key_by_ip(&key, subject->client, config->ipv6_prefix_bits);
+    return key;
+}
+
+void gw_asks_collect(struct gw_asks *asks, struct gw_limiter *limiter, const struct gw_config *config,
+                     const struct gw_limit_subject *subject, bool misses, unsigned room)
+{
+    asks->count = 0;
+    if (!config->limits_enabled)
+        return;
+    for (unsigned i = 0; i < config->policy_count && asks->count < room; i++) {
+        const struct gw_limit_policy *policy = &config->policies[i];
+        if (policy->count_misses_only != misses ||
+            !gw_match_holds(&policy->match, subject->method, subject->host, subject->path))
+            continue;
+        asks->policies[asks->count] = policy;
+        asks->asks[asks->count++] = (struct gw_client_ask) {
+            .key = key_of(limiter, config, policy, subject),
+            .rate = { .n = policy->n, .period_us = policy->period_us, .burst = policy->burst },
+            .cost = policy->cost,
+            .shadow = policy->shadow,
+        };
+    }
+}
+
+static uint64_t ms_up(uint64_t us)
+{
+    return us / 1000 + (us % 1000 != 0);
+}
+
+static void add_outcome(struct gw_limit_decision *decision, const struct gw_limit_policy *policy,
+                        const struct gw_bucket_answer *answer)
+{
+    struct gw_limit_outcome *outcome = &decision->outcomes[decision->count++];
+    *outcome = (struct gw_limit_outcome) {
+        .policy = policy,
+        .remaining = answer->remaining,
+        .next_ms = ms_up(answer->next_us),
+        .full_after_ms = ms_up(answer->full_after_us),
+        .allowed = answer->allowed,
+    };
+    if (outcome->allowed)
+        return;
+    if (policy->shadow)
+        decision->shadow_refusals++;
+    else if (outcome->next_ms > decision->retry_after_ms)
+        decision->retry_after_ms = outcome->next_ms;
+}
+
+void gw_asks_tell(const struct gw_limit_policy *const *policies, const struct gw_client_ask *asks, unsigned count,
+                  struct gw_limit_decision *decision)
+{
+    for (unsigned i = 0; i < count; i++)
+        add_outcome(decision, policies[i], &asks[i].answer);
+}
+
+void gw_asks_judge(struct gw_limit_decision *decision, bool allowed)
+{
+    if (!allowed)
+        decision->verdict = GW_LIMIT_REFUSED;
+    else if (decision->verdict == GW_LIMIT_NONE)
+        decision->verdict = GW_LIMIT_ALLOWED;
+}
+
+static void put_ip(struct gw_buffer *buffer, const uint8_t *bytes, unsigned ipv6_prefix_bits)
+{
+    struct gw_address address;
+    char text[GW_ADDRESS_TEXT_BYTES];
+    memcpy(address.bytes, bytes, sizeof address.bytes);
+    if (gw_address_is_ipv4(&address)) {
+        for (unsigned i = 12; i < 16; i++) {
+            if (i > 12)
+                gw_buffer_put_char(buffer, '.');
+            gw_buffer_put_uint(buffer, address.bytes[i]);
+        }
+        return;
+    }
+    gw_buffer_put(buffer, text, gw_address_print(&address, text));
+    gw_buffer_put_char(buffer, '/');
+    gw_buffer_put_uint(buffer, ipv6_prefix_bits);
+}
+
+void gw_asks_put_key(const struct gw_config *config, const struct gw_limit_policy *policy,
+                     const struct gw_client_key *key, struct gw_buffer *buffer)
+{
+    const uint64_t numbers[] = { policy->script_n, policy->script_period_us, policy->burst };
+    gw_buffer_put_slice(buffer, config->redis_prefix);
+    gw_buffer_put_literal(buffer, "rl:");
+    gw_buffer_put_slice(buffer, policy->name);
+    for (size_t i = 0; i < GW_COUNT(numbers); i++) {
+        gw_buffer_put_char(buffer, i ? '-' : ':');
+        gw_buffer_put_uint(buffer, numbers[i]);
+    }
+    gw_buffer_put_char(buffer, ':');
+    if (policy->by == GW_LIMIT_BY_ROUTE)
+        gw_buffer_put(buffer, (const char *)key->bytes, key->length);
+    else if (key->length == GW_DIGEST_BYTES)
+        gw_buffer_put_hex(buffer, key->bytes, key->length);
+    else
+        put_ip(buffer, key->bytes, config->ipv6_prefix_bits);
+}

@@ -1,0 +1,60 @@
+#include "limit/bound.h"
+
+static uint64_t age_of(uint64_t instant_us, uint64_t now_us)
+{
+    return now_us > instant_us ? now_us - instant_us : 0;
+}
+
+static void replace(struct gw_bound *bound, struct gw_bucket level, uint64_t since_us)
+{
+    *bound = (struct gw_bound) { .level = level, .since_us = since_us, .version = bound->version + 1 };
+}
+
+static void forget_if_old(struct gw_bound *bound, uint64_t now_us)
+{
+    if (age_of(bound->since_us, now_us) >= GW_BOUND_BELIEVED_US)
+        replace(bound, (struct gw_bucket) { 0 }, now_us);
+}
+
+bool gw_bound_allows(struct gw_bound *bound, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us,
+                     struct gw_bucket_answer *answer)
+{
+    forget_if_old(bound, now_us);
+    struct gw_bucket seen = bound->level;
+    if (cost < bound->most)
+        gw_bucket_refund(&seen, rate, bound->reserved, now_us);
+    *answer = gw_bucket_look(&seen, rate, cost, now_us);
+    return answer->allowed || (!bound->reserved && age_of(bound->since_us, now_us) >= GW_BOUND_RENEWED_US);
+}
+
+uint32_t gw_bound_reserve(struct gw_bound *bound, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us)
+{
+    if (bound->level.full_at_us < now_us) /* rests on nothing but the burst */
+        bound->since_us = now_us;
+    gw_bucket_charge(&bound->level, rate, cost, now_us);
+    bound->reserved += cost;
+    if (bound->most < cost)
+        bound->most = cost;
+    return bound->version;
+}
+
+void gw_bound_release(struct gw_bound *bound, const struct gw_bucket_rate *rate, uint64_t cost, uint32_t version,
+                      bool is_taken, uint64_t now_us)
+{
+    if (version != bound->version)
+        return;
+    bound->reserved = bound->reserved > cost ? bound->reserved - cost : 0;
+    if (!bound->reserved)
+        bound->most = 0;
+    if (!is_taken)
+        gw_bucket_refund(&bound->level, rate, cost, now_us);
+}
+
+void gw_bound_learn(struct gw_bound *bound, const struct gw_bucket *level, uint64_t sent_us, uint64_t now_us)
+{
+    if (age_of(sent_us, now_us) >= GW_BOUND_BELIEVED_US)
+        return;
+    forget_if_old(bound, now_us);
+    if (age_of(bound->since_us, sent_us) >= GW_BOUND_RENEWED_US || gw_bucket_is_lower(level, &bound->level))
+        replace(bound, *level, sent_us);
+}
