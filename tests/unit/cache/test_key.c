@@ -129,6 +129,38 @@ static void a_key_prints_as_hex(void **state)
                              "00000000000000000000000000000000000000000000000000000000");
 }
 
+static void a_key_has_a_text_in_a_shared_store_that_leads_back(void **state)
+{
+    static const char text[] = "gw:cache:00ab000000000000000000000000000000000000000000000000000000000000:"
+                               "{00019fff000000000000000000000000000000000000000000000000000000ef}";
+    static const char *const others[] = {
+        "gw:lock:", "xx:cache:00ab", "gw:cache:00AB", "gw:cachE:00ab", "gw:cache:00ag",
+    };
+    struct gw_cache_key key = { .sha = { 0x00, 0x01, 0x9f, 0xff }, .name_space = { 0x00, 0xab } }, read;
+    char bytes[sizeof text] = { 0 };
+    (void)state;
+    key.sha[31] = 0xef;
+    assert_int_equal(sizeof text - 1, 3 + GW_KEY_TEXT_BYTES);
+    gw_key_put_text(&key, GW_SLICE("gw:"), bytes);
+    assert_string_equal(bytes, text);
+    assert_true(gw_key_read_text(&read, GW_SLICE("gw:"), gw_slice_of_string(text)));
+    assert_memory_equal(&read, &key, sizeof key);
+    for (size_t i = 0; i < sizeof text - 1; i++)
+        assert_false(gw_key_read_text(&read, GW_SLICE("gw:"), gw_slice_of(text, i)));
+    assert_false(gw_key_read_text(&read, GW_SLICE("gw:"), gw_slice_of(text, sizeof text)));
+    assert_false(gw_key_read_text(&read, GW_SLICE("g:"), gw_slice_of_string(text)));
+    for (size_t i = 0; i < GW_COUNT(others); i++) {
+        memcpy(bytes, text, sizeof text);
+        memcpy(bytes, others[i], strlen(others[i]));
+        assert_false(gw_key_read_text(&read, GW_SLICE("gw:"), gw_slice_of_string(bytes)));
+    }
+    for (size_t at = 73; at < 140; at += 66) { /* ':' and '}' */
+        memcpy(bytes, text, sizeof text);
+        bytes[at] = '0';
+        assert_false(gw_key_read_text(&read, GW_SLICE("gw:"), gw_slice_of_string(bytes)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +171,7 @@ int main(void)
         cmocka_unit_test(parts_may_not_slide_from_one_into_the_next),
         cmocka_unit_test(long_targets_and_hosts_are_digested_whole),
         cmocka_unit_test(a_key_prints_as_hex),
+        cmocka_unit_test(a_key_has_a_text_in_a_shared_store_that_leads_back),
     };
     return cmocka_run_group_tests(tests, make_maker, free_maker);
 }

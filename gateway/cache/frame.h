@@ -1,0 +1,62 @@
+/* frame.h: a value below <prefix>cache: in the store, read and written (redis/README.md is the format: 1).
+ *
+ * Shape    A header of 40 bytes: what it is, its version, its life, a check of all that follows. A tombstone and a
+ *          hit-for-miss mark are no more than that; a frame goes on with a response and what selected it.
+ * Clocks   No gateway's enters it: it holds its age when stored and the life it was stored with; who reads it asks the
+ *          store how much of that is left (gw_frame_elapsed_ms).
+ * Failure  Any bytes may lie there. Each length is checked before it is used, a field is taken only as a message could
+ *          hold it, and the selection must be the one that the response's Vary asks for: a value is read whole or is
+ *          corrupt.
+ * Threads  Pure. */
+#ifndef GW_CACHE_FRAME_H
+#define GW_CACHE_FRAME_H
+
+#include "cache/entry.h"
+
+enum {
+    GW_FRAME_VERSION_BYTES = 8,
+    GW_FRAME_SHORT_BYTES = 40, /* a tombstone, a mark */
+    GW_FRAME_FIELDS = 256,     /* fields and selection together; a response with more is not shared */
+};
+#define GW_FRAME_LIFE_MAX_MS ((int64_t)INT32_MAX)
+
+enum gw_frame_kind {
+    GW_FRAME_FOREIGN, /* none of ours: it has no version, and may be written over */
+    GW_FRAME_CORRUPT, /* has a version */
+    GW_FRAME_RESPONSE,
+    GW_FRAME_TOMBSTONE,
+    GW_FRAME_MARK, /* hit-for-miss */
+};
+
+struct gw_frame { /* a header; nothing but the kind is set for a foreign one, and the version for a corrupt one */
+    enum gw_frame_kind kind;
+    uint8_t version[GW_FRAME_VERSION_BYTES];
+    int64_t life_ms;     /* with which it was stored, or more: then its key was not to live shorter */
+    int64_t age_s;       /* RESPONSE: when stored */
+    int64_t freshness_s; /* MARK: how long it holds */
+};
+
+/* Reads the header and compares the check: all bytes are looked at. */
+void gw_frame_read(struct gw_frame *frame, struct gw_slice value);
+/* The header's version alone, unchecked; false for a foreign value. */
+bool gw_frame_read_version(struct gw_slice value, uint8_t version[GW_FRAME_VERSION_BYTES]);
+/* Since it was stored, by what the store said is left of its life (PTTL); negative: it cannot be told (no expiry, or one
+ * that was changed by hand): a miss. */
+int64_t gw_frame_elapsed_ms(const struct gw_frame *frame, int64_t left_ms);
+/* From a RESPONSE, whose bytes and header these are, an entry as it stands elapsed_ms after its storing, at now_us.
+ * Copies all; held once. False: corrupt. True with *entry == NULL: memory is out. */
+bool gw_frame_decode(struct gw_slice value, const struct gw_frame *frame, const struct gw_cache_key *key,
+                     int64_t elapsed_ms, uint64_t now_us, struct gw_entry **entry) GW_MUST_CHECK;
+
+/* How long it may lie in the store: what is left of its freshness, at most GW_FRAME_LIFE_MAX_MS; 0: nothing is. */
+int64_t gw_frame_life_ms(const struct gw_entry *entry, uint64_t now_us);
+/* The whole value in a block of its exact size, held once. NULL: memory is out, or the format cannot hold it. */
+struct gw_block *gw_frame_encode(const struct gw_entry *entry, const uint8_t version[GW_FRAME_VERSION_BYTES],
+                                 int64_t life_ms, int64_t age_s) GW_MUST_CHECK;
+void gw_frame_encode_tombstone(char value[GW_FRAME_SHORT_BYTES], const uint8_t version[GW_FRAME_VERSION_BYTES],
+                               int64_t life_ms);
+/* It holds as long as it lives. */
+void gw_frame_encode_mark(char value[GW_FRAME_SHORT_BYTES], const uint8_t version[GW_FRAME_VERSION_BYTES],
+                          int64_t life_ms);
+
+#endif
