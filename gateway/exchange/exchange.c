@@ -702,6 +702,7 @@ static void settle(struct gw_exchange *exchange)
     gw_key_make(desk->keys, GW_SLICE("GET"), request->path, request->query, exchange->route->name, exchange->scheme,
                 exchange->host, &exchange->key);
     gw_near_invalidate(desk->near, &exchange->key);
+    gw_flight_detach(desk->fetcher->flights, &exchange->key);
     if (desk->shared)
         exchange->cache_question = gw_shared_invalidate(desk->shared, &exchange->key, on_tombstone, exchange);
     if (!exchange->cache_question) {

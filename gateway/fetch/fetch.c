@@ -485,6 +485,8 @@ static void on_end(struct gw_call *call)
     gw_ask_ended(fetch);
     if (fetch->state == GW_FETCH_COLLECTING) {
         fetch->state = GW_FETCH_COMPLETE;
+        if (fetch->flight)
+            gw_flight_set_storing(fetch->fetcher->flights, fetch->flight);
         fetch->is_storing = gw_collect_store(fetch, on_stored);
         if (!fetch->is_storing)
             land(fetch);

@@ -16,6 +16,7 @@ struct gw_flight {
 
     struct gw_list link; /* in the stripe's slot */
     struct gw_list waiters;
+    bool is_storing;
     void *fetch; /* the leader's; touched by its worker only, under the lock */
 };
 
@@ -146,6 +147,36 @@ void gw_flight_set_fetch(struct gw_flights *flights, struct gw_flight *flight, v
     uv_mutex_lock(&flight->stripe->lock);
     flight->fetch = fetch;
     uv_mutex_unlock(&flight->stripe->lock);
+}
+
+void gw_flight_set_storing(struct gw_flights *flights, struct gw_flight *flight)
+{
+    (void)flights;
+    uv_mutex_lock(&flight->stripe->lock);
+    flight->is_storing = true;
+    uv_mutex_unlock(&flight->stripe->lock);
+}
+
+void gw_flight_detach(struct gw_flights *flights, const struct gw_cache_key *key)
+{
+    uint64_t hash = gw_hash(key, sizeof *key, flights->seed);
+    struct stripe *stripe = &flights->stripes[hash % STRIPES];
+    uv_mutex_lock(&stripe->lock);
+    struct gw_flight *flight = find(&stripe->slots[hash / STRIPES % SLOTS], key);
+    if (flight && !flight->is_storing)
+        gw_list_remove(&flight->link);
+    uv_mutex_unlock(&stripe->lock);
+}
+
+void gw_flight_detach_all(struct gw_flights *flights)
+{
+    for (unsigned i = 0; i < STRIPES; i++) {
+        uv_mutex_lock(&flights->stripes[i].lock);
+        for (unsigned slot = 0; slot < SLOTS; slot++)
+            while (!gw_list_is_empty(&flights->stripes[i].slots[slot]))
+                gw_list_remove(flights->stripes[i].slots[slot].next);
+        uv_mutex_unlock(&flights->stripes[i].lock);
+    }
 }
 
 void gw_flight_land(struct gw_flights *flights, struct gw_flight **taken)
