@@ -33,8 +33,11 @@ uint32_t gw_bound_reserve(struct gw_bound *bound, const struct gw_bucket_rate *r
         bound->since_us = now_us;
     gw_bucket_charge(&bound->level, rate, cost, now_us);
     bound->reserved += cost;
-    if (bound->most < cost)
+    if (bound->most < cost) {
         bound->most = cost;
+        bound->most_count = 0;
+    }
+    bound->most_count += bound->most == cost;
     return bound->version;
 }
 
@@ -43,11 +46,14 @@ void gw_bound_release(struct gw_bound *bound, const struct gw_bucket_rate *rate,
 {
     if (version != bound->version)
         return;
-    bound->reserved = bound->reserved > cost ? bound->reserved - cost : 0;
-    if (!bound->reserved)
-        bound->most = 0;
+    bound->reserved -= cost;
     if (!is_taken)
         gw_bucket_refund(&bound->level, rate, cost, now_us);
+    if (cost < bound->most || --bound->most_count)
+        return;
+    gw_bucket_refund(&bound->level, rate, bound->reserved,
+                     now_us); /* which of the others is the largest is not known */
+    replace(bound, bound->level, bound->since_us);
 }
 
 void gw_bound_learn(struct gw_bound *bound, const struct gw_bucket *level, uint64_t sent_us, uint64_t now_us)

@@ -7,7 +7,8 @@
  *          also makes it right over several connections, where an answer may or may not contain what another took.
  * Refusals A cost above it would be refused by the store. A cost above it only because of questions under way would be,
  *          too, if it is not smaller than theirs: either they are admitted, or the store was short of their cost
- *          within this round trip. A smaller one is compared with what there is without them.
+ *          within this round trip. A smaller one is compared with what there is without them. (So it may ask often
+ *          while a larger one is under way, but no longer than that.)
  * Age      Believed for 1 s from the moment sent: a key that the store lost, or clocks that differ in rate, can be
  *          wrong for no longer. In the last quarter of it one question at a time may renew it in spite of it, so that
  *          a flood does not find it gone; the answer to that replaces it, be it higher.
@@ -24,6 +25,7 @@ struct gw_bound {
     uint64_t since_us;      /* when what it rests on was sent */
     uint64_t reserved;      /* tokens of questions under way that are taken from level */
     uint64_t most;          /* the largest of these costs */
+    uint32_t most_count;    /* how many are as large */
     uint32_t version;       /* another whenever level was replaced: then what was reserved before is not in it */
 };
 
