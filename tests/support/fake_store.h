@@ -9,6 +9,7 @@
 #define GW_TESTS_FAKE_STORE_H
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/clock.h"
@@ -75,6 +76,8 @@ struct fake_world {
     unsigned bucket_count;
     void (*on_executed)(struct fake_world *world, struct gw_store_call *call);
     void *user;
+    struct fake_world *server; /* whose buckets these are, where threads have a world each; NULL: its own */
+    pthread_mutex_t *lock;     /* the server's */
 };
 
 static _Thread_local struct fake_world *fake_clock; /* whose time gw_clock tells */
@@ -152,6 +155,8 @@ static inline void fake_at(struct fake_world *world, uint64_t at_us, void (*hook
 
 static inline struct gw_bucket *fake_bucket(struct fake_world *world, const char *key)
 {
+    if (world->server)
+        world = world->server;
     uint64_t hash = 1469598103934665603u;
     for (const char *c = key; *c; c++)
         hash = (hash ^ (uint8_t)*c) * 1099511628211u;
@@ -189,6 +194,8 @@ static inline void fake_execute(struct gw_store_call *call)
     struct fake_world *world = call->store->world;
     struct gw_bucket_answer answers[FAKE_KEYS];
     bool all = true;
+    if (world->lock)
+        pthread_mutex_lock(world->lock);
     for (int take = 0; take < 2; take++) {
         for (unsigned i = 0; i < call->key_count; i++) {
             const uint64_t *a = call->arguments + 4 * i;
@@ -200,6 +207,8 @@ static inline void fake_execute(struct gw_store_call *call)
         for (unsigned i = 0; i < call->key_count; i++)
             all = all && answers[i].allowed;
     }
+    if (world->lock)
+        pthread_mutex_unlock(world->lock);
     for (unsigned i = 0; i < call->key_count; i++) {
         call->numbers[4 * i] = answers[i].allowed;
         call->numbers[4 * i + 1] = (int64_t)answers[i].remaining;
