@@ -53,18 +53,6 @@ local function tokens_in(us, rest, period, n)
   return count
 end
 
--- Instant and rest of a value, or nothing where no bucket lies: what somebody else put there counts as a full bucket.
-local function instant(value, n)
-  local us, rest = tonumber(value), 0
-  if not us and n > 1 and type(value) == 'string' then
-    us, rest = string.match(value, '^(%d+):(%d+)$')
-    us, rest = tonumber(us), tonumber(rest)
-  end
-  if us and us < LIMIT and us % 1 == 0 and rest < n then
-    return us, rest
-  end
-end
-
 -- Returns the error, if SET has one: as it is, so that its first word tells OOM from READONLY under Redis 6 too. Text, as
 -- SET takes three times as long over a number; in two pieces, as %d has 32 bits on small machines.
 local function put(key, us, rest)
@@ -79,8 +67,8 @@ end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local answer, full, full_rest, clamped = { 0, 0, 0, 0 }, { 0 }, { 0 }, nil
-local all, fault = true, nil
+local answer, full, full_rest = { 0, 0, 0, 0 }, nil, nil
+local all, clamped, fault = true, nil, nil
 
 for i = 1, #KEYS do
   local key, at = KEYS[i], 4 * i
@@ -95,11 +83,17 @@ for i = 1, #KEYS do
   local lack, lack_rest = 0, 0
   local value = redis.pcall('GET', key)
   if value then
-    if type(value) == 'table' and not string.find(value.err, 'WRONGTYPE', 1, true) then
-      return value
+    local us, rest = tonumber(value), 0
+    if not us then
+      if type(value) == 'string' then
+        us, rest = string.match(value, '^(%d+):(%d+)$')
+        us, rest = tonumber(us), tonumber(rest)
+      elseif not string.find(value.err, 'WRONGTYPE', 1, true) then
+        return value
+      end
     end
-    local us, rest = instant(value, n)
-    if us and us >= now then
+    -- Anything that is no instant was put there by somebody else, and counts as a full bucket.
+    if us and us >= now and us < LIMIT and us % 1 == 0 and rest < n then
       lack, lack_rest = us - now, rest
       -- More than a whole bucket: the clock went back. Stored also on a refusal, or nothing else would follow.
       if lack > whole or lack == whole and lack_rest > whole_rest then
@@ -124,7 +118,11 @@ for i = 1, #KEYS do
     if after_rest >= n then
       after, after_rest = after + 1, after_rest - n
     end
-    full[i], full_rest[i] = after, after_rest
+    if i == 1 then
+      full, full_rest = { after }, { after_rest }
+    elseif all then
+      full[i], full_rest[i] = after, after_rest
+    end
   else
     all = false
     answer[at - 3], answer[at - 1] = 0, take - left + (take_rest > left_rest and 1 or 0)

@@ -584,6 +584,8 @@ static const struct gw_reader_events reader_events = {
 
 void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, struct gw_slice value)
 {
+    if (!gw_buffer_reserve(&exchange->fields, name.length + value.length + 4)) /* a line whole or not at all */
+        return;
     gw_buffer_put_slice(&exchange->fields, name);
     gw_buffer_put_literal(&exchange->fields, ": ");
     gw_buffer_put_slice(&exchange->fields, value);

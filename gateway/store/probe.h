@@ -1,8 +1,13 @@
-/* probe.h: main's own connection to a Redis node: closes the breaker when the node answers, keeps the instance's heartbeat, counts live instances.
+/* probe.h: main's own connection to a Redis node: closes the breaker when the node answers, keeps the instance's heartbeat,
+ * counts live instances.
  *
- * Shape    Open: connect (resolving anew), AUTH, SELECT, then `PING` and `INFO replication` (role:master; loading:0) each 100 ms … 1 s with jitter; when answered within
- *          redis.timeout, close the breaker. Closed: each redis.heartbeat (1 s) `EVAL`-free heartbeat: TIME, then in one write ZADD gw:instances <time> <id>,
- *          ZREMRANGEBYSCORE older than three heartbeats, ZCARD, PEXPIRE. A probe that fails opens the breaker like anybody.
+ * Shape    A round is PING, INFO replication and TIME in one write, then, where the heartbeat is kept, ZADD gw:instances
+ *          <time in ms> <id>, ZREMRANGEBYSCORE of those older than three heartbeats, ZCARD and PEXPIRE in another; each
+ *          write answered within redis.timeout, by a primary. Then the breaker closes: a node that takes the heartbeat
+ *          takes writes. (Out of memory is no failure: the count stays as it was.)
+ * Pace     Closed: a round each redis.heartbeat. Open: each 100 ms … 1 s with jitter, growing while it opens again and
+ *          again. Connections are made anew, and the name resolved anew, 100 ms … 1 s after one was lost.
+ * Failure  A round that fails drops the connection and opens the breaker like anybody.
  * Threads  Main's loop. gw_probe_instances may be read by any. */
 #ifndef GW_STORE_PROBE_H
 #define GW_STORE_PROBE_H
@@ -19,17 +24,19 @@ struct gw_probe_setup {
     struct gw_timers *timers;
     struct gw_breaker *breaker;
     const struct gw_redis_node *node;
-    const struct gw_config *config;
-    const char *instance_id;
-    bool keeps_heartbeat; /* the limits' node does */
+    const struct gw_config *config; /* outlives the probe, as the node does */
+    const char *instance_id;        /* copied */
+    bool keeps_heartbeat;           /* the limits' node does */
     /* Runs on main's loop, each time the breaker closes or opens as main sees it. May be NULL. */
     void (*on_change)(void *context, bool is_up);
     void *context;
 };
 
+/* NULL when memory is out, or TLS cannot be had. */
 struct gw_probe *gw_probe_open(const struct gw_probe_setup *setup) GW_MUST_CHECK;
-/* Removes the instance's heartbeat (best effort), closes. */
+/* Removes the instance's heartbeat (best effort), closes; the loop runs on until it is closed. */
 void gw_probe_close(struct gw_probe *probe);
+/* After the loop ended. */
 void gw_probe_free(struct gw_probe **probe);
 /* Live instances, this one included, as last seen; expected_instances or 1 before the first answer. Any thread. */
 unsigned gw_probe_instances(struct gw_probe *probe);

@@ -1,14 +1,21 @@
-/* store.h: what instances share, as one asynchronous interface of one worker. Redis behind it (redis.c); Sentinel and Cluster beside it later.
+/* store.h: what instances share, as one asynchronous interface of one worker. Redis behind it (redis.c); Sentinel and
+ * Cluster beside it later.
  *
- * Shape    A call is a question or a write under way. All calls of one loop turn leave in one write. The answer runs `done` once, from the loop;
- *          a call that cannot be made (breaker open, not connected, too many pending) is not made: NULL, and `done` never runs.
- * Owner    A pending call is the store's, not the caller's: gw_store_forget drops the caller's interest; a late reply is then thrown away.
- *          What must be settled in any case (a reservation) is settled by a `done` that is not forgotten.
- * Failure  Lost connection, error reply, nonsense, or silence: done runs with GW_STORE_LOST. Late: the caller has its own deadline and forgets.
- *          One breaker per process and Redis node (breaker.h) opens on a connection's silence for redis.timeout (not on answers late behind large values), on refused
- *          connections, LOADING, READONLY and the like; main probes by PING, never a client. OOM does not open it: such a write fails (GW_STORE_OOM).
- *          READONLY counts as a lost connection: dropped, resolved and connected again. NOSCRIPT is answered by one EVAL, invisibly.
- * Bounds   redis.max_pending calls per worker and node; replies over the frame bound end the connection.
+ * Shape    A call is a question or a write under way. All calls of one loop turn leave in one write. The answer runs
+ *          `done` once, from the loop; a call that cannot be made (breaker open, not connected, too many pending) is not
+ *          made: NULL, and `done` never runs.
+ * Owner    A pending call is the store's, not the caller's: gw_store_forget drops the caller's interest; a late reply is
+ *          then thrown away. What must be settled in any case (a reservation) is settled by a `done` that is not
+ *          forgotten.
+ * Failure  Lost connection, error reply, nonsense, or silence: done runs with GW_STORE_LOST. Late: the caller has its own
+ *          deadline and forgets. One breaker per process and Redis node (breaker.h) opens on a connection's silence for
+ *          redis.timeout (not on answers late behind large values), on refused connections, LOADING, READONLY and the
+ *          like; main probes by PING, never a client. OOM does not open it: such a write fails (GW_STORE_OOM).
+ *          What the node says of itself (READONLY, LOADING …) counts as a lost connection: dropped, resolved and connected
+ *          again. NOSCRIPT is answered by one EVAL, invisibly. A connection that Redis closed while nothing was due is
+ *          made again, and opens nothing.
+ * Bounds   redis.max_pending calls per worker and node; 64 MiB of payloads in them. Replies over the size of the largest
+ *          stored response end the connection.
  * Threads  One worker's; the breaker is shared. */
 #ifndef GW_STORE_STORE_H
 #define GW_STORE_STORE_H
@@ -23,11 +30,15 @@
 struct gw_store;
 struct gw_store_call;
 
-enum gw_store_script { GW_STORE_TOKEN_BUCKET, GW_STORE_PUT, GW_STORE_SCRIPTS }; /* redis/token_bucket.lua, redis/store.lua */
+enum gw_store_script {
+    GW_STORE_TOKEN_BUCKET,
+    GW_STORE_PUT,
+    GW_STORE_SCRIPTS
+}; /* redis/token_bucket.lua, redis/store.lua */
 
 enum gw_store_result {
     GW_STORE_INTEGERS, /* a script's flat array, or one integer */
-    GW_STORE_VALUE,    /* GET: bytes and ttl */
+    GW_STORE_VALUE,    /* GET: bytes and ttl; none at all where the key is no string */
     GW_STORE_NIL,      /* GET: no such key */
     GW_STORE_DONE,     /* a write was acknowledged */
     GW_STORE_OOM,      /* a write was refused for want of memory */
@@ -39,7 +50,7 @@ struct gw_store_reply {
     const int64_t *integers;
     unsigned integer_count;
     struct gw_slice value; /* valid during done */
-    int64_t ttl_ms;        /* GET: PTTL; negative: none (-1: no expiry) */
+    int64_t ttl_ms;        /* GET: PTTL, asked first; negative: none (-1: no expiry; -2: stored in between) */
 };
 
 typedef void gw_store_done(void *owner, const struct gw_store_reply *reply);
@@ -48,10 +59,10 @@ struct gw_store_setup {
     uv_loop_t *loop;
     struct gw_timers *timers;
     struct gw_shard *shard;
-    struct gw_breaker *breaker; /* of this node, shared */
-    const struct gw_redis_node *node; /* of the configuration: url parsed; outlives the store */
+    struct gw_breaker *breaker;       /* of this node, shared */
+    const struct gw_redis_node *node; /* of the configuration, which outlives the store */
     const struct gw_config *config;
-    const char *client_name;    /* CLIENT SETNAME: "visara-gateway:<instance>:<worker>" */
+    const char *client_name; /* CLIENT SETNAME: "visara-gateway:<instance>:<worker>"; copied */
 };
 
 /* Connects from the loop; connects again with jittered backoff as long as it is open. NULL when memory is out. */
@@ -64,11 +75,13 @@ void gw_store_free(struct gw_store **store);
 /* May calls be made now? */
 bool gw_store_is_up(const struct gw_store *store);
 
-/* EVALSHA. Keys and arguments are copied, but for `payload` (may be NULL), which is shared until the reply and goes as the last argument. */
-struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script script, const struct gw_slice *keys, unsigned key_count,
-                                   const struct gw_slice *arguments, unsigned argument_count, struct gw_slice payload_bytes,
-                                   struct gw_block *payload, gw_store_done *done, void *owner);
-/* GET and PTTL of one key, in one write. */
+/* EVALSHA. Keys and arguments are copied. payload_bytes goes as the last argument, unless at == NULL; its block, which may be
+ * NULL, is shared until the reply, as the bytes may have to be sent again; without a block they are copied. */
+struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script script, const struct gw_slice *keys,
+                                   unsigned key_count, const struct gw_slice *arguments, unsigned argument_count,
+                                   struct gw_slice payload_bytes, struct gw_block *payload, gw_store_done *done,
+                                   void *owner);
+/* PTTL and GET of one key, in one write and this order: should a store come between them, the age comes out too high. */
 struct gw_store_call *gw_store_get(struct gw_store *store, struct gw_slice key, gw_store_done *done, void *owner);
 /* SET key value PX life_ms, or DEL (value.at == NULL). done may be NULL. */
 struct gw_store_call *gw_store_set(struct gw_store *store, struct gw_slice key, struct gw_slice value, int64_t life_ms,

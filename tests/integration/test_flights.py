@@ -124,6 +124,48 @@ class AFlight(Scene):
             self.assertEqual((answer.status, answer.body), (200, b"firstlast"))
         self.assertEqual(self.origin.count("/304-then-200"), 1)
 
+    def test_is_not_joined_after_an_unsafe_method_changed_its_url(self):  # RFC 9111 §4.4
+        gate = threading.Event()
+
+        def say(call):
+            if call.request.method == "GET" and call.number == 1:
+                call.wait(gate)
+                call.respond(fields=FRESH, body=b"before")
+            else:
+                call.respond(fields=FRESH, body=b"after")
+        for attempt in range(4):  # on either worker
+            path = "/changed/%d" % attempt
+            self.origin.on(path, say)
+            early, = self.open_all(1, path)
+            wait_until(lambda: self.origin.count(path) == 1, "the first was asked")
+            self.assertEqual(self.gateway.fetch(path, method="PUT", body=b"x").status, 200)
+            late, = self.open_all(1, path)
+            try:
+                wait_until(lambda: self.origin.count(path) == 3, "who comes after the change asks anew", 5)
+            finally:
+                gate.set()
+            self.assertEqual((late.read().body, early.read().body), (b"after", b"before"))
+            self.assertEqual(self.gateway.fetch(path).body, b"after")
+            gate.clear()
+
+    def test_is_forgotten_before_the_unsafe_method_is_answered(self):
+        """Not a moment later: the next request may be on another worker."""
+        state = {}
+
+        def say(call):
+            if call.request.method == "PUT":
+                state[call.request.target] = call.request.body
+            call.respond(fields=FRESH, body=state.get(call.request.target, b"before"))
+        self.origin.on("/put", say)
+
+        def change(client):
+            for number in range(100):
+                target = "/put?%d-%d" % (client, number)
+                self.gateway.fetch(target)
+                self.gateway.fetch(target, method="PUT", body=b"after")
+                self.assertEqual(self.gateway.fetch(target).body, b"after", target)
+        in_parallel(4, change)
+
     def test_that_breaks_off_is_never_ended(self):
         path = "/breaks"
         gate = threading.Event()

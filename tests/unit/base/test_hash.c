@@ -11,7 +11,7 @@
 static void equal_bytes_and_seed_give_an_equal_hash_wherever_they_lie(void **state)
 {
     (void)state;
-    char memory[80];
+    char memory[80] = { 0 };
     for (size_t length = 0; length <= 40; length++) {
         for (size_t i = 0; i < length; i++)
             memory[i] = (char)(i * 7 + 1);

@@ -111,6 +111,20 @@ static void every_state_has_a_name_of_its_own(void **state)
 #undef NAMED
 }
 
+static void a_field_that_does_not_fit_is_left_out_whole(void **state)
+{
+    (void)state;
+    static struct gw_exchange exchange;
+    char memory[32];
+    exchange.fields = gw_buffer_over(memory, sizeof memory);
+    gw_exchange_add_field(&exchange, GW_SLICE("X-One"), GW_SLICE("1"));
+    gw_exchange_add_field(&exchange, GW_SLICE("X-Two"), GW_SLICE("longer than what is left here"));
+    gw_exchange_add_field(&exchange, GW_SLICE("X-A-Name-That-Is-Too-Long-Itself"), GW_SLICE(""));
+    gw_exchange_add_field(&exchange, GW_SLICE("X-Three"), GW_SLICE("3"));
+    assert_true(gw_slice_equal(gw_buffer_slice(&exchange.fields), GW_SLICE("X-One: 1\r\nX-Three: 3\r\n")));
+    assert_true(exchange.fields.overflowed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +133,7 @@ int main(void)
         cmocka_unit_test(a_side_that_vanishes_ends_every_state_before_recording),
         cmocka_unit_test(every_event_has_its_use_and_recording_happens_once),
         cmocka_unit_test(every_state_has_a_name_of_its_own),
+        cmocka_unit_test(a_field_that_does_not_fit_is_left_out_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

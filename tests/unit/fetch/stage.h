@@ -192,13 +192,14 @@ static inline void says_interim(struct stage *stage, int status)
     attempt->call->events->on_interim(attempt->call, &head);
 }
 
-/* The next so many bytes of the pattern, as one piece; false when nobody listens any more or the fetch has paused. */
-static inline bool says_body(struct stage *stage, size_t bytes)
+/* The next so many bytes of the pattern, as one piece; false when nobody listens any more or the fetch has paused. What
+ * `then` does comes between the read and the event. */
+static inline bool says_body_with(struct stage *stage, size_t bytes, void (*then)(void))
 {
     struct attempt *attempt = last_attempt(stage);
-    if (!attempt->runs || attempt->paused)
-        return false;
-    struct gw_block *block = gw_block_create(bytes);
+    struct gw_block *block = attempt->runs && !attempt->paused ? gw_block_create(bytes) : NULL;
+    if (then)
+        then();
     if (!block)
         return false;
     for (size_t i = 0; i < bytes; i++)
@@ -208,6 +209,11 @@ static inline bool says_body(struct stage *stage, size_t bytes)
     memset(block->bytes, '!', bytes); /* whoever kept a slice without the block reads this */
     gw_block_drop(block);
     return true;
+}
+
+static inline bool says_body(struct stage *stage, size_t bytes)
+{
+    return says_body_with(stage, bytes, NULL);
 }
 
 static inline void end_of_read(struct stage *stage)
@@ -442,12 +448,8 @@ static inline void set_request(struct stage *stage)
     };
 }
 
-static inline bool open_stage(struct stage *stage)
+static inline bool create_parts(struct stage *stage)
 {
-    memset(stage, 0, sizeof *stage);
-    gw_log_setup(GW_LOG_ERROR, true); /* that backends fail is meant here */
-    set_config(stage);
-    set_request(stage);
     gw_fetcher_init(&stage->fetcher);
     stage->h1 = (struct played_transport) { { &played_table }, stage };
     stage->curl = stage->h1;
@@ -459,6 +461,15 @@ static inline bool open_stage(struct stage *stage)
     stage->fetcher.near = gw_near_create(4 * 1024 * 1024);
     stage->fetcher.flights = gw_flights_create();
     return stage->fetcher.registry && stage->fetcher.near && stage->fetcher.flights;
+}
+
+static inline bool open_stage(struct stage *stage)
+{
+    memset(stage, 0, sizeof *stage);
+    gw_log_setup(GW_LOG_ERROR, true); /* that backends fail is meant here */
+    set_config(stage);
+    set_request(stage);
+    return create_parts(stage);
 }
 
 static inline void free_stage(struct stage *stage)
@@ -493,12 +504,17 @@ static inline void tear_down(struct stage *stage)
 /* ---- what a reader asks ---- */
 
 /* The answer may be stored. */
-static inline void may_be_stored(struct stage *stage)
+static inline void allow_storing(struct stage *stage)
 {
     stage->request.may_store = true;
     stage->request.head = &stage->request_head;
     gw_policy_read_request(&stage->request.cache, &stage->request_head, &stage->request.rules);
     assert_true(stage->request.cache.may_store && stage->request.cache.may_join);
+}
+
+static inline void may_be_stored(struct stage *stage)
+{
+    allow_storing(stage);
     stage->request.epoch = gw_near_epoch(stage->fetcher.near, &stage->request.key);
 }
 

@@ -1,0 +1,478 @@
+#include "store/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include "base/clock.h"
+#include "store/tls.h"
+#include "store/wire.h"
+
+/* What hiredis reads at once; a read that fills it has probably left more. */
+enum { LINK_READ_BYTES = 16 * 1024, LINK_READS = 64 };
+/* A reply's line and length beside its text. */
+enum { LINK_SLACK_BYTES = 2 * LINK_READ_BYTES };
+/* A connection that lived so long is made again at once; else attempts count. */
+enum { LINK_LIVED_US = 1000 * 1000 };
+
+static void connect_next(struct gw_link *link);
+static void on_prepare(uv_prepare_t *prepare);
+
+uint64_t gw_link_now_us(struct gw_link *link)
+{
+    if (!link->turn_us)
+        link->turn_us = gw_clock_monotonic_us();
+    return link->turn_us;
+}
+
+static void arm(struct gw_link *link, uint64_t after_ms)
+{
+    gw_timer_start(link->setup.timers, &link->timer, after_ms);
+}
+
+static bool is_due(const struct gw_link *link)
+{
+    return link->answered < link->flushed;
+}
+
+/* ---- the end of a connection, or of an attempt ---- */
+
+static void wait_and_tell(struct gw_link *link, enum gw_breaker_reason reason)
+{
+    uint64_t wait_ms = link->setup.least_wait_ms;
+    for (unsigned i = 0; i < link->attempts && wait_ms < link->setup.most_wait_ms; i++)
+        wait_ms *= 2;
+    if (wait_ms > link->setup.most_wait_ms)
+        wait_ms = link->setup.most_wait_ms;
+    /* Between half and all of it, so that many gateways do not come back as one. */
+    wait_ms -= gw_random_next(&link->random) % (wait_ms / 2 + 1);
+    link->attempts++;
+    link->state = GW_LINK_WAITING;
+    arm(link, reason == GW_BREAKER_NONE ? 1 : wait_ms);
+    link->setup.on_down(link->setup.context, reason);
+}
+
+static enum gw_breaker_reason reason_of(const struct gw_link *link, const redisContext *context)
+{
+    if (link->reason != GW_BREAKER_NONE || link->is_quiet)
+        return link->reason;
+    if (link->state == GW_LINK_CONNECTING || link->state == GW_LINK_LOGIN)
+        return GW_BREAKER_CONNECT;
+    return context->err == REDIS_ERR_PROTOCOL || context->err == REDIS_ERR_OOM ? GW_BREAKER_NONSENSE : GW_BREAKER_LOST;
+}
+
+/* The connection is gone, for whatever reason. */
+static void ended(struct gw_link *link, enum gw_breaker_reason reason)
+{
+    bool was_connecting = link->state == GW_LINK_CONNECTING;
+    bool has_lived = link->state == GW_LINK_UP && gw_clock_monotonic_us() - link->up_at_us >= LINK_LIVED_US;
+    link->wire = NULL;
+    gw_timer_stop(&link->timer);
+    if (link->state == GW_LINK_CLOSED)
+        return;
+    if (was_connecting && link->next_address < link->found.count) {
+        connect_next(link);
+        return;
+    }
+    if (has_lived)
+        link->attempts = 0;
+    else if (reason == GW_BREAKER_NONE)
+        reason = GW_BREAKER_LOST; /* closed again and again is not quiet */
+    wait_and_tell(link, reason);
+}
+
+static void free_wire(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+/* hiredis lets go of the connection; 1.x may say so twice. */
+static void on_cleanup(void *data)
+{
+    struct gw_link_wire *wire = data;
+    struct gw_link *link = wire->link;
+    if (!wire->context)
+        return;
+    enum gw_breaker_reason reason = reason_of(link, &wire->context->c);
+    wire->context->ev.cleanup = NULL;
+    wire->context = NULL;
+    uv_close((uv_handle_t *)&wire->poll, free_wire);
+    ended(link, reason);
+}
+
+void gw_link_drop(struct gw_link *link, enum gw_breaker_reason reason)
+{
+    if (!link->wire)
+        return;
+    if (link->reason == GW_BREAKER_NONE && !link->is_quiet)
+        link->reason = reason;
+    /* Within one of its callbacks hiredis frees the context when that returns. */
+    redisAsyncFree(link->wire->context);
+}
+
+void gw_link_break(struct gw_link *link, enum gw_breaker_reason reason)
+{
+    if (link->reason == GW_BREAKER_NONE)
+        link->reason = reason;
+    uv_prepare_start(&link->prepare, on_prepare);
+}
+
+static void drop_quietly(struct gw_link *link)
+{
+    link->is_quiet = true;
+    gw_link_drop(link, GW_BREAKER_NONE);
+}
+
+/* ---- asking ---- */
+
+static void on_reply(redisAsyncContext *context, void *answer, void *data)
+{
+    struct gw_link_asked *asked = data;
+    struct gw_link *link = asked->link;
+    if (!answer) {
+        asked->on_reply(asked, NULL);
+        return;
+    }
+    link->answered++;
+    bool is_early = link->answered > link->flushed;
+    bool is_surplus = link->answered == link->flushed && context->c.reader->len > context->c.reader->pos;
+    asked->on_reply(asked, is_early ? NULL : &link->reply);
+    if (is_early || is_surplus)
+        gw_link_drop(link, GW_BREAKER_NONSENSE);
+}
+
+bool gw_link_put(struct gw_link *link, struct gw_link_asked *asked, struct gw_slice command, struct gw_slice last)
+{
+    redisAsyncContext *context = link->wire ? link->wire->context : NULL;
+    if (!context)
+        return false;
+    asked->link = link;
+    if (redisAsyncFormattedCommand(context, on_reply, asked, command.at, command.length) != REDIS_OK)
+        return false;
+    link->asked++;
+    /* A callback for which hiredis found no memory would leave every later answer to the wrong question. */
+    if (!context->replies.tail || context->replies.tail->privdata != asked) {
+        gw_link_break(link, GW_BREAKER_LOST);
+        return false;
+    }
+    if (last.at && (redisAppendFormattedCommand(&context->c, last.at, last.length) != REDIS_OK ||
+                    redisAppendFormattedCommand(&context->c, "\r\n", 2) != REDIS_OK))
+        gw_link_break(link, GW_BREAKER_LOST); /* asked gets its NULL */
+    return true;
+}
+
+bool gw_link_ask(struct gw_link *link, struct gw_link_asked *asked, struct gw_slice command, struct gw_slice last)
+{
+    return link->state == GW_LINK_UP && link->reason == GW_BREAKER_NONE && !link->is_quiet &&
+           gw_link_put(link, asked, command, last);
+}
+
+/* ---- reading and writing ---- */
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void watch(struct gw_link_wire *wire)
+{
+    if (wire->is_polled_to_write == wire->wants_write)
+        return;
+    wire->is_polled_to_write = wire->wants_write;
+    uv_poll_start(&wire->poll, UV_READABLE | (wire->wants_write ? UV_WRITABLE : 0), on_poll);
+}
+
+void gw_link_flush(struct gw_link *link)
+{
+    struct gw_link_wire *wire = link->wire;
+    link->turn_us = 0;
+    if (link->reason != GW_BREAKER_NONE)
+        gw_link_drop(link, link->reason);
+    if (link->wire != wire || !wire || !wire->is_connected)
+        return;
+    if (!is_due(link))
+        link->quiet_from_us = gw_link_now_us(link);
+    link->flushed = link->asked;
+    wire->is_flushing = true;
+    wire->wants_write = false;
+    redisAsyncHandleWrite(wire->context);
+    link->turn_us = 0;
+    if (link->wire != wire)
+        return;
+    wire->is_flushing = false;
+    watch(wire);
+    if (link->state == GW_LINK_UP && is_due(link) && !gw_timer_is_running(&link->timer))
+        arm(link, link->setup.config->redis_timeout_ms);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct gw_link *link = prepare->data;
+    uv_prepare_stop(prepare);
+    gw_link_flush(link);
+}
+
+static void on_add_write(void *data)
+{
+    struct gw_link_wire *wire = data;
+    wire->wants_write = true;
+    /* What a partial write left waits for the socket; what is asked now, for the turn's end. */
+    if (!wire->is_flushing && wire->is_connected && !wire->is_polled_to_write)
+        uv_prepare_start(&wire->link->prepare, on_prepare);
+}
+
+static void on_delete_write(void *data)
+{
+    struct gw_link_wire *wire = data;
+    wire->wants_write = false;
+}
+
+/* Nothing was asked, and yet something came: the end, or what nobody asked for. */
+static void read_unasked(struct gw_link *link)
+{
+    char byte;
+    ssize_t length = recv(link->wire->context->c.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (length < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (length <= 0 || link->setup.node->is_tls) /* TLS: its own goodbye */
+        drop_quietly(link);
+    else
+        gw_link_drop(link, GW_BREAKER_NONSENSE);
+}
+
+static void read_all(struct gw_link *link)
+{
+    struct gw_link_wire *wire = link->wire;
+    for (unsigned i = 0; i < LINK_READS; i++) {
+        if (!is_due(link)) {
+            if (i == 0)
+                read_unasked(link);
+            return;
+        }
+        redisReader *reader = wire->context->c.reader;
+        size_t before = reader->len - reader->pos;
+        redisAsyncHandleRead(wire->context);
+        if (link->wire != wire)
+            return;
+        link->quiet_from_us = gw_link_now_us(link);
+        size_t left = reader->len - reader->pos;
+        if (left > link->text_bound + LINK_SLACK_BYTES) {
+            gw_link_drop(link, GW_BREAKER_NONSENSE);
+            return;
+        }
+        if (left < before + LINK_READ_BYTES)
+            return;
+    }
+}
+
+static void on_connect(const redisAsyncContext *context, int status)
+{
+    struct gw_link_wire *wire = context->ev.data;
+    int on = 1;
+    if (status != REDIS_OK)
+        return; /* on_cleanup follows */
+    wire->is_connected = true;
+    wire->link->state = GW_LINK_LOGIN;
+    if (!wire->link->setup.node->is_unix)
+        (void)setsockopt(context->c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static void finish_connecting(struct gw_link *link)
+{
+    struct gw_link_wire *wire = link->wire;
+    link->flushed = link->asked;
+    wire->is_flushing = true;
+    wire->wants_write = false;
+    redisAsyncHandleWrite(wire->context);
+    if (link->wire != wire)
+        return;
+    wire->is_flushing = false;
+    if (wire->is_connected)
+        watch(wire);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct gw_link_wire *wire = (struct gw_link_wire *)(void *)poll;
+    struct gw_link *link = wire->link;
+    link->turn_us = 0;
+    if (status < 0) {
+        gw_link_drop(link, GW_BREAKER_NONE);
+    } else if (!wire->is_connected) {
+        finish_connecting(link);
+    } else {
+        if (events & UV_WRITABLE)
+            gw_link_flush(link);
+        if ((events & UV_READABLE) && link->wire == wire)
+            read_all(link);
+    }
+}
+
+/* ---- connecting ---- */
+
+static redisAsyncContext *begin_context(const struct gw_link *link, unsigned address)
+{
+    const struct gw_redis_node *node = link->setup.node;
+    redisAsyncContext *context = node->is_unix ? redisAsyncConnectUnix(node->host.at)
+                                               : redisAsyncConnect(link->found.list[address], node->port);
+    if (!context)
+        return NULL;
+    if (context->err || !gw_tls_begin(link->tls, node, &context->c)) {
+        redisAsyncFree(context);
+        return NULL;
+    }
+    (void)fcntl(context->c.fd, F_SETFD, FD_CLOEXEC);
+    return context;
+}
+
+static bool begin_wire(struct gw_link *link, unsigned address)
+{
+    struct gw_link_wire *wire = calloc(1, sizeof(*wire));
+    redisAsyncContext *context = wire ? begin_context(link, address) : NULL;
+    if (!context || uv_poll_init(link->setup.loop, &wire->poll, context->c.fd) != 0) {
+        if (context)
+            redisAsyncFree(context);
+        free(wire);
+        return false;
+    }
+    wire->link = link;
+    wire->context = context;
+    wire->is_polled_to_write = true;
+    context->ev.data = wire;
+    context->ev.addWrite = on_add_write;
+    context->ev.delWrite = on_delete_write;
+    context->ev.cleanup = on_cleanup;
+    gw_reply_attach(&link->reply, context->c.reader);
+    redisAsyncSetConnectCallback(context, on_connect);
+    link->wire = wire;
+    link->reason = GW_BREAKER_NONE;
+    link->is_quiet = false;
+    link->asked = link->flushed = link->answered = 0;
+    uv_poll_start(&wire->poll, UV_READABLE | UV_WRITABLE, on_poll);
+    return true;
+}
+
+static void connect_next(struct gw_link *link)
+{
+    link->state = GW_LINK_CONNECTING;
+    while (link->next_address < link->found.count) {
+        if (!begin_wire(link, link->next_address++))
+            continue;
+        arm(link, link->setup.config->redis_connect_timeout_ms);
+        if (!gw_login_begin(link))
+            gw_link_drop(link, GW_BREAKER_CONNECT);
+        return;
+    }
+    gw_timer_stop(&link->timer);
+    wait_and_tell(link, GW_BREAKER_CONNECT);
+}
+
+static void on_found(void *data, const struct gw_seek_found *found)
+{
+    struct gw_link *link = data;
+    link->seek = NULL;
+    link->found = *found;
+    link->next_address = 0;
+    connect_next(link);
+}
+
+static void begin(struct gw_link *link)
+{
+    link->next_address = 0;
+    if (gw_seek_at_once(link->setup.node, &link->found)) {
+        connect_next(link);
+        return;
+    }
+    link->state = GW_LINK_RESOLVING;
+    link->seek = gw_seek_begin(link->setup.loop, link->setup.node, on_found, link);
+    if (link->seek)
+        arm(link, link->setup.config->redis_connect_timeout_ms);
+    else
+        wait_and_tell(link, GW_BREAKER_CONNECT);
+}
+
+void gw_link_logged_in(struct gw_link *link)
+{
+    link->state = GW_LINK_UP;
+    link->up_at_us = gw_link_now_us(link);
+    gw_timer_stop(&link->timer);
+    link->setup.on_up(link->setup.context);
+}
+
+/* The timer runs on while answers come: here it is seen whether one is due for too long. */
+static void check_silence(struct gw_link *link)
+{
+    uint64_t timeout_us = (uint64_t)link->setup.config->redis_timeout_ms * 1000, now_us = gw_clock_monotonic_us();
+    uint64_t quiet_us = now_us > link->quiet_from_us ? now_us - link->quiet_from_us : 0;
+    char byte;
+    if (!is_due(link))
+        return;
+    if (quiet_us < timeout_us) {
+        arm(link, (timeout_us - quiet_us) / 1000 + 1);
+    } else if (recv(link->wire->context->c.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) {
+        arm(link, 1); /* it was this loop that was slow: what came is read first */
+    } else {
+        gw_link_drop(link, GW_BREAKER_SILENT);
+    }
+}
+
+static void on_due(struct gw_timer *timer)
+{
+    struct gw_link *link = GW_CONTAINER(timer, struct gw_link, timer);
+    switch (link->state) {
+    case GW_LINK_CLOSED:
+        break;
+    case GW_LINK_WAITING:
+        begin(link);
+        break;
+    case GW_LINK_RESOLVING: /* told, but the look-up goes on: another one would wait behind it */
+        link->setup.on_down(link->setup.context, GW_BREAKER_CONNECT);
+        break;
+    case GW_LINK_CONNECTING:
+    case GW_LINK_LOGIN:
+        gw_link_drop(link, GW_BREAKER_CONNECT);
+        break;
+    case GW_LINK_UP:
+        check_silence(link);
+        break;
+    }
+}
+
+/* ---- open and close ---- */
+
+bool gw_link_open(struct gw_link *link, const struct gw_link_setup *setup)
+{
+    const struct gw_config *config = setup->config;
+    *link = (struct gw_link) { .setup = *setup, .state = GW_LINK_WAITING };
+    if (!gw_tls_create(config, setup->node, &link->tls))
+        return false;
+    if (uv_prepare_init(setup->loop, &link->prepare) != 0) {
+        gw_tls_destroy(&link->tls);
+        return false;
+    }
+    link->prepare.data = link;
+    /* A stored response: its body, and beside it two heads and a URL. */
+    link->text_bound = config->max_object_bytes + 2 * config->max_response_header_bytes + config->max_header_bytes +
+                       config->max_request_line_bytes;
+    gw_reply_init(&link->reply, link->text_bound);
+    gw_random_init(&link->random);
+    gw_timer_init(&link->timer, on_due);
+    arm(link, 0);
+    return true;
+}
+
+void gw_link_close(struct gw_link *link)
+{
+    if (link->state == GW_LINK_CLOSED)
+        return;
+    link->state = GW_LINK_CLOSED;
+    gw_timer_stop(&link->timer);
+    gw_seek_give_up(&link->seek);
+    drop_quietly(link);
+    uv_close((uv_handle_t *)&link->prepare, NULL);
+}
+
+void gw_link_free(struct gw_link *link)
+{
+    gw_reply_free(&link->reply);
+    gw_tls_destroy(&link->tls);
+}

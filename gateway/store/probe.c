@@ -1,0 +1,329 @@
+#include "store/probe.h"
+
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/link.h"
+#include "store/resp.h"
+
+enum {
+    PROBE_TICK_MS = 100,
+    PROBE_MOST_WAIT_MS = 1000,
+    PROBE_MISSED_BEATS = 3, /* an instance that missed so many is gone */
+    PROBE_CALM_US = 10 * 1000 * 1000,
+    PROBE_ID_BYTES = 96,
+    PROBE_COMMAND_BYTES = 512,
+};
+
+/* The commands of a round, in the order of their answers. */
+enum step { STEP_PING, STEP_INFO, STEP_TIME, STEP_ADD, STEP_REMOVE, STEP_COUNT, STEP_EXPIRE, STEPS };
+
+struct gw_probe {
+    struct gw_probe_setup setup;
+    char id[PROBE_ID_BYTES], client_name[PROBE_ID_BYTES + 32];
+
+    struct gw_link link;
+    struct gw_link_asked asked;
+    struct gw_timer timer; /* a tick: is a round due? */
+    struct gw_random random;
+    enum step step;      /* whose answer is awaited; STEPS: no round is under way */
+    enum step last_step; /* of the commands that were sent */
+    uint64_t next_round_us, closed_at_us;
+    uint64_t wait_ms;    /* between rounds while open */
+    uint64_t told_at_us; /* the opening whose end was logged */
+    int64_t server_ms;   /* Redis' clock */
+    bool is_up;          /* as main last saw it */
+    atomic_uint instances;
+};
+
+/* ---- the breaker, as main sees it ---- */
+
+static void look(struct gw_probe *probe)
+{
+    bool is_up = !gw_breaker_is_open(probe->setup.breaker);
+    if (is_up == probe->is_up)
+        return;
+    probe->is_up = is_up;
+    if (probe->setup.on_change)
+        probe->setup.on_change(probe->setup.context, is_up);
+}
+
+static void close_breaker(struct gw_probe *probe, uint64_t now_us)
+{
+    struct gw_breaker *breaker = probe->setup.breaker;
+    uint64_t logged_at_us = atomic_load_explicit(&breaker->logged_at_us, memory_order_relaxed);
+    if (!gw_breaker_is_open(breaker))
+        return;
+    look(probe); /* an opening that no tick saw */
+    gw_breaker_close(breaker);
+    probe->closed_at_us = now_us;
+    if (logged_at_us != probe->told_at_us)
+        gw_log(GW_LOG_INFO, "store", "%s: answers again", probe->setup.node->url_masked.at);
+    probe->told_at_us = logged_at_us;
+    look(probe);
+}
+
+/* ---- a round ---- */
+
+static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply);
+
+static void ask(struct gw_probe *probe, enum step step, struct gw_buffer *command)
+{
+    if (command->overflowed || !gw_link_ask(&probe->link, &probe->asked, gw_buffer_slice(command), GW_NO_SLICE))
+        gw_link_break(&probe->link, GW_BREAKER_LOST);
+    else
+        probe->last_step = step;
+    command->length = 0;
+}
+
+static void put_key(struct gw_probe *probe, struct gw_buffer *command)
+{
+    static const struct gw_slice name = { "instances", 9 };
+    struct gw_slice prefix = probe->setup.config->redis_prefix;
+    gw_resp_put_length(command, prefix.length + name.length);
+    gw_buffer_put_slice(command, prefix);
+    gw_buffer_put_slice(command, name);
+    gw_buffer_put_literal(command, "\r\n");
+}
+
+static void begin_round(struct gw_probe *probe)
+{
+    char memory[PROBE_COMMAND_BYTES];
+    struct gw_buffer command = gw_buffer_over(memory, sizeof(memory));
+    probe->step = STEP_PING;
+    gw_resp_begin(&command, 1);
+    gw_resp_put(&command, GW_SLICE("PING"));
+    ask(probe, STEP_PING, &command);
+    gw_resp_begin(&command, 2);
+    gw_resp_put(&command, GW_SLICE("INFO"));
+    gw_resp_put(&command, GW_SLICE("replication"));
+    ask(probe, STEP_INFO, &command);
+    gw_resp_begin(&command, 1);
+    gw_resp_put(&command, GW_SLICE("TIME"));
+    ask(probe, STEP_TIME, &command);
+}
+
+static void ask_heartbeat(struct gw_probe *probe)
+{
+    char memory[PROBE_COMMAND_BYTES];
+    struct gw_buffer command = gw_buffer_over(memory, sizeof(memory));
+    int64_t missed_ms = (int64_t)probe->setup.config->redis_heartbeat_ms * PROBE_MISSED_BEATS;
+    gw_resp_begin(&command, 4);
+    gw_resp_put(&command, GW_SLICE("ZADD"));
+    put_key(probe, &command);
+    gw_resp_put_uint(&command, (uint64_t)probe->server_ms);
+    gw_resp_put(&command, gw_slice_of_string(probe->id));
+    ask(probe, STEP_ADD, &command);
+    gw_resp_begin(&command, 4);
+    gw_resp_put(&command, GW_SLICE("ZREMRANGEBYSCORE"));
+    put_key(probe, &command);
+    gw_resp_put(&command, GW_SLICE("-inf"));
+    gw_resp_put_uint(&command, (uint64_t)(probe->server_ms > missed_ms ? probe->server_ms - missed_ms : 0));
+    ask(probe, STEP_REMOVE, &command);
+    gw_resp_begin(&command, 2);
+    gw_resp_put(&command, GW_SLICE("ZCARD"));
+    put_key(probe, &command);
+    ask(probe, STEP_COUNT, &command);
+    gw_resp_begin(&command, 3);
+    gw_resp_put(&command, GW_SLICE("PEXPIRE"));
+    put_key(probe, &command);
+    gw_resp_put_uint(&command, (uint64_t)missed_ms);
+    ask(probe, STEP_EXPIRE, &command);
+}
+
+static void end_round(struct gw_probe *probe)
+{
+    uint64_t now_us = gw_clock_monotonic_us();
+    probe->step = STEPS;
+    probe->next_round_us = now_us + (uint64_t)probe->setup.config->redis_heartbeat_ms * 1000;
+    close_breaker(probe, now_us);
+}
+
+/* ---- answers ---- */
+
+static bool is_primary(struct gw_slice info)
+{
+    const char *role = info.length ? memmem(info.at, info.length, "role:", 5) : NULL;
+    struct gw_slice rest = role ? gw_slice_of(role + 5, info.length - (size_t)(role + 5 - info.at)) : GW_NO_SLICE;
+    return gw_slice_starts_with(rest, GW_SLICE("master"));
+}
+
+/* Some lists of permissions have no INFO; the heartbeat then shows whether writes are taken. */
+static bool is_forgiven(enum step step, struct gw_slice text)
+{
+    enum gw_breaker_reason reason;
+    if (step == STEP_INFO)
+        return gw_slice_starts_with(text, GW_SLICE("NOPERM ")) ||
+               gw_slice_starts_with(text, GW_SLICE("ERR unknown command"));
+    return step >= STEP_ADD && gw_reply_fault(text, &reason) == GW_REPLY_FAULT_OOM;
+}
+
+/* Why this answer is none, or NONE. */
+static enum gw_breaker_reason take(struct gw_probe *probe, enum step step, const struct gw_reply *reply)
+{
+    enum gw_breaker_reason reason = GW_BREAKER_NONSENSE;
+    if (reply->kind == GW_REPLY_ERROR) {
+        if (is_forgiven(step, gw_reply_text(reply)))
+            return GW_BREAKER_NONE;
+        (void)gw_reply_fault(gw_reply_text(reply), &reason);
+        return reason;
+    }
+    switch (step) {
+    case STEP_PING:
+        return reply->kind == GW_REPLY_STATUS ? GW_BREAKER_NONE : reason;
+    case STEP_INFO:
+        if (reply->kind != GW_REPLY_STRING)
+            return reason;
+        return is_primary(gw_reply_text(reply)) ? GW_BREAKER_NONE : GW_BREAKER_READONLY;
+    case STEP_TIME:
+        if (reply->kind != GW_REPLY_ARRAY || reply->integer_count != 2 || reply->integers[0] > INT64_MAX / 1000 - 1)
+            return reason;
+        probe->server_ms = reply->integers[0] * 1000 + reply->integers[1] / 1000;
+        return GW_BREAKER_NONE;
+    default:
+        return reply->kind == GW_REPLY_INTEGER ? GW_BREAKER_NONE : reason;
+    }
+}
+
+static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
+{
+    struct gw_probe *probe = GW_CONTAINER(asked, struct gw_probe, asked);
+    if (!reply || probe->step == STEPS)
+        return; /* what it means is told by on_down */
+    enum step step = probe->step++;
+    enum gw_breaker_reason reason = take(probe, step, reply);
+    if (reason != GW_BREAKER_NONE) {
+        gw_log(GW_LOG_DEBUG, "store", "%s: %.*s", probe->setup.node->url_masked.at,
+               GW_SLICE_ARGS(gw_reply_text(reply)));
+        probe->step = STEPS;
+        gw_link_drop(&probe->link, reason);
+        return;
+    }
+    if (step == STEP_COUNT && reply->kind == GW_REPLY_INTEGER && reply->integers[0] > 0)
+        atomic_store_explicit(&probe->instances, (unsigned)reply->integers[0], memory_order_relaxed);
+    if (step != probe->last_step)
+        return;
+    if (step == STEP_TIME && probe->setup.keeps_heartbeat)
+        ask_heartbeat(probe);
+    else
+        end_round(probe);
+}
+
+/* ---- when ---- */
+
+static void on_up(void *context)
+{
+    struct gw_probe *probe = context;
+    begin_round(probe);
+}
+
+static void on_down(void *context, enum gw_breaker_reason reason)
+{
+    struct gw_probe *probe = context;
+    probe->step = STEPS;
+    if (reason != GW_BREAKER_NONE)
+        gw_breaker_open(probe->setup.breaker, reason, gw_clock_monotonic_us());
+    look(probe);
+}
+
+/* Somebody opened it though this connection lives: soon, but slower each time within a while. */
+static void notice_opening(struct gw_probe *probe, uint64_t now_us)
+{
+    bool is_calm = now_us - probe->closed_at_us > PROBE_CALM_US;
+    probe->wait_ms = is_calm ? PROBE_TICK_MS : probe->wait_ms * 2;
+    if (probe->wait_ms > PROBE_MOST_WAIT_MS)
+        probe->wait_ms = PROBE_MOST_WAIT_MS;
+    probe->next_round_us = now_us + (probe->wait_ms / 2 + gw_random_next(&probe->random) % (probe->wait_ms / 2)) * 1000;
+}
+
+static void on_tick(struct gw_timer *timer)
+{
+    struct gw_probe *probe = GW_CONTAINER(timer, struct gw_probe, timer);
+    uint64_t now_us = gw_clock_monotonic_us();
+    gw_timer_start(probe->setup.timers, timer, PROBE_TICK_MS);
+    if (probe->is_up && gw_breaker_is_open(probe->setup.breaker))
+        notice_opening(probe, now_us);
+    look(probe);
+    if (gw_link_is_up(&probe->link) && probe->step == STEPS && now_us >= probe->next_round_us)
+        begin_round(probe);
+}
+
+/* ---- open and close ---- */
+
+static void put_names(struct gw_probe *probe, const char *instance_id)
+{
+    struct gw_buffer id = gw_buffer_over(probe->id, sizeof(probe->id) - 1);
+    struct gw_buffer name = gw_buffer_over(probe->client_name, sizeof(probe->client_name) - 1);
+    gw_buffer_put(&id, instance_id, strnlen(instance_id, sizeof(probe->id) - 1));
+    gw_buffer_put_literal(&name, "visara-gateway:");
+    gw_buffer_put_slice(&name, gw_buffer_slice(&id));
+    gw_buffer_put_literal(&name, ":main");
+}
+
+struct gw_probe *gw_probe_open(const struct gw_probe_setup *setup)
+{
+    struct gw_probe *probe = calloc(1, sizeof(*probe));
+    if (!probe)
+        return NULL;
+    unsigned expected = setup->config->expected_instances;
+    probe->setup = *setup;
+    put_names(probe, setup->instance_id);
+    probe->asked.on_reply = on_reply;
+    probe->step = STEPS;
+    probe->wait_ms = PROBE_TICK_MS;
+    probe->is_up = !gw_breaker_is_open(setup->breaker);
+    atomic_init(&probe->instances, expected ? expected : 1);
+    gw_random_init(&probe->random);
+    gw_timer_init(&probe->timer, on_tick);
+    atomic_store_explicit(&setup->breaker->node, setup->node->url_masked.at, memory_order_relaxed);
+    const struct gw_link_setup link = {
+        .loop = setup->loop,
+        .timers = setup->timers,
+        .node = setup->node,
+        .config = setup->config,
+        .client_name = probe->client_name,
+        .least_wait_ms = PROBE_TICK_MS,
+        .most_wait_ms = PROBE_MOST_WAIT_MS,
+        .on_up = on_up,
+        .on_down = on_down,
+        .context = probe,
+    };
+    if (!gw_link_open(&probe->link, &link)) {
+        free(probe);
+        return NULL;
+    }
+    gw_timer_start(setup->timers, &probe->timer, PROBE_TICK_MS);
+    return probe;
+}
+
+void gw_probe_close(struct gw_probe *probe)
+{
+    char memory[PROBE_COMMAND_BYTES];
+    struct gw_buffer command = gw_buffer_over(memory, sizeof(memory));
+    probe->step = STEPS;
+    if (probe->setup.keeps_heartbeat && gw_link_is_up(&probe->link)) {
+        gw_resp_begin(&command, 3);
+        gw_resp_put(&command, GW_SLICE("ZREM"));
+        put_key(probe, &command);
+        gw_resp_put(&command, gw_slice_of_string(probe->id));
+        if (gw_link_ask(&probe->link, &probe->asked, gw_buffer_slice(&command), GW_NO_SLICE))
+            gw_link_flush(&probe->link);
+    }
+    gw_timer_stop(&probe->timer);
+    gw_link_close(&probe->link);
+}
+
+void gw_probe_free(struct gw_probe **probe)
+{
+    struct gw_probe *gone = *probe;
+    *probe = NULL;
+    if (!gone)
+        return;
+    gw_link_free(&gone->link);
+    free(gone);
+}
+
+unsigned gw_probe_instances(struct gw_probe *probe)
+{
+    return atomic_load_explicit(&probe->instances, memory_order_relaxed);
+}

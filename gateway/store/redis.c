@@ -1,0 +1,437 @@
+/* The store over one Redis node. */
+#include "store/store.h"
+
+#include <stdlib.h>
+#include "base/clock.h"
+#include "store/link.h"
+#include "store/resp.h"
+
+enum {
+    REDIS_LEAST_WAIT_MS = 50,
+    REDIS_MOST_WAIT_MS = 2000,
+    REDIS_ROOM_BYTES = 768, /* a limit's call with four policies */
+    REDIS_SLAB_CALLS = 32,
+    REDIS_PAYLOADS_BYTES = 64 << 20,
+    REDIS_NAME_BYTES = 128,
+};
+
+struct gw_store_call {
+    struct gw_link_asked asked;
+    struct gw_store *store;
+    gw_store_done *done; /* NULL: forgotten */
+    void *owner;
+    enum gw_redis_label kind;
+    enum gw_store_script script;
+    unsigned replies_due;
+    bool is_again;               /* NOSCRIPT was answered by EVAL */
+    enum gw_redis_result result; /* so far */
+    struct gw_store_reply reply; /* so far */
+    uint64_t asked_at_us;
+    struct gw_slice payload_bytes; /* at == NULL: none apart */
+    struct gw_block *payload;
+    char *command;                    /* room, or on the heap */
+    size_t length, capacity, tail_at; /* EVALSHA: what stands after the digest */
+    unsigned argument_count;          /* of the command */
+    struct gw_store_call *next;       /* free ones */
+    char room[REDIS_ROOM_BYTES];
+};
+
+struct slab {
+    struct slab *next;
+    struct gw_store_call calls[REDIS_SLAB_CALLS];
+};
+
+struct gw_store {
+    const struct gw_config *config;
+    struct gw_shard *shard;
+    struct gw_breaker *breaker;
+    struct gw_scripts scripts;
+    char client_name[REDIS_NAME_BYTES];
+
+    struct gw_link link;
+    struct slab *slabs;
+    struct gw_store_call *free;
+    unsigned pending;      /* calls */
+    size_t payloads_bytes; /* of them */
+};
+
+/* ---- calls ---- */
+
+static bool add_slab(struct gw_store *store)
+{
+    struct slab *slab = calloc(1, sizeof(*slab));
+    if (!slab)
+        return false;
+    slab->next = store->slabs;
+    store->slabs = slab;
+    for (unsigned i = 0; i < REDIS_SLAB_CALLS; i++) {
+        slab->calls[i].next = store->free;
+        store->free = &slab->calls[i];
+    }
+    return true;
+}
+
+static void give_back(struct gw_store_call *call)
+{
+    struct gw_store *store = call->store;
+    if (call->command != call->room)
+        free(call->command);
+    if (call->payload) {
+        store->payloads_bytes -= call->payload_bytes.length;
+        gw_block_drop(call->payload);
+    }
+    call->next = store->free;
+    store->free = call;
+}
+
+static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply);
+
+/* A call whose command has room for command_bytes; NULL where it may not be made. */
+static struct gw_store_call *begin(struct gw_store *store, enum gw_redis_label kind, size_t command_bytes,
+                                   size_t payload_bytes)
+{
+    if (!gw_store_is_up(store) || store->pending >= store->config->redis_max_pending ||
+        store->payloads_bytes + payload_bytes > REDIS_PAYLOADS_BYTES || (!store->free && !add_slab(store)))
+        return NULL;
+    struct gw_store_call *call = store->free;
+    char *command = command_bytes <= sizeof(call->room) ? call->room : malloc(command_bytes);
+    if (!command)
+        return NULL;
+    store->free = call->next;
+    call->asked.on_reply = on_reply;
+    call->store = store;
+    call->kind = kind;
+    call->replies_due = 0;
+    call->is_again = false;
+    call->result = GW_REDIS_RESULT_OK;
+    call->reply = (struct gw_store_reply) { .result = GW_STORE_LOST };
+    call->payload_bytes = GW_NO_SLICE;
+    call->payload = NULL;
+    call->command = command;
+    call->capacity = command == call->room ? sizeof(call->room) : command_bytes;
+    call->length = 0;
+    return call;
+}
+
+static bool ask(struct gw_store_call *call, struct gw_slice command)
+{
+    if (!gw_link_ask(&call->store->link, &call->asked, command, call->payload_bytes))
+        return false;
+    call->replies_due++;
+    return true;
+}
+
+static struct gw_store_call *skipped(struct gw_store *store, enum gw_redis_label kind)
+{
+    gw_counter_add(&store->shard->redis_calls[kind][GW_REDIS_RESULT_SKIPPED], 1);
+    return NULL;
+}
+
+/* The command is complete: ask it, or give the call back. */
+static struct gw_store_call *dispatch(struct gw_store_call *call, const struct gw_buffer *command, gw_store_done *done,
+                                      void *owner)
+{
+    struct gw_store *store = call->store;
+    call->length = command->length;
+    call->done = done;
+    call->owner = owner;
+    call->asked_at_us = gw_link_now_us(&store->link);
+    if (command->overflowed || !ask(call, gw_buffer_slice(command))) {
+        enum gw_redis_label kind = call->kind;
+        give_back(call);
+        return skipped(store, kind);
+    }
+    store->pending++;
+    gw_counter_add(&store->shard->redis_pending, 1);
+    return call;
+}
+
+static void finish(struct gw_store_call *call)
+{
+    struct gw_store *store = call->store;
+    store->pending--;
+    gw_counter_subtract(&store->shard->redis_pending, 1);
+    gw_counter_add(&store->shard->redis_calls[call->kind][call->result], 1);
+    if (call->result != GW_REDIS_RESULT_LOST) {
+        uint64_t now_us = gw_link_now_us(&store->link);
+        gw_histogram_observe(&store->shard->redis_duration,
+                             now_us > call->asked_at_us ? (now_us - call->asked_at_us) * 10 : 0);
+    }
+    if (call->done)
+        call->done(call->owner, &call->reply);
+    give_back(call);
+}
+
+/* ---- answers ---- */
+
+/* The script with the arguments of the call; its text stands in the place of its digest. */
+static bool ask_again(struct gw_store_call *call)
+{
+    struct gw_store *store = call->store;
+    struct gw_slice text = store->scripts.list[call->script].text;
+    size_t tail_length = call->length - call->tail_at;
+    struct gw_buffer command = gw_buffer_create(text.length + tail_length + 4 * GW_RESP_ARGUMENT_BYTES);
+    gw_resp_begin(&command, call->argument_count);
+    gw_resp_put(&command, GW_SLICE("EVAL"));
+    gw_resp_put(&command, text);
+    gw_buffer_put(&command, call->command + call->tail_at, tail_length);
+    call->is_again = true;
+    gw_counter_add(&store->shard->redis_noscript, 1);
+    bool good = !command.overflowed && ask(call, gw_buffer_slice(&command));
+    gw_buffer_destroy(&command);
+    return good;
+}
+
+/* True: it was asked again, and is not to be finished. */
+static bool take_error(struct gw_store_call *call, struct gw_slice text)
+{
+    struct gw_store *store = call->store;
+    enum gw_breaker_reason reason = GW_BREAKER_LOST;
+    call->result = GW_REDIS_RESULT_ERROR;
+    switch (gw_reply_fault(text, &reason)) {
+    case GW_REPLY_FAULT_SCRIPT:
+        if (!call->is_again && ask_again(call)) {
+            call->result = GW_REDIS_RESULT_OK;
+            return true;
+        }
+        break;
+    case GW_REPLY_FAULT_OOM:
+        call->result = GW_REDIS_RESULT_OOM;
+        call->reply.result = GW_STORE_OOM;
+        break;
+    case GW_REPLY_FAULT_TYPE: /* for who asked, it is a value that makes no sense */
+        if (call->kind == GW_REDIS_LABEL_GET) {
+            call->reply.result = GW_STORE_VALUE;
+            call->reply.value = GW_SLICE("");
+        }
+        break;
+    case GW_REPLY_FAULT_NODE:
+        gw_link_drop(&store->link, reason);
+        break;
+    case GW_REPLY_FAULT_CALL:
+        break;
+    }
+    return false;
+}
+
+static bool take_script(struct gw_store_call *call, const struct gw_reply *reply)
+{
+    call->reply.result = GW_STORE_INTEGERS;
+    call->reply.integers = reply->integers;
+    call->reply.integer_count = reply->integer_count;
+    return reply->kind == GW_REPLY_INTEGER || reply->kind == GW_REPLY_ARRAY;
+}
+
+/* PTTL first, then the value. */
+static bool take_get(struct gw_store_call *call, const struct gw_reply *reply)
+{
+    if (call->replies_due) {
+        call->reply.ttl_ms = reply->kind == GW_REPLY_INTEGER ? reply->integers[0] : 0;
+        return reply->kind == GW_REPLY_INTEGER;
+    }
+    call->reply.result = reply->kind == GW_REPLY_NIL ? GW_STORE_NIL : GW_STORE_VALUE;
+    call->reply.value = gw_reply_text(reply);
+    return reply->kind == GW_REPLY_NIL || reply->kind == GW_REPLY_STRING;
+}
+
+static bool take(struct gw_store_call *call, const struct gw_reply *reply)
+{
+    switch (call->kind) {
+    case GW_REDIS_LABEL_GET:
+        return take_get(call, reply);
+    case GW_REDIS_LABEL_SET:
+        call->reply.result = GW_STORE_DONE;
+        return reply->kind == GW_REPLY_STATUS || reply->kind == GW_REPLY_INTEGER;
+    default:
+        return take_script(call, reply);
+    }
+}
+
+static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
+{
+    struct gw_store_call *call = GW_CONTAINER(asked, struct gw_store_call, asked);
+    call->replies_due--;
+    if (!reply) {
+        call->result = GW_REDIS_RESULT_LOST;
+    } else if (reply->kind == GW_REPLY_ERROR) {
+        if (take_error(call, gw_reply_text(reply)))
+            return;
+    } else if (call->result == GW_REDIS_RESULT_OK && !take(call, reply)) {
+        call->result = GW_REDIS_RESULT_ERROR;
+        call->reply.result = GW_STORE_LOST;
+        gw_link_drop(&call->store->link, GW_BREAKER_NONSENSE);
+    }
+    if (call->replies_due)
+        return;
+    if (call->result == GW_REDIS_RESULT_LOST)
+        call->reply.result = GW_STORE_LOST;
+    finish(call);
+}
+
+/* ---- questions ---- */
+
+static size_t room_for(const struct gw_slice *arguments, unsigned count)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < count; i++)
+        bytes += arguments[i].length + GW_RESP_ARGUMENT_BYTES;
+    return bytes;
+}
+
+static void put_all(struct gw_buffer *command, const struct gw_slice *arguments, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        gw_resp_put(command, arguments[i]);
+}
+
+static void keep_payload(struct gw_store_call *call, struct gw_slice bytes, struct gw_block *payload)
+{
+    call->payload_bytes = bytes;
+    call->payload = gw_block_share(payload);
+    call->store->payloads_bytes += bytes.length;
+}
+
+struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script script, const struct gw_slice *keys,
+                                   unsigned key_count, const struct gw_slice *arguments, unsigned argument_count,
+                                   struct gw_slice payload_bytes, struct gw_block *payload, gw_store_done *done,
+                                   void *owner)
+{
+    enum gw_redis_label kind = script == GW_STORE_TOKEN_BUCKET ? GW_REDIS_LABEL_LIMIT : GW_REDIS_LABEL_STORE;
+    size_t bytes = 5 * GW_RESP_ARGUMENT_BYTES + GW_SCRIPTS_SHA_BYTES + room_for(keys, key_count) +
+                   room_for(arguments, argument_count) + (payload ? 0 : payload_bytes.length);
+    struct gw_store_call *call = begin(store, kind, bytes, payload ? payload_bytes.length : 0);
+    if (!call)
+        return skipped(store, kind);
+    struct gw_buffer command = gw_buffer_over(call->command, call->capacity);
+    call->script = script;
+    call->argument_count = 3 + key_count + argument_count + (payload_bytes.at != NULL);
+    gw_resp_begin(&command, call->argument_count);
+    gw_resp_put(&command, GW_SLICE("EVALSHA"));
+    gw_resp_put(&command, gw_slice_of(store->scripts.list[script].sha, GW_SCRIPTS_SHA_BYTES));
+    call->tail_at = command.length;
+    gw_resp_put_uint(&command, key_count);
+    put_all(&command, keys, key_count);
+    put_all(&command, arguments, argument_count);
+    if (payload_bytes.at && !payload) {
+        gw_resp_put(&command, payload_bytes);
+    } else if (payload_bytes.at) {
+        gw_resp_put_length(&command, payload_bytes.length);
+        keep_payload(call, payload_bytes, payload);
+    }
+    return dispatch(call, &command, done, owner);
+}
+
+struct gw_store_call *gw_store_get(struct gw_store *store, struct gw_slice key, gw_store_done *done, void *owner)
+{
+    struct gw_store_call *call = begin(store, GW_REDIS_LABEL_GET, 2 * (key.length + 3 * GW_RESP_ARGUMENT_BYTES), 0);
+    if (!call)
+        return skipped(store, GW_REDIS_LABEL_GET);
+    struct gw_buffer command = gw_buffer_over(call->command, call->capacity);
+    gw_resp_begin(&command, 2);
+    gw_resp_put(&command, GW_SLICE("PTTL"));
+    gw_resp_put(&command, key);
+    if (!dispatch(call, &command, done, owner))
+        return NULL;
+    struct gw_buffer second = gw_buffer_over(call->command + call->length, call->capacity - call->length);
+    gw_resp_begin(&second, 2);
+    gw_resp_put(&second, GW_SLICE("GET"));
+    gw_resp_put(&second, key);
+    if (!ask(call, gw_buffer_slice(&second)))
+        gw_link_break(&store->link, GW_BREAKER_LOST); /* out of memory */
+    return call;
+}
+
+struct gw_store_call *gw_store_set(struct gw_store *store, struct gw_slice key, struct gw_slice value, int64_t life_ms,
+                                   gw_store_done *done, void *owner)
+{
+    struct gw_store_call *call = begin(store, GW_REDIS_LABEL_SET,
+                                       key.length + value.length + 6 * GW_RESP_ARGUMENT_BYTES, 0);
+    if (!call)
+        return skipped(store, GW_REDIS_LABEL_SET);
+    struct gw_buffer command = gw_buffer_over(call->command, call->capacity);
+    gw_resp_begin(&command, value.at ? 5 : 2);
+    gw_resp_put(&command, value.at ? GW_SLICE("SET") : GW_SLICE("DEL"));
+    gw_resp_put(&command, key);
+    if (value.at) {
+        gw_resp_put(&command, value);
+        gw_resp_put(&command, GW_SLICE("PX"));
+        gw_resp_put_uint(&command, life_ms > 0 ? (uint64_t)life_ms : 1);
+    }
+    return dispatch(call, &command, done, owner);
+}
+
+void gw_store_forget(struct gw_store_call **call)
+{
+    if (*call)
+        (*call)->done = NULL;
+    *call = NULL;
+}
+
+/* ---- the connection ---- */
+
+bool gw_store_is_up(const struct gw_store *store)
+{
+    return gw_link_is_up(&store->link) && !gw_breaker_is_open(store->breaker);
+}
+
+static void on_up(void *context)
+{
+    struct gw_store *store = context;
+    gw_counter_add(&store->shard->redis_connects, 1);
+}
+
+static void on_down(void *context, enum gw_breaker_reason reason)
+{
+    struct gw_store *store = context;
+    if (reason != GW_BREAKER_NONE)
+        gw_breaker_open(store->breaker, reason, gw_clock_monotonic_us());
+}
+
+struct gw_store *gw_store_open(const struct gw_store_setup *setup)
+{
+    struct gw_store *store = calloc(1, sizeof(*store));
+    if (!store)
+        return NULL;
+    store->config = setup->config;
+    store->shard = setup->shard;
+    store->breaker = setup->breaker;
+    struct gw_buffer name = gw_buffer_over(store->client_name, sizeof(store->client_name) - 1);
+    gw_buffer_put_string(&name, setup->client_name);
+    const struct gw_link_setup link = {
+        .loop = setup->loop,
+        .timers = setup->timers,
+        .node = setup->node,
+        .config = setup->config,
+        .client_name = store->client_name,
+        .scripts = &store->scripts,
+        .least_wait_ms = REDIS_LEAST_WAIT_MS,
+        .most_wait_ms = REDIS_MOST_WAIT_MS,
+        .on_up = on_up,
+        .on_down = on_down,
+        .context = store,
+    };
+    if (!gw_scripts_init(&store->scripts) || !gw_link_open(&store->link, &link)) {
+        free(store);
+        return NULL;
+    }
+    return store;
+}
+
+void gw_store_close(struct gw_store *store)
+{
+    gw_link_close(&store->link);
+}
+
+void gw_store_free(struct gw_store **store)
+{
+    struct gw_store *gone = *store;
+    *store = NULL;
+    if (!gone)
+        return;
+    gw_link_free(&gone->link);
+    for (struct slab *slab = gone->slabs, *next; slab; slab = next) {
+        next = slab->next;
+        free(slab);
+    }
+    free(gone);
+}

@@ -1,0 +1,27 @@
+#include "store/scripts.h"
+
+#include <openssl/evp.h>
+#include "base/buffer.h"
+
+/* Made by the build from redis/ (cmake/GatewayEmbed.cmake). */
+extern const unsigned char gw_embedded_token_bucket[], gw_embedded_store[];
+extern const size_t gw_embedded_token_bucket_length, gw_embedded_store_length;
+
+bool gw_scripts_init(struct gw_scripts *scripts)
+{
+    scripts->list[GW_STORE_TOKEN_BUCKET].text = gw_slice_of((const char *)gw_embedded_token_bucket,
+                                                            gw_embedded_token_bucket_length);
+    scripts->list[GW_STORE_PUT].text = gw_slice_of((const char *)gw_embedded_store, gw_embedded_store_length);
+    for (unsigned i = 0; i < GW_STORE_SCRIPTS; i++) {
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        unsigned length = 0;
+        struct gw_slice text = scripts->list[i].text;
+        if (EVP_Digest(text.at, text.length, digest, &length, EVP_sha1(), NULL) != 1)
+            return false;
+        struct gw_buffer hex = gw_buffer_over(scripts->list[i].sha, GW_SCRIPTS_SHA_BYTES);
+        gw_buffer_put_hex(&hex, digest, length);
+        if (hex.overflowed || hex.length != GW_SCRIPTS_SHA_BYTES)
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,19 @@
+/* tls.h: rediss://, where hiredis has TLS; else nothing here does anything (and config refuses the URL).
+ *
+ * Certificate and name, or address, are verified; hiredis alone verifies no name. TLS 1.2 at least. */
+#ifndef GW_STORE_TLS_H
+#define GW_STORE_TLS_H
+
+#include <hiredis/hiredis.h>
+#include "base/base.h"
+#include "config/config.h"
+
+struct gw_tls; /* what connections to one node share */
+
+/* *tls stays NULL where the node is not spoken to by TLS. False, with a log line, when the authorities cannot be read. */
+bool gw_tls_create(const struct gw_config *config, const struct gw_redis_node *node, struct gw_tls **tls) GW_MUST_CHECK;
+void gw_tls_destroy(struct gw_tls **tls);
+/* For a connection that is being made. False: it must be dropped. */
+bool gw_tls_begin(struct gw_tls *tls, const struct gw_redis_node *node, redisContext *connection) GW_MUST_CHECK;
+
+#endif

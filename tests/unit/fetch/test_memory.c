@@ -1,0 +1,249 @@
+#include "unit/fetch/stage.h"
+#include "support/failing_malloc.h"
+
+/* Fetches, flights and the near cache with their 1st, 2nd, 3rd … allocation failing: everybody is told an end, what is told is right,
+ * nothing is left behind. That nothing is lost is for ASan to say. */
+
+static struct stage stage;
+
+static bool set_the_stage(void)
+{
+    failing_malloc_suspend();
+    memset(&stage, 0, sizeof stage);
+    gw_log_setup(GW_LOG_ERROR, true);
+    set_config(&stage);
+    set_request(&stage);
+    allow_storing(&stage);
+    failing_malloc_go_on();
+    if (create_parts(&stage)) {
+        stage.request.epoch = gw_near_epoch(stage.fetcher.near, &stage.request.key);
+        return true;
+    }
+    free_stage(&stage);
+    return false;
+}
+
+static void clear_the_stage(void)
+{
+    assert_true(gw_list_is_empty(&stage.fetcher.busy));
+    assert_int_equal(stage.fetcher.collecting_bytes, 0);
+    failing_malloc_suspend();
+    assert_null(joinable(&stage)); /* every flight has landed */
+    failing_malloc_go_on();
+    free_stage(&stage);
+}
+
+/* As an exchange does: leads if it can, else fetches alone. */
+static bool begins(struct listener *listener)
+{
+    struct gw_flight_ask ask;
+    bool leads = enter(&stage, &ask) == GW_FLIGHT_LEAD;
+    stage.request.flight = leads ? ask.flight : NULL;
+    enum gw_error error = gw_fetch_begin(&stage.fetcher, &stage.request, &listener->reader);
+    if (error) {
+        assert_int_equal(error, GW_ERROR_OVERLOADED);
+        assert_null(listener->reader.fetch);
+        assert_int_equal(listener->events, 0);
+        if (leads)
+            gw_flight_land(stage.fetcher.flights, &ask.flight);
+    }
+    return !error;
+}
+
+static bool joins(struct listener *listener)
+{
+    struct gw_flight_ask ask;
+    enum gw_flight_role role = enter(&stage, &ask);
+    if (role == GW_FLIGHT_LEAD) /* the first one had to fetch alone */
+        gw_flight_land(stage.fetcher.flights, &ask.flight);
+    if (role != GW_FLIGHT_LOCAL || !gw_fetch_join(ask.fetch, &listener->reader))
+        return false;
+    gw_fetch_resume(&listener->reader);
+    return true;
+}
+
+static void assert_told_an_end(const struct listener *listener, size_t body_bytes)
+{
+    assert_true(listener->is_over);
+    assert_false(listener->is_body_wrong);
+    size_t length = strlen(listener->log);
+    bool is_whole = length >= 4 && strcmp(listener->log + length - 4, " end") == 0;
+    if (is_whole)
+        assert_int_equal(listener->body_bytes, body_bytes);
+    else
+        assert_true(length > 3); /* an error's name, or "released" */
+}
+
+static void fetch_for_two(const char *fields, long length, size_t body_bytes)
+{
+    struct listener one = new_listener(), two = new_listener();
+    size_t told = 0;
+    if (!set_the_stage())
+        return;
+    if (begins(&one)) {
+        bool joined = joins(&two);
+        says_head(&stage, 200, fields, length);
+        while (last_attempt(&stage)->runs && told < body_bytes) {
+            size_t piece = body_bytes - told < 7000 ? body_bytes - told : 7000;
+            failing_malloc_suspend(); /* the block is the transport's */
+            bool is_heard = says_body_with(&stage, piece, failing_malloc_go_on);
+            assert_true(is_heard || !last_attempt(&stage)->runs);
+            told += piece;
+            end_of_read(&stage);
+        }
+        ends(&stage);
+        assert_told_an_end(&one, body_bytes);
+        if (joined)
+            assert_told_an_end(&two, body_bytes);
+    }
+    clear_the_stage();
+}
+
+static void a_fetch_without_memory_fails_cleanly(void **state)
+{
+    (void)state;
+    EACH_ALLOCATION_FAILS(fetch_for_two("", 20000, 20000));                                           /* collected */
+    EACH_ALLOCATION_FAILS(fetch_for_two("Vary: Accept\nCache-Control: max-age=9\n", CHUNKED, 50000)); /* growing */
+    EACH_ALLOCATION_FAILS(fetch_for_two("", CHUNKED, 2 * MAX_OBJECT));                                /* outgrowing */
+    EACH_ALLOCATION_FAILS(fetch_for_two("Cache-Control: no-store\n", CHUNKED, 20000));                /* passing */
+    EACH_ALLOCATION_FAILS(fetch_for_two("", 0, 0));
+}
+
+static void try_again(void)
+{
+    struct listener one = new_listener();
+    if (!set_the_stage())
+        return;
+    stage.backends[1].base_path = GW_SLICE("/needs/another/target");
+    if (begins(&one)) {
+        fails(&stage, GW_ERROR_CONNECT);
+        if (!one.is_over) {
+            says_head(&stage, 200, "", 0);
+            ends(&stage);
+        }
+        assert_told_an_end(&one, 0);
+    }
+    clear_the_stage();
+}
+
+static void a_second_try_without_memory_fails_cleanly(void **state)
+{
+    (void)state;
+    EACH_ALLOCATION_FAILS(try_again());
+}
+
+/* ---- flights ---- */
+
+struct waiting {
+    uv_loop_t loop;
+    struct gw_mailbox mailbox;
+    unsigned landed;
+};
+
+static void on_landed(void *owner)
+{
+    ((struct waiting *)owner)->landed++;
+}
+
+static void wait_for_another_worker(struct waiting *waiting)
+{
+    struct gw_flights *flights = gw_flights_create();
+    if (!flights)
+        return;
+    struct gw_cache_key key = { .sha = { 1 } };
+    struct gw_flight_ask leader = { .key = &key, .worker = 0 }, asks[3];
+    bool leads = gw_flight_enter(flights, &leader) == GW_FLIGHT_LEAD;
+    unsigned waiters = 0;
+    for (unsigned i = 0; i < GW_COUNT(asks) && leads; i++) {
+        asks[i] = (struct gw_flight_ask) {
+            .key = &key, .worker = 1, .mailbox = &waiting->mailbox, .on_landed = on_landed, .owner = waiting
+        };
+        enum gw_flight_role role = gw_flight_enter(flights, &asks[i]);
+        assert_true(role == GW_FLIGHT_WAIT || role == GW_FLIGHT_ALONE);
+        waiters += role == GW_FLIGHT_WAIT;
+    }
+    waiting->landed = 0;
+    if (leads)
+        gw_flight_land(flights, &leader.flight);
+    while (waiting->landed < waiters)
+        uv_run(&waiting->loop, UV_RUN_ONCE);
+    assert_int_equal(waiting->landed, waiters);
+    gw_flights_destroy(&flights);
+}
+
+static void who_cannot_share_for_want_of_memory_fetches_alone(void **state)
+{
+    (void)state;
+    struct waiting waiting = { .landed = 0 };
+    assert_int_equal(uv_loop_init(&waiting.loop), 0);
+    assert_int_equal(gw_mailbox_open(&waiting.mailbox, &waiting.loop), 0);
+    EACH_ALLOCATION_FAILS(wait_for_another_worker(&waiting));
+    gw_mailbox_close(&waiting.mailbox);
+    uv_run(&waiting.loop, UV_RUN_DEFAULT);
+    gw_mailbox_free(&waiting.mailbox);
+    assert_int_equal(uv_loop_close(&waiting.loop), 0);
+}
+
+/* ---- the near cache ---- */
+
+static struct gw_entry *entry_for(const struct gw_cache_key *key, struct gw_head *request, struct gw_head *response)
+{
+    static const struct gw_cache_life life = { .freshness_s = 60 };
+    struct gw_block *body = gw_block_create(3000);
+    if (!body)
+        return NULL;
+    memset(body->bytes, 'x', 3000);
+    struct gw_entry *entry = gw_entry_create(key, request, response, body, 3000, &life, 0);
+    gw_block_drop(body);
+    return entry;
+}
+
+static void store_and_look_up(struct gw_head *request, struct gw_head *response)
+{
+    static const struct gw_cache_rules rules = { .default_ttl_s = 300 };
+    struct gw_near *near = gw_near_create(1 << 20);
+    struct gw_cache_request allowed;
+    if (!near)
+        return;
+    gw_policy_read_request(&allowed, request, &rules);
+    for (uint8_t i = 0; i < 4; i++) {
+        struct gw_cache_key key = { .sha = { i } };
+        struct gw_entry *entry = entry_for(&key, request, response), *found;
+        bool stored = entry && gw_near_put(near, entry, gw_near_epoch(near, &key));
+        gw_entry_drop(entry);
+        assert_int_equal(gw_near_get(near, &key, &allowed, request, 0, &found) == GW_NEAR_HIT, stored);
+        gw_entry_drop(found);
+        key.sha[1] = 1;
+        gw_near_mark_hit_for_miss(near, &key, 0, 1000000);
+        gw_near_invalidate(near, &key);
+    }
+    gw_near_destroy(&near);
+}
+
+static void a_cache_without_memory_stores_nothing_and_finds_nothing(void **state)
+{
+    (void)state;
+    struct gw_arena arena;
+    struct gw_head request, response;
+    gw_arena_init(&arena, 4096, 65536);
+    gw_head_init(&request);
+    gw_head_init(&response);
+    request.method = GW_METHOD_GET;
+    request.method_text = GW_SLICE("GET");
+    response.status = 200;
+    assert_true(gw_head_add(&request, &arena, GW_SLICE("Accept"), GW_SLICE("a")));
+    assert_true(gw_head_add(&response, &arena, GW_SLICE("Vary"), GW_SLICE("Accept")));
+    EACH_ALLOCATION_FAILS(store_and_look_up(&request, &response));
+    gw_arena_free(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fetch_without_memory_fails_cleanly),
+        cmocka_unit_test(a_second_try_without_memory_fails_cleanly),
+        cmocka_unit_test(who_cannot_share_for_want_of_memory_fetches_alone),
+        cmocka_unit_test(a_cache_without_memory_stores_nothing_and_finds_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

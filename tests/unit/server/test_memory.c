@@ -1,0 +1,153 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+#include "config/load.h"
+#include "limit/clients.h"
+#include "limit/limiter.h"
+#include "server/listener.h"
+#include "server/peers.h"
+#include "support/failing_malloc.h"
+#include "telemetry/metrics.h"
+#include "upstream/registry.h"
+
+/* What workers share, and what start-up makes, with the 1st, 2nd, 3rd … allocation failing. That nothing is lost is for ASan to say. */
+
+static void come_and_go(void)
+{
+    struct gw_peers *peers = gw_peers_create(2);
+    if (!peers)
+        return;
+    for (uint8_t i = 0; i < 4; i++) {
+        struct gw_address address = { { i } };
+        bool first = gw_peers_enter(peers, &address), second = gw_peers_enter(peers, &address);
+        if (first)
+            gw_peers_leave(peers, &address);
+        if (second)
+            gw_peers_leave(peers, &address);
+    }
+    gw_peers_destroy(&peers);
+}
+
+static void peers_without_memory_refuse(void **state)
+{
+    (void)state;
+    EACH_ALLOCATION_FAILS(come_and_go());
+    struct gw_peers *peers = gw_peers_create(2);
+    struct gw_address address = { { 1 } };
+    failing_malloc_arm(1, ONE_FAILS);
+    assert_false(gw_peers_enter(peers, &address));
+    assert_true(failing_malloc_disarm());
+    assert_true(gw_peers_enter(peers, &address)); /* and nothing was counted */
+    assert_true(gw_peers_enter(peers, &address));
+    assert_false(gw_peers_enter(peers, &address));
+    gw_peers_destroy(&peers);
+}
+
+static void open_and_close(const struct gw_config *config)
+{
+    struct gw_listeners listeners;
+    struct gw_complaint complaint = { .place = "" };
+    if (gw_listeners_open(&listeners, config, &complaint))
+        gw_listeners_close(&listeners);
+    else
+        assert_non_null(strstr(complaint.place, "127.0.0.1"));
+}
+
+static void listeners_without_memory_complain(void **state)
+{
+    (void)state;
+    struct gw_listen listens[] = { { .host = GW_SLICE("127.0.0.1") }, { .host = GW_SLICE("127.0.0.1") } };
+    struct gw_config config = { .listens = listens, .listen_count = 2, .workers = 2, .backlog = 4 };
+    EACH_ALLOCATION_FAILS(open_and_close(&config));
+}
+
+static const char everything[] =
+    "{\"server\":{\"trusted_proxies\":[\"10.0.0.0/8\",\"2001:db8::/32\"]},"
+    "\"backend\":{\"url\":[\"http://a:1\",\"http://b:2/base\"]},"
+    "\"limits\":{\"policies\":[{\"name\":\"one\",\"rate\":\"10/s\",\"burst\":20},"
+    "{\"name\":\"two\",\"rate\":\"100/min\",\"burst\":50,\"path\":\"/api\"}]}}";
+
+static void load(const char *json)
+{
+    struct gw_complaint complaint = { .place = "" };
+    struct gw_config *config = gw_config_of(json, &complaint);
+    if (config)
+        gw_config_drop(config);
+    else
+        assert_true(complaint.place[0] || complaint.expected[0]);
+}
+
+static void a_configuration_without_memory_is_a_complaint(void **state)
+{
+    (void)state;
+    struct gw_complaint complaint;
+    struct gw_config *config = gw_config_of(everything, &complaint);
+    if (!config) {
+        char line[512];
+        gw_complaint_print(&complaint, line, sizeof line);
+        fail_msg("%s", line);
+    }
+    gw_config_drop(config);
+    EACH_ALLOCATION_FAILS(load(everything));
+    EACH_ALLOCATION_FAILS(load(NULL));
+    EACH_ALLOCATION_FAILS(load("{\"server\":{\"workers\":\"many\"}}")); /* a mistake and no memory to say so */
+}
+
+static void limit_many(void)
+{
+    struct gw_clients *clients = gw_clients_create(100);
+    if (!clients)
+        return;
+    for (uint32_t i = 0; i < 300; i++) {
+        struct gw_client_ask ask = { .key = { .policy = i % 3, .length = 4 }, .rate = { 10, 1000000, 20 }, .cost = 1 };
+        memcpy(ask.key.bytes, &i, sizeof i);
+        gw_clients_take(clients, &ask, 1, 1000000000);
+    }
+    assert_true(gw_clients_count(clients) <= 100);
+    gw_clients_destroy(&clients);
+}
+
+static void a_table_of_clients_stays_within_its_bound_without_memory(void **state)
+{
+    (void)state;
+    EACH_ALLOCATION_FAILS(limit_many());
+}
+
+static void make_parts(const struct gw_config *config)
+{
+    struct gw_metrics *metrics = gw_metrics_create(config, 2, 0);
+    struct gw_limiter *limiter = gw_limiter_create(config);
+    struct gw_registry *registry = gw_registry_create(config);
+    if (metrics)
+        assert_non_null(gw_metrics_shard(metrics, 1));
+    if (registry)
+        assert_non_null(gw_registry_record(registry, 0));
+    gw_registry_destroy(&registry);
+    gw_limiter_destroy(&limiter);
+    gw_metrics_destroy(&metrics);
+}
+
+static void the_parts_of_a_gateway_are_whole_or_not_there(void **state)
+{
+    (void)state;
+    struct gw_complaint complaint;
+    struct gw_config *config = gw_config_of(everything, &complaint);
+    assert_non_null(config);
+    EACH_ALLOCATION_FAILS(make_parts(config));
+    gw_config_drop(config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(peers_without_memory_refuse),
+        cmocka_unit_test(listeners_without_memory_complain),
+        cmocka_unit_test(a_configuration_without_memory_is_a_complaint),
+        cmocka_unit_test(a_table_of_clients_stays_within_its_bound_without_memory),
+        cmocka_unit_test(the_parts_of_a_gateway_are_whole_or_not_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
