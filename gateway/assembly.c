@@ -129,7 +129,12 @@ struct gw_assembly *gw_assembly_create(const struct gw_config *config, struct gw
                                                  .close = close_worker,
                                                  .free = free_worker,
                                                  .context = assembly };
-    assembly->admin = (struct gw_admin) { .config = config,
+    assembly->admin = (struct gw_admin){
+        .instances = instances,
+        .is_coherent = is_coherent,
+        .context = assembly,
+        .instance_id = assembly->instance_id,
+        .config = config,
                                           .metrics = assembly->metrics,
                                           .near = assembly->near,
                                           .limiter = assembly->limiter,
