@@ -297,6 +297,9 @@ static const struct family families[] = {
     { "gateway_cache_stored_total", "counter", SHARD(cache_stored), "Responses stored." },
     { "gateway_cache_not_stored_total", "counter", SHARD(cache_not_stored), "Responses that were not allowed to be stored, or too large." },
     { "gateway_cache_collapsed_total", "counter", SHARD(cache_collapsed), "Requests answered by another request's fetch." },
+    { "gateway_cache_corrupt_total", "counter", SHARD(cache_corrupt), "Values in Redis that did not parse, and were deleted." },
+    { "gateway_cache_stores_raced_total", "counter", SHARD(cache_stores_raced), "Responses not stored in Redis since another was stored, or invalidated, meanwhile." },
+    { "gateway_cache_invalidations_lost_total", "counter", SHARD(cache_invalidations_lost), "Invalidations that never reached Redis: too many while it was away." },
     { "gateway_cache_saved_bytes_total", "counter", SHARD(cache_bytes_saved), "Bytes of bodies that no backend was asked for." },
 
     { "gateway_limiter_decisions_total", "counter", put_limit, offsetof(struct gw_shard, limit), "Requests by what the rate limit said." },

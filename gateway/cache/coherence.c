@@ -1,0 +1,414 @@
+#include "cache/coherence.h"
+
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "cache/line.h"
+#include "store/seek.h"
+
+enum {
+    LOOK_EACH_MS = 50,
+    BEAT_EACH_US = 1000000,
+    LEAST_WAIT_US = 50000,
+    MOST_WAIT_US = 2000000,
+    REFUSED_WAIT_US = 60000000,
+    MOST_ASKED = 8, /* of one side, unanswered */
+    PREFIX_BYTES = 32 + sizeof "cache:",
+};
+
+/* What is asked, in this order; its answers come in the same. */
+enum ask { ASK_LOGIN, ASK_NAME, ASK_ID, ASK_SUBSCRIBE, ASK_TRACKING, ASK_PING };
+
+struct side {
+    struct gw_coherence *coherence;
+    struct gw_line line;
+
+    enum ask asked[MOST_ASKED];
+    unsigned asked_count;
+    uint64_t due_at_us; /* of the first answer, or of the connection; 0: nothing is */
+    bool was_late;      /* at the last look */
+};
+
+/*   WAITING ──► SEEKING ──► SUBSCRIBING ──► TRACKING ──► UP
+ *      ▲      name known    subscribed and     accepted    │
+ *      └──────────────── whatever fails ◄──────────────────┘ */
+enum state { WAITING, SEEKING, SUBSCRIBING, TRACKING, UP };
+
+struct gw_coherence {
+    struct gw_coherence_setup setup;
+    struct gw_tls *tls;
+    uint64_t answer_after_us, connect_after_us;
+
+    enum state state;
+    atomic_bool is_up;
+    struct gw_timer timer;
+    struct gw_random random;
+    unsigned breaker_epoch;
+    uint64_t retry_at_us, wait_us, beat_at_us;
+    unsigned attempts;
+    struct gw_seek *seek;
+    struct gw_seek_found found;
+    const char *address;
+    struct side subscriber, tracker;
+    int64_t subscriber_id; /* 0: not known yet */
+    bool is_subscribed, is_refusal_told;
+};
+
+static const char channel[] = "__redis__:invalidate";
+
+/* ---- modes ---- */
+
+static void choose_mode(struct gw_coherence *coherence)
+{
+    enum gw_near_mode mode = gw_breaker_is_open(coherence->setup.breaker) ? GW_NEAR_OUTAGE
+                             : coherence->state == UP                     ? GW_NEAR_SHARED
+                                                                          : GW_NEAR_CLOSED;
+    if (mode != gw_near_mode(coherence->setup.near))
+        gw_near_set_mode(coherence->setup.near, mode);
+}
+
+static void set_state(struct gw_coherence *coherence, enum state state)
+{
+    coherence->state = state;
+    atomic_store_explicit(&coherence->is_up, state == UP, memory_order_relaxed);
+    choose_mode(coherence);
+}
+
+static uint64_t jittered_wait(struct gw_coherence *coherence)
+{
+    uint64_t wait_us = coherence->wait_us;
+    coherence->wait_us = wait_us * 2 < MOST_WAIT_US ? wait_us * 2 : MOST_WAIT_US;
+    return wait_us / 2 + gw_random_next(&coherence->random) % wait_us;
+}
+
+static void close_pair(struct gw_coherence *coherence)
+{
+    gw_seek_give_up(&coherence->seek);
+    gw_line_close(&coherence->subscriber.line);
+    gw_line_close(&coherence->tracker.line);
+    coherence->subscriber.asked_count = coherence->tracker.asked_count = 0;
+    coherence->subscriber.due_at_us = coherence->tracker.due_at_us = 0;
+    coherence->subscriber_id = 0;
+    coherence->is_subscribed = false;
+    set_state(coherence, WAITING);
+}
+
+static void lose_pair(struct gw_coherence *coherence, const char *why)
+{
+    if (coherence->state == UP)
+        gw_log(GW_LOG_WARN, "cache",
+               "invalidations from %s are not heard: %s; without a cache in memory until they are",
+               coherence->setup.node->url_masked.at, why);
+    close_pair(coherence);
+    coherence->retry_at_us = gw_clock_monotonic_us() + jittered_wait(coherence);
+}
+
+static void take_refusal(struct gw_coherence *coherence, const char *said)
+{
+    if (!coherence->is_refusal_told)
+        gw_log(GW_LOG_ERROR, "cache",
+               "%s refuses CLIENT TRACKING or its channel (%s): without a cache in memory, each hit costs a look-up",
+               coherence->setup.node->url_masked.at, said);
+    coherence->is_refusal_told = true;
+    close_pair(coherence);
+    coherence->retry_at_us = gw_clock_monotonic_us() + REFUSED_WAIT_US;
+}
+
+static void establish(struct gw_coherence *coherence)
+{
+    coherence->wait_us = LEAST_WAIT_US;
+    coherence->beat_at_us = gw_clock_monotonic_us() + BEAT_EACH_US;
+    coherence->is_refusal_told = false;
+    set_state(coherence, UP);
+    gw_log(GW_LOG_INFO, "cache", "invalidations from %s are heard", coherence->setup.node->url_masked.at);
+}
+
+/* ---- asking ---- */
+
+static bool put(struct side *side, enum ask ask, const struct gw_slice *arguments, unsigned count)
+{
+    if (side->asked_count == MOST_ASKED || !gw_line_send(&side->line, arguments, count))
+        return false;
+    if (!side->asked_count)
+        side->due_at_us = gw_clock_monotonic_us() + side->coherence->answer_after_us;
+    side->asked[side->asked_count++] = ask;
+    return true;
+}
+
+#define SEND(side, ask, ...)                                                                                           \
+    put(side, ask, (const struct gw_slice[]) { __VA_ARGS__ },                                                          \
+        sizeof((const struct gw_slice[]) { __VA_ARGS__ }) / sizeof(struct gw_slice))
+
+static bool log_in(struct side *side, struct gw_slice name)
+{
+    const struct gw_redis_node *node = side->coherence->setup.node;
+    if (node->user.length && !SEND(side, ASK_LOGIN, GW_SLICE("AUTH"), node->user, node->password))
+        return false;
+    if (!node->user.length && node->password.length && !SEND(side, ASK_LOGIN, GW_SLICE("AUTH"), node->password))
+        return false;
+    return SEND(side, ASK_NAME, GW_SLICE("CLIENT"), GW_SLICE("SETNAME"), name);
+}
+
+static bool subscribe(struct side *side)
+{
+    return SEND(side, ASK_SUBSCRIBE, GW_SLICE("SUBSCRIBE"), gw_slice_of(channel, sizeof channel - 1));
+}
+
+static void on_subscriber_up(void *context)
+{
+    struct side *side = context;
+    side->due_at_us = 0;
+    if (!log_in(side, GW_SLICE("visara-gateway:invalidations")) ||
+        !SEND(side, ASK_ID, GW_SLICE("CLIENT"), GW_SLICE("ID")) || !subscribe(side))
+        lose_pair(side->coherence, "memory is out");
+}
+
+static bool track(struct side *side)
+{
+    const struct gw_coherence *coherence = side->coherence;
+    char cache[PREFIX_BYTES], purge[PREFIX_BYTES], digits[24];
+    struct gw_slice prefix = coherence->setup.config->redis_prefix;
+    struct gw_buffer caches = gw_buffer_over(cache, sizeof cache), purges = gw_buffer_over(purge, sizeof purge),
+                     id = gw_buffer_over(digits, sizeof digits);
+    gw_buffer_put_slice(&caches, prefix);
+    gw_buffer_put_literal(&caches, "cache:");
+    gw_buffer_put_slice(&purges, prefix);
+    gw_buffer_put_literal(&purges, "purge:");
+    gw_buffer_put_uint(&id, (uint64_t)coherence->subscriber_id);
+    return SEND(side, ASK_TRACKING, GW_SLICE("CLIENT"), GW_SLICE("TRACKING"), GW_SLICE("ON"), GW_SLICE("REDIRECT"),
+                gw_buffer_slice(&id), GW_SLICE("BCAST"), GW_SLICE("PREFIX"), gw_buffer_slice(&caches),
+                GW_SLICE("PREFIX"), gw_buffer_slice(&purges));
+}
+
+static void on_tracker_up(void *context)
+{
+    struct side *side = context;
+    side->due_at_us = 0;
+    if (!log_in(side, GW_SLICE("visara-gateway:tracking")) || !track(side))
+        lose_pair(side->coherence, "memory is out");
+}
+
+static bool connect_side(struct side *side)
+{
+    struct gw_coherence *coherence = side->coherence;
+    side->due_at_us = gw_clock_monotonic_us() + coherence->connect_after_us;
+    return gw_line_open(&side->line, coherence->setup.loop, coherence->address);
+}
+
+static void begin_subscribing(struct gw_coherence *coherence)
+{
+    if (!coherence->found.count) {
+        lose_pair(coherence, "its name is not known");
+        return;
+    }
+    coherence->address = coherence->found.list[coherence->attempts++ % coherence->found.count];
+    set_state(coherence, SUBSCRIBING);
+    if (!connect_side(&coherence->subscriber))
+        lose_pair(coherence, "it cannot be connected to");
+}
+
+static void on_found(void *context, const struct gw_seek_found *found)
+{
+    struct gw_coherence *coherence = context;
+    coherence->seek = NULL;
+    coherence->found = *found;
+    begin_subscribing(coherence);
+}
+
+static void begin_seeking(struct gw_coherence *coherence)
+{
+    set_state(coherence, SEEKING);
+    if (gw_seek_at_once(coherence->setup.node, &coherence->found)) {
+        begin_subscribing(coherence);
+        return;
+    }
+    coherence->seek = gw_seek_begin(coherence->setup.loop, coherence->setup.node, on_found, coherence);
+    if (!coherence->seek)
+        lose_pair(coherence, "memory is out");
+}
+
+/* ---- answers ---- */
+
+/* Those that time heals; every other error says that this server, or this user, will never do it. */
+static bool is_of_the_moment(enum ask ask, const char *text)
+{
+    static const char *const starts[] = { "LOADING",           "BUSY",          "MASTERDOWN", "NOAUTH",
+                                          "ERR The client ID", "ERR max number" };
+    if (ask == ASK_LOGIN)
+        return true;
+    for (size_t i = 0; i < GW_COUNT(starts); i++)
+        if (strncmp(text, starts[i], strlen(starts[i])) == 0)
+            return true;
+    return false;
+}
+
+/* The pair may be gone afterwards. */
+static void take_answer(struct side *side, enum ask ask, const struct gw_line_reply *reply)
+{
+    struct gw_coherence *coherence = side->coherence;
+    bool is_good = ask == ASK_ID          ? reply->kind == GW_LINE_INTEGER && reply->integer > 0
+                   : ask == ASK_SUBSCRIBE ? reply->kind == GW_LINE_SUBSCRIBED
+                                          : reply->kind == GW_LINE_TEXT || ask == ASK_NAME; /* a name is a courtesy */
+    if (reply->kind == GW_LINE_ERROR && ask != ASK_NAME && !is_of_the_moment(ask, reply->text)) {
+        take_refusal(coherence, reply->text);
+        return;
+    }
+    if (!is_good) {
+        lose_pair(coherence, reply->kind == GW_LINE_ERROR ? reply->text : "its answer makes no sense");
+        return;
+    }
+    if (ask == ASK_ID)
+        coherence->subscriber_id = reply->integer;
+    if (ask == ASK_SUBSCRIBE)
+        coherence->is_subscribed = true;
+    if (ask == ASK_TRACKING)
+        establish(coherence);
+    if (coherence->state == SUBSCRIBING && coherence->is_subscribed && coherence->subscriber_id) {
+        set_state(coherence, TRACKING);
+        if (!connect_side(&coherence->tracker))
+            lose_pair(coherence, "it cannot be connected to");
+    }
+}
+
+static void on_reply(void *context, const struct gw_line_reply *reply)
+{
+    struct side *side = context;
+    if (reply->kind == GW_LINE_MESSAGE) {
+        if (reply->is_of_all)
+            gw_near_flush(side->coherence->setup.near);
+        return;
+    }
+    if (!side->asked_count) {
+        lose_pair(side->coherence, "it answers what was not asked");
+        return;
+    }
+    enum ask ask = side->asked[0];
+    side->asked_count--;
+    memmove(side->asked, side->asked + 1, side->asked_count * sizeof side->asked[0]);
+    side->due_at_us = side->asked_count ? gw_clock_monotonic_us() + side->coherence->answer_after_us : 0;
+    take_answer(side, ask, reply);
+}
+
+/* A key of a variant has its base's before it: what answers under the base goes. Others are none of the near cache. */
+static void on_key(void *context, struct gw_slice text)
+{
+    const struct gw_coherence *coherence = ((struct side *)context)->coherence;
+    struct gw_slice prefix = coherence->setup.config->redis_prefix;
+    size_t base = prefix.length + GW_KEY_TEXT_BYTES;
+    struct gw_cache_key key;
+    if (text.length > base && text.at[base] == ':')
+        text.length = base;
+    if (gw_key_read_text(&key, prefix, text))
+        gw_near_invalidate(coherence->setup.near, &key);
+}
+
+static void on_down(void *context, const char *why)
+{
+    struct side *side = context;
+    lose_pair(side->coherence, why);
+}
+
+/* ---- time ---- */
+
+/* Twice in a row: where this process itself was held up, the answer is read between the two. */
+static bool is_late(struct side *side, uint64_t now_us)
+{
+    bool was_late = side->was_late;
+    side->was_late = side->due_at_us && now_us >= side->due_at_us;
+    return was_late && side->was_late;
+}
+
+static void beat(struct gw_coherence *coherence, uint64_t now_us)
+{
+    coherence->beat_at_us = now_us + BEAT_EACH_US;
+    if (!subscribe(&coherence->subscriber) || !SEND(&coherence->tracker, ASK_PING, GW_SLICE("PING")))
+        lose_pair(coherence, "memory is out");
+}
+
+static void look(struct gw_coherence *coherence)
+{
+    struct gw_breaker *breaker = coherence->setup.breaker;
+    uint64_t now_us = gw_clock_monotonic_us();
+    unsigned epoch = atomic_load_explicit(&breaker->epoch, memory_order_relaxed);
+    if (epoch != coherence->breaker_epoch) {
+        coherence->breaker_epoch = epoch;
+        close_pair(coherence);
+        coherence->retry_at_us = now_us;
+    }
+    bool is_silent = is_late(&coherence->subscriber, now_us);
+    is_silent |= is_late(&coherence->tracker, now_us);
+    if (is_silent)
+        lose_pair(coherence, "it is silent");
+    if (coherence->state == UP && now_us >= coherence->beat_at_us)
+        beat(coherence, now_us);
+    if (coherence->state == WAITING && now_us >= coherence->retry_at_us && !gw_breaker_is_open(breaker))
+        begin_seeking(coherence);
+    choose_mode(coherence);
+}
+
+static void on_timer(struct gw_timer *timer)
+{
+    struct gw_coherence *coherence = GW_CONTAINER(timer, struct gw_coherence, timer);
+    look(coherence);
+    gw_timer_start(coherence->setup.timers, &coherence->timer, LOOK_EACH_MS);
+}
+
+/* ---- life ---- */
+
+static void init_side(struct gw_coherence *coherence, struct side *side, void (*on_up)(void *context))
+{
+    side->coherence = coherence;
+    side->line = (struct gw_line) { .node = coherence->setup.node,
+                                    .tls = coherence->tls,
+                                    .on_up = on_up,
+                                    .on_key = on_key,
+                                    .on_reply = on_reply,
+                                    .on_down = on_down,
+                                    .context = side };
+}
+
+struct gw_coherence *gw_coherence_open(const struct gw_coherence_setup *setup)
+{
+    struct gw_coherence *coherence = calloc(1, sizeof *coherence);
+    if (!coherence)
+        return NULL;
+    coherence->setup = *setup;
+    if (!gw_tls_create(setup->config, setup->node, &coherence->tls)) {
+        free(coherence);
+        return NULL;
+    }
+    coherence->answer_after_us = (uint64_t)setup->config->redis_timeout_ms * 4 * 1000;
+    coherence->connect_after_us = (uint64_t)setup->config->redis_connect_timeout_ms * 1000;
+    coherence->breaker_epoch = atomic_load_explicit(&setup->breaker->epoch, memory_order_relaxed);
+    coherence->wait_us = LEAST_WAIT_US;
+    gw_random_init(&coherence->random);
+    gw_timer_init(&coherence->timer, on_timer);
+    init_side(coherence, &coherence->subscriber, on_subscriber_up);
+    init_side(coherence, &coherence->tracker, on_tracker_up);
+    set_state(coherence, WAITING);
+    gw_timer_start(setup->timers, &coherence->timer, 0);
+    return coherence;
+}
+
+void gw_coherence_close(struct gw_coherence *coherence)
+{
+    gw_timer_stop(&coherence->timer);
+    close_pair(coherence);
+    gw_near_set_mode(coherence->setup.near, GW_NEAR_CLOSED);
+}
+
+void gw_coherence_free(struct gw_coherence **taken)
+{
+    struct gw_coherence *coherence = *taken;
+    *taken = NULL;
+    if (!coherence)
+        return;
+    gw_tls_destroy(&coherence->tls);
+    free(coherence);
+}
+
+bool gw_coherence_is_up(const struct gw_coherence *coherence)
+{
+    return atomic_load_explicit(&coherence->is_up, memory_order_relaxed);
+}
