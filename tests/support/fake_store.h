@@ -4,7 +4,8 @@
  *          it arrives in order after a random latency, is decided by the server's buckets at that instant on the
  *          server's own clock, and comes back in order after another. A link that is down swallows both; a cut loses
  *          all that is pending. fake_run_until runs what is due, hooks of the test among it; gw_clock is the world's.
- * Script   store->reply answers the next call that arrives in the server's place. */
+ * Script   store->reply answers the next call that arrives in the server's place.
+ * Memory   Its own runs between FAKE_STORE_ENTER and FAKE_STORE_LEAVE, for programs whose allocations fail on purpose. */
 #ifndef GW_TESTS_FAKE_STORE_H
 #define GW_TESTS_FAKE_STORE_H
 
@@ -15,6 +16,11 @@
 #include "base/clock.h"
 #include "limit/bucket.h"
 #include "store/store.h"
+
+#ifndef FAKE_STORE_ENTER
+#define FAKE_STORE_ENTER() ((void)0)
+#define FAKE_STORE_LEAVE() ((void)0)
+#endif
 
 enum { FAKE_KEYS = 8, FAKE_KEY_BYTES = 256, FAKE_NUMBERS = 4 * FAKE_KEYS, FAKE_BUCKETS = 1024 };
 
@@ -349,6 +355,7 @@ struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script 
     assert(!payload_bytes.length && !payload);
     if (!store->is_up || store->pending_count >= store->max_pending)
         return NULL;
+    FAKE_STORE_ENTER();
     struct gw_store_call *call = calloc(1, sizeof *call);
     assert(call);
     *call = (struct gw_store_call) { .store = store, .done = done, .owner = owner, .key_count = key_count };
@@ -364,6 +371,7 @@ struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script 
     store->arrives_us = fake_travel(store, store->arrives_us);
     call->is_due = true;
     fake_push(store->world, (struct fake_event) { .at_us = store->arrives_us, .call = call });
+    FAKE_STORE_LEAVE();
     return call;
 }
 

@@ -123,8 +123,8 @@ static void draw_schedule(struct schedule *schedule, bool mixed)
     for (unsigned g = 0; g < SCENE_GATEWAYS; g++)
         for (unsigned w = 0; w < 2; w++) {
             struct gw_store *store = &scene->gateways[g].stores[w];
-            store->least_us = draw_order(schedule, 5 * MS);
-            store->most_us = store->least_us + draw_order(schedule, 40 * MS);
+            store->least_us = draw_order(schedule, 5 * MS) - 1;
+            store->most_us = store->least_us + draw_order(schedule, 40 * MS) - 1;
         }
 }
 

@@ -309,6 +309,53 @@ static void nothing_is_lost_at_one_an_hour(void **state)
     assert_int_equal(admitted, 1 + 1000);
 }
 
+static void a_refund_puts_back_what_was_taken_and_never_more_than_full(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rates); i++) {
+        struct gw_bucket bucket = { 0 }, before;
+        uint64_t cost = (rates[i].burst + 1) / 2;
+        gw_bucket_take(&bucket, &rates[i], rates[i].burst - cost, start);
+        before = bucket;
+        gw_bucket_take(&bucket, &rates[i], cost, start + 3);
+        gw_bucket_refund(&bucket, &rates[i], cost, start + 3);
+        assert_int_equal(gw_bucket_look(&bucket, &rates[i], 1, start + 3).full_after_us,
+                         gw_bucket_look(&before, &rates[i], 1, start + 3).full_after_us);
+        gw_bucket_refund(&bucket, &rates[i], rates[i].burst, start + 4);
+        gw_bucket_refund(&bucket, &rates[i], rates[i].burst, start + 4);
+        assert_int_equal(gw_bucket_look(&bucket, &rates[i], 1, start + 4).full_after_us, 0);
+        assert_int_equal(gw_bucket_look(&bucket, &rates[i], 1, start + 4).remaining, rates[i].burst);
+    }
+}
+
+static void another_capacity_keeps_the_part_that_is_there(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t from, to, taken, remaining;
+    } rows[] = { { 20, 20, 7, 13 }, { 20, 40, 20, 0 }, { 40, 20, 40, 0 },    { 20, 40, 0, 40 },   { 40, 20, 0, 20 },
+                 { 20, 40, 5, 30 }, { 40, 20, 9, 15 }, { 2, 1000000, 2, 0 }, { 1000000, 2, 1, 1 } };
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct gw_bucket_rate from = { 10, second, rows[i].from }, to = { 10, second, rows[i].to };
+        struct gw_bucket bucket = { 0 };
+        gw_bucket_take(&bucket, &from, rows[i].taken, start);
+        gw_bucket_rescale(&bucket, from.burst, to.burst, start);
+        uint64_t remaining = gw_bucket_look(&bucket, &to, 1, start).remaining;
+        assert_int_equal(remaining, rows[i].remaining);
+        gw_bucket_rescale(&bucket, to.burst, UINT64_MAX, start); /* however large: it is clamped, not wrapped */
+        assert_true(bucket.full_at_us >= start || !rows[i].taken);
+        assert_true(bucket.full_at_us <= start + UINT64_MAX / 2);
+    }
+}
+
+static void the_lower_of_two_is_full_later(void **state)
+{
+    (void)state;
+    const struct gw_bucket a = { 5, 1 }, b = { 5, 2 }, c = { 6, 0 };
+    assert_true(gw_bucket_is_lower(&b, &a) && gw_bucket_is_lower(&c, &b) && gw_bucket_is_lower(&c, &a));
+    assert_false(gw_bucket_is_lower(&a, &b) || gw_bucket_is_lower(&b, &c) || gw_bucket_is_lower(&a, &a));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +371,9 @@ int main(void)
         cmocka_unit_test(no_window_admits_more_than_rate_and_burst),
         cmocka_unit_test(nothing_is_lost_when_asked_at_every_microsecond),
         cmocka_unit_test(nothing_is_lost_at_one_an_hour),
+        cmocka_unit_test(a_refund_puts_back_what_was_taken_and_never_more_than_full),
+        cmocka_unit_test(another_capacity_keeps_the_part_that_is_there),
+        cmocka_unit_test(the_lower_of_two_is_full_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

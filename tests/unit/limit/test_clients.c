@@ -240,6 +240,76 @@ static void without_memory_known_clients_are_still_limited(void **state)
     gw_clients_destroy(&clients);
 }
 
+/* As a question does: reserved, answered by a bucket that is empty again at once. */
+static bool asks_in_vain(struct gw_clients *clients, uint64_t client, uint64_t now_us)
+{
+    struct gw_client_ask ask = ask_of(1, client, ten_a_second);
+    if (!gw_clients_reserve(clients, &ask, 1, now_us))
+        return false;
+    assert_true(ask.is_asked);
+    gw_clients_settle(clients, &ask,
+                      &(struct gw_client_settlement) {
+                          .news = GW_CLIENT_NOT_TAKEN, .level = { now_us + 2 * second, 0 }, .sent_us = now_us },
+                      now_us);
+    return true;
+}
+
+static void a_bound_and_a_local_bucket_are_two_things(void **state)
+{
+    (void)state;
+    struct gw_clients *clients = table(1000);
+    assert_true(asks_in_vain(clients, 1, start));
+    assert_false(asks_in_vain(clients, 1, start + 99999)); /* empty: a token each 100 ms */
+    assert_true(asks_in_vain(clients, 1, start + 100000));
+    assert_int_equal(drain(clients, 1, 1, start + 100000), 20);
+    assert_true(asks_in_vain(clients, 1, start + 2 * second));
+    assert_int_equal(gw_clients_count(clients), 1);
+    gw_clients_destroy(&clients);
+}
+
+/* A reservation does not keep an entry, and an answer that comes too late for it settles nothing of the next one's. */
+static void a_forgotten_reservation_does_no_harm(void **state)
+{
+    (void)state;
+    struct gw_clients *clients = table(16);
+    struct gw_client_ask asks[20];
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 20; i++) {
+            asks[i] = ask_of(1, 0, ten_a_second);
+            assert_true(gw_clients_reserve(clients, &asks[i], 1, start + round));
+        }
+        assert_false(gw_clients_reserve(clients, &asks[0], 1, start + round));
+        for (uint64_t client = 1; client <= 100; client++)
+            drain(clients, 1, client, start + round);
+        assert_true(asks_in_vain(clients, 0, start + round)); /* forgotten: asked once more */
+        for (unsigned i = 0; i < 20; i++)
+            gw_clients_settle(clients, &asks[i], &(struct gw_client_settlement) { .news = GW_CLIENT_LOST },
+                              start + round);
+        assert_false(asks_in_vain(clients, 0, start + round)); /* nothing was put back */
+        for (uint64_t client = 101; client <= 200; client++)
+            drain(clients, 1, client, start + round);
+    }
+    assert_int_equal(gw_clients_count(clients), 16);
+    gw_clients_destroy(&clients);
+}
+
+static void what_is_charged_unseen_is_remembered(void **state)
+{
+    (void)state;
+    struct gw_clients *clients = table(1000);
+    struct gw_client_ask ask = ask_of(1, 1, ten_a_second);
+    for (unsigned i = 0; i < 30; i++) /* more than there is: as far as it goes */
+        gw_clients_settle(clients, &ask, &(struct gw_client_settlement) { .news = GW_CLIENT_LOST, .is_charged = true },
+                          start);
+    assert_int_equal(drain(clients, 1, 1, start), 0);
+    assert_int_equal(drain(clients, 1, 1, start + second), 10);
+    ask.always = true;
+    assert_true(gw_clients_take(clients, &ask, 1, start + second));
+    assert_true(ask.answer.allowed);
+    assert_int_equal(ask.answer.remaining, 0);
+    gw_clients_destroy(&clients);
+}
+
 enum { THREADS = 4, ASKS_PER_THREAD = 20000, SHARED_CLIENTS = 40 };
 
 struct crowd {
@@ -337,6 +407,9 @@ int main(void)
         cmocka_unit_test(a_drained_client_stays_out_among_a_million_addresses),
         cmocka_unit_test(a_forgotten_client_gets_a_burst_and_no_more),
         cmocka_unit_test_teardown(without_memory_known_clients_are_still_limited, give_memory_back),
+        cmocka_unit_test(a_bound_and_a_local_bucket_are_two_things),
+        cmocka_unit_test(a_forgotten_reservation_does_no_harm),
+        cmocka_unit_test(what_is_charged_unseen_is_remembered),
         cmocka_unit_test(all_threads_together_are_admitted_exactly_the_burst),
         cmocka_unit_test(a_bounded_table_stays_exact_while_threads_crowd_it),
     };

@@ -113,6 +113,30 @@ static void a_bound_counts_from_the_moment_its_question_was_sent(void **state)
     scene_close(scene);
 }
 
+/* Three in 100 ms, burst five: the eighth token is there after exactly 100 ms, whatever the script rounds. */
+static void a_token_is_asked_for_in_the_microsecond_it_is_due(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t at_us;
+        bool is_allowed;
+    } rows[] = { { 0, true },     { 0, true },     { 0, true },      { 0, true },      { 0, true },      { 0, false },
+                 { 66667, true }, { 66667, true }, { 99999, false }, { 100000, true }, { 100000, false } };
+    struct scene *scene = scene_open(1);
+    struct request request;
+    scene_limit(scene, 0, 3, 100 * MS, 5, 1);
+    scene->gateways[0].stores[0].least_us = scene->gateways[0].stores[0].most_us = 0;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        uint64_t calls = scene_calls(scene);
+        fake_run_until(&scene->world, start + rows[i].at_us);
+        scene_ask(scene, 0, &request);
+        scene_pass(scene, 0);
+        assert_int_equal(scene_calls(scene) - calls, rows[i].is_allowed);
+        assert_int_equal(request.decision.verdict, rows[i].is_allowed ? GW_LIMIT_ALLOWED : GW_LIMIT_REFUSED);
+    }
+    scene_close(scene);
+}
+
 static void a_bound_is_believed_for_a_second_and_renewed_before(void **state)
 {
     (void)state;
@@ -602,6 +626,7 @@ int main(void)
         cmocka_unit_test(keys_hold_only_validated_or_hashed_text),
         cmocka_unit_test(what_the_store_would_refuse_is_refused_here_until_it_would_not),
         cmocka_unit_test(a_bound_counts_from_the_moment_its_question_was_sent),
+        cmocka_unit_test(a_token_is_asked_for_in_the_microsecond_it_is_due),
         cmocka_unit_test(a_bound_is_believed_for_a_second_and_renewed_before),
         cmocka_unit_test(a_flood_costs_a_call_a_token_and_a_few_a_second),
         cmocka_unit_test(a_flood_on_an_empty_bucket_costs_a_call_or_two_a_second),
