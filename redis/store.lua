@@ -1,12 +1,13 @@
 -- store.lua: put a value below gw:cache: unless what lies there is not what the look-up saw (README.md: "Store").
 --
 --   KEYS     the base key
---   ARGV     version that the look-up saw ('': none), the new value ('': delete), its life in ms
+--   ARGV     version that the look-up saw ('': none), life in ms of the new value, the value ('': delete): last, since it may
+--            be large, and lies apart
 --   returns  1 stored (or deleted), 0 not
 --
 -- Nothing there, or something foreign, may be written over by everyone: a tombstone outlives every fetch begun before it, so
 -- where nothing lies, nothing was invalidated meanwhile. That is why a store never shortens a life.
-local seen, value, life = ARGV[1], ARGV[2], ARGV[3] + 0
+local seen, life, value = ARGV[1], ARGV[2] + 0, ARGV[3]
 
 local head = redis.pcall('GETRANGE', KEYS[1], 0, 39)
 if type(head) == 'table' then

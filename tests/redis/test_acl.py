@@ -16,8 +16,8 @@ LIMITS = [("EVAL", BUCKET, 1, RL, 1, 100000, 20, 1), ("EVALSHA", "sha:" + BUCKET
           ("PEXPIRE", "gw:instances", 1000),
           ("EVAL", "local t = redis.call('TIME') redis.call('ZADD', KEYS[1], t[1], ARGV[1]) redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', 0)"
                    " redis.call('PEXPIRE', KEYS[1], 1000) return redis.call('ZCARD', KEYS[1])", 1, "gw:instances", "a")]
-CACHE = [("SET", BASE, TOMB, "PX", 90000), ("PTTL", BASE), ("GET", BASE), ("EVAL", STORE, 1, BASE, "version1", TOMB, 90000),
-         ("EVALSHA", "sha:" + STORE, 1, BASE, "version1", TOMB, 90000), ("EVAL", STORE, 1, BASE, "version1", "", 0), ("DEL", BASE),
+CACHE = [("SET", BASE, TOMB, "PX", 90000), ("PTTL", BASE), ("GET", BASE), ("EVAL", STORE, 1, BASE, "version1", 90000, TOMB),
+         ("EVALSHA", "sha:" + STORE, 1, BASE, "version1", 90000, TOMB), ("EVAL", STORE, 1, BASE, "version1", 0, ""), ("DEL", BASE),
          ("SET", "gw:lock:x", "id", "NX", "PX", 500), ("PEXPIRE", "gw:lock:x", 500), ("DEL", "gw:lock:x"),
          ("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "gw:cache:", "PREFIX", "gw:purge:"), ("CLIENT", "TRACKING", "OFF"),
          ("SUBSCRIBE", "__redis__:invalidate"), ("UNSUBSCRIBE", "__redis__:invalidate")]
@@ -71,7 +71,7 @@ class Users(unittest.TestCase):
             self.assertEqual(hears.command("SUBSCRIBE", "__redis__:invalidate")[0], b"subscribe")
             tracks.command("CLIENT", "TRACKING", "ON", "REDIRECT", number, "BCAST", "PREFIX", "gw:cache:", "PREFIX", "gw:purge:")
             self.redis.cli("SET", "gw:instances", 1)
-            self.redis.cli("EVAL", STORE, 1, BASE, "", TOMB, 90000)
+            self.redis.cli("EVAL", STORE, 1, BASE, "", 90000, TOMB)
             self.assertEqual(hears.read(), [b"message", b"__redis__:invalidate", [BASE.encode()]])
             self.redis.cli("FLUSHALL")
             self.assertEqual(hears.read(), [b"message", b"__redis__:invalidate", None])

@@ -21,7 +21,7 @@ class Store(unittest.TestCase):
         self.sha = self.redis.cli("SCRIPT", "LOAD", source("store.lua")).decode()
 
     def words(self, seen, value, life_ms):
-        return "EVALSHA", self.sha, 1, KEY, seen, value, life_ms
+        return "EVALSHA", self.sha, 1, KEY, seen, life_ms, value
 
     def put(self, seen, version, life_ms=300000, **more):
         return self.redis.cli(*self.words(seen, frame.frame(version, life_ms, body=BODY, **more), life_ms))
