@@ -723,6 +723,37 @@ static void tombstones_wait_for_the_store_and_go_before_reads(void **state)
     assert_int_equal(purge.answers, 0);
 }
 
+static void what_is_kept_is_sent_also_where_nobody_asks(void **state)
+{
+    struct stage *stage = *state;
+    struct gw_shared_setup setup = {
+        .store = &stage->store, .near = stage->near, .shard = &stage->shard, .config = &stage->config
+    };
+    struct gw_cache_key key = key_of(1);
+    struct gw_timers timers;
+    uv_loop_t loop;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(gw_timers_open(&timers, &loop), 0);
+    setup.timers = &timers;
+    struct gw_shared *shared = gw_shared_create(&setup);
+    assert_non_null(shared);
+    stage->store.is_up = false;
+    assert_null(gw_shared_invalidate(shared, &key, NULL, NULL));
+    uv_run(&loop, UV_RUN_ONCE); /* down: tried again later */
+    uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(stage->store.made, 0);
+    stage->store.is_up = true;
+    while (!stage->store.made)
+        uv_run(&loop, UV_RUN_ONCE);
+    answer_all(&stage->store);
+    assert_int_equal(kind_of(stage, 1), GW_FRAME_TOMBSTONE);
+    assert_true(gw_shared_is_up(shared));
+    gw_shared_destroy(&shared);
+    gw_timers_close(&timers);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 static void a_tombstone_that_is_lost_on_the_way_is_sent_again(void **state)
 {
     struct stage *stage = *state;
@@ -782,6 +813,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_forgotten_question_is_not_answered, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(without_memory_stores_pause_and_tombstones_delete, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(tombstones_wait_for_the_store_and_go_before_reads, make_stage, free_stage),
+        cmocka_unit_test_setup_teardown(what_is_kept_is_sent_also_where_nobody_asks, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(a_tombstone_that_is_lost_on_the_way_is_sent_again, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(too_many_tombstones_are_counted_and_flush_the_near_cache, make_stage,
                                         free_stage),
