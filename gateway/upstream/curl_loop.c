@@ -8,7 +8,8 @@
 struct gw_curl_watch {
     struct gw_curl_loop *loop;
     curl_socket_t fd;
-    bool is_connection; /* opened by on_open: kept until on_close */
+    bool is_connection;  /* opened by on_open */
+    bool is_established; /* has carried a request: kept until on_close */
 
     uv_poll_t poll;
     bool is_polled; /* poll was initialised */
@@ -96,9 +97,22 @@ static void on_event(uv_poll_t *poll, int status, int events)
     run(watch->loop, watch->fd, flags);
 }
 
-static void unwant(struct gw_curl_watch *watch)
+/* libcurl 7.88 to 8.1 closes a socket that was given up before its connection was complete by itself, without on_close:
+ * also the one that lost the race of IPv6 and IPv4, perhaps before it says CURL_POLL_REMOVE. libuv aborts where a socket
+ * that it polls is closed behind its back, or another one of the same number is polled for nothing. */
+static bool is_established(const struct gw_curl_watch *watch, CURL *easy)
 {
-    if (watch->is_connection)
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof(peer);
+    curl_off_t began_us = 0; /* the request, from where on the connection is complete */
+    return watch->is_established || (curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &began_us) == CURLE_OK &&
+                                     began_us > 0 && getpeername(watch->fd, (struct sockaddr *)&peer, &length) == 0);
+}
+
+static void unwant(struct gw_curl_watch *watch, CURL *easy)
+{
+    watch->is_established = watch->is_connection && is_established(watch, easy);
+    if (watch->is_established)
         watch->is_wanted = false; /* stays armed: the next request over this connection costs no epoll_ctl */
     else
         drop_watch(watch);
@@ -108,13 +122,12 @@ static void unwant(struct gw_curl_watch *watch)
  * is left to its timeout instead. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
 {
-    (void)easy;
     (void)unused;
     struct gw_curl_loop *loop = context;
     struct gw_curl_watch *watch = find_watch(loop, fd);
     if (what == CURL_POLL_REMOVE) {
         if (watch)
-            unwant(watch);
+            unwant(watch, easy);
         return 0;
     }
     if (!watch && !(watch = add_watch(loop, fd, false)))

@@ -63,6 +63,7 @@ struct gw_h1_connection {
     struct gw_piece piece;  /* of the body: waiting to be written, or being written */
     bool is_corked;         /* within on_want_body: what is given leaves in one write afterwards */
     bool is_writing;        /* a uv_write is under way */
+    bool is_write_failed;   /* the backend does not take it: it has closed, or reset */
     bool is_body_ended;     /* the owner ended the body */
     bool is_last_chunk_out; /* with what was written, or is being written */
     uint64_t body_left;     /* bytes of Content-Length that were not given yet */

@@ -139,6 +139,7 @@ static void all_written(struct gw_h1_connection *connection)
 /* The backend does not take it (any more). An answer may lie in the socket already, so it is read to its end. */
 static void write_failed(struct gw_h1_connection *connection)
 {
+    connection->is_write_failed = true;
     gw_h1_request_drop(connection);
     gw_h1_watch(connection);
 }
@@ -155,6 +156,7 @@ static void on_written(uv_write_t *write, int status)
     if (connection->is_closing)
         return;
     if (connection->request == GW_H1_DROPPED) {
+        connection->is_write_failed = connection->is_write_failed || status < 0;
         drop_piece(connection);
     } else if (status < 0) {
         write_failed(connection);

@@ -116,13 +116,13 @@ static void take(struct gw_h1_connection *connection, struct gw_slice input, str
     call->events->on_pause_in_reading(call);
 }
 
-/* Where data and RST come in one turn of the loop, libuv tells of the end without asking the socket, as if it had been a
- * FIN. */
-static bool is_ended_by_peer(const struct gw_h1_connection *connection)
+/* A FIN, not an RST? Of an RST the socket tells once: whoever writes may have heard of it already. And where it comes
+ * with data in one turn of the loop, libuv tells of an end without asking the socket. */
+static bool is_ended_by_fin(const struct gw_h1_connection *connection)
 {
     int socket;
     char byte;
-    return uv_fileno((const uv_handle_t *)&connection->tcp, &socket) == 0 &&
+    return !connection->is_write_failed && uv_fileno((const uv_handle_t *)&connection->tcp, &socket) == 0 &&
            recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
@@ -138,7 +138,7 @@ static void read_failed(struct gw_h1_connection *connection, ssize_t status)
         gw_h1_fail(connection, GW_ERROR_OVERLOADED);
         return;
     }
-    bool is_end = status == UV_EOF && connection->is_answering && is_ended_by_peer(connection) &&
+    bool is_end = status == UV_EOF && connection->is_answering && is_ended_by_fin(connection) &&
                   gw_parser_finish(&connection->parser) == GW_PARSER_END;
     if (is_end)
         gw_h1_complete(connection, false);

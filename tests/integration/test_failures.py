@@ -1,9 +1,11 @@
 """When the backend fails: 502 and 504 with a JSON body, and a request that may have had its effect is never sent twice."""
+import contextlib
+import socket
 import ssl
 import subprocess
 import threading
 
-from stage import Port, Scene, Stage, Truncated, main, reply, wait_until
+from stage import PATIENCE, Port, Scene, Stage, Truncated, main, reply, wait_until
 
 
 class ABackend(Scene):
@@ -123,6 +125,31 @@ class ABackend(Scene):
             wait_until(lambda: self.origin.count("/left"), "the backend was asked")
             client.close()
             wait_until(lambda: closed, "its connection was closed")
+
+
+class ABackendThatDoesNotAccept(Scene):
+    def test_leaves_nothing_behind_when_its_clients_leave(self):
+        """What was polled for a connection that never came about must not be taken for the next socket of its number."""
+        with contextlib.ExitStack() as sockets, Stage() as stage:
+            deaf = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+            for _ in range(3):  # fill its queue, so that further connections are neither accepted nor refused
+                waiting = sockets.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(deaf.getsockname())
+            origin = stage.origin()
+            gateway = stage.gateway("http://127.0.0.1:%d" % deaf.getsockname()[1], {
+                "backend": {"connect_timeout": "%ds" % PATIENCE}, "routes": [{"name": "served", "path": "/served", "backend": [origin.url]}]})
+            idle = gateway.metric_sum("gateway_requests_in_flight")
+            for _ in range(10):
+                clients = [gateway.client() for _ in range(5)]
+                for client in clients:
+                    client.ask(target="/deaf")
+                wait_until(lambda: gateway.metric_sum("gateway_requests_in_flight") == idle + 5, "all wait")
+                for client in clients:
+                    client.close()
+                wait_until(lambda: gateway.metric_sum("gateway_requests_in_flight") == idle, "all are gone")
+                for _ in range(3):
+                    self.assertEqual(gateway.fetch("/served").body, b"origin")
 
 
 class Tls(Scene):

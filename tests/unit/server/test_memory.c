@@ -64,11 +64,10 @@ static void listeners_without_memory_complain(void **state)
     EACH_ALLOCATION_FAILS(open_and_close(&config));
 }
 
-static const char everything[] =
-    "{\"server\":{\"trusted_proxies\":[\"10.0.0.0/8\",\"2001:db8::/32\"]},"
-    "\"backend\":{\"url\":[\"http://a:1\",\"http://b:2/base\"]},"
-    "\"limits\":{\"policies\":[{\"name\":\"one\",\"rate\":\"10/s\",\"burst\":20},"
-    "{\"name\":\"two\",\"rate\":\"100/min\",\"burst\":50,\"path\":\"/api\"}]}}";
+static const char everything[] = "{\"server\":{\"trusted_proxies\":[\"10.0.0.0/8\",\"2001:db8::/32\"]},"
+                                 "\"backend\":{\"url\":[\"http://a:1\",\"http://b:2/base\"]},"
+                                 "\"limits\":{\"policies\":[{\"name\":\"one\",\"rate\":\"10/s\",\"burst\":20},"
+                                 "{\"name\":\"two\",\"rate\":\"100/min\",\"burst\":50,\"path\":\"/api\"}]}}";
 
 static void load(const char *json)
 {
