@@ -341,9 +341,10 @@ static bool send_store(struct gw_shared *shared, struct gw_shared_question *ques
 {
     gw_near_invalidate(shared->setup.near, &question->key);
     question->call = run_store(shared, &question->key, seen, life_ms, value, block, on_stored, question);
-    if (!question->call)
-        give_question(question);
-    return question->call != NULL;
+    if (question->call)
+        return true;
+    give_question(question);
+    return false;
 }
 
 bool gw_shared_put(struct gw_shared *shared, const struct gw_entry *entry, const struct gw_seen *seen,
