@@ -378,7 +378,7 @@ static void take_from_all(struct gw_client_ask *asks, struct place *places, unsi
 
 bool gw_clients_take(struct gw_clients *clients, struct gw_client_ask *asks, unsigned count, uint64_t now_us)
 {
-    struct place places[GW_CLIENT_ASKS];
+    struct place places[GW_CLIENT_ASKS] = { { NULL, 0, 0 } };
     struct stripe *sorted[GW_CLIENT_ASKS];
     assert(count <= GW_CLIENT_ASKS);
     place_asks(clients, asks, places, count);
@@ -419,7 +419,7 @@ static void reserve_all(struct gw_client_ask *asks, struct place *places, unsign
 
 bool gw_clients_reserve(struct gw_clients *clients, struct gw_client_ask *asks, unsigned count, uint64_t now_us)
 {
-    struct place places[GW_CLIENT_ASKS];
+    struct place places[GW_CLIENT_ASKS] = { { NULL, 0, 0 } };
     struct stripe *sorted[GW_CLIENT_ASKS];
     assert(count <= GW_CLIENT_ASKS);
     place_asks(clients, asks, places, count);
