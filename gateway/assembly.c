@@ -196,6 +196,16 @@ static bool open_probe(struct gw_assembly *assembly, struct node *node, uv_loop_
     return node->probe != NULL;
 }
 
+/* Whoever asks from now on does not join a fetch that began before. */
+static void on_invalidated(void *context, const struct gw_cache_key *key)
+{
+    struct gw_assembly *assembly = context;
+    if (key)
+        gw_flight_detach(assembly->flights, key);
+    else
+        gw_flight_detach_all(assembly->flights);
+}
+
 bool gw_assembly_open_main(struct gw_assembly *assembly, uv_loop_t *loop, struct gw_timers *timers)
 {
     struct node *node = cache_node(assembly);
@@ -204,7 +214,8 @@ bool gw_assembly_open_main(struct gw_assembly *assembly, uv_loop_t *loop, struct
     if (!node->address || !assembly->near)
         return true;
     struct gw_coherence_setup setup = { .loop = loop, .timers = timers, .near = assembly->near, .breaker = &node->breaker,
-                                        .node = node->address, .config = assembly->config };
+                                        .node = node->address, .config = assembly->config,
+                                        .on_invalidated = on_invalidated, .context = assembly };
     assembly->coherence = gw_coherence_open(&setup);
     return assembly->coherence != NULL;
 }
@@ -268,7 +279,7 @@ static bool open_stores(struct gw_assembly *assembly, struct gw_worker *worker)
     desk->limits.store = bench->limit_store;
     if (!assembly->near)
         return true;
-    struct gw_shared_setup setup = { .store = bench->cache_store, .near = assembly->near, .shard = worker->shard,
+    struct gw_shared_setup setup = { .timers = &worker->timers, .store = bench->cache_store, .near = assembly->near, .shard = worker->shard,
                                      .config = assembly->config };
     desk->shared = gw_shared_create(&setup);
     return desk->shared != NULL;

@@ -59,6 +59,20 @@ static const char channel[] = "__redis__:invalidate";
 
 /* ---- modes ---- */
 
+static void forget_key(struct gw_coherence *coherence, const struct gw_cache_key *key)
+{
+    gw_near_invalidate(coherence->setup.near, key);
+    if (coherence->setup.on_invalidated)
+        coherence->setup.on_invalidated(coherence->setup.context, key);
+}
+
+static void forget_all(struct gw_coherence *coherence)
+{
+    gw_near_flush(coherence->setup.near);
+    if (coherence->setup.on_invalidated)
+        coherence->setup.on_invalidated(coherence->setup.context, NULL);
+}
+
 static void choose_mode(struct gw_coherence *coherence)
 {
     enum gw_near_mode mode = gw_breaker_is_open(coherence->setup.breaker) ? GW_NEAR_OUTAGE
@@ -276,7 +290,7 @@ static void on_reply(void *context, const struct gw_line_reply *reply)
     struct side *side = context;
     if (reply->kind == GW_LINE_MESSAGE) {
         if (reply->is_of_all)
-            gw_near_flush(side->coherence->setup.near);
+            forget_all(side->coherence);
         return;
     }
     if (!side->asked_count) {
@@ -300,7 +314,7 @@ static void on_key(void *context, struct gw_slice text)
     if (text.length > base && text.at[base] == ':')
         text.length = base;
     if (gw_key_read_text(&key, prefix, text))
-        gw_near_invalidate(coherence->setup.near, &key);
+        forget_key(coherence, &key);
 }
 
 static void on_down(void *context, const char *why)

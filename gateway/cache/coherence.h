@@ -30,6 +30,9 @@ struct gw_coherence_setup {
     struct gw_breaker *breaker; /* of the cache's node */
     const struct gw_redis_node *node;
     const struct gw_config *config;
+    /* What was stored under this key (NULL: under all) has changed: for who fetches it at this moment. May be NULL. */
+    void (*on_invalidated)(void *context, const struct gw_cache_key *key);
+    void *context;
 };
 
 /* NULL when memory is out, or TLS cannot be had. */

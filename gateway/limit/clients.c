@@ -2,8 +2,8 @@
  *
  * Block    Entries of two cache lines each, then the heads of the chains, which hold indices: the block can be moved
  *          to grow, and a table for 100,000 clients begins at 8 KiB. The local bucket is in the line that the search
- *          reads anyway; the bound is in the other, which nobody touches without a store. A chain goes by the low half of the hash, the
- *          stripe by the high half; the hash is seeded, so nobody outside can aim at one stripe.
+ *          reads anyway; the bound is in the other, which nobody touches without a store. A chain goes by the low half
+ *          of the hash, the stripe by the high half; the hash is seeded, so nobody outside can aim at one stripe.
  * Forget   Entries are replaced, never freed. Where a stripe's block is used up, a hand walks on over a few entries:
  *          a full bucket among them is replaced even before the block grows, so that memory follows the clients that
  *          are active, not those ever seen.

@@ -105,7 +105,12 @@ class Sharing(Scene):
         gateway = wait_for_redis(self.stage.gateway(self.origin, config(self.redis, limits={"enabled": True, "rate": "1000000/s", "burst": 1000000},
                                                                         cache={"near_bytes": "64KiB", "max_object_bytes": "8KiB"}, server={"workers": 1})))
         self.origin.on("/once", fields=[("Cache-Control", "no-store")])
-        gateway.fetch("/once")
+        self.redis.cli("CONFIG", "RESETSTAT")
+
+        def asks_redis():
+            gateway.fetch("/once")
+            return self.redis.calls("evalsha")
+        wait_until(asks_redis, "the worker's own connection is there")
         self.redis.cli("CONFIG", "RESETSTAT")
         with gateway.client() as client:
             for _ in range(50):

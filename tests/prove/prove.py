@@ -131,6 +131,7 @@ class Gateway:
                            REDIS_URL="redis://127.0.0.1:%d" % redis_port, RATE_LIMIT_RATE="%d/s" % RATE, RATE_LIMIT_BURST=str(BURST),
                            GATEWAY_LOG_ACCESS="off", GATEWAY_REDIS_EXPECTED_INSTANCES=str(expected), GATEWAY_SERVER_DRAIN_TIMEOUT="1s",
                            FAKETIME_DONT_FAKE_MONOTONIC="1")
+        environment = {name: value for name, value in environment.items() if name != "GATEWAY_BINARY"}
         command = [BINARY]
         if FAKETIME:
             command = [FAKETIME, "-f", SKEWS[number % len(SKEWS)], BINARY]
