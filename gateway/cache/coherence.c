@@ -59,7 +59,7 @@ static const char channel[] = "__redis__:invalidate";
 
 /* ---- modes ---- */
 
-static void forget_key(struct gw_coherence *coherence, const struct gw_cache_key *key)
+static void forget_key(const struct gw_coherence *coherence, const struct gw_cache_key *key)
 {
     gw_near_invalidate(coherence->setup.near, key);
     if (coherence->setup.on_invalidated)

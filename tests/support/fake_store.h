@@ -5,11 +5,11 @@
  *          server's own clock, and comes back in order after another. A link that is down swallows both; a cut loses
  *          all that is pending. fake_run_until runs what is due, hooks of the test among it; gw_clock is the world's.
  * Script   store->reply answers the next call that arrives in the server's place.
- * Memory   Its own runs between FAKE_STORE_ENTER and FAKE_STORE_LEAVE, for programs whose allocations fail on purpose. */
+ * Memory   What gw_store_run allocates stands between FAKE_STORE_ENTER and FAKE_STORE_LEAVE, for programs whose
+ *          allocations fail on purpose. */
 #ifndef GW_TESTS_FAKE_STORE_H
 #define GW_TESTS_FAKE_STORE_H
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +23,15 @@
 #endif
 
 enum { FAKE_KEYS = 8, FAKE_KEY_BYTES = 256, FAKE_NUMBERS = 4 * FAKE_KEYS, FAKE_BUCKETS = 1024 };
+
+/* Also where NDEBUG is set. */
+#define fake_must(holds)                                                                                               \
+    do {                                                                                                               \
+        if (!(holds)) {                                                                                                \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #holds);                                                \
+            abort();                                                                                                   \
+        }                                                                                                              \
+    } while (0)
 
 struct fake_world;
 
@@ -55,6 +64,8 @@ struct gw_store {
     unsigned pending_count;
     uint64_t calls;
     const struct gw_store_reply *reply; /* said once in the server's place */
+    uint64_t clock_offset_us;           /* of this end's clock, and how much faster it runs */
+    int64_t clock_ppm;
     void *user;
 };
 
@@ -82,15 +93,24 @@ struct fake_world {
     unsigned bucket_count;
     void (*on_executed)(struct fake_world *world, struct gw_store_call *call);
     void *user;
+    uint64_t answered_us;      /* during done: when the server decided; 0: it is lost */
     struct fake_world *server; /* whose buckets these are, where threads have a world each; NULL: its own */
     pthread_mutex_t *lock;     /* the server's */
 };
 
-static _Thread_local struct fake_world *fake_clock; /* whose time gw_clock tells */
+static _Thread_local struct fake_world *fake_clock;    /* whose time gw_clock tells, */
+static _Thread_local const struct gw_store *fake_here; /* and on which end's clock, while one of its calls is done */
+
+/* On the clock of a store's end. */
+static inline uint64_t fake_local_us(const struct gw_store *store)
+{
+    uint64_t now_us = store->world->now_us;
+    return now_us + store->clock_offset_us + (uint64_t)((int64_t)now_us * store->clock_ppm / 1000000);
+}
 
 uint64_t gw_clock_monotonic_us(void)
 {
-    return fake_clock->now_us;
+    return fake_here ? fake_local_us(fake_here) : fake_clock->now_us;
 }
 
 uint64_t gw_clock_wall_us(void)
@@ -127,7 +147,7 @@ static inline void fake_push(struct fake_world *world, struct fake_event event)
     if (world->count == world->room) {
         world->room = world->room ? 2 * world->room : 1024;
         world->heap = realloc(world->heap, world->room * sizeof *world->heap);
-        assert(world->heap);
+        fake_must(world->heap);
     }
     event.number = world->numbered++;
     size_t at = world->count++;
@@ -170,7 +190,7 @@ static inline struct gw_bucket *fake_bucket(struct fake_world *world, const char
     while (world->buckets[at].key[0] && strcmp(world->buckets[at].key, key) != 0)
         at = (at + 1) % FAKE_BUCKETS;
     if (!world->buckets[at].key[0]) {
-        assert(++world->bucket_count < FAKE_BUCKETS);
+        fake_must(++world->bucket_count < FAKE_BUCKETS);
         snprintf(world->buckets[at].key, FAKE_KEY_BYTES, "%s", key);
     }
     return &world->buckets[at].bucket;
@@ -256,8 +276,12 @@ static inline void fake_finish(struct gw_store_call *call, const struct gw_store
     *link = call->next;
     call->store->pending_count--;
     call->is_over = true;
+    fake_here = call->store;
+    call->store->world->answered_us = reply->result == GW_STORE_LOST ? 0 : call->executed_us;
     if (call->done)
         call->done(call->owner, reply);
+    call->store->world->answered_us = 0;
+    fake_here = NULL;
     if (!call->is_due)
         free(call);
 }
@@ -322,7 +346,7 @@ static inline void fake_world_end(struct fake_world *world)
     while (world->count) {
         struct gw_store_call *call = fake_pop(world).call;
         if (call) {
-            assert(call->is_over);
+            fake_must(call->is_over);
             free(call);
         }
     }
@@ -340,9 +364,7 @@ bool gw_store_is_up(const struct gw_store *store)
 static inline uint64_t fake_number(struct gw_slice digits)
 {
     uint64_t number = 0;
-    bool is_number = gw_slice_to_uint64(digits, &number);
-    assert(is_number);
-    (void)is_number;
+    fake_must(gw_slice_to_uint64(digits, &number));
     return number;
 }
 
@@ -351,13 +373,14 @@ struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script 
                                    struct gw_slice payload_bytes, struct gw_block *payload, gw_store_done *done,
                                    void *owner)
 {
-    assert(script == GW_STORE_TOKEN_BUCKET && key_count && key_count <= FAKE_KEYS && argument_count == 4 * key_count);
-    assert(!payload_bytes.length && !payload);
+    fake_must(script == GW_STORE_TOKEN_BUCKET && key_count && key_count <= FAKE_KEYS &&
+              argument_count == 4 * key_count);
+    fake_must(!payload_bytes.length && !payload);
     if (!store->is_up || store->pending_count >= store->max_pending)
         return NULL;
     FAKE_STORE_ENTER();
     struct gw_store_call *call = calloc(1, sizeof *call);
-    assert(call);
+    fake_must(call);
     *call = (struct gw_store_call) { .store = store, .done = done, .owner = owner, .key_count = key_count };
     for (unsigned i = 0; i < key_count; i++)
         snprintf(call->keys[i], FAKE_KEY_BYTES, "%.*s", GW_SLICE_ARGS(keys[i]));
