@@ -91,7 +91,7 @@ struct simulation {
 
 struct result {
     double worst, allowed; /* tokens beside the rate */
-    double tokens, due;    /* admitted; what the rate and one burst come to */
+    double tokens, due;    /* admitted; what the rate and one burst come to, but for two requests cut off at the end */
     uint64_t calls;
 };
 
@@ -415,7 +415,8 @@ static struct result measure(struct simulation *simulation)
         result.worst = fmax(result.worst, sum);
         result.tokens += (double)admission->cost;
     }
-    result.due = (double)simulation->policy.burst + rate_of(simulation) * (double)(simulation->end_us - start);
+    result.due = (double)simulation->policy.burst + rate_of(simulation) * (double)(simulation->end_us - start) -
+                 2 * (double)simulation->policy.cost;
     for (unsigned i = 0; i < simulation->count; i++)
         result.calls += simulation->instances[i].store.calls;
     return result;
