@@ -13,7 +13,7 @@ SECONDS ?= 3
 CTEST := ctest --output-on-failure --no-tests=error --parallel $(TEST_JOBS)
 OURS := git ls-files --cached --others --exclude-standard
 
-.PHONY: help run test build bench test-coverage clean format lint asan tsan fuzz docs deps
+.PHONY: help run demo test test-compose prove build bench test-coverage clean format lint asan tsan fuzz docs deps
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -23,12 +23,25 @@ run: ## install what is missing, build, run the gateway (BACKEND_URL, GATEWAY_PO
 	@$(MAKE) build
 	@scripts/run
 
+demo: ## Redis, backend, three gateways, nginx and Prometheus as processes on free ports, until Ctrl-C
+	@scripts/install-packages build run test demo
+	@$(MAKE) build
+	@scripts/demo
+
 test: ## all tests: as released, under ASan and UBSan, and what threads share under TSan
 	@scripts/install-packages build run test
 	@cmake --preset release >/dev/null && cmake --build build --parallel $(JOBS)
 	@$(CTEST) --test-dir build
 	@$(MAKE) asan
 	@$(MAKE) tsan
+
+prove: ## the limits' promises, measured through everything that can happen to Redis (QUICK=1: short), and the simulation
+	@scripts/install-packages build run test prove
+	@$(MAKE) build
+	@/usr/bin/python3 tests/prove/prove.py
+
+test-compose: ## docker-compose.yml with three replicas, as its user runs it (needs a Docker engine), then down again
+	@/usr/bin/python3 tests/compose/test_compose.py
 
 build: ## the release binary, ./visara-gateway
 	@scripts/install-packages build

@@ -84,8 +84,8 @@ class Dashboard(Scene):
     def scraped(cls):
         try:
             return len(cls.prometheus.query('up{job="visara-gateway"} == 1'))
-        except (OSError, http.client.HTTPException):
-            return 0
+        except (OSError, http.client.HTTPException, ValueError):
+            return 0  # not yet listening, or "Service Unavailable"
 
     def traffic(self):
         for gateway in self.gateways:
