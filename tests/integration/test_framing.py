@@ -1,5 +1,5 @@
 """Nothing ambiguous passes, in either direction, and a body that did not end is never ended."""
-from stage import Scene, Truncated, main, reply, wait_until
+from stage import TRANSPORT, Scene, Truncated, main, reply, wait_until
 
 HOST = b"Host: gateway.test\r\n"
 NEXT = b"GET /smuggled HTTP/1.1\r\nHost: gateway.test\r\n\r\n"
@@ -313,6 +313,8 @@ class Answers(Scene):
 
     def test_that_did_not_end_are_never_ended(self):
         for name, data in TRUNCATED:
+            if TRANSPORT == "curl" and name == "chunked, a bare LF":
+                continue  # libcurl reads chunks itself, and takes a bare LF for a line's end
             for end in ("close", "reset"):
                 with self.subTest(name, end=end), self.gateway.client() as client:
                     self.say("/truncated", data, end)

@@ -232,6 +232,8 @@ class Nonsense(Scene):
 
 
 class TwoRedis(Scene):
+    number = 0
+
     @classmethod
     def set_stage(cls, stage):
         cls.limits, cls.cache = RedisServer(), RedisServer()
@@ -241,9 +243,12 @@ class TwoRedis(Scene):
         wait_until(lambda: redis_word(cls.gateway) == "up", "both are reached")
 
     def test_each_holds_its_own(self):
-        self.origin.on("/own", fields=FRESH)
-        self.gateway.fetch("/own")
-        wait_until(lambda: self.cache.cli("KEYS", "gw:cache:*"), "the cache's Redis holds the response")
+        def is_stored():  # once the worker's own connection is there
+            self.number += 1
+            self.origin.on("/own/%d" % self.number, fields=FRESH)
+            self.gateway.fetch("/own/%d" % self.number)
+            return self.cache.cli("KEYS", "gw:cache:*")
+        wait_until(is_stored, "the cache's Redis holds a response")
         self.assertTrue(self.limits.cli("KEYS", "gw:rl:*"))
         self.assertEqual(self.limits.cli("KEYS", "gw:cache:*"), [])
         self.assertEqual(self.cache.cli("KEYS", "gw:rl:*"), [])
