@@ -187,7 +187,7 @@ enum gw_key_type {
       "Longest that a request waits for Redis; a connection silent for so long while an answer is due counts as "      \
       "lost.")                                                                                                         \
     X(REDIS_CONNECT_TIMEOUT, "redis.connect_timeout", DURATION, "1s", 1, 60000, NULL, NULL, NULL,                      \
-      "For name, connection, TLS handshake and login. No request waits for it.")                                       \
+      "For name, connection, TLS handshake and login, at each address. No request waits for it.")                      \
     X(REDIS_MAX_PENDING, "redis.max_pending", INTEGER, "4096", 1, 1000000, NULL, NULL, NULL,                           \
       "Calls that may await their answers, for each worker and Redis; beyond it Redis is not asked.")                  \
     X(REDIS_PREFIX, "redis.prefix", STRING, "gw:", 1, 32, NULL, NULL, NULL,                                            \

@@ -141,7 +141,8 @@ void gw_reply_attach(struct gw_reply *reply, redisReader *reader)
 {
     reader->fn = &functions;
     reader->privdata = reply;
-    /* Else its buffer is freed and grown again with each value over 16 KiB. */
+    /* Else its buffer is freed and grown again with each value over 16 KiB. At 64 KiB that could not be measured;
+     * larger ones would be mapped anew by malloc each time. */
     reader->maxbuf = GW_REPLY_KEPT_BYTES;
 }
 

@@ -16,6 +16,7 @@ struct real {
     pid_t pid;
     uint16_t port;
     char directory[64], socket[96], url[64], socket_url[128];
+    bool is_tls;         /* the port is; its certificate is for localhost, made in the directory */
     redisContext *admin; /* a person at redis-cli */
 };
 
@@ -47,24 +48,28 @@ static inline void real_connect(struct real *real)
 /* Again on the same port and socket. */
 static inline void real_run(struct real *real)
 {
-    char port[8];
+    char port[8], certificate[96], key[96];
     snprintf(port, sizeof(port), "%u", real->port);
+    snprintf(certificate, sizeof(certificate), "%s/cert.pem", real->directory);
+    snprintf(key, sizeof(key), "%s/key.pem", real->directory);
     real->pid = fork();
     if (real->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a test fails */
         int nowhere = open("/dev/null", O_RDWR);
         dup2(nowhere, 1);
         dup2(nowhere, 2);
-        execlp("redis-server", "redis-server", "--port", port, "--bind", "127.0.0.1", "--unixsocket", real->socket,
-               "--dir", real->directory, "--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel",
-               "warning", "--logfile", "redis.log", NULL);
+        execlp("redis-server", "redis-server", real->is_tls ? "--tls-port" : "--port", port, "--bind", "127.0.0.1",
+               "--unixsocket", real->socket, "--dir", real->directory, "--save", "", "--appendonly", "no",
+               "--daemonize", "no", "--loglevel", "warning", "--logfile", "redis.log",
+               real->is_tls ? "--tls-cert-file" : NULL, certificate, "--tls-key-file", key, "--tls-ca-cert-file",
+               certificate, "--tls-auth-clients", "no", NULL);
         _exit(127);
     }
     assert_true(real->pid > 0);
     real_connect(real);
 }
 
-static inline void real_start(struct real *real)
+static inline void real_start_as(struct real *real, bool is_tls)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t length = sizeof(address);
@@ -79,7 +84,22 @@ static inline void real_start(struct real *real)
     snprintf(real->socket, sizeof(real->socket), "%s/s", real->directory);
     snprintf(real->url, sizeof(real->url), "redis://127.0.0.1:%u", real->port);
     snprintf(real->socket_url, sizeof(real->socket_url), "unix://%s", real->socket);
+    real->is_tls = is_tls;
+    if (is_tls) {
+        char command[512];
+        snprintf(
+            command, sizeof(command),
+            "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=DNS:localhost "
+            "-keyout %s/key.pem -out %s/cert.pem 2>/dev/null",
+            real->directory, real->directory);
+        assert_int_equal(system(command), 0);
+    }
     real_run(real);
+}
+
+static inline void real_start(struct real *real)
+{
+    real_start_as(real, false);
 }
 
 static inline void real_kill(struct real *real)

@@ -233,7 +233,7 @@ static void a_full_server_refuses_writes_and_is_asked_on(void **state)
     (void)state;
     begin(&scene, &real, LONG_TIMEOUT);
     ask_real(&real, "SET k v");
-    ask_real(&real, "CONFIG SET maxmemory 1mb");
+    ask_real(&real, "CONFIG SET maxmemory 1");
     assert_non_null(gw_store_set(scene.store, GW_SLICE("a"), GW_SLICE("b"), 60000, on_done, &outcome));
     until(&scene, outcome.runs);
     assert_int_equal(outcome.result, GW_STORE_OOM);
@@ -248,6 +248,51 @@ static void a_full_server_refuses_writes_and_is_asked_on(void **state)
     end(&scene, &real);
 }
 
+static void a_certificate_is_verified_with_its_name(void **state)
+{
+    static const struct {
+        const char *host;
+        bool has_authority, is_good;
+    } rows[] = { { "localhost", true, true }, { "localhost", false, false }, { "127.0.0.1", true, false } };
+    struct real real;
+    (void)state;
+#ifndef GW_HAVE_REDIS_TLS
+    skip(); /* hiredis has no TLS here */
+#endif
+    if (!real_is_installed())
+        skip();
+    real_start_as(&real, true);
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct scene scene;
+        struct outcome outcome;
+        char url[64], more[160] = LONG_TIMEOUT;
+        snprintf(url, sizeof(url), "rediss://%s:%u", rows[i].host, real.port);
+        if (rows[i].has_authority)
+            snprintf(more, sizeof(more), LONG_TIMEOUT " \"tls_ca_file\": \"%s/cert.pem\",", real.directory);
+        scene_open(&scene, url, more, "");
+        scene_open_store(&scene);
+        if (rows[i].is_good) {
+            until_up(&scene);
+            for (unsigned turn = 0; turn < 20; turn++) {
+                assert_non_null(take(&scene, "k", &outcome));
+                until(&scene, outcome.runs);
+                assert_int_equal(outcome.result, GW_STORE_INTEGERS);
+            }
+            char *value = calloc(1, 200000);
+            assert_non_null(gw_store_set(scene.store, GW_SLICE("v"), gw_slice_of(value, 200000), 60000, NULL, NULL));
+            free(value);
+            assert_non_null(get(&scene, "v", &outcome));
+            until(&scene, outcome.runs);
+            assert_int_equal(outcome.length, 200000);
+        } else {
+            until(&scene, gw_breaker_is_open(&scene.breaker));
+            assert_int_equal(atomic_load(&scene.breaker.reason), GW_BREAKER_CONNECT);
+        }
+        scene_close(&scene);
+    }
+    real_stop(&real);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_server_that_is_killed_and_started_again_is_used_again),
         cmocka_unit_test(a_server_that_stands_still_is_left_and_found_again),
         cmocka_unit_test(a_replica_is_left_until_it_is_a_primary),
+        cmocka_unit_test(a_certificate_is_verified_with_its_name),
         cmocka_unit_test(a_full_server_refuses_writes_and_is_asked_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
