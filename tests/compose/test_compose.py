@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -14,10 +15,20 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROJECT = "visaratest"
-NGINX, PROMETHEUS = 18080, 19090
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+NGINX, PROMETHEUS = free_port(), free_port()
 ENVIRONMENT = dict(os.environ, COMPOSE_PROJECT_NAME=PROJECT, NGINX_PORT=str(NGINX), PROMETHEUS_PORT=str(PROMETHEUS),
                    # one token each hour: what 60 requests get is the burst, whichever replica they meet
-                   RATE_LIMIT_RATE="1/h", RATE_LIMIT_BURST="20", LOG_LEVEL="info")
+                   RATE_LIMIT_RATE="1/h", RATE_LIMIT_BURST="20", LOG_LEVEL="info",
+                   # no promise about time: on a machine that is slow, Redis is not taken for dead
+                   REDIS_TIMEOUT="5s")
 
 
 def compose_command():
