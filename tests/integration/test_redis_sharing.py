@@ -1,5 +1,6 @@
 """One limit and one cache across replicas: what two gateways share through a real Redis."""
 import collections
+import itertools
 import time
 
 from redis_stage import RedisServer
@@ -138,6 +139,18 @@ class OneLimit(Scene):
         answers = in_parallel(12, lambda number: [gateways[number % 3].fetch("/").status for _ in range(20)])
         counts = collections.Counter(status for list_of in answers for status in list_of)
         self.assertEqual(counts, {200: 20, 429: 220})
+
+    def test_a_refusal_comes_before_a_hit(self):
+        told = config(self.redis, limits={"enabled": True, "rate": "1/h", "burst": 5, "by": "header:X-Key"}, server={"workers": 1})
+        gateways = [wait_for_pair(wait_for_redis(self.stage.gateway(self.origin, told))) for _ in range(2)]
+        self.origin.on("/hot", fields=FRESH, body=b"hot")
+        for number in (0, 1):
+            for name in itertools.count():  # as another client each time: the limit is not what is waited for
+                if gateways[number].fetch("/hot", [("X-Key", "warm%d.%d" % (number, name))]).field("X-Cache") == "HIT":
+                    break
+        answers = [status for _ in range(5) for status in in_parallel(10, lambda number: gateways[number % 2].fetch("/hot", [("X-Key", "same")]).status)]
+        self.assertEqual(answers.count(200), 5)
+        self.assertEqual(gateways[0].fetch("/hot", [("X-Key", "same")]).status, 429)
 
     def test_a_flood_that_is_refused_costs_redis_a_call_per_token_due(self):
         gateways = self.gateways(3, rate="2/s", burst=2, by="route")
