@@ -30,7 +30,7 @@ struct process {
     struct gw_worker *workers;
     unsigned worker_count; /* started */
     unsigned drained_count;
-    bool is_draining;
+    bool is_draining, is_cut;
 };
 
 static struct process process;
@@ -44,8 +44,12 @@ static void stop_workers(void)
         gw_worker_stop(&process.workers[i]);
     for (unsigned i = 0; i < process.worker_count; i++)
         gw_worker_join(&process.workers[i]);
-    for (unsigned i = 0; i < GW_COUNT(process.signals); i++)
+    for (unsigned i = 0; i < GW_COUNT(process.signals); i++) {
+        int number = process.signals[i].signum;
         uv_close((uv_handle_t *)&process.signals[i], NULL);
+        if (number)
+            signal(number, SIG_IGN); /* who asks again now is served already: that must not look like a crash */
+    }
     uv_close((uv_handle_t *)&process.drain_timer, NULL);
     gw_assembly_close_main(process.assembly);
     gw_mailbox_close(&process.mailbox);
@@ -59,8 +63,12 @@ static void on_worker_drained(struct gw_letter *letter)
         stop_workers();
 }
 
+/* Once: a letter cannot be posted again before it is delivered. */
 static void cut_workers(void)
 {
+    if (process.is_cut)
+        return;
+    process.is_cut = true;
     for (unsigned i = 0; i < process.worker_count; i++)
         gw_worker_cut(&process.workers[i]);
 }
@@ -75,7 +83,7 @@ static void on_drain_timeout(uv_timer_t *timer)
 static void on_signal(uv_signal_t *handle, int number)
 {
     (void)handle;
-    if (process.is_draining) { /* asked twice: at once, but each worker is cut only once */
+    if (process.is_draining) { /* asked twice: at once */
         uv_timer_start(&process.drain_timer, on_drain_timeout, 0, 0);
         uv_signal_stop(&process.signals[0]);
         uv_signal_stop(&process.signals[1]);

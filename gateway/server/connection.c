@@ -59,6 +59,8 @@ static struct gw_connection *connection_from(struct gw_downstream *downstream)
 static void set_deadline(struct gw_connection *connection, uint64_t after_ms)
 {
     uint64_t before = connection->deadline_ms;
+    if (connection->is_broken)
+        return; /* the timer is about to end it */
     connection->deadline_ms = uv_now(&connection->worker->loop) + after_ms;
     if (!gw_timer_is_running(&connection->timer) || connection->deadline_ms < before)
         gw_timer_start(&connection->worker->timers, &connection->timer, after_ms);
@@ -75,6 +77,13 @@ static void clear_deadline(struct gw_connection *connection)
 }
 
 /* ---- the end ---- */
+
+/* Its end comes from the loop. */
+static void break_off(struct gw_connection *connection)
+{
+    connection->is_broken = true;
+    gw_timer_start(&connection->worker->timers, &connection->timer, 0);
+}
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -163,8 +172,7 @@ static void write_out(struct gw_connection *connection)
     connection->write_queue = connection->writing;
     if (uv_write(&connection->request.write, (uv_stream_t *)&connection->tcp, buffers, count, on_written) != 0) {
         connection->writing = 0;
-        connection->is_broken = true;
-        gw_timer_start(&connection->worker->timers, &connection->timer, 0);
+        break_off(connection);
     }
 }
 
@@ -176,8 +184,7 @@ static void on_written(uv_write_t *request, int status)
     gw_chain_consume(&connection->out, connection->writing);
     connection->writing = 0;
     if (status < 0) {
-        connection->is_broken = true;
-        gw_timer_start(&connection->worker->timers, &connection->timer, 0);
+        break_off(connection);
         return;
     }
     if (connection->out.length) {
@@ -237,11 +244,10 @@ static bool write_pieces(struct gw_downstream *downstream, const struct gw_piece
     bool was_empty = connection->out.length == 0;
     connection->is_broken = connection->is_broken || !keep(connection, pieces, count, sent);
     if (connection->is_broken)
-        gw_timer_start(&connection->worker->timers, &connection->timer, 0); /* its end comes from the loop */
+        break_off(connection);
     else if (was_empty)
         write_out(connection);
-    if (!connection->is_broken)
-        set_deadline(connection, connection->worker->config->write_timeout_ms);
+    set_deadline(connection, connection->worker->config->write_timeout_ms);
     return false;
 }
 
@@ -260,13 +266,11 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 
 static void read_on(struct gw_connection *connection)
 {
-    if (connection->is_reading || connection->phase == CLOSING)
+    if (connection->is_reading || connection->is_broken || connection->phase == CLOSING)
         return;
     connection->is_reading = uv_read_start((uv_stream_t *)&connection->tcp, on_room, on_read) == 0;
-    if (!connection->is_reading) {
-        connection->is_broken = true;
-        gw_timer_start(&connection->worker->timers, &connection->timer, 0);
-    }
+    if (!connection->is_reading)
+        break_off(connection);
 }
 
 static void stop_reading(struct gw_connection *connection)
@@ -411,8 +415,8 @@ static void take_input(struct gw_connection *connection, struct gw_slice input, 
     if (input.length == 0 || connection->phase == CLOSING || connection->phase == LINGERING)
         return;
     if (!gw_chain_push(&connection->carry, input, block))
-        connection->is_broken = true;
-    if (connection->carry.kept_bytes > CARRY_BYTES)
+        break_off(connection); /* what was read is lost, and nothing after it may be taken for it */
+    if (connection->is_broken || connection->carry.kept_bytes > CARRY_BYTES)
         stop_reading(connection);
 }
 
@@ -628,11 +632,36 @@ static void open_or_drop(struct gw_connection *connection, int error)
     uv_close((uv_handle_t *)&connection->tcp, on_closed);
 }
 
+static void on_turned_away(uv_handle_t *handle)
+{
+    struct gw_listening *listening = handle->data;
+    listening->is_turning_away = false;
+    if (listening->has_waiting && listening->is_open)
+        gw_connection_accept(listening);
+}
+
+/* Without memory for it: libuv accepts nobody else before this one is taken. */
+static void turn_away(struct gw_listening *listening)
+{
+    listening->has_waiting = listening->is_turning_away;
+    if (listening->is_turning_away || uv_tcp_init(&listening->worker->loop, &listening->turned_away) != 0)
+        return;
+    listening->is_turning_away = true;
+    listening->turned_away.data = listening;
+    gw_counter_add(&listening->worker->shard->connections_refused, 1);
+    (void)uv_accept((uv_stream_t *)&listening->tcp, (uv_stream_t *)&listening->turned_away);
+    uv_close((uv_handle_t *)&listening->turned_away, on_turned_away);
+}
+
 void gw_connection_accept(struct gw_listening *listening)
 {
     struct gw_connection *connection = create(listening);
-    if (connection) /* else it stays in the queue; libuv asks again with the next one */
-        open_or_drop(connection, uv_accept((uv_stream_t *)&listening->tcp, (uv_stream_t *)&connection->tcp));
+    if (!connection) {
+        turn_away(listening);
+        return;
+    }
+    listening->has_waiting = false;
+    open_or_drop(connection, uv_accept((uv_stream_t *)&listening->tcp, (uv_stream_t *)&connection->tcp));
 }
 
 void gw_connection_adopt(struct gw_listening *listening, int fd)

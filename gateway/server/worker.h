@@ -31,6 +31,8 @@ struct gw_listening {
     uv_tcp_t tcp;
     struct gw_worker *worker;
     bool is_admin, is_open;
+    uv_tcp_t turned_away; /* whom there was no memory for */
+    bool is_turning_away, has_waiting;
 };
 
 struct gw_worker {
