@@ -270,7 +270,8 @@ enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_r
 
 bool gw_fetch_join(struct gw_fetch *fetch, struct gw_reader *reader)
 {
-    if (fetch->state == GW_FETCH_PASSING || fetch->state == GW_FETCH_OVER)
+    bool is_over = fetch->state == GW_FETCH_OVER || (fetch->state == GW_FETCH_COMPLETE && !fetch->is_storing);
+    if (fetch->state == GW_FETCH_PASSING || is_over)
         return false;
     attach(fetch, reader, false);
     return true;

@@ -6,6 +6,13 @@
 
 enum { GW_RESP_ARGUMENT_BYTES = 32 }; /* an argument takes its bytes and at most these */
 
+/* hiredis looks for the end of a command with strchr: behind its last byte stands a NUL that does not count. */
+static inline void gw_resp_terminate(struct gw_buffer *buffer)
+{
+    if (gw_buffer_reserve(buffer, 1))
+        buffer->at[buffer->length] = 0;
+}
+
 /* Begins a command of so many arguments, its name included. */
 static inline void gw_resp_begin(struct gw_buffer *buffer, unsigned count)
 {
@@ -19,6 +26,7 @@ static inline void gw_resp_put_length(struct gw_buffer *buffer, size_t length)
     gw_buffer_put_char(buffer, '$');
     gw_buffer_put_uint(buffer, length);
     gw_buffer_put_literal(buffer, "\r\n");
+    gw_resp_terminate(buffer);
 }
 
 static inline void gw_resp_put(struct gw_buffer *buffer, struct gw_slice argument)
@@ -26,6 +34,7 @@ static inline void gw_resp_put(struct gw_buffer *buffer, struct gw_slice argumen
     gw_resp_put_length(buffer, argument.length);
     gw_buffer_put_slice(buffer, argument);
     gw_buffer_put_literal(buffer, "\r\n");
+    gw_resp_terminate(buffer);
 }
 
 static inline void gw_resp_put_uint(struct gw_buffer *buffer, uint64_t number)
