@@ -175,6 +175,7 @@ static bool ask_again(struct gw_store_call *call)
     gw_resp_put(&command, GW_SLICE("EVAL"));
     gw_resp_put(&command, text);
     gw_buffer_put(&command, call->command + call->tail_at, tail_length);
+    gw_resp_terminate(&command);
     call->is_again = true;
     gw_counter_add(&store->shard->redis_noscript, 1);
     bool good = !command.overflowed && ask(call, gw_buffer_slice(&command));

@@ -78,8 +78,11 @@ class Pages(Scene):
 
     def test_metrics_have_bounded_labels(self):
         series = lambda: len(self.gateway.fetch("/gateway/metrics").body.splitlines())
+        answered = self.gateway.metric_sum("gateway_responses_total")
         for method in ("GET", "AAA", "POST"):
             self.gateway.fetch("/bounded", method=method)
+        # an answer is counted when it has been written
+        wait_until(lambda: self.gateway.metric_sum("gateway_responses_total") >= answered + 3, "all three are counted")
         before = series()
         for number in range(30):
             self.gateway.fetch("/bounded/%d?%d" % (number, number), [("X-%d" % number, "x")], "M%d" % number)
