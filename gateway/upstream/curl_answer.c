@@ -15,21 +15,13 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* RFC 9112 §4: HTTP-version SP status-code SP [reason-phrase]; libcurl writes "HTTP/2 200 " for HTTP/2, which has no
- * such line. */
-static bool parse_status_line(struct gw_slice line, struct gw_head *head, bool *is_http2)
+/* RFC 9112 §4: HTTP-version SP status-code SP [reason-phrase] */
+static bool parse_status_line(struct gw_slice line, struct gw_head *head)
 {
-    size_t at;
-    *is_http2 = gw_slice_starts_with(line, GW_SLICE("HTTP/2 "));
-    if (*is_http2) {
-        head->version_minor = 1;
-        at = 7;
-    } else if (gw_slice_starts_with(line, GW_SLICE("HTTP/1.1 ")) || gw_slice_starts_with(line, GW_SLICE("HTTP/1.0 "))) {
-        head->version_minor = line.at[7] == '1';
-        at = 9;
-    } else {
+    if (!gw_slice_starts_with(line, GW_SLICE("HTTP/1.1 ")) && !gw_slice_starts_with(line, GW_SLICE("HTTP/1.0 ")))
         return false;
-    }
+    head->version_minor = line.at[7] == '1';
+    size_t at = 9;
     const char *digits = line.at + at;
     if (line.length < at + 3 || !is_digit(digits[0]) || !is_digit(digits[1]) || !is_digit(digits[2]))
         return false;
@@ -55,7 +47,7 @@ static enum gw_curl_answer start_head(struct gw_curl_transfer *transfer, struct 
 {
     struct gw_head head;
     gw_head_init(&head);
-    if (!parse_status_line(line, &head, &transfer->is_http2))
+    if (!parse_status_line(line, &head))
         return fail(transfer, GW_ERROR_UPSTREAM_MALFORMED);
     /* Nothing sent here asks for 101; an interim head is gone after its event. */
     if (head.status == 101)
@@ -105,12 +97,8 @@ static enum gw_curl_answer end_head(struct gw_curl_transfer *transfer)
     /* libcurl would send the request once more, without Expect, and throw this answer's body away: an answer without
      * one can be told before that (the transfer is then stopped), another is told as what it means. */
     bool has_body = head->framing != GW_FRAMING_NONE && !(head->framing == GW_FRAMING_LENGTH && !head->content_length);
-    if (head->status == 417 && transfer->call->expects_continue && !transfer->is_http2 && has_body)
+    if (head->status == 417 && transfer->call->expects_continue && has_body)
         return fail(transfer, GW_ERROR_EXPECTATION);
-    /* An HTTP/2 stream has an end of its own: as with chunks, its length is not known, but that it is complete will be.
-     */
-    if (transfer->is_http2 && head->framing == GW_FRAMING_UNTIL_CLOSE)
-        head->framing = GW_FRAMING_CHUNKED;
     transfer->head_done = true;
     return GW_CURL_ANSWER_HEAD;
 }

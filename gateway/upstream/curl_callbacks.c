@@ -20,13 +20,28 @@ static void ask_body(struct gw_curl_transfer *transfer)
     transfer->call->events->on_want_body(transfer->call);
 }
 
+/* RFC 9112 §9.2: what came over a kept connection before the request would be taken for its answer. libcurl looks only
+ * from 8.0 on. Over TLS, what waits in the socket cannot be told apart unread: a late session ticket costs a connection. */
+static bool is_quiet(struct gw_curl_transfer *transfer, int local_port)
+{
+    return gw_curl_loop_is_quiet(&transfer->transport->loop, local_port) &&
+           (!transfer->call->backend->is_tls || gw_curl_tls_is_drained(transfer->easy));
+}
+
+/* Nothing of the request was sent; with its transfer stopped so, libcurl closes the connection. */
+static int refuse_kept(struct gw_curl_transfer *transfer)
+{
+    transfer->call->was_reused = true;
+    transfer->error = GW_ERROR_RESET;
+    return CURL_PREREQFUNC_ABORT;
+}
+
 /* CURLOPT_PREREQFUNCTION: there is a connection, the request is about to be sent. */
 static int on_request(void *context, char *peer, char *local, int peer_port, int local_port)
 {
     (void)peer;
     (void)local;
     (void)peer_port;
-    (void)local_port;
     struct gw_curl_transfer *transfer = gw_curl_transfer_from(context);
     struct gw_call *call = transfer->call;
     if (!call)
@@ -37,6 +52,8 @@ static int on_request(void *context, char *peer, char *local, int peer_port, int
     }
     long made = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &made);
+    if (!made && !is_quiet(transfer, local_port))
+        return refuse_kept(transfer);
     struct gw_shard *shard = transfer->transport->setup.shard;
     gw_counter_add(made ? &shard->upstream_connects : &shard->upstream_reuses, 1);
     transfer->is_connected = true;
@@ -75,6 +92,7 @@ static size_t on_read(char *to, size_t size, size_t count, void *context)
     struct gw_curl_transfer *transfer = gw_curl_transfer_from(context);
     if (!transfer->call || transfer->error)
         return CURL_READFUNC_ABORT;
+    transfer->is_body_due = true;
     if (gw_curl_transfer_upload_is_over(transfer))
         return stop_sending(transfer);
     if (!transfer->chain.length)
@@ -105,11 +123,33 @@ static bool stops_early(struct gw_curl_transfer *transfer)
     return true;
 }
 
+/* More bytes than the answer has, read with it: libcurl before 8.7 throws them away and keeps the connection, though
+ * the next request's answer could be what follows them. It mentions them in what it tells of its doings, which it is
+ * asked for from the head on and where the length does not bound what is read. */
+static void listen_for_excess(struct gw_curl_transfer *transfer)
+{
+    const struct gw_head *head = transfer->head;
+    if (head->framing == GW_FRAMING_NONE || head->framing == GW_FRAMING_CHUNKED || !head->content_length)
+        curl_easy_setopt(transfer->easy, CURLOPT_VERBOSE, 1L);
+}
+
+/* CURLOPT_DEBUGFUNCTION */
+static int on_word(CURL *easy, curl_infotype type, char *bytes, size_t length, void *context)
+{
+    (void)context;
+    struct gw_slice text = gw_slice_of(bytes, length);
+    if (type == CURLINFO_TEXT && (gw_slice_starts_with(text, GW_SLICE("Excess found")) ||
+                                  gw_slice_starts_with(text, GW_SLICE("Leftovers after chunking"))))
+        curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+    return 0;
+}
+
 static bool tell_head(struct gw_curl_transfer *transfer)
 {
     struct gw_call *call = transfer->call;
     call->head_at_us = gw_clock_monotonic_us();
     gw_curl_transfer_watch_time(transfer);
+    listen_for_excess(transfer);
     if (call->backend->is_tls && transfer->head->framing == GW_FRAMING_UNTIL_CLOSE)
         transfer->goodbye = gw_curl_tls_note(transfer->easy); /* without one the body counts as cut */
     call->events->on_head(call, transfer->head);
@@ -180,4 +220,5 @@ void gw_curl_callbacks_install(struct gw_curl_transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_word);
 }

@@ -1,15 +1,18 @@
-#include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "upstream/curl_loop.h"
+#include "upstream/pool.h"
 
 struct gw_curl_watch {
     struct gw_curl_loop *loop;
     curl_socket_t fd;
     bool is_connection;  /* opened by on_open */
     bool is_established; /* has carried a request: kept until on_close */
+    struct gw_list kept; /* in loop->kept */
+    int local_port;      /* once it is */
 
     uv_poll_t poll;
     bool is_polled; /* poll was initialised */
@@ -33,6 +36,7 @@ static void drop_watch(struct gw_curl_watch *watch)
 {
     struct gw_curl_loop *loop = watch->loop;
     loop->watches[watch->fd] = NULL;
+    gw_list_remove(&watch->kept);
     if (watch->is_connection)
         loop->connection_count--;
     if (watch->is_polled)
@@ -74,6 +78,7 @@ static struct gw_curl_watch *add_watch(struct gw_curl_loop *loop, curl_socket_t 
     watch->fd = fd;
     watch->is_connection = is_connection;
     watch->poll.data = watch;
+    gw_list_init(&watch->kept);
     loop->watches[fd] = watch;
     loop->connection_count += is_connection;
     return watch;
@@ -82,8 +87,7 @@ static struct gw_curl_watch *add_watch(struct gw_curl_loop *loop, curl_socket_t 
 static void on_event(uv_poll_t *poll, int status, int events)
 {
     struct gw_curl_watch *watch = poll->data;
-    if (!watch->is_wanted) { /* an idle connection was closed, or has something to say: libcurl finds out when it takes
-                                it */
+    if (!watch->is_wanted) { /* an idle connection was closed, or speaks unasked: that is found out before it is used */
         uv_poll_stop(poll);
         watch->events = 0;
         return;
@@ -109,9 +113,38 @@ static bool is_established(const struct gw_curl_watch *watch, CURL *easy)
                                      began_us > 0 && getpeername(watch->fd, (struct sockaddr *)&peer, &length) == 0);
 }
 
+static void note_port(struct gw_curl_watch *watch)
+{
+    struct sockaddr_storage local;
+    socklen_t length = sizeof(local);
+    if (getsockname(watch->fd, (struct sockaddr *)&local, &length) != 0)
+        return;
+    watch->local_port = ntohs(((struct sockaddr_in *)(void *)&local)->sin_port); /* where sockaddr_in6 has it, too */
+    gw_list_push_front(&watch->loop->kept[watch->local_port % GW_CURL_KEPT_ROWS], &watch->kept);
+}
+
+bool gw_curl_loop_is_quiet(const struct gw_curl_loop *loop, int local_port)
+{
+    bool is_known = false;
+    if (local_port <= 0)
+        return false;
+    gw_list_each(link, &loop->kept[local_port % GW_CURL_KEPT_ROWS])
+    {
+        const struct gw_curl_watch *watch = GW_CONTAINER(link, struct gw_curl_watch, kept);
+        if (watch->local_port != local_port || watch->is_wanted)
+            continue;
+        if (!gw_pool_is_quiet(watch->fd))
+            return false;
+        is_known = true;
+    }
+    return is_known;
+}
+
 static void unwant(struct gw_curl_watch *watch, CURL *easy)
 {
     watch->is_established = watch->is_connection && is_established(watch, easy);
+    if (watch->is_established && !watch->local_port)
+        note_port(watch);
     if (watch->is_established)
         watch->is_wanted = false; /* stays armed: the next request over this connection costs no epoll_ctl */
     else
@@ -221,6 +254,8 @@ bool gw_curl_loop_open(struct gw_curl_loop *loop, uv_loop_t *uv, gw_curl_loop_st
     curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
     curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
+    for (size_t i = 0; i < GW_CURL_KEPT_ROWS; i++)
+        gw_list_init(&loop->kept[i]);
     uv_timer_init(uv, &loop->timer);
     uv_idle_init(uv, &loop->idle);
     loop->timer.data = loop->idle.data = loop;

@@ -19,6 +19,9 @@
 #include <curl/curl.h>
 #include <uv.h>
 #include "base/base.h"
+#include "base/list.h"
+
+enum { GW_CURL_KEPT_ROWS = 64 };
 
 struct gw_curl_watch;
 struct gw_curl_loop;
@@ -38,7 +41,8 @@ struct gw_curl_loop {
     bool is_asked;                  /* idle runs */
     struct gw_curl_watch **watches; /* by file descriptor */
     size_t watch_capacity;
-    unsigned connection_count; /* open sockets of connections */
+    struct gw_list kept[GW_CURL_KEPT_ROWS]; /* watches of connections that have carried a request, by local port */
+    unsigned connection_count;              /* open sockets of connections */
 };
 
 /* False when memory is out: nothing is left open then. */
@@ -52,6 +56,9 @@ void gw_curl_loop_free(struct gw_curl_loop *loop);
 
 /* This handle's connections are watched by the loop. Once, before its first transfer. */
 void gw_curl_loop_adopt(struct gw_curl_loop *loop, CURL *easy);
+/* Has nothing arrived over the idle connection with this local port, which libcurl is about to use again? libcurl has
+ * no other name for it then. Of several idle ones with this port (at other addresses) all must be quiet; of none: false. */
+bool gw_curl_loop_is_quiet(const struct gw_curl_loop *loop, int local_port);
 /* `before` will run, then libcurl, then `after`: soon, never within this call. */
 void gw_curl_loop_ask(struct gw_curl_loop *loop);
 

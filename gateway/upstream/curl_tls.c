@@ -50,17 +50,31 @@ bool gw_curl_tls_setup(CURL *easy, CURLSH *share)
     return note_index >= 0 && curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context) == CURLE_OK;
 }
 
-struct gw_curl_goodbye *gw_curl_tls_note(CURL *easy)
+static SSL *ssl_of(CURL *easy)
 {
     struct curl_tlssessioninfo *session = NULL;
-    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || !session || !session->internals ||
+    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || !session ||
         session->backend != CURLSSLBACKEND_OPENSSL)
+        return NULL;
+    return session->internals;
+}
+
+bool gw_curl_tls_is_drained(CURL *easy)
+{
+    const SSL *ssl = ssl_of(easy);
+    return ssl && !SSL_has_pending(ssl);
+}
+
+struct gw_curl_goodbye *gw_curl_tls_note(CURL *easy)
+{
+    SSL *ssl = ssl_of(easy);
+    if (!ssl)
         return NULL;
     struct gw_curl_goodbye *goodbye = calloc(1, sizeof(*goodbye));
     if (!goodbye)
         return NULL;
-    struct gw_curl_goodbye *old = SSL_get_ex_data(session->internals, note_index);
-    if (!SSL_set_ex_data(session->internals, note_index, goodbye)) {
+    struct gw_curl_goodbye *old = SSL_get_ex_data(ssl, note_index);
+    if (!SSL_set_ex_data(ssl, note_index, goodbye)) {
         free(goodbye);
         return NULL;
     }

@@ -20,6 +20,9 @@ void gw_curl_tls_init(void);
 bool gw_curl_tls_setup(CURL *easy, CURLSH *share) GW_MUST_CHECK;
 /* From within a callback of libcurl: notes from here on how this handle's connection ends. NULL when memory is out. */
 struct gw_curl_goodbye *gw_curl_tls_note(CURL *easy) GW_MUST_CHECK;
+/* From within a callback of libcurl, of a handle with a connection: is nothing that came over TLS waiting to be read
+ * within OpenSSL? What is still in the socket it does not know. */
+bool gw_curl_tls_is_drained(CURL *easy);
 /* Did the peer say that nothing follows? NULL: no. */
 bool gw_curl_tls_was_said(const struct gw_curl_goodbye *goodbye);
 /* NULL is allowed. */

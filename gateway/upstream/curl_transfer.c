@@ -23,6 +23,8 @@ static bool set_fixed_options(CURL *easy, CURLSH *share)
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
     curl_easy_setopt(easy, CURLOPT_HTTP_TRANSFER_DECODING, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+    /* Also over TLS, where ALPN then offers nothing else: transport.h says why. */
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     return gw_curl_tls_setup(easy, share) && curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK; /* nor one of the environment's */
@@ -84,10 +86,27 @@ void gw_curl_transfer_make_due(struct gw_curl_transfer *transfer)
     gw_curl_loop_ask(&transfer->transport->loop);
 }
 
+static bool has_bytes_of_body(const struct gw_call *call)
+{
+    return call->has_body && (call->is_chunked || call->content_length);
+}
+
+/* How long the backend may be silent now. The time for its answer begins with the request's end; libcurl itself ends the
+ * waiting for 100. */
+static unsigned patience_ms(const struct gw_curl_transfer *transfer)
+{
+    const struct gw_call *call = transfer->call;
+    const struct gw_config *config = call->config;
+    if (!transfer->head_done && (transfer->upload_done || !has_bytes_of_body(call)))
+        return config->response_timeout_ms;
+    if (!transfer->head_done && call->expects_continue && !transfer->is_body_due)
+        return config->continue_timeout_ms + config->read_timeout_ms;
+    return config->read_timeout_ms;
+}
+
 void gw_curl_transfer_watch_time(struct gw_curl_transfer *transfer)
 {
-    const struct gw_config *config = transfer->call->config;
-    unsigned after_ms = transfer->head_done ? config->read_timeout_ms : config->response_timeout_ms;
+    unsigned after_ms = patience_ms(transfer);
     bool waits_for_owner = transfer->wants_body && !transfer->chain.length && !transfer->body_ended &&
                            !gw_curl_transfer_upload_is_over(transfer);
     if (!transfer->is_connected || transfer->is_paused || waits_for_owner || !after_ms)
@@ -174,7 +193,6 @@ static bool put_lines(struct gw_curl_transfer *transfer, const struct gw_call *c
 {
     unsigned count = 0;
     bool has_accept = false;
-    bool has_bytes = call->has_body && (call->is_chunked || call->content_length);
     struct gw_slice rest = call->fields;
     while (rest.length) {
         const char *end = memmem(rest.at, rest.length, "\r\n", 2);
@@ -192,7 +210,7 @@ static bool put_lines(struct gw_curl_transfer *transfer, const struct gw_call *c
     }
     if (!has_accept)
         transfer->lines[count++].data = no_accept;
-    transfer->lines[count++].data = has_bytes && call->expects_continue ? expect_continue : no_expect;
+    transfer->lines[count++].data = has_bytes_of_body(call) && call->expects_continue ? expect_continue : no_expect;
     /* RFC 9110 §8.6: also without a body, where the method expects one. */
     bool expects_body = call->method == GW_METHOD_POST || call->method == GW_METHOD_PUT ||
                         call->method == GW_METHOD_PATCH;
@@ -257,15 +275,14 @@ static bool set_backend(struct gw_curl_transfer *transfer, const struct gw_backe
                         const struct gw_config *config)
 {
     CURL *easy = transfer->easy;
-    long version = backend->is_tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
     long max_age_s = config->keepalive_timeout_ms / 1000;
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, config->tls_verify ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, config->tls_verify ? 2L : 0L);
     curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, (long)config->continue_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, max_age_s > 0 ? max_age_s : 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, config->keepalive_connections ? 0L : 1L);
+    curl_easy_setopt(easy, CURLOPT_VERBOSE, 0L);
     transfer->interim_arena.bound = 4 * config->max_response_header_bytes; /* fields and their array */
     return set_url(transfer, backend) && set_authorities(transfer, config->tls_ca_file);
 }

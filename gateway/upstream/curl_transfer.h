@@ -65,6 +65,7 @@ struct gw_curl_transfer {
     uint64_t handed_bytes; /* to libcurl */
     bool wants_body;       /* on_want_body was said, and holds until gw_transport_send returns false */
     bool body_ended;       /* by gw_transport_end_body */
+    bool is_body_due;      /* libcurl asks for it: 100 came, or was not waited for (any longer) */
     bool upload_done;      /* libcurl has all of it */
     bool send_stopped;     /* libcurl waits to be told to go on */
 
@@ -74,7 +75,7 @@ struct gw_curl_transfer {
     struct gw_arena interim_arena;
     size_t head_bytes;
     unsigned interims;
-    bool is_interim, is_http2, in_head, head_done;
+    bool is_interim, in_head, head_done;
     uint64_t body_bytes;
     struct gw_curl_goodbye *goodbye; /* for a body that ends with its TLS connection */
     bool is_paused;                  /* the owner's wish */

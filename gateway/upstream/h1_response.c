@@ -62,6 +62,13 @@ static void tell_head(struct gw_h1_connection *connection)
     call->events->on_head(call, head);
 }
 
+/* The owner's arena holds each 1xx until the end: where they fill it, the backend has said too much. */
+static enum gw_error error_of_parser(const struct gw_h1_connection *connection)
+{
+    enum gw_error error = connection->parser.error;
+    return error == GW_ERROR_OVERLOADED && connection->interims ? GW_ERROR_UPSTREAM_HEAD_TOO_LARGE : error;
+}
+
 /* False when nothing more is to be read of this response now. */
 static bool tell(struct gw_h1_connection *connection, enum gw_parser_event event, const struct gw_slice *input,
                  struct gw_slice body, struct gw_block *block)
@@ -82,7 +89,7 @@ static bool tell(struct gw_h1_connection *connection, enum gw_parser_event event
         gw_parser_begin(&connection->parser, connection->head, call->arena, call->method);
         return true;
     case GW_PARSER_FAILED:
-        gw_h1_fail(connection, connection->parser.error);
+        gw_h1_fail(connection, error_of_parser(connection));
         return false;
     case GW_PARSER_WANTS_MORE:
         break;

@@ -1,6 +1,8 @@
 #include "upstream/pool.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 void gw_pool_set_init(struct gw_pool_set *set)
 {
@@ -70,6 +72,12 @@ static void note(struct gw_pool_set *set, unsigned index, struct gw_pool *pool)
         set->index_capacity = capacity;
     }
     set->by_index[index] = pool;
+}
+
+bool gw_pool_is_quiet(int socket)
+{
+    char byte;
+    return recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 struct gw_pool *gw_pool_set_find(struct gw_pool_set *set, const struct gw_backend *backend)

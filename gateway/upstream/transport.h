@@ -17,6 +17,13 @@
  * Promises A response body that did not end (RFC 9112 §8) gives on_fail(RESET), never on_end; such a connection is
  *          never reused. Answers are held to the same grammar as requests: on_fail(UPSTREAM_MALFORMED). A request is
  *          never sent twice by a transport.
+ * Kept     A connection over which something came unasked is never used again (RFC 9112 §9.2): each is looked at before
+ *          a request goes over it, and after an answer that was followed by more it is not kept. Where that shows too
+ *          late to take another one, the call ends with on_fail(RESET), was_reused and not was_sent: any method may be
+ *          tried again, fresh.
+ * Version  HTTP/1.1, over TLS too, where ALPN offers nothing else; a backend that speaks only HTTP/2 is on_fail(TLS).
+ *          With one exchange a connection HTTP/2 would gain nothing, and libcurl's windows cannot be set: a paused
+ *          stream could hold 32 MiB in 7.88, 10 MiB in 8.x. So it holds libcurl's buffer and the kernel's.
  * Threads  One worker's. */
 #ifndef GW_UPSTREAM_TRANSPORT_H
 #define GW_UPSTREAM_TRANSPORT_H

@@ -4,14 +4,11 @@
  *          resume and cancel only note in the transfer what they want and put it on the list `due`; curl_loop.h lets
  *          libcurl hear of it in the same turn. A callback stops its transfer by returning an error; transfer->error
  *          keeps the true reason, and a call that is gone (NULL) gets no event.
- * Once     libcurl repeats a request by itself when a kept connection turns out dead, on a refused stream, on 417.
- *          on_request, which it asks before each sending, lets the first pass and no other: repeating is the owner's.
- * Streams  One exchange at a time over an HTTP/2 connection, too (CURLPIPE_NOTHING): in libcurl 7.88 a paused stream
- *          stops its whole connection, so one slow client would stop others. max_backend_connections thus means the
- *          same over both transports. For a paused stream libcurl and the kernel may hold up to one window: 32 MiB in
- *          7.88, 10 MiB in 8.x.
- * Idle     libcurl looks at its idle connections only when it needs one: what is too old, was closed by the backend or
- *          spoke unasked is closed then, before the next request, and not earlier. */
+ * Once     libcurl repeats a request by itself when a kept connection turns out dead, and on 417. on_request, which it
+ *          asks before each sending, lets the first pass and no other: repeating is the owner's.
+ * Idle     libcurl looks at its idle connections only when it needs one: what is too old or was closed by the backend is
+ *          closed then, before the next request, and not earlier. One that spoke unasked libcurl before 8.0 would use:
+ *          on_request refuses it, and the owner is told as of a dead one (RESET, nothing sent). */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -420,7 +417,6 @@ static struct gw_transport *create(const struct gw_transport_setup *setup, const
         return NULL;
     }
     curl_share_setopt(transport->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    curl_multi_setopt(transport->loop.multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     return &transport->base;
 }
 

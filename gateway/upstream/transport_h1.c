@@ -1,7 +1,6 @@
 #include "upstream/h1.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
 #include "base/clock.h"
 
 enum { SCRATCH_BOUND = 16 * 1024 * 1024 }; /* bytes; whoever fills call->fields has a much lower bound */
@@ -146,12 +145,28 @@ static void on_due(struct gw_timer *timer)
 
 /* ---- what must come from the loop ---- */
 
+/* The loop may not have read yet what came since its last turn. */
+static bool is_quiet(const struct gw_h1_connection *connection)
+{
+    int socket;
+    return uv_fileno((const uv_handle_t *)&connection->tcp, &socket) == 0 && gw_pool_is_quiet(socket);
+}
+
+/* Its call has waited for this turn, and what came meanwhile is no answer to it. */
+static void start_late(struct gw_h1_connection *connection)
+{
+    if (connection->call->was_reused && !is_quiet(connection))
+        gw_h1_fail(connection, GW_ERROR_RESET);
+    else
+        gw_h1_request_start(connection);
+}
+
 static void take_turn(struct gw_h1_connection *connection)
 {
     if (connection->failing)
         gw_h1_fail(connection, connection->failing);
     else if (connection->is_connected && connection->request == GW_H1_HEAD && !connection->is_writing)
-        gw_h1_request_start(connection);
+        start_late(connection);
     else if (connection->is_unparsed && !connection->is_paused)
         gw_h1_response_go_on(connection);
 }
@@ -210,24 +225,12 @@ static bool attach(struct gw_h1_connection *connection, struct gw_call *call)
     return true;
 }
 
-/* Does the backend still listen, as far as this machine knows? */
-static bool is_alive(const struct gw_h1_connection *connection)
+static struct gw_h1_connection *take_kept(struct gw_pool *pool)
 {
-    int socket;
-    char byte;
-    return uv_fileno((const uv_handle_t *)&connection->tcp, &socket) == 0 &&
-           recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-}
-
-/* A request that may not be repeated is worth a look first; for the others the look costs more than a rare second
- * attempt. */
-static struct gw_h1_connection *take_kept(struct gw_pool *pool, const struct gw_call *call)
-{
-    bool is_careful = call->has_body || !gw_method_is_idempotent(call->method);
     struct gw_list *link;
     while ((link = gw_pool_newest(pool))) {
         struct gw_h1_connection *connection = GW_CONTAINER(link, struct gw_h1_connection, link);
-        if (!is_careful || is_alive(connection)) {
+        if (is_quiet(connection)) {
             leave_idle(connection);
             gw_timer_stop(&connection->timer);
             return connection;
@@ -365,7 +368,7 @@ static enum gw_error begin(struct gw_transport *transport, struct gw_call *call)
     struct gw_pool *pool = h1->is_closing ? NULL : gw_pool_set_find(&h1->pools, call->backend);
     if (!pool)
         return GW_ERROR_OVERLOADED;
-    struct gw_h1_connection *kept = call->fresh ? NULL : take_kept(pool, call);
+    struct gw_h1_connection *kept = call->fresh ? NULL : take_kept(pool);
     if (kept)
         return begin_on_kept(kept, call);
     struct gw_list *oldest = gw_pool_oldest(pool); /* of a fresh call: it may take the place of a kept one */

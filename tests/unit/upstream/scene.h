@@ -57,6 +57,7 @@ struct caller {
     size_t flood_bytes;       /* or so many bytes of body */
     const char *cancel_at;    /* "interim", "head", "body", "want" */
     bool pauses;              /* at every piece of the body */
+    const char *stray;        /* the backend's newest connection says so at the end, before the successor */
     struct caller *successor; /* begun from within the end */
 };
 
@@ -290,6 +291,8 @@ static void on_end(struct gw_call *call)
     struct caller *caller = caller_of(call);
     caller_note(caller, "end");
     caller->is_over = true;
+    if (caller->stray)
+        peer_says(caller->scene->peers, caller->stray);
     if (caller->successor)
         caller_begin(caller->successor);
 }

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include "unit/upstream/answers.h"
+#include "unit/upstream/strays.h"
 #include "unit/upstream/uploads.h"
 
 /* ---- kept connections ---- */
@@ -209,6 +210,26 @@ static void a_flood_of_interim_answers_is_cut(void **state)
     assert_non_null(last);
     assert_string_equal(last + 1, "upstream_malformed");
     assert_true(caller->events < 40);
+    caller_free(caller);
+}
+
+static void interim_heads_have_a_bound_together(void **state)
+{
+    struct scene *scene = *state;
+    char flood[12000] = "";
+    size_t length = 0;
+    for (int i = 0; i < 6; i++)
+        length += (size_t)snprintf(flood + length, sizeof flood - length, "HTTP/1.1 103 E\r\nA: %01500d\r\n\r\n", 0);
+    static struct turn turn;
+    turn.at_end = flood;
+    scene_plays(scene, &turn, 1);
+    struct caller *caller = caller_create(scene, GW_METHOD_GET);
+    caller->arena.bound = 4096;
+    caller_begin(caller);
+    await(scene, caller->is_over);
+    const char *last = strrchr(caller->log, ' ');
+    assert_non_null(last);
+    assert_string_equal(last + 1, "upstream_header_too_large");
     caller_free(caller);
 }
 
@@ -498,12 +519,16 @@ static const struct {
     { cmocka_unit_test(a_head_is_bounded), BOTH },
     { cmocka_unit_test(a_reset_does_not_end_a_body), BOTH },
     { cmocka_unit_test(a_flood_of_interim_answers_is_cut), H1 },
+    { cmocka_unit_test(interim_heads_have_a_bound_together), H1 },
+    { cmocka_unit_test(what_comes_unasked_is_nobodys_answer), BOTH },
+    { cmocka_unit_test(what_comes_before_the_request_is_no_answer_to_it), BOTH },
     { cmocka_unit_test(a_request_is_written_as_it_was_filled_in), H1 },
     { cmocka_unit_test(a_body_is_framed_by_the_transport), H1 },
     { cmocka_unit_test(a_body_of_another_length_than_announced_is_never_ended), H1 },
     { cmocka_unit_test(a_large_upload_is_sent_at_the_speed_of_the_backend), BOTH },
     { cmocka_unit_test(an_expecting_body_waits_for_100), BOTH },
     { cmocka_unit_test(an_expecting_body_does_not_wait_for_ever), BOTH },
+    { cmocka_unit_test(the_time_for_an_answer_begins_when_the_body_is_sent), BOTH },
     { cmocka_unit_test(an_expecting_body_is_not_sent_after_a_final_answer), H1 },
     { cmocka_unit_test(an_early_answer_ends_the_upload_and_the_connection), BOTH },
     { cmocka_unit_test(a_body_is_not_wanted_after_an_early_head), H1 },

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -91,7 +92,9 @@ struct backend {
     const char *const *_Atomic answers;       /* what `serve` says */
     atomic_bool says_goodbye;                 /* close_notify at the end */
     SSL_CTX *context;
-    bool offers_http2;
+    bool prefers_http2;
+    atomic_int strays; /* serve_stray */
+    atomic_bool sends_ticket;
 
     int fd;
     uint16_t port;
@@ -255,6 +258,7 @@ static void *run_backend(void *context)
         int fd = accept(backend->fd, NULL, NULL);
         if (fd < 0)
             return NULL;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int) { 1 }, sizeof(int)); /* what was said has arrived */
         struct peer *peer = calloc(1, sizeof(*peer));
         peer->backend = backend;
         peer->fd = fd;
@@ -273,9 +277,9 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 {
     (void)ssl;
     const struct backend *backend = context;
-    static const unsigned char http2[] = "\x02h2", http1[] = "\x08http/1.1";
-    const unsigned char *offer = backend->offers_http2 ? http2 : http1;
-    unsigned length = backend->offers_http2 ? 3 : 9;
+    static const unsigned char both[] = "\x02h2\x08http/1.1";
+    const unsigned char *offer = backend->prefers_http2 ? both : both + 3;
+    unsigned length = backend->prefers_http2 ? 12 : 9;
     unsigned char *chosen;
     int found = SSL_select_next_proto(&chosen, out_length, offer, length, in, in_length);
     *out = chosen;
@@ -321,71 +325,6 @@ static void stop_backend(struct backend *backend)
     }
     SSL_CTX_free(backend->context);
     pthread_mutex_destroy(&backend->lock);
-}
-
-/* ---- as much of HTTP/2 (RFC 9113) as a backend of one stream at a time needs ---- */
-
-enum { FRAME_DATA = 0, FRAME_HEADERS = 1, FRAME_RST_STREAM = 3, FRAME_SETTINGS = 4, FRAME_PING = 6, FRAME_WINDOW = 8 };
-
-static bool say_frame(struct peer *peer, int type, int flags, uint32_t stream, const void *bytes, size_t length)
-{
-    unsigned char head[9] = { (unsigned char)(length >> 16), (unsigned char)(length >> 8),
-                              (unsigned char)length,         (unsigned char)type,
-                              (unsigned char)flags,          (unsigned char)(stream >> 24),
-                              (unsigned char)(stream >> 16), (unsigned char)(stream >> 8),
-                              (unsigned char)stream };
-    return peer_say(peer, head, sizeof(head)) && (!length || peer_say(peer, bytes, length));
-}
-
-static void say_window(struct peer *peer, uint32_t stream, uint32_t more)
-{
-    uint32_t bytes = htonl(more);
-    say_frame(peer, FRAME_WINDOW, 0, stream, &bytes, sizeof(bytes));
-}
-
-/* ":status: 200" is one byte of HPACK; the body comes without a Content-Length. */
-static void answer_http2(struct peer *peer, uint32_t stream)
-{
-    atomic_fetch_add(&peer->backend->requests, 1);
-    say_frame(peer, FRAME_HEADERS, 0x4, stream, "\x88", 1);
-    if (!peer->backend->answers[0]) { /* CANCEL in the middle of the body */
-        say_frame(peer, FRAME_DATA, 0, stream, "half", 4);
-        say_frame(peer, FRAME_RST_STREAM, 0, stream, "\0\0\0\x8", 4);
-        return;
-    }
-    say_frame(peer, FRAME_DATA, 0x1, stream, peer->backend->answers[0], strlen(peer->backend->answers[0]));
-}
-
-static void serve_http2(struct peer *peer)
-{
-    while (peer->in_length < 24)
-        if (!peer_more(peer))
-            return;
-    peer_skip(peer, 24);
-    say_frame(peer, FRAME_SETTINGS, 0, 0, NULL, 0);
-    for (;;) {
-        while (peer->in_length < 9)
-            if (!peer_more(peer))
-                return;
-        const unsigned char *head = (const unsigned char *)peer->in;
-        size_t length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
-        int type = head[3], flags = head[4];
-        uint32_t stream = (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 | head[8];
-        while (peer->in_length < 9 + length)
-            if (!peer_more(peer))
-                return;
-        peer_skip(peer, 9 + length);
-        if (type == FRAME_SETTINGS && !(flags & 1))
-            say_frame(peer, FRAME_SETTINGS, 1, 0, NULL, 0);
-        if (type == FRAME_DATA && length) {
-            atomic_fetch_add(&peer->backend->body_bytes, length);
-            say_window(peer, 0, (uint32_t)length);
-            if (!(flags & 1))
-                say_window(peer, stream, (uint32_t)length);
-        }
-        if ((type == FRAME_HEADERS || type == FRAME_DATA) && (flags & 1))
-            answer_http2(peer, stream);
-    }
 }
 
 #endif

@@ -133,6 +133,16 @@ static void an_expecting_body_does_not_wait_for_ever(void **state)
     caller_free(caller);
 }
 
+static void the_time_for_an_answer_begins_when_the_body_is_sent(void **state)
+{
+    struct scene *scene = *state;
+    scene->config.continue_timeout_ms = 600;
+    scene->config.response_timeout_ms = 400;
+    struct caller *caller = expect_continue(scene, &(struct turn) { .at_end = OK });
+    assert_string_equal(caller->log, "200 end");
+    caller_free(caller);
+}
+
 static void an_expecting_body_is_not_sent_after_a_final_answer(void **state)
 {
     struct scene *scene = *state;
