@@ -38,13 +38,14 @@ struct gw_assembly {
     struct gw_flights *flights;
     struct gw_registry *registry;
     struct gw_admin admin;
-    struct bench *benches; /* one a worker */
+    struct bench *benches;     /* one a worker */
     struct node limits, cache; /* cache.address NULL: it lives on the limits' node */
     struct gw_coherence *coherence;
     char instance_id[33];
 };
 
 static bool open_worker(void *context, struct gw_worker *worker);
+static bool is_ready(void *context, struct gw_worker *worker);
 static void end_fetches(void *context, struct gw_worker *worker);
 static bool is_quiet(void *context, struct gw_worker *worker);
 static void close_worker(void *context, struct gw_worker *worker);
@@ -95,8 +96,9 @@ static bool is_coherent(void *context)
 static void tell_node(struct gw_admin *admin, struct node *node, const char *role)
 {
     if (node->address)
-        admin->nodes[admin->node_count++] =
-            (struct gw_admin_node){ .role = role, .url = node->address->url_masked, .breaker = &node->breaker };
+        admin->nodes[admin->node_count++] = (struct gw_admin_node) { .role = role,
+                                                                     .url = node->address->url_masked,
+                                                                     .breaker = &node->breaker };
 }
 
 static void tell_nodes(struct gw_assembly *assembly)
@@ -124,17 +126,17 @@ struct gw_assembly *gw_assembly_create(const struct gw_config *config, struct gw
         return NULL;
     }
     assembly->hooks = (struct gw_worker_hooks) { .open = open_worker,
+                                                 .is_ready = is_ready,
                                                  .end_fetches = end_fetches,
                                                  .is_quiet = is_quiet,
                                                  .close = close_worker,
                                                  .free = free_worker,
                                                  .context = assembly };
-    assembly->admin = (struct gw_admin){
-        .instances = instances,
-        .is_coherent = is_coherent,
-        .context = assembly,
-        .instance_id = assembly->instance_id,
-        .config = config,
+    assembly->admin = (struct gw_admin) { .instances = instances,
+                                          .is_coherent = is_coherent,
+                                          .context = assembly,
+                                          .instance_id = assembly->instance_id,
+                                          .config = config,
                                           .metrics = assembly->metrics,
                                           .near = assembly->near,
                                           .limiter = assembly->limiter,
@@ -187,8 +189,12 @@ struct gw_shard *gw_assembly_shard(struct gw_assembly *assembly, unsigned worker
 
 static bool open_probe(struct gw_assembly *assembly, struct node *node, uv_loop_t *loop, struct gw_timers *timers)
 {
-    struct gw_probe_setup setup = { .loop = loop, .timers = timers, .breaker = &node->breaker, .node = node->address,
-                                    .config = assembly->config, .instance_id = assembly->instance_id,
+    struct gw_probe_setup setup = { .loop = loop,
+                                    .timers = timers,
+                                    .breaker = &node->breaker,
+                                    .node = node->address,
+                                    .config = assembly->config,
+                                    .instance_id = assembly->instance_id,
                                     .keeps_heartbeat = node == &assembly->limits };
     if (!node->address)
         return true;
@@ -213,9 +219,14 @@ bool gw_assembly_open_main(struct gw_assembly *assembly, uv_loop_t *loop, struct
         return false;
     if (!node->address || !assembly->near)
         return true;
-    struct gw_coherence_setup setup = { .loop = loop, .timers = timers, .near = assembly->near, .breaker = &node->breaker,
-                                        .node = node->address, .config = assembly->config,
-                                        .on_invalidated = on_invalidated, .context = assembly };
+    struct gw_coherence_setup setup = { .loop = loop,
+                                        .timers = timers,
+                                        .near = assembly->near,
+                                        .breaker = &node->breaker,
+                                        .node = node->address,
+                                        .config = assembly->config,
+                                        .on_invalidated = on_invalidated,
+                                        .context = assembly };
     assembly->coherence = gw_coherence_open(&setup);
     return assembly->coherence != NULL;
 }
@@ -256,8 +267,12 @@ static bool open_fetcher(struct gw_assembly *assembly, struct gw_worker *worker)
 static struct gw_store *open_store(struct gw_assembly *assembly, struct gw_worker *worker, struct node *node)
 {
     struct bench *bench = &assembly->benches[worker->index];
-    struct gw_store_setup setup = { .loop = &worker->loop, .timers = &worker->timers, .shard = worker->shard,
-                                    .breaker = &node->breaker, .node = node->address, .config = assembly->config,
+    struct gw_store_setup setup = { .loop = &worker->loop,
+                                    .timers = &worker->timers,
+                                    .shard = worker->shard,
+                                    .breaker = &node->breaker,
+                                    .node = node->address,
+                                    .config = assembly->config,
                                     .client_name = bench->client_name };
     return gw_store_open(&setup);
 }
@@ -267,11 +282,13 @@ static bool open_stores(struct gw_assembly *assembly, struct gw_worker *worker)
 {
     struct bench *bench = &assembly->benches[worker->index];
     struct gw_desk *desk = &worker->desk;
-    desk->limits = (struct gw_limit_asker){ .limiter = assembly->limiter, .config = assembly->config, .instances = instances,
-                                            .context = assembly };
+    desk->limits = (struct gw_limit_asker) {
+        .limiter = assembly->limiter, .config = assembly->config, .instances = instances, .context = assembly
+    };
     if (!assembly->limits.address)
         return true;
-    snprintf(bench->client_name, sizeof bench->client_name, "visara-gateway:%.8s:%u", assembly->instance_id, worker->index);
+    snprintf(bench->client_name, sizeof bench->client_name, "visara-gateway:%.8s:%u", assembly->instance_id,
+             worker->index);
     bench->limit_store = open_store(assembly, worker, &assembly->limits);
     bench->cache_store = assembly->cache.address ? open_store(assembly, worker, &assembly->cache) : bench->limit_store;
     if (!bench->limit_store || !bench->cache_store)
@@ -279,7 +296,10 @@ static bool open_stores(struct gw_assembly *assembly, struct gw_worker *worker)
     desk->limits.store = bench->limit_store;
     if (!assembly->near)
         return true;
-    struct gw_shared_setup setup = { .timers = &worker->timers, .store = bench->cache_store, .near = assembly->near, .shard = worker->shard,
+    struct gw_shared_setup setup = { .timers = &worker->timers,
+                                     .store = bench->cache_store,
+                                     .near = assembly->near,
+                                     .shard = worker->shard,
                                      .config = assembly->config };
     desk->shared = gw_shared_create(&setup);
     return desk->shared != NULL;
@@ -308,6 +328,13 @@ static bool open_worker(void *context, struct gw_worker *worker)
     desk->scratch_bytes = config->max_header_bytes + config->max_response_header_bytes + SCRATCH_SLACK_BYTES;
     desk->scratch = malloc(desk->scratch_bytes);
     return desk->keys && desk->log && desk->scratch;
+}
+
+static bool is_ready(void *context, struct gw_worker *worker)
+{
+    struct gw_assembly *assembly = context;
+    const struct bench *bench = &assembly->benches[worker->index];
+    return !bench->limit_store || (gw_store_is_up(bench->limit_store) && gw_store_is_up(bench->cache_store));
 }
 
 static void end_fetches(void *context, struct gw_worker *worker)

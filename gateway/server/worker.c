@@ -1,12 +1,13 @@
 #include "server/worker.h"
 
 #include <stdlib.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/connection.h"
 
-enum { LOG_RETRY_MS = 50 };
+enum { LOG_RETRY_MS = 50, READY_LOOK_MS = 8 };
 
 /* ---- listening ---- */
 
@@ -39,8 +40,26 @@ static bool listen_all(struct gw_worker *worker)
     return true;
 }
 
+/* The first requests are to be decided as all others: by what instances share. */
+static void listen_when_ready(struct gw_worker *worker)
+{
+    bool is_late = uv_now(&worker->loop) >= worker->ready_by_ms;
+    if (!is_late && !worker->hooks->is_ready(worker->hooks->context, worker))
+        gw_timer_start(&worker->timers, &worker->ready_timer, READY_LOOK_MS);
+    else if (!listen_all(worker)) {
+        gw_log(GW_LOG_ERROR, "worker", "worker %u cannot listen: expected more memory or open files", worker->index);
+        raise(SIGTERM);
+    }
+}
+
+static void on_ready_timer(struct gw_timer *timer)
+{
+    listen_when_ready(GW_CONTAINER(timer, struct gw_worker, ready_timer));
+}
+
 static void stop_listening(struct gw_worker *worker)
 {
+    gw_timer_stop(&worker->ready_timer);
     for (unsigned i = 0; i < GW_COUNT(worker->listening); i++) {
         struct gw_listening *listening = &worker->listening[i];
         if (!listening->is_open)
@@ -164,6 +183,7 @@ static bool open_loop(struct gw_worker *worker)
     gw_block_pool_init(&worker->blocks);
     gw_timer_init(&worker->log_timer, on_log_timer);
     gw_timer_init(&worker->drain_timer, on_drain_timer);
+    gw_timer_init(&worker->ready_timer, on_ready_timer);
     worker->drain_letter.deliver = deliver_drain;
     worker->cut_letter.deliver = deliver_cut;
     worker->stop_letter.deliver = deliver_stop;
@@ -178,16 +198,19 @@ static bool open_loop(struct gw_worker *worker)
     worker->parser_limits = (struct gw_parser_limits) { .line_bytes = worker->config->max_request_line_bytes,
                                                         .head_bytes = worker->config->max_header_bytes,
                                                         .fields = worker->config->max_header_count };
-    return worker->hooks->open(worker->hooks->context, worker) && listen_all(worker);
+    return worker->hooks->open(worker->hooks->context, worker);
 }
 
 static void run(void *argument)
 {
     struct gw_worker *worker = argument;
-    worker->failed = !open_loop(worker);
+    bool is_open = open_loop(worker);
+    worker->failed = !is_open;
     uv_sem_post(&worker->started);
-    if (worker->failed)
+    if (!is_open)
         return; /* main ends the process */
+    worker->ready_by_ms = uv_now(&worker->loop) + worker->config->redis_connect_timeout_ms;
+    listen_when_ready(worker);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     gw_timers_close(&worker->timers);
     uv_run(&worker->loop, UV_RUN_DEFAULT);

@@ -19,7 +19,9 @@
 struct gw_worker;
 
 struct gw_worker_hooks { /* main's: the parts that only it knows. All run on the worker's thread. */
-    bool (*open)(void *context, struct gw_worker *worker);        /* fills worker->desk */
+    bool (*open)(void *context, struct gw_worker *worker); /* fills worker->desk */
+    /* Is what it asks others for within reach? Until then, redis.connect_timeout at most, it serves nobody: who connects waits in the kernel's queue. */
+    bool (*is_ready)(void *context, struct gw_worker *worker);
     void (*end_fetches)(void *context, struct gw_worker *worker); /* those that nobody reads */
     bool (*is_quiet)(void *context, struct gw_worker *worker);    /* no fetch is under way */
     void (*close)(void *context, struct gw_worker *worker); /* closes handles; the loop runs on until they are closed */
@@ -53,7 +55,8 @@ struct gw_worker {
     uv_prepare_t prepare;
     uv_check_t check;
     uint64_t turn_began_us;
-    struct gw_timer log_timer, drain_timer;
+    struct gw_timer log_timer, drain_timer, ready_timer;
+    uint64_t ready_by_ms; /* listens then in any case */
     struct gw_desk desk;
     struct gw_listening listening[GW_LISTENERS_MOST];
     struct gw_list connections;

@@ -14,7 +14,9 @@ backend makes none), and none may take longer than redis.timeout and its normal 
 The gateways' wall clocks are skewed against each other (faketime, where it is installed): a limit must not depend on them."""
 import asyncio
 import collections
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -34,9 +36,11 @@ FAKETIME = None if os.environ.get("GATEWAY_SANITIZE") else shutil.which("faketim
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the ephemeral range: gateways go on asking at a port whose Redis is gone, and nobody else may get it meanwhile."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.SystemRandom().randrange(10000, 30000)))
+            return probe.getsockname()[1]
 
 
 class Redis:
