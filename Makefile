@@ -39,6 +39,8 @@ prove: ## the limits' promises, measured through everything that can happen to R
 	@scripts/install-packages build run test prove
 	@$(MAKE) build
 	@/usr/bin/python3 tests/prove/prove.py
+	@cmake --build build --parallel $(JOBS) --target sim_limits
+	@build/tests/sim/sim_limits $(if $(QUICK),--quick)
 
 test-compose: ## docker-compose.yml with three replicas, as its user runs it (needs a Docker engine), then down again
 	@/usr/bin/python3 tests/compose/test_compose.py

@@ -332,8 +332,12 @@ static bool is_too_long_ago(const struct gw_shared *shared, const struct gw_seen
 
 static bool may_store(struct gw_shared *shared, const struct gw_seen *seen, uint64_t now_us)
 {
-    return seen->kind != GW_SEEN_NOTHING && now_us >= shared->paused_until_us &&
-           !is_too_long_ago(shared, seen, now_us) && gw_store_is_up(shared->setup.store) && is_caught_up(shared);
+    if (now_us < shared->paused_until_us) {
+        gw_counter_add(&shared->setup.shard->redis_calls[GW_REDIS_LABEL_STORE][GW_REDIS_RESULT_SKIPPED], 1);
+        return false;
+    }
+    return seen->kind != GW_SEEN_NOTHING && !is_too_long_ago(shared, seen, now_us) &&
+           gw_store_is_up(shared->setup.store) && is_caught_up(shared);
 }
 
 static bool send_store(struct gw_shared *shared, struct gw_shared_question *question, const struct gw_seen *seen,

@@ -305,6 +305,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         if ((events & UV_READABLE) && link->wire == wire)
             read_all(link);
     }
+    link->turn_us = 0; /* what is asked in a later turn is not asked now */
 }
 
 /* ---- connecting ---- */

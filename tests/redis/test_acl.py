@@ -10,7 +10,7 @@ from stage import ROOT
 
 BUCKET, STORE = source("token_bucket.lua"), source("store.lua")
 RL, BASE, TOMB = "gw:rl:default:1-100000-20:192.0.2.1", "gw:cache:0a:{1b}", frame.tombstone(b"version1", 90000)
-EVERY = [("PING",), ("SELECT", 0), ("CLIENT", "SETNAME", "gw"), ("CLIENT", "ID"), ("TIME",), ("SCRIPT", "LOAD", "return 1")]
+EVERY = [("PING",), ("SELECT", 0), ("CLIENT", "SETNAME", "gw"), ("CLIENT", "ID"), ("TIME",), ("INFO", "replication"), ("SCRIPT", "LOAD", "return 1")]
 LIMITS = [("EVAL", BUCKET, 1, RL, 1, 100000, 20, 1), ("EVALSHA", "sha:" + BUCKET, 1, RL, 1, 100000, 20, 1),
           ("ZADD", "gw:instances", 1, "a"), ("ZCARD", "gw:instances"), ("ZREMRANGEBYSCORE", "gw:instances", "-inf", 0), ("ZREM", "gw:instances", "b"),
           ("PEXPIRE", "gw:instances", 1000),
