@@ -2,7 +2,7 @@
 FROM debian:trixie-slim AS build
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
       gcc libc6-dev cmake ninja-build pkg-config \
-      libuv1-dev libllhttp-dev libcurl4-openssl-dev libhiredis-dev libcjson-dev libssl-dev libcmocka-dev \
+      libuv1-dev libllhttp-dev libcurl4-openssl-dev libhiredis-dev libxxhash-dev libcjson-dev libssl-dev libcmocka-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY CMakeLists.txt ./
@@ -15,7 +15,7 @@ RUN cmake -S . -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DGW_TESTS=OFF \
 
 FROM debian:trixie-slim
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-      libuv1t64 libllhttp9.2 libcurl4t64 libhiredis1.1.0 libcjson1 libssl3t64 ca-certificates curl \
+      libuv1t64 libllhttp9.2 libcurl4t64 libhiredis1.1.0 libxxhash0 libcjson1 libssl3t64 ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --no-create-home --shell /usr/sbin/nologin gateway
 COPY --from=build /build/gateway/visara-gateway /usr/local/bin/visara-gateway

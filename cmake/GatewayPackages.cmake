@@ -19,6 +19,7 @@ endfunction()
 gw_find_package(libuv libuv libuv1-dev)
 gw_find_package(curl libcurl libcurl4-openssl-dev)
 gw_find_package(hiredis hiredis libhiredis-dev)
+gw_find_package(xxhash libxxhash libxxhash-dev)
 # TLS to Redis needs hiredis 1.x: Debian 12's 0.14 has none, and rediss:// is a configuration error there.
 add_library(hiredis_tls INTERFACE)
 pkg_check_modules(hiredis_ssl QUIET IMPORTED_TARGET GLOBAL hiredis_ssl)

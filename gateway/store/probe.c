@@ -16,6 +16,8 @@ enum {
 };
 
 /* The commands of a round, in the order of their answers. */
+enum { FEWER_BELIEVED_AFTER_US = 120 * 1000 * 1000 };
+
 enum step { STEP_PING, STEP_INFO, STEP_TIME, STEP_ADD, STEP_REMOVE, STEP_COUNT, STEP_EXPIRE, STEPS };
 
 struct gw_probe {
@@ -34,6 +36,7 @@ struct gw_probe {
     int64_t server_ms;   /* Redis' clock */
     bool is_up;          /* as main last saw it */
     atomic_uint instances;
+    uint64_t fewer_since_us; /* 0: not fewer */
 };
 
 /* ---- the breaker, as main sees it ---- */
@@ -185,6 +188,21 @@ static enum gw_breaker_reason take(struct gw_probe *probe, enum step step, const
     }
 }
 
+/* More are believed at once, fewer only after a while: links that are lost one by one look like instances that leave, and those that remain would
+ * each take a larger share while those cut off keep theirs. */
+static void count_instances(struct gw_probe *probe, unsigned count)
+{
+    uint64_t now_us = gw_clock_monotonic_us();
+    if (count >= atomic_load_explicit(&probe->instances, memory_order_relaxed))
+        probe->fewer_since_us = 0;
+    else if (!probe->fewer_since_us)
+        probe->fewer_since_us = now_us;
+    if (!probe->fewer_since_us || now_us - probe->fewer_since_us >= FEWER_BELIEVED_AFTER_US) {
+        atomic_store_explicit(&probe->instances, count, memory_order_relaxed);
+        probe->fewer_since_us = 0;
+    }
+}
+
 static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
 {
     struct gw_probe *probe = GW_CONTAINER(asked, struct gw_probe, asked);
@@ -200,7 +218,7 @@ static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
         return;
     }
     if (step == STEP_COUNT && reply->kind == GW_REPLY_INTEGER && reply->integers[0] > 0)
-        atomic_store_explicit(&probe->instances, (unsigned)reply->integers[0], memory_order_relaxed);
+        count_instances(probe, (unsigned)reply->integers[0]);
     if (step != probe->last_step)
         return;
     if (step == STEP_TIME && probe->setup.keeps_heartbeat)

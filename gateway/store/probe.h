@@ -38,7 +38,8 @@ struct gw_probe *gw_probe_open(const struct gw_probe_setup *setup) GW_MUST_CHECK
 void gw_probe_close(struct gw_probe *probe);
 /* After the loop ended. */
 void gw_probe_free(struct gw_probe **probe);
-/* Live instances, this one included, as last seen; expected_instances or 1 before the first answer. Any thread. */
+/* Live instances, this one included, as last seen (fewer are believed after two minutes); expected_instances or 1 before the first
+ * answer. Any thread. */
 unsigned gw_probe_instances(struct gw_probe *probe);
 
 #endif

@@ -178,8 +178,9 @@ static void live_instances_are_counted_and_the_gone_forgotten(void **state)
     until(&scene, gw_probe_instances(first) == 2 && gw_probe_instances(second) == 2);
     assert_non_null(strstr(ask_real(&real, "CLIENT LIST"), "name=visara-gateway:second:main"));
     gw_probe_close(second); /* which says goodbye */
-    until(&scene, gw_probe_instances(first) == 1);
-    assert_string_equal(ask_real(&real, "ZCARD gw:instances"), "1");
+    until(&scene, strcmp(ask_real(&real, "ZCARD gw:instances"), "1") == 0);
+    /* Fewer are believed only after minutes: links that are lost one by one look just like this. */
+    assert_int_equal(gw_probe_instances(first), 2);
     assert_in_range(atoi(ask_real(&real, "PTTL gw:instances")), 1, 600);
     close_all(&scene, first, second);
     assert_string_equal(ask_real(&real, "EXISTS gw:instances"), "0");
