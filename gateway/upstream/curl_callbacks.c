@@ -21,7 +21,8 @@ static void ask_body(struct gw_curl_transfer *transfer)
 }
 
 /* RFC 9112 §9.2: what came over a kept connection before the request would be taken for its answer. libcurl looks only
- * from 8.0 on. Over TLS, what waits in the socket cannot be told apart unread: a late session ticket costs a connection. */
+ * from 8.0 on. Over TLS, what waits in the socket cannot be told apart unread: a late session ticket costs a
+ * connection. */
 static bool is_quiet(struct gw_curl_transfer *transfer, int local_port)
 {
     return gw_curl_loop_is_quiet(&transfer->transport->loop, local_port) &&

@@ -57,7 +57,8 @@ void gw_curl_loop_free(struct gw_curl_loop *loop);
 /* This handle's connections are watched by the loop. Once, before its first transfer. */
 void gw_curl_loop_adopt(struct gw_curl_loop *loop, CURL *easy);
 /* Has nothing arrived over the idle connection with this local port, which libcurl is about to use again? libcurl has
- * no other name for it then. Of several idle ones with this port (at other addresses) all must be quiet; of none: false. */
+ * no other name for it then. Of several idle ones with this port (at other addresses) all must be quiet; of none:
+ * false. */
 bool gw_curl_loop_is_quiet(const struct gw_curl_loop *loop, int local_port);
 /* `before` will run, then libcurl, then `after`: soon, never within this call. */
 void gw_curl_loop_ask(struct gw_curl_loop *loop);

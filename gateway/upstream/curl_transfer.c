@@ -91,8 +91,8 @@ static bool has_bytes_of_body(const struct gw_call *call)
     return call->has_body && (call->is_chunked || call->content_length);
 }
 
-/* How long the backend may be silent now. The time for its answer begins with the request's end; libcurl itself ends the
- * waiting for 100. */
+/* How long the backend may be silent now. The time for its answer begins with the request's end; libcurl itself ends
+ * the waiting for 100. */
 static unsigned patience_ms(const struct gw_curl_transfer *transfer)
 {
     const struct gw_call *call = transfer->call;
