@@ -492,7 +492,7 @@ class Origin:
             pass
         except Exception as fault:  # pylint: disable=broad-except
             if not self.stopping:
-                self.faults.append(repr(fault))
+                self.faults.append("%r in %r" % (fault, bytes(connection.reader.raw[:300])))
         finally:
             connection.sock.close()
 
