@@ -23,5 +23,5 @@ USER gateway
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=3 \
-  CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8080/gateway/health"]
+  CMD curl -fsS -o /dev/null "http://127.0.0.1:${GATEWAY_PORT:-8080}/gateway/health"
 ENTRYPOINT ["/usr/local/bin/visara-gateway"]

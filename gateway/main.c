@@ -25,7 +25,7 @@ struct process {
     uv_loop_t loop;
     struct gw_timers timers;
     struct gw_mailbox mailbox;
-    uv_signal_t signals[2];
+    uv_signal_t signals[2], hangup;
     uv_timer_t drain_timer;
     struct gw_worker *workers;
     unsigned worker_count; /* started */
@@ -44,6 +44,8 @@ static void stop_workers(void)
         gw_worker_stop(&process.workers[i]);
     for (unsigned i = 0; i < process.worker_count; i++)
         gw_worker_join(&process.workers[i]);
+    uv_close((uv_handle_t *)&process.hangup, NULL);
+    signal(SIGHUP, SIG_IGN);
     for (unsigned i = 0; i < GW_COUNT(process.signals); i++) {
         int number = process.signals[i].signum;
         uv_close((uv_handle_t *)&process.signals[i], NULL);
@@ -98,6 +100,14 @@ static void on_signal(uv_signal_t *handle, int number)
         gw_worker_drain(&process.workers[i]);
 }
 
+/* A new configuration without a restart is for a later version: a hangup must not end what is served. */
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    (void)handle;
+    (void)number;
+    gw_log(GW_LOG_WARN, "main", "SIGHUP: this version reads its configuration at the start only; nothing has changed");
+}
+
 /* ---- starting ---- */
 
 static int complain(const struct gw_complaint *complaint)
@@ -132,6 +142,8 @@ static bool open_main_loop(void)
         uv_signal_init(&process.loop, &process.signals[i]);
         uv_signal_start(&process.signals[i], on_signal, numbers[i]);
     }
+    uv_signal_init(&process.loop, &process.hangup);
+    uv_signal_start(&process.hangup, on_hangup, SIGHUP);
     return true;
 }
 

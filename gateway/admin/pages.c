@@ -93,9 +93,22 @@ static bool is_redis_down(const struct gw_admin *admin)
     return false;
 }
 
+/* It answers, but what it is to keep it does not take: limits are kept locally, nothing new is stored. */
+static bool is_redis_full(const struct gw_admin *admin)
+{
+    enum { TOLD_US = 10 * 1000 * 1000 };
+    uint64_t now_us = gw_clock_monotonic_us();
+    for (unsigned i = 0; i < admin->node_count; i++) {
+        uint64_t oom_at_us = atomic_load_explicit(&admin->nodes[i].breaker->oom_at_us, memory_order_relaxed);
+        if (oom_at_us && now_us - oom_at_us < TOLD_US)
+            return true;
+    }
+    return false;
+}
+
 static const char *redis_word(const struct gw_admin *admin)
 {
-    return admin->node_count == 0 ? "disabled" : is_redis_down(admin) ? "down" : "up";
+    return admin->node_count == 0 ? "disabled" : is_redis_down(admin) ? "down" : is_redis_full(admin) ? "full" : "up";
 }
 
 static void put_nodes(struct gw_json *json, const struct gw_admin *admin)
@@ -118,7 +131,7 @@ static void put_nodes(struct gw_json *json, const struct gw_admin *admin)
 
 static bool is_degraded(const struct gw_admin *admin)
 {
-    if (is_redis_down(admin))
+    if (is_redis_down(admin) || is_redis_full(admin))
         return true;
     for (unsigned i = 0; i < admin->config->backend_count; i++)
         if (backend_state(record_of(admin, i)) == GW_BACKEND_DOWN)

@@ -2,10 +2,21 @@
 
 #include "base/clock.h"
 
+/* Round robin: a turn a request. */
 static const struct gw_backend *next_backend(struct gw_fetch *fetch)
 {
     const struct gw_route *route = fetch->route;
     return &route->backends[fetch->fetcher->turn++ % route->backend_count];
+}
+
+/* Not the one that has just failed, where there is another; and no turn is taken for it, else each request would begin at the dead one of two. */
+static const struct gw_backend *backend_after(const struct gw_fetch *fetch, const struct gw_backend *failed)
+{
+    const struct gw_route *route = fetch->route;
+    for (unsigned i = 0; i < route->backend_count; i++)
+        if (&route->backends[i] == failed)
+            return &route->backends[(i + 1) % route->backend_count];
+    return failed;
 }
 
 /* "Host: …\r\n" in front of the fields. */
@@ -124,7 +135,7 @@ bool gw_ask_again(struct gw_fetch *fetch, enum gw_error error)
         return false;
     else {
         fetch->attempts_left--;
-        backend = next_backend(fetch);
+        backend = backend_after(fetch, backend);
     }
     gw_counter_add(&fetch->fetcher->shard->upstream_retries, 1);
     return attempt(fetch, backend, dead_kept) == GW_ERROR_NONE;

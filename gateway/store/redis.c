@@ -199,6 +199,7 @@ static bool take_error(struct gw_store_call *call, struct gw_slice text)
     case GW_REPLY_FAULT_OOM:
         call->result = GW_REDIS_RESULT_OOM;
         call->reply.result = GW_STORE_OOM;
+        atomic_store_explicit(&store->breaker->oom_at_us, gw_link_now_us(&store->link), memory_order_relaxed);
         break;
     case GW_REPLY_FAULT_TYPE: /* for who asked, it is a value that makes no sense */
         if (call->kind == GW_REDIS_LABEL_GET) {

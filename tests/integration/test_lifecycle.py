@@ -38,6 +38,15 @@ class ADrain(Scene):
                         results.update(["told"])
                         break
 
+    def test_a_hangup_ends_nothing(self):
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin())
+            with gateway.client() as client:
+                self.assertEqual(client.get("/").status, 200)
+                gateway.process.send_signal(signal.SIGHUP)
+                wait_until(lambda: b"SIGHUP" in gateway.errors(), "it is said in the log")
+                self.assertEqual(client.get("/").status, 200)
+
     def test_under_load_fails_no_request(self):
         with Stage() as stage:
             origin = stage.origin()

@@ -121,6 +121,7 @@ class Failures(Scene):
         self.redis.cli("CONFIG", "SET", "maxmemory", str(used // 2))
         self.redis.cli("CONFIG", "SET", "maxmemory-policy", "noeviction")
         self.ask_all_is_well(gateway)
+        self.assertEqual((status_word(gateway), redis_word(gateway)), ("degraded", "full"))
         self.redis.cli("CONFIG", "SET", "maxmemory", "0")
         self.comes_back(gateway)
 
