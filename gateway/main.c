@@ -195,7 +195,8 @@ static int run(void)
         gw_listeners_close(&process.listeners);
         return complain(&complaint);
     }
-    if (!open_main_loop() || !gw_assembly_open_main(process.assembly, &process.loop, &process.timers) || !start_workers()) {
+    if (!open_main_loop() || !gw_assembly_open_main(process.assembly, &process.loop, &process.timers) ||
+        !start_workers()) {
         fprintf(stderr, "visara-gateway: the workers could not start: expected more memory, threads or open files\n");
         _exit(1); /* the workers that did start hold on to everything */
     }

@@ -125,7 +125,8 @@ static void put_nodes(struct gw_json *json, const struct gw_admin *admin)
         gw_json_put_string(json, object, "status", is_open ? "down" : "up");
         if (is_open)
             gw_json_put_string(json, object, "reason", gw_breaker_reason_name(atomic_load(&node->breaker->reason)));
-        gw_json_put_uint(json, object, "openings", atomic_load_explicit(&node->breaker->openings, memory_order_relaxed));
+        gw_json_put_uint(json, object, "openings",
+                         atomic_load_explicit(&node->breaker->openings, memory_order_relaxed));
     }
 }
 
@@ -289,7 +290,7 @@ int gw_admin_put_metrics(const struct gw_admin *admin, uint64_t now_us, struct g
     struct gw_near_counts counts = { .entries = 0 };
     struct gw_metrics_redis redis[GW_COUNT(admin->nodes)];
     for (unsigned i = 0; i < admin->node_count; i++)
-        redis[i] = (struct gw_metrics_redis){
+        redis[i] = (struct gw_metrics_redis) {
             .url = admin->nodes[i].url,
             .up = !gw_breaker_is_open(admin->nodes[i].breaker),
             .openings = atomic_load_explicit(&admin->nodes[i].breaker->openings, memory_order_relaxed),

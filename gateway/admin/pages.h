@@ -15,9 +15,9 @@
 #include "telemetry/metrics.h"
 #include "upstream/registry.h"
 
-struct gw_admin_node { /* one Redis */
-    const char *role;     /* "limits", "cache", "limits and cache" */
-    struct gw_slice url;  /* masked */
+struct gw_admin_node {   /* one Redis */
+    const char *role;    /* "limits", "cache", "limits and cache" */
+    struct gw_slice url; /* masked */
     struct gw_breaker *breaker;
 };
 
@@ -30,7 +30,7 @@ struct gw_admin { /* borrowed; any may be NULL but config and metrics */
     const atomic_bool *draining;
     unsigned workers;
     struct gw_admin_node nodes[2];
-    unsigned node_count; /* 0: embedded mode */
+    unsigned node_count;                  /* 0: embedded mode */
     unsigned (*instances)(void *context); /* live ones; may be NULL */
     bool (*is_coherent)(void *context);   /* is the near cache kept coherent? May be NULL */
     void *context;

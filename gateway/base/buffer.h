@@ -21,13 +21,13 @@ struct gw_buffer {
 /* Over the caller's memory, which must outlive the buffer. */
 static inline struct gw_buffer gw_buffer_over(char *memory, size_t capacity)
 {
-    return (struct gw_buffer){ .at = memory, .capacity = capacity, .bound = capacity };
+    return (struct gw_buffer) { .at = memory, .capacity = capacity, .bound = capacity };
 }
 
 /* On the heap; allocates when first written to. Freed by gw_buffer_destroy. */
 static inline struct gw_buffer gw_buffer_create(size_t bound)
 {
-    return (struct gw_buffer){ .bound = bound, .owned = true };
+    return (struct gw_buffer) { .bound = bound, .owned = true };
 }
 void gw_buffer_destroy(struct gw_buffer *buffer);
 
@@ -70,7 +70,7 @@ void gw_buffer_put_json(struct gw_buffer *buffer, struct gw_slice text);
 
 static inline struct gw_slice gw_buffer_slice(const struct gw_buffer *buffer)
 {
-    return (struct gw_slice){ buffer->at, buffer->length };
+    return (struct gw_slice) { buffer->at, buffer->length };
 }
 
 #endif

@@ -12,20 +12,20 @@ struct gw_slice {
     size_t length;
 };
 
-#define GW_SLICE(literal) ((struct gw_slice){ "" literal, sizeof(literal) - 1 })
-#define GW_NO_SLICE ((struct gw_slice){ NULL, 0 })
+#define GW_SLICE(literal) ((struct gw_slice) { "" literal, sizeof(literal) - 1 })
+#define GW_NO_SLICE       ((struct gw_slice) { NULL, 0 })
 /* For "%.*s". */
 #define GW_SLICE_ARGS(slice) (int)(slice).length, (slice).at ? (slice).at : ""
 
 static inline struct gw_slice gw_slice_of(const char *at, size_t length)
 {
-    return (struct gw_slice){ at, length };
+    return (struct gw_slice) { at, length };
 }
 
 /* NULL gives the absent slice. */
 static inline struct gw_slice gw_slice_of_string(const char *string)
 {
-    return (struct gw_slice){ string, string ? strlen(string) : 0 };
+    return (struct gw_slice) { string, string ? strlen(string) : 0 };
 }
 
 static inline bool gw_slice_equal(struct gw_slice a, struct gw_slice b)

@@ -29,8 +29,8 @@ struct gw_timers {
 
     struct gw_list slots[GW_TIMER_SLOTS];
     uint64_t occupied[GW_TIMER_SLOTS / 64];
-    uint64_t done_slot;    /* every slot up to here has been looked at */
-    uint64_t armed_slot;   /* when the handle fires; UINT64_MAX: not armed */
+    uint64_t done_slot;  /* every slot up to here has been looked at */
+    uint64_t armed_slot; /* when the handle fires; UINT64_MAX: not armed */
 };
 
 /* Returns 0 or a libuv error. */

@@ -20,8 +20,8 @@ struct gw_strings {
 
 /* Which requests: all of what is set must hold. */
 struct gw_match {
-    struct gw_slice path;  /* prefix by whole segments: "/api" matches /api and /api/x, not /apix; empty: any */
-    struct gw_slice host;  /* without port, lower case; "*.example.org" allowed; empty: any */
+    struct gw_slice path;      /* prefix by whole segments: "/api" matches /api and /api/x, not /apix; empty: any */
+    struct gw_slice host;      /* without port, lower case; "*.example.org" allowed; empty: any */
     struct gw_strings methods; /* empty: any */
 };
 
@@ -35,7 +35,7 @@ struct gw_backend {
     struct gw_slice base_path; /* "" or "/prefix" */
     uint16_t port;
     bool is_tls;
-    unsigned index;            /* 0 … backend_count - 1, over all routes: for registries and metrics */
+    unsigned index; /* 0 … backend_count - 1, over all routes: for registries and metrics */
 };
 
 struct gw_route {
@@ -55,17 +55,17 @@ enum gw_limit_failure { GW_LIMIT_FAILS_LOCAL, GW_LIMIT_FAILS_ALLOW, GW_LIMIT_FAI
 struct gw_limit_policy {
     struct gw_slice name; /* as in RateLimit-Policy: [a-z0-9_-]{1,32} */
     struct gw_match match;
-    uint64_t n;         /* 1 … 1,000,000,000 tokens */
-    uint64_t period_us; /* per this */
+    uint64_t n;                          /* 1 … 1,000,000,000 tokens */
+    uint64_t period_us;                  /* per this */
     uint64_t script_n, script_period_us; /* n and period_us without their common divisor: exact in Lua's doubles */
-    uint64_t burst;     /* tokens, >= cost */
-    uint64_t cost;      /* tokens, >= 1 */
+    uint64_t burst;                      /* tokens, >= cost */
+    uint64_t cost;                       /* tokens, >= 1 */
     enum gw_limit_key by;
-    struct gw_slice header;      /* BY_HEADER: its name; a request without it is keyed by IP */
-    bool shadow;                 /* counts and logs, never refuses */
-    bool count_misses_only;      /* takes its token only where a backend is asked */
+    struct gw_slice header; /* BY_HEADER: its name; a request without it is keyed by IP */
+    bool shadow;            /* counts and logs, never refuses */
+    bool count_misses_only; /* takes its token only where a backend is asked */
     enum gw_limit_failure on_redis_failure;
-    struct gw_slice rate_text;   /* "10/s", as a person wrote it */
+    struct gw_slice rate_text; /* "10/s", as a person wrote it */
     unsigned index;
 };
 
@@ -80,7 +80,7 @@ struct gw_redis_node {
     bool is_unix, is_tls;
 };
 
-struct gw_listen { /* one address to listen on */
+struct gw_listen {        /* one address to listen on */
     struct gw_slice host; /* literal address; terminated */
     uint16_t port;
 };
@@ -94,8 +94,8 @@ struct gw_config {
     unsigned listen_count;
     unsigned workers; /* 1 … 256 */
     unsigned backlog;
-    unsigned max_connections;            /* all workers together */
-    unsigned max_connections_per_client; /* 0: no bound of its own; trusted proxies are not counted */
+    unsigned max_connections;             /* all workers together */
+    unsigned max_connections_per_client;  /* 0: no bound of its own; trusted proxies are not counted */
     unsigned max_requests_per_connection; /* 0: no bound */
     size_t max_request_line_bytes, max_header_bytes;
     unsigned max_header_count;
@@ -111,33 +111,33 @@ struct gw_config {
     struct gw_route *routes; /* the last one matches everything */
     unsigned route_count;
     unsigned backend_count;
-    struct gw_backend **backends; /* by index */
+    struct gw_backend **backends;     /* by index */
     enum gw_transport_kind transport; /* AUTO: h1 for http://, curl for https:// */
-    bool preserve_host; /* Host as the client sent it; else the backend's authority */
-    bool forwarded;     /* RFC 7239 too */
+    bool preserve_host;               /* Host as the client sent it; else the backend's authority */
+    bool forwarded;                   /* RFC 7239 too */
     unsigned connect_timeout_ms, response_timeout_ms, read_timeout_ms;
-    unsigned max_backend_connections;  /* per worker and backend */
-    unsigned keepalive_connections;    /* idle ones kept, per worker and backend */
-    unsigned keepalive_timeout_ms;     /* how long; below the backend's own */
+    unsigned max_backend_connections; /* per worker and backend */
+    unsigned keepalive_connections;   /* idle ones kept, per worker and backend */
+    unsigned keepalive_timeout_ms;    /* how long; below the backend's own */
     size_t max_response_header_bytes;
-    unsigned retries;                  /* further attempts where that is safe */
-    unsigned continue_timeout_ms;      /* Expect: 100-continue: the gateway's own 100 after this */
-    struct gw_slice tls_ca_file;       /* empty: the system's */
+    unsigned retries;             /* further attempts where that is safe */
+    unsigned continue_timeout_ms; /* Expect: 100-continue: the gateway's own 100 after this */
+    struct gw_slice tls_ca_file;  /* empty: the system's */
     bool tls_verify;
 
     /* limits */
     bool limits_enabled;
     struct gw_limit_policy *policies;
     unsigned policy_count;
-    unsigned max_clients;         /* entries of the table, all policies */
-    unsigned ipv6_prefix_bits;    /* 64 */
-    bool limit_fields;            /* RateLimit, RateLimit-Policy */
-    bool limit_x_fields;          /* X-RateLimit-* */
+    unsigned max_clients;      /* entries of the table, all policies */
+    unsigned ipv6_prefix_bits; /* 64 */
+    bool limit_fields;         /* RateLimit, RateLimit-Policy */
+    bool limit_x_fields;       /* X-RateLimit-* */
 
     /* cache */
     bool cache_enabled;
     size_t near_bytes, max_object_bytes;
-    bool cache_with_credentials;  /* default TTL also for requests with Cookie and the like */
+    bool cache_with_credentials;         /* default TTL also for requests with Cookie and the like */
     struct gw_strings credential_fields; /* request fields that carry one, beside Cookie and Authorization */
     unsigned flight_wait_ms, hit_for_miss_ms;
     unsigned cache_outage_ttl_ms; /* of own fetches while Redis is away */
@@ -146,7 +146,8 @@ struct gw_config {
     bool cors_enabled;
     struct gw_strings cors_origins; /* "*" or origins */
     bool cors_any_origin;
-    struct gw_slice cors_methods, cors_headers, cors_exposed; /* as they go into the fields; headers "*": what was asked for */
+    struct gw_slice cors_methods, cors_headers,
+        cors_exposed; /* as they go into the fields; headers "*": what was asked for */
     bool cors_credentials;
     unsigned cors_max_age_s;
 
@@ -159,8 +160,8 @@ struct gw_config {
     struct gw_redis_node *redis;       /* NULL: embedded mode */
     struct gw_redis_node *cache_redis; /* NULL: the same as redis */
     unsigned redis_timeout_ms, redis_connect_timeout_ms;
-    unsigned redis_max_pending;        /* calls, per worker and node */
-    struct gw_slice redis_prefix;      /* "gw:"; [A-Za-z0-9:_-]{1,32} */
+    unsigned redis_max_pending;   /* calls, per worker and node */
+    struct gw_slice redis_prefix; /* "gw:"; [A-Za-z0-9:_-]{1,32} */
     unsigned redis_heartbeat_ms;
     unsigned expected_instances;       /* 0: unknown */
     struct gw_slice redis_tls_ca_file; /* empty: the system's; terminated */

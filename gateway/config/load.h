@@ -19,7 +19,8 @@ enum gw_command {
 };
 
 /* Which command do these arguments give? False with a complaint on an unknown flag or a missing value. */
-bool gw_load_command(int argc, char *const *argv, enum gw_command *command, struct gw_complaint *complaint) GW_MUST_CHECK;
+bool gw_load_command(int argc, char *const *argv, enum gw_command *command,
+                     struct gw_complaint *complaint) GW_MUST_CHECK;
 
 /* A configuration held once, or NULL with a complaint. `environment` is environ's form. Reads the file; main thread only. */
 struct gw_config *gw_load_config(int argc, char *const *argv, char *const *environment,

@@ -10,7 +10,8 @@
 enum { KEPT_FREE = 512, FIRST_ARENA_BYTES = 16 * 1024, ARENA_SLACK_BYTES = 64 * 1024, FIELDS_BYTES = 4096 };
 
 typedef void action(struct gw_exchange *exchange);
-static action start_fetch, wait, answer_here, record, decide_again, answer_fetched, settle, answer_settled, give_back, decide;
+static action start_fetch, wait, answer_here, record, decide_again, answer_fetched, settle, answer_settled, give_back,
+    decide;
 
 static const struct {
     enum gw_exchange_state then;
@@ -23,8 +24,9 @@ static const struct {
 
 const char *gw_exchange_state_name(enum gw_exchange_state state)
 {
-    static const char *const names[] = { "DONE",     "DECIDING",  "WAITING",  "FETCHING",
-                                         "SETTLING", "ANSWERING", "RECORDING" };
+    static const char *const names[] = {
+        "DONE", "DECIDING", "WAITING", "FETCHING", "SETTLING", "ANSWERING", "RECORDING"
+    };
     return state < GW_COUNT(names) ? names[state] : "none";
 }
 
@@ -281,12 +283,13 @@ bool gw_exchange_look_up(struct gw_exchange *exchange)
     enum gw_near_result result = GW_NEAR_MISS;
     exchange->epoch = gw_near_epoch(desk->near, &exchange->key);
     if (exchange->cache.may_look_up)
-        result = gw_near_get(desk->near, &exchange->key, &exchange->cache, &exchange->request, now_us, &exchange->entry);
+        result = gw_near_get(desk->near, &exchange->key, &exchange->cache, &exchange->request, now_us,
+                             &exchange->entry);
     exchange->cache_hit_for_miss = result == GW_NEAR_HIT_FOR_MISS;
     if (exchange->entry || !desk->shared || !(exchange->cache.may_look_up || exchange->cache.may_store))
         return false;
-    exchange->cache_question =
-        gw_shared_ask(desk->shared, &exchange->key, &exchange->cache, &exchange->request, on_cache_answer, exchange);
+    exchange->cache_question = gw_shared_ask(desk->shared, &exchange->key, &exchange->cache, &exchange->request,
+                                             on_cache_answer, exchange);
     return exchange->cache_question != NULL;
 }
 
@@ -489,7 +492,8 @@ static void on_reader_body(struct gw_reader *reader, struct gw_slice bytes, stru
     struct gw_exchange *exchange = exchange_from(reader);
     if (exchange->state == GW_EXCHANGE_ANSWERING)
         gw_answer_add(exchange, bytes, block);
-    else if (!gw_chain_push(&exchange->held, bytes, block)) /* SETTLING: the upstream is paused, one block may still come */
+    else if (!gw_chain_push(&exchange->held, bytes,
+                            block)) /* SETTLING: the upstream is paused, one block may still come */
         gw_exchange_on_gone(exchange, GW_ERROR_OVERLOADED);
 }
 

@@ -178,7 +178,7 @@ struct gw_exchange {
     char chunk_text[6][20]; /* chunk-size lines among them */
     unsigned chunk_count;
     bool keep_alive;
-    bool slow;     /* the client has not taken all that was written */
+    bool slow;            /* the client has not taken all that was written */
     struct gw_chain held; /* SETTLING: what came of the body before the tombstone was acknowledged */
     bool held_end;
     bool complete; /* every byte has been handed to the connection */

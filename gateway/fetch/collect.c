@@ -146,8 +146,8 @@ bool gw_collect_store(struct gw_fetch *fetch, void (*on_stored)(void *fetch))
         return false;
     if (fetcher->shared && !is_up) /* an outage: what others change meanwhile is not heard of */
         shorten_life(fetch);
-    struct gw_entry *entry = gw_entry_create(&fetch->key, &fetch->request_head, fetch->head, body, fetch->body_bytes, &fetch->life,
-                                             gw_clock_monotonic_us());
+    struct gw_entry *entry = gw_entry_create(&fetch->key, &fetch->request_head, fetch->head, body, fetch->body_bytes,
+                                             &fetch->life, gw_clock_monotonic_us());
     if (entry && is_up)
         is_sent = gw_shared_put(fetcher->shared, entry, &fetch->seen, on_stored, fetch);
     else if (entry)

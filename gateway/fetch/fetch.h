@@ -63,7 +63,7 @@ struct gw_reader { /* lies in the exchange */
 struct gw_fetcher {                     /* one worker's; filled by the worker */
     struct gw_transport *transports[2]; /* by gw_transport_kind - 1: h1, curl */
     struct gw_registry *registry;
-    struct gw_near *near; /* NULL: nothing is stored */
+    struct gw_near *near;     /* NULL: nothing is stored */
     struct gw_shared *shared; /* NULL: embedded mode */
     struct gw_flights *flights;
     struct gw_shard *shard;
@@ -93,7 +93,7 @@ struct gw_fetch_request {           /* borrowed for the call; the fetch copies w
     struct gw_cache_rules rules;
     struct gw_cache_key key;
     uint64_t epoch;
-    struct gw_seen seen; /* at the store; nothing else is stored over */
+    struct gw_seen seen;      /* at the store; nothing else is stored over */
     struct gw_flight *flight; /* taken (landed by the fetch) when gw_fetch_begin succeeds; NULL: not shared */
 };
 

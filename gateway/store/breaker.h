@@ -39,8 +39,8 @@ struct gw_breaker {
     atomic_int reason;                       /* of the last opening */
     _Atomic uint64_t opened_at_us, openings; /* monotonic; a counter */
     _Atomic uint64_t logged_at_us;           /* the last opening that was logged; 0: none */
-    _Atomic uint64_t oom_at_us;              /* the last write that was refused for want of memory; 0: none. Opens nothing */
-    _Atomic(const char *) node;              /* for the log: the masked URL; set by the prober, who outlives it */
+    _Atomic uint64_t oom_at_us; /* the last write that was refused for want of memory; 0: none. Opens nothing */
+    _Atomic(const char *) node; /* for the log: the masked URL; set by the prober, who outlives it */
 };
 
 void gw_breaker_init(struct gw_breaker *breaker);

@@ -68,8 +68,8 @@ struct gw_shard {
     gw_counter upstream_connections_open, upstream_connections_idle;
     gw_counter upstream_connects, upstream_reuses, upstream_retries;
     gw_counter upstream_errors[GW_ERROR_COUNT];
-    gw_counter cache_bytes_saved;                               /* bodies not fetched */
-    gw_counter cache_stored, cache_not_stored, cache_collapsed; /* collapsed: answered by another's fetch */
+    gw_counter cache_bytes_saved;                                           /* bodies not fetched */
+    gw_counter cache_stored, cache_not_stored, cache_collapsed;             /* collapsed: answered by another's fetch */
     gw_counter cache_corrupt, cache_stores_raced, cache_invalidations_lost; /* in Redis; see metrics_page.c */
     gw_counter redis_calls[GW_REDIS_LABEL_COUNT][GW_REDIS_RESULT_COUNT];
     gw_counter redis_connects, redis_pending, redis_noscript;
