@@ -182,7 +182,11 @@ static void live_instances_are_counted_and_the_gone_forgotten(void **state)
     /* Fewer are believed only after minutes: links that are lost one by one look just like this. */
     assert_int_equal(gw_probe_instances(first), 2);
     assert_in_range(atoi(ask_real(&real, "PTTL gw:instances")), 1, 600);
+    until(&scene, strcmp(ask_real(&real, "ZCARD gw:instances"), "1") == 0);
     close_all(&scene, first, second);
+    /* By its goodbye, or, where a sign of life was still under way, by its expiry. */
+    for (unsigned i = 0; i < 1000 && strcmp(ask_real(&real, "EXISTS gw:instances"), "0") != 0; i++)
+        uv_sleep(5);
     assert_string_equal(ask_real(&real, "EXISTS gw:instances"), "0");
     real_stop(&real);
 }
