@@ -39,9 +39,10 @@ struct gw_admin { /* borrowed; any may be NULL but config and metrics */
 
 /* Each fills the page and returns the status. */
 
-/* {"status":"ok|degraded|draining","redis":"disabled|up|down|full","backends":[…],"uptime":"15m30s","version":"0.1.0"}, a backend as
- * {"url":…,"status":"up|down|unknown","requests":…,"failures":…,"in_flight":…,"since":…}, each url once. Degraded: a
- * backend or a Redis is down ("redis_nodes" tells which and since when). 503 when draining, else 200. */
+/* {"status":"ok|degraded|draining","redis":"disabled|up|down|full","backends":[…],"uptime":"15m30s","version":"0.1.0"},
+ * a backend as {"url":…,"status":"up|down|unknown","requests":…,"failures":…,"in_flight":…,"since":…}, each url
+ * once. Degraded: a backend or a Redis is down ("redis_nodes" tells which and since when). 503 when draining, else
+ * 200. */
 int gw_admin_put_health(const struct gw_admin *admin, struct gw_buffer *page);
 /* Counts are of traffic: requests to /gateway/ are not among them. */
 int gw_admin_put_stats(const struct gw_admin *admin, uint64_t now_us, struct gw_buffer *page);

@@ -23,7 +23,8 @@ struct gw_arena {
 void gw_arena_init(struct gw_arena *arena, size_t first_bytes, size_t bound);
 /* Aligned for any type, not cleared. NULL at the bound. */
 void *gw_arena_take(struct gw_arena *arena, size_t size) GW_MUST_CHECK;
-/* Grows the newest piece in place or moves it; the old bytes are kept. NULL at the bound (the old piece stays valid). */
+/* Grows the newest piece in place or moves it; the old bytes are kept. NULL at the bound (the old piece stays
+ * valid). */
 void *gw_arena_grow(struct gw_arena *arena, void *piece, size_t size, size_t new_size) GW_MUST_CHECK;
 /* A copy that lives as long as the arena; the absent slice with at == NULL when memory is out. */
 struct gw_slice gw_arena_copy(struct gw_arena *arena, struct gw_slice slice);

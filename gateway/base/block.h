@@ -1,7 +1,9 @@
-/* block.h: counted bytes. What a socket reads lands in a block, and whoever keeps a slice of it keeps the block, so that a body goes by
- * reference from socket to socket; what lives long (a cache entry's body) is a block of its exact size.
+/* block.h: counted bytes. What a socket reads lands in a block, and whoever keeps a slice of it keeps the block, so
+ * that a body goes by reference from socket to socket; what lives long (a cache entry's body) is a block of its
+ * exact size.
  *
- * Threads  A pool and the blocks it gives belong to one worker. A block without pool may be shared: the count is atomic.
+ * Threads  A pool and the blocks it gives belong to one worker. A block without pool may be shared: the count is
+ *          atomic.
  * Bounds   Whoever keeps blocks counts them whole: a slice of 100 bytes keeps 64 KiB. */
 #ifndef GW_BASE_BLOCK_H
 #define GW_BASE_BLOCK_H

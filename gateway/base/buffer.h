@@ -1,6 +1,7 @@
 /* buffer.h: the one buffer in which bytes are put together: heads, pages, log lines.
  *
- * Data     Bytes in the caller's memory (gw_buffer_over: never grows) or on the heap (gw_buffer_create: grows up to its bound).
+ * Data     Bytes in the caller's memory (gw_buffer_over: never grows) or on the heap (gw_buffer_create: grows up to
+ *          its bound).
  * Failure  What does not fit is left out whole and `overflowed` is set: the writer asks once, at the end. */
 #ifndef GW_BASE_BUFFER_H
 #define GW_BASE_BUFFER_H

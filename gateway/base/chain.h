@@ -1,7 +1,7 @@
 /* chain.h: a queue of byte pieces by reference: what is to be written, or was read too early.
  *
- * Memory   Each piece keeps its block. A short piece (< 2 KiB) is copied to a block of its own size instead, so that it does not keep
- *          64 KiB; a piece without block (block == NULL) is always copied.
+ * Memory   Each piece keeps its block. A short piece (< 2 KiB) is copied to a block of its own size instead, so that
+ *          it does not keep 64 KiB; a piece without block (block == NULL) is always copied.
  * Bounds   The owner's: it looks at kept_bytes (whole blocks) and stops the source. */
 #ifndef GW_BASE_CHAIN_H
 #define GW_BASE_CHAIN_H

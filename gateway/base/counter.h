@@ -1,4 +1,5 @@
-/* counter.h: a number that one thread raises and any thread reads. No lock prefix: a relaxed load and store by the one writer. */
+/* counter.h: a number that one thread raises and any thread reads. No lock prefix: a relaxed load and store by the
+ * one writer. */
 #ifndef GW_BASE_COUNTER_H
 #define GW_BASE_COUNTER_H
 

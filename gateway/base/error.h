@@ -1,7 +1,8 @@
-/* error.h: everything that can go wrong with a request, one row each, and how a person is told of a mistake in what they wrote.
+/* error.h: everything that can go wrong with a request, one row each, and how a person is told of a mistake in what
+ * they wrote.
  *
- * A row answers all questions where the error is born: its name (log and JSON), the status that the client gets, whether a
- * request may be sent again after it, and a sentence for a person. */
+ * A row answers all questions where the error is born: its name (log and JSON), the status that the client gets,
+ * whether a request may be sent again after it, and a sentence for a person. */
 #ifndef GW_BASE_ERROR_H
 #define GW_BASE_ERROR_H
 
@@ -57,7 +58,8 @@ const char *gw_error_sentence(enum gw_error error);
 int gw_error_status(enum gw_error error);
 bool gw_error_may_retry(enum gw_error error);
 
-/* What a person must put right: where it stands, what stood there, what was expected. Filled by configuration and start-up. */
+/* What a person must put right: where it stands, what stood there, what was expected. Filled by configuration and
+ * start-up. */
 struct gw_complaint {
     char place[256];    /* "gateway.json:12: limits.rate", "environment GATEWAY_PORT", "--workers" */
     char found[128];    /* as written; may be empty */

@@ -1,4 +1,5 @@
-/* hash.h: a seeded hash for tables in memory. Not for identity, storage or security beyond making a flood of one slot hard to aim. */
+/* hash.h: a seeded hash for tables in memory. Not for identity, storage or security beyond making a flood of one
+ * slot hard to aim. */
 #ifndef GW_BASE_HASH_H
 #define GW_BASE_HASH_H
 

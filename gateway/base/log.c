@@ -74,8 +74,8 @@ void gw_log(enum gw_log_level level, const char *area, const char *format, ...)
         length = sizeof message - 1;
     if (!json_lines)
         defuse(message, (size_t)length);
-    /* A reader that stopped reading must not stop a loop: such a line is lost. A pipe takes PIPE_BUF bytes whole or poll
-     * says no, so what escapes made longer is cut. */
+    /* A reader that stopped reading must not stop a loop: such a line is lost. A pipe takes PIPE_BUF bytes whole or
+     * poll says no, so what escapes made longer is cut. */
     struct gw_buffer line;
     do {
         line = gw_buffer_over(memory, sizeof memory);

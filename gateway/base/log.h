@@ -1,6 +1,8 @@
-/* log.h: the one logging call, for what a person should know: start, stop, mistakes, failures. Requests go to telemetry/access_log.h.
+/* log.h: the one logging call, for what a person should know: start, stop, mistakes, failures. Requests go to
+ * telemetry/access_log.h.
  *
- * Lines go to stderr, as JSON ({"time","level","area","message"}) or text. Any thread; one write(2) a line; a full pipe drops the line. */
+ * Lines go to stderr, as JSON ({"time","level","area","message"}) or text. Any thread; one write(2) a line; a full
+ * pipe drops the line. */
 #ifndef GW_BASE_LOG_H
 #define GW_BASE_LOG_H
 

@@ -1,4 +1,5 @@
-/* slice.h: a view of bytes that somebody else owns. Not terminated, may hold NUL; length 0 with at == NULL is "absent". */
+/* slice.h: a view of bytes that somebody else owns. Not terminated, may hold NUL; length 0 with at == NULL is
+ * "absent". */
 #ifndef GW_BASE_SLICE_H
 #define GW_BASE_SLICE_H
 
@@ -40,8 +41,8 @@ bool gw_slice_starts_with(struct gw_slice whole, struct gw_slice start);
 struct gw_slice gw_slice_trim(struct gw_slice slice);
 /* One or more ASCII digits and nothing else, that fit. */
 bool gw_slice_to_uint64(struct gw_slice digits, uint64_t *value);
-/* The next element of a comma-separated list (RFC 9110 §5.6.1; quoted strings are not split; empty elements are skipped),
- * trimmed. *rest begins as the whole field value and advances. False at the end. */
+/* The next element of a comma-separated list (RFC 9110 §5.6.1; quoted strings are not split; empty elements are
+ * skipped), trimmed. *rest begins as the whole field value and advances. False at the end. */
 bool gw_slice_next_element(struct gw_slice *rest, struct gw_slice *element);
 /* Is `token` an element of this list (any case)? */
 bool gw_slice_list_has(struct gw_slice list, struct gw_slice token);

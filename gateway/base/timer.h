@@ -1,7 +1,8 @@
 /* timer.h: many coarse timers on one uv_timer.
  *
  * Problem  Every connection re-arms timers with every request; a uv_timer each costs a heap operation.
- * Shape    A wheel of 512 slots, 8 ms each; a bitmap tells the next occupied slot, so an idle worker does not wake for nothing.
+ * Shape    A wheel of 512 slots, 8 ms each; a bitmap tells the next occupied slot, so an idle worker does not wake
+ *          for nothing.
  * Cost     Start and stop are two list operations. A timer is late by up to 16 ms, never early.
  * Threads  One worker's. */
 #ifndef GW_BASE_TIMER_H

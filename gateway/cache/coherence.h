@@ -1,17 +1,16 @@
 /* coherence.h: main's pair of connections that keeps this instance's near cache a true copy of the store: one tracks
- * (CLIENT TRACKING ON BCAST PREFIX <prefix>cache: PREFIX <prefix>purge: REDIRECT <id of the other>), one is subscribed to
- * __redis__:invalidate (CACHE.md: "Near cache"). RESP2.
+ * (CLIENT TRACKING ON BCAST PREFIX <prefix>cache: PREFIX <prefix>purge: REDIRECT <id of the other>), one is
+ * subscribed to __redis__:invalidate (CACHE.md: "Near cache"). RESP2.
  *
  * Modes    of the near cache (near.h), each change a flush:
- *            OUTAGE   the store's breaker is open
- *            SHARED   it is closed, and the pair is established
- *            CLOSED   it is closed, and the pair is not: it is being made, was lost, or the server refuses it (then it is
+ *            OUTAGE the store's breaker is open SHARED it is closed, and the pair is established CLOSED it is
+ *            closed, and the pair is not: it is being made, was lost, or the server refuses it (then it is
  *                     asked again each minute, and said once in the log)
- * Life     Each second the subscriber subscribes again and the tracker sends PING; no answer within redis.timeout x 4, or
- *          an end of either: both are closed, and made again with jittered backoff. So an invalidation is missed for
- *          a second and redis.timeout x 4 at most.
- * Breaker  When it opens, the pair is closed as well: what answers behind the address may be another server then, and
- *          invalidations must come from the one that workers read. Looked at each 50 ms.
+ * Life     Each second the subscriber subscribes again and the tracker sends PING; no answer within redis.timeout x
+ *          4, or an end of either: both are closed, and made again with jittered backoff. So an invalidation is
+ *          missed for a second and redis.timeout x 4 at most.
+ * Breaker  When it opens, the pair is closed as well: what answers behind the address may be another server then,
+ *          and invalidations must come from the one that workers read. Looked at each 50 ms.
  * Threads  Main's loop; near.h is shared. */
 #ifndef GW_CACHE_COHERENCE_H
 #define GW_CACHE_COHERENCE_H

@@ -40,8 +40,8 @@ struct gw_frame { /* a header; nothing but the kind is set for a foreign one, an
 void gw_frame_read(struct gw_frame *frame, struct gw_slice value);
 /* The header's version alone, unchecked; false for a foreign value. */
 bool gw_frame_read_version(struct gw_slice value, uint8_t version[GW_FRAME_VERSION_BYTES]);
-/* Since it was stored, by what the store said is left of its life (PTTL); negative: it cannot be told (no expiry, or one
- * that was changed by hand): a miss. */
+/* Since it was stored, by what the store said is left of its life (PTTL); negative: it cannot be told (no expiry, or
+ * one that was changed by hand): a miss. */
 int64_t gw_frame_elapsed_ms(const struct gw_frame *frame, int64_t left_ms);
 /* From a RESPONSE, whose bytes and header these are, an entry as it stands elapsed_ms after its storing, at now_us.
  * Copies all; held once. False: corrupt. True with *entry == NULL: memory is out. */

@@ -1,9 +1,10 @@
 /* line.h: a connection to Redis on which messages come unasked.
  *
- * Problem  hiredis' asynchronous contexts want an answer for each command: 0.14 drops a PONG on a subscribed one, and an
- *          answer to nothing ends the process. And its replies believe every length that the other side writes.
- * Shape    hiredis' plain context, not blocking, on a uv_poll; its reader with constructors of its own, that keep one
- *          reply and hand over the keys of an invalidation one by one as they are read: no allocation.
+ * Problem  hiredis' asynchronous contexts want an answer for each command: 0.14 drops a PONG on a subscribed one,
+ *          and an answer to nothing ends the process. And its replies believe every length that the other side
+ *          writes.
+ * Shape    hiredis' plain context, not blocking, on a uv_poll; its reader with constructors of its own, that keep
+ *          one reply and hand over the keys of an invalidation one by one as they are read: no allocation.
  * Bounds   What is not a whole reply yet: GW_LINE_BYTES; beyond, the connection is lost. Commands are few and small.
  * Threads  One loop's. */
 #ifndef GW_CACHE_LINE_H

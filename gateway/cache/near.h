@@ -12,9 +12,9 @@
  * Epochs   Each stripe has one, raised by every invalidation in it. What was begun before an invalidation may not
  *          fill after it: note the epoch when the fetch begins, give it back with the entry; both are compared and
  *          stored under one lock.
- * Modes    Where a store is shared, the table is a copy of it, kept true by invalidations (cache/coherence.h), and only
- *          what was read there may come in; what was fetched here may come in where nothing is shared, or nothing can be.
- *          A change of mode flushes: what was begun under one mode never fills under another.
+ * Modes    Where a store is shared, the table is a copy of it, kept true by invalidations (cache/coherence.h), and
+ *          only what was read there may come in; what was fetched here may come in where nothing is shared, or
+ *          nothing can be. A change of mode flushes: what was begun under one mode never fills under another.
  * Threads  Any. A lock is held for a few instructions, one at a time; entries leave by count, and are freed outside. */
 #ifndef GW_CACHE_NEAR_H
 #define GW_CACHE_NEAR_H

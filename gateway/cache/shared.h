@@ -1,18 +1,18 @@
 /* shared.h: the cache in the store, as one worker sees it (CACHE.md).
  *
- * Shape    A look-up is GET and PTTL of the base key; the frame (frame.h) becomes an entry, fills the near cache if no
- *          invalidation came meanwhile, and answers if gw_policy_may_reuse says so. What lay there is noted as `seen`,
- *          and a store writes only over what was seen (redis/store.lua). A worker that sends a store or a tombstone
- *          removes the key from the near cache; only reads fill it.
+ * Shape    A look-up is GET and PTTL of the base key; the frame (frame.h) becomes an entry, fills the near cache if
+ *          no invalidation came meanwhile, and answers if gw_policy_may_reuse says so. What lay there is noted as
+ *          `seen`, and a store writes only over what was seen (redis/store.lua). A worker that sends a store or a
+ *          tombstone removes the key from the near cache; only reads fill it.
  * Tombs    A tombstone outlives the longest fetch, so that none begun before it stores after it: it lives for the
- *          backend's timeouts (of all attempts) and a minute, GW_SHARED_TOMBSTONE_MS at least; and what was looked up
- *          longer ago than that, less GW_SHARED_MARGIN_MS, is not stored. One that is not acknowledged is kept, and sent
- *          again before this worker reads or stores anything; more than redis.max_pending of them are lost: counted,
- *          said in the log, and the near cache is flushed when the store is back. Where the store has no memory for a
- *          tombstone, the value is deleted instead.
+ *          backend's timeouts (of all attempts) and a minute, GW_SHARED_TOMBSTONE_MS at least; and what was looked
+ *          up longer ago than that, less GW_SHARED_MARGIN_MS, is not stored. One that is not acknowledged is kept,
+ *          and sent again before this worker reads or stores anything; more than redis.max_pending of them are lost:
+ *          counted, said in the log, and the near cache is flushed when the store is back. Where the store has no
+ *          memory for a tombstone, the value is deleted instead.
  * Failure  A value that does not parse is a miss, deleted and counted. Without the store every call answers at once
- *          with "nothing": the near cache then holds own fetches only, for cache.outage_ttl. A store that has no memory
- *          is sent no responses for GW_SHARED_PAUSE_MS.
+ *          with "nothing": the near cache then holds own fetches only, for cache.outage_ttl. A store that has no
+ *          memory is sent no responses for GW_SHARED_PAUSE_MS.
  * Threads  One worker's. near.h is shared. */
 #ifndef GW_CACHE_SHARED_H
 #define GW_CACHE_SHARED_H
@@ -57,9 +57,9 @@ void gw_shared_destroy(struct gw_shared **shared);
 /* May it be asked, and stored to? */
 bool gw_shared_is_up(const struct gw_shared *shared);
 
-/* Asks for what may answer this request (request and head are borrowed until the answer or gw_shared_forget). Where it
- * may not be answered from a cache, what lies there is looked at for `seen` alone. NULL: not asked; a miss, nothing seen.
- */
+/* Asks for what may answer this request (request and head are borrowed until the answer or gw_shared_forget). Where
+ * it may not be answered from a cache, what lies there is looked at for `seen` alone. NULL: not asked; a miss,
+ * nothing seen. */
 struct gw_shared_question *gw_shared_ask(struct gw_shared *shared, const struct gw_cache_key *key,
                                          const struct gw_cache_request *request, const struct gw_head *head,
                                          gw_shared_done *done, void *owner);
@@ -74,8 +74,8 @@ bool gw_shared_put(struct gw_shared *shared, const struct gw_entry *entry, const
 /* A hit-for-miss marker over what was seen, for life_ms. Best effort. */
 void gw_shared_mark_hit_for_miss(struct gw_shared *shared, const struct gw_cache_key *key, const struct gw_seen *seen,
                                  int64_t life_ms);
-/* A tombstone over the base, even over nothing; removes it from the near cache, too. done runs once (from the loop) when
- * it is acknowledged or must be sent again. NULL: it could not be sent and is kept; done does not run. */
+/* A tombstone over the base, even over nothing; removes it from the near cache, too. done runs once (from the loop)
+ * when it is acknowledged or must be sent again. NULL: it could not be sent and is kept; done does not run. */
 struct gw_shared_question *gw_shared_invalidate(struct gw_shared *shared, const struct gw_cache_key *key,
                                                 gw_shared_done *done, void *owner);
 

@@ -1,8 +1,10 @@
 /* config.h: what a person may set, as one immutable struct.
  *
- * Shape    Flags, environment, file and defaults are merged once (config/load.h) and checked as a whole before any port is opened. What is
- *          derived (networks, matches, key forms) is derived there, too: the way of a request reads fields and parses nothing.
- * Threads  Immutable once published. Counted: an exchange and a fetch hold the one they began with; a reload swaps the pointer.
+ * Shape    Flags, environment, file and defaults are merged once (config/load.h) and checked as a whole before any
+ *          port is opened. What is derived (networks, matches, key forms) is derived there, too: the way of a
+ *          request reads fields and parses nothing.
+ * Threads  Immutable once published. Counted: an exchange and a fetch hold the one they began with; a reload swaps
+ *          the pointer.
  * Memory   Everything in it lies in one arena of its own; gw_config_drop by the last holder frees it. */
 #ifndef GW_CONFIG_CONFIG_H
 #define GW_CONFIG_CONFIG_H
@@ -51,7 +53,8 @@ struct gw_route {
 enum gw_limit_key { GW_LIMIT_BY_IP, GW_LIMIT_BY_HEADER, GW_LIMIT_BY_ROUTE };
 enum gw_limit_failure { GW_LIMIT_FAILS_LOCAL, GW_LIMIT_FAILS_ALLOW, GW_LIMIT_FAILS_DENY };
 
-/* n tokens per period, at most `burst`; cost tokens a request. LIMITS.md: refilling the whole burst takes a year at most. */
+/* n tokens per period, at most `burst`; cost tokens a request. LIMITS.md: refilling the whole burst takes a year at
+ * most. */
 struct gw_limit_policy {
     struct gw_slice name; /* as in RateLimit-Policy: [a-z0-9_-]{1,32} */
     struct gw_match match;

@@ -1,9 +1,10 @@
 /* load.h: from flags, environment, file and defaults to one struct gw_config.
  *
- * Shape    Every key is one row of GW_CONFIG_KEYS (config/keys.h): path, type, default, range, unit, environment variable, flag, help.
- *          Parser, --print-config, --help and docs/configuration.md read the same rows.
+ * Shape    Every key is one row of GW_CONFIG_KEYS (config/keys.h): path, type, default, range, unit, environment
+ *          variable, flag, help. Parser, --print-config, --help and docs/configuration.md read the same rows.
  * Order    flags > environment > file > defaults.
- * Failure  The first mistake fills the complaint: file and line, key or variable or flag, what stood there, what was expected. */
+ * Failure  The first mistake fills the complaint: file and line, key or variable or flag, what stood there, what was
+ *          expected. */
 #ifndef GW_CONFIG_LOAD_H
 #define GW_CONFIG_LOAD_H
 
@@ -22,15 +23,16 @@ enum gw_command {
 bool gw_load_command(int argc, char *const *argv, enum gw_command *command,
                      struct gw_complaint *complaint) GW_MUST_CHECK;
 
-/* A configuration held once, or NULL with a complaint. `environment` is environ's form. Reads the file; main thread only. */
+/* A configuration held once, or NULL with a complaint. `environment` is environ's form. Reads the file; main thread
+ * only. */
 struct gw_config *gw_load_config(int argc, char *const *argv, char *const *environment,
                                  struct gw_complaint *complaint) GW_MUST_CHECK;
 
 /* The same for a file's text alone, over the defaults: for tests. NULL stands for "{}". */
 struct gw_config *gw_config_of(const char *json, struct gw_complaint *complaint) GW_MUST_CHECK;
 
-/* Pages on stdout-bound buffers; they never fail but by the buffer's bound (64 KiB hold help and docs, 2 MiB any configuration). An
- * invalid configuration prints nothing: load it first. */
+/* Pages on stdout-bound buffers; they never fail but by the buffer's bound (64 KiB hold help and docs, 2 MiB any
+ * configuration). An invalid configuration prints nothing: load it first. */
 void gw_load_print_config(int argc, char *const *argv, char *const *environment, struct gw_buffer *page);
 void gw_load_print_help(struct gw_buffer *page);
 void gw_load_print_docs(struct gw_buffer *page);

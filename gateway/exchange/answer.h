@@ -1,4 +1,5 @@
-/* answer.h: the response of an exchange on its way to the client: head, framing, gathered pieces. Used by exchange.c only. */
+/* answer.h: the response of an exchange on its way to the client: head, framing, gathered pieces. Used by exchange.c
+ * only. */
 #ifndef GW_EXCHANGE_ANSWER_H
 #define GW_EXCHANGE_ANSWER_H
 

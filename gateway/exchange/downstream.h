@@ -15,12 +15,13 @@ enum gw_downstream_end {
 };
 
 struct gw_downstream_table {
-    /* Writes in order. What does not go at once is kept: pieces with a block by reference, others copied. False: the client is slow, and
-     * gw_exchange_on_writable will be called when everything has left. */
+    /* Writes in order. What does not go at once is kept: pieces with a block by reference, others copied. False: the
+     * client is slow, and gw_exchange_on_writable will be called when everything has left. */
     bool (*write)(struct gw_downstream *downstream, const struct gw_piece *pieces, unsigned count);
     /* The request's body may come: gw_exchange_on_body from the loop. */
     void (*want_body)(struct gw_downstream *downstream);
-    /* The exchange is over and may be used again by the connection's next request; the caller does not touch it any more. */
+    /* The exchange is over and may be used again by the connection's next request; the caller does not touch it any
+     * more. */
     void (*done)(struct gw_downstream *downstream, enum gw_downstream_end end);
 };
 

@@ -627,8 +627,8 @@ void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error)
     gw_exchange_answer(exchange, status, GW_SLICE("application/problem+json"), gw_buffer_slice(&page));
 }
 
-/* A final answer ends what the request's body was doing: what still comes is thrown away, and the connection ends (a state per body, so
- * that nobody takes the rest of a body for a request). */
+/* A final answer ends what the request's body was doing: what still comes is thrown away, and the connection ends (a
+ * state per body, so that nobody takes the rest of a body for a request). */
 static void settle_body(struct gw_exchange *exchange)
 {
     if (exchange->body == GW_BODY_HELD || exchange->body == GW_BODY_FLOWING || exchange->body == GW_BODY_DISCARDING) {
@@ -703,7 +703,8 @@ static void on_tombstone(void *owner, const struct gw_shared_answer *answer)
     move(exchange, GW_EXCHANGE_SETTLED);
 }
 
-/* The answer waits for its tombstone, redis.timeout at most: who reads it and asks again must not get what was stored before. */
+/* The answer waits for its tombstone, redis.timeout at most: who reads it and asks again must not get what was
+ * stored before. */
 static void settle(struct gw_exchange *exchange)
 {
     struct gw_desk *desk = exchange->desk;

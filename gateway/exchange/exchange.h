@@ -196,7 +196,8 @@ void gw_exchange_desk_init(struct gw_desk *desk);
 void gw_exchange_desk_free(struct gw_desk *desk);
 /* Once a loop turn: frees what the pool has too many of. */
 void gw_exchange_desk_trim(struct gw_desk *desk);
-/* For a connection whose next request begins to arrive; the parser fills exchange->request in exchange->arena. NULL without memory. */
+/* For a connection whose next request begins to arrive; the parser fills exchange->request in exchange->arena. NULL
+ * without memory. */
 struct gw_exchange *gw_exchange_take(struct gw_desk *desk, struct gw_downstream *downstream) GW_MUST_CHECK;
 /* After done, or before gw_exchange_begin. */
 void gw_exchange_put(struct gw_exchange *exchange);
@@ -208,7 +209,8 @@ void gw_exchange_refuse(struct gw_exchange *exchange, enum gw_error error);
 /* A piece of the request's body. False: no more until want_body. */
 bool gw_exchange_on_body(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block);
 void gw_exchange_on_body_end(struct gw_exchange *exchange);
-/* The body cannot be read to its end (malformed, late, too large): the error is answered if no status is out, else the exchange is cut. */
+/* The body cannot be read to its end (malformed, late, too large): the error is answered if no status is out, else
+ * the exchange is cut. */
 void gw_exchange_on_body_broken(struct gw_exchange *exchange, enum gw_error error);
 void gw_exchange_on_writable(struct gw_exchange *exchange);
 /* The client vanished, or the drain's time is over. Ends the exchange before it returns. */
@@ -216,8 +218,8 @@ void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error);
 
 /* ---- for filters ---- */
 
-/* The answer is made here; content is borrowed until the exchange ends (static, or in the arena). Made from on_request, on_answers or before_fetch, which
- * then return GW_FILTER_ANSWERED. */
+/* The answer is made here; content is borrowed until the exchange ends (static, or in the arena). Made from
+ * on_request, on_answers or before_fetch, which then return GW_FILTER_ANSWERED. */
 void gw_exchange_answer(struct gw_exchange *exchange, int status, struct gw_slice content_type,
                         struct gw_slice content);
 /* The same as problem+json (RFC 9457) for an error; sets exchange->error. */

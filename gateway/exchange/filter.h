@@ -1,12 +1,13 @@
 /* filter.h: what stands between a request and its answer, as one ordered table (filter/table.c).
  *
- * Shape    A filter is a row of functions; any may be NULL. They run in the table's order.
- *          on_request    looks and continues, answers here, or puts a question into the exchange and goes on (nobody waits between two filters).
- *          on_answers    when every question is answered, or their deadline has passed: decides. The limit stands before the cache.
- *          before_fetch  only when a backend is to be asked.
- *          on_response   sees the head that is about to be written and adds fields (gw_exchange_add_field).
- *          on_end        exactly once, when the exchange is being recorded.
- * Rule     After the limiter no filter answers in on_request: a near hit is a question already answered, and refusals come first. */
+ * Shape    A filter is a row of functions; any may be NULL. They run in the table's order. on_request looks and
+ *          continues, answers here, or puts a question into the exchange and goes on (nobody waits between two
+ *          filters). on_answers when every question is answered, or their deadline has passed: decides. The limit
+ *          stands before the cache. before_fetch only when a backend is to be asked. on_response sees the head that
+ *          is about to be written and adds fields (gw_exchange_add_field). on_end exactly once, when the exchange is
+ *          being recorded.
+ * Rule     After the limiter no filter answers in on_request: a near hit is a question already answered, and
+ *          refusals come first. */
 #ifndef GW_EXCHANGE_FILTER_H
 #define GW_EXCHANGE_FILTER_H
 

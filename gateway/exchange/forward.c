@@ -39,7 +39,8 @@ static void put_forwarded_for(const struct gw_exchange *exchange, struct gw_buff
     gw_buffer_put_literal(buffer, "\r\n");
 }
 
-/* RFC 7239 §4: for=, proto=, host= of this hop; a trusted peer's own elements stay before it as a field of their own. */
+/* RFC 7239 §4: for=, proto=, host= of this hop; a trusted peer's own elements stay before it as a field of their
+ * own. */
 static void put_forwarded(const struct gw_exchange *exchange, struct gw_buffer *buffer)
 {
     char peer[GW_ADDRESS_TEXT_BYTES];

@@ -4,8 +4,8 @@
 
 #include "exchange/exchange.h"
 
-/* End-to-end fields and what this gateway says of the client: "Name: value\r\n"…, without Host, Content-Length, Transfer-Encoding and Expect.
- * full: without the client's conditionals, for a fetch that others share. */
+/* End-to-end fields and what this gateway says of the client: "Name: value\r\n"…, without Host, Content-Length,
+ * Transfer-Encoding and Expect. full: without the client's conditionals, for a fetch that others share. */
 void gw_forward_put_fields(const struct gw_exchange *exchange, bool full, struct gw_buffer *buffer);
 
 #endif

@@ -9,7 +9,8 @@ static const struct gw_backend *next_backend(struct gw_fetch *fetch)
     return &route->backends[fetch->fetcher->turn++ % route->backend_count];
 }
 
-/* Not the one that has just failed, where there is another; and no turn is taken for it, else each request would begin at the dead one of two. */
+/* Not the one that has just failed, where there is another; and no turn is taken for it, else each request would
+ * begin at the dead one of two. */
 static const struct gw_backend *backend_after(const struct gw_fetch *fetch, const struct gw_backend *failed)
 {
     const struct gw_route *route = fetch->route;

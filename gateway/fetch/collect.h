@@ -1,4 +1,5 @@
-/* collect.h: the storing half of a fetch: may this answer be kept, its body as it grows, the entry at the end. For fetch.c.
+/* collect.h: the storing half of a fetch: may this answer be kept, its body as it grows, the entry at the end. For
+ * fetch.c.
  *
  * Bounds   One body: cache.max_object_bytes; all that a worker collects at once: fetcher.collecting_bound. */
 #ifndef GW_FETCH_COLLECT_H
@@ -6,7 +7,8 @@
 
 #include "fetch/state.h"
 
-/* Drops hop-by-hop fields, and those of which this gateway makes its own. Tells Date where the backend did not (RFC 9110 §6.6.1). */
+/* Drops hop-by-hop fields, and those of which this gateway makes its own. Tells Date where the backend did not (RFC
+ * 9110 §6.6.1). */
 void gw_collect_drop_own_fields(struct gw_fetch *fetch, struct gw_head *head);
 /* May it be stored, and is there room for it? Then room is reserved. */
 enum gw_cache_refusal gw_collect_begin(struct gw_fetch *fetch);

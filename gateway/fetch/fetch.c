@@ -141,7 +141,8 @@ static void release_reader(struct gw_fetch *fetch, struct gw_reader *reader)
     reader->events->on_released(reader);
 }
 
-/* All but the first. A released reader may begin or join other fetches, not this one: its flight has landed, or its head is told. */
+/* All but the first. A released reader may begin or join other fetches, not this one: its flight has landed, or its
+ * head is told. */
 static void release_others(struct gw_fetch *fetch)
 {
     for (;;) {

@@ -1,18 +1,21 @@
 /* fetch.h: one request to a backend: one writer, 0…n readers. An exchange is a reader, never its owner.
  *
- * Shape    A fetch asks a backend by a call (upstream/transport.h), tries again where that is safe, and tells its readers. It lives in its
- *          own arena: nothing in it points into an exchange.
- *          Passing: one reader and no buffer; the reader's pace is the upstream's. When the reader leaves, the fetch ends.
- *          Collecting: the answer may be stored; it is read at the upstream's speed into one block, bounded by cache.max_object_bytes, and each reader
- *          follows with a cursor. Readers may leave; the fetch goes on and stores.
- * Sharing  A fetch that leads a flight can be joined until its head came. With the head every reader but the first is asked may_reuse and is
- *          released on no. Where the length is known to fit all stream along; of an unknown length only the first streams, the others get head
- *          and body at the end. An answer that may not be stored is the first reader's alone: the others are released, the key is marked
- *          hit-for-miss.
- * Retries  Only before a final head, only while nothing of a body was sent: a dead kept connection once on a fresh one (idempotent methods), else up to
- *          backend.retries on the next backend (any method if nothing can have reached the backend).
- * Order    on_interim* → on_head → on_body* → on_end, or on_fail or on_released before on_end, after which the fetch has forgotten the reader. No event
- *          runs before gw_fetch_begin or gw_fetch_join has returned, none after gw_fetch_leave. An event may leave.
+ * Shape    A fetch asks a backend by a call (upstream/transport.h), tries again where that is safe, and tells its
+ *          readers. It lives in its own arena: nothing in it points into an exchange. Passing: one reader and no
+ *          buffer; the reader's pace is the upstream's. When the reader leaves, the fetch ends. Collecting: the
+ *          answer may be stored; it is read at the upstream's speed into one block, bounded by
+ *          cache.max_object_bytes, and each reader follows with a cursor. Readers may leave; the fetch goes on and
+ *          stores.
+ * Sharing  A fetch that leads a flight can be joined until its head came. With the head every reader but the first
+ *          is asked may_reuse and is released on no. Where the length is known to fit all stream along; of an
+ *          unknown length only the first streams, the others get head and body at the end. An answer that may not be
+ *          stored is the first reader's alone: the others are released, the key is marked hit-for-miss.
+ * Retries  Only before a final head, only while nothing of a body was sent: a dead kept connection once on a fresh
+ *          one (idempotent methods), else up to backend.retries on the next backend (any method if nothing can have
+ *          reached the backend).
+ * Order    on_interim* → on_head → on_body* → on_end, or on_fail or on_released before on_end, after which the fetch
+ *          has forgotten the reader. No event runs before gw_fetch_begin or gw_fetch_join has returned, none after
+ *          gw_fetch_leave. An event may leave.
  * Threads  One worker's. */
 #ifndef GW_FETCH_FETCH_H
 #define GW_FETCH_FETCH_H
@@ -28,7 +31,8 @@ struct gw_reader;
 
 struct gw_reader_events {
     void (*on_interim)(struct gw_reader *reader, const struct gw_head *head);
-    /* The final head, hop-by-hop fields dropped; it lives as long as the reader reads, and may be shared: do not change it. */
+    /* The final head, hop-by-hop fields dropped; it lives as long as the reader reads, and may be shared: do not
+     * change it. */
     void (*on_head)(struct gw_reader *reader, const struct gw_head *head);
     /* Valid during the call unless the block is shared; block may be NULL. */
     void (*on_body)(struct gw_reader *reader, struct gw_slice bytes, struct gw_block *block);

@@ -187,7 +187,8 @@ void gw_flight_land(struct gw_flights *flights, struct gw_flight **taken)
     *taken = NULL;
     uv_mutex_lock(&stripe->lock);
     gw_list_remove(&flight->link);
-    /* Posting under the lock: a waiter that is being forgotten sees itself either linked or posted, never in between. */
+    /* Posting under the lock: a waiter that is being forgotten sees itself either linked or posted, never in
+     * between. */
     while (!gw_list_is_empty(&flight->waiters)) {
         struct gw_flight_waiter *waiter = GW_CONTAINER(flight->waiters.next, struct gw_flight_waiter, link);
         gw_list_remove(&waiter->link);

@@ -1,10 +1,12 @@
 /* flight.h: who fetches a key, and who waits for it: one table for all workers of the process.
  *
  * Problem  A hundred clients ask for the same cold key at once; the backend must be asked once.
- * Shape    A flight is a key with its leader's worker and those who wait on other workers. Readers of the leader's own worker join its fetch
- *          directly (fetch.h). A flight lands when its answer is stored or given up; those who waited then look again.
+ * Shape    A flight is a key with its leader's worker and those who wait on other workers. Readers of the leader's
+ *          own worker join its fetch directly (fetch.h). A flight lands when its answer is stored or given up; those
+ *          who waited then look again.
  * Threads  Lock-striped. A waiter's callback runs on its own worker, by its mailbox.
- * Bounds   A flight lives no longer than its fetch; a waiter no longer than its exchange, or the one letter under way to it. */
+ * Bounds   A flight lives no longer than its fetch; a waiter no longer than its exchange, or the one letter under
+ *          way to it. */
 #ifndef GW_FETCH_FLIGHT_H
 #define GW_FETCH_FLIGHT_H
 
@@ -42,8 +44,9 @@ enum gw_flight_role gw_flight_enter(struct gw_flights *flights, struct gw_flight
 void gw_flight_set_fetch(struct gw_flights *flights, struct gw_flight *flight, void *fetch);
 /* By the leader: takes the flight out and wakes who waits. Takes *flight and leaves NULL. */
 void gw_flight_land(struct gw_flights *flights, struct gw_flight **flight);
-/* What the backend said to this flight before now is out of date: who comes from now on leads or joins another one. Who is in it stays. Not where its answer
- * is on its way to the store (gw_flight_set_storing): the invalidation is its own. Any thread. */
+/* What the backend said to this flight before now is out of date: who comes from now on leads or joins another one.
+ * Who is in it stays. Not where its answer is on its way to the store (gw_flight_set_storing): the invalidation is
+ * its own. Any thread. */
 void gw_flight_detach(struct gw_flights *flights, const struct gw_cache_key *key);
 void gw_flight_detach_all(struct gw_flights *flights);
 void gw_flight_set_storing(struct gw_flights *flights, struct gw_flight *flight);

@@ -1,7 +1,8 @@
 #include "exchange/exchange.h"
 #include "filter/table.h"
 
-/* Fetch Standard, CORS protocol. The gateway speaks for its backends: their own Access-Control fields are dropped (fetch.c). */
+/* Fetch Standard, CORS protocol. The gateway speaks for its backends: their own Access-Control fields are dropped
+ * (fetch.c). */
 
 static bool is_allowed(const struct gw_config *config, struct gw_slice origin)
 {

@@ -1,7 +1,8 @@
 #include "exchange/exchange.h"
 #include "filter/table.h"
 
-/* How far OPTIONS and TRACE may still go (RFC 9110 §7.6.2): one hop less for the next one, and at none left the answer is made here. */
+/* How far OPTIONS and TRACE may still go (RFC 9110 §7.6.2): one hop less for the next one, and at none left the
+ * answer is made here. */
 
 static bool write_hops(struct gw_exchange *exchange, struct gw_field *field, uint64_t hops)
 {

@@ -10,8 +10,8 @@ static bool is_trusted(const struct gw_config *config, const struct gw_address *
     return false;
 }
 
-/* The client is the last address of X-Forwarded-For that is no trusted proxy: what stands before it, anybody may have written.
- * An element that is no address ends the walk. */
+/* The client is the last address of X-Forwarded-For that is no trusted proxy: what stands before it, anybody may
+ * have written. An element that is no address ends the walk. */
 static void walk_forwarded_for(struct gw_exchange *exchange)
 {
     struct gw_address addresses[32];

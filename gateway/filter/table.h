@@ -1,4 +1,5 @@
-/* table.h: the filters, in the order in which a request meets them. A new one is one file, one line here and one in table.c. */
+/* table.h: the filters, in the order in which a request meets them. A new one is one file, one line here and one in
+ * table.c. */
 #ifndef GW_FILTER_TABLE_H
 #define GW_FILTER_TABLE_H
 

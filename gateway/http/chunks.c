@@ -78,8 +78,8 @@ static enum gw_error end_size_line(struct gw_parser *parser, char c)
     return go(parser, c == '\n', parser->remaining ? GW_CHUNKS_DATA : GW_CHUNKS_TRAILER);
 }
 
-/* A trailer that speaks of framing is refused (RFC 9110 §6.5.1 forbids sending it); of llhttp's versions, some would let the one
- * through and some the other. */
+/* A trailer that speaks of framing is refused (RFC 9110 §6.5.1 forbids sending it); of llhttp's versions, some would
+ * let the one through and some the other. */
 static const char framing_names[2][18] = { "content-length", "transfer-encoding" };
 
 static void match_name(struct gw_parser *parser, char c)

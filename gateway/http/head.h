@@ -1,8 +1,9 @@
 /* head.h: a message's head, parsed: start line and fields, as views of bytes in the arena of whoever parsed it.
  *
- * Data     One array of fields in the order received; well-known names are numbers, so that later questions compare no
- *          strings; `first[]` leads to the first field of a well-known name without a search.
- * Memory   A head borrows: everything it points at lives in its arena. It is copied by gw_head_copy into another one. */
+ * Data     One array of fields in the order received; well-known names are numbers, so that later questions compare
+ *          no strings; `first[]` leads to the first field of a well-known name without a search.
+ * Memory   A head borrows: everything it points at lives in its arena. It is copied by gw_head_copy into another
+ *          one. */
 #ifndef GW_HTTP_HEAD_H
 #define GW_HTTP_HEAD_H
 

@@ -1,22 +1,24 @@
 /* parser.h: bytes to messages, for both directions: llhttp with a strict guard in front.
  *
  * Problem  Parsers differ in what they forgive, and what two of them read differently is a smuggled request. llhttp
- *          alone forgives more with every version that it must be compatible with (8.1: an empty line ended by a bare CR).
- * Shape    The guard walks the same bytes first, by RFC 9112's grammar and nothing else: it finds the end of the head and
- *          the bounds of every chunk; llhttp gets what passed and must see the same message, ending at the same byte, or
- *          the message fails. Then the head is held against RFC 9110 and 9112 as a whole: Host, target, lengths, codings.
- *          A head that is handed out is valid; forwarding it means to write it again from its parts. How the input is cut
- *          never changes what is read.
+ *          alone forgives more with every version that it must be compatible with (8.1: an empty line ended by a
+ *          bare CR).
+ * Shape    The guard walks the same bytes first, by RFC 9112's grammar and nothing else: it finds the end of the
+ *          head and the bounds of every chunk; llhttp gets what passed and must see the same message, ending at the
+ *          same byte, or the message fails. Then the head is held against RFC 9110 and 9112 as a whole: Host,
+ *          target, lengths, codings. A head that is handed out is valid; forwarding it means to write it again from
+ *          its parts. How the input is cut never changes what is read.
  * Refused  bare CR or LF, NUL and other controls, obs-fold, space before a colon, both Content-Length and
- *          Transfer-Encoding, differing Content-Lengths, any coding but one final "chunked", Transfer-Encoding in 1.0,
- *          chunk sizes over 16 digits, more or less than one Host in 1.1, Host and absolute-form that disagree, userinfo,
- *          fragments, empty field names, a length or coding on 1xx and 204 (but for 204 with Content-Length: 0), trailers
- *          named Content-Length or Transfer-Encoding. Repeated Content-Lengths are refused too when they agree. Methods
- *          that llhttp does not know, and CONNECT, are GW_ERROR_METHOD.
- * Dropped  Chunk extensions and other trailers, after a check (RFC 9112 §7.1.1, RFC 9110 §6.5.1). llhttp is not shown the
- *          extensions, of which its versions refuse different valid ones.
+ *          Transfer-Encoding, differing Content-Lengths, any coding but one final "chunked", Transfer-Encoding in
+ *          1.0, chunk sizes over 16 digits, more or less than one Host in 1.1, Host and absolute-form that disagree,
+ *          userinfo, fragments, empty field names, a length or coding on 1xx and 204 (but for 204 with
+ *          Content-Length: 0), trailers named Content-Length or Transfer-Encoding. Repeated Content-Lengths are
+ *          refused too when they agree. Methods that llhttp does not know, and CONNECT, are GW_ERROR_METHOD.
+ * Dropped  Chunk extensions and other trailers, after a check (RFC 9112 §7.1.1, RFC 9110 §6.5.1). llhttp is not
+ *          shown the extensions, of which its versions refuse different valid ones.
  * Bounds   limits; 256 bytes of extensions a chunk, 16 KiB a message. Memory: head_bytes at most, in the arena.
- * Memory   The head lies in the caller's arena; a body slice is a view of the input. Between messages a parser owns nothing.
+ * Memory   The head lies in the caller's arena; a body slice is a view of the input. Between messages a parser owns
+ *          nothing.
  * Threads  Pure: no I/O, no clock. */
 #ifndef GW_HTTP_PARSER_H
 #define GW_HTTP_PARSER_H

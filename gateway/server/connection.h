@@ -1,12 +1,13 @@
 /* connection.h: one client: its socket, its requests one after another, its pace.
  *
- * Shape    Bytes are parsed as they come. At the end of a head an exchange begins; while it runs, what the client already sends is read on into a
- *          bounded carry, so that a vanished client is noticed at once.
- *          Answers leave in order: writes that do not go at once wait in `out`, by reference, and the exchange pauses its source.
- * Bounds   carry: one block and one read; out: what an exchange hands over before it hears "slow" (one block, or a stored body by reference).
- *          Idle it is this struct and nothing else.
- * Ends     KEEP: the next request. CLOSE: half-close, throw away what still comes (1 MiB, 2 s at most), close, so that the client reads our answer
- *          before a reset can overtake it. CUT: reset. */
+ * Shape    Bytes are parsed as they come. At the end of a head an exchange begins; while it runs, what the client
+ *          already sends is read on into a bounded carry, so that a vanished client is noticed at once. Answers
+ *          leave in order: writes that do not go at once wait in `out`, by reference, and the exchange pauses its
+ *          source.
+ * Bounds   carry: one block and one read; out: what an exchange hands over before it hears "slow" (one block, or a
+ *          stored body by reference). Idle it is this struct and nothing else.
+ * Ends     KEEP: the next request. CLOSE: half-close, throw away what still comes (1 MiB, 2 s at most), close, so
+ *          that the client reads our answer before a reset can overtake it. CUT: reset. */
 #ifndef GW_SERVER_CONNECTION_H
 #define GW_SERVER_CONNECTION_H
 

@@ -72,8 +72,8 @@ static void close_one(struct gw_listener *listener)
     listener->count = 0;
 }
 
-/* False with errno. A probe bind fails only where somebody listens already: so each socket listens from the moment it is
- * bound, and what connects before its worker runs is queued. */
+/* False with errno. A probe bind fails only where somebody listens already: so each socket listens from the moment
+ * it is bound, and what connects before its worker runs is queued. */
 static bool open_one(struct gw_listener *listener, const struct gw_listen *address, const struct gw_config *config)
 {
     int probe = bind_one(address, false);

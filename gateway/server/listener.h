@@ -1,5 +1,6 @@
-/* listener.h: the sockets that clients connect to. Main opens one per address and worker (SO_REUSEPORT) before any worker starts, after a
- * plain probe bind, so that a second gateway on the same port is an error and not a silent share. */
+/* listener.h: the sockets that clients connect to. Main opens one per address and worker (SO_REUSEPORT) before any
+ * worker starts, after a plain probe bind, so that a second gateway on the same port is an error and not a silent
+ * share. */
 #ifndef GW_SERVER_LISTENER_H
 #define GW_SERVER_LISTENER_H
 
@@ -19,8 +20,9 @@ struct gw_listeners {
     unsigned count;
 };
 
-/* All of the configuration's addresses. False with a complaint (port in use, no permission, no such address); then nothing is open. An address
- * of a family that this machine does not have is left out as long as another one is left. */
+/* All of the configuration's addresses. False with a complaint (port in use, no permission, no such address); then
+ * nothing is open. An address of a family that this machine does not have is left out as long as another one is
+ * left. */
 bool gw_listeners_open(struct gw_listeners *listeners, const struct gw_config *config,
                        struct gw_complaint *complaint) GW_MUST_CHECK;
 /* Closes what no worker took. */

@@ -1,8 +1,9 @@
-/* worker.h: one thread with one loop: its listening sockets, connections and what they need. Nothing in it is touched by another thread, but for
- * its mailbox.
+/* worker.h: one thread with one loop: its listening sockets, connections and what they need. Nothing in it is
+ * touched by another thread, but for its mailbox.
  *
- * Life     gw_worker_start → (thread) hooks->open, loop → gw_worker_drain → "drained" told to main → gw_worker_stop → hooks->close, loop ends,
- *          hooks->free → gw_worker_join. Main stops workers only after all have drained: until then any may post to any. */
+ * Life     gw_worker_start → (thread) hooks->open, loop → gw_worker_drain → "drained" told to main → gw_worker_stop
+ *          → hooks->close, loop ends, hooks->free → gw_worker_join. Main stops workers only after all have drained:
+ *          until then any may post to any. */
 #ifndef GW_SERVER_WORKER_H
 #define GW_SERVER_WORKER_H
 
@@ -20,7 +21,8 @@ struct gw_worker;
 
 struct gw_worker_hooks { /* main's: the parts that only it knows. All run on the worker's thread. */
     bool (*open)(void *context, struct gw_worker *worker); /* fills worker->desk */
-    /* Is what it asks others for within reach? Until then, redis.connect_timeout at most, it serves nobody: who connects waits in the kernel's queue. */
+    /* Is what it asks others for within reach? Until then, redis.connect_timeout at most, it serves nobody: who
+     * connects waits in the kernel's queue. */
     bool (*is_ready)(void *context, struct gw_worker *worker);
     void (*end_fetches)(void *context, struct gw_worker *worker); /* those that nobody reads */
     bool (*is_quiet)(void *context, struct gw_worker *worker);    /* no fetch is under way */

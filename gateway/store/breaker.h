@@ -1,10 +1,11 @@
 /* breaker.h: is this Redis node to be asked? One for all workers of the process and each node.
  *
- * States   CLOSED: workers ask. OPEN: nobody asks; main's prober (probe.h) connects and sends PING until one answers in
- *          time, from a node that takes writes. No half-open state: no client ever pays for a probe.
- * Opens    by whoever sees: no byte on a connection for redis.timeout while a command waits; connection refused, reset or
- *          timed out; LOADING, READONLY, MASTERDOWN, CLUSTERDOWN, BUSY, NOAUTH, WRONGPASS, NOPERM; garbage.
- * Threads  Any; relaxed atomics. Opening is idempotent. `epoch` counts openings, so that who slept through one knows. */
+ * States   CLOSED: workers ask. OPEN: nobody asks; main's prober (probe.h) connects and sends PING until one answers
+ *          in time, from a node that takes writes. No half-open state: no client ever pays for a probe.
+ * Opens    by whoever sees: no byte on a connection for redis.timeout while a command waits; connection refused,
+ *          reset or timed out; LOADING, READONLY, MASTERDOWN, CLUSTERDOWN, BUSY, NOAUTH, WRONGPASS, NOPERM; garbage.
+ * Threads  Any; relaxed atomics. Opening is idempotent. `epoch` counts openings, so that who slept through one
+ *          knows. */
 #ifndef GW_STORE_BREAKER_H
 #define GW_STORE_BREAKER_H
 

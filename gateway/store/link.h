@@ -1,14 +1,16 @@
-/* link.h: one connection to a Redis node, kept up: resolve, connect, log in; again with jittered backoff when it is lost.
+/* link.h: one connection to a Redis node, kept up: resolve, connect, log in; again with jittered backoff when it is
+ * lost.
  *
- * Shape    hiredis' asynchronous context on libuv: a uv_poll that stays readable for the connection's life, and commands
- *          that leave in one write a loop turn, from a uv_prepare that runs only in turns that asked something. Names are
- *          resolved by uv_getaddrinfo, anew for each attempt, all addresses in turn; hiredis sees literal ones only.
- *          Log-in is AUTH, SELECT, CLIENT SETNAME and SCRIPT LOAD in one write.
- * Guards   hiredis aborts the process on an answer to nothing, and lets a surplus answer pass for that of a command not
- *          yet sent; both are told apart by counting what was flushed and answered, before hiredis sees it.
+ * Shape    hiredis' asynchronous context on libuv: a uv_poll that stays readable for the connection's life, and
+ *          commands that leave in one write a loop turn, from a uv_prepare that runs only in turns that asked
+ *          something. Names are resolved by uv_getaddrinfo, anew for each attempt, all addresses in turn; hiredis
+ *          sees literal ones only. Log-in is AUTH, SELECT, CLIENT SETNAME and SCRIPT LOAD in one write.
+ * Guards   hiredis aborts the process on an answer to nothing, and lets a surplus answer pass for that of a command
+ *          not yet sent; both are told apart by counting what was flushed and answered, before hiredis sees it.
  *          Replies over text_bound, also unfinished ones, end the connection.
  * Silence  An answer is due and no byte came for redis.timeout. Slow and large is not silence.
- * Owner    The link lies in its owner's memory, which is freed after the loop ended. on_up and on_down run from the loop.
+ * Owner    The link lies in its owner's memory, which is freed after the loop ended. on_up and on_down run from the
+ *          loop.
  * Threads  One loop's. */
 #ifndef GW_STORE_LINK_H
 #define GW_STORE_LINK_H

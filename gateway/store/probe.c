@@ -188,8 +188,8 @@ static enum gw_breaker_reason take(struct gw_probe *probe, enum step step, const
     }
 }
 
-/* More are believed at once, fewer only after a while: links that are lost one by one look like instances that leave, and those that remain would
- * each take a larger share while those cut off keep theirs. */
+/* More are believed at once, fewer only after a while: links that are lost one by one look like instances that
+ * leave, and those that remain would each take a larger share while those cut off keep theirs. */
 static void count_instances(struct gw_probe *probe, unsigned count)
 {
     uint64_t now_us = gw_clock_monotonic_us();

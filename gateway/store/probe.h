@@ -1,12 +1,12 @@
-/* probe.h: main's own connection to a Redis node: closes the breaker when the node answers, keeps the instance's heartbeat,
- * counts live instances.
+/* probe.h: main's own connection to a Redis node: closes the breaker when the node answers, keeps the instance's
+ * heartbeat, counts live instances.
  *
- * Shape    A round is PING, INFO replication and TIME in one write, then, where the heartbeat is kept, ZADD gw:instances
- *          <time in ms> <id>, ZREMRANGEBYSCORE of those older than three heartbeats, ZCARD and PEXPIRE in another; each
- *          write answered within redis.timeout, by a primary. Then the breaker closes: a node that takes the heartbeat
- *          takes writes. (Out of memory is no failure: the count stays as it was.)
- * Pace     Closed: a round each redis.heartbeat. Open: each 100 ms … 1 s with jitter, growing while it opens again and
- *          again. Connections are made anew, and the name resolved anew, 100 ms … 1 s after one was lost.
+ * Shape    A round is PING, INFO replication and TIME in one write, then, where the heartbeat is kept, ZADD
+ *          gw:instances <time in ms> <id>, ZREMRANGEBYSCORE of those older than three heartbeats, ZCARD and PEXPIRE
+ *          in another; each write answered within redis.timeout, by a primary. Then the breaker closes: a node that
+ *          takes the heartbeat takes writes. (Out of memory is no failure: the count stays as it was.)
+ * Pace     Closed: a round each redis.heartbeat. Open: each 100 ms … 1 s with jitter, growing while it opens again
+ *          and again. Connections are made anew, and the name resolved anew, 100 ms … 1 s after one was lost.
  * Failure  A round that fails drops the connection and opens the breaker like anybody.
  * Threads  Main's loop. gw_probe_instances may be read by any. */
 #ifndef GW_STORE_PROBE_H
@@ -38,8 +38,8 @@ struct gw_probe *gw_probe_open(const struct gw_probe_setup *setup) GW_MUST_CHECK
 void gw_probe_close(struct gw_probe *probe);
 /* After the loop ended. */
 void gw_probe_free(struct gw_probe **probe);
-/* Live instances, this one included, as last seen (fewer are believed after two minutes); expected_instances or 1 before the first
- * answer. Any thread. */
+/* Live instances, this one included, as last seen (fewer are believed after two minutes); expected_instances or 1
+ * before the first answer. Any thread. */
 unsigned gw_probe_instances(struct gw_probe *probe);
 
 #endif

@@ -1,10 +1,10 @@
 /* reply.h: what Redis answered, as hiredis' parser hands it over, without a malloc.
  *
- * Problem  hiredis makes a tree of heap objects of each answer, and believes any length that the other side writes: an
- *          array said to have two thousand million elements is allocated first and freed one by one.
- * Shape    The parser's own constructors are replaced: one gw_reply a connection is filled and read again before the next
- *          answer is parsed. Known are status, error, number, nil, string, and a flat array of numbers (also written as
- *          strings, as TIME does). Everything else, and more than the bounds, ends the connection.
+ * Problem  hiredis makes a tree of heap objects of each answer, and believes any length that the other side writes:
+ *          an array said to have two thousand million elements is allocated first and freed one by one.
+ * Shape    The parser's own constructors are replaced: one gw_reply a connection is filled and read again before the
+ *          next answer is parsed. Known are status, error, number, nil, string, and a flat array of numbers (also
+ *          written as strings, as TIME does). Everything else, and more than the bounds, ends the connection.
  * Bounds   GW_REPLY_INTEGERS numbers; text_bound bytes. Beyond GW_REPLY_KEPT_BYTES the text's memory is given back.
  * Threads  One loop's. */
 #ifndef GW_STORE_REPLY_H

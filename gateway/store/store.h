@@ -1,21 +1,21 @@
-/* store.h: what instances share, as one asynchronous interface of one worker. Redis behind it (redis.c); Sentinel and
- * Cluster beside it later.
+/* store.h: what instances share, as one asynchronous interface of one worker. Redis behind it (redis.c); Sentinel
+ * and Cluster beside it later.
  *
  * Shape    A call is a question or a write under way. All calls of one loop turn leave in one write. The answer runs
- *          `done` once, from the loop; a call that cannot be made (breaker open, not connected, too many pending) is not
- *          made: NULL, and `done` never runs.
- * Owner    A pending call is the store's, not the caller's: gw_store_forget drops the caller's interest; a late reply is
- *          then thrown away. What must be settled in any case (a reservation) is settled by a `done` that is not
- *          forgotten.
- * Failure  Lost connection, error reply, nonsense, or silence: done runs with GW_STORE_LOST. Late: the caller has its own
- *          deadline and forgets. One breaker per process and Redis node (breaker.h) opens on a connection's silence for
- *          redis.timeout (not on answers late behind large values), on refused connections, LOADING, READONLY and the
- *          like; main probes by PING, never a client. OOM does not open it: such a write fails (GW_STORE_OOM).
- *          What the node says of itself (READONLY, LOADING …) counts as a lost connection: dropped, resolved and connected
- *          again. NOSCRIPT is answered by one EVAL, invisibly. A connection that Redis closed while nothing was due is
- *          made again, and opens nothing.
- * Bounds   redis.max_pending calls per worker and node; 64 MiB of payloads in them. Replies over the size of the largest
- *          stored response end the connection.
+ *          `done` once, from the loop; a call that cannot be made (breaker open, not connected, too many pending) is
+ *          not made: NULL, and `done` never runs.
+ * Owner    A pending call is the store's, not the caller's: gw_store_forget drops the caller's interest; a late
+ *          reply is then thrown away. What must be settled in any case (a reservation) is settled by a `done` that
+ *          is not forgotten.
+ * Failure  Lost connection, error reply, nonsense, or silence: done runs with GW_STORE_LOST. Late: the caller has
+ *          its own deadline and forgets. One breaker per process and Redis node (breaker.h) opens on a connection's
+ *          silence for redis.timeout (not on answers late behind large values), on refused connections, LOADING,
+ *          READONLY and the like; main probes by PING, never a client. OOM does not open it: such a write fails
+ *          (GW_STORE_OOM). What the node says of itself (READONLY, LOADING …) counts as a lost connection: dropped,
+ *          resolved and connected again. NOSCRIPT is answered by one EVAL, invisibly. A connection that Redis closed
+ *          while nothing was due is made again, and opens nothing.
+ * Bounds   redis.max_pending calls per worker and node; 64 MiB of payloads in them. Replies over the size of the
+ *          largest stored response end the connection.
  * Threads  One worker's; the breaker is shared. */
 #ifndef GW_STORE_STORE_H
 #define GW_STORE_STORE_H
@@ -75,13 +75,15 @@ void gw_store_free(struct gw_store **store);
 /* May calls be made now? */
 bool gw_store_is_up(const struct gw_store *store);
 
-/* EVALSHA. Keys and arguments are copied. payload_bytes goes as the last argument, unless at == NULL; its block, which may be
- * NULL, is shared until the reply, as the bytes may have to be sent again; without a block they are copied. */
+/* EVALSHA. Keys and arguments are copied. payload_bytes goes as the last argument, unless at == NULL; its block,
+ * which may be NULL, is shared until the reply, as the bytes may have to be sent again; without a block they are
+ * copied. */
 struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script script, const struct gw_slice *keys,
                                    unsigned key_count, const struct gw_slice *arguments, unsigned argument_count,
                                    struct gw_slice payload_bytes, struct gw_block *payload, gw_store_done *done,
                                    void *owner);
-/* PTTL and GET of one key, in one write and this order: should a store come between them, the age comes out too high. */
+/* PTTL and GET of one key, in one write and this order: should a store come between them, the age comes out too
+ * high. */
 struct gw_store_call *gw_store_get(struct gw_store *store, struct gw_slice key, gw_store_done *done, void *owner);
 /* SET key value PX life_ms, or DEL (value.at == NULL). done may be NULL. */
 struct gw_store_call *gw_store_set(struct gw_store *store, struct gw_slice key, struct gw_slice value, int64_t life_ms,

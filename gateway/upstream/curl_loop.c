@@ -101,9 +101,9 @@ static void on_event(uv_poll_t *poll, int status, int events)
     run(watch->loop, watch->fd, flags);
 }
 
-/* libcurl 7.88 to 8.1 closes a socket that was given up before its connection was complete by itself, without on_close:
- * also the one that lost the race of IPv6 and IPv4, perhaps before it says CURL_POLL_REMOVE. libuv aborts where a socket
- * that it polls is closed behind its back, or another one of the same number is polled for nothing. */
+/* libcurl 7.88 to 8.1 closes a socket that was given up before its connection was complete by itself, without
+ * on_close: also the one that lost the race of IPv6 and IPv4, perhaps before it says CURL_POLL_REMOVE. libuv aborts
+ * where a socket that it polls is closed behind its back, or another one of the same number is polled for nothing. */
 static bool is_established(const struct gw_curl_watch *watch, CURL *easy)
 {
     struct sockaddr_storage peer;

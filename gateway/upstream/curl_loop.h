@@ -1,16 +1,16 @@
 /* curl_loop.h: libcurl's multi interface on a worker's loop.
  *
- * Problem  As documented (a uv_poll made and closed with every transfer, a timer of 0 ms to start one) the glue costs a
- *          quarter of a request. libcurl also forbids most calls from within its own callbacks, and calls back from
- *          within some of ours.
+ * Problem  As documented (a uv_poll made and closed with every transfer, a timer of 0 ms to start one) the glue
+ *          costs a quarter of a request. libcurl also forbids most calls from within its own callbacks, and calls
+ *          back from within some of ours.
  * Shape    One uv_poll a socket, made when libcurl opens it and, once it has carried a request, kept, armed, until
- *          libcurl closes it, through all transfers over that connection. One uv_timer. Whatever is to be done to libcurl is asked for
- *          (gw_curl_loop_ask) and done by one idle handle in the same turn of the loop: `before` gives the orders, then
- *          libcurl runs once for all of them, then `after` looks at what came. So no order is given from within a
- *          callback of libcurl, and no callback runs from within the asker's call.
- * Sockets  Those of connections come by CURLOPT_OPENSOCKETFUNCTION and leave by CURLOPT_CLOSESOCKETFUNCTION. Others (the
- *          resolver's pipe, a connection that was given up before it was complete) are closed by libcurl behind our back
- *          at about the time of CURL_POLL_REMOVE: their uv_poll is closed there.
+ *          libcurl closes it, through all transfers over that connection. One uv_timer. Whatever is to be done to
+ *          libcurl is asked for (gw_curl_loop_ask) and done by one idle handle in the same turn of the loop:
+ *          `before` gives the orders, then libcurl runs once for all of them, then `after` looks at what came. So no
+ *          order is given from within a callback of libcurl, and no callback runs from within the asker's call.
+ * Sockets  Those of connections come by CURLOPT_OPENSOCKETFUNCTION and leave by CURLOPT_CLOSESOCKETFUNCTION. Others
+ *          (the resolver's pipe, a connection that was given up before it was complete) are closed by libcurl behind
+ *          our back at about the time of CURL_POLL_REMOVE: their uv_poll is closed there.
  * Threads  One worker's. */
 #ifndef GW_UPSTREAM_CURL_LOOP_H
 #define GW_UPSTREAM_CURL_LOOP_H

@@ -1,14 +1,14 @@
 /* transport_curl.c: gw_transport_curl, over libcurl's multi interface.
  *
- * Orders   An event of ours may run within a callback of libcurl, and the owner may do anything in it: so begin, send,
- *          resume and cancel only note in the transfer what they want and put it on the list `due`; curl_loop.h lets
- *          libcurl hear of it in the same turn. A callback stops its transfer by returning an error; transfer->error
- *          keeps the true reason, and a call that is gone (NULL) gets no event.
- * Once     libcurl repeats a request by itself when a kept connection turns out dead, and on 417. on_request, which it
- *          asks before each sending, lets the first pass and no other: repeating is the owner's.
- * Idle     libcurl looks at its idle connections only when it needs one: what is too old or was closed by the backend is
- *          closed then, before the next request, and not earlier. One that spoke unasked libcurl before 8.0 would use:
- *          on_request refuses it, and the owner is told as of a dead one (RESET, nothing sent). */
+ * Orders   An event of ours may run within a callback of libcurl, and the owner may do anything in it: so begin,
+ *          send, resume and cancel only note in the transfer what they want and put it on the list `due`;
+ *          curl_loop.h lets libcurl hear of it in the same turn. A callback stops its transfer by returning an
+ *          error; transfer->error keeps the true reason, and a call that is gone (NULL) gets no event.
+ * Once     libcurl repeats a request by itself when a kept connection turns out dead, and on 417. on_request, which
+ *          it asks before each sending, lets the first pass and no other: repeating is the owner's.
+ * Idle     libcurl looks at its idle connections only when it needs one: what is too old or was closed by the
+ *          backend is closed then, before the next request, and not earlier. One that spoke unasked libcurl before
+ *          8.0 would use: on_request refuses it, and the owner is told as of a dead one (RESET, nothing sent). */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

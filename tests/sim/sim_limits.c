@@ -2,12 +2,12 @@
  *
  *     sim_limits [--quick] [--seed N] [--json]
  *
- * Shape    Each instance is the gateway's own limiter with a clock of its own, set anywhere and running up to 200 ppm
- *          off; its store is a connection of a fake server (support/fake_store.h) with random latencies. Every
- *          instance is asked more than its share by one client. Links go down and come back as the scenario says; the
- *          breaker opens when an answer is late and closes at a probe, as the product's does.
- * Measure  Over all windows W of a run: tokens admitted in W - rate * W, at its largest, may not exceed what the promise
- *          grants beside the rate. A token is admitted when it was taken: by the server's instant, or here.
+ * Shape    Each instance is the gateway's own limiter with a clock of its own, set anywhere and running up to 200
+ *          ppm off; its store is a connection of a fake server (support/fake_store.h) with random latencies. Every
+ *          instance is asked more than its share by one client. Links go down and come back as the scenario says;
+ *          the breaker opens when an answer is late and closes at a probe, as the product's does.
+ * Measure  Over all windows W of a run: tokens admitted in W - rate * W, at its largest, may not exceed what the
+ *          promise grants beside the rate. A token is admitted when it was taken: by the server's instant, or here.
  *          s, in the promises, is the time from the end of an outage until the last instance noticed it.
  * Output   A row a scenario: the worst run; exit 1 if one breaks its promise. A failure names its seed. */
 #include <inttypes.h>

@@ -1,9 +1,10 @@
 /* failing_malloc.h: one allocation of what is under test fails, or all from one on.
  *
- * Shape    Programs that link tests/support/failing_malloc.c are linked with --wrap, so malloc, calloc, realloc and aligned_alloc of the
- *          gateway's and the test's own objects pass here first; those of shared libraries (libuv, cmocka) do not.
- * Use      EACH_ALLOCATION_FAILS(scenario(…)) runs the scenario with its 1st, 2nd, 3rd … allocation failing, until one run gets through
- *          without reaching the one that would fail.
+ * Shape    Programs that link tests/support/failing_malloc.c are linked with --wrap, so malloc, calloc, realloc and
+ *          aligned_alloc of the gateway's and the test's own objects pass here first; those of shared libraries
+ *          (libuv, cmocka) do not.
+ * Use      EACH_ALLOCATION_FAILS(scenario(…)) runs the scenario with its 1st, 2nd, 3rd … allocation failing, until
+ *          one run gets through without reaching the one that would fail.
  * Threads  The count is the calling thread's. */
 #ifndef TEST_SUPPORT_FAILING_MALLOC_H
 #define TEST_SUPPORT_FAILING_MALLOC_H

@@ -1,8 +1,9 @@
-/* stage.h: a fetcher between a transport that a test plays and readers that note what they are told, for tests of gateway/fetch.
+/* stage.h: a fetcher between a transport that a test plays and readers that note what they are told, for tests of
+ * gateway/fetch.
  *
- * An attempt is one call that the fetch began; the test says what its backend does: says_head, says_body, ends, fails. The transport
- * asserts its own contract: nothing is told after a cancel, no body while it is paused. Bodies are a pattern, so that a byte lost,
- * doubled or moved is seen. tear_down asserts that nothing is left under way. */
+ * An attempt is one call that the fetch began; the test says what its backend does: says_head, says_body, ends,
+ * fails. The transport asserts its own contract: nothing is told after a cancel, no body while it is paused. Bodies
+ * are a pattern, so that a byte lost, doubled or moved is seen. tear_down asserts that nothing is left under way. */
 #ifndef TEST_FETCH_STAGE_H
 #define TEST_FETCH_STAGE_H
 

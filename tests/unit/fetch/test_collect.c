@@ -367,7 +367,8 @@ static void a_released_reader_may_fetch_alone_at_once(void **state)
 
 /* ---- beyond the bound ---- */
 
-/* What is longer than is stored goes on at the first reader's pace, every byte once and in order, whenever that one was slow. */
+/* What is longer than is stored goes on at the first reader's pace, every byte once and in order, whenever that one
+ * was slow. */
 static void an_answer_that_outgrows_the_bound_passes_without_a_gap(void **state)
 {
     static const size_t pieces[] = { 1000, 9000, 30000, MAX_OBJECT, 2 * MAX_OBJECT + 7 };

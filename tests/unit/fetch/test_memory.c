@@ -1,8 +1,8 @@
 #include "unit/fetch/stage.h"
 #include "support/failing_malloc.h"
 
-/* Fetches, flights and the near cache with their 1st, 2nd, 3rd … allocation failing: everybody is told an end, what is told is right,
- * nothing is left behind. That nothing is lost is for ASan to say. */
+/* Fetches, flights and the near cache with their 1st, 2nd, 3rd … allocation failing: everybody is told an end, what
+ * is told is right, nothing is left behind. That nothing is lost is for ASan to say. */
 
 static struct stage stage;
 

@@ -13,7 +13,8 @@
 #include "telemetry/metrics.h"
 #include "upstream/registry.h"
 
-/* What workers share, and what start-up makes, with the 1st, 2nd, 3rd … allocation failing. That nothing is lost is for ASan to say. */
+/* What workers share, and what start-up makes, with the 1st, 2nd, 3rd … allocation failing. That nothing is lost is
+ * for ASan to say. */
 
 static void come_and_go(void)
 {

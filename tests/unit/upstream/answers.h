@@ -1,5 +1,5 @@
-/* answers.h: what backends say, and what a caller is told of it. A row is sent as the answer to one request; a second request then
- * shows whether the connection was kept. */
+/* answers.h: what backends say, and what a caller is told of it. A row is sent as the answer to one request; a
+ * second request then shows whether the connection was kept. */
 #ifndef TEST_UPSTREAM_ANSWERS_H
 #define TEST_UPSTREAM_ANSWERS_H
 

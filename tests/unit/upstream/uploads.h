@@ -1,4 +1,5 @@
-/* uploads.h: tests of what is written to a backend: heads, bodies, expectations, early answers. Part of test_transport.c. */
+/* uploads.h: tests of what is written to a backend: heads, bodies, expectations, early answers. Part of
+ * test_transport.c. */
 #ifndef TEST_UPSTREAM_UPLOADS_H
 #define TEST_UPSTREAM_UPLOADS_H
 
