@@ -31,6 +31,7 @@ demo: ## Redis, backend, three gateways, nginx and Prometheus as processes on fr
 
 test: ## all tests: as released, under ASan and UBSan, and what threads share under TSan
 	@scripts/install-packages build run test
+	@PYTHONPATH=tests/support /usr/bin/python3 -c 'import redis_stage; redis_stage.Choice.get()'
 	@cmake --preset release >/dev/null && cmake --build build --parallel $(JOBS)
 	@$(CTEST) --test-dir build
 	@$(MAKE) asan

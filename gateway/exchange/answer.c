@@ -172,3 +172,46 @@ void gw_answer_interim(struct gw_exchange *exchange, int status, const struct gw
     if (!text.overflowed && !exchange->downstream->table->write(exchange->downstream, &piece, 1))
         exchange->slow = true;
 }
+
+/* ---- answers made here ---- */
+
+void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, struct gw_slice value)
+{
+    if (!gw_buffer_reserve(&exchange->fields, name.length + value.length + 4)) /* a line whole or not at all */
+        return;
+    gw_buffer_put_slice(&exchange->fields, name);
+    gw_buffer_put_literal(&exchange->fields, ": ");
+    gw_buffer_put_slice(&exchange->fields, value);
+    gw_buffer_put_literal(&exchange->fields, "\r\n");
+}
+
+void gw_exchange_answer(struct gw_exchange *exchange, int status, struct gw_slice content_type, struct gw_slice content)
+{
+    /* What the cache has found is not the answer: a refusal comes first. */
+    gw_entry_drop(exchange->entry);
+    exchange->entry = NULL;
+    exchange->status = status;
+    exchange->content_type = content_type;
+    exchange->content = content;
+}
+
+void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error)
+{
+    enum { PROBLEM_BYTES = 1024 };
+    char *memory = gw_arena_take(&exchange->arena, PROBLEM_BYTES);
+    struct gw_buffer page = gw_buffer_over(memory, memory ? PROBLEM_BYTES : 0);
+    int status = gw_error_status(error);
+    exchange->error = error;
+    gw_buffer_put_literal(&page, "{\"type\":\"about:blank\",\"title\":");
+    gw_buffer_put_json(&page, gw_status_reason(status));
+    gw_buffer_put_literal(&page, ",\"status\":");
+    gw_buffer_put_uint(&page, (uint64_t)status);
+    gw_buffer_put_literal(&page, ",\"error\":");
+    gw_buffer_put_json(&page, gw_slice_of_string(gw_error_name(error)));
+    gw_buffer_put_literal(&page, ",\"detail\":");
+    gw_buffer_put_json(&page, gw_slice_of_string(gw_error_sentence(error)));
+    gw_buffer_put_literal(&page, ",\"request_id\":");
+    gw_buffer_put_json(&page, exchange->request_id);
+    gw_buffer_put_literal(&page, "}\n");
+    gw_exchange_answer(exchange, status, GW_SLICE("application/problem+json"), gw_buffer_slice(&page));
+}

@@ -1,13 +1,12 @@
-#include "exchange/exchange.h"
+#include "exchange/engine.h"
 
-#include <stdlib.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "exchange/answer.h"
 #include "exchange/forward.h"
 #include "exchange/route.h"
 
-enum { KEPT_FREE = 512, FIRST_ARENA_BYTES = 16 * 1024, ARENA_SLACK_BYTES = 64 * 1024, FIELDS_BYTES = 4096 };
+enum { FIELDS_BYTES = 4096 };
 
 typedef void action(struct gw_exchange *exchange);
 static action start_fetch, wait, answer_here, record, decide_again, answer_fetched, settle, answer_settled, give_back,
@@ -48,131 +47,6 @@ static void move(struct gw_exchange *exchange, enum gw_exchange_event event)
     exchange->desk->in_state[before]--;
     exchange->desk->in_state[exchange->state]++;
     by(exchange);
-}
-
-/* ---- pool ---- */
-
-static void on_timer(struct gw_timer *timer);
-
-void gw_exchange_desk_init(struct gw_desk *desk)
-{
-    gw_list_init(&desk->free);
-    desk->free_count = 0;
-    desk->date_s = -1;
-    gw_random_init(&desk->random);
-}
-
-static void free_one(struct gw_desk *desk)
-{
-    struct gw_exchange *exchange = GW_CONTAINER(desk->free.previous, struct gw_exchange, link);
-    gw_list_remove(&exchange->link);
-    desk->free_count--;
-    gw_arena_free(&exchange->arena);
-    free(exchange);
-}
-
-void gw_exchange_desk_trim(struct gw_desk *desk)
-{
-    while (desk->free_count > KEPT_FREE)
-        free_one(desk);
-}
-
-void gw_exchange_desk_free(struct gw_desk *desk)
-{
-    while (desk->free_count)
-        free_one(desk);
-}
-
-static struct gw_exchange *create(struct gw_desk *desk)
-{
-    struct gw_exchange *exchange = calloc(1, sizeof *exchange);
-    if (!exchange)
-        return NULL;
-    exchange->desk = desk;
-    gw_arena_init(&exchange->arena, FIRST_ARENA_BYTES,
-                  2 * desk->config->max_header_bytes + desk->config->max_response_header_bytes + ARENA_SLACK_BYTES);
-    gw_list_init(&exchange->link);
-    gw_list_init(&exchange->reader.link);
-    gw_timer_init(&exchange->timer, on_timer);
-    return exchange;
-}
-
-static const struct gw_reader_events reader_events;
-
-/* What the last request left behind; the rest is written before it is read. */
-static void reset(struct gw_exchange *exchange)
-{
-    exchange->state = GW_EXCHANGE_DONE;
-    gw_head_init(&exchange->request);
-    exchange->body = GW_BODY_NONE;
-    exchange->on_admin_port = exchange->peer_is_trusted = false;
-    exchange->request_id = exchange->host = GW_NO_SLICE;
-    exchange->client_text_length = 0;
-    exchange->scheme = GW_SLICE("http");
-    exchange->route = NULL;
-    exchange->body_received = exchange->body_sent = 0;
-    exchange->questions = 0;
-    exchange->limit_question = NULL;
-    exchange->cache_question = NULL;
-    exchange->seen.kind = GW_SEEN_NOTHING;
-    exchange->held_end = false;
-    exchange->limit.verdict = GW_LIMIT_NONE;
-    exchange->limit.count = exchange->limit.shadow_refusals = 0;
-    exchange->limit.retry_after_ms = 0;
-    exchange->cache_asked = exchange->cache_hit_for_miss = exchange->fetch_alone = exchange->joined = false;
-    exchange->fetch_allowed = false;
-    exchange->cache = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT, .min_fresh = GW_DIRECTIVE_ABSENT };
-    exchange->entry = NULL;
-    exchange->waiter = NULL;
-    exchange->flight = NULL;
-    exchange->reader.events = &reader_events;
-    exchange->reader.fetch = NULL;
-    exchange->reader.backend = NULL;
-    exchange->reader.upstream_us = 0;
-    exchange->error = GW_ERROR_NONE;
-    exchange->status = 0;
-    exchange->head = NULL;
-    exchange->content_type = exchange->content = GW_NO_SLICE;
-    exchange->content_block = NULL;
-    exchange->fields.length = 0;
-    exchange->framing = GW_ANSWER_NO_BODY;
-    exchange->length = 0;
-    exchange->head_due = exchange->continue_told = false;
-    exchange->gathered_count = exchange->chunk_count = 0;
-    exchange->keep_alive = exchange->slow = exchange->complete = exchange->cut = false;
-    exchange->cache_label = GW_CACHE_LABEL_NONE;
-    exchange->age_s = 0;
-    exchange->is_admin = false;
-}
-
-struct gw_exchange *gw_exchange_take(struct gw_desk *desk, struct gw_downstream *downstream)
-{
-    struct gw_exchange *exchange;
-    if (desk->free_count) {
-        exchange = GW_CONTAINER(desk->free.next, struct gw_exchange, link);
-        gw_list_remove(&exchange->link);
-        desk->free_count--;
-    } else {
-        exchange = create(desk);
-        if (!exchange)
-            return NULL;
-    }
-    reset(exchange);
-    exchange->downstream = downstream;
-    exchange->config = desk->config;
-    exchange->began_at_us = gw_clock_monotonic_us();
-    exchange->began_wall_us = (int64_t)gw_clock_wall_us();
-    desk->in_state[GW_EXCHANGE_DONE]++;
-    return exchange;
-}
-
-void gw_exchange_put(struct gw_exchange *exchange)
-{
-    struct gw_desk *desk = exchange->desk;
-    desk->in_state[GW_EXCHANGE_DONE]--;
-    gw_arena_reset(&exchange->arena);
-    gw_list_push_front(&desk->free, &exchange->link);
-    desk->free_count++;
 }
 
 /* ---- beginning ---- */
@@ -352,7 +226,7 @@ static void give_up_questions(struct gw_exchange *exchange)
     exchange->questions = 0;
 }
 
-static void on_timer(struct gw_timer *timer)
+void gw_exchange_on_timer(struct gw_timer *timer)
 {
     struct gw_exchange *exchange = GW_CONTAINER(timer, struct gw_exchange, timer);
     if (exchange->state == GW_EXCHANGE_WAITING) {
@@ -572,7 +446,7 @@ static bool on_reader_may_reuse(struct gw_reader *reader, const struct gw_head *
                                life->freshness_s);
 }
 
-static const struct gw_reader_events reader_events = {
+const struct gw_reader_events gw_exchange_reader_events = {
     .on_interim = on_reader_interim,
     .on_head = on_reader_head,
     .on_body = on_reader_body,
@@ -585,47 +459,6 @@ static const struct gw_reader_events reader_events = {
 };
 
 /* ---- answering ---- */
-
-void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, struct gw_slice value)
-{
-    if (!gw_buffer_reserve(&exchange->fields, name.length + value.length + 4)) /* a line whole or not at all */
-        return;
-    gw_buffer_put_slice(&exchange->fields, name);
-    gw_buffer_put_literal(&exchange->fields, ": ");
-    gw_buffer_put_slice(&exchange->fields, value);
-    gw_buffer_put_literal(&exchange->fields, "\r\n");
-}
-
-void gw_exchange_answer(struct gw_exchange *exchange, int status, struct gw_slice content_type, struct gw_slice content)
-{
-    /* What the cache has found is not the answer: a refusal comes first. */
-    gw_entry_drop(exchange->entry);
-    exchange->entry = NULL;
-    exchange->status = status;
-    exchange->content_type = content_type;
-    exchange->content = content;
-}
-
-void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error)
-{
-    enum { PROBLEM_BYTES = 1024 };
-    char *memory = gw_arena_take(&exchange->arena, PROBLEM_BYTES);
-    struct gw_buffer page = gw_buffer_over(memory, memory ? PROBLEM_BYTES : 0);
-    int status = gw_error_status(error);
-    exchange->error = error;
-    gw_buffer_put_literal(&page, "{\"type\":\"about:blank\",\"title\":");
-    gw_buffer_put_json(&page, gw_status_reason(status));
-    gw_buffer_put_literal(&page, ",\"status\":");
-    gw_buffer_put_uint(&page, (uint64_t)status);
-    gw_buffer_put_literal(&page, ",\"error\":");
-    gw_buffer_put_json(&page, gw_slice_of_string(gw_error_name(error)));
-    gw_buffer_put_literal(&page, ",\"detail\":");
-    gw_buffer_put_json(&page, gw_slice_of_string(gw_error_sentence(error)));
-    gw_buffer_put_literal(&page, ",\"request_id\":");
-    gw_buffer_put_json(&page, exchange->request_id);
-    gw_buffer_put_literal(&page, "}\n");
-    gw_exchange_answer(exchange, status, GW_SLICE("application/problem+json"), gw_buffer_slice(&page));
-}
 
 /* A final answer ends what the request's body was doing: what still comes is thrown away, and the connection ends (a
  * state per body, so that nobody takes the rest of a body for a request). */
@@ -798,63 +631,6 @@ void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error)
     move(exchange, GW_EXCHANGE_GONE);
 }
 
-static enum gw_limit_label limit_label(const struct gw_exchange *exchange)
-{
-    switch (exchange->limit.verdict) {
-    case GW_LIMIT_ALLOWED:
-        return exchange->limit.shadow_refusals ? GW_LIMIT_LABEL_SHADOW_REFUSED : GW_LIMIT_LABEL_ALLOWED;
-    case GW_LIMIT_REFUSED:
-        return GW_LIMIT_LABEL_REFUSED;
-    case GW_LIMIT_UNKNOWN:
-        return GW_LIMIT_LABEL_UNKNOWN;
-    case GW_LIMIT_NONE:
-        break;
-    }
-    return GW_LIMIT_LABEL_NONE;
-}
-
-static uint64_t least_remaining(const struct gw_exchange *exchange)
-{
-    uint64_t least = UINT64_MAX;
-    for (unsigned i = 0; i < exchange->limit.count; i++)
-        if (exchange->limit.outcomes[i].remaining < least)
-            least = exchange->limit.outcomes[i].remaining;
-    return exchange->limit.count ? least : 0;
-}
-
-static void write_record(struct gw_exchange *exchange)
-{
-    const struct gw_head *request = &exchange->request;
-    struct gw_request_record record = {
-        .began_at_us = exchange->began_at_us,
-        .ended_at_us = gw_clock_monotonic_us(),
-        .began_wall_us = exchange->began_wall_us,
-        .request_id = exchange->request_id,
-        .client = gw_slice_of(exchange->client_text, exchange->client_text_length),
-        .method_text = request->method_text,
-        .target = request->target,
-        .version = request->version_minor ? GW_SLICE("HTTP/1.1") : GW_SLICE("HTTP/1.0"),
-        .user_agent = request->fields ? gw_head_value(request, GW_FIELD_USER_AGENT) : GW_NO_SLICE,
-        .route = exchange->route,
-        .method = request->method,
-        .status = exchange->status,
-        .bytes_received = exchange->body_received,
-        .bytes_sent = exchange->body_sent,
-        .cache = exchange->cache_label,
-        .limit = limit_label(exchange),
-        .limit_remaining = least_remaining(exchange),
-        .error = exchange->error,
-        .is_admin = exchange->is_admin,
-    };
-    if (exchange->reader.backend) {
-        record.has_upstream = true;
-        record.upstream = exchange->reader.backend->url;
-        record.upstream_us = exchange->reader.upstream_us;
-    }
-    gw_metrics_record(exchange->desk->shard, &record);
-    gw_access_log_add(exchange->desk->log, &record);
-}
-
 static void record(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
@@ -870,7 +646,7 @@ static void record(struct gw_exchange *exchange)
             (*filter)->on_end(exchange);
     if (exchange->joined && exchange->error == GW_ERROR_NONE)
         gw_counter_add(&exchange->desk->shard->cache_collapsed, 1);
-    write_record(exchange);
+    gw_record_write(exchange);
     gw_counter_subtract(&exchange->desk->shard->requests_in_flight, 1);
     gw_entry_drop(exchange->entry);
     exchange->entry = NULL;

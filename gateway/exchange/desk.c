@@ -1,0 +1,125 @@
+#include "exchange/engine.h"
+
+#include <stdlib.h>
+#include "base/clock.h"
+
+enum { KEPT_FREE = 512, FIRST_ARENA_BYTES = 16 * 1024, ARENA_SLACK_BYTES = 64 * 1024 };
+
+void gw_exchange_desk_init(struct gw_desk *desk)
+{
+    gw_list_init(&desk->free);
+    desk->free_count = 0;
+    desk->date_s = -1;
+    gw_random_init(&desk->random);
+}
+
+static void free_one(struct gw_desk *desk)
+{
+    struct gw_exchange *exchange = GW_CONTAINER(desk->free.previous, struct gw_exchange, link);
+    gw_list_remove(&exchange->link);
+    desk->free_count--;
+    gw_arena_free(&exchange->arena);
+    free(exchange);
+}
+
+void gw_exchange_desk_trim(struct gw_desk *desk)
+{
+    while (desk->free_count > KEPT_FREE)
+        free_one(desk);
+}
+
+void gw_exchange_desk_free(struct gw_desk *desk)
+{
+    while (desk->free_count)
+        free_one(desk);
+}
+
+static struct gw_exchange *create(struct gw_desk *desk)
+{
+    struct gw_exchange *exchange = calloc(1, sizeof *exchange);
+    if (!exchange)
+        return NULL;
+    exchange->desk = desk;
+    gw_arena_init(&exchange->arena, FIRST_ARENA_BYTES,
+                  2 * desk->config->max_header_bytes + desk->config->max_response_header_bytes + ARENA_SLACK_BYTES);
+    gw_list_init(&exchange->link);
+    gw_list_init(&exchange->reader.link);
+    gw_timer_init(&exchange->timer, gw_exchange_on_timer);
+    return exchange;
+}
+
+/* What the last request left behind; the rest is written before it is read. */
+static void reset(struct gw_exchange *exchange)
+{
+    exchange->state = GW_EXCHANGE_DONE;
+    gw_head_init(&exchange->request);
+    exchange->body = GW_BODY_NONE;
+    exchange->on_admin_port = exchange->peer_is_trusted = false;
+    exchange->request_id = exchange->host = GW_NO_SLICE;
+    exchange->client_text_length = 0;
+    exchange->scheme = GW_SLICE("http");
+    exchange->route = NULL;
+    exchange->body_received = exchange->body_sent = 0;
+    exchange->questions = 0;
+    exchange->limit_question = NULL;
+    exchange->cache_question = NULL;
+    exchange->seen.kind = GW_SEEN_NOTHING;
+    exchange->held_end = false;
+    exchange->limit.verdict = GW_LIMIT_NONE;
+    exchange->limit.count = exchange->limit.shadow_refusals = 0;
+    exchange->limit.retry_after_ms = 0;
+    exchange->cache_asked = exchange->cache_hit_for_miss = exchange->fetch_alone = exchange->joined = false;
+    exchange->fetch_allowed = false;
+    exchange->cache = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT, .min_fresh = GW_DIRECTIVE_ABSENT };
+    exchange->entry = NULL;
+    exchange->waiter = NULL;
+    exchange->flight = NULL;
+    exchange->reader.events = &gw_exchange_reader_events;
+    exchange->reader.fetch = NULL;
+    exchange->reader.backend = NULL;
+    exchange->reader.upstream_us = 0;
+    exchange->error = GW_ERROR_NONE;
+    exchange->status = 0;
+    exchange->head = NULL;
+    exchange->content_type = exchange->content = GW_NO_SLICE;
+    exchange->content_block = NULL;
+    exchange->fields.length = 0;
+    exchange->framing = GW_ANSWER_NO_BODY;
+    exchange->length = 0;
+    exchange->head_due = exchange->continue_told = false;
+    exchange->gathered_count = exchange->chunk_count = 0;
+    exchange->keep_alive = exchange->slow = exchange->complete = exchange->cut = false;
+    exchange->cache_label = GW_CACHE_LABEL_NONE;
+    exchange->age_s = 0;
+    exchange->is_admin = false;
+}
+
+struct gw_exchange *gw_exchange_take(struct gw_desk *desk, struct gw_downstream *downstream)
+{
+    struct gw_exchange *exchange;
+    if (desk->free_count) {
+        exchange = GW_CONTAINER(desk->free.next, struct gw_exchange, link);
+        gw_list_remove(&exchange->link);
+        desk->free_count--;
+    } else {
+        exchange = create(desk);
+        if (!exchange)
+            return NULL;
+    }
+    reset(exchange);
+    exchange->downstream = downstream;
+    exchange->config = desk->config;
+    exchange->began_at_us = gw_clock_monotonic_us();
+    exchange->began_wall_us = (int64_t)gw_clock_wall_us();
+    desk->in_state[GW_EXCHANGE_DONE]++;
+    return exchange;
+}
+
+void gw_exchange_put(struct gw_exchange *exchange)
+{
+    struct gw_desk *desk = exchange->desk;
+    desk->in_state[GW_EXCHANGE_DONE]--;
+    gw_arena_reset(&exchange->arena);
+    gw_list_push_front(&desk->free, &exchange->link);
+    desk->free_count++;
+}

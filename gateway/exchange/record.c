@@ -1,0 +1,60 @@
+#include "exchange/engine.h"
+
+#include "base/clock.h"
+
+static enum gw_limit_label limit_label(const struct gw_exchange *exchange)
+{
+    switch (exchange->limit.verdict) {
+    case GW_LIMIT_ALLOWED:
+        return exchange->limit.shadow_refusals ? GW_LIMIT_LABEL_SHADOW_REFUSED : GW_LIMIT_LABEL_ALLOWED;
+    case GW_LIMIT_REFUSED:
+        return GW_LIMIT_LABEL_REFUSED;
+    case GW_LIMIT_UNKNOWN:
+        return GW_LIMIT_LABEL_UNKNOWN;
+    case GW_LIMIT_NONE:
+        break;
+    }
+    return GW_LIMIT_LABEL_NONE;
+}
+
+static uint64_t least_remaining(const struct gw_exchange *exchange)
+{
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < exchange->limit.count; i++)
+        if (exchange->limit.outcomes[i].remaining < least)
+            least = exchange->limit.outcomes[i].remaining;
+    return exchange->limit.count ? least : 0;
+}
+
+void gw_record_write(const struct gw_exchange *exchange)
+{
+    const struct gw_head *request = &exchange->request;
+    struct gw_request_record record = {
+        .began_at_us = exchange->began_at_us,
+        .ended_at_us = gw_clock_monotonic_us(),
+        .began_wall_us = exchange->began_wall_us,
+        .request_id = exchange->request_id,
+        .client = gw_slice_of(exchange->client_text, exchange->client_text_length),
+        .method_text = request->method_text,
+        .target = request->target,
+        .version = request->version_minor ? GW_SLICE("HTTP/1.1") : GW_SLICE("HTTP/1.0"),
+        .user_agent = request->fields ? gw_head_value(request, GW_FIELD_USER_AGENT) : GW_NO_SLICE,
+        .route = exchange->route,
+        .method = request->method,
+        .status = exchange->status,
+        .bytes_received = exchange->body_received,
+        .bytes_sent = exchange->body_sent,
+        .cache = exchange->cache_label,
+        .limit = limit_label(exchange),
+        .limit_remaining = least_remaining(exchange),
+        .error = exchange->error,
+        .is_admin = exchange->is_admin,
+    };
+    if (exchange->reader.backend) {
+        record.has_upstream = true;
+        record.upstream = exchange->reader.backend->url;
+        record.upstream_us = exchange->reader.upstream_us;
+    }
+    gw_metrics_record(exchange->desk->shard, &record);
+    gw_access_log_add(exchange->desk->log, &record);
+}
