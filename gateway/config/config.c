@@ -38,6 +38,14 @@ static bool host_matches(struct gw_slice pattern, struct gw_slice host)
                                                          gw_slice_of(host.at + host.length - length, length));
 }
 
+bool gw_config_trusts(const struct gw_config *config, const struct gw_address *address)
+{
+    for (unsigned i = 0; i < config->trusted_proxy_count; i++)
+        if (gw_network_has(&config->trusted_proxies[i], address))
+            return true;
+    return false;
+}
+
 bool gw_match_holds(const struct gw_match *match, struct gw_slice method, struct gw_slice host, struct gw_slice path)
 {
     if (match->path.length && !path_matches(match->path, path))

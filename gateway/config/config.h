@@ -177,6 +177,9 @@ static inline struct gw_config *gw_config_share(struct gw_config *config)
 }
 void gw_config_drop(struct gw_config *config);
 
+/* Is this peer a trusted proxy: is what it says of others believed? */
+bool gw_config_trusts(const struct gw_config *config, const struct gw_address *address);
+
 /* Does this request match? method and host as received (host may carry a port), path decoded of nothing. */
 bool gw_match_holds(const struct gw_match *match, struct gw_slice method, struct gw_slice host, struct gw_slice path);
 

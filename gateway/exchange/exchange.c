@@ -262,7 +262,7 @@ static void fail_fetch(struct gw_exchange *exchange, enum gw_error error)
     move(exchange, GW_EXCHANGE_ANSWERED);
 }
 
-static struct gw_cache_rules rules_of(const struct gw_exchange *exchange)
+struct gw_cache_rules gw_exchange_cache_rules(const struct gw_exchange *exchange)
 {
     const struct gw_config *config = exchange->config;
     return (struct gw_cache_rules) {
@@ -302,7 +302,7 @@ static void begin_fetch(struct gw_exchange *exchange)
     if (may_store) {
         ask.head = request;
         ask.cache = exchange->cache;
-        ask.rules = rules_of(exchange);
+        ask.rules = gw_exchange_cache_rules(exchange);
         ask.key = exchange->key;
         ask.epoch = exchange->epoch;
         ask.seen = exchange->seen;

@@ -226,6 +226,8 @@ void gw_exchange_answer(struct gw_exchange *exchange, int status, struct gw_slic
 void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error);
 /* Adds a field to the response. */
 void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, struct gw_slice value);
+/* What route and configuration say of storing; the route must be known. */
+struct gw_cache_rules gw_exchange_cache_rules(const struct gw_exchange *exchange);
 /* A question that on_request put is answered. */
 void gw_exchange_answered(struct gw_exchange *exchange);
 /* The cache is (or, after a wait, is again) asked: fills entry, or cache_hit_for_miss. True: a question is out. */

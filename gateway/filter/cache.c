@@ -4,16 +4,10 @@
 
 static enum gw_filter_result on_request(struct gw_exchange *exchange)
 {
-    const struct gw_config *config = exchange->config;
     const struct gw_head *request = &exchange->request;
     if (!exchange->desk->near || !exchange->route->cache_enabled)
         return GW_FILTER_CONTINUE;
-    struct gw_cache_rules rules = {
-        .default_ttl_s = exchange->route->default_ttl_s,
-        .with_credentials = config->cache_with_credentials,
-        .credential_fields = config->credential_fields.items,
-        .credential_field_count = config->credential_fields.count,
-    };
+    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange);
     gw_policy_read_request(&exchange->cache, request, &rules);
     exchange->cache_label = exchange->cache.is_candidate && exchange->cache.may_look_up ? GW_CACHE_LABEL_MISS
                                                                                         : GW_CACHE_LABEL_BYPASS;

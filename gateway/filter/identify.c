@@ -2,14 +2,6 @@
 #include "filter/table.h"
 #include "http/grammar.h"
 
-static bool is_trusted(const struct gw_config *config, const struct gw_address *address)
-{
-    for (unsigned i = 0; i < config->trusted_proxy_count; i++)
-        if (gw_network_has(&config->trusted_proxies[i], address))
-            return true;
-    return false;
-}
-
 /* The client is the last address of X-Forwarded-For that is no trusted proxy: what stands before it, anybody may
  * have written. An element that is no address ends the walk. */
 static void walk_forwarded_for(struct gw_exchange *exchange)
@@ -32,7 +24,7 @@ static void walk_forwarded_for(struct gw_exchange *exchange)
     }
     while (count--) {
         exchange->client = addresses[count];
-        if (!is_trusted(exchange->config, &exchange->client))
+        if (!gw_config_trusts(exchange->config, &exchange->client))
             return;
     }
 }
@@ -121,7 +113,7 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
         exchange->error = GW_ERROR_BODY_TOO_LARGE;
     if (!exchange->error) {
         exchange->host = request->authority;
-        exchange->peer_is_trusted = is_trusted(exchange->config, &exchange->peer);
+        exchange->peer_is_trusted = gw_config_trusts(exchange->config, &exchange->peer);
         if (exchange->peer_is_trusted)
             take_from_trusted_peer(exchange);
         else

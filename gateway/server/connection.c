@@ -567,14 +567,6 @@ static void shed(struct gw_connection *connection)
         close_connection(connection);
 }
 
-static bool is_trusted(const struct gw_config *config, const struct gw_address *address)
-{
-    for (unsigned i = 0; i < config->trusted_proxy_count; i++)
-        if (gw_network_has(&config->trusted_proxies[i], address))
-            return true;
-    return false;
-}
-
 static void open_connection(struct gw_connection *connection)
 {
     struct gw_worker *worker = connection->worker;
@@ -592,7 +584,7 @@ static void open_connection(struct gw_connection *connection)
         close_connection(connection);
         return;
     }
-    bool counts = worker->server->peers && !is_trusted(worker->config, &connection->peer);
+    bool counts = worker->server->peers && !gw_config_trusts(worker->config, &connection->peer);
     connection->is_counted = counts && gw_peers_enter(worker->server->peers, &connection->peer);
     if (open >= worker->config->max_connections || (counts && !connection->is_counted)) {
         shed(connection);
