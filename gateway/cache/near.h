@@ -5,10 +5,11 @@
  *          the least recently used leaves first. The latest response's Vary holds: an entry with another list of
  *          names removes those before it. So at most one entry answers a request.
  * Bounds   `bytes` over all stripes, by gw_entry.cost_bytes and the node that holds it; never exceeded: room is made
- *          before an entry comes in. The least recently used leave first (nearly: what is in the first quarter of
- *          its stripe is not moved by a hit), of the entry's own stripe and then of the others in turn, expired ones
- *          before them where they are met (a later issue: by a scan-resistant rule). An entry over an eighth of
- *          `bytes` is not taken. Hit-for-miss marks and variants count too.
+ *          before an entry comes in. Who leaves is chosen by S3-FIFO (Yang et al., "FIFO queues are all you need for
+ *          cache eviction", SOSP 2023), in each stripe: a small queue of a tenth that newcomers enter, a main queue for
+ *          those asked for again, and a ghost queue of digests of those that left the small one; so a scan of URLs that
+ *          nobody asks for twice leaves what is hot alone. A hit is one counter, no list is touched. An entry over an
+ *          eighth of `bytes` is not taken. Hit-for-miss marks and variants count too.
  * Epochs   Each stripe has one, raised by every invalidation in it. What was begun before an invalidation may not
  *          fill after it: note the epoch when the fetch begins, give it back with the entry; both are compared and
  *          stored under one lock.
@@ -19,15 +20,16 @@
 #ifndef GW_CACHE_NEAR_H
 #define GW_CACHE_NEAR_H
 
+#include "cache/bans.h"
 #include "cache/entry.h"
 
 struct gw_near;
 
-enum gw_near_result {
-    GW_NEAR_MISS,
-    GW_NEAR_HIT,
-    GW_NEAR_STALE, /* a miss; what lay here had expired */
-    GW_NEAR_HIT_FOR_MISS,
+struct gw_near_answer {
+    struct gw_entry *entry; /* held for the caller; NULL: nothing for this request. The best there is by reuse */
+    enum gw_reuse reuse;
+    bool is_hit_for_miss;
+    bool was_there; /* other variants, or one that is not for this request */
 };
 
 /*                      takes own fetches (put)   takes reads (fill)   answers
@@ -47,14 +49,15 @@ struct gw_near_counts {
     uint64_t stores, expired;
 };
 
-/* NULL when memory is out. */
-struct gw_near *gw_near_create(size_t bytes) GW_MUST_CHECK;
+/* bytes 0: holds nothing at all. bans: borrowed; NULL: none. NULL when memory is out. */
+struct gw_near *gw_near_create(size_t bytes, struct gw_bans *bans);
 void gw_near_destroy(struct gw_near **near);
-/* The entry under this key that may answer this request (gw_policy_may_reuse). HIT: *entry is held for the caller; else
- * it is NULL. Expired entries met on the way are removed. */
-enum gw_near_result gw_near_get(struct gw_near *near, const struct gw_cache_key *key,
-                                const struct gw_cache_request *request, const struct gw_head *request_head,
-                                uint64_t now_us, struct gw_entry **entry);
+/* What lies under this key for this request. Entries that are of no use any more, and those that a ban ends (bans.h),
+ * are removed on the way. */
+void gw_near_get(struct gw_near *near, const struct gw_cache_key *key, const struct gw_cache_request *request,
+                 const struct gw_head *request_head, uint64_t now_us, struct gw_near_answer *answer);
+/* All entries under a key, held for the caller, GW_NEAR_VARIANTS at most; how many. For inspection: counts as no use. */
+unsigned gw_near_list(struct gw_near *near, const struct gw_cache_key *key, struct gw_entry *entries[GW_NEAR_VARIANTS]);
 /* The epoch of this key's stripe, to be noted before a fetch. */
 uint64_t gw_near_epoch(struct gw_near *near, const struct gw_cache_key *key);
 /* Stores what was fetched here (replacing what answers the same requests, and a hit-for-miss mark). Shares the entry.

@@ -13,6 +13,7 @@
 #ifndef GW_CACHE_VARY_H
 #define GW_CACHE_VARY_H
 
+#include "cache/key.h"
 #include "http/head.h"
 
 /* "*", no token, or a field that the gateway writes. */
@@ -36,6 +37,16 @@ bool gw_vary_select(struct gw_head *selection, struct gw_arena *arena, const str
                     const struct gw_head *response) GW_MUST_CHECK;
 
 bool gw_vary_matches(const struct gw_head *selection, const struct gw_head *request, bool request_has_side_fields);
+
+/* The same selection from the names alone, as an index in the store has them ("accept-encoding,accept-language"). False
+ * at the arena's bound. */
+bool gw_vary_select_by_names(struct gw_head *selection, struct gw_arena *arena, const struct gw_head *request,
+                             struct gw_slice names) GW_MUST_CHECK;
+/* The names of a selection that Vary names, in that form. How many bytes; 0 where there are none; SIZE_MAX: more than
+ * `room`. */
+size_t gw_vary_print_names(const struct gw_head *selection, unsigned named, char *text, size_t room);
+/* Which variant: SHA-256 of names and values of the whole selection. */
+void gw_vary_digest(struct gw_key_maker *maker, const struct gw_head *selection, uint8_t digest[32]);
 /* Same names in the first `named` fields, in the same order. */
 bool gw_vary_same_names(const struct gw_head *a, unsigned a_named, const struct gw_head *b, unsigned b_named);
 /* Same names and values altogether: the same requests are answered. */
