@@ -1,8 +1,13 @@
 /* vary.h: which request fields select a stored response (RFC 9111 §4.1), and do another request's match?
  *
- * Data     The selection of a response is a head with only those fields of the request that its Vary names: several
- *          lines of one name joined by ", ", white space around them trimmed; absent is value.at == NULL and matches
- *          only absent.
+ * Data     The selection of a response is a head with only those fields of the request that its Vary names, each
+ *          once, however often Vary names it; absent is value.at == NULL and matches only absent.
+ * Form     Values are normalised (RFC 9111 §4.1), and only so that whoever could tell two of them apart by the RFC
+ *          gets them apart: several lines of one name are joined by ", "; white space around members and parameters'
+ *          semicolons is that of the shortest form; where case means nothing (Accept-Encoding, Accept-Language,
+ *          Accept-Charset) it is lowered; Accept-Encoding, whose order means nothing, is sorted, members of q=0 that
+ *          forbid nothing beyond what is left out anyway are dropped (not those of "identity" and "*"), and weights,
+ *          where all that is left has the same. So "gzip, deflate, br" and "br,gzip,deflate" are one variant.
  * Side     Fields of a trusted peer that can change the answer although neither Vary nor the key names them
  *          (X-Forwarded-Host and -Prefix, X-Original-URL, X-Rewrite-URL and the like; not those that name the
  *          client) select like fields of Vary: who can smuggle one through the peer gets a variant of his own, and
