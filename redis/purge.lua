@@ -1,0 +1,2 @@
+-- purge.lua: the log of bans.
+return ''
