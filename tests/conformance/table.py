@@ -1,0 +1,4 @@
+"""The table: importing it fills language.ROWS, chapter by chapter."""
+# pylint: disable=unused-import
+import storing
+import freshness
