@@ -598,7 +598,7 @@ static bool interrupt(struct fake *fake, int fd, const struct fake_command *comm
         return behave(fake, fd, command);
     if (!fake_logs_in(fake, fd, command))
         return false;
-    if (!is_command(command, "SCRIPT") || atomic_fetch_add(&fake->mood, 1) != 1)
+    if (!is_command(command, "SCRIPT") || atomic_fetch_add(&fake->mood, 1) != GW_STORE_SCRIPTS - 1)
         return true;
     usleep(1200000); /* a connection that lived for a while */
     return fake->text.length && fake_say(fake, fd, fake->text.at, fake->text.length);
