@@ -279,7 +279,7 @@ static bool read_log(struct gw_slice packed, struct log *log)
     log->floor = read_number(packed.at + 8, 8);
     log->known = read_number(packed.at + 16, 8);
     log->rest = gw_slice_of(packed.at + LOG_HEAD_BYTES, packed.length - LOG_HEAD_BYTES);
-    if (flags & ~(uint64_t)LOG_MORE || log->known > GW_BANS_LAST || log->floor > log->known ||
+    if (flags & ~(uint64_t)LOG_MORE || log->known >= GW_BANS_LAST || log->floor > log->known ||
         (log->has_more && !log->count))
         return false;
     struct gw_slice rest = log->rest;

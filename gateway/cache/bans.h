@@ -26,7 +26,7 @@ struct gw_entry;
 struct gw_bans;
 
 enum { GW_BANS_MAX = 1024, GW_BAN_TEXT_BYTES = 2048, GW_BANS_STEP = 65536 /* 65.5 ms; as in redis/purge.lua */ };
-#define GW_BANS_LAST (UINT64_C(1) << 53) /* no number of the log is larger: Lua counts in doubles */
+#define GW_BANS_LAST (UINT64_C(1) << 52) /* numbers of the log are smaller */
 
 enum gw_ban_kind {
     GW_BAN_ALL = 'A',

@@ -219,9 +219,10 @@ static bool take_error(struct gw_store_call *call, struct gw_slice text)
 static bool take_script(struct gw_store_call *call, const struct gw_reply *reply)
 {
     if (call->script == GW_STORE_PURGE) {
+        bool is_string = reply->kind == GW_REPLY_STRING;
         call->reply.result = GW_STORE_VALUE;
-        call->reply.value = gw_reply_text(reply);
-        return reply->kind == GW_REPLY_STRING;
+        call->reply.value = is_string ? gw_reply_text(reply) : GW_NO_SLICE;
+        return is_string;
     }
     call->reply.result = GW_STORE_INTEGERS;
     call->reply.integers = reply->integers;

@@ -15,7 +15,7 @@
  *          resolved and connected again. NOSCRIPT is answered by one EVAL, invisibly. A connection that Redis closed
  *          while nothing was due is made again, and opens nothing.
  * Bounds   redis.max_pending calls per worker and node; 64 MiB of payloads in them. Replies over the size of the
- *          largest stored response end the connection.
+ *          largest stored response, or a script's longest string where that is more, end the connection.
  * Threads  One worker's; the breaker is shared. */
 #ifndef GW_STORE_STORE_H
 #define GW_STORE_STORE_H
@@ -29,6 +29,8 @@
 
 struct gw_store;
 struct gw_store_call;
+
+enum { GW_STORE_TEXT_BYTES = 256 << 10 }; /* the longest string of a script (redis/purge.lua) */
 
 enum gw_store_script {
     GW_STORE_TOKEN_BUCKET, /* redis/token_bucket.lua */
