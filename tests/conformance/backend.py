@@ -51,6 +51,10 @@ class Run:
         with self.lock:
             return [call for call in self.answered if call.step == index]
 
+    def latest(self):
+        with self.lock:
+            return self.answered[-1]
+
     def numbered(self, number):
         with self.lock:
             return next((call for call in self.answered if call.number == number), None)
@@ -84,12 +88,13 @@ class Run:
             fields = self.fields_of(says.fields, request, number)
             named = {name.lower() for name, _ in fields}
             fields += [field for field in validators if field[0].lower() not in named]
-            body = self.body_of(says, number) if says.status not in EMPTY else b""
-            if says.status != 304 and request.method != "HEAD":
+            status = 304 if says.or_304 and is_conditional else says.status
+            body = self.body_of(says, number) if status not in EMPTY else b""
+            if status != 304 and request.method != "HEAD":
                 fields.append(("X-Nonce", str(number)))
-            call = Answered(number, self.step, request, says.status, fields, body)
+            call = Answered(number, self.step, request, status, fields, body)
             self.answered.append(call)
-            if says.status != 304 and says.framing != "nothing":
+            if status != 304 and says.framing != "nothing":
                 self.last = call
             return says, call
 
@@ -105,14 +110,14 @@ def framed(says, call):
     if says.framing == "nothing":
         return b"", True
     if says.framing == "short":
-        data = reply(call.status, fields + [("Content-Length", str(len(call.body) + 9))], call.body, reason=says.reason)
+        data = reply(call.status, fields + [("Content-Length", str(len(call.body) + 9))], call.body)
     elif says.framing == "open":
-        data = reply(call.status, fields, [call.body], chunked=True, reason=says.reason)[:-5]
+        data = reply(call.status, fields, [call.body], chunked=True)[:-5]
     elif says.framing == "close":
-        lines = ["HTTP/1.1 %d %s" % (call.status, says.reason)] + ["%s: %s" % field for field in fields]
+        lines = ["HTTP/1.1 %d X" % call.status] + ["%s: %s" % field for field in fields]
         data = ("\r\n".join(lines + ["Connection: close"]) + "\r\n\r\n").encode("latin-1") + call.body
     else:
-        data = reply(call.status, fields, call.body, chunked=says.framing == "chunked", reason=says.reason)
+        data = reply(call.status, fields, call.body, chunked=says.framing == "chunked")
     if call.request.method == "HEAD":
         data = data[:data.index(b"\r\n\r\n") + 4]
     for status, lines in reversed(says.interim):
@@ -139,6 +144,7 @@ class Backend(Origin):
             return
         says, call = run.answer(request)
         data, ends = framed(says, call)
+        time.sleep(says.delay)
         connection.sock.sendall(data)
         if ends:
             raise Cut()

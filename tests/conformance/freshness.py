@@ -153,6 +153,10 @@ row("age-larger-of-both-date", "RFC 9111 §4.2.3", MUST, "Of Age and Date the ol
 row("age-future-date", "RFC 9111 §4.2.3", MUST, "A Date in the future is no negative age.",
     first(HOUR, "Date: {now+7200}"), cached(has={"Age": (0, 60)}))
 row("age-invalid-date", "RFC 9110 §6.6.1", MUST, "An invalid Date counts as none.", first(HOUR, "Date: yesterday"), cached())
+row("age-on-the-way", "RFC 9111 §4.2.3", MUST, "The time that the response took counts as age.",
+    fetched(says=answer(HOUR, delay=2.5)), cached(has={"Age": (2, 60)}))
+row("age-on-the-way-stale", "RFC 9111 §4.2.3", MUST, "What took longer than its lifetime is stale.",
+    fetched(says=answer("Cache-Control: max-age=1", delay=2.5)), fetched(says=answer(HOUR)))
 row("age-s-maxage", "RFC 9111 §4.2", MUST, "An Age beyond s-maxage is stale, whatever max-age says.",
     first("Cache-Control: max-age=9000, s-maxage=3600", "Age: 7200"), fetched())
 for name, level, sentence, said, is_fresh in (

@@ -24,7 +24,7 @@ MUST, SHOULD, MAY = "MUST", "SHOULD", "MAY"
 CONFIGS = {
     "plain": {},
     "no_default_ttl": {"cache": {"default_ttl": "0s"}},
-    "targeted": {"cache": {"targeted_fields": ["Visara-Cache-Control", "CDN-Cache-Control"]}},
+    "targeted": {"cache": {"default_ttl": "0s", "targeted_fields": ["Visara-Cache-Control", "CDN-Cache-Control"]}},
     "share_set_cookie": {"cache": {"share_set_cookie": True}},
     "stale_if_error": {"cache": {"stale_if_error": "3600s"}},
     "no_heuristic": {"cache": {"heuristic_max": "0s"}},
@@ -40,16 +40,25 @@ class Same:
         return "as the backend sent it"
 
 
-SAME = Same()
+class Latest:
+    """Expected: what the backend sent in that field last, be it in a 304."""
+
+    def __repr__(self):
+        return "as the backend sent it last"
+
+
+SAME, LATEST = Same(), Latest()
 
 
 class Says:
     """An answer of the backend. framing: "length", "chunked", "close" (the body ends with the connection), and the broken ones
-    "short" (fewer bytes than Content-Length), "open" (no last chunk), "nothing" (the connection is closed instead)."""
+    "short" (fewer bytes than Content-Length), "open" (no last chunk), "nothing" (the connection is closed instead). if_conditional: only
+    to a conditional request; to others the last whole answer again. or_304: without content to a conditional request. delay: seconds before the answer."""
 
-    def __init__(self, fields, status=200, body=None, interim=(), framing="length", if_conditional=False, reason="X"):
+    def __init__(self, fields, status=200, body=None, interim=(), framing="length", if_conditional=False,
+                 or_304=False, delay=0):
         self.fields, self.status, self.body, self.interim = tuple(fields), status, body, tuple(interim)
-        self.framing, self.if_conditional, self.reason = framing, if_conditional, reason
+        self.framing, self.if_conditional, self.or_304, self.delay = framing, if_conditional, or_304, delay
 
 
 class Step:
@@ -62,7 +71,8 @@ class Step:
     unanswered  the backend was not asked, and the response is the gateway's own
     failed      the backend was asked in vain: an error of the gateway, nothing stored
     any         only the particulars count
-    Particulars: status, has (response fields: None absent, str, list of values, (least, most), compiled pattern, SAME), body,
+    Particulars: status, has (response fields: None absent, str, list of values, (least, most), compiled pattern, SAME,
+    LATEST), body (bytes or pattern),
     seen (fields of the backend's last request: the same), interim (statuses of 1xx)."""
 
     def __init__(self, kind, fields=(), says=None, method="GET", to="", sends=None, pause=0, status=None, has=None, body=None,

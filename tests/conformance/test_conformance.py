@@ -9,11 +9,11 @@ import sys
 import unittest
 
 from backend import Backend
-from language import CONFIGS, ROWS
+from language import CONFIGS
 from redis_stage import RedisServer
 from runner import Runner
 from stage import Stage, merged, wait_until
-import table  # pylint: disable=unused-import  # fills ROWS
+from table import ROWS
 
 MODE = os.environ.get("GATEWAY_TEST_MODE", "embedded")
 COMMON = {"server": {"workers": 2}, "cache": {"enabled": True}, "cors": {"enabled": False}, "limits": {"enabled": False}}
