@@ -117,7 +117,9 @@ def framed(says, call):
         lines = ["HTTP/1.1 %d X" % call.status] + ["%s: %s" % field for field in fields]
         data = ("\r\n".join(lines + ["Connection: close"]) + "\r\n\r\n").encode("latin-1") + call.body
     else:
-        data = reply(call.status, fields, call.body, chunked=says.framing == "chunked")
+        data = reply(call.status, fields, call.body, chunked=says.framing in ("chunked", "trailer"))
+    if says.framing == "trailer":
+        data = data[:-2] + b"X-Trailer: 1\r\n\r\n"
     if call.request.method == "HEAD":
         data = data[:data.index(b"\r\n\r\n") + 4]
     for status, lines in reversed(says.interim):

@@ -51,7 +51,8 @@ SAME, LATEST = Same(), Latest()
 
 
 class Says:
-    """An answer of the backend. framing: "length", "chunked", "close" (the body ends with the connection), and the broken ones
+    """An answer of the backend. framing: "length", "chunked", "trailer" (chunked, with X-Trailer behind it), "close" (the body
+    ends with the connection), and the broken ones
     "short" (fewer bytes than Content-Length), "open" (no last chunk), "nothing" (the connection is closed instead). if_conditional: only
     to a conditional request; to others the last whole answer again. or_304: without content to a conditional request. delay: seconds before the answer."""
 
@@ -89,7 +90,7 @@ class Row:
         self.steps, self.config = steps, config
 
     def seconds(self):
-        return sum(step.pause for step in self.steps)
+        return sum(step.pause + (step.says.delay if step.says else 0) for step in self.steps)
 
 
 def row(name, section, level, sentence, *steps, config="plain"):

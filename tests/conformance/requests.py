@@ -13,7 +13,8 @@ def asks(directives):
 
 # ------------------------------------------------------------------------------------------------------------- max-age
 
-row("request-max-age-0", "RFC 9111 §5.2.1.1", SHOULD, "max-age=0 wants nothing that is not just validated.", first(HOUR), fetched(asks("max-age=0")))
+row("request-max-age-0", "RFC 9111 §5.2.1.1", SHOULD, "max-age=0 wants nothing that is not just validated.",
+    first(HOUR), fetched(asks("max-age=0")))
 row("request-max-age-0-etag", "RFC 9111 §5.2.1.1", MAY, "Where there is a validator, it is validated.",
     first(HOUR, ETAG), validated(asks("max-age=0")))
 row("request-max-age-0-immutable", "RFC 8246 §2", MAY, "immutable does not outdo a client's max-age=0 in a shared cache.",
@@ -21,11 +22,14 @@ row("request-max-age-0-immutable", "RFC 8246 §2", MAY, "immutable does not outd
 row("request-max-age-older", "RFC 9111 §5.2.1.1", SHOULD, "What is older than max-age is not reused.",
     first(HOUR, "Age: 1000"), fetched(asks("max-age=500")))
 row("request-max-age-younger", "RFC 9111 §5.2.1.1", MAY, "What is younger is.", first(HOUR, "Age: 1000"), cached(asks("max-age=2000")))
-row("request-max-age-no-extension", "RFC 9111 §5.2.1.1", MUST, "A client's max-age makes nothing fresh.", first(HOUR, OLD), fetched(asks("max-age=9000")))
-row("request-max-age-passes", "RFC 9111 §5.2.1.1", SHOULD, "max-age=1 after three seconds.", first(HOUR), fetched(asks("max-age=1"), pause=3))
+row("request-max-age-no-extension", "RFC 9111 §5.2.1.1", MUST, "A client's max-age makes nothing fresh.",
+    first(HOUR, OLD), fetched(asks("max-age=9000")))
+row("request-max-age-passes", "RFC 9111 §5.2.1.1", SHOULD, "max-age=1 after three seconds.",
+    first(HOUR), fetched(asks("max-age=1"), pause=3))
 row("request-max-age-upper-case", "RFC 9111 §5.2", SHOULD, "Request directives are case-insensitive.",
     first(HOUR, "Age: 1000"), fetched(asks("Max-Age=500")))
-row("request-max-age-quoted", "RFC 9111 §5.2", SHOULD, "An argument may be quoted.", first(HOUR, "Age: 1000"), fetched(asks('max-age="500"')))
+row("request-max-age-quoted", "RFC 9111 §5.2", SHOULD, "An argument may be quoted.",
+    first(HOUR, "Age: 1000"), fetched(asks('max-age="500"')))
 row("request-max-age-huge", "RFC 9111 §1.2.2", SHOULD, "A number beyond all types is a large number.",
     first(HOUR), cached(asks("max-age=99999999999999999999999")))
 row("request-max-age-renews", "RFC 9111 §4", MAY, "What is fetched instead is stored.",
@@ -46,11 +50,14 @@ row("request-min-fresh-guess", "RFC 9111 §5.2.1.3", SHOULD, "It counts for gues
 
 row("request-max-stale", "RFC 9111 §5.2.1.2", MAY, "max-stale takes what is stale by no more.",
     first(HOUR, "Age: 4000", ETAG), stale(asks("max-stale=1000"), asked=0, has={"Age": (4000, 4060)}))
-row("request-max-stale-any", "RFC 9111 §5.2.1.2", MAY, "max-stale without a number takes any.", first(HOUR, "Age: 4000", ETAG), stale(asks("max-stale"), asked=0))
+row("request-max-stale-any", "RFC 9111 §5.2.1.2", MAY, "max-stale without a number takes any.", first(HOUR, "Age: 4000",
+    ETAG), stale(asks("max-stale"), asked=0))
 row("request-max-stale-too-old", "RFC 9111 §5.2.1.2", MUST, "What is stale by more is not reused.",
     first(HOUR, "Age: 4000", ETAG), fetched(asks("max-stale=100")))
-row("request-max-stale-0", "RFC 9111 §5.2.1.2", MUST, "max-stale=0 takes nothing stale.", first(HOUR, OLD, ETAG), fetched(asks("max-stale=0")))
-row("request-max-stale-fresh", "RFC 9111 §5.2.1.2", MAY, "What is fresh is reused with max-stale, too.", first(HOUR), cached(asks("max-stale=100")))
+row("request-max-stale-0", "RFC 9111 §5.2.1.2", MUST, "max-stale=0 takes nothing stale.",
+    first(HOUR, OLD, ETAG), fetched(asks("max-stale=0")))
+row("request-max-stale-fresh", "RFC 9111 §5.2.1.2", MAY, "What is fresh is reused with max-stale, too.",
+    first(HOUR), cached(asks("max-stale=100")))
 row("request-max-stale-passed", "RFC 9111 §5.2.1.2", MAY, "What became stale in the cache.",
     first("Cache-Control: max-age=1", ETAG), stale(asks("max-stale=1000"), pause=3, asked=0))
 row("request-max-stale-max-age", "RFC 9111 §5.2.1.2", MUST, "max-age and max-stale together: each must hold.",
@@ -63,14 +70,17 @@ for name, directives in (("must-revalidate", "max-age=3600, must-revalidate"), (
 
 # -------------------------------------------------------------------------------------------------- no-cache, no-store
 
-row("request-no-cache", "RFC 9111 §5.2.1.4", SHOULD, "no-cache wants nothing that is not validated.", first(HOUR), fetched(asks("no-cache")))
-row("request-no-cache-etag", "RFC 9111 §5.2.1.4", MAY, "Where there is a validator, it is validated.", first(HOUR, ETAG), validated(asks("no-cache")))
+row("request-no-cache", "RFC 9111 §5.2.1.4", SHOULD, "no-cache wants nothing that is not validated.",
+    first(HOUR), fetched(asks("no-cache")))
+row("request-no-cache-etag", "RFC 9111 §5.2.1.4", MAY, "Where there is a validator, it is validated.",
+    first(HOUR, ETAG), validated(asks("no-cache")))
 row("request-no-cache-since", "RFC 9111 §5.2.1.4", MAY, "By Last-Modified, too.",
     first(HOUR, "Last-Modified: {now-36000}"), validated(asks("no-cache")))
 row("request-no-cache-upper-case", "RFC 9111 §5.2", SHOULD, "In any case.", first(HOUR), fetched(asks("No-Cache")))
 row("request-no-cache-among", "RFC 9111 §5.2", SHOULD, "Among others.", first(HOUR), fetched(asks('foo="a, b", max-age=9000 , no-cache')))
 row("request-no-cache-lines", "RFC 9110 §5.3", SHOULD, "In a second line.", first(HOUR), fetched(asks("max-age=9000"), asks("no-cache")))
-row("request-no-cache-max-stale", "RFC 9111 §5.2.1.4", SHOULD, "max-stale beside it allows nothing.", first(HOUR), fetched(asks("no-cache, max-stale")))
+row("request-no-cache-max-stale", "RFC 9111 §5.2.1.4", SHOULD, "max-stale beside it allows nothing.",
+    first(HOUR), fetched(asks("no-cache, max-stale")))
 row("request-no-cache-head", "RFC 9111 §5.2.1.4", SHOULD, "For HEAD, too.", first(HOUR), fetched(asks("no-cache"), method="HEAD"))
 row("request-no-cache-renews", "RFC 9111 §4", MAY, "What is fetched instead is stored.",
     first(HOUR), fetched(asks("no-cache"), says=answer(HOUR)), cached(body=b"answer 2"))
@@ -83,14 +93,17 @@ row("request-no-store-keeps", "RFC 9111 §5.2.1.5", MAY, "What was stored before
     first(HOUR), sent("GET", asks("no-store"), status=200), cached(body=b"answer 1"))
 row("request-no-store-in-quotes", "RFC 9111 §5.2", MAY, "no-store in a quoted string is none.", first(HOUR), cached(asks('ext="no-store"')))
 row("request-no-transform", "RFC 9111 §5.2.1.6", MAY, "no-transform leaves reuse alone.", first(HOUR), cached(asks("no-transform")))
-row("request-unknown", "RFC 9111 §5.2.3", MUST, "Unknown request directives are ignored.", first(HOUR), cached(asks('foo, bar="a, no-cache, b"')))
+row("request-unknown", "RFC 9111 §5.2.3", MUST, "Unknown request directives are ignored.",
+    first(HOUR), cached(asks('foo, bar="a, no-cache, b"')))
 row("request-response-directives", "RFC 9111 §5.2.2", MAY, "Response directives mean nothing in a request.",
     first(HOUR), cached(asks("private, s-maxage=0, must-revalidate")))
 
 # ------------------------------------------------------------------------------------------------------ only-if-cached
 
-row("request-only-if-cached", "RFC 9111 §5.2.1.7", SHOULD, "What is stored and fresh answers only-if-cached.", first(HOUR), cached(asks("only-if-cached")))
-row("request-only-if-cached-miss", "RFC 9111 §5.2.1.7", SHOULD, "Where nothing is stored, 504.", unanswered(asks("only-if-cached"), says=answer(HOUR), status=504))
+row("request-only-if-cached", "RFC 9111 §5.2.1.7", SHOULD, "What is stored and fresh answers only-if-cached.",
+    first(HOUR), cached(asks("only-if-cached")))
+row("request-only-if-cached-miss", "RFC 9111 §5.2.1.7", SHOULD, "Where nothing is stored, 504.",
+    unanswered(asks("only-if-cached"), says=answer(HOUR), status=504))
 row("request-only-if-cached-stale", "RFC 9111 §5.2.1.7", SHOULD, "Where what is stored is stale, 504.",
     first(HOUR, OLD, ETAG), unanswered(asks("only-if-cached"), status=504))
 row("request-only-if-cached-vary", "RFC 9111 §5.2.1.7", SHOULD, "Where only another variant is stored, 504.",
@@ -101,13 +114,16 @@ row("request-only-if-cached-max-stale", "RFC 9111 §5.2.1.7", MAY, "Other reques
     first(HOUR, "Age: 4000", ETAG), stale(asks("only-if-cached, max-stale=1000"), asked=0))
 row("request-only-if-cached-304", "RFC 9111 §4.3.2", MAY, "A conditional is answered as ever.",
     first(HOUR, ETAG), cached(asks("only-if-cached"), 'If-None-Match: "a"', status=304))
-row("request-only-if-cached-head", "RFC 9111 §5.2.1.7", MAY, "HEAD is answered as ever.", first(HOUR), cached(asks("only-if-cached"), method="HEAD"))
+row("request-only-if-cached-head", "RFC 9111 §5.2.1.7", MAY, "HEAD is answered as ever.",
+    first(HOUR), cached(asks("only-if-cached"), method="HEAD"))
 
 # -------------------------------------------------------------------------------------------------------------- Pragma
 
-row("pragma-no-cache", "RFC 9111 §5.4", MAY, "Pragma: no-cache of an old client counts as Cache-Control: no-cache.", first(HOUR), fetched("Pragma: no-cache"))
+row("pragma-no-cache", "RFC 9111 §5.4", MAY, "Pragma: no-cache of an old client counts as Cache-Control: no-cache.",
+    first(HOUR), fetched("Pragma: no-cache"))
 row("pragma-other", "RFC 9111 §5.4", MAY, "Another Pragma means nothing.", first(HOUR), cached("Pragma: foo"))
-row("pragma-response", "RFC 9111 §5.4", MUST, "Pragma in a response means nothing beside max-age.", first(HOUR, "Pragma: no-cache"), cached())
+row("pragma-response", "RFC 9111 §5.4", MUST, "Pragma in a response means nothing beside max-age.",
+    first(HOUR, "Pragma: no-cache"), cached())
 
 # -------------------------------------------------------------------------------------------------------- as requested
 

@@ -12,6 +12,10 @@ row("get-large-body", "RFC 9111 §3", MAY, "A body of some hundred kilobytes is 
 row("get-empty-body", "RFC 9111 §3", MAY, "An empty body is a body.", first(FRESH, origin_body=b""), cached())
 row("get-chunked", "RFC 9111 §3", MAY, "A chunked response is reused with the same content.",
     fetched(says=answer(FRESH, framing="chunked")), cached())
+row("get-trailer", "RFC 9110 §6.5.1", MUST, "Trailer fields are not stored as header fields.",
+    fetched(says=answer(FRESH, framing="trailer"), has={"X-Trailer": None}), cached(has={"X-Trailer": None}))
+row("get-content", "RFC 9110 §9.3.1", SHOULD, "GET with content is neither answered from what is stored nor stored.",
+    fetched(sends=b"x", says=answer(FRESH)), fetched(), fetched(sends=b"y"), cached())
 row("get-until-close", "RFC 9112 §6.3", MAY, "A response whose end is that of the connection is whole.",
     fetched(says=answer(FRESH, framing="close")), cached())
 row("get-chunked-compressed", "RFC 9111 §3", MUST, "Content-Encoding and the encoded body are reused as they came.",
