@@ -101,6 +101,11 @@ class OneLog(Purge):
         self.ask(known, b"y")
         self.assertGreater(self.redis.cli("PTTL", LOG), 2 ** 31)
 
+    def test_the_format_is_the_gateway_s(self):
+        """These bytes are in redis/README.md and in tests/unit/cache/test_bans.c."""
+        ban, answer = "50010900612e6578616d706c652f73686f702f", "4757503101000000000000000000000000809828176506000080982817650600130050010900612e6578616d706c652f73686f702f"
+        self.assertEqual(self.ask(0, bytes.fromhex(ban), START), bytes.fromhex(answer))
+
     def test_any_bytes_may_be_a_ban(self):
         bans = [bytes(range(256)), b"\0", b"F", b"\r\n" * 1000, b"same", b"same"]
         for ban in bans:

@@ -1,14 +1,7 @@
 /* What ends an entry, and what of a log is believed. */
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-#include "base/buffer.h"
-#include "cache/bans.h"
+#include "unit/cache/logs.h"
 #include "cache/entry.h"
 
 #define S(literal)                                                                                                     \
@@ -17,35 +10,6 @@
     }
 
 enum { FIRST = 1000000 };
-
-
-static void put_number(struct gw_buffer *log, uint64_t number, unsigned bytes)
-{
-    for (; bytes--; number >>= 8)
-        gw_buffer_put_char(log, (char)(number & 0xff));
-}
-
-static void begin_log(struct gw_buffer *log, unsigned count, unsigned flags, uint64_t floor, uint64_t known)
-{
-    gw_buffer_put_literal(log, "GWP1");
-    put_number(log, count, 2);
-    put_number(log, flags, 2);
-    put_number(log, floor, 8);
-    put_number(log, known, 8);
-}
-
-static void put_packed(struct gw_buffer *log, uint64_t number, struct gw_slice packed)
-{
-    put_number(log, number, 8);
-    put_number(log, packed.length, 2);
-    gw_buffer_put_slice(log, packed);
-}
-
-static void put_ban(struct gw_buffer *log, uint64_t number, const struct gw_ban *ban)
-{
-    char packed[GW_BAN_TEXT_BYTES + 16];
-    put_packed(log, number, gw_slice_of(packed, gw_bans_pack(ban, packed)));
-}
 
 static bool take(struct gw_bans *bans, const struct gw_buffer *log)
 {
@@ -361,6 +325,28 @@ static void of_an_answer_that_does_not_parse_nothing_is_taken(void **state)
     gw_bans_destroy(&bans);
 }
 
+/* These bytes are in redis/README.md and in tests/redis/test_purge.py. */
+static void the_format_is_the_scripts(void **state)
+{
+    static const struct gw_slice wanted = S("P\001\011\000a.example/shop/"),
+                                 log = S("GWP1\001\000\000\000\000\000\000\000\000\000\000\000\000\200\230("
+                                         "\027e\006\000\000\200\230(\027e\006\000\023\000P\001\011\000a.example/shop/");
+    static const struct gw_ban ban = {
+        .kind = GW_BAN_PREFIX, .is_soft = true, .host = S("a.example"), .text = S("/shop/")
+    };
+    char packed[GW_BAN_TEXT_BYTES + 16];
+    bool changed;
+    struct gw_bans *bans = gw_bans_create();
+    struct gw_entry entry = { .host = S("a.example"), .path_and_query = S("/shop/?a=b") };
+    (void)state;
+    assert_non_null(bans);
+    assert_true(gw_slice_equal(gw_slice_of(packed, gw_bans_pack(&ban, packed)), wanted));
+    assert_int_equal(gw_bans_take(bans, log, &changed), GW_BANS_ALL_TAKEN);
+    assert_int_equal(gw_bans_sequence(bans), UINT64_C(1800000000000000));
+    assert_int_equal(gw_bans_check(bans, &entry), GW_BAN_SOFT);
+    gw_bans_destroy(&bans);
+}
+
 static void one_of_many_threads_polls(void **state)
 {
     struct gw_bans *bans = gw_bans_create();
@@ -424,6 +410,7 @@ int main(void)
         cmocka_unit_test(a_ban_that_is_too_long_is_one_of_all),
         cmocka_unit_test(a_ban_that_cannot_be_read_is_a_hard_one_of_all),
         cmocka_unit_test(of_an_answer_that_does_not_parse_nothing_is_taken),
+        cmocka_unit_test(the_format_is_the_scripts),
         cmocka_unit_test(one_of_many_threads_polls),
         cmocka_unit_test(bans_come_while_entries_are_compared),
     };
