@@ -25,6 +25,8 @@ STORED = (
 for name, value in STORED:
     row("stores-%s" % key(name), "RFC 9111 §3.1", MUST, "%s is stored and reused." % name,
         first(HOUR, "%s: %s" % (name, value)), cached(has={name: SAME}))
+row("stores-retry-after-503", "RFC 9111 §3.1", MUST, "Retry-After of a 503 is stored and reused.",
+    first(HOUR, "Retry-After: 120", origin_status=503), cached(has={"Retry-After": "120"}))
 row("stores-cache-control", "RFC 9111 §3.1", MUST, "Cache-Control is stored and passed on, with what is not understood.",
     first('Cache-Control: max-age=3600, foo="a, b"'), cached(has={"Cache-Control": 'max-age=3600, foo="a, b"'}))
 row("stores-lines", "RFC 9110 §5.3", MUST, "The order of a field's lines is kept.",

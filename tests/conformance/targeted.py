@@ -4,25 +4,25 @@ from language import MAY, MUST, SAME, SHOULD, answer, cached, fetched, first, ro
 HOUR, NONE = "Cache-Control: max-age=3600", "Cache-Control: no-store"
 
 for name, section, level, sentence, said, is_fresh in (
-    ("longer", "§2.1", MUST, "max-age of the targeted field counts, not Cache-Control's: longer.",
+    ("longer", "§2.2", MUST, "max-age of the targeted field counts, not Cache-Control's: longer.",
      ("CDN-Cache-Control: max-age=3600", "Cache-Control: max-age=0"), True),
-    ("shorter", "§2.1", MUST, "max-age of the targeted field counts, not Cache-Control's: shorter.",
+    ("shorter", "§2.2", MUST, "max-age of the targeted field counts, not Cache-Control's: shorter.",
      ("CDN-Cache-Control: max-age=0", HOUR), False),
-    ("over-no-store", "§2.1", MUST, "Cache-Control: no-store is ignored beside it.", ("CDN-Cache-Control: max-age=3600", NONE), True),
-    ("over-private", "§2.1", MUST, "Cache-Control: private is ignored beside it.",
+    ("over-no-store", "§2.2", MUST, "Cache-Control: no-store is ignored beside it.", ("CDN-Cache-Control: max-age=3600", NONE), True),
+    ("over-private", "§2.2", MUST, "Cache-Control: private is ignored beside it.",
      ("CDN-Cache-Control: max-age=3600", "Cache-Control: private"), True),
-    ("over-s-maxage", "§2.1", MUST, "Cache-Control: s-maxage is ignored beside it.",
+    ("over-s-maxage", "§2.2", MUST, "Cache-Control: s-maxage is ignored beside it.",
      ("CDN-Cache-Control: max-age=0", "Cache-Control: s-maxage=3600"), False),
-    ("over-expires", "§2.1", MUST, "Expires is ignored beside it: past.", ("CDN-Cache-Control: max-age=3600", "Expires: {now-100}"), True),
-    ("over-expires-future", "§2.1", MUST, "Expires is ignored beside it: future.", ("CDN-Cache-Control: max-age=0", "Expires: {now+3600}"), False),
-    ("no-store", "§2.1", MUST, "no-store of the targeted field counts.", ("CDN-Cache-Control: no-store", HOUR), False),
-    ("no-cache", "§2.1", MUST, "no-cache of the targeted field counts.", ("CDN-Cache-Control: no-cache, max-age=3600", HOUR), False),
-    ("private", "§2.1", MUST, "private of the targeted field counts.", ("CDN-Cache-Control: private, max-age=3600", HOUR), False),
-    ("before", "§2.1", MUST, "The order of fields does not matter.", ("Cache-Control: max-age=0", "CDN-Cache-Control: max-age=3600"), True),
-    ("age", "§2.1", MUST, "Age counts as ever.", ("CDN-Cache-Control: max-age=3600", "Age: 7200", HOUR), False),
-    ("empty", "§2.1", MUST, "An empty field is none.", ("CDN-Cache-Control:", HOUR), True),
-    ("empty-no-store", "§2.1", MUST, "An empty field is none: Cache-Control's no-store counts.", ("CDN-Cache-Control:", NONE), False),
-    ("alone", "§2.1", MUST, "Without Cache-Control it counts, too.", ("CDN-Cache-Control: max-age=0",), False),
+    ("over-expires", "§2.2", MUST, "Expires is ignored beside it: past.", ("CDN-Cache-Control: max-age=3600", "Expires: {now-100}"), True),
+    ("over-expires-future", "§2.2", MUST, "Expires is ignored beside it: future.", ("CDN-Cache-Control: max-age=0", "Expires: {now+3600}"), False),
+    ("no-store", "§2.2", MUST, "no-store of the targeted field counts.", ("CDN-Cache-Control: no-store", HOUR), False),
+    ("no-cache", "§2.2", MUST, "no-cache of the targeted field counts.", ("CDN-Cache-Control: no-cache, max-age=3600", HOUR), False),
+    ("private", "§2.2", MUST, "private of the targeted field counts.", ("CDN-Cache-Control: private, max-age=3600", HOUR), False),
+    ("before", "§2.2", MUST, "The order of fields does not matter.", ("Cache-Control: max-age=0", "CDN-Cache-Control: max-age=3600"), True),
+    ("age", "§2.3", MUST, "Age counts as ever.", ("CDN-Cache-Control: max-age=3600", "Age: 7200", HOUR), False),
+    ("empty", "§2.2", MUST, "An empty field is none.", ("CDN-Cache-Control:", HOUR), True),
+    ("empty-no-store", "§2.2", MUST, "An empty field is none: Cache-Control's no-store counts.", ("CDN-Cache-Control:", NONE), False),
+    ("alone", "§2.2", MUST, "Without Cache-Control it counts, too.", ("CDN-Cache-Control: max-age=0",), False),
     ("lines", "§2.1", MUST, "Lines of it are one dictionary.", ("CDN-Cache-Control: max-age=3600", "CDN-Cache-Control: no-store", HOUR), False),
     ("last-wins", "RFC 8941 §4.2.2", MUST, "Of a key twice, the last counts: fresh.", ("CDN-Cache-Control: max-age=0, max-age=3600", NONE), True),
     ("last-wins-zero", "RFC 8941 §4.2.2", MUST, "Of a key twice, the last counts: stale.", ("CDN-Cache-Control: max-age=3600, max-age=0", HOUR), False),
@@ -54,12 +54,12 @@ row("targeted-not-configured", "RFC 9213 §2.2", MUST, "Where no field is config
     first("CDN-Cache-Control: max-age=3600", NONE), fetched())
 row("targeted-not-configured-fresh", "RFC 9213 §2.2", MUST, "The other way round, too.",
     first("CDN-Cache-Control: no-store", HOUR), cached(has={"CDN-Cache-Control": SAME}))
-row("targeted-must-revalidate", "RFC 9213 §2.1", MUST, "must-revalidate of the targeted field counts.",
+row("targeted-must-revalidate", "RFC 9213 §2.2", MUST, "must-revalidate of the targeted field counts.",
     first("CDN-Cache-Control: max-age=3600, must-revalidate", "Age: 4000", 'ETag: "a"', HOUR), fetched("Cache-Control: max-stale"), config="targeted")
-row("targeted-over-must-revalidate", "RFC 9213 §2.1", MAY, "Cache-Control's must-revalidate is ignored beside it.",
+row("targeted-over-must-revalidate", "RFC 9213 §2.2", MAY, "Cache-Control's must-revalidate is ignored beside it.",
     first("CDN-Cache-Control: max-age=3600", "Age: 4000", 'ETag: "a"', "Cache-Control: max-age=3600, must-revalidate"),
     stale("Cache-Control: max-stale", asked=0), config="targeted")
-row("targeted-no-cache-validated", "RFC 9213 §2.1", MUST, "no-cache of the targeted field is validated.",
+row("targeted-no-cache-validated", "RFC 9213 §2.2", MUST, "no-cache of the targeted field is validated.",
     first("CDN-Cache-Control: no-cache", 'ETag: "a"', HOUR), validated(), config="targeted")
 row("targeted-authorization", "RFC 9111 §3.5", MUST, "A targeted max-age alone allows nothing to a request with Authorization.",
     first("CDN-Cache-Control: max-age=3600", "Cache-Control: public", asks=("Authorization: Basic eDp5",)), fetched(), config="targeted")

@@ -9,7 +9,7 @@ import sys
 import unittest
 
 from backend import Backend
-from language import CONFIGS
+from language import CONFIGS, MAY, MUST, SHOULD
 from redis_stage import RedisServer
 from runner import Runner
 from stage import Stage, merged, wait_until
@@ -98,6 +98,8 @@ def add_tests():
 
 
 def print_table():
+    levels = [row.level for row in ROWS]
+    print("%d rows: %s.\n" % (len(ROWS), ", ".join("%d %s" % (levels.count(level), level) for level in (MUST, SHOULD, MAY))))
     print("| section | level | rule | row |\n|---|---|---|---|")
     for row in ROWS:
         print("| %s | %s | %s | %s |" % (row.section, row.level, row.sentence.replace("|", "\\|"), row.name))
