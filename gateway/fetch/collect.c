@@ -203,6 +203,17 @@ bool gw_collect_confirm(struct gw_fetch *fetch)
     return fetch->found != NULL;
 }
 
+/* A mark is written over a response, but not over an index: then the whole of it goes. */
+void gw_collect_forget_stored(struct gw_fetch *fetch)
+{
+    struct gw_fetcher *fetcher = fetch->fetcher;
+    gw_near_invalidate(fetcher->near, &fetch->key);
+    if (!fetcher->shared || fetch->seen.kind != GW_SEEN_INDEX)
+        return;
+    struct gw_shared_question *question = gw_shared_invalidate(fetcher->shared, &fetch->key, NULL, NULL);
+    gw_shared_forget(&question);
+}
+
 void gw_collect_mark_near(struct gw_fetch *fetch)
 {
     gw_near_mark_hit_for_miss(fetch->fetcher->near, &fetch->key, gw_clock_monotonic_us(),

@@ -22,6 +22,8 @@ bool gw_collect_store(struct gw_fetch *fetch, void (*on_stored)(void *fetch));
 bool gw_collect_confirm(struct gw_fetch *fetch) GW_MUST_CHECK;
 /* The same for an entry that is made already; what may not be stored is left. */
 bool gw_collect_put(struct gw_fetch *fetch, struct gw_entry *entry, void (*on_stored)(void *fetch));
+/* What is stored is not what the backend says any more, and that may not be stored. */
+void gw_collect_forget_stored(struct gw_fetch *fetch);
 /* Answers under this key are not shared: nobody waits for another's. */
 void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch);
 /* In this process alone: over what is stored for all there shall be no mark. */

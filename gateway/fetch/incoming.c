@@ -82,12 +82,12 @@ static void on_fail(struct gw_call *call, enum gw_error error)
 
 /* ---- the head ---- */
 
-/* The answer is the first reader's alone. What was stored is not what the backend says any more. */
+/* The answer is the first reader's alone. */
 static void pass(struct gw_fetch *fetch)
 {
     fetch->state = GW_FETCH_PASSING;
     if (fetch->may_store && fetch->stored && fetch->head->status < 500)
-        gw_near_invalidate(fetch->fetcher->near, &fetch->key);
+        gw_collect_forget_stored(fetch);
     if (fetch->flight)
         gw_collect_mark_hit_for_miss(fetch);
     gw_incoming_land(fetch);
