@@ -65,6 +65,7 @@ void gw_help_print(struct gw_buffer *page)
     struct gw_slice open = GW_NO_SLICE;
     gw_buffer_put_literal(
         page, "Usage: visara-gateway [--config FILE] [--KEY VALUE | --KEY=VALUE]...\n"
+              "       visara-gateway cache inspect URL | cache purge ...    (cache --help)\n"
               "\n"
               "An HTTP gateway: limits, caches and passes on what clients ask of HTTP backends.\n"
               "\n"
