@@ -6,11 +6,12 @@
 --            number that the caller knows after it; and count times u64 number, u16 length, ban. Little-endian
 --
 -- The log is a sorted set: each ban as it is answered, scored by its number, and below all of them 'F', scored by the
--- floor. So a poll that learns nothing, as most do, reads one element.
+-- floor. So a poll that learns nothing, as most do, reads one element and the expiry: 26 days, renewed when a day is over,
+-- for the log must outlive every response, and these live up to 24.9 days.
 --
 -- Lua has doubles alone: whole numbers are exact in them up to 2^53, but .. writes 14 digits of them. Numbers here are µs
 -- of the epoch or little more, below 2^52 until the year 2112.
-local STEP, BANS, PAGE, LIMIT, LIFE = 65536, 1024, 120, 4503599627370496, 2160000000
+local STEP, BANS, PAGE, LIMIT, LIFE, DAY = 65536, 1024, 120, 4503599627370496, 2246400000, 86400000
 local known, ban = ARGV[1] + 0, ARGV[2] ~= '' and ARGV[2]
 
 local function u64(number)
@@ -18,9 +19,12 @@ local function u64(number)
   return struct.pack('<I4I4', low, (number - low) / 4294967296)
 end
 
-local function now()
+-- The clock, or a step above `last` where that is behind. Then by its µs more, so that of two logs that went on from the
+-- same number (one was lost) none gives the other's: a number must tell which ban it was.
+local function number_after(last)
   local time = redis.call('TIME')
-  return time[1] * 1000000 + time[2]
+  local now, least = time[1] * 1000000 + time[2], last + STEP
+  return now >= least and now or least + now % STEP
 end
 
 -- The last number and the floor; nothing where there is no log, or something else lies there.
@@ -30,24 +34,19 @@ if found.err and not string.find(found.err, 'WRONGTYPE', 1, true) then
 end
 local is_empty, last, floor = not found.err and not found[1], tonumber(found[2]), nil
 if not ban and (last == known or is_empty and known == 0) then
-  return ''
+  local done = last and redis.call('PTTL', KEYS[1]) < LIFE - DAY and redis.pcall('PEXPIRE', KEYS[1], LIFE)
+  return type(done) == 'table' and done or ''
 end
 if last then
   found = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
   floor = found[1] == 'F' and last < LIMIT and tonumber(found[2]) or nil
 end
 
--- A number that neither the log nor its floor knows: bans have been lost. Nobody can say which, so the floor becomes a
--- number above all: what was fetched before counts as purged. Where all is gone (FLUSHALL, its expiry), no number can
--- have been given since, and what the caller knows is enough.
+-- A number that neither the log nor its floor knows: bans have been lost (FLUSHALL, an eviction, a failover). Nobody can say
+-- which, so the floor becomes a number above all that are known: what was fetched before counts as purged.
 local is_lost = not floor or known > floor and not redis.call('ZRANGE', KEYS[1], known, known, 'BYSCORE')[1]
 if is_lost then
-  if floor or not is_empty then
-    last = math.max(floor and last or 0, known) + STEP
-    floor = math.max(last, now())
-  else
-    floor = known
-  end
+  floor = is_empty and known == 0 and 0 or number_after(math.max(floor and last or 0, known))
   last = floor
   local done = redis.pcall('DEL', KEYS[1])
   if type(done) == 'table' then
@@ -61,7 +60,7 @@ if is_lost or ban then
     words[3], words[4] = floor, 'F'
   end
   if ban then
-    last = math.max(last + STEP, now())
+    last = number_after(last)
     words[#words + 1] = last
     words[#words + 1] = u64(last) .. struct.pack('<I2', #ban) .. ban
   end

@@ -9,12 +9,17 @@ from stage import in_parallel
 
 LOG = "gw:purge:{log}"
 SCRIPT = source("purge.lua")
-STEP, BANS, PAGE, LIFE_MS = 65536, 1024, 120, 25 * 86400 * 1000
+STEP, BANS, PAGE, DAY_MS = 65536, 1024, 120, 86400 * 1000
 START = 1800000000000000
 
 
 def packed(floor, known, bans, more=0):
     return b"GWP1" + struct.pack("<HHQQ", len(bans), more, floor, known) + b"".join(struct.pack("<QH", number, len(ban)) + ban for number, ban in bans)
+
+
+def after(last, now):
+    """The number that follows."""
+    return now if now >= last + STEP else last + STEP + now % STEP
 
 
 def parse(answer):
@@ -42,12 +47,12 @@ class Model:
     def ask(self, known, ban, now):
         if not ban and known == self.last():
             return b""
-        if self.floor is None:
-            self.floor = known
-        elif known > self.floor and known not in [number for number, _ in self.bans]:
-            self.floor, self.bans = max(self.last() + STEP, known + STEP, now), []
+        if self.floor is None and known == 0:
+            self.floor = 0
+        elif self.floor is None or known > self.floor and known not in [number for number, _ in self.bans]:
+            self.floor, self.bans = after(max(self.last(), known), now), []
         if ban:
-            self.bans.append((max(self.last() + STEP, now), ban))
+            self.bans.append((after(self.last(), now), ban))
         for number, _ in self.bans[:-BANS]:
             self.floor = number
         self.bans = self.bans[-BANS:]
@@ -71,7 +76,8 @@ class Purge(unittest.TestCase):
 
 class OneLog(Purge):
     def test_numbers_are_the_clock_s_and_a_step_apart(self):
-        rows = [(START, START), (START, START + STEP), (START + 2 * STEP, START + 2 * STEP), (START - 10 ** 9, START + 3 * STEP), (START + 10 ** 9, START + 10 ** 9)]
+        second, third = START + STEP + (START + 3) % STEP, START + 3 * STEP
+        rows = [(START, START), (START + 3, second), (third, third), (START + 5, third + STEP + (START + 5) % STEP), (START + 10 ** 9, START + 10 ** 9)]
         known = 0
         for now, number in rows:
             floor, known, bans, more = parse(self.ask(known, b"x", now))
@@ -92,14 +98,16 @@ class OneLog(Purge):
             self.assertEqual(self.ask(known), b"")
         self.assertEqual([self.redis.calls(name) for name in ("zrange", "zadd", "del", "pexpire", "zcard", "time")], [5, 0, 0, 0, 0, 0])
 
-    def test_lives_longer_than_any_response(self):
-        self.ask(0, b"x")
-        self.assertTrue(2 ** 31 < LIFE_MS - 60000 < self.redis.cli("PTTL", LOG) <= LIFE_MS)
-        self.redis.cli("PEXPIRE", LOG, 5000)
-        _, known, _, _ = parse(self.ask(0))
-        self.assertLess(self.redis.cli("PTTL", LOG), 5001)
-        self.ask(known, b"y")
-        self.assertGreater(self.redis.cli("PTTL", LOG), 2 ** 31)
+    def test_lives_longer_than_any_response_as_long_as_somebody_asks(self):
+        _, known, _, _ = parse(self.ask(0, b"x"))
+        self.assertTrue(26 * DAY_MS - 60000 < self.redis.cli("PTTL", LOG) <= 26 * DAY_MS)
+        for left, then in ((25 * DAY_MS + 60000, 25 * DAY_MS), (25 * DAY_MS - 1, 26 * DAY_MS - 60000), (5000, 26 * DAY_MS - 60000)):
+            self.redis.cli("PEXPIRE", LOG, left)
+            self.assertEqual(self.ask(known), b"")
+            self.assertTrue(2 ** 31 < then <= self.redis.cli("PTTL", LOG) <= max(left, 26 * DAY_MS))
+            self.redis.cli("PEXPIRE", LOG, left)
+            _, known, _, _ = parse(self.ask(known, b"y"))
+            self.assertLessEqual(26 * DAY_MS - 60000, self.redis.cli("PTTL", LOG))
 
     def test_the_format_is_the_gateway_s(self):
         """These bytes are in redis/README.md and in tests/unit/cache/test_bans.c."""
@@ -132,18 +140,20 @@ class OneLog(Purge):
             self.ask(0, b"%d" % index, START)
         self.assertEqual(self.redis.cli("ZCARD", LOG), BANS + 1)
         floor, _, bans, _ = parse(self.ask(0))
-        self.assertEqual((floor, bans[0]), (START + 6 * STEP, (START + 7 * STEP, b"7")))
-        self.assertEqual(parse(self.ask(START + STEP)), parse(self.ask(0)))  # was away for long
+        numbers = [START]
+        while len(numbers) < BANS + 7:
+            numbers.append(after(numbers[-1], START))
+        self.assertEqual((floor, bans[0]), (numbers[6], (numbers[7], b"7")))
+        self.assertEqual(parse(self.ask(numbers[1])), parse(self.ask(0)))  # was away for long
 
-    def test_a_log_that_is_gone_goes_on_above_what_is_known(self):
+    def test_a_log_that_is_gone_ends_all_that_was_before(self):
         for now in (START - 5, START + 10 ** 7):
             _, known, _, _ = parse(self.ask(0, b"x", START))
-            self.redis.cli("DEL", LOG)
-            self.assertEqual(parse(self.ask(known, None, now)), (known, known, [], 0))
-            self.assertEqual(self.ask(known), b"")
-            self.assertGreater(self.redis.cli("PTTL", LOG), 2 ** 31)
-            floor, after, bans, _ = parse(self.ask(known, b"y", now))
-            self.assertEqual((floor, after, bans), (known, max(known + STEP, now), [(after, b"y")]))
+            for ban in (None, b"y"):
+                self.redis.cli("DEL", LOG)
+                self.assertEqual(parse(self.ask(known, ban, now)), packs(known, ban, now))
+                self.assertLess(25 * DAY_MS, self.redis.cli("PTTL", LOG))
+                self.assertEqual(parse(self.ask(0)), packs(known, ban, now))
             self.redis.cli("DEL", LOG)
 
     def test_a_number_that_the_log_does_not_know_ends_all_that_was_before(self):
@@ -155,10 +165,18 @@ class OneLog(Purge):
             for ban in (None, b"of a third"):
                 self.redis.cli("RESTORE", LOG, 1000, kept, "REPLACE")
                 _, other, _, _ = parse(self.ask(START, b"of another", now))
-                floor, after, bans, _ = parse(self.ask(known, ban, now + 1))
-                self.assertEqual(floor, max(known + STEP, other + STEP, now + 1))
-                self.assertEqual((after, bans), (floor + STEP, [(floor + STEP, ban)]) if ban else (floor, []))
-                self.assertEqual(parse(self.ask(other)), (floor, after, bans, 0))
+                wanted = packs(max(known, other), ban, now + 1)
+                self.assertEqual(parse(self.ask(known, ban, now + 1)), wanted)
+                self.assertEqual(parse(self.ask(other)), wanted)
+
+    def test_a_number_tells_which_ban_it_was(self):
+        """By a clock that is behind, two logs go on from the same number: the lost one's is not given again."""
+        _, first, _, _ = parse(self.ask(0, b"x", START))
+        kept = self.redis.cli("DUMP", LOG)
+        _, lost, _, _ = parse(self.ask(first, b"y", START - 10 ** 6))
+        self.redis.cli("RESTORE", LOG, 1000, kept, "REPLACE")
+        _, other, _, _ = parse(self.ask(first, b"z", START - 10 ** 6 + 1))
+        self.assertEqual(parse(self.ask(lost, None, START)), packs(max(lost, other), None))
 
     def test_what_is_no_log_is_written_over(self):
         for command, *words in (("SET", b"hello"), ("RPUSH", b"a"), ("ZADD", 5, b"a"), ("ZADD", 0, b"F", "inf", b"a"), ("ZADD", 0, b"F", 2 ** 53, b"a")):
@@ -166,7 +184,7 @@ class OneLog(Purge):
                 with self.subTest(command=command, words=words, ban=ban):
                     self.redis.cli("DEL", LOG)
                     self.redis.cli(command, LOG, *words)
-                    self.assertEqual(parse(self.ask(7, ban, START)), packs(START, ban))
+                    self.assertEqual(parse(self.ask(7, ban, START)), packs(7, ban))
 
     def test_where_redis_cannot_write_its_word_is_the_first_and_the_log_stays(self):
         _, known, _, _ = parse(self.ask(0, b"x"))
@@ -204,8 +222,11 @@ class OneLog(Purge):
         self.assertEqual(self.redis.cli("ZCARD", LOG), 161)
 
 
-def packs(floor, ban):
-    return (floor, floor + STEP, [(floor + STEP, ban)], 0) if ban else (floor, floor, [], 0)
+def packs(last, ban, now=START):
+    """A log that was begun anew after it, and the ban in it."""
+    floor = after(last, now)
+    number = after(floor, now)
+    return (floor, number, [(number, ban)], 0) if ban else (floor, floor, [], 0)
 
 
 class BesideTheModel(Purge):
@@ -275,7 +296,7 @@ class ManyInstances(Purge):
         self.kept, now = self.redis.cli("DUMP", LOG), START
         instances = [Instance(self.ask) for _ in range(3)]
         for _ in range(120):
-            now += chance.choice((0, 1, 1000, STEP, 10 ** 6))
+            now += chance.choice((1, 7, 1000, STEP + 11, 10 ** 6))
             one, word = chance.choice(instances), b"%d" % chance.randrange(4)
             happens = chance.random()
             if happens < 0.3:
@@ -304,7 +325,7 @@ class ManyInstances(Purge):
         elif what == 1:
             self.kept = self.redis.cli("DUMP", LOG)
         elif what == 2 and self.kept:
-            self.redis.cli("RESTORE", LOG, LIFE_MS, self.kept, "REPLACE")
+            self.redis.cli("RESTORE", LOG, 26 * DAY_MS, self.kept, "REPLACE")
         elif what == 3:
             return now - 10 ** 7
         return now
