@@ -6,7 +6,7 @@
  *          User-Agent, dates …) stays as it came. Quoted strings always do.
  * Promise  Never longer than what it came from, and normal once more changes nothing: a selection that was stored is
  *          selected again by its own values. What is not of its field's syntax loses white space and case only.
- * Threads  Pure. */
+ * Threads  Any. */
 #ifndef GW_CACHE_NORMAL_H
 #define GW_CACHE_NORMAL_H
 
