@@ -1,9 +1,10 @@
 /* shared.h: the cache in the store, as one worker sees it (CACHE.md).
  *
  * Shape    A look-up is GET and PTTL of the base key; the frame (frame.h) becomes an entry, fills the near cache if no
- *          invalidation came meanwhile, and answers by gw_policy_reuse. Where the base is an index, the variant's key is
- *          asked as well: in the same write where this worker remembers the URL's names of Vary (a bounded table; a
- *          wrong memory costs a second round trip, never a wrong answer), else in a second one. What lay at the base is
+ *          invalidation came meanwhile, and answers by gw_policy_reuse. Where the base is an index that lists the
+ *          variant, its key is asked as well: in the same write where this worker remembers the URL's names of Vary
+ *          (memo.h; a wrong memory costs a second round trip, never a wrong answer), else in a second one. It counts if
+ *          its generation is the index's version: so nothing that was written over comes back. What lay at the base is
  *          noted as `seen`, and a store writes only over what was seen (redis/store.lua). A worker that sends a store
  *          or a tombstone removes the key from the near cache; only reads fill it.
  * Bans     A frame that a hard ban matches (bans.h) is a miss, by a soft one it is stale.
@@ -74,7 +75,8 @@ struct gw_shared_setup {
     struct gw_timers *timers; /* to send what was kept also where nobody asks; NULL: with the next call */
     struct gw_near *near;
     struct gw_bans *bans;      /* NULL: none */
-    struct gw_purger *purger;  /* for the ban of all after lost tombstones; NULL: only the near cache is flushed */
+    struct gw_purger *purger;  /* before it is current nothing is asked; bans all after lost tombstones. NULL: bans are
+                                  not shared */
     struct gw_key_maker *keys; /* this worker's */
     struct gw_shard *shard;
     const struct gw_config *config;

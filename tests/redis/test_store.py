@@ -1,4 +1,5 @@
 """store.lua and the format of what lies below gw:cache:, as README.md has them."""
+import hashlib
 import os
 import random
 import re
@@ -13,12 +14,9 @@ from stage import ROOT, in_parallel
 KEY = "gw:cache:0a:{1b}"
 V1, V2, V3 = b"version1", b"version2", b"\0\xff\r\n\0\0\0\x01"
 BODY = b"\0\r\n\xff" * 100
+index = frame.index
 IDS = [bytes([number]) * 15 + b"\n" for number in range(20)]
-MOST, VARIANTS = 2 ** 31 - 1, 16
-
-
-def index(version, life_ms, names=b"accept", variants=()):
-    return frame.wrapped(b"I", version, life_ms, struct.pack("<LLH", 0, 0, len(names)) + names) + b"".join(variants)
+VARIANTS = frame.VARIANTS
 
 
 def key_of(variant):
@@ -402,29 +400,32 @@ class TheFormat(unittest.TestCase):
     def test_is_what_the_page_says(self):
         with open(os.path.join(ROOT, "redis", "README.md"), encoding="utf-8") as file:
             page = file.read()
-        found = [bytes.fromhex(re.sub(r"\s", "", block)) for block in re.findall(r"(?:^    [0-9a-f]{60,}\n)+", page, re.M)]
-        found += [found[1][40:]]
-        whole = frame.frame(bytes(range(1, 9)), 300000, 200, [(b"Content-Type", b"text/plain"), (b"Vary", b"Accept-Language, Accept")], b"hello\n", age_s=2,
-                            url=b"/greeting?lang=de", selection=[(b"accept-language", b"de"), (b"accept", None)])
-        self.assertEqual(found[0], whole)
-        self.assertEqual(len(whole), 193)
-        self.assertEqual(found[1][:40], frame.tombstone(bytes(range(1, 9)), 90000))
-        self.assertEqual(found[2], frame.marker(bytes(range(1, 9)), 10000))
+        found = b"".join(bytes.fromhex(re.sub(r"\s", "", block)) for block in re.findall(r"^    [0-9a-f]{60,}$", page, re.M))
+        selection, one, two = [(b"accept-language", b"de"), (b"accept", None)], bytes(range(1, 9)), bytes(range(9, 17))
+        whole = frame.frame(one, 360000, 200, [(b"Content-Type", b"text/plain"), (b"Vary", b"Accept-Language, Accept"), (b"Surrogate-Key", b"greeting")],
+                            b"hello\n", age_s=2, ban=0x060a1b2c3d4e5f, url=b"http://example.com/greeting?lang=de", tags=b"greeting", selection=selection,
+                            flags=("is_explicit", "has_validator"), revalidate_s=30, window_s=60, generation=two)
+        self.assertEqual(len(whole), 270)
+        variant = hashlib.sha256(frame.variant_text(selection)).digest()[:16]
+        listed = index(two, 360000, b"accept-language,accept", [variant])
+        self.assertEqual(found, whole + listed + frame.tombstone(one, 90000) + frame.marker(one, 10000))
         for text, check in re.findall(r'`"(\w*(?: \w+)*)"` ([0-9A-F]{16})', page):
             self.assertEqual(frame.xxh64(text.encode()), int(check, 16))
 
     def test_a_bit_that_turned_or_a_byte_that_is_missing_is_found(self):
         whole = frame.frame(V1, 300000, fields=[(b"A", b"b")], body=b"hello", selection=[(b"c", None)], reason=b"OK", tags=b"x y")
-        frame.parse(whole)
-        free = set(range(16, 20))  # the life may be raised
-        for at in range(len(whole)):
-            if at not in free:
-                with self.subTest(at), self.assertRaises(frame.Bad):
-                    frame.parse(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1:])
+        listed = index(V1, 300000, b"accept,cookie", IDS[:2])
+        free = set(range(16, 20))  # the life may be raised, and the list is not checked
+        for value, checked in ((whole, len(whole)), (listed, len(listed) - 32)):
+            frame.parse(value)
+            for at in range(checked):
+                if at not in free:
+                    with self.subTest(at), self.assertRaises(frame.Bad):
+                        frame.parse(value[:at] + bytes([value[at] ^ 1 << at % 8]) + value[at + 1:])
+                with self.assertRaises(frame.Bad):
+                    frame.parse(value[:at])
             with self.assertRaises(frame.Bad):
-                frame.parse(whole[:at])
-        with self.assertRaises(frame.Bad):
-            frame.parse(whole + b"\0")
+                frame.parse(value + b"\0")
 
 
 if __name__ == "__main__":
