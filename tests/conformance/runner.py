@@ -29,8 +29,10 @@ class Fault(Exception):
 
 
 class Result:
-    def __init__(self, row, fault, story, attempts):
-        self.row, self.fault, self.story, self.attempts = row, fault, story, attempts
+    """doubts: the attempts before, that were not conclusive."""
+
+    def __init__(self, row, fault, story, doubts):
+        self.row, self.fault, self.story, self.doubts = row, fault, story, doubts
 
     def told(self):
         """For people: the row and all that was said."""
@@ -52,18 +54,19 @@ class Runner:
             return [results[row.name].result() for row in rows]
 
     def run(self, row):
-        for attempt in range(ATTEMPTS):
+        doubts = []
+        while True:
             story = []
             try:
-                self.attempt(row, attempt, story)
-                return Result(row, None, story, attempt + 1)
-            except Fault as fault:
-                if fault.is_final or attempt == ATTEMPTS - 1:
-                    return Result(row, fault, story, attempt + 1)
-            except (OSError, AssertionError) as fault:
-                if attempt == ATTEMPTS - 1:
-                    return Result(row, Fault(repr(fault)), story, attempt + 1)
-        raise AssertionError("not reached")
+                self.attempt(row, len(doubts), story)
+                return Result(row, None, story, doubts)
+            except Fault as caught:
+                fault = caught
+            except (OSError, AssertionError) as caught:
+                fault = Fault(repr(caught))
+            if fault.is_final or len(doubts) == ATTEMPTS - 1:
+                return Result(row, fault, story, doubts)
+            doubts.append(Result(row, fault, story, []))
 
     def attempt(self, row, attempt, story):
         with self.lock:

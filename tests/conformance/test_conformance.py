@@ -73,9 +73,10 @@ class Conformance(unittest.TestCase):
         except BaseException:
             cls.stage.close(failed=True)
             raise
-        again = [result.row.name for result in results if not result.fault and result.attempts > 1]
-        print("%s: %d rows, %d held only when tried again%s" % (MODE, len(results), len(again), ": " + ", ".join(again)
-              if again else ""), file=sys.stderr)
+        again = [result for result in results if not result.fault and result.doubts]
+        print("%s: %d rows, %d held only when tried again" % (MODE, len(results), len(again)), file=sys.stderr)
+        for result in again:
+            print(result.doubts[0].told(), file=sys.stderr)
 
     @classmethod
     def tearDownClass(cls):
