@@ -1,15 +1,14 @@
 /* near.h: the cache in this process, shared by its workers: a bounded, lock-striped table of counted entries. In
  * embedded mode it is the cache.
  *
- * Variants Up to GW_NEAR_VARIANTS entries lie under one key, told apart by what their Vary selected (cache/vary.h);
- *          the least recently used leaves first. The latest response's Vary holds: an entry with another list of
- *          names removes those before it. So at most one entry answers a request.
+ * Variants Up to GW_NEAR_VARIANTS entries lie under one key, told apart by what their Vary selected (cache/vary.h); for
+ *          one more, the least asked for leaves, and of those the one that was stored first. The latest response's Vary
+ *          holds: an entry with another list of names removes those before it. So at most one entry answers a request.
  * Bounds   `bytes` over all stripes, by gw_entry.cost_bytes and the node that holds it; never exceeded: room is made
  *          before an entry comes in. Who leaves is chosen by S3-FIFO (Yang et al., "FIFO queues are all you need for
- *          cache eviction", SOSP 2023), in each stripe: a small queue of a tenth that newcomers enter, a main queue for
- *          those asked for again, and a ghost queue of digests of those that left the small one; so a scan of URLs that
- *          nobody asks for twice leaves what is hot alone. A hit is one counter, no list is touched. An entry over an
- *          eighth of `bytes` is not taken. Hit-for-miss marks and variants count too.
+ *          cache eviction", SOSP 2023; cache/fifo.h), in each stripe; so a scan of URLs that nobody asks for twice
+ *          leaves what is hot alone. A hit is one counter, no list is touched. An entry over an eighth of `bytes` is
+ *          not taken. Hit-for-miss marks and variants count too; the tables, 0.8 % of `bytes`, do not.
  * Epochs   Each stripe has one, raised by every invalidation in it. What was begun before an invalidation may not
  *          fill after it: note the epoch when the fetch begins, give it back with the entry; both are compared and
  *          stored under one lock.
@@ -28,6 +27,7 @@ struct gw_near;
 struct gw_near_answer {
     struct gw_entry *entry; /* held for the caller; NULL: nothing for this request. The best there is by reuse */
     enum gw_reuse reuse;
+    /* False where the entry is fresh: */
     bool is_hit_for_miss;
     bool was_there; /* other variants, or one that is not for this request */
 };
