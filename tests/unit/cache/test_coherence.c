@@ -468,6 +468,7 @@ static void purges_are_heard_of(void **state)
     open_instance(stage, instance);
     await_mode(instance, GW_NEAR_SHARED);
     write_version(stage->writer, 1, 1);
+    await_heard(stage, instance, stage->writer);
     assert_true(read_and_fill(stage->writer, instance->near, 1));
     for (size_t i = 0; i < GW_COUNT(others); i++)
         say(stage->writer, "SET %s 1 PX 9000", others[i]);
