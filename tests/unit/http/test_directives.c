@@ -287,6 +287,8 @@ static void the_first_targeted_field_that_is_valid_counts(void **state)
     assert_true(!d.no_store && d.no_cache && !d.is_public && d.must_revalidate && !d.is_private);
     d = read_targeted("no-store, no-store=?0, max-age=x, s-maxage=4", NULL, "max-age=77");
     assert_true(!d.no_store && d.has_malformed && d.s_maxage == 4);
+    d = read_targeted("no-cache, private, no-cache=?0, private=?0", NULL, "max-age=77");
+    assert_false(d.no_cache || d.is_private);
     (void)state;
 }
 
