@@ -193,26 +193,35 @@ static struct gw_entry *entry_for(const struct gw_cache_key *key, struct gw_head
     if (!body)
         return NULL;
     memset(body->bytes, 'x', 3000);
-    struct gw_entry *entry = gw_entry_create(key, request, response, body, 3000, &life, 0);
+    struct gw_entry *entry = gw_entry_create(&(struct gw_entry_setup) { .key = key,
+                                                                        .scheme = GW_SLICE("http"),
+                                                                        .host = GW_SLICE("example.org"),
+                                                                        .request = request,
+                                                                        .response = response,
+                                                                        .body = body,
+                                                                        .body_bytes = 3000,
+                                                                        .life = &life });
     gw_block_drop(body);
     return entry;
 }
 
 static void store_and_look_up(struct gw_head *request, struct gw_head *response)
 {
-    static const struct gw_cache_rules rules = { .default_ttl_s = 300 };
-    struct gw_near *near = gw_near_create(1 << 20);
+    static const struct gw_cache_rules rules = { .default_ttl_s = 300, .override_ttl_s = GW_DIRECTIVE_ABSENT };
+    struct gw_near *near = gw_near_create(1 << 20, NULL);
     struct gw_cache_request allowed;
     if (!near)
         return;
     gw_policy_read_request(&allowed, request, &rules);
     for (uint8_t i = 0; i < 4; i++) {
         struct gw_cache_key key = { .sha = { i } };
-        struct gw_entry *entry = entry_for(&key, request, response), *found;
+        struct gw_near_answer answer;
+        struct gw_entry *entry = entry_for(&key, request, response);
         bool stored = entry && gw_near_put(near, entry, gw_near_epoch(near, &key));
         gw_entry_drop(entry);
-        assert_int_equal(gw_near_get(near, &key, &allowed, request, 0, &found) == GW_NEAR_HIT, stored);
-        gw_entry_drop(found);
+        gw_near_get(near, &key, &allowed, request, 0, &answer);
+        assert_int_equal(answer.entry && answer.reuse == GW_REUSE_FRESH, stored);
+        gw_entry_drop(answer.entry);
         key.sha[1] = 1;
         gw_near_mark_hit_for_miss(near, &key, 0, 1000000);
         gw_near_invalidate(near, &key);
