@@ -25,8 +25,10 @@
 #include "base/list.h"
 
 enum {
-    GW_FIFO_USES = 3,         /* that are counted */
-    GW_FIFO_USES_TO_STAY = 2, /* in the small queue, to go on into the main one */
+    GW_FIFO_USES = 3, /* that are counted */
+    GW_FIFO_USES_TO_STAY =
+        2, /* in the small queue, to go on into the main one. With 1 a scan of what is asked for twice
+                                 in a row drives out what is hot (tests/sim/sim_near.c) */
     GW_FIFO_SMALL_PART = 10,
     GW_FIFO_LOOKED_AT = 64,
 };
@@ -80,9 +82,9 @@ static inline void gw_fifo_take_over(struct gw_fifo_place *place, const struct g
 struct gw_fifo_place *gw_fifo_choose(struct gw_fifo *fifo, gw_fifo_is_over *is_over, uint64_t now_us);
 
 enum gw_fifo_leave {
-    GW_FIFO_FOR_GOOD, /* replaced, or of no use */
+    GW_FIFO_FOR_GOOD, /* replaced */
     GW_FIFO_FOR_ROOM, /* as chosen */
-    GW_FIFO_FOR_NOW,  /* likely to come back */
+    GW_FIFO_FOR_NOW,  /* outdated, and likely to come back as another */
 };
 void gw_fifo_leave(struct gw_fifo *fifo, struct gw_fifo_place *place, enum gw_fifo_leave why);
 

@@ -301,7 +301,7 @@ static bool evict_one(struct gw_near *near, struct stripe *stripe, uint64_t now_
         bool is_expired = is_over(victim, now_us);
         stripe->expired += is_expired && victim->entry;
         stripe->evictions += !is_expired && victim->entry;
-        unlink_node(stripe, link_to(near, stripe, victim), is_expired ? GW_FIFO_FOR_GOOD : GW_FIFO_FOR_ROOM, &gone);
+        unlink_node(stripe, link_to(near, stripe, victim), is_expired ? GW_FIFO_FOR_NOW : GW_FIFO_FOR_ROOM, &gone);
     }
     pthread_mutex_unlock(&stripe->lock);
     free_gone(near, gone);
