@@ -337,6 +337,8 @@ static inline void set_request(struct stage *stage)
         .fields = GW_SLICE("Accept: text/plain\r\n"),
         .rules = { .default_ttl_s = 300, .override_ttl_s = GW_DIRECTIVE_ABSENT, .keep_s = 60 },
         .key = { .sha = { 1 }, .name_space = { 2 } },
+        .scheme = GW_SLICE("http"),
+        .key_host = GW_SLICE("example.org"),
     };
 }
 
