@@ -260,6 +260,18 @@ static inline void end_of_read(struct stage *stage)
         attempt->call->events->on_pause_in_reading(attempt->call);
 }
 
+/* In pieces, until nobody listens any more. */
+static inline void says_all(struct stage *stage, size_t bytes)
+{
+    for (size_t told = 0; told < bytes;) {
+        size_t piece = bytes - told < 9000 ? bytes - told : 9000;
+        if (!says_body(stage, piece))
+            return;
+        told += piece;
+        end_of_read(stage);
+    }
+}
+
 static inline void ends(struct stage *stage)
 {
     struct attempt *attempt = last_attempt(stage);
@@ -489,6 +501,19 @@ static inline void assert_not_stored_since(struct stage *stage, enum gw_cache_re
 {
     for (unsigned i = 0; i < GW_CACHE_REFUSAL_COUNT; i++)
         assert_int_equal(gw_counter_read(&stage->shard.cache_not_stored[i]), i == refusal ? count : 0);
+}
+
+static inline void assert_stored(struct stage *stage, size_t body_bytes)
+{
+    size_t stored = 0;
+    assert_int_equal(near_has(stage, &stored), NEAR_FRESH);
+    assert_int_equal(stored, body_bytes);
+}
+
+static inline void assert_not_stored(struct stage *stage)
+{
+    size_t stored;
+    assert_in_range(near_has(stage, &stored), NEAR_NOTHING, NEAR_MARK);
 }
 
 #endif
