@@ -20,7 +20,7 @@ static bool is_proxy_field(struct gw_slice name)
 }
 
 /* keeps_set_cookie: may one that is stored with this head have it? */
-static bool is_stored(const struct gw_head *response, const struct gw_field *field, int status, bool keeps_set_cookie)
+static bool is_stored(const struct gw_head *response, const struct gw_field *field, bool keeps_set_cookie)
 {
     if (field->dropped || is_hop_by_hop(field->id) || is_proxy_field(field->name))
         return false;
@@ -37,10 +37,6 @@ static bool is_stored(const struct gw_head *response, const struct gw_field *fie
     case GW_FIELD_X_RATELIMIT_RESET:
     case GW_FIELD_X_REQUEST_ID:
         return false;
-    case GW_FIELD_RETRY_AFTER:
-        if (status >= 200 && status <= 299)
-            return false;
-        break;
     case GW_FIELD_SET_COOKIE:
         if (!keeps_set_cookie)
             return false;
@@ -134,7 +130,7 @@ static size_t url_bytes(const struct gw_entry_setup *setup)
 
 static bool is_kept(const struct gw_entry_setup *setup, const struct gw_field *field)
 {
-    return is_stored(setup->response, field, setup->response->status, setup->life->terms.keeps_set_cookie);
+    return is_stored(setup->response, field, setup->life->terms.keeps_set_cookie);
 }
 
 static struct plan plan_entry(const struct gw_entry_setup *setup)
@@ -280,7 +276,7 @@ static bool is_of_the_body(const struct gw_field *field)
 
 static bool is_taken(const struct gw_entry *stored, const struct gw_head *update, const struct gw_field *field)
 {
-    return is_stored(update, field, stored->head.status, stored->terms.keeps_set_cookie) && !is_of_the_body(field);
+    return is_stored(update, field, stored->terms.keeps_set_cookie) && !is_of_the_body(field);
 }
 
 static bool is_replaced(const struct gw_entry *stored, const struct gw_head *update, const struct gw_field *field)
@@ -305,7 +301,8 @@ bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct
     }
     for (unsigned i = 0; i < update->count; i++) {
         const struct gw_field *field = &update->fields[i];
-        if (is_taken(stored, update, field) && !gw_head_add(merged, arena, field->name, field->value))
+        bool is_age = field->id == GW_FIELD_AGE && !field->dropped; /* how old it is counts from there */
+        if ((is_age || is_taken(stored, update, field)) && !gw_head_add(merged, arena, field->name, field->value))
             return false;
     }
     return true;

@@ -61,14 +61,14 @@ struct gw_entry_setup { /* all borrowed for the call */
 /* Copies the head (and what vary needs of the request's), shares the body. Held once; NULL when memory is out.
  * Left out of the response's head: what is dropped or hop-by-hop, "Proxy-" fields, what its no-cache="…" or
  * private="…" names (but for Vary), what speaks of this one answer (Age, X-Cache, X-Request-Id, traceparent, RateLimit
- * and X-RateLimit fields; Set-Cookie but by terms.keeps_set_cookie; Retry-After of a 2xx), and Content-Length, which
+ * and X-RateLimit fields; Set-Cookie but by terms.keeps_set_cookie), and Content-Length, which
  * the writer adds. Via of those before stays. */
 struct gw_entry *gw_entry_create(const struct gw_entry_setup *setup) GW_MUST_CHECK;
 
 /* The stored head as a 304's (or HEAD's) head updates it (RFC 9111 §3.2): the stored status and fields, each name that
  * the update has replaced by the update's, but for what describes the stored body (Content-Encoding, Content-Length,
  * Content-Range, Content-Digest, Repr-Digest, Transfer-Encoding), and for what is not stored (Set-Cookie: by the stored
- * terms). Slices of both, in the arena. False at its bound. */
+ * terms; but Age, which its age is counted from). Slices of both, in the arena. False at its bound. */
 bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct gw_entry *stored,
                     const struct gw_head *update) GW_MUST_CHECK;
 

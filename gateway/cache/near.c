@@ -9,6 +9,7 @@
 
 enum {
     STRIPES = 16,
+    EPOCHS = 512,   /* of a stripe: what is fetched beside an invalidation of something else is rarely lost */
     MIN_SLOTS = 64, /* of a stripe, and as many ghosts */
     MAX_SLOTS = 1 << 20,
     BYTES_PER_SLOT = 2048, /* both are 0.8 % of the bound; the tables never grow, so nobody waits for it under a lock */
@@ -28,7 +29,7 @@ struct stripe {
     _Alignas(64) pthread_mutex_t lock; /* a cache line that no other stripe shares */
     struct node **slots;
 
-    _Atomic uint64_t epoch; /* changed under the lock only */
+    _Atomic uint64_t flushes, epochs[EPOCHS]; /* changed under the lock only */
     struct gw_fifo fifo;
     uint64_t entries, evictions, stores, expired;
 };
@@ -261,9 +262,17 @@ unsigned gw_near_list(struct gw_near *near, const struct gw_cache_key *key, stru
     return count;
 }
 
+/* Both only rise: their sum is what it was where both are. */
+static uint64_t epoch_of(const struct stripe *stripe, uint64_t hash)
+{
+    return atomic_load_explicit(&stripe->flushes, memory_order_acquire) +
+           atomic_load_explicit(&stripe->epochs[hash >> 40 & (EPOCHS - 1)], memory_order_acquire);
+}
+
 uint64_t gw_near_epoch(struct gw_near *near, const struct gw_cache_key *key)
 {
-    return atomic_load_explicit(&stripe_of(near, hash_of(near, key))->epoch, memory_order_acquire);
+    uint64_t hash = hash_of(near, key);
+    return epoch_of(stripe_of(near, hash), hash);
 }
 
 static bool reserve(struct gw_near *near, size_t cost_bytes)
@@ -384,9 +393,10 @@ static void make_way(const struct gw_near *near, struct stripe *stripe, struct n
 }
 
 /* Under the lock this is final: a flush, which every change of mode ends with, raises the epoch under it. */
-static bool is_current(const struct gw_near *near, const struct stripe *stripe, uint64_t epoch, unsigned modes)
+static bool is_current(const struct gw_near *near, const struct stripe *stripe, uint64_t hash, uint64_t epoch,
+                       unsigned modes)
 {
-    return atomic_load_explicit(&stripe->epoch, memory_order_relaxed) == epoch && (modes & 1u << gw_near_mode(near));
+    return epoch_of(stripe, hash) == epoch && (modes & 1u << gw_near_mode(near));
 }
 
 /* modes: in which of them it may come in, a bit each. */
@@ -394,7 +404,7 @@ static bool store_entry(struct gw_near *near, struct gw_entry *entry, uint64_t e
 {
     uint64_t hash = hash_of(near, &entry->key);
     struct stripe *stripe = stripe_of(near, hash);
-    if (entry->vary_any || !is_current(near, stripe, epoch, modes))
+    if (entry->vary_any || !is_current(near, stripe, hash, epoch, modes))
         return false;
     /* The response was received a moment ago: near enough to now for telling what has expired. */
     struct node *node = create_node(near, &entry->key, hash, entry, entry->stored_at_us), *gone = NULL;
@@ -402,7 +412,7 @@ static bool store_entry(struct gw_near *near, struct gw_entry *entry, uint64_t e
         return false;
 
     pthread_mutex_lock(&stripe->lock);
-    bool is_taken = is_current(near, stripe, epoch, modes);
+    bool is_taken = is_current(near, stripe, hash, epoch, modes);
     if (is_taken) {
         make_way(near, stripe, node, &gone);
         insert_node(near, stripe, node);
@@ -469,7 +479,7 @@ void gw_near_invalidate(struct gw_near *near, const struct gw_cache_key *key)
     struct node *gone = NULL;
 
     pthread_mutex_lock(&stripe->lock);
-    atomic_fetch_add_explicit(&stripe->epoch, 1, memory_order_release);
+    atomic_fetch_add_explicit(&stripe->epochs[hash >> 40 & (EPOCHS - 1)], 1, memory_order_release);
     struct node **link = slot_of(near, stripe, hash);
     while (*link) {
         if (is_of_key(*link, key, hash))
@@ -497,7 +507,7 @@ static void flush_stripe(struct gw_near *near, struct stripe *stripe)
 {
     struct node *gone = NULL;
     pthread_mutex_lock(&stripe->lock);
-    atomic_fetch_add_explicit(&stripe->epoch, 1, memory_order_release);
+    atomic_fetch_add_explicit(&stripe->flushes, 1, memory_order_release);
     memset(stripe->slots, 0, (near->slot_mask + 1) * sizeof(struct node *));
     flush_queue(&stripe->fifo.small, &gone);
     flush_queue(&stripe->fifo.main, &gone);

@@ -9,8 +9,8 @@
  *          cache eviction", SOSP 2023; cache/fifo.h), in each stripe; so a scan of URLs that nobody asks for twice
  *          leaves what is hot alone. A hit is one counter, no list is touched. An entry over an eighth of `bytes` is
  *          not taken. Hit-for-miss marks and variants count too; the tables, 0.8 % of `bytes`, do not.
- * Epochs   Each stripe has one, raised by every invalidation in it. What was begun before an invalidation may not
- *          fill after it: note the epoch when the fetch begins, give it back with the entry; both are compared and
+ * Epochs   Each key has one, which few others share, raised by its invalidations and by every flush. What was begun
+ *          before may not fill after it: note the epoch when the fetch begins, give it back with the entry; both are compared and
  *          stored under one lock.
  * Modes    Where a store is shared, the table is a copy of it, kept true by invalidations (cache/coherence.h), and
  *          only what was read there may come in; what was fetched here may come in where nothing is shared, or
@@ -58,7 +58,7 @@ void gw_near_get(struct gw_near *near, const struct gw_cache_key *key, const str
                  const struct gw_head *request_head, uint64_t now_us, struct gw_near_answer *answer);
 /* All entries under a key, held for the caller, GW_NEAR_VARIANTS at most; how many. For inspection: counts as no use. */
 unsigned gw_near_list(struct gw_near *near, const struct gw_cache_key *key, struct gw_entry *entries[GW_NEAR_VARIANTS]);
-/* The epoch of this key's stripe, to be noted before a fetch. */
+/* The epoch of this key, to be noted before a fetch. */
 uint64_t gw_near_epoch(struct gw_near *near, const struct gw_cache_key *key);
 /* Stores what was fetched here (replacing what answers the same requests, and a hit-for-miss mark). Shares the entry.
  * False: the epoch has changed, the mode takes no own fetches, or it is too large, no room could be made, or memory is
@@ -69,9 +69,9 @@ bool gw_near_fill(struct gw_near *near, struct gw_entry *entry, uint64_t epoch);
 /* For `after_us` from now, do not let requests for this key wait for each other: their answers are not shared. */
 void gw_near_mark_hit_for_miss(struct gw_near *near, const struct gw_cache_key *key, uint64_t now_us,
                                uint64_t after_us);
-/* Removes all under this key, and raises the stripe's epoch. */
+/* Removes all under this key, and raises its epoch. */
 void gw_near_invalidate(struct gw_near *near, const struct gw_cache_key *key);
-/* Removes all, marks too, and raises every stripe's epoch. */
+/* Removes all, marks too, and raises every epoch. */
 void gw_near_flush(struct gw_near *near);
 /* Flushes, too; also where the mode stays. By one thread at a time. */
 void gw_near_set_mode(struct gw_near *near, enum gw_near_mode mode);

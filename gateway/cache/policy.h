@@ -13,7 +13,7 @@
 #include "http/head.h"
 
 struct gw_cache_rules {     /* of the route and configuration */
-    int64_t default_ttl_s;  /* where the response says nothing about freshness, and has no Last-Modified; 0: not then */
+    int64_t default_ttl_s;  /* where the response says nothing about freshness, and nothing is guessed; 0: not then */
     int64_t override_ttl_s; /* the lifetime whatever the response states, where it may be stored; GW_DIRECTIVE_ABSENT */
     int64_t heuristic_max_s;   /* longest lifetime that is guessed from Last-Modified; 0: none is guessed */
     int64_t stale_if_error_s;  /* beside the response's own stale-if-error: the larger counts */
@@ -67,7 +67,7 @@ const char *gw_cache_refusal_name(enum gw_cache_refusal refusal);
 /* What a stored response allows, read once. */
 struct gw_cache_terms {
     bool for_authorization; /* also a request with Authorization (RFC 9111 §3.5) */
-    bool is_explicit;       /* it states its freshness itself, or the route's override does */
+    bool is_explicit;       /* it states its freshness itself */
     bool must_validate;     /* no-cache: never without validation */
     bool no_stale;         /* must-revalidate, proxy-revalidate, s-maxage: never when stale, but by max-stale's refusal,
                                too (RFC 9111 §5.2.2.2, §5.2.2.8, §5.2.2.10) */

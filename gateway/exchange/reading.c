@@ -49,26 +49,31 @@ static struct gw_fetch_request describe(const struct gw_exchange *exchange, stru
 }
 
 /* The full answer is asked for where others may get it, and where what is stored is to be confirmed: by its own
- * validators. */
-static enum gw_forward_what what_to_ask(const struct gw_exchange *exchange, bool may_store)
+ * validators, and without a Range, which is cut from what is confirmed. */
+static enum gw_forward_what what_to_ask(const struct gw_exchange *exchange, bool validates)
 {
-    bool validates = may_store && exchange->stored && exchange->stored->terms.has_validator;
-    return may_store && (exchange->cache.may_join || validates) ? GW_FORWARD_FULL : GW_FORWARD_AS_ASKED;
+    if (validates)
+        return GW_FORWARD_WHOLE;
+    return exchange->cache_asked && exchange->cache.may_join ? GW_FORWARD_FULL : GW_FORWARD_AS_ASKED;
 }
 
 static void begin_fetch(struct gw_exchange *exchange)
 {
     struct gw_desk *desk = exchange->desk;
-    bool may_store = exchange->cache_asked && exchange->cache.may_store;
+    struct gw_cache_request cache = exchange->cache;
+    bool is_storable = exchange->cache_asked && (cache.may_store || cache.is_range);
+    bool validates = is_storable && exchange->stored && exchange->stored->terms.has_validator;
+    bool may_store = exchange->cache_asked && (cache.may_store || validates);
     struct gw_buffer fields = gw_buffer_over(desk->scratch, desk->scratch_bytes);
-    gw_forward_put_fields(exchange, what_to_ask(exchange, may_store), &fields);
+    gw_forward_put_fields(exchange, what_to_ask(exchange, validates), &fields);
     if (fields.overflowed) {
         gw_engine_fail_fetch(exchange, GW_ERROR_HEAD_TOO_LARGE);
         return;
     }
     struct gw_fetch_request ask = describe(exchange, gw_buffer_slice(&fields));
+    cache.may_store = may_store;
     if (may_store)
-        describe_storing(exchange, &exchange->cache, &exchange->request, &ask);
+        describe_storing(exchange, &cache, &exchange->request, &ask);
     ask.flight = exchange->flight;
     enum gw_error error = gw_fetch_begin(desk->fetcher, &ask, &exchange->reader);
     if (error)
@@ -274,6 +279,7 @@ static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_f
         break;
     case GW_FETCH_FROM_ERROR:
         exchange->cache_label = GW_CACHE_LABEL_STALE;
+        report->forwarded_status = reader->upstream_status;
         gw_counter_add(&exchange->desk->shard->cache_stale_on_error, 1);
         break;
     }

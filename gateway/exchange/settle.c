@@ -6,10 +6,20 @@
 #include "exchange/route.h"
 #include "http/reference.h"
 
+/* Registered as safe (IANA: HTTP methods), beyond those that this gateway tells apart; of all others it is not known. */
+static bool is_safe(const struct gw_head *request)
+{
+    static const struct gw_slice names[] = { { "PROPFIND", 8 }, { "REPORT", 6 }, { "SEARCH", 6 }, { "PRI", 3 } };
+    for (size_t i = 0; i < GW_COUNT(names); i++)
+        if (gw_slice_equal(request->method_text, names[i]))
+            return true;
+    return gw_method_is_safe(request->method);
+}
+
 bool gw_engine_invalidates(const struct gw_exchange *exchange)
 {
-    return exchange->desk->near && !gw_method_is_safe(exchange->request.method) && exchange->head->status >= 200 &&
-           exchange->head->status < 400;
+    return exchange->desk->near && exchange->head->status >= 200 && exchange->head->status < 400 &&
+           !is_safe(&exchange->request);
 }
 
 static void on_tombstone(void *owner, const struct gw_shared_answer *answer)

@@ -80,9 +80,10 @@ struct gw_reader { /* lies in the exchange */
     size_t cursor;    /* bytes of a collected body that were told */
     bool is_first;    /* this is the answer to its own request */
     bool head_told, paused;
-    /* told with on_head, on_fail and on_released, where is_first */
+    /* told with on_head, on_entry, on_fail and on_released, where is_first */
     const struct gw_backend *backend; /* asked last */
     uint64_t upstream_us;             /* from asking to the head; 0: no head */
+    int upstream_status;              /* of that head; 0: none */
 };
 
 struct gw_fetcher {                     /* one worker's; filled by the worker */

@@ -5,6 +5,7 @@ static void tell_backend(struct gw_fetch *fetch, struct gw_reader *reader)
     if (!reader->is_first)
         return;
     reader->backend = fetch->call.backend;
+    reader->upstream_status = fetch->head ? fetch->head->status : 0;
     reader->upstream_us = fetch->head ? fetch->call.head_at_us - fetch->call.began_at_us : 0;
 }
 
@@ -27,6 +28,7 @@ void gw_readers_attach(struct gw_fetch *fetch, struct gw_reader *reader, bool is
     reader->is_first = is_first;
     reader->backend = NULL;
     reader->upstream_us = 0;
+    reader->upstream_status = 0;
     gw_list_push_back(&fetch->readers, &reader->link);
     if (is_first)
         fetch->first = reader;

@@ -1,42 +1,7 @@
 #include "base/clock.h"
 #include "exchange/exchange.h"
+#include "filter/bypass.h"
 #include "filter/table.h"
-
-/* ---- which requests the cache is not asked for, by configuration ---- */
-
-static bool has_cookie(const struct gw_head *request, struct gw_slice name)
-{
-    const struct gw_field *field = gw_head_find(request, GW_FIELD_COOKIE);
-    for (; field; field = gw_head_find_next(request, field)) {
-        struct gw_slice rest = field->value;
-        while (rest.length) {
-            const char *end = memchr(rest.at, ';', rest.length);
-            size_t length = end ? (size_t)(end - rest.at) : rest.length;
-            struct gw_slice pair = gw_slice_trim(gw_slice_of(rest.at, length));
-            if (pair.length > name.length && pair.at[name.length] == '=' && gw_slice_starts_with(pair, name))
-                return true;
-            rest = gw_slice_of(rest.at + length + (end ? 1 : 0), rest.length - length - (end ? 1 : 0));
-        }
-    }
-    return false;
-}
-
-static bool is_bypassed(const struct gw_exchange *exchange)
-{
-    const struct gw_route *route = exchange->route;
-    for (unsigned i = 0; i < route->cache_bypass_paths.count; i++)
-        if (gw_match_path_holds(route->cache_bypass_paths.items[i], exchange->request.path))
-            return true;
-    for (unsigned i = 0; i < route->cache_bypass_fields.count; i++)
-        if (gw_head_find_named(&exchange->request, route->cache_bypass_fields.items[i]))
-            return true;
-    for (unsigned i = 0; i < route->cache_bypass_cookies.count; i++)
-        if (has_cookie(&exchange->request, route->cache_bypass_cookies.items[i]))
-            return true;
-    return false;
-}
-
-/* ---- */
 
 static void bypass(struct gw_exchange *exchange)
 {
@@ -56,7 +21,7 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
         return GW_FILTER_CONTINUE;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, exchange->route);
     gw_policy_read_request(&exchange->cache, request, &rules);
-    if (!exchange->cache.is_candidate || is_bypassed(exchange)) {
+    if (!exchange->cache.is_candidate || gw_bypass_rule(exchange->route, request)) {
         bypass(exchange);
         return GW_FILTER_CONTINUE;
     }
@@ -158,6 +123,8 @@ static void put_status(struct gw_exchange *exchange)
 static void on_response(struct gw_exchange *exchange)
 {
     bool is_of_cache = exchange->head || exchange->entry;
+    if (exchange->error == GW_ERROR_NOT_STORED)
+        gw_exchange_add_field(exchange, GW_SLICE("Cache-Status"), GW_SLICE("visara; detail=only-if-cached"));
     if (exchange->cache_label == GW_CACHE_LABEL_NONE || !is_of_cache)
         return;
     put_label(exchange);

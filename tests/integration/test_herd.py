@@ -176,6 +176,8 @@ class WithADyingLeader(Herd):
         os.kill(doomed.process.pid, signal.SIGKILL)
         doomed.process.wait()
         self.stage.actors.remove(doomed)
+        self.stage.gateways.remove(doomed)
+        doomed.lease.release()
         self.assertEqual({client.read().body for client in clients}, {b"by another"})
         self.assertEqual(self.origin.count("/killed"), 2)
         release.set()
