@@ -78,11 +78,4 @@ static inline bool is_idle(const struct stage *stage)
     return gw_list_is_empty(&stage->fetcher.busy);
 }
 
-static inline void assert_value(const struct gw_head *head, enum gw_field_name id, const char *expected)
-{
-    struct gw_slice value = gw_head_value(head, id);
-    if (!gw_slice_equal(value, gw_slice_of_string(expected)) || (value.at == NULL) != (expected == NULL))
-        fail_msg("%.*s instead of %s", GW_SLICE_ARGS(value), expected ? expected : "none");
-}
-
 #endif
