@@ -16,6 +16,8 @@ enum { SCRATCH_SLACK_BYTES = 16 * 1024, LEAST_COLLECTING_BYTES = 4 * 1024 * 1024
 struct bench { /* a worker's own parts, behind its desk */
     struct gw_fetcher fetcher;
     struct gw_store *limit_store, *cache_store; /* cache_store may be limit_store; NULL: embedded mode */
+    struct gw_purger *purger;
+    struct gw_leases leases;
     char client_name[64];
 };
 
@@ -34,6 +36,7 @@ struct gw_assembly {
     struct gw_metrics *metrics;
     struct gw_access_log *log;
     struct gw_limiter *limiter;
+    struct gw_bans *bans;
     struct gw_near *near;
     struct gw_flights *flights;
     struct gw_registry *registry;
@@ -73,12 +76,13 @@ static bool create_parts(struct gw_assembly *assembly)
     gw_breaker_init(&assembly->cache.breaker);
     assembly->metrics = gw_metrics_create(config, config->workers, gw_clock_monotonic_us());
     assembly->limiter = gw_limiter_create(config);
-    assembly->near = config->cache_enabled ? gw_near_create(config->near_bytes) : NULL;
+    assembly->bans = gw_bans_create();
+    assembly->near = config->cache_enabled ? gw_near_create(config->near_bytes, assembly->bans) : NULL;
     assembly->flights = gw_flights_create();
     assembly->registry = gw_registry_create(config);
     assembly->benches = calloc(config->workers, sizeof *assembly->benches);
-    return assembly->metrics && assembly->limiter && (assembly->near || !config->cache_enabled) && assembly->flights &&
-           assembly->registry && assembly->benches;
+    return assembly->metrics && assembly->limiter && assembly->bans && (assembly->near || !config->cache_enabled) &&
+           assembly->flights && assembly->registry && assembly->benches;
 }
 
 static unsigned instances(void *context)
@@ -167,6 +171,8 @@ void gw_assembly_destroy(struct gw_assembly **taken)
         gw_flights_destroy(&assembly->flights);
     if (assembly->near)
         gw_near_destroy(&assembly->near);
+    if (assembly->bans)
+        gw_bans_destroy(&assembly->bans);
     if (assembly->limiter)
         gw_limiter_destroy(&assembly->limiter);
     if (assembly->metrics)
@@ -246,7 +252,8 @@ void gw_assembly_close_main(struct gw_assembly *assembly)
 static bool open_fetcher(struct gw_assembly *assembly, struct gw_worker *worker)
 {
     const struct gw_config *config = assembly->config;
-    struct gw_fetcher *fetcher = &assembly->benches[worker->index].fetcher;
+    struct bench *bench = &assembly->benches[worker->index];
+    struct gw_fetcher *fetcher = &bench->fetcher;
     struct gw_transport_setup setup = {
         .loop = &worker->loop, .timers = &worker->timers, .blocks = &worker->blocks, .shard = worker->shard
     };
@@ -256,7 +263,10 @@ static bool open_fetcher(struct gw_assembly *assembly, struct gw_worker *worker)
     fetcher->transports[1] = gw_transport_curl.create(&setup, config);
     fetcher->registry = assembly->registry;
     fetcher->near = assembly->near;
+    fetcher->bans = assembly->bans;
     fetcher->shared = worker->desk.shared;
+    fetcher->leases = worker->desk.shared && config->flights_over_instances ? &bench->leases : NULL;
+    fetcher->timers = &worker->timers;
     fetcher->flights = assembly->flights;
     fetcher->shard = worker->shard;
     fetcher->turn = worker->index;
@@ -277,6 +287,43 @@ static struct gw_store *open_store(struct gw_assembly *assembly, struct gw_worke
     return gw_store_open(&setup);
 }
 
+static void on_ban(void *context)
+{
+    struct gw_assembly *assembly = context;
+    gw_flight_detach_all(assembly->flights);
+}
+
+/* What instances share of the cache. */
+static bool open_shared(struct gw_assembly *assembly, struct gw_worker *worker)
+{
+    struct bench *bench = &assembly->benches[worker->index];
+    struct gw_desk *desk = &worker->desk;
+    struct gw_purger_setup purging = { .store = bench->cache_store,
+                                       .timers = &worker->timers,
+                                       .bans = assembly->bans,
+                                       .config = assembly->config,
+                                       .on_ban = on_ban,
+                                       .context = assembly };
+    bench->leases = (struct gw_leases) { .store = bench->cache_store,
+                                         .timers = &worker->timers,
+                                         .config = assembly->config };
+    gw_leases_init(&bench->leases);
+    bench->purger = gw_purger_create(&purging);
+    desk->purger = bench->purger;
+    if (!bench->purger)
+        return false;
+    struct gw_shared_setup setup = { .timers = &worker->timers,
+                                     .store = bench->cache_store,
+                                     .near = assembly->near,
+                                     .bans = assembly->bans,
+                                     .purger = bench->purger,
+                                     .keys = desk->keys,
+                                     .shard = worker->shard,
+                                     .config = assembly->config };
+    desk->shared = gw_shared_create(&setup);
+    return desk->shared != NULL;
+}
+
 /* Redis, where there is one: the worker's own connection to each node. */
 static bool open_stores(struct gw_assembly *assembly, struct gw_worker *worker)
 {
@@ -294,15 +341,7 @@ static bool open_stores(struct gw_assembly *assembly, struct gw_worker *worker)
     if (!bench->limit_store || !bench->cache_store)
         return false;
     desk->limits.store = bench->limit_store;
-    if (!assembly->near)
-        return true;
-    struct gw_shared_setup setup = { .timers = &worker->timers,
-                                     .store = bench->cache_store,
-                                     .near = assembly->near,
-                                     .shard = worker->shard,
-                                     .config = assembly->config };
-    desk->shared = gw_shared_create(&setup);
-    return desk->shared != NULL;
+    return !assembly->near || open_shared(assembly, worker);
 }
 
 static bool open_worker(void *context, struct gw_worker *worker)
@@ -310,14 +349,15 @@ static bool open_worker(void *context, struct gw_worker *worker)
     struct gw_assembly *assembly = context;
     const struct gw_config *config = assembly->config;
     struct gw_desk *desk = &worker->desk;
-    if (!open_stores(assembly, worker) || !open_fetcher(assembly, worker))
+    desk->keys = gw_key_maker_create();
+    if (!desk->keys || !open_stores(assembly, worker) || !open_fetcher(assembly, worker))
         return false;
     gw_exchange_desk_init(desk);
     desk->config = config;
     desk->filters = gw_filter_table;
     desk->fetcher = &assembly->benches[worker->index].fetcher;
     desk->near = assembly->near;
-    desk->keys = gw_key_maker_create();
+    desk->bans = assembly->bans;
     desk->timers = &worker->timers;
     desk->mailbox = &worker->mailbox;
     desk->shard = worker->shard;
@@ -327,7 +367,7 @@ static bool open_worker(void *context, struct gw_worker *worker)
     desk->worker = worker->index;
     desk->scratch_bytes = config->max_header_bytes + config->max_response_header_bytes + SCRATCH_SLACK_BYTES;
     desk->scratch = malloc(desk->scratch_bytes);
-    return desk->keys && desk->log && desk->scratch;
+    return desk->log && desk->scratch;
 }
 
 static bool is_ready(void *context, struct gw_worker *worker)
@@ -353,6 +393,8 @@ static void close_worker(void *context, struct gw_worker *worker)
 {
     struct gw_assembly *assembly = context;
     struct bench *bench = &assembly->benches[worker->index];
+    if (bench->purger)
+        gw_purger_close(bench->purger);
     if (bench->cache_store && bench->cache_store != bench->limit_store)
         gw_store_close(bench->cache_store);
     if (bench->limit_store)
@@ -368,6 +410,10 @@ static void free_worker(void *context, struct gw_worker *worker)
     struct gw_desk *desk = &worker->desk;
     if (desk->shared)
         gw_shared_destroy(&desk->shared);
+    if (bench->purger)
+        gw_purger_destroy(&bench->purger);
+    if (bench->leases.config)
+        gw_leases_free(&bench->leases);
     if (bench->cache_store && bench->cache_store != bench->limit_store)
         gw_store_free(&bench->cache_store);
     if (bench->limit_store)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "config/load.h"
+#include "inspect.h"
 #include "server/listener.h"
 #include "server/worker.h"
 
@@ -255,9 +256,10 @@ static int with_config(int argc, char **argv, enum gw_command command)
 int main(int argc, char **argv)
 {
     struct gw_complaint complaint;
-    enum gw_command command;
+    enum gw_command command = GW_COMMAND_RUN;
+    bool is_client = argc > 1 && strcmp(argv[1], "cache") == 0;
     signal(SIGPIPE, SIG_IGN);
-    if (!gw_load_command(argc, argv, &command, &complaint))
+    if (!is_client && !gw_load_command(argc, argv, &command, &complaint))
         return complain(&complaint);
     if (command == GW_COMMAND_VERSION) {
         printf("visara-gateway %s (%s, libuv %s, %s)\n", gw_version(), gw_version_compiler(), uv_version_string(),
@@ -272,7 +274,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "visara-gateway: libcurl could not start\n");
         return 1;
     }
-    int result = with_config(argc, argv, command);
+    int result = is_client ? gw_inspect_run(argc - 2, argv + 2) : with_config(argc, argv, command);
     curl_global_cleanup();
     return result;
 }

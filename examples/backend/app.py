@@ -92,6 +92,28 @@ async def delete_report(number: int):
     return Response(status_code=204)
 
 
+# What /say may be told to say.
+SAID = ("age", "cache-control", "cache-tag", "cdn-cache-control", "etag", "expires", "last-modified", "set-cookie", "surrogate-key", "vary")
+times_said = {}
+
+
+@app.get("/say")
+async def say(request: Request, status: int = 200, fail_after: int = 0):
+    """Answers with the fields that the query names (cache-control=max-age%3D60&etag="1"), 304 where If-None-Match has the etag, and 503
+    once it has answered fail_after times: to see what a cache in front makes of it."""
+    key = str(request.url)
+    if len(times_said) > 1000:
+        times_said.clear()
+    times_said[key] = times_said.get(key, 0) + 1
+    if fail_after and times_said[key] > fail_after:
+        raise HTTPException(status_code=503, detail="As asked: no more than %d answers." % fail_after)
+    fields = {name: value for name, value in request.query_params.items() if name.lower() in SAID}
+    etag = request.query_params.get("etag")
+    if etag and matches(request.headers.get("if-none-match", ""), etag):
+        return Response(status_code=304, headers=fields)
+    return JSONResponse({"answer": times_said[key]}, status_code=min(max(status, 200), 599), headers=fields)
+
+
 @app.get("/slow")
 async def slow(seconds: float = 0.5):
     seconds = min(max(seconds, 0.0), 60.0)

@@ -44,6 +44,17 @@ void gw_json_put_uint(struct gw_json *json, cJSON *parent, const char *name, uin
     note(json, cJSON_AddRawToObject(parent, name, digits));
 }
 
+void gw_json_put_int(struct gw_json *json, cJSON *parent, const char *name, int64_t value)
+{
+    char digits[24];
+    struct gw_buffer number = gw_buffer_over(digits, sizeof(digits) - 1);
+    if (value < 0)
+        gw_buffer_put_char(&number, '-');
+    gw_buffer_put_uint(&number, value < 0 ? -(uint64_t)value : (uint64_t)value);
+    digits[number.length] = '\0';
+    note(json, cJSON_AddRawToObject(parent, name, digits));
+}
+
 void gw_json_put_bool(struct gw_json *json, cJSON *parent, const char *name, bool value)
 {
     note(json, cJSON_AddBoolToObject(parent, name, value));
@@ -54,19 +65,47 @@ void gw_json_put_string(struct gw_json *json, cJSON *parent, const char *name, c
     note(json, cJSON_AddStringToObject(parent, name, value));
 }
 
-void gw_json_put_slice(struct gw_json *json, cJSON *parent, const char *name, struct gw_slice value)
+/* cJSON passes on what is no UTF-8 as it is; so these are written here, and given to it as they are to stand there. */
+static char *print_slice(struct gw_json *json, struct gw_slice value)
 {
-    char *copy = value.length ? strndup(value.at, value.length) : strdup("");
-    if (copy)
-        gw_json_put_string(json, parent, name, copy);
-    else
-        json->failed = true;
-    free(copy);
+    enum { LONGEST = 6, QUOTES = 2 }; /* "\\u001f" */
+    struct gw_buffer text = gw_buffer_create(value.length * LONGEST + QUOTES + 1);
+    gw_buffer_put_json(&text, value);
+    gw_buffer_put_char(&text, '\0');
+    if (!text.overflowed)
+        return text.at;
+    json->failed = true;
+    gw_buffer_destroy(&text);
+    return NULL;
 }
 
-int gw_json_finish(struct gw_json *json, int status, struct gw_buffer *page)
+void gw_json_put_slice(struct gw_json *json, cJSON *parent, const char *name, struct gw_slice value)
 {
-    char *text = json->failed ? NULL : cJSON_PrintUnformatted(json->root);
+    char *text = print_slice(json, value);
+    if (text)
+        note(json, cJSON_AddRawToObject(parent, name, text));
+    free(text);
+}
+
+void gw_json_put_null(struct gw_json *json, cJSON *parent, const char *name)
+{
+    note(json, cJSON_AddNullToObject(parent, name));
+}
+
+void gw_json_add_slice(struct gw_json *json, cJSON *array, struct gw_slice value)
+{
+    char *text = print_slice(json, value);
+    cJSON *item = text ? note(json, cJSON_CreateRaw(text)) : NULL;
+    if (item && !cJSON_AddItemToArray(array, item)) {
+        json->failed = true;
+        cJSON_Delete(item);
+    }
+    free(text);
+}
+
+/* Takes the text, made of json->root; NULL: memory was out. */
+static int finish(struct gw_json *json, char *text, int status, struct gw_buffer *page)
+{
     cJSON_Delete(json->root);
     json->root = NULL;
     if (text) {
@@ -81,4 +120,14 @@ int gw_json_finish(struct gw_json *json, int status, struct gw_buffer *page)
     if (!done)
         gw_buffer_put_literal(page, "{\"error\":\"out of memory\"}\n");
     return done ? status : 500;
+}
+
+int gw_json_finish(struct gw_json *json, int status, struct gw_buffer *page)
+{
+    return finish(json, json->failed ? NULL : cJSON_PrintUnformatted(json->root), status, page);
+}
+
+int gw_json_finish_indented(struct gw_json *json, int status, struct gw_buffer *page)
+{
+    return finish(json, json->failed ? NULL : cJSON_Print(json->root), status, page);
 }

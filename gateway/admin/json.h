@@ -18,11 +18,18 @@ cJSON *gw_json_put_array(struct gw_json *json, cJSON *parent, const char *name);
 cJSON *gw_json_put_element(struct gw_json *json, cJSON *array); /* an object */
 /* Exact: cJSON's numbers are doubles. */
 void gw_json_put_uint(struct gw_json *json, cJSON *parent, const char *name, uint64_t value);
+void gw_json_put_int(struct gw_json *json, cJSON *parent, const char *name, int64_t value);
 void gw_json_put_bool(struct gw_json *json, cJSON *parent, const char *name, bool value);
 void gw_json_put_string(struct gw_json *json, cJSON *parent, const char *name, const char *value);
+/* Bytes that are no UTF-8 become U+FFFD. */
 void gw_json_put_slice(struct gw_json *json, cJSON *parent, const char *name, struct gw_slice value);
+void gw_json_put_null(struct gw_json *json, cJSON *parent, const char *name);
+/* An element of an array. */
+void gw_json_add_slice(struct gw_json *json, cJSON *array, struct gw_slice value);
 /* Writes the page with a line feed, frees everything, returns `status`, or 500 when memory was out or the page is full.
  */
 int gw_json_finish(struct gw_json *json, int status, struct gw_buffer *page);
+/* The same, indented for a person. */
+int gw_json_finish_indented(struct gw_json *json, int status, struct gw_buffer *page);
 
 #endif

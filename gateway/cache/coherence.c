@@ -304,11 +304,19 @@ static void on_reply(void *context, const struct gw_line_reply *reply)
     take_answer(side, ask, reply);
 }
 
+static bool is_of_purges(struct gw_slice prefix, struct gw_slice text)
+{
+    return gw_slice_starts_with(text, prefix) &&
+           gw_slice_starts_with(gw_slice_of(text.at + prefix.length, text.length - prefix.length), GW_SLICE("purge:"));
+}
+
 /* A key of a variant has its base's before it: what answers under the base goes. Others are none of the near cache. */
 static void on_key(void *context, struct gw_slice text)
 {
     const struct gw_coherence *coherence = ((struct side *)context)->coherence;
     struct gw_slice prefix = coherence->setup.config->redis_prefix;
+    if (coherence->setup.on_purge && is_of_purges(prefix, text))
+        coherence->setup.on_purge(coherence->setup.context);
     size_t base = prefix.length + GW_KEY_TEXT_BYTES;
     struct gw_cache_key key;
     if (text.length > base && text.at[base] == ':')

@@ -3,9 +3,10 @@
  * subscribed to __redis__:invalidate (CACHE.md: "Near cache"). RESP2.
  *
  * Modes    of the near cache (near.h), each change a flush:
- *            OUTAGE the store's breaker is open SHARED it is closed, and the pair is established CLOSED it is
- *            closed, and the pair is not: it is being made, was lost, or the server refuses it (then it is
- *                     asked again each minute, and said once in the log)
+ *            OUTAGE   the store's breaker is open
+ *            SHARED   it is closed, and the pair is established
+ *            CLOSED   it is closed, and the pair is not: it is being made, was lost, or the server refuses it (then it
+ *                     is asked again each minute, and said once in the log)
  * Life     Each second the subscriber subscribes again and the tracker sends PING; no answer within redis.timeout x
  *          4, or an end of either: both are closed, and made again with jittered backoff. So an invalidation is
  *          missed for a second and redis.timeout x 4 at most.
@@ -31,6 +32,8 @@ struct gw_coherence_setup {
     const struct gw_config *config;
     /* What was stored under this key (NULL: under all) has changed: for who fetches it at this moment. May be NULL. */
     void (*on_invalidated)(void *context, const struct gw_cache_key *key);
+    /* A key below <prefix>purge: has changed: there are new bans (cache/purger.h). May be NULL. */
+    void (*on_purge)(void *context);
     void *context;
 };
 

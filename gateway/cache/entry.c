@@ -13,16 +13,22 @@ static bool is_hop_by_hop(enum gw_field_name id)
     return table[id];
 }
 
-static bool is_stored(const struct gw_head *response, const struct gw_field *field)
+/* Also of proxies of other kinds, whose fields are not for whom they do not know either. */
+static bool is_proxy_field(struct gw_slice name)
 {
-    if (field->dropped || is_hop_by_hop(field->id))
+    return name.length >= 6 && gw_slice_equal_nocase(gw_slice_of(name.at, 6), GW_SLICE("proxy-"));
+}
+
+/* keeps_set_cookie: may one that is stored with this head have it? */
+static bool is_stored(const struct gw_head *response, const struct gw_field *field, bool keeps_set_cookie)
+{
+    if (field->dropped || is_hop_by_hop(field->id) || is_proxy_field(field->name))
         return false;
     switch (field->id) {
     case GW_FIELD_AGE:
     case GW_FIELD_CONTENT_LENGTH:
     case GW_FIELD_RATELIMIT:
     case GW_FIELD_RATELIMIT_POLICY:
-    case GW_FIELD_SET_COOKIE:
     case GW_FIELD_TRACEPARENT:
     case GW_FIELD_X_CACHE:
     case GW_FIELD_X_CACHE_AGE:
@@ -31,11 +37,16 @@ static bool is_stored(const struct gw_head *response, const struct gw_field *fie
     case GW_FIELD_X_RATELIMIT_RESET:
     case GW_FIELD_X_REQUEST_ID:
         return false;
-    case GW_FIELD_RETRY_AFTER:
-        return response->status < 200 || response->status > 299;
-    default:
+    case GW_FIELD_SET_COOKIE:
+        if (!keeps_set_cookie)
+            return false;
+        break;
+    case GW_FIELD_VARY: /* an entry without it would not say what selects it */
         return true;
+    default:
+        break;
     }
+    return !gw_directives_name_field(response, field->name);
 }
 
 static struct gw_slice reason_of(const struct gw_head *response)
@@ -45,26 +56,93 @@ static struct gw_slice reason_of(const struct gw_head *response)
 
 enum { STATUS_LINE_BYTES = sizeof "HTTP/1.1 200 \r\n" - 1, FIELD_EXTRA_BYTES = sizeof ": \r\n" - 1 };
 
+/* ---- tags ---- */
+
+/* Where they are put; with at == NULL they are only measured. */
+struct tags {
+    char *at;
+    size_t bytes;
+    unsigned count;
+};
+
+static bool is_between(char c, bool by_comma)
+{
+    return c == ' ' || c == '\t' || (by_comma && c == ',');
+}
+
+static void put_tag(struct tags *tags, struct gw_slice tag)
+{
+    size_t space = tags->count ? 1 : 0;
+    if (tags->count == GW_ENTRY_TAGS || tag.length + space > GW_ENTRY_TAG_BYTES - tags->bytes)
+        return;
+    if (tags->at) {
+        memset(tags->at + tags->bytes, ' ', space);
+        memcpy(tags->at + tags->bytes + space, tag.at, tag.length);
+    }
+    tags->bytes += space + tag.length;
+    tags->count++;
+}
+
+static void put_tags_of(struct tags *tags, const struct gw_head *response, struct gw_slice name, bool by_comma)
+{
+    for (const struct gw_field *field = gw_head_find_named(response, name); field;
+         field = gw_head_find_next(response, field)) {
+        size_t from = 0;
+        for (size_t at = 0; at <= field->value.length; at++) {
+            if (at < field->value.length && !is_between(field->value.at[at], by_comma))
+                continue;
+            if (at > from)
+                put_tag(tags, gw_slice_of(field->value.at + from, at - from));
+            from = at + 1;
+        }
+    }
+}
+
+/* A tag has no white space: one in a Cache-Tag separates, too. */
+static struct gw_slice put_tags(char *at, const struct gw_entry_setup *setup)
+{
+    struct tags tags = { .at = at };
+    if (setup->tags.at) {
+        if (at && setup->tags.length)
+            memcpy(at, setup->tags.at, setup->tags.length);
+        return gw_slice_of(at, setup->tags.length);
+    }
+    put_tags_of(&tags, setup->response, GW_SLICE("Surrogate-Key"), false);
+    put_tags_of(&tags, setup->response, GW_SLICE("Cache-Tag"), true);
+    return gw_slice_of(at, tags.bytes);
+}
+
+/* ---- creating ---- */
+
 struct plan { /* sizes of the parts of the one piece */
     unsigned fields;
     size_t text_bytes;
     struct gw_vary_size vary;
-    size_t url_bytes;
+    size_t url_bytes, tag_bytes;
 };
 
-static size_t url_bytes(const struct gw_head *request)
+static size_t url_bytes(const struct gw_entry_setup *setup)
 {
-    return request->path.length + (request->query.at ? 1 + request->query.length : 0);
+    const struct gw_head *request = setup->request;
+    return setup->scheme.length + 3 + setup->host.length + request->path.length +
+           (request->query.at ? 1 + request->query.length : 0);
 }
 
-static struct plan plan_entry(const struct gw_head *request, const struct gw_head *response)
+static bool is_kept(const struct gw_entry_setup *setup, const struct gw_field *field)
 {
+    return is_stored(setup->response, field, setup->life->terms.keeps_set_cookie);
+}
+
+static struct plan plan_entry(const struct gw_entry_setup *setup)
+{
+    const struct gw_head *response = setup->response;
     struct plan plan = { .text_bytes = STATUS_LINE_BYTES + reason_of(response).length,
-                         .vary = gw_vary_measure(request, response),
-                         .url_bytes = url_bytes(request) };
+                         .vary = gw_vary_measure(setup->request, response),
+                         .url_bytes = url_bytes(setup),
+                         .tag_bytes = put_tags(NULL, setup).length };
     for (unsigned i = 0; i < response->count; i++) {
         const struct gw_field *field = &response->fields[i];
-        if (!is_stored(response, field))
+        if (!is_kept(setup, field))
             continue;
         plan.fields++;
         plan.text_bytes += field->name.length + field->value.length + FIELD_EXTRA_BYTES;
@@ -81,19 +159,30 @@ static struct gw_slice append(char **at, struct gw_slice text)
     return copy;
 }
 
-static struct gw_slice put_url(char *at, const struct gw_head *request)
+static void put_url(struct gw_entry *entry, char *at, const struct gw_entry_setup *setup)
 {
+    const struct gw_head *request = setup->request;
     char *end = at;
+    append(&end, setup->scheme);
+    append(&end, GW_SLICE("://"));
+    char *host = end;
+    append(&end, setup->host);
+    for (char *c = host; c < end; c++)
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c | 0x20 : *c);
+    char *path = end;
     append(&end, request->path);
     if (request->query.at) {
         append(&end, GW_SLICE("?"));
         append(&end, request->query);
     }
-    return gw_slice_of(at, (size_t)(end - at));
+    entry->url = gw_slice_of(at, (size_t)(end - at));
+    entry->host = gw_slice_of(host, (size_t)(path - host));
+    entry->path_and_query = gw_slice_of(path, (size_t)(end - path));
 }
 
-static void fill_head(struct gw_entry *entry, const struct gw_head *response, struct gw_field *fields, char *text)
+static void fill_head(struct gw_entry *entry, const struct gw_entry_setup *setup, struct gw_field *fields, char *text)
 {
+    const struct gw_head *response = setup->response;
     char status[3] = { (char)('0' + response->status / 100 % 10), (char)('0' + response->status / 10 % 10),
                        (char)('0' + response->status % 10) };
     struct gw_head *head = &entry->head;
@@ -111,7 +200,7 @@ static void fill_head(struct gw_entry *entry, const struct gw_head *response, st
     append(&at, GW_SLICE("\r\n"));
 
     for (unsigned i = 0; i < response->count; i++) {
-        if (!is_stored(response, &response->fields[i]))
+        if (!is_kept(setup, &response->fields[i]))
             continue;
         struct gw_field *field = &fields[head->count];
         field->id = response->fields[i].id;
@@ -128,35 +217,37 @@ static void fill_head(struct gw_entry *entry, const struct gw_head *response, st
     entry->head_text = gw_slice_of(text, (size_t)(at - text));
 }
 
-struct gw_entry *gw_entry_create(const struct gw_cache_key *key, const struct gw_head *request,
-                                 const struct gw_head *response, struct gw_block *body, size_t body_bytes,
-                                 const struct gw_cache_life *life, uint64_t now_us)
+struct gw_entry *gw_entry_create(const struct gw_entry_setup *setup)
 {
-    struct plan plan = plan_entry(request, response);
+    const struct plan plan = plan_entry(setup);
     size_t bytes = sizeof(struct gw_entry) + (plan.fields + plan.vary.fields) * sizeof(struct gw_field) +
-                   plan.text_bytes + plan.vary.bytes + plan.url_bytes;
+                   plan.text_bytes + plan.vary.bytes + plan.url_bytes + plan.tag_bytes;
     struct gw_entry *entry = malloc(bytes);
     if (!entry)
         return NULL;
     struct gw_field *fields = (struct gw_field *)(void *)(entry + 1);
-    char *text = (char *)(fields + plan.fields + plan.vary.fields);
+    char *text = (char *)(fields + plan.fields + plan.vary.fields), *vary = text + plan.text_bytes;
+    char *url = vary + plan.vary.bytes;
 
     *entry = (struct gw_entry) {
-        .key = *key,
+        .key = *setup->key,
         .vary_named = plan.vary.named,
-        .body = gw_block_share(body),
-        .body_bytes = body_bytes,
-        .cost_bytes = bytes + (body ? sizeof *body + body->capacity : 0),
-        .stored_at_us = now_us,
-        .age_s = life->age_s,
-        .freshness_s = life->freshness_s,
-        .vary_any = gw_vary_is_any(response),
-        .has_selection = plan.vary.fields > 0,
+        .body = gw_block_share(setup->body),
+        .body_bytes = setup->body_bytes,
+        .cost_bytes = bytes + (setup->body ? sizeof *setup->body + setup->body->capacity : 0),
+        .ban_sequence = setup->ban_sequence,
+        .stored_at_us = setup->now_us,
+        .age_s = setup->life->age_s,
+        .freshness_s = setup->life->freshness_s,
+        .terms = setup->life->terms,
+        .vary_any = gw_vary_is_any(setup->response),
     };
-    gw_policy_read_terms(&entry->terms, response);
-    fill_head(entry, response, fields, text);
-    gw_vary_fill(&entry->vary_values, fields + plan.fields, text + plan.text_bytes, request, response);
-    entry->url = put_url(text + plan.text_bytes + plan.vary.bytes, request);
+    fill_head(entry, setup, fields, text);
+    gw_vary_fill(&entry->vary_values, fields + plan.fields, vary, setup->request, setup->response);
+    put_url(entry, url, setup);
+    entry->tags = put_tags(url + plan.url_bytes, setup);
+    atomic_init(&entry->bans_checked, setup->ban_sequence);
+    atomic_init(&entry->is_outdated, false);
     atomic_init(&entry->holders, 1);
     return entry;
 }
@@ -167,4 +258,62 @@ void gw_entry_drop(struct gw_entry *entry)
         return;
     gw_block_drop(entry->body);
     free(entry);
+}
+
+/* ---- updating ---- */
+
+/* Of the representation whose body is stored; a 304's are about no content, or about another coding of it. RFC 9111 §3.2
+ * excepts Content-Length, and allows to leave out what must agree with stored bytes. */
+static bool is_of_the_body(const struct gw_field *field)
+{
+    static const struct gw_slice names[] = { GW_SLICE("content-encoding"), GW_SLICE("content-range"),
+                                             GW_SLICE("content-digest"), GW_SLICE("repr-digest") };
+    for (size_t i = 0; i < GW_COUNT(names); i++)
+        if (gw_slice_equal_nocase(field->name, names[i]))
+            return true;
+    return false;
+}
+
+static bool is_taken(const struct gw_entry *stored, const struct gw_head *update, const struct gw_field *field)
+{
+    return is_stored(update, field, stored->terms.keeps_set_cookie) && !is_of_the_body(field);
+}
+
+static bool is_replaced(const struct gw_entry *stored, const struct gw_head *update, const struct gw_field *field)
+{
+    const struct gw_field *by = gw_head_find_named(update, field->name);
+    return by && is_taken(stored, update, by);
+}
+
+bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct gw_entry *stored,
+                    const struct gw_head *update)
+{
+    gw_head_init(merged);
+    merged->status = stored->head.status;
+    merged->reason = stored->head.reason;
+    merged->version_minor = 1;
+    merged->framing = GW_FRAMING_LENGTH;
+    merged->content_length = stored->body_bytes;
+    for (unsigned i = 0; i < stored->head.count; i++) {
+        const struct gw_field *field = &stored->head.fields[i];
+        if (!is_replaced(stored, update, field) && !gw_head_add(merged, arena, field->name, field->value))
+            return false;
+    }
+    for (unsigned i = 0; i < update->count; i++) {
+        const struct gw_field *field = &update->fields[i];
+        bool is_age = field->id == GW_FIELD_AGE && !field->dropped; /* how old it is counts from there */
+        if ((is_age || is_taken(stored, update, field)) && !gw_head_add(merged, arena, field->name, field->value))
+            return false;
+    }
+    return true;
+}
+
+enum gw_reuse gw_entry_reuse(const struct gw_entry *entry, const struct gw_cache_request *request,
+                             const struct gw_head *request_head, uint64_t now_us)
+{
+    int64_t age_s = gw_entry_age_s(entry, now_us);
+    if (entry->vary_any)
+        return GW_REUSE_NO;
+    return gw_policy_reuse(request, request_head, &entry->terms, &entry->vary_values, age_s,
+                           gw_entry_freshness_s(entry, age_s));
 }

@@ -5,7 +5,7 @@
 #include "cache/xxh64.h"
 #include "http/grammar.h"
 
-static const char magic[4] = { 'G', 'W', 'C', '1' };
+static const char magic[4] = { 'G', 'W', 'C', '2' };
 
 enum { /* offsets; redis/README.md */
        KIND_AT = 4,
@@ -17,6 +17,9 @@ enum { /* offsets; redis/README.md */
        CHECKED_AT = 32,
        AGE_AT = 32,
        FRESHNESS_AT = 36,
+       NAMES_AT = 40, /* of an index */
+       LIST_AT = 42,
+       BANS_AT = 40, /* of a frame */
        STATUS_AT = 48,
        FIELDS_AT = 50,
        SELECTION_AT = 52,
@@ -26,12 +29,27 @@ enum { /* offsets; redis/README.md */
        URL_AT = 60,
        TAGS_AT = 64,
        BODY_AT = 68,
-       TEXT_AT = 72,
+       REVALIDATE_AT = 72,
+       ON_ERROR_AT = 76,
+       WINDOW_AT = 80,
+       ZERO3_AT = 84,
+       GENERATION_AT = 88,
+       TEXT_AT = 96,
        FIELD_BYTES = 6,    /* its two lengths */
        LEAST_STATUS = 200, /* of what can be stored: a final answer */
        MOST_STATUS = 999,
 };
 #define ABSENT UINT32_MAX /* length of a value that is not there */
+
+enum { /* a flag that is not known makes a frame corrupt */
+       FOR_AUTHORIZATION = 1,
+       IS_EXPLICIT = 2,
+       MUST_VALIDATE = 4,
+       NO_STALE = 8,
+       HAS_VALIDATOR = 16,
+       KEEPS_SET_COOKIE = 32,
+       ALL_FLAGS = 63,
+};
 
 /* ---- reading ---- */
 
@@ -40,9 +58,10 @@ static uint64_t number_at(struct gw_slice value, size_t at, unsigned bytes)
     return gw_xxh64_read((const uint8_t *)value.at + at, bytes);
 }
 
-static uint64_t check_of(const char *value, size_t length)
+/* Of the bytes before `end`. */
+static uint64_t check_of(const char *value, size_t end)
 {
-    return gw_xxh64(value + CHECKED_AT, length - CHECKED_AT, gw_xxh64_read((const uint8_t *)value + VERSION_AT, 8));
+    return gw_xxh64(value + CHECKED_AT, end - CHECKED_AT, gw_xxh64_read((const uint8_t *)value + VERSION_AT, 8));
 }
 
 bool gw_frame_read_version(struct gw_slice value, uint8_t version[GW_FRAME_VERSION_BYTES])
@@ -53,18 +72,82 @@ bool gw_frame_read_version(struct gw_slice value, uint8_t version[GW_FRAME_VERSI
     return true;
 }
 
-static enum gw_frame_kind kind_of(struct gw_slice value)
+/* Up to where the check covers it; 0: it cannot be such a value. */
+static size_t checked_end(enum gw_frame_kind kind, struct gw_slice value)
 {
-    switch (value.at[KIND_AT]) {
+    switch (kind) {
+    case GW_FRAME_RESPONSE:
+        return value.length >= TEXT_AT ? value.length : 0;
+    case GW_FRAME_TOMBSTONE:
+    case GW_FRAME_MARK:
+        return value.length == GW_FRAME_SHORT_BYTES ? value.length : 0;
+    case GW_FRAME_INDEX: {
+        size_t names = value.length >= LIST_AT ? (size_t)number_at(value, NAMES_AT, 2) : SIZE_MAX;
+        if (names > GW_FRAME_NAMES_BYTES || names > value.length - LIST_AT)
+            return 0;
+        size_t list = value.length - LIST_AT - names;
+        bool is_list = list % GW_FRAME_VARIANT_BYTES == 0 && list / GW_FRAME_VARIANT_BYTES <= GW_FRAME_VARIANTS;
+        return is_list ? LIST_AT + names : 0;
+    }
+    default:
+        return 0;
+    }
+}
+
+static enum gw_frame_kind kind_of(char letter)
+{
+    switch (letter) {
     case 'F':
-        return value.length >= TEXT_AT ? GW_FRAME_RESPONSE : GW_FRAME_CORRUPT;
+        return GW_FRAME_RESPONSE;
     case 'T':
-        return value.length == GW_FRAME_SHORT_BYTES ? GW_FRAME_TOMBSTONE : GW_FRAME_CORRUPT;
+        return GW_FRAME_TOMBSTONE;
     case 'M':
-        return value.length == GW_FRAME_SHORT_BYTES ? GW_FRAME_MARK : GW_FRAME_CORRUPT;
+        return GW_FRAME_MARK;
+    case 'I':
+        return GW_FRAME_INDEX;
     default:
         return GW_FRAME_CORRUPT;
     }
+}
+
+static bool is_lower_token(struct gw_slice name)
+{
+    for (size_t i = 0; i < name.length; i++)
+        if (name.at[i] >= 'A' && name.at[i] <= 'Z')
+            return false;
+    return gw_grammar_is_token(name);
+}
+
+/* The name up to the next comma; *rest.at is NULL behind the last. */
+static struct gw_slice take_list_name(struct gw_slice *rest)
+{
+    const char *comma = memchr(rest->at, ',', rest->length);
+    struct gw_slice name = comma ? gw_slice_of(rest->at, (size_t)(comma - rest->at)) : *rest;
+    *rest = comma ? gw_slice_of(comma + 1, rest->length - name.length - 1) : GW_NO_SLICE;
+    return name;
+}
+
+/* Of as many names as a response could have. */
+static bool are_names(struct gw_slice names)
+{
+    struct gw_slice known[GW_VARY_NAMES], rest = names;
+    for (unsigned count = 0; names.length && rest.at; count++) {
+        struct gw_slice name = take_list_name(&rest);
+        if (count == GW_VARY_NAMES || !is_lower_token(name))
+            return false;
+        for (unsigned i = 0; i < count; i++)
+            if (gw_slice_equal(known[i], name))
+                return false;
+        known[count] = name;
+    }
+    return true;
+}
+
+static bool read_index(struct gw_frame *frame, struct gw_slice value, size_t end)
+{
+    frame->names = gw_slice_of(value.at + LIST_AT, end - LIST_AT);
+    frame->variants = gw_slice_of(value.at + end, value.length - end);
+    return are_names(frame->names);
 }
 
 void gw_frame_read(struct gw_frame *frame, struct gw_slice value)
@@ -73,14 +156,22 @@ void gw_frame_read(struct gw_frame *frame, struct gw_slice value)
     if (!gw_frame_read_version(value, frame->version))
         return;
     frame->kind = GW_FRAME_CORRUPT;
+    enum gw_frame_kind kind = kind_of(value.at[KIND_AT]);
     uint64_t life_ms = number_at(value, LIFE_AT, 4);
-    if (number_at(value, ZERO_AT, 3) || number_at(value, ZERO2_AT, 4) || life_ms < 1 ||
-        life_ms > (uint64_t)GW_FRAME_LIFE_MAX_MS || number_at(value, CHECK_AT, 8) != check_of(value.at, value.length))
+    size_t end = checked_end(kind, value);
+    struct gw_frame read = *frame;
+    if (!end || number_at(value, ZERO_AT, 3) || number_at(value, ZERO2_AT, 4) || life_ms < 1 ||
+        life_ms > (uint64_t)GW_FRAME_LIFE_MAX_MS || number_at(value, CHECK_AT, 8) != check_of(value.at, end))
         return;
-    frame->kind = kind_of(value);
-    frame->life_ms = (int64_t)life_ms;
-    frame->age_s = (int64_t)number_at(value, AGE_AT, 4);
-    frame->freshness_s = (int64_t)number_at(value, FRESHNESS_AT, 4);
+    read.kind = kind;
+    read.life_ms = (int64_t)life_ms;
+    read.age_s = (int64_t)number_at(value, AGE_AT, 4);
+    read.freshness_s = (int64_t)number_at(value, FRESHNESS_AT, 4);
+    if (kind == GW_FRAME_INDEX && !read_index(&read, value, end))
+        return;
+    if (kind == GW_FRAME_RESPONSE)
+        memcpy(read.generation, value.at + GENERATION_AT, GW_FRAME_VERSION_BYTES);
+    *frame = read;
 }
 
 int64_t gw_frame_elapsed_ms(const struct gw_frame *frame, int64_t left_ms)
@@ -127,7 +218,9 @@ struct parts {
     struct gw_field fields[GW_FRAME_FIELDS];
     struct gw_head response, selection; /* both in fields */
     unsigned named;
-    struct gw_slice url, body;
+    struct gw_slice url, tags, body;
+    struct gw_slice scheme, host, path, query; /* of the url */
+    struct gw_cache_terms terms;
 };
 
 /* Without an arena: there is room. */
@@ -155,8 +248,61 @@ static void read_selection(struct parts *parts, struct cursor *cursor, unsigned 
     parts->selection.capacity = count;
     for (unsigned i = 0; i < count && !cursor->is_broken; i++) {
         struct gw_field field = take_field(cursor);
+        if (!is_lower_token(field.name))
+            cursor->is_broken = true;
         add_field(&parts->selection, field.name, field.value);
     }
+}
+
+static bool read_terms(struct gw_cache_terms *terms, struct gw_slice value)
+{
+    uint64_t flags = number_at(value, FLAGS_AT, 2);
+    *terms = (struct gw_cache_terms) {
+        .for_authorization = (flags & FOR_AUTHORIZATION) != 0,
+        .is_explicit = (flags & IS_EXPLICIT) != 0,
+        .must_validate = (flags & MUST_VALIDATE) != 0,
+        .no_stale = (flags & NO_STALE) != 0,
+        .has_validator = (flags & HAS_VALIDATOR) != 0,
+        .keeps_set_cookie = (flags & KEEPS_SET_COOKIE) != 0,
+        .stale_while_revalidate_s = (int64_t)number_at(value, REVALIDATE_AT, 4),
+        .stale_if_error_s = (int64_t)number_at(value, ON_ERROR_AT, 4),
+        .window_s = (int64_t)number_at(value, WINDOW_AT, 4),
+    };
+    return (flags & ~(uint64_t)ALL_FLAGS) == 0 && number_at(value, ZERO3_AT, 4) == 0;
+}
+
+/* scheme "://" [ host ] path [ "?" query ], as gw_entry_create writes it. */
+static bool split_url(struct parts *parts)
+{
+    struct gw_slice rest = parts->url;
+    const char *colon = memchr(rest.at, ':', rest.length);
+    if (!colon || !gw_slice_starts_with(gw_slice_of(colon, (size_t)(rest.at + rest.length - colon)), GW_SLICE("://")))
+        return false;
+    parts->scheme = gw_slice_of(rest.at, (size_t)(colon - rest.at));
+    rest = gw_slice_of(colon + 3, rest.length - parts->scheme.length - 3);
+    const char *slash = memchr(rest.at, '/', rest.length);
+    if (!slash)
+        return false;
+    parts->host = gw_slice_of(rest.at, (size_t)(slash - rest.at));
+    rest = gw_slice_of(slash, rest.length - parts->host.length);
+    return is_lower_token(parts->scheme) && (!parts->host.length || gw_grammar_is_authority(parts->host)) &&
+           gw_grammar_split_origin_form(rest, &parts->path, &parts->query);
+}
+
+/* As gw_entry_create writes them. */
+static bool are_tags(struct gw_slice tags)
+{
+    unsigned count = tags.length ? 1 : 0;
+    bool after_space = true;
+    for (size_t i = 0; i < tags.length; i++) {
+        bool is_space = tags.at[i] == ' ';
+        if ((is_space && after_space) || tags.at[i] == '\t')
+            return false;
+        count += is_space;
+        after_space = is_space;
+    }
+    return tags.length <= GW_ENTRY_TAG_BYTES && count <= GW_ENTRY_TAGS && (!tags.length || !after_space) &&
+           gw_grammar_is_field_value(tags);
 }
 
 static bool read_parts(struct parts *parts, struct gw_slice value)
@@ -167,68 +313,86 @@ static bool read_parts(struct parts *parts, struct gw_slice value)
     gw_head_init(&parts->response);
     gw_head_init(&parts->selection);
     parts->named = (unsigned)number_at(value, NAMED_AT, 2);
-    if (status < LEAST_STATUS || status > MOST_STATUS || number_at(value, FLAGS_AT, 2) || parts->named > selected ||
-        fields + selected > GW_FRAME_FIELDS)
+    if (status < LEAST_STATUS || status > MOST_STATUS || parts->named > selected ||
+        fields + selected > GW_FRAME_FIELDS || !read_terms(&parts->terms, value))
         return false;
     parts->response.status = (int)status;
     parts->response.reason = take(&cursor, number_at(value, REASON_AT, 2));
     parts->url = take(&cursor, number_at(value, URL_AT, 4));
-    take(&cursor, number_at(value, TAGS_AT, 4));
+    parts->tags = take(&cursor, number_at(value, TAGS_AT, 4));
     read_response(parts, &cursor, fields);
     read_selection(parts, &cursor, selected);
     parts->body = take(&cursor, number_at(value, BODY_AT, 4));
-    return !cursor.is_broken && !cursor.rest.length && gw_grammar_is_field_value(parts->response.reason);
+    return !cursor.is_broken && !cursor.rest.length && gw_grammar_is_field_value(parts->response.reason) &&
+           split_url(parts) && are_tags(parts->tags);
 }
 
-/* A request that selects this response: each field of the selection once, however often Vary names it. */
+/* A request that selects this response. */
 static void make_request(struct gw_head *request, struct gw_field *fields, const struct parts *parts)
 {
-    const char *question = memchr(parts->url.at, '?', parts->url.length);
     gw_head_init(request);
     request->fields = fields;
     request->capacity = parts->selection.count;
-    request->path = parts->url;
-    if (question) {
-        request->path.length = (size_t)(question - parts->url.at);
-        request->query = gw_slice_of(question + 1, parts->url.length - request->path.length - 1);
-    }
+    request->path = parts->path;
+    request->query = parts->query;
     for (unsigned i = 0; i < parts->selection.count; i++) {
         const struct gw_field *field = &parts->selection.fields[i];
-        if (field->value.at && !gw_head_find_named(request, field->name))
+        if (field->value.at)
             add_field(request, field->name, field->value);
     }
 }
 
-static bool is_as_selected(const struct gw_entry *entry, const struct parts *parts)
+/* What was written is what would be written again. */
+static bool is_as_read(const struct gw_entry *entry, const struct parts *parts)
 {
     return !entry->vary_any && entry->vary_named == parts->named &&
-           gw_vary_same(&entry->vary_values, &parts->selection);
+           gw_vary_same(&entry->vary_values, &parts->selection) && entry->head.count == parts->response.count &&
+           gw_slice_equal(entry->url, parts->url);
+}
+
+static struct gw_entry *make_entry(struct gw_slice value, const struct gw_frame *frame, const struct parts *parts,
+                                   const struct gw_cache_key *key, struct gw_block *body, int64_t elapsed_ms,
+                                   uint64_t now_us)
+{
+    struct gw_field fields[GW_FRAME_FIELDS];
+    struct gw_head request;
+    make_request(&request, fields, parts);
+    /* The part of a second goes back in time, no more: this machine may have been started after the storing. */
+    uint64_t part_us = (uint64_t)(elapsed_ms % 1000) * 1000;
+    struct gw_cache_life life = { frame->age_s + elapsed_ms / 1000, frame->freshness_s, parts->terms };
+    struct gw_entry_setup setup = {
+        .key = key,
+        .scheme = parts->scheme,
+        .host = parts->host,
+        .request = &request,
+        .response = &parts->response,
+        .tags = parts->tags,
+        .body = body,
+        .body_bytes = parts->body.length,
+        .life = &life,
+        .ban_sequence = number_at(value, BANS_AT, 8),
+        .now_us = now_us > part_us ? now_us - part_us : 0,
+    };
+    return gw_entry_create(&setup);
 }
 
 bool gw_frame_decode(struct gw_slice value, const struct gw_frame *frame, const struct gw_cache_key *key,
                      int64_t elapsed_ms, uint64_t now_us, struct gw_entry **entry)
 {
     struct parts parts;
-    struct gw_field fields[GW_FRAME_FIELDS];
-    struct gw_head request;
     struct gw_block *body = NULL;
     *entry = NULL;
     if (!read_parts(&parts, value))
         return false;
-    make_request(&request, fields, &parts);
     if (parts.body.length) {
         body = gw_block_create(parts.body.length);
         if (!body)
             return true;
         memcpy(body->bytes, parts.body.at, parts.body.length);
     }
-    /* The part of a second goes back in time, no more: this machine may have been started after the storing. */
-    uint64_t part_us = (uint64_t)(elapsed_ms % 1000) * 1000;
-    struct gw_cache_life life = { .age_s = frame->age_s + elapsed_ms / 1000, .freshness_s = frame->freshness_s };
-    *entry = gw_entry_create(key, &request, &parts.response, body, parts.body.length, &life,
-                             now_us > part_us ? now_us - part_us : 0);
+    *entry = make_entry(value, frame, &parts, key, body, elapsed_ms, now_us);
     gw_block_drop(body);
-    if (*entry && !is_as_selected(*entry, &parts)) {
+    if (*entry && !is_as_read(*entry, &parts)) {
         gw_entry_drop(*entry);
         *entry = NULL;
         return false;
@@ -241,10 +405,10 @@ bool gw_frame_decode(struct gw_slice value, const struct gw_frame *frame, const 
 int64_t gw_frame_life_ms(const struct gw_entry *entry, uint64_t now_us)
 {
     uint64_t since_ms = now_us > entry->stored_at_us ? (now_us - entry->stored_at_us) / 1000 : 0;
-    int64_t fresh_s = entry->freshness_s - entry->age_s;
-    if (fresh_s <= 0 || since_ms >= (uint64_t)fresh_s * 1000)
+    int64_t left_s = entry->freshness_s + entry->terms.window_s - entry->age_s;
+    if (left_s <= 0 || since_ms >= (uint64_t)left_s * 1000)
         return 0;
-    uint64_t life_ms = (uint64_t)fresh_s * 1000 - since_ms;
+    uint64_t life_ms = (uint64_t)left_s * 1000 - since_ms;
     return life_ms < (uint64_t)GW_FRAME_LIFE_MAX_MS ? (int64_t)life_ms : GW_FRAME_LIFE_MAX_MS;
 }
 
@@ -259,13 +423,6 @@ static char *put_bytes(char *at, struct gw_slice bytes)
     if (bytes.length)
         memcpy(at, bytes.at, bytes.length);
     return at + bytes.length;
-}
-
-static char *put_lower(char *at, struct gw_slice text)
-{
-    for (size_t i = 0; i < text.length; i++)
-        *at++ = (char)(text.at[i] >= 'A' && text.at[i] <= 'Z' ? text.at[i] | 0x20 : text.at[i]);
-    return at;
 }
 
 static uint64_t up_to_u32(int64_t seconds)
@@ -302,7 +459,7 @@ static bool measure_fields(const struct gw_head *head, size_t *bytes)
 
 static size_t measure(const struct gw_entry *entry)
 {
-    size_t bytes = TEXT_AT + entry->head.reason.length + entry->url.length + entry->body_bytes;
+    size_t bytes = TEXT_AT + entry->head.reason.length + entry->url.length + entry->tags.length + entry->body_bytes;
     bool fits = entry->head.count + entry->vary_values.count <= GW_FRAME_FIELDS &&
                 entry->head.reason.length <= UINT16_MAX && entry->url.length <= UINT32_MAX &&
                 entry->body_bytes <= UINT32_MAX && measure_fields(&entry->head, &bytes) &&
@@ -310,37 +467,52 @@ static size_t measure(const struct gw_entry *entry)
     return fits ? bytes : 0;
 }
 
-static char *put_fields(char *at, const struct gw_head *head, char *(*put_name)(char *at, struct gw_slice text))
+static char *put_fields(char *at, const struct gw_head *head)
 {
     for (unsigned i = 0; i < head->count; i++) {
         const struct gw_field *field = &head->fields[i];
         put_number(at, field->name.length, 2);
         put_number(at + 2, field->value.at ? field->value.length : ABSENT, 4);
-        at = put_bytes(put_name(at + FIELD_BYTES, field->name), field->value);
+        at = put_bytes(put_bytes(at + FIELD_BYTES, field->name), field->value);
     }
     return at;
 }
 
+static void put_terms(char *value, const struct gw_cache_terms *terms)
+{
+    unsigned flags = (terms->for_authorization ? FOR_AUTHORIZATION : 0) | (terms->is_explicit ? IS_EXPLICIT : 0) |
+                     (terms->must_validate ? MUST_VALIDATE : 0) | (terms->no_stale ? NO_STALE : 0) |
+                     (terms->has_validator ? HAS_VALIDATOR : 0) | (terms->keeps_set_cookie ? KEEPS_SET_COOKIE : 0);
+    put_number(value + FLAGS_AT, flags, 2);
+    put_number(value + REVALIDATE_AT, up_to_u32(terms->stale_while_revalidate_s), 4);
+    put_number(value + ON_ERROR_AT, up_to_u32(terms->stale_if_error_s), 4);
+    put_number(value + WINDOW_AT, up_to_u32(terms->window_s), 4);
+}
+
 static void put_response(char *value, const struct gw_entry *entry)
 {
-    memset(value + GW_FRAME_SHORT_BYTES, 0, TEXT_AT - GW_FRAME_SHORT_BYTES);
+    put_number(value + BANS_AT, entry->ban_sequence, 8);
     put_number(value + STATUS_AT, (uint64_t)entry->head.status, 2);
     put_number(value + FIELDS_AT, entry->head.count, 2);
     put_number(value + SELECTION_AT, entry->vary_values.count, 2);
     put_number(value + NAMED_AT, entry->vary_named, 2);
+    put_terms(value, &entry->terms);
     put_number(value + REASON_AT, entry->head.reason.length, 2);
     put_number(value + URL_AT, entry->url.length, 4);
+    put_number(value + TAGS_AT, entry->tags.length, 4);
     put_number(value + BODY_AT, entry->body_bytes, 4);
+    put_number(value + ZERO3_AT, 0, 4);
     char *at = put_bytes(value + TEXT_AT, entry->head.reason);
     at = put_bytes(at, entry->url);
-    at = put_fields(at, &entry->head, put_bytes);
-    at = put_fields(at, &entry->vary_values, put_lower);
+    at = put_bytes(at, entry->tags);
+    at = put_fields(at, &entry->head);
+    at = put_fields(at, &entry->vary_values);
     if (entry->body_bytes)
         memcpy(at, entry->body->bytes, entry->body_bytes);
 }
 
 struct gw_block *gw_frame_encode(const struct gw_entry *entry, const uint8_t version[GW_FRAME_VERSION_BYTES],
-                                 int64_t life_ms, int64_t age_s)
+                                 const uint8_t generation[GW_FRAME_VERSION_BYTES], int64_t life_ms, int64_t age_s)
 {
     size_t bytes = measure(entry);
     struct gw_block *block = bytes ? gw_block_create(bytes) : NULL;
@@ -349,9 +521,23 @@ struct gw_block *gw_frame_encode(const struct gw_entry *entry, const uint8_t ver
     put_header(block->bytes, 'F', version, life_ms);
     put_number(block->bytes + AGE_AT, up_to_u32(age_s), 4);
     put_number(block->bytes + FRESHNESS_AT, up_to_u32(entry->freshness_s), 4);
+    memcpy(block->bytes + GENERATION_AT, generation, GW_FRAME_VERSION_BYTES);
     put_response(block->bytes, entry);
     put_check(block->bytes, bytes);
     return block;
+}
+
+size_t gw_frame_encode_index(char value[GW_FRAME_SHORT_BYTES + 2 + GW_FRAME_NAMES_BYTES],
+                             const uint8_t version[GW_FRAME_VERSION_BYTES], int64_t life_ms, struct gw_slice names)
+{
+    size_t bytes = LIST_AT + names.length;
+    if (names.length > GW_FRAME_NAMES_BYTES)
+        return 0;
+    put_header(value, 'I', version, life_ms);
+    put_number(value + NAMES_AT, names.length, 2);
+    put_bytes(value + LIST_AT, names);
+    put_check(value, bytes);
+    return bytes;
 }
 
 void gw_frame_encode_tombstone(char value[GW_FRAME_SHORT_BYTES], const uint8_t version[GW_FRAME_VERSION_BYTES],

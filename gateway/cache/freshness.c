@@ -29,24 +29,26 @@ static bool is_digits(struct gw_slice text)
     return text.length > 0;
 }
 
-/* Several Age members break the grammar; the RFC would have the first, the largest is never younger than that. */
+static struct gw_slice first_age(const struct gw_head *response)
+{
+    const struct gw_field *field = gw_head_find(response, GW_FIELD_AGE);
+    for (; field; field = gw_head_find_next(response, field)) {
+        struct gw_slice rest = field->value, member;
+        if (gw_slice_next_element(&rest, &member))
+            return member;
+    }
+    return GW_NO_SLICE;
+}
+
 static int64_t age_value_s(const struct gw_head *response)
 {
-    int64_t oldest = 0;
-    for (const struct gw_field *field = gw_head_find(response, GW_FIELD_AGE); field;
-         field = gw_head_find_next(response, field)) {
-        struct gw_slice rest = field->value, member;
-        while (gw_slice_next_element(&rest, &member)) {
-            uint64_t value = 0;
-            if (!is_digits(member))
-                continue;
-            if (!gw_slice_to_uint64(member, &value) || value > (uint64_t)GW_FRESHNESS_MAX_S)
-                value = (uint64_t)GW_FRESHNESS_MAX_S;
-            if ((int64_t)value > oldest)
-                oldest = (int64_t)value;
-        }
-    }
-    return oldest;
+    struct gw_slice age = first_age(response);
+    uint64_t value = 0;
+    if (!is_digits(age))
+        return 0;
+    if (!gw_slice_to_uint64(age, &value) || value > (uint64_t)GW_FRESHNESS_MAX_S)
+        value = (uint64_t)GW_FRESHNESS_MAX_S;
+    return (int64_t)value;
 }
 
 int64_t gw_freshness_age_s(const struct gw_head *response, int64_t request_at_s, int64_t response_at_s)
@@ -63,7 +65,7 @@ int64_t gw_freshness_age_s(const struct gw_head *response, int64_t request_at_s,
 bool gw_freshness_is_explicit(const struct gw_head *response, const struct gw_directives *directives)
 {
     return directives->s_maxage != GW_DIRECTIVE_ABSENT || directives->max_age != GW_DIRECTIVE_ABSENT ||
-           gw_head_find(response, GW_FIELD_EXPIRES);
+           (!directives->is_targeted && gw_head_find(response, GW_FIELD_EXPIRES));
 }
 
 int64_t gw_freshness_lifetime_s(const struct gw_head *response, const struct gw_directives *directives,
@@ -80,4 +82,20 @@ int64_t gw_freshness_lifetime_s(const struct gw_head *response, const struct gw_
     if (read_date(response, GW_FIELD_DATE, response_at_s, &date_s) == DATE_UNCLEAR)
         return 0;
     return bounded(expires_s - date_s);
+}
+
+bool gw_freshness_has_last_modified(const struct gw_head *response, int64_t response_at_s)
+{
+    int64_t modified_s;
+    return read_date(response, GW_FIELD_LAST_MODIFIED, response_at_s, &modified_s) == DATE_VALID;
+}
+
+int64_t gw_freshness_guess_s(const struct gw_head *response, int64_t response_at_s, int64_t most_s)
+{
+    int64_t modified_s = 0, date_s = response_at_s;
+    if (read_date(response, GW_FIELD_LAST_MODIFIED, response_at_s, &modified_s) != DATE_VALID ||
+        read_date(response, GW_FIELD_DATE, response_at_s, &date_s) == DATE_UNCLEAR)
+        return 0;
+    int64_t guess_s = bounded((date_s - modified_s) / 10);
+    return guess_s < most_s ? guess_s : most_s;
 }

@@ -8,16 +8,23 @@
 /* Seconds; larger ages and lifetimes count as this (RFC 9111 §1.2.2). */
 #define GW_FRESHNESS_MAX_S ((int64_t)1 << 31)
 
-/* The corrected initial age (§4.2.3). An Age that is given more than once counts as the largest; one that is no number
- * is ignored (§5.1). */
+/* The corrected initial age (§4.2.3). Of an Age that is a list the first member counts; one that is no number is
+ * ignored (§5.1). */
 int64_t gw_freshness_age_s(const struct gw_head *response, int64_t request_at_s, int64_t response_at_s);
 
-/* Does the response state its freshness: s-maxage, max-age or Expires? */
+/* Does the response state its freshness: s-maxage, max-age or Expires (which means nothing beside a targeted field)? */
 bool gw_freshness_is_explicit(const struct gw_head *response, const struct gw_directives *directives);
 
 /* The lifetime it states for a shared cache (§4.2.1); 0 where Expires, or the Date it is counted from, is malformed or
  * given twice. Only where gw_freshness_is_explicit. */
 int64_t gw_freshness_lifetime_s(const struct gw_head *response, const struct gw_directives *directives,
                                 int64_t response_at_s);
+
+/* Is there a Last-Modified to guess by: one, that is a date? */
+bool gw_freshness_has_last_modified(const struct gw_head *response, int64_t response_at_s);
+
+/* What is guessed by it (§4.2.2): 10 % of its age, most_s at most; 0 where it lies after Date, or Date is malformed.
+ * Only where gw_freshness_has_last_modified. */
+int64_t gw_freshness_guess_s(const struct gw_head *response, int64_t response_at_s, int64_t most_s);
 
 #endif

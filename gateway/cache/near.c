@@ -3,44 +3,42 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include "base/hash.h"
-#include "base/list.h"
 #include "base/random.h"
+#include "cache/fifo.h"
 #include "cache/vary.h"
 
 enum {
     STRIPES = 16,
-    MIN_SLOTS = 64, /* of a stripe */
+    EPOCHS = 512,   /* of a stripe: what is fetched beside an invalidation of something else is rarely lost */
+    MIN_SLOTS = 64, /* of a stripe, and as many ghosts */
     MAX_SLOTS = 1 << 20,
-    BYTES_PER_SLOT = 2048, /* 0.4 % of the bound; the table never grows, so nobody waits for it under a lock */
-    EXPIRED_LOOKED_AT = 4, /* from the end of the recency list, before the last one leaves though it is fresh */
+    BYTES_PER_SLOT = 2048, /* both are 0.8 % of the bound; the tables never grow, so nobody waits for it under a lock */
 };
 
-/* An entry or, where entry is NULL, a hit-for-miss mark. Those of one key lie in one slot's chain. */
+/* An entry or, where entry is NULL, a hit-for-miss mark. Those of one key lie in one slot's chain, the last stored
+ * first. */
 struct node {
-    uint64_t hash;
-    struct node *next; /* in its slot; after unlink, among those to be freed */
+    struct gw_fifo_place place; /* its hash is the key's, its bytes are all memory behind the node */
+    struct node *next;          /* in its slot; after unlink, among those to be freed */
     struct gw_entry *entry;
     struct gw_cache_key key;
-    size_t cost_bytes;
     uint64_t marked_until_us;
-
-    uint64_t used; /* the stripe's count of uses when it was last moved to the front */
-    struct gw_list recency;
 };
 
 struct stripe {
     _Alignas(64) pthread_mutex_t lock; /* a cache line that no other stripe shares */
     struct node **slots;
 
-    _Atomic uint64_t epoch; /* changed under the lock only */
-    struct gw_list recency; /* the most recently used first */
-    uint64_t uses, entries, evictions, stores, expired;
+    _Atomic uint64_t flushes, epochs[EPOCHS]; /* changed under the lock only */
+    struct gw_fifo fifo;
+    uint64_t entries, evictions, stores, expired;
 };
 
 struct gw_near {
     size_t bytes;
     size_t slot_mask;
     uint64_t seed;
+    struct gw_bans *bans;
 
     atomic_int mode; /* read at every look-up, nearly never written: it shares a line with what is fixed */
     _Alignas(64) atomic_size_t used_bytes; /* <= bytes, always */
@@ -55,7 +53,25 @@ static size_t slots_for(size_t bytes)
     return slots;
 }
 
-struct gw_near *gw_near_create(size_t bytes)
+static void close_stripe(struct stripe *stripe)
+{
+    pthread_mutex_destroy(&stripe->lock);
+    free(stripe->slots);
+    gw_fifo_reset(&stripe->fifo);
+}
+
+static bool open_stripe(struct stripe *stripe, size_t slots)
+{
+    if (pthread_mutex_init(&stripe->lock, NULL) != 0)
+        return false;
+    stripe->slots = calloc(slots, sizeof(*stripe->slots));
+    if (gw_fifo_init(&stripe->fifo, slots) && stripe->slots)
+        return true;
+    close_stripe(stripe);
+    return false;
+}
+
+struct gw_near *gw_near_create(size_t bytes, struct gw_bans *bans)
 {
     struct gw_near *near = aligned_alloc(64, sizeof *near);
     size_t slots = slots_for(bytes);
@@ -66,24 +82,14 @@ struct gw_near *gw_near_create(size_t bytes)
     near->bytes = bytes;
     near->slot_mask = slots - 1;
     near->seed = gw_random_seed();
+    near->bans = bans;
     atomic_init(&near->mode, GW_NEAR_EMBEDDED);
-    for (; made < STRIPES; made++) {
-        struct stripe *stripe = &near->stripes[made];
-        gw_list_init(&stripe->recency);
-        stripe->slots = calloc(slots, sizeof(struct node *));
-        if (!stripe->slots)
-            break;
-        if (pthread_mutex_init(&stripe->lock, NULL) != 0) {
-            free(stripe->slots);
-            break;
-        }
-    }
+    while (made < STRIPES && open_stripe(&near->stripes[made], slots))
+        made++;
     if (made == STRIPES)
         return near;
-    while (made-- > 0) {
-        pthread_mutex_destroy(&near->stripes[made].lock);
-        free(near->stripes[made].slots);
-    }
+    while (made-- > 0)
+        close_stripe(&near->stripes[made]);
     free(near);
     return NULL;
 }
@@ -94,13 +100,23 @@ static void free_node(struct node *node)
     free(node);
 }
 
+static struct node *node_of(struct gw_list *link)
+{
+    return GW_CONTAINER(link, struct node, place.link);
+}
+
+static void free_queue(struct gw_fifo_queue *queue)
+{
+    gw_list_each_safe(link, &queue->places) free_node(node_of(link));
+}
+
 void gw_near_destroy(struct gw_near **near)
 {
     for (unsigned i = 0; *near && i < STRIPES; i++) {
         struct stripe *stripe = &(*near)->stripes[i];
-        gw_list_each_safe(link, &stripe->recency) free_node(GW_CONTAINER(link, struct node, recency));
-        pthread_mutex_destroy(&stripe->lock);
-        free(stripe->slots);
+        free_queue(&stripe->fifo.small);
+        free_queue(&stripe->fifo.main);
+        close_stripe(stripe);
     }
     free(*near);
     *near = NULL;
@@ -124,22 +140,25 @@ static struct node **slot_of(const struct gw_near *near, struct stripe *stripe, 
 
 static bool is_of_key(const struct node *node, const struct gw_cache_key *key, uint64_t hash)
 {
-    return node->hash == hash && memcmp(&node->key, key, sizeof *key) == 0;
+    return node->place.hash == hash && memcmp(&node->key, key, sizeof *key) == 0;
 }
 
 static bool is_over(const struct node *node, uint64_t now_us)
 {
-    if (!node->entry)
-        return now_us >= node->marked_until_us;
-    return gw_entry_age_s(node->entry, now_us) >= node->entry->freshness_s;
+    return node->entry ? gw_entry_is_over(node->entry, now_us) : now_us >= node->marked_until_us;
+}
+
+static bool is_banned(const struct gw_near *near, const struct node *node)
+{
+    return near->bans && node->entry && gw_bans_check(near->bans, node->entry) == GW_BAN_HARD;
 }
 
 /* Takes the node at *link out of the table and puts it on the list of those to be freed. Under the lock. */
-static void unlink_node(struct stripe *stripe, struct node **link, struct node **gone)
+static void unlink_node(struct stripe *stripe, struct node **link, enum gw_fifo_leave why, struct node **gone)
 {
     struct node *node = *link;
     *link = node->next;
-    gw_list_remove(&node->recency);
+    gw_fifo_leave(&stripe->fifo, &node->place, why);
     if (node->entry)
         stripe->entries--;
     node->next = *gone;
@@ -151,73 +170,109 @@ static void free_gone(struct gw_near *near, struct node *gone)
 {
     while (gone) {
         struct node *next = gone->next;
-        size_t cost_bytes = gone->cost_bytes;
+        size_t cost_bytes = gone->place.bytes;
         free_node(gone);
         atomic_fetch_sub_explicit(&near->used_bytes, cost_bytes, memory_order_relaxed);
         gone = next;
     }
 }
 
-/* Since it was moved, at most uses - used others were moved before it; moving what is in front anyway would only pull
- * its neighbours into this processor's cache. */
-static void touch(struct stripe *stripe, struct node *node)
+struct search {
+    struct gw_near *near;
+    const struct gw_cache_key *key;
+    uint64_t hash;
+    const struct gw_cache_request *request;
+    const struct gw_head *request_head;
+    uint64_t now_us;
+    bool is_open;
+
+    struct node *best, *gone;
+};
+
+static void consider(struct search *search, struct node *node, struct gw_near_answer *answer)
 {
-    stripe->uses++;
-    if (stripe->uses - node->used <= stripe->entries / 4)
-        return;
-    node->used = stripe->uses;
-    gw_list_remove(&node->recency);
-    gw_list_push_front(&stripe->recency, &node->recency);
+    if (!node->entry) {
+        answer->is_hit_for_miss = true;
+        gw_fifo_use(&node->place);
+    } else if (search->is_open) {
+        enum gw_reuse reuse = gw_entry_reuse(node->entry, search->request, search->request_head, search->now_us);
+        answer->was_there |= reuse == GW_REUSE_NO;
+        if (reuse > answer->reuse) {
+            answer->reuse = reuse;
+            search->best = node;
+        }
+    }
 }
 
-static bool may_answer(const struct gw_entry *entry, const struct gw_cache_request *request,
-                       const struct gw_head *request_head, uint64_t now_us)
+static void search_slot(struct search *search, struct stripe *stripe, struct gw_near_answer *answer)
 {
-    const struct gw_head *selection = entry->has_selection ? &entry->vary_values : NULL;
-    return gw_policy_may_reuse_by_terms(request, request_head, &entry->terms, selection, gw_entry_age_s(entry, now_us),
-                                        entry->freshness_s);
-}
-
-enum gw_near_result gw_near_get(struct gw_near *near, const struct gw_cache_key *key,
-                                const struct gw_cache_request *request, const struct gw_head *request_head,
-                                uint64_t now_us, struct gw_entry **entry)
-{
-    uint64_t hash = hash_of(near, key);
-    struct stripe *stripe = stripe_of(near, hash);
-    struct node *gone = NULL;
-    bool is_marked = false, was_there = false, is_open = gw_near_mode(near) != GW_NEAR_CLOSED;
-    *entry = NULL;
-
-    pthread_mutex_lock(&stripe->lock);
-    struct node **link = slot_of(near, stripe, hash);
-    while (*link && !*entry) {
+    struct node **link = slot_of(search->near, stripe, search->hash);
+    while (*link && answer->reuse != GW_REUSE_FRESH) {
         struct node *node = *link;
-        if (!is_of_key(node, key, hash)) {
+        bool is_over_now = false;
+        if (!is_of_key(node, search->key, search->hash)) {
             link = &node->next;
-        } else if (is_over(node, now_us)) {
-            was_there |= node->entry != NULL;
-            stripe->expired += node->entry != NULL;
-            unlink_node(stripe, link, &gone);
+        } else if ((is_over_now = is_over(node, search->now_us)) || is_banned(search->near, node)) {
+            stripe->expired += is_over_now && node->entry;
+            unlink_node(stripe, link, GW_FIFO_FOR_NOW, &search->gone);
         } else {
-            is_marked |= node->entry == NULL;
-            if (node->entry && is_open && may_answer(node->entry, request, request_head, now_us)) {
-                *entry = gw_entry_share(node->entry);
-                touch(stripe, node);
-            }
+            consider(search, node, answer);
             link = &node->next;
         }
     }
+}
+
+void gw_near_get(struct gw_near *near, const struct gw_cache_key *key, const struct gw_cache_request *request,
+                 const struct gw_head *request_head, uint64_t now_us, struct gw_near_answer *answer)
+{
+    struct search search = { .near = near,
+                             .key = key,
+                             .hash = hash_of(near, key),
+                             .request = request,
+                             .request_head = request_head,
+                             .now_us = now_us,
+                             .is_open = gw_near_mode(near) != GW_NEAR_CLOSED };
+    struct stripe *stripe = stripe_of(near, search.hash);
+    *answer = (struct gw_near_answer) { .reuse = GW_REUSE_NO };
+
+    pthread_mutex_lock(&stripe->lock);
+    search_slot(&search, stripe, answer);
+    if (search.best) {
+        answer->entry = gw_entry_share(search.best->entry);
+        gw_fifo_use(&search.best->place);
+        if (answer->reuse == GW_REUSE_FRESH) /* what else is there was looked at or not, by chance */
+            answer->is_hit_for_miss = answer->was_there = false;
+    }
     pthread_mutex_unlock(&stripe->lock);
 
-    free_gone(near, gone);
-    if (*entry)
-        return GW_NEAR_HIT;
-    return is_marked ? GW_NEAR_HIT_FOR_MISS : was_there ? GW_NEAR_STALE : GW_NEAR_MISS;
+    free_gone(near, search.gone);
+}
+
+unsigned gw_near_list(struct gw_near *near, const struct gw_cache_key *key, struct gw_entry *entries[GW_NEAR_VARIANTS])
+{
+    uint64_t hash = hash_of(near, key);
+    struct stripe *stripe = stripe_of(near, hash);
+    unsigned count = 0;
+
+    pthread_mutex_lock(&stripe->lock);
+    for (struct node *node = *slot_of(near, stripe, hash); node && count < GW_NEAR_VARIANTS; node = node->next)
+        if (node->entry && is_of_key(node, key, hash))
+            entries[count++] = gw_entry_share(node->entry);
+    pthread_mutex_unlock(&stripe->lock);
+    return count;
+}
+
+/* Both only rise: their sum is what it was where both are. */
+static uint64_t epoch_of(const struct stripe *stripe, uint64_t hash)
+{
+    return atomic_load_explicit(&stripe->flushes, memory_order_acquire) +
+           atomic_load_explicit(&stripe->epochs[hash >> 40 & (EPOCHS - 1)], memory_order_acquire);
 }
 
 uint64_t gw_near_epoch(struct gw_near *near, const struct gw_cache_key *key)
 {
-    return atomic_load_explicit(&stripe_of(near, hash_of(near, key))->epoch, memory_order_acquire);
+    uint64_t hash = hash_of(near, key);
+    return epoch_of(stripe_of(near, hash), hash);
 }
 
 static bool reserve(struct gw_near *near, size_t cost_bytes)
@@ -231,23 +286,17 @@ static bool reserve(struct gw_near *near, size_t cost_bytes)
     return true;
 }
 
-static struct node *choose_victim(struct stripe *stripe, uint64_t now_us)
-{
-    struct gw_list *link = stripe->recency.previous;
-    for (int i = 0; i < EXPIRED_LOOKED_AT && link != &stripe->recency; i++, link = link->previous) {
-        struct node *node = GW_CONTAINER(link, struct node, recency);
-        if (is_over(node, now_us))
-            return node;
-    }
-    return gw_list_is_empty(&stripe->recency) ? NULL : GW_CONTAINER(stripe->recency.previous, struct node, recency);
-}
-
 static struct node **link_to(const struct gw_near *near, struct stripe *stripe, const struct node *node)
 {
-    struct node **link = slot_of(near, stripe, node->hash);
+    struct node **link = slot_of(near, stripe, node->place.hash);
     while (*link != node)
         link = &(*link)->next;
     return link;
+}
+
+static bool is_place_over(struct gw_fifo_place *place, uint64_t now_us)
+{
+    return is_over(GW_CONTAINER(place, struct node, place), now_us);
 }
 
 /* False where the stripe is empty. */
@@ -255,17 +304,17 @@ static bool evict_one(struct gw_near *near, struct stripe *stripe, uint64_t now_
 {
     struct node *gone = NULL;
     pthread_mutex_lock(&stripe->lock);
-    struct node *victim = choose_victim(stripe, now_us);
-    if (victim) {
-        if (victim->entry && is_over(victim, now_us))
-            stripe->expired++;
-        else if (victim->entry)
-            stripe->evictions++;
-        unlink_node(stripe, link_to(near, stripe, victim), &gone);
+    struct gw_fifo_place *place = gw_fifo_choose(&stripe->fifo, is_place_over, now_us);
+    if (place) {
+        struct node *victim = GW_CONTAINER(place, struct node, place);
+        bool is_expired = is_over(victim, now_us);
+        stripe->expired += is_expired && victim->entry;
+        stripe->evictions += !is_expired && victim->entry;
+        unlink_node(stripe, link_to(near, stripe, victim), is_expired ? GW_FIFO_FOR_NOW : GW_FIFO_FOR_ROOM, &gone);
     }
     pthread_mutex_unlock(&stripe->lock);
     free_gone(near, gone);
-    return victim != NULL;
+    return place != NULL;
 }
 
 /* Reserves room, one stripe's lock at a time and none held, so that two who make room cannot wait for each other. */
@@ -293,19 +342,17 @@ static struct node *create_node(struct gw_near *near, const struct gw_cache_key 
         free(node);
         return NULL;
     }
-    *node = (struct node) { .key = *key, .hash = hash, .cost_bytes = cost_bytes };
+    *node = (struct node) { .place = { .hash = hash, .bytes = cost_bytes }, .key = *key };
     node->entry = entry ? gw_entry_share(entry) : NULL;
-    gw_list_init(&node->recency);
     return node;
 }
 
 static void insert_node(const struct gw_near *near, struct stripe *stripe, struct node *node)
 {
-    struct node **slot = slot_of(near, stripe, node->hash);
+    struct node **slot = slot_of(near, stripe, node->place.hash);
     node->next = *slot;
     *slot = node;
-    node->used = ++stripe->uses;
-    gw_list_push_front(&stripe->recency, &node->recency);
+    gw_fifo_enter(&stripe->fifo, &node->place);
     if (node->entry)
         stripe->entries++;
 }
@@ -319,35 +366,37 @@ static bool is_replaced_by(const struct node *old, const struct gw_entry *entry)
            gw_vary_same(&old->entry->vary_values, &entry->vary_values);
 }
 
-/* Removes what the entry replaces, and the least recently used variant where it would be one too many. Under the lock.
- */
-static void make_way(const struct gw_near *near, struct stripe *stripe, const struct node *node, struct node **gone)
+/* Removes what the entry replaces, whose place it takes, and the variant to leave where it would be one too many. Under
+ * the lock. */
+static void make_way(const struct gw_near *near, struct stripe *stripe, struct node *node, struct node **gone)
 {
-    struct node **link = slot_of(near, stripe, node->hash), *oldest = NULL;
+    struct node **link = slot_of(near, stripe, node->place.hash), *least = NULL;
     unsigned variants = 0;
     while (*link) {
         struct node *old = *link;
-        if (!is_of_key(old, &node->key, node->hash)) {
+        if (!is_of_key(old, &node->key, node->place.hash)) {
             link = &old->next;
         } else if (is_replaced_by(old, node->entry)) {
-            unlink_node(stripe, link, gone);
+            gw_fifo_take_over(&node->place, &old->place);
+            unlink_node(stripe, link, GW_FIFO_FOR_GOOD, gone);
         } else {
             variants++;
-            if (!oldest || old->used < oldest->used)
-                oldest = old;
+            if (!least || old->place.uses <= least->place.uses)
+                least = old;
             link = &old->next;
         }
     }
     if (variants >= GW_NEAR_VARIANTS) {
-        unlink_node(stripe, link_to(near, stripe, oldest), gone);
+        unlink_node(stripe, link_to(near, stripe, least), GW_FIFO_FOR_GOOD, gone);
         stripe->evictions++;
     }
 }
 
 /* Under the lock this is final: a flush, which every change of mode ends with, raises the epoch under it. */
-static bool is_current(const struct gw_near *near, const struct stripe *stripe, uint64_t epoch, unsigned modes)
+static bool is_current(const struct gw_near *near, const struct stripe *stripe, uint64_t hash, uint64_t epoch,
+                       unsigned modes)
 {
-    return atomic_load_explicit(&stripe->epoch, memory_order_relaxed) == epoch && (modes & 1u << gw_near_mode(near));
+    return epoch_of(stripe, hash) == epoch && (modes & 1u << gw_near_mode(near));
 }
 
 /* modes: in which of them it may come in, a bit each. */
@@ -355,7 +404,7 @@ static bool store_entry(struct gw_near *near, struct gw_entry *entry, uint64_t e
 {
     uint64_t hash = hash_of(near, &entry->key);
     struct stripe *stripe = stripe_of(near, hash);
-    if (entry->vary_any || !is_current(near, stripe, epoch, modes))
+    if (entry->vary_any || !is_current(near, stripe, hash, epoch, modes))
         return false;
     /* The response was received a moment ago: near enough to now for telling what has expired. */
     struct node *node = create_node(near, &entry->key, hash, entry, entry->stored_at_us), *gone = NULL;
@@ -363,7 +412,7 @@ static bool store_entry(struct gw_near *near, struct gw_entry *entry, uint64_t e
         return false;
 
     pthread_mutex_lock(&stripe->lock);
-    bool is_taken = is_current(near, stripe, epoch, modes);
+    bool is_taken = is_current(near, stripe, hash, epoch, modes);
     if (is_taken) {
         make_way(near, stripe, node, &gone);
         insert_node(near, stripe, node);
@@ -411,7 +460,7 @@ void gw_near_mark_hit_for_miss(struct gw_near *near, const struct gw_cache_key *
     struct node *known = find_mark(near, stripe, key, hash);
     if (known) {
         known->marked_until_us = node->marked_until_us;
-        touch(stripe, known);
+        gw_fifo_use(&known->place);
     } else {
         insert_node(near, stripe, node);
     }
@@ -430,11 +479,11 @@ void gw_near_invalidate(struct gw_near *near, const struct gw_cache_key *key)
     struct node *gone = NULL;
 
     pthread_mutex_lock(&stripe->lock);
-    atomic_fetch_add_explicit(&stripe->epoch, 1, memory_order_release);
+    atomic_fetch_add_explicit(&stripe->epochs[hash >> 40 & (EPOCHS - 1)], 1, memory_order_release);
     struct node **link = slot_of(near, stripe, hash);
     while (*link) {
         if (is_of_key(*link, key, hash))
-            unlink_node(stripe, link, &gone);
+            unlink_node(stripe, link, GW_FIFO_FOR_NOW, &gone);
         else
             link = &(*link)->next;
     }
@@ -442,19 +491,26 @@ void gw_near_invalidate(struct gw_near *near, const struct gw_cache_key *key)
     free_gone(near, gone);
 }
 
+static void flush_queue(struct gw_fifo_queue *queue, struct node **gone)
+{
+    gw_list_each_safe(link, &queue->places)
+    {
+        struct node *node = node_of(link);
+        node->next = *gone;
+        *gone = node;
+    }
+    gw_list_init(&queue->places);
+    queue->bytes = 0;
+}
+
 static void flush_stripe(struct gw_near *near, struct stripe *stripe)
 {
     struct node *gone = NULL;
     pthread_mutex_lock(&stripe->lock);
-    atomic_fetch_add_explicit(&stripe->epoch, 1, memory_order_release);
+    atomic_fetch_add_explicit(&stripe->flushes, 1, memory_order_release);
     memset(stripe->slots, 0, (near->slot_mask + 1) * sizeof(struct node *));
-    gw_list_each_safe(link, &stripe->recency)
-    {
-        struct node *node = GW_CONTAINER(link, struct node, recency);
-        node->next = gone;
-        gone = node;
-    }
-    gw_list_init(&stripe->recency);
+    flush_queue(&stripe->fifo.small, &gone);
+    flush_queue(&stripe->fifo.main, &gone);
     stripe->entries = 0;
     pthread_mutex_unlock(&stripe->lock);
     free_gone(near, gone);

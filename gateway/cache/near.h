@@ -1,16 +1,16 @@
 /* near.h: the cache in this process, shared by its workers: a bounded, lock-striped table of counted entries. In
  * embedded mode it is the cache.
  *
- * Variants Up to GW_NEAR_VARIANTS entries lie under one key, told apart by what their Vary selected (cache/vary.h);
- *          the least recently used leaves first. The latest response's Vary holds: an entry with another list of
- *          names removes those before it. So at most one entry answers a request.
+ * Variants Up to GW_NEAR_VARIANTS entries lie under one key, told apart by what their Vary selected (cache/vary.h); for
+ *          one more, the least asked for leaves, and of those the one that was stored first. The latest response's Vary
+ *          holds: an entry with another list of names removes those before it. So at most one entry answers a request.
  * Bounds   `bytes` over all stripes, by gw_entry.cost_bytes and the node that holds it; never exceeded: room is made
- *          before an entry comes in. The least recently used leave first (nearly: what is in the first quarter of
- *          its stripe is not moved by a hit), of the entry's own stripe and then of the others in turn, expired ones
- *          before them where they are met (a later issue: by a scan-resistant rule). An entry over an eighth of
- *          `bytes` is not taken. Hit-for-miss marks and variants count too.
- * Epochs   Each stripe has one, raised by every invalidation in it. What was begun before an invalidation may not
- *          fill after it: note the epoch when the fetch begins, give it back with the entry; both are compared and
+ *          before an entry comes in. Who leaves is chosen by S3-FIFO (Yang et al., "FIFO queues are all you need for
+ *          cache eviction", SOSP 2023; cache/fifo.h), in each stripe; so a scan of URLs that nobody asks for twice
+ *          leaves what is hot alone. A hit is one counter, no list is touched. An entry over an eighth of `bytes` is
+ *          not taken. Hit-for-miss marks and variants count too; the tables, 0.8 % of `bytes`, do not.
+ * Epochs   Each key has one, which few others share, raised by its invalidations and by every flush. What was begun
+ *          before may not fill after it: note the epoch when the fetch begins, give it back with the entry; both are compared and
  *          stored under one lock.
  * Modes    Where a store is shared, the table is a copy of it, kept true by invalidations (cache/coherence.h), and
  *          only what was read there may come in; what was fetched here may come in where nothing is shared, or
@@ -19,15 +19,17 @@
 #ifndef GW_CACHE_NEAR_H
 #define GW_CACHE_NEAR_H
 
+#include "cache/bans.h"
 #include "cache/entry.h"
 
 struct gw_near;
 
-enum gw_near_result {
-    GW_NEAR_MISS,
-    GW_NEAR_HIT,
-    GW_NEAR_STALE, /* a miss; what lay here had expired */
-    GW_NEAR_HIT_FOR_MISS,
+struct gw_near_answer {
+    struct gw_entry *entry; /* held for the caller; NULL: nothing for this request. The best there is by reuse */
+    enum gw_reuse reuse;
+    /* False where the entry is fresh: */
+    bool is_hit_for_miss;
+    bool was_there; /* other variants, or one that is not for this request */
 };
 
 /*                      takes own fetches (put)   takes reads (fill)   answers
@@ -47,15 +49,16 @@ struct gw_near_counts {
     uint64_t stores, expired;
 };
 
-/* NULL when memory is out. */
-struct gw_near *gw_near_create(size_t bytes) GW_MUST_CHECK;
+/* bytes 0: holds nothing at all. bans: borrowed; NULL: none. NULL when memory is out. */
+struct gw_near *gw_near_create(size_t bytes, struct gw_bans *bans);
 void gw_near_destroy(struct gw_near **near);
-/* The entry under this key that may answer this request (gw_policy_may_reuse). HIT: *entry is held for the caller; else
- * it is NULL. Expired entries met on the way are removed. */
-enum gw_near_result gw_near_get(struct gw_near *near, const struct gw_cache_key *key,
-                                const struct gw_cache_request *request, const struct gw_head *request_head,
-                                uint64_t now_us, struct gw_entry **entry);
-/* The epoch of this key's stripe, to be noted before a fetch. */
+/* What lies under this key for this request. Entries that are of no use any more, and those that a ban ends (bans.h),
+ * are removed on the way. */
+void gw_near_get(struct gw_near *near, const struct gw_cache_key *key, const struct gw_cache_request *request,
+                 const struct gw_head *request_head, uint64_t now_us, struct gw_near_answer *answer);
+/* All entries under a key, held for the caller, GW_NEAR_VARIANTS at most; how many. For inspection: counts as no use. */
+unsigned gw_near_list(struct gw_near *near, const struct gw_cache_key *key, struct gw_entry *entries[GW_NEAR_VARIANTS]);
+/* The epoch of this key, to be noted before a fetch. */
 uint64_t gw_near_epoch(struct gw_near *near, const struct gw_cache_key *key);
 /* Stores what was fetched here (replacing what answers the same requests, and a hit-for-miss mark). Shares the entry.
  * False: the epoch has changed, the mode takes no own fetches, or it is too large, no room could be made, or memory is
@@ -66,9 +69,9 @@ bool gw_near_fill(struct gw_near *near, struct gw_entry *entry, uint64_t epoch);
 /* For `after_us` from now, do not let requests for this key wait for each other: their answers are not shared. */
 void gw_near_mark_hit_for_miss(struct gw_near *near, const struct gw_cache_key *key, uint64_t now_us,
                                uint64_t after_us);
-/* Removes all under this key, and raises the stripe's epoch. */
+/* Removes all under this key, and raises its epoch. */
 void gw_near_invalidate(struct gw_near *near, const struct gw_cache_key *key);
-/* Removes all, marks too, and raises every stripe's epoch. */
+/* Removes all, marks too, and raises every epoch. */
 void gw_near_flush(struct gw_near *near);
 /* Flushes, too; also where the mode stays. By one thread at a time. */
 void gw_near_set_mode(struct gw_near *near, enum gw_near_mode mode);

@@ -4,239 +4,7 @@
 #include "cache/vary.h"
 #include "http/date.h"
 
-/* --- what a request allows --- */
-
-static bool has_credential(const struct gw_head *head, const struct gw_cache_rules *rules)
-{
-    if (gw_head_find(head, GW_FIELD_COOKIE) || gw_head_find(head, GW_FIELD_AUTHORIZATION))
-        return true;
-    for (unsigned i = 0; i < rules->credential_field_count; i++)
-        if (gw_head_find_named(head, rules->credential_fields[i]))
-            return true;
-    return false;
-}
-
-/* A precondition that answers 412 is the backend's to evaluate, and a tunnel has no stored answer. An override makes
- * something else of a GET. */
-static bool is_candidate(const struct gw_head *head)
-{
-    static const enum gw_field_name strangers[] = { GW_FIELD_RANGE,
-                                                    GW_FIELD_IF_MATCH,
-                                                    GW_FIELD_IF_UNMODIFIED_SINCE,
-                                                    GW_FIELD_X_HTTP_METHOD,
-                                                    GW_FIELD_X_HTTP_METHOD_OVERRIDE,
-                                                    GW_FIELD_X_METHOD_OVERRIDE };
-    if (head->method != GW_METHOD_GET && head->method != GW_METHOD_HEAD)
-        return false;
-    if (head->framing != GW_FRAMING_NONE && !(head->framing == GW_FRAMING_LENGTH && head->content_length == 0))
-        return false;
-    for (size_t i = 0; i < GW_COUNT(strangers); i++)
-        if (gw_head_find(head, strangers[i]))
-            return false;
-    return !head->wants_upgrade;
-}
-
-void gw_policy_read_request(struct gw_cache_request *request, const struct gw_head *head,
-                            const struct gw_cache_rules *rules)
-{
-    struct gw_directives directives;
-    *request = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT, .min_fresh = GW_DIRECTIVE_ABSENT };
-    request->has_authorization = gw_head_find(head, GW_FIELD_AUTHORIZATION) != NULL;
-    request->has_credential = has_credential(head, rules);
-    request->has_side_fields = gw_vary_has_side_fields(head);
-    request->default_ttl_applies = rules->with_credentials || !request->has_credential;
-    request->is_candidate = is_candidate(head);
-    if (!request->is_candidate)
-        return;
-
-    gw_directives_read(&directives, head, true);
-    request->max_age = directives.max_age;
-    request->min_fresh = directives.min_fresh;
-    request->only_if_cached = directives.only_if_cached;
-    /* max-age=0 is how a browser says "reload": any stored answer is older, if only by a fraction of a second (RFC 9111
-     * §5.2.1.1). */
-    request->may_look_up = !directives.no_store && !directives.no_cache && !directives.no_cache_fields &&
-                           directives.max_age != 0;
-    request->may_store = !directives.no_store && head->method == GW_METHOD_GET;
-    request->may_join = request->may_look_up && request->may_store && !request->has_authorization &&
-                        !request->only_if_cached;
-}
-
-/* --- what a response allows --- */
-
-const char *gw_cache_refusal_name(enum gw_cache_refusal refusal)
-{
-    static const char *const names[GW_CACHE_REFUSAL_COUNT] = {
-        [GW_CACHE_STORABLE] = "storable",
-        [GW_CACHE_REQUEST_FORBIDS] = "request_forbids",
-        [GW_CACHE_STATUS] = "status",
-        [GW_CACHE_NO_STORE] = "no_store",
-        [GW_CACHE_PRIVATE] = "private",
-        [GW_CACHE_NO_CACHE] = "no_cache",
-        [GW_CACHE_AUTHORIZATION] = "authorization",
-        [GW_CACHE_SET_COOKIE] = "set_cookie",
-        [GW_CACHE_VARY] = "vary",
-        [GW_CACHE_STALE] = "stale",
-        [GW_CACHE_CREDENTIAL] = "credential",
-        [GW_CACHE_PARTIAL] = "partial",
-        [GW_CACHE_TOO_LARGE] = "too_large",
-    };
-    return (unsigned)refusal < GW_CACHE_REFUSAL_COUNT ? names[refusal] : "unknown";
-}
-
-enum status_class { /* each may do what those before it may */
-                    STATUS_NEVER,
-                    STATUS_EXPLICIT,  /* stored where its freshness is stated */
-                    STATUS_HEURISTIC, /* RFC 9110 §15.1: also where it says "public" */
-                    STATUS_DEFAULT,   /* also where it says nothing */
-};
-
-static enum status_class status_class(int status)
-{
-    switch (status) {
-    case 200:
-    case 203:
-    case 300:
-    case 301:
-    case 308:
-    case 410:
-        return STATUS_DEFAULT;
-    case 204:
-    case 404:
-    case 405:
-    case 414:
-    case 501:
-        return STATUS_HEURISTIC;
-    case 206: /* ranges are a later version's */
-    case 304: /* no answer, but news of one */
-    case 407: /* its challenge is hop-by-hop */
-    case 428: /* RFC 6585 §3 to §6: must not be stored */
-    case 429:
-    case 431:
-    case 511:
-        return STATUS_NEVER;
-    default:
-        return status >= 200 && status <= 599 ? STATUS_EXPLICIT : STATUS_NEVER;
-    }
-}
-
-/* Statuses whose caching this cache knows to the end, for must-understand (RFC 9111 §5.2.2.3). */
-static bool is_understood(int status)
-{
-    return status_class(status) >= STATUS_HEURISTIC || status == 302 || status == 307;
-}
-
-/* Old backends say it that way, though RFC 9111 §5.4 gives it no meaning in a response. */
-static bool has_pragma_no_cache(const struct gw_head *response)
-{
-    return gw_head_has_token(response, GW_FIELD_PRAGMA, GW_SLICE("no-cache"));
-}
-
-static enum gw_cache_refusal refuse_status(const struct gw_head *response, const struct gw_directives *directives,
-                                           bool is_explicit)
-{
-    enum status_class class = status_class(response->status);
-    if (response->status == 206 || gw_head_find(response, GW_FIELD_CONTENT_RANGE))
-        return GW_CACHE_PARTIAL;
-    if (class == STATUS_NEVER || (directives->must_understand && !is_understood(response->status)))
-        return GW_CACHE_STATUS;
-    if (!is_explicit && class < (directives->is_public ? STATUS_HEURISTIC : STATUS_DEFAULT))
-        return GW_CACHE_STATUS;
-    return GW_CACHE_STORABLE;
-}
-
-/* What the response alone forbids, whoever asked. */
-static enum gw_cache_refusal refuse_response(const struct gw_head *response, const struct gw_directives *directives,
-                                             bool is_explicit)
-{
-    /* RFC 9111 §5.2.2.3: beside must-understand, no-store speaks to caches that don't know the status; then
-     * refuse_status says no. */
-    if (directives->no_store && !directives->must_understand)
-        return GW_CACHE_NO_STORE;
-    /* Qualified forms too: leaving out the named fields is allowed (§5.2.2.7), leaving out the answer is safe. */
-    if (directives->is_private || directives->private_fields)
-        return GW_CACHE_PRIVATE;
-    if (directives->no_cache || directives->no_cache_fields || (!is_explicit && has_pragma_no_cache(response)))
-        return GW_CACHE_NO_CACHE;
-    if (gw_head_find(response, GW_FIELD_SET_COOKIE))
-        return GW_CACHE_SET_COOKIE;
-    if (gw_vary_is_any(response))
-        return GW_CACHE_VARY;
-    return refuse_status(response, directives, is_explicit);
-}
-
-static bool is_for_authorization(const struct gw_directives *directives)
-{
-    return directives->is_public || directives->must_revalidate || directives->s_maxage != GW_DIRECTIVE_ABSENT;
-}
-
-enum gw_cache_refusal gw_policy_may_store(const struct gw_cache_request *request, const struct gw_head *request_head,
-                                          const struct gw_head *response, const struct gw_cache_rules *rules,
-                                          int64_t request_at_s, int64_t response_at_s, struct gw_cache_life *life)
-{
-    struct gw_directives directives;
-    if (!request->is_candidate || !request->may_store || request_head->method != GW_METHOD_GET)
-        return GW_CACHE_REQUEST_FORBIDS;
-    gw_directives_read(&directives, response, false);
-    bool is_explicit = gw_freshness_is_explicit(response, &directives);
-    enum gw_cache_refusal refusal = refuse_response(response, &directives, is_explicit);
-    if (refusal != GW_CACHE_STORABLE)
-        return refusal;
-    if (request->has_authorization && !is_for_authorization(&directives))
-        return GW_CACHE_AUTHORIZATION;
-    if (!is_explicit && !request->default_ttl_applies)
-        return GW_CACHE_CREDENTIAL;
-
-    *life = (struct gw_cache_life) {
-        .age_s = gw_freshness_age_s(response, request_at_s, response_at_s),
-        .freshness_s = is_explicit ? gw_freshness_lifetime_s(response, &directives, response_at_s)
-                                   : rules->default_ttl_s,
-        .by_default = !is_explicit,
-    };
-    return life->age_s < life->freshness_s ? GW_CACHE_STORABLE : GW_CACHE_STALE;
-}
-
-void gw_policy_read_terms(struct gw_cache_terms *terms, const struct gw_head *response)
-{
-    struct gw_directives directives;
-    gw_directives_read(&directives, response, false);
-    terms->is_explicit = gw_freshness_is_explicit(response, &directives);
-    terms->is_shareable = refuse_response(response, &directives, terms->is_explicit) == GW_CACHE_STORABLE;
-    terms->for_authorization = is_for_authorization(&directives);
-    terms->has_vary = gw_vary_is_present(response);
-}
-
-/* --- may it be reused? --- */
-
-bool gw_policy_may_reuse_by_terms(const struct gw_cache_request *request, const struct gw_head *request_head,
-                                  const struct gw_cache_terms *terms, const struct gw_head *vary_values, int64_t age_s,
-                                  int64_t freshness_s)
-{
-    if (!request->may_look_up || !terms->is_shareable || age_s >= freshness_s)
-        return false;
-    if (request->has_authorization && !terms->for_authorization)
-        return false;
-    if (!terms->is_explicit && !request->default_ttl_applies)
-        return false;
-    if (request->max_age != GW_DIRECTIVE_ABSENT && age_s > request->max_age)
-        return false;
-    if (request->min_fresh != GW_DIRECTIVE_ABSENT && freshness_s - age_s < request->min_fresh)
-        return false;
-    if (!vary_values)
-        return !terms->has_vary && !request->has_side_fields;
-    return gw_vary_matches(vary_values, request_head, request->has_side_fields);
-}
-
-bool gw_policy_may_reuse(const struct gw_cache_request *request, const struct gw_head *request_head,
-                         const struct gw_head *response, const struct gw_head *vary_values, int64_t age_s,
-                         int64_t freshness_s)
-{
-    struct gw_cache_terms terms;
-    gw_policy_read_terms(&terms, response);
-    return gw_policy_may_reuse_by_terms(request, request_head, &terms, vary_values, age_s, freshness_s);
-}
-
-/* --- conditionals --- */
+/* --- entity-tags --- */
 
 /* The next entity-tag of a list, without W/ (weak comparison, RFC 9110 §8.8.3.2). Not the list reader for quoted
  * strings: in a tag a backslash escapes nothing. False at the end, or at what is no tag: then *rest is not empty. */
@@ -267,6 +35,365 @@ static bool read_etag(const struct gw_head *response, struct gw_slice *tag)
     return next_tag(&rest, tag) && rest.length == 0;
 }
 
+/* --- what a request allows --- */
+
+static bool has_credential(const struct gw_head *head, const struct gw_cache_rules *rules)
+{
+    if (gw_head_find(head, GW_FIELD_COOKIE) || gw_head_find(head, GW_FIELD_AUTHORIZATION))
+        return true;
+    for (unsigned i = 0; i < rules->credential_field_count; i++)
+        if (gw_head_find_named(head, rules->credential_fields[i]))
+            return true;
+    return false;
+}
+
+/* A precondition that answers 412 is the backend's to evaluate, and a tunnel has no stored answer. An override makes
+ * something else of a GET. */
+static bool is_candidate(const struct gw_head *head)
+{
+    static const enum gw_field_name strangers[] = { GW_FIELD_IF_MATCH, GW_FIELD_IF_UNMODIFIED_SINCE,
+                                                    GW_FIELD_X_HTTP_METHOD, GW_FIELD_X_HTTP_METHOD_OVERRIDE,
+                                                    GW_FIELD_X_METHOD_OVERRIDE };
+    if (head->method != GW_METHOD_GET && head->method != GW_METHOD_HEAD)
+        return false;
+    if (head->framing != GW_FRAMING_NONE && !(head->framing == GW_FRAMING_LENGTH && head->content_length == 0))
+        return false;
+    for (size_t i = 0; i < GW_COUNT(strangers); i++)
+        if (gw_head_find(head, strangers[i]))
+            return false;
+    return !head->wants_upgrade;
+}
+
+static int64_t max_stale_of(const struct gw_directives *directives)
+{
+    if (directives->max_stale != GW_DIRECTIVE_ABSENT)
+        return directives->max_stale;
+    return directives->max_stale_any ? GW_FRESHNESS_MAX_S : GW_DIRECTIVE_ABSENT;
+}
+
+void gw_policy_read_request(struct gw_cache_request *request, const struct gw_head *head,
+                            const struct gw_cache_rules *rules)
+{
+    struct gw_directives directives;
+    *request = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT,
+                                           .min_fresh = GW_DIRECTIVE_ABSENT,
+                                           .max_stale = GW_DIRECTIVE_ABSENT };
+    request->has_authorization = gw_head_find(head, GW_FIELD_AUTHORIZATION) != NULL;
+    request->has_credential = has_credential(head, rules);
+    request->has_side_fields = gw_vary_has_side_fields(head);
+    request->default_ttl_applies = rules->with_credentials || !request->has_credential;
+    request->is_candidate = is_candidate(head);
+    if (!request->is_candidate)
+        return;
+
+    gw_directives_read(&directives, head, true);
+    request->max_age = directives.max_age;
+    request->min_fresh = directives.min_fresh;
+    request->max_stale = max_stale_of(&directives);
+    request->only_if_cached = directives.only_if_cached;
+    /* RFC 9110 §14.2: Range means nothing to HEAD. */
+    request->is_range = head->method == GW_METHOD_GET && gw_head_find(head, GW_FIELD_RANGE);
+    request->may_look_up = !directives.no_store;
+    /* max-age=0 is how a browser says "reload": any stored answer is older, if only by a fraction of a second (RFC 9111
+     * §5.2.1.1). */
+    request->must_validate = directives.no_cache || directives.no_cache_fields || directives.max_age == 0;
+    request->may_store = !directives.no_store && head->method == GW_METHOD_GET && !request->is_range;
+    request->may_join = request->may_look_up && request->may_store && !request->must_validate &&
+                        !request->has_authorization && !request->only_if_cached;
+}
+
+/* --- what a response allows --- */
+
+const char *gw_cache_refusal_name(enum gw_cache_refusal refusal)
+{
+    static const char *const names[GW_CACHE_REFUSAL_COUNT] = {
+        [GW_CACHE_STORABLE] = "storable",     [GW_CACHE_REQUEST_FORBIDS] = "request_forbids",
+        [GW_CACHE_STATUS] = "status",         [GW_CACHE_NO_STORE] = "no_store",
+        [GW_CACHE_PRIVATE] = "private",       [GW_CACHE_AUTHORIZATION] = "authorization",
+        [GW_CACHE_SET_COOKIE] = "set_cookie", [GW_CACHE_VARY] = "vary",
+        [GW_CACHE_STALE] = "stale",           [GW_CACHE_CREDENTIAL] = "credential",
+        [GW_CACHE_PARTIAL] = "partial",       [GW_CACHE_TOO_LARGE] = "too_large",
+    };
+    return (unsigned)refusal < GW_CACHE_REFUSAL_COUNT ? names[refusal] : "unknown";
+}
+
+enum status_class { /* each may do what those before it may */
+                    STATUS_NEVER,
+                    STATUS_EXPLICIT,  /* stored where its freshness is stated */
+                    STATUS_HEURISTIC, /* RFC 9110 §15.1: also by a guess, or where it says "public" */
+                    STATUS_DEFAULT,   /* also where it says nothing */
+};
+
+static enum status_class status_class(int status)
+{
+    switch (status) {
+    case 200:
+    case 203:
+    case 300:
+    case 301:
+    case 308:
+    case 410:
+        return STATUS_DEFAULT;
+    case 204:
+    case 404:
+    case 405:
+    case 414:
+    case 501:
+        return STATUS_HEURISTIC;
+    case 206: /* parts are not put together */
+    case 304: /* no answer, but news of one */
+    case 407: /* its challenge is hop-by-hop */
+    case 428: /* RFC 6585 §3 to §6: must not be stored */
+    case 429:
+    case 431:
+    case 511:
+        return STATUS_NEVER;
+    default:
+        return status >= 200 && status <= 599 ? STATUS_EXPLICIT : STATUS_NEVER;
+    }
+}
+
+/* Statuses whose caching this cache knows to the end, for must-understand (RFC 9111 §5.2.2.3): those that RFC 9110 §15
+ * defines, but 416, which is about a range. */
+static bool is_understood(int status)
+{
+    if (status == 305 || status == 306 || status == 407 || status == 416 || status == 418)
+        return false;
+    return (status >= 200 && status <= 205) || (status >= 300 && status <= 308 && status != 304) ||
+           (status >= 400 && status <= 417) || status == 421 || status == 422 || status == 426 ||
+           (status >= 500 && status <= 505);
+}
+
+/* Old backends say it that way, though RFC 9111 §5.4 gives it no meaning in a response. */
+static bool has_pragma_no_cache(const struct gw_head *response)
+{
+    return gw_head_has_token(response, GW_FIELD_PRAGMA, GW_SLICE("no-cache"));
+}
+
+/* What its head says, read for one decision. */
+struct reading {
+    const struct gw_head *response;
+    const struct gw_cache_rules *rules;
+    struct gw_directives directives;
+    bool is_explicit;   /* it states its freshness itself */
+    bool may_guess;     /* by Last-Modified */
+    bool must_validate; /* no-cache */
+};
+
+static struct reading read_response(const struct gw_head *response, const struct gw_cache_rules *rules,
+                                    int64_t response_at_s)
+{
+    struct reading reading = { .response = response, .rules = rules };
+    struct gw_directives *directives = &reading.directives;
+    gw_directives_read_targeted(directives, response, rules->targeted_fields, rules->targeted_field_count);
+    reading.is_explicit = gw_freshness_is_explicit(response, directives);
+    reading.may_guess = !reading.is_explicit && rules->heuristic_max_s > 0 &&
+                        gw_freshness_has_last_modified(response, response_at_s);
+    reading.must_validate = directives->no_cache ||
+                            (!reading.is_explicit && !directives->is_targeted && has_pragma_no_cache(response));
+    return reading;
+}
+
+/* A malformed number permits nothing. */
+static bool has_s_maxage(const struct gw_directives *directives)
+{
+    return directives->s_maxage != GW_DIRECTIVE_ABSENT && !directives->has_malformed;
+}
+
+static bool may_share_set_cookie(const struct reading *reading)
+{
+    const struct gw_directives *directives = &reading->directives;
+    return reading->rules->may_share_set_cookie && (directives->is_public || has_s_maxage(directives));
+}
+
+static bool is_set_cookie_in_the_way(const struct reading *reading)
+{
+    if (!gw_head_find(reading->response, GW_FIELD_SET_COOKIE) || may_share_set_cookie(reading))
+        return false;
+    return reading->directives.is_targeted || !gw_directives_name_field(reading->response, GW_SLICE("set-cookie"));
+}
+
+static enum gw_cache_refusal refuse_status(const struct reading *reading)
+{
+    int status = reading->response->status;
+    bool is_public = reading->directives.is_public;
+    enum status_class class = status_class(status), least;
+    if (status == 206)
+        return GW_CACHE_PARTIAL;
+    if (class == STATUS_NEVER || (reading->directives.must_understand && !is_understood(status)))
+        return GW_CACHE_STATUS;
+    if (reading->is_explicit)
+        least = STATUS_EXPLICIT;
+    else if (reading->may_guess) /* RFC 9111 §4.2.2 */
+        least = is_public ? STATUS_EXPLICIT : STATUS_HEURISTIC;
+    else
+        least = is_public ? STATUS_HEURISTIC : STATUS_DEFAULT;
+    return class < least ? GW_CACHE_STATUS : GW_CACHE_STORABLE;
+}
+
+/* What the response alone forbids, whoever asked. */
+static enum gw_cache_refusal refuse_response(const struct reading *reading)
+{
+    const struct gw_directives *directives = &reading->directives;
+    /* RFC 9111 §5.2.2.3: beside must-understand, no-store speaks to caches that don't know the status; then
+     * refuse_status says no. */
+    if (directives->no_store && !directives->must_understand)
+        return GW_CACHE_NO_STORE;
+    if (directives->is_private)
+        return GW_CACHE_PRIVATE;
+    if (is_set_cookie_in_the_way(reading))
+        return GW_CACHE_SET_COOKIE;
+    if (gw_vary_is_any(reading->response))
+        return GW_CACHE_VARY;
+    return refuse_status(reading);
+}
+
+static bool is_for_authorization(const struct gw_directives *directives)
+{
+    return directives->is_public || directives->must_revalidate || has_s_maxage(directives);
+}
+
+static enum gw_cache_refusal refuse(const struct gw_cache_request *request, const struct reading *reading)
+{
+    enum gw_cache_refusal refusal = refuse_response(reading);
+    if (refusal != GW_CACHE_STORABLE)
+        return refusal;
+    if (request->has_authorization && !is_for_authorization(&reading->directives))
+        return GW_CACHE_AUTHORIZATION;
+    /* The route's override of the lifetime, too, leaves it open whether the backend forgot "private". */
+    if (!reading->is_explicit && !request->default_ttl_applies)
+        return GW_CACHE_CREDENTIAL;
+    return GW_CACHE_STORABLE;
+}
+
+static int64_t lifetime_s(const struct reading *reading, int64_t age_s, int64_t response_at_s)
+{
+    const struct gw_cache_rules *rules = reading->rules;
+    if (rules->override_ttl_s != GW_DIRECTIVE_ABSENT)
+        return age_s + rules->override_ttl_s;
+    if (reading->is_explicit)
+        return gw_freshness_lifetime_s(reading->response, &reading->directives, response_at_s);
+    if (reading->may_guess)
+        return gw_freshness_guess_s(reading->response, response_at_s, rules->heuristic_max_s);
+    return rules->default_ttl_s;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* A validator that no-cache="…" names does not stay with what is stored. */
+static bool has_validator(const struct gw_head *response, int64_t now_s)
+{
+    struct gw_slice tag;
+    if (read_etag(response, &tag) && !gw_directives_name_field(response, GW_SLICE("etag")))
+        return true;
+    return gw_freshness_has_last_modified(response, now_s) &&
+           !gw_directives_name_field(response, GW_SLICE("last-modified"));
+}
+
+static struct gw_cache_terms terms_of(const struct reading *reading, const struct gw_cache_life *life,
+                                      int64_t response_at_s)
+{
+    const struct gw_directives *directives = &reading->directives;
+    const struct gw_cache_rules *rules = reading->rules;
+    struct gw_cache_terms terms = {
+        .for_authorization = is_for_authorization(directives),
+        .is_explicit = reading->is_explicit,
+        .must_validate = reading->must_validate,
+        .no_stale = directives->must_revalidate || directives->proxy_revalidate || reading->must_validate ||
+                    directives->s_maxage != GW_DIRECTIVE_ABSENT,
+        .has_validator = has_validator(reading->response, response_at_s),
+        .keeps_set_cookie = may_share_set_cookie(reading),
+    };
+    if (!terms.no_stale) {
+        terms.stale_while_revalidate_s = larger(directives->stale_while_revalidate, 0);
+        terms.stale_if_error_s = larger(directives->stale_if_error, rules->stale_if_error_s);
+    }
+    terms.window_s = larger(terms.stale_while_revalidate_s, terms.stale_if_error_s);
+    /* What comes stale is kept as long as what becomes so here. */
+    if (terms.has_validator && rules->keep_s > 0)
+        terms.window_s = larger(terms.window_s, rules->keep_s + larger(life->age_s - life->freshness_s, 0));
+    return terms;
+}
+
+/* Ever, or only to be validated. */
+static bool is_of_use(const struct gw_cache_life *life)
+{
+    const struct gw_cache_terms *terms = &life->terms;
+    return life->age_s < life->freshness_s + terms->window_s && (terms->has_validator || !terms->must_validate);
+}
+
+enum gw_cache_refusal gw_policy_may_store(const struct gw_cache_request *request, const struct gw_head *request_head,
+                                          const struct gw_head *response, const struct gw_cache_rules *rules,
+                                          int64_t request_at_s, int64_t response_at_s, struct gw_cache_life *life)
+{
+    if (!request->is_candidate || !request->may_store || request_head->method != GW_METHOD_GET)
+        return GW_CACHE_REQUEST_FORBIDS;
+    struct reading reading = read_response(response, rules, response_at_s);
+    enum gw_cache_refusal refusal = refuse(request, &reading);
+    if (refusal != GW_CACHE_STORABLE)
+        return refusal;
+    *life = (struct gw_cache_life) { .age_s = gw_freshness_age_s(response, request_at_s, response_at_s) };
+    life->freshness_s = lifetime_s(&reading, life->age_s, response_at_s);
+    life->terms = terms_of(&reading, life, response_at_s);
+    return is_of_use(life) ? GW_CACHE_STORABLE : GW_CACHE_STALE;
+}
+
+/* --- may it be reused? --- */
+
+/* What could not have been stored as the answer to this request is no answer to it. */
+static bool is_open_to(const struct gw_cache_request *request, const struct gw_cache_terms *terms)
+{
+    if (!request->may_look_up || (request->has_authorization && !terms->for_authorization))
+        return false;
+    return terms->is_explicit || request->default_ttl_applies;
+}
+
+static bool is_wanted(const struct gw_cache_request *request, int64_t age_s, int64_t freshness_s)
+{
+    if (request->max_age != GW_DIRECTIVE_ABSENT && age_s > request->max_age)
+        return false;
+    return request->min_fresh == GW_DIRECTIVE_ABSENT || freshness_s - age_s >= request->min_fresh;
+}
+
+/* RFC 9111 §5.2.1: who gives max-age, min-fresh or max-stale has said what he accepts, and stale beyond max-stale is
+ * not among it. */
+static bool says_how_old(const struct gw_cache_request *request)
+{
+    return request->max_age != GW_DIRECTIVE_ABSENT || request->min_fresh != GW_DIRECTIVE_ABSENT ||
+           request->max_stale != GW_DIRECTIVE_ABSENT;
+}
+
+enum gw_reuse gw_policy_reuse(const struct gw_cache_request *request, const struct gw_head *request_head,
+                              const struct gw_cache_terms *terms, const struct gw_head *selection, int64_t age_s,
+                              int64_t freshness_s)
+{
+    int64_t stale_by_s = age_s - freshness_s;
+    if (!is_open_to(request, terms) || !gw_vary_matches(selection, request_head, request->has_side_fields))
+        return GW_REUSE_NO;
+    if (request->must_validate || terms->must_validate || !is_wanted(request, age_s, freshness_s))
+        return GW_REUSE_VALIDATED;
+    if (stale_by_s < 0)
+        return GW_REUSE_FRESH;
+    if (terms->no_stale)
+        return GW_REUSE_VALIDATED;
+    if (request->max_stale > 0 && stale_by_s <= request->max_stale)
+        return GW_REUSE_STALE;
+    return !says_how_old(request) && stale_by_s < terms->stale_while_revalidate_s ? GW_REUSE_REVALIDATING
+                                                                                  : GW_REUSE_VALIDATED;
+}
+
+bool gw_policy_may_answer_on_error(const struct gw_cache_request *request, const struct gw_cache_terms *terms,
+                                   int64_t age_s, int64_t freshness_s)
+{
+    return !request->must_validate && !terms->must_validate && !terms->no_stale &&
+           age_s - freshness_s < terms->stale_if_error_s;
+}
+
+/* --- conditionals --- */
+
 static bool names_tag(const struct gw_head *request_head, const struct gw_field *first, const struct gw_head *response)
 {
     struct gw_slice own, theirs;
@@ -282,15 +409,20 @@ static bool names_tag(const struct gw_head *request_head, const struct gw_field 
     return false;
 }
 
+static const struct gw_field *find_only(const struct gw_head *head, enum gw_field_name id)
+{
+    const struct gw_field *field = gw_head_find(head, id);
+    return field && !gw_head_find_next(head, field) ? field : NULL;
+}
+
 static bool is_unmodified_since(const struct gw_head *request_head, const struct gw_head *response, int64_t now_s)
 {
-    const struct gw_field *since = gw_head_find(request_head, GW_FIELD_IF_MODIFIED_SINCE);
-    const struct gw_field *modified = gw_head_find(response, GW_FIELD_LAST_MODIFIED);
+    bool has_modified = gw_head_find(response, GW_FIELD_LAST_MODIFIED) != NULL;
+    const struct gw_field *since = find_only(request_head, GW_FIELD_IF_MODIFIED_SINCE);
+    const struct gw_field *modified = find_only(response, has_modified ? GW_FIELD_LAST_MODIFIED : GW_FIELD_DATE);
     int64_t since_s = 0, modified_s = 0;
-    if (!since || !modified || gw_head_find_next(request_head, since) || gw_head_find_next(response, modified))
-        return false;
-    return gw_date_parse(since->value, now_s, &since_s) && gw_date_parse(modified->value, now_s, &modified_s) &&
-           modified_s <= since_s;
+    return since && modified && gw_date_parse(since->value, now_s, &since_s) &&
+           gw_date_parse(modified->value, now_s, &modified_s) && modified_s <= since_s;
 }
 
 bool gw_policy_is_not_modified(const struct gw_head *request_head, const struct gw_head *response, int64_t now_s)
@@ -300,4 +432,37 @@ bool gw_policy_is_not_modified(const struct gw_head *request_head, const struct 
     const struct gw_field *none_match = gw_head_find(request_head, GW_FIELD_IF_NONE_MATCH);
     return none_match ? names_tag(request_head, none_match, response)
                       : is_unmodified_since(request_head, response, now_s);
+}
+
+/* --- updates --- */
+
+/* RFC 9111 §4.3.4: what names a validator is about the response that has it; what names none, about the one that was
+ * asked for. */
+static bool validators_agree(const struct gw_head *stored, const struct gw_head *update)
+{
+    bool names_tag = gw_head_find(update, GW_FIELD_ETAG) != NULL;
+    bool names_date = gw_head_find(update, GW_FIELD_LAST_MODIFIED) != NULL;
+    struct gw_slice ours, theirs;
+    if (names_tag && gw_head_find(stored, GW_FIELD_ETAG))
+        return read_etag(stored, &ours) && read_etag(update, &theirs) && gw_slice_equal(ours, theirs);
+    if (names_date && gw_head_find(stored, GW_FIELD_LAST_MODIFIED)) {
+        const struct gw_field *our_date = find_only(stored, GW_FIELD_LAST_MODIFIED);
+        const struct gw_field *their_date = find_only(update, GW_FIELD_LAST_MODIFIED);
+        return our_date && their_date && gw_slice_equal(our_date->value, their_date->value);
+    }
+    return !names_tag && !names_date;
+}
+
+static bool is_of_length(const struct gw_head *update, size_t body_bytes)
+{
+    const struct gw_field *field = gw_head_find(update, GW_FIELD_CONTENT_LENGTH);
+    uint64_t length = 0;
+    return !field || (gw_slice_to_uint64(field->value, &length) && length == body_bytes);
+}
+
+bool gw_policy_may_update(const struct gw_head *stored, size_t stored_body_bytes, const struct gw_head *update)
+{
+    if (update->status != 304 && (update->status != stored->status || !is_of_length(update, stored_body_bytes)))
+        return false;
+    return validators_agree(stored, update);
 }

@@ -1,23 +1,29 @@
 /* shared.h: the cache in the store, as one worker sees it (CACHE.md).
  *
- * Shape    A look-up is GET and PTTL of the base key; the frame (frame.h) becomes an entry, fills the near cache if
- *          no invalidation came meanwhile, and answers if gw_policy_may_reuse says so. What lay there is noted as
- *          `seen`, and a store writes only over what was seen (redis/store.lua). A worker that sends a store or a
- *          tombstone removes the key from the near cache; only reads fill it.
+ * Shape    A look-up is GET and PTTL of the base key; the frame (frame.h) becomes an entry, fills the near cache if no
+ *          invalidation came meanwhile, and answers by gw_policy_reuse. Where the base is an index that lists the
+ *          variant, its key is asked as well: in the same write where this worker remembers the URL's names of Vary
+ *          (memo.h; a wrong memory costs a second round trip, never a wrong answer), else in a second one. It counts if
+ *          its generation is the index's version: so nothing that was written over comes back. What lay at the base is
+ *          noted as `seen`, and a store writes only over what was seen (redis/store.lua). A worker that sends a store
+ *          or a tombstone removes the key from the near cache; only reads fill it.
+ * Bans     A frame that a hard ban matches (bans.h) is a miss, by a soft one it is stale.
  * Tombs    A tombstone outlives the longest fetch, so that none begun before it stores after it: it lives for the
  *          backend's timeouts (of all attempts) and a minute, GW_SHARED_TOMBSTONE_MS at least; and what was looked
  *          up longer ago than that, less GW_SHARED_MARGIN_MS, is not stored. One that is not acknowledged is kept,
  *          and sent again before this worker reads or stores anything; more than redis.max_pending of them are lost:
- *          counted, said in the log, and the near cache is flushed when the store is back. Where the store has no
- *          memory for a tombstone, the value is deleted instead.
+ *          counted, said in the log, and when the store is back everything stored before is banned (bans.h), and the
+ *          near cache flushed. Where the store has no memory for a tombstone, the value is deleted instead.
  * Failure  A value that does not parse is a miss, deleted and counted. Without the store every call answers at once
  *          with "nothing": the near cache then holds own fetches only, for cache.outage_ttl. A store that has no
  *          memory is sent no responses for GW_SHARED_PAUSE_MS.
- * Threads  One worker's. near.h is shared. */
+ * Threads  One worker's. near.h and bans.h are shared. */
 #ifndef GW_CACHE_SHARED_H
 #define GW_CACHE_SHARED_H
 
+#include "cache/frame.h"
 #include "cache/near.h"
+#include "cache/purger.h"
 #include "store/store.h"
 
 struct gw_shared;
@@ -25,27 +31,53 @@ struct gw_shared_question;
 
 enum { GW_SHARED_TOMBSTONE_MS = 120000, GW_SHARED_MARGIN_MS = 10000, GW_SHARED_PAUSE_MS = 5000 };
 
-enum gw_seen_kind { GW_SEEN_NOTHING /* not looked at: do not store */, GW_SEEN_ABSENT, GW_SEEN_VERSION };
+enum gw_seen_kind {
+    GW_SEEN_NOTHING, /* not looked at: do not store */
+    GW_SEEN_ABSENT,
+    GW_SEEN_VERSION,
+    GW_SEEN_INDEX, /* of variants: version, and which names */
+};
 
 struct gw_seen { /* what the look-up saw at the base key */
     enum gw_seen_kind kind;
-    uint8_t version[8];
-    uint64_t at_us; /* CLOCK_MONOTONIC, when the look-up was sent */
+    uint8_t version[GW_FRAME_VERSION_BYTES];
+    uint64_t names_hash; /* INDEX */
+    uint64_t at_us;      /* CLOCK_MONOTONIC, when the look-up was sent */
 };
 
 struct gw_shared_answer {
-    struct gw_entry *entry; /* held for the owner; NULL: a miss */
+    struct gw_entry *entry; /* held for the owner; NULL: nothing for this request */
+    enum gw_reuse reuse;
     bool is_hit_for_miss;
+    bool was_there; /* other variants, or one that is not for this request */
     struct gw_seen seen;
 };
 
 /* From the loop, once. */
 typedef void gw_shared_done(void *owner, const struct gw_shared_answer *answer);
 
+/* What lies in the store for a request, used or not; for inspection. */
+struct gw_shared_sight {
+    bool is_known;           /* false: the store did not answer */
+    bool is_there;           /* at the base key */
+    enum gw_frame_kind base; /* GW_FRAME_INDEX: the rest is about the request's variant */
+    int64_t left_ms;         /* of the base's life; negative: none */
+    struct gw_slice names;   /* INDEX; valid during the call */
+    unsigned variants;       /* INDEX */
+    struct gw_entry *entry;  /* borrowed for the call; NULL: no response, or one that does not parse */
+    int64_t entry_left_ms;
+    enum gw_ban_verdict ban;
+};
+typedef void gw_shared_seen(void *owner, const struct gw_shared_sight *sight);
+
 struct gw_shared_setup {
     struct gw_store *store;
     struct gw_timers *timers; /* to send what was kept also where nobody asks; NULL: with the next call */
     struct gw_near *near;
+    struct gw_bans *bans;      /* NULL: none */
+    struct gw_purger *purger;  /* before it is current nothing is asked; bans all after lost tombstones. NULL: bans are
+                                  not shared */
+    struct gw_key_maker *keys; /* this worker's */
     struct gw_shard *shard;
     const struct gw_config *config;
 };
@@ -63,15 +95,21 @@ bool gw_shared_is_up(const struct gw_shared *shared);
 struct gw_shared_question *gw_shared_ask(struct gw_shared *shared, const struct gw_cache_key *key,
                                          const struct gw_cache_request *request, const struct gw_head *head,
                                          gw_shared_done *done, void *owner);
+/* The same look-up for inspection: fills nothing, deletes nothing, counts nothing. */
+struct gw_shared_question *gw_shared_inspect(struct gw_shared *shared, const struct gw_cache_key *key,
+                                             const struct gw_cache_request *request, const struct gw_head *head,
+                                             gw_shared_seen *done, void *owner);
 /* Takes *question; NULL is allowed. A tombstone is sent all the same. */
 void gw_shared_forget(struct gw_shared_question **question);
 
-/* Stores the entry over what was seen, and removes the key from the near cache. `landed` (may be NULL) runs once, from
- * the loop, when the store has acknowledged, refused or given up. False: not sent, landed does not run. Shares nothing.
- */
+/* Stores the entry over what was seen, and removes the key from the near cache. One with a selection becomes a variant
+ * beside the others of the same names, or (other names, or no index) the first of an index. `landed` (may be NULL)
+ * runs once, from the loop, when the store has acknowledged, refused or given up. False: not sent, landed does not
+ * run. Shares nothing. */
 bool gw_shared_put(struct gw_shared *shared, const struct gw_entry *entry, const struct gw_seen *seen,
                    void (*landed)(void *owner), void *owner);
-/* A hit-for-miss marker over what was seen, for life_ms. Best effort. */
+/* A hit-for-miss marker over what was seen, for life_ms; not over an index: its variants are of use to others. Best
+ * effort. */
 void gw_shared_mark_hit_for_miss(struct gw_shared *shared, const struct gw_cache_key *key, const struct gw_seen *seen,
                                  int64_t life_ms);
 /* A tombstone over the base, even over nothing; removes it from the near cache, too. done runs once (from the loop)

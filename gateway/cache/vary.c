@@ -1,5 +1,6 @@
 #include "cache/vary.h"
 
+#include "cache/normal.h"
 #include "http/grammar.h"
 
 static const enum gw_field_name side_fields[] = {
@@ -34,11 +35,13 @@ static bool is_written_here(enum gw_field_name id)
 
 bool gw_vary_is_any(const struct gw_head *response)
 {
+    unsigned count = 0;
     for (const struct gw_field *field = gw_head_find(response, GW_FIELD_VARY); field;
          field = gw_head_find_next(response, field)) {
         struct gw_slice rest = field->value, name;
         while (gw_slice_next_element(&rest, &name))
-            if (name.at[0] == '*' || !gw_grammar_is_token(name) || is_written_here(gw_field_name_of(name)))
+            if (++count > GW_VARY_NAMES || name.at[0] == '*' || !gw_grammar_is_token(name) ||
+                is_written_here(gw_field_name_of(name)))
                 return true;
     }
     return false;
@@ -63,12 +66,90 @@ bool gw_vary_has_side_fields(const struct gw_head *request)
     return false;
 }
 
-static bool is_named(const struct gw_field *field, enum gw_field_name id, struct gw_slice name)
+/* The members of Vary, or of an index's list of names, one after the other; GW_VARY_NAMES at most. */
+struct names {
+    const struct gw_head *response; /* NULL: of an index */
+    const struct gw_field *line;
+    struct gw_slice rest;
+    unsigned taken;
+};
+
+static struct names names_of_response(const struct gw_head *response)
 {
-    if (field->dropped || field->id != id)
-        return false;
-    return id != GW_FIELD_OTHER || gw_slice_equal_nocase(field->name, name);
+    const struct gw_field *line = gw_head_find(response, GW_FIELD_VARY);
+    return (struct names) { .response = response, .line = line, .rest = line ? line->value : GW_NO_SLICE };
 }
+
+static bool take_name(struct names *names, struct gw_slice *name)
+{
+    while (names->taken < GW_VARY_NAMES) {
+        if (gw_slice_next_element(&names->rest, name)) {
+            names->taken++;
+            return true;
+        }
+        if (!names->line)
+            return false;
+        names->line = gw_head_find_next(names->response, names->line);
+        names->rest = names->line ? names->line->value : GW_NO_SLICE;
+    }
+    return false;
+}
+
+static bool has_name(struct names names, struct gw_slice name, unsigned before)
+{
+    struct gw_slice earlier;
+    for (unsigned i = 0; i < before && take_name(&names, &earlier); i++)
+        if (gw_slice_equal_nocase(earlier, name))
+            return true;
+    return false;
+}
+
+/* ---- values ---- */
+
+/* What a request has of one name. */
+struct lines {
+    const struct gw_head *request;
+    const struct gw_field *first;
+    unsigned count;
+    size_t bytes; /* joined by ", " */
+};
+
+static struct lines find_lines(const struct gw_head *request, enum gw_field_name id, struct gw_slice name)
+{
+    struct lines lines = { .request = request };
+    lines.first = id == GW_FIELD_OTHER ? gw_head_find_named(request, name) : gw_head_find(request, id);
+    for (const struct gw_field *line = lines.first; line; line = gw_head_find_next(request, line)) {
+        lines.bytes += gw_slice_trim(line->value).length + (lines.count ? 2 : 0);
+        lines.count++;
+    }
+    return lines;
+}
+
+static void join(char *to, const struct lines *lines)
+{
+    for (const struct gw_field *line = lines->first; line; line = gw_head_find_next(lines->request, line)) {
+        struct gw_slice value = gw_slice_trim(line->value);
+        if (line != lines->first) {
+            memcpy(to, ", ", 2);
+            to += 2;
+        }
+        if (value.length)
+            memcpy(to, value.at, value.length);
+        to += value.length;
+    }
+}
+
+static size_t normalise(char to[GW_NORMAL_BYTES], enum gw_field_name id, struct gw_slice name,
+                        const struct lines *lines)
+{
+    char joined[GW_NORMAL_BYTES];
+    if (lines->count == 1)
+        return gw_normal_put(to, id, name, gw_slice_trim(lines->first->value));
+    join(joined, lines);
+    return gw_normal_put(to, id, name, gw_slice_of(joined, lines->bytes));
+}
+
+/* ---- selecting ---- */
 
 /* Where a selection is put; with fields == NULL it is only measured. */
 struct target {
@@ -77,107 +158,205 @@ struct target {
     struct gw_vary_size size;
 };
 
-static void put_bytes(struct target *to, const char *at, size_t length)
+static size_t put_value(char *to, enum gw_field_name id, struct gw_slice name, const struct lines *lines)
 {
-    if (to->fields && length)
-        memcpy(to->bytes + to->size.bytes, at, length);
-    to->size.bytes += length;
+    char normal[GW_NORMAL_BYTES];
+    if (lines->bytes > GW_NORMAL_BYTES) {
+        if (to)
+            join(to, lines);
+        return lines->bytes;
+    }
+    size_t length = normalise(normal, id, name, lines);
+    if (to && length)
+        memcpy(to, normal, length);
+    return length;
 }
 
 static void put_field(struct target *to, const struct gw_head *request, struct gw_slice name)
 {
     enum gw_field_name id = gw_field_name_of(name);
-    size_t name_at = to->size.bytes;
-    put_bytes(to, name.at, name.length);
-
-    size_t value_at = to->size.bytes;
-    bool present = false;
-    for (unsigned i = 0; i < request->count; i++) {
-        if (!is_named(&request->fields[i], id, name))
-            continue;
-        struct gw_slice value = gw_slice_trim(request->fields[i].value);
-        if (present)
-            put_bytes(to, ", ", 2);
-        put_bytes(to, value.at, value.length);
-        present = true;
-    }
-    if (to->fields)
+    struct lines lines = find_lines(request, id, name);
+    char *at = to->fields ? to->bytes + to->size.bytes : NULL, *value = at ? at + name.length : NULL;
+    size_t length = lines.count ? put_value(value, id, name, &lines) : 0;
+    if (at) {
+        for (size_t i = 0; i < name.length; i++)
+            at[i] = (char)(name.at[i] >= 'A' && name.at[i] <= 'Z' ? name.at[i] | 0x20 : name.at[i]);
         to->fields[to->size.fields] = (struct gw_field) {
-            .name = gw_slice_of(to->bytes + name_at, name.length),
-            .value = present ? gw_slice_of(to->bytes + value_at, to->size.bytes - value_at) : GW_NO_SLICE,
+            .name = gw_slice_of(at, name.length),
+            .value = lines.count ? gw_slice_of(value, length) : GW_NO_SLICE,
             .id = (uint8_t)id,
         };
+    }
+    to->size.bytes += name.length + length;
     to->size.fields++;
 }
 
-static void put_selection(struct target *to, const struct gw_head *request, const struct gw_head *response)
+static void put_selection(struct target *to, const struct gw_head *request, struct names names)
 {
-    for (const struct gw_field *field = gw_head_find(response, GW_FIELD_VARY); field;
-         field = gw_head_find_next(response, field)) {
-        struct gw_slice rest = field->value, name;
-        while (gw_slice_next_element(&rest, &name))
+    const struct names all = names;
+    struct gw_slice name;
+    while (take_name(&names, &name))
+        if (!has_name(all, name, names.taken - 1))
+            put_field(to, request, name);
+    to->size.named = to->size.fields;
+    for (size_t i = 0; i < GW_COUNT(side_fields); i++) {
+        name = gw_field_name_text(side_fields[i]);
+        if (gw_head_find(request, side_fields[i]) && !has_name(all, name, GW_VARY_NAMES))
             put_field(to, request, name);
     }
-    to->size.named = to->size.fields;
-    for (size_t i = 0; i < GW_COUNT(side_fields); i++)
-        if (gw_head_find(request, side_fields[i]))
-            put_field(to, request, gw_field_name_text(side_fields[i]));
 }
 
 struct gw_vary_size gw_vary_measure(const struct gw_head *request, const struct gw_head *response)
 {
     struct target to = { 0 };
-    put_selection(&to, request, response);
+    put_selection(&to, request, names_of_response(response));
     return to.size;
+}
+
+static void fill(struct gw_head *selection, struct target *to, const struct gw_head *request, struct names names)
+{
+    put_selection(to, request, names);
+    gw_head_init(selection);
+    selection->fields = to->fields;
+    selection->count = selection->capacity = to->size.fields;
+    for (unsigned i = selection->count; i > 0; i--)
+        selection->first[to->fields[i - 1].id] = (uint8_t)i; /* far fewer than it can hold: GW_VARY_NAMES, and side
+                                                                fields */
 }
 
 void gw_vary_fill(struct gw_head *selection, struct gw_field *fields, char *bytes, const struct gw_head *request,
                   const struct gw_head *response)
 {
     struct target to = { .fields = fields, .bytes = bytes };
-    put_selection(&to, request, response);
+    fill(selection, &to, request, names_of_response(response));
+}
+
+static bool select_names(struct gw_head *selection, struct gw_arena *arena, const struct gw_head *request,
+                         struct names names)
+{
+    struct target to = { 0 };
     gw_head_init(selection);
-    selection->fields = fields;
-    selection->count = selection->capacity = to.size.fields;
-    for (unsigned i = selection->count; i > 0; i--)
-        if (i < UINT8_MAX)
-            selection->first[fields[i - 1].id] = (uint8_t)i;
+    put_selection(&to, request, names);
+    if (to.size.fields == 0)
+        return true;
+    struct gw_field *fields = gw_arena_take(arena, to.size.fields * sizeof *fields);
+    char *bytes = gw_arena_take(arena, to.size.bytes + 1);
+    if (!fields || !bytes)
+        return false;
+    to = (struct target) { .fields = fields, .bytes = bytes };
+    fill(selection, &to, request, names);
+    return true;
 }
 
 bool gw_vary_select(struct gw_head *selection, struct gw_arena *arena, const struct gw_head *request,
                     const struct gw_head *response)
 {
-    struct gw_vary_size size = gw_vary_measure(request, response);
-    gw_head_init(selection);
-    if (size.fields == 0)
-        return true;
-    struct gw_field *fields = gw_arena_take(arena, size.fields * sizeof *fields);
-    char *bytes = gw_arena_take(arena, size.bytes + 1);
-    if (!fields || !bytes)
+    return select_names(selection, arena, request, names_of_response(response));
+}
+
+bool gw_vary_select_by_names(struct gw_head *selection, struct gw_arena *arena, const struct gw_head *request,
+                             struct gw_slice names)
+{
+    return select_names(selection, arena, request, (struct names) { .rest = names });
+}
+
+size_t gw_vary_print_names(const struct gw_head *selection, unsigned named, char *text, size_t room)
+{
+    size_t length = 0;
+    for (unsigned i = 0; i < named; i++) {
+        struct gw_slice name = selection->fields[i].name;
+        if (name.length + (i > 0) > room - length)
+            return SIZE_MAX;
+        if (i > 0)
+            text[length++] = ',';
+        memcpy(text + length, name.at, name.length);
+        length += name.length;
+    }
+    return length;
+}
+
+/* ---- which variant ---- */
+
+enum { DIGESTED_BYTES = 1024, FIRST_PIECE = 0, NEXT_PIECE = 1 };
+
+struct digested {
+    struct gw_key_maker *maker;
+    size_t length;
+    char bytes[DIGESTED_BYTES];
+};
+
+/* A text that does not end within the room goes on with the digest of what there is of it. */
+static void digest_bytes(struct digested *text, struct gw_slice bytes)
+{
+    while (bytes.length) {
+        if (text->length == DIGESTED_BYTES) {
+            uint8_t digest[32];
+            gw_key_digest(text->maker, gw_slice_of(text->bytes, text->length), digest);
+            text->bytes[0] = NEXT_PIECE;
+            memcpy(text->bytes + 1, digest, sizeof digest);
+            text->length = 1 + sizeof digest;
+        }
+        size_t room = DIGESTED_BYTES - text->length, length = bytes.length < room ? bytes.length : room;
+        memcpy(text->bytes + text->length, bytes.at, length);
+        text->length += length;
+        bytes = gw_slice_of(bytes.at + length, bytes.length - length);
+    }
+}
+
+static void digest_text(struct digested *text, struct gw_slice bytes)
+{
+    uint32_t length = bytes.at ? (uint32_t)bytes.length : UINT32_MAX;
+    char number[4];
+    for (unsigned i = 0; i < sizeof number; i++)
+        number[i] = (char)(unsigned char)(length >> 8 * i);
+    digest_bytes(text, gw_slice_of(number, sizeof number));
+    digest_bytes(text, bytes);
+}
+
+void gw_vary_digest(struct gw_key_maker *maker, const struct gw_head *selection, uint8_t digest[32])
+{
+    struct digested text;
+    text.maker = maker;
+    text.bytes[0] = FIRST_PIECE;
+    text.length = 1;
+    for (unsigned i = 0; i < selection->count; i++) {
+        digest_text(&text, selection->fields[i].name);
+        digest_text(&text, selection->fields[i].value);
+    }
+    gw_key_digest(maker, gw_slice_of(text.bytes, text.length), digest);
+}
+
+/* ---- matching ---- */
+
+/* Without building the joined value: each line of the request must be the next piece of what was stored. */
+static bool is_joined(struct gw_slice rest, const struct lines *lines)
+{
+    if (lines->bytes != rest.length)
         return false;
-    gw_vary_fill(selection, fields, bytes, request, response);
+    for (const struct gw_field *line = lines->first; line; line = gw_head_find_next(lines->request, line)) {
+        struct gw_slice value = gw_slice_trim(line->value);
+        size_t comma = line == lines->first ? 0 : 2;
+        if (memcmp(rest.at, ", ", comma) != 0 || (value.length && memcmp(rest.at + comma, value.at, value.length) != 0))
+            return false;
+        rest = gw_slice_of(rest.at + comma + value.length, rest.length - comma - value.length);
+    }
     return true;
 }
 
-/* Without building the joined value: each line of the request must be the next piece of what was stored. */
 static bool value_matches(const struct gw_field *selected, const struct gw_head *request)
 {
-    struct gw_slice rest = selected->value;
-    bool present = false;
-    for (unsigned i = 0; i < request->count; i++) {
-        if (!is_named(&request->fields[i], selected->id, selected->name))
-            continue;
-        if (!selected->value.at)
-            return false;
-        struct gw_slice value = gw_slice_trim(request->fields[i].value);
-        size_t comma = present ? 2 : 0;
-        if (rest.length < comma + value.length || memcmp(rest.at, ", ", comma) != 0 ||
-            (value.length && memcmp(rest.at + comma, value.at, value.length) != 0))
-            return false;
-        rest = gw_slice_of(rest.at + comma + value.length, rest.length - comma - value.length);
-        present = true;
-    }
-    return present ? rest.length == 0 : selected->value.at == NULL;
+    char normal[GW_NORMAL_BYTES];
+    enum gw_field_name id = (enum gw_field_name)selected->id;
+    struct lines lines = find_lines(request, id, selected->name);
+    if (!lines.count || !selected->value.at)
+        return !lines.count && !selected->value.at;
+    if (lines.count == 1 && gw_slice_equal(gw_slice_trim(lines.first->value), selected->value))
+        return true;
+    if (lines.bytes > GW_NORMAL_BYTES)
+        return is_joined(selected->value, &lines);
+    if (lines.bytes < selected->value.length) /* a normal form is no longer than what it comes from */
+        return false;
+    return gw_slice_equal(gw_slice_of(normal, normalise(normal, id, selected->name, &lines)), selected->value);
 }
 
 static bool has_selected(const struct gw_head *selection, enum gw_field_name id)

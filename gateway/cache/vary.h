@@ -1,8 +1,15 @@
 /* vary.h: which request fields select a stored response (RFC 9111 §4.1), and do another request's match?
  *
- * Data     The selection of a response is a head with only those fields of the request that its Vary names: several
- *          lines of one name joined by ", ", white space around them trimmed; absent is value.at == NULL and matches
- *          only absent.
+ * Data     The selection of a response is a head with only those fields of the request that its Vary names, each
+ *          once, however often Vary names it, names in lower case; absent is value.at == NULL and matches only absent.
+ * Form     Several lines of one name are joined by ", ", and the value is normalised (RFC 9111 §4.1; cache/normal.h),
+ *          only so that whoever could tell two values apart by the RFC gets them apart: white space around members is
+ *          that of the shortest form, and so is that around parameters' semicolons in the Accept fields; where case
+ *          means nothing (Accept-Encoding, Accept-Language, Accept-Charset) it is lowered; Accept-Encoding, whose
+ *          order means nothing, is sorted, members of q=0 that forbid nothing beyond what is left out anyway are
+ *          dropped (not those of "identity" and "*"), and weights, where all that is left has the same. So
+ *          "gzip, deflate, br" and "br,gzip,deflate" are one variant. Values over GW_NORMAL_BYTES stay as they came.
+ * Bounds   A Vary of more than GW_VARY_NAMES members is as good as "*".
  * Side     Fields of a trusted peer that can change the answer although neither Vary nor the key names them
  *          (X-Forwarded-Host and -Prefix, X-Original-URL, X-Rewrite-URL and the like; not those that name the
  *          client) select like fields of Vary: who can smuggle one through the peer gets a variant of his own, and
@@ -13,9 +20,12 @@
 #ifndef GW_CACHE_VARY_H
 #define GW_CACHE_VARY_H
 
+#include "cache/key.h"
 #include "http/head.h"
 
-/* "*", no token, or a field that the gateway writes. */
+enum { GW_VARY_NAMES = 64 };
+
+/* "*", no token, a field that the gateway writes, or too many. */
 bool gw_vary_is_any(const struct gw_head *response);
 /* Does Vary name anything? */
 bool gw_vary_is_present(const struct gw_head *response);
@@ -36,6 +46,16 @@ bool gw_vary_select(struct gw_head *selection, struct gw_arena *arena, const str
                     const struct gw_head *response) GW_MUST_CHECK;
 
 bool gw_vary_matches(const struct gw_head *selection, const struct gw_head *request, bool request_has_side_fields);
+
+/* The same selection from the names alone, as an index in the store has them ("accept-encoding,accept-language"). False
+ * at the arena's bound. */
+bool gw_vary_select_by_names(struct gw_head *selection, struct gw_arena *arena, const struct gw_head *request,
+                             struct gw_slice names) GW_MUST_CHECK;
+/* The names of a selection that Vary names, in that form. How many bytes; 0 where there are none; SIZE_MAX: more than
+ * `room`. */
+size_t gw_vary_print_names(const struct gw_head *selection, unsigned named, char *text, size_t room);
+/* Which variant: SHA-256 of names and values of the whole selection (redis/README.md has the text). */
+void gw_vary_digest(struct gw_key_maker *maker, const struct gw_head *selection, uint8_t digest[32]);
 /* Same names in the first `named` fields, in the same order. */
 bool gw_vary_same_names(const struct gw_head *a, unsigned a_named, const struct gw_head *b, unsigned b_named);
 /* Same names and values altogether: the same requests are answered. */

@@ -9,7 +9,7 @@ void gw_config_drop(struct gw_config *config)
     free(config);
 }
 
-static bool path_matches(struct gw_slice prefix, struct gw_slice path)
+bool gw_match_path_holds(struct gw_slice prefix, struct gw_slice path)
 {
     if (!gw_slice_starts_with(path, prefix))
         return false;
@@ -48,7 +48,7 @@ bool gw_config_trusts(const struct gw_config *config, const struct gw_address *a
 
 bool gw_match_holds(const struct gw_match *match, struct gw_slice method, struct gw_slice host, struct gw_slice path)
 {
-    if (match->path.length && !path_matches(match->path, path))
+    if (match->path.length && !gw_match_path_holds(match->path, path))
         return false;
     if (match->host.length && !host_matches(match->host, host))
         return false;

@@ -46,7 +46,12 @@ struct gw_route {
     struct gw_backend *backends; /* at least one */
     unsigned backend_count;
     bool cache_enabled;
-    int64_t default_ttl_s; /* where the backend says nothing; 0: not stored then */
+    int64_t default_ttl_s;  /* where the backend says nothing; 0: not stored then */
+    int64_t override_ttl_s; /* in place of the lifetime that the backend states; -1: none */
+    struct gw_strings cache_bypass_fields, cache_bypass_cookies; /* names; a request with one bypasses the cache */
+    struct gw_strings cache_bypass_paths;                        /* and one below these; for gw_match_path_holds */
+    struct gw_strings cache_ignore_query; /* parameters that the key leaves out; a '*' at the end: any rest */
+    bool cache_sort_query;                /* their order makes no other key */
     unsigned index;
 };
 
@@ -109,6 +114,7 @@ struct gw_config {
 
     /* admin */
     struct gw_listen *admin_listen; /* NULL: /gateway/ is served on the client ports */
+    struct gw_slice admin_token;    /* 16 to 256 bytes; empty: no purge, no inspection. Never logged */
 
     /* backend */
     struct gw_route *routes; /* the last one matches everything */
@@ -139,9 +145,17 @@ struct gw_config {
 
     /* cache */
     bool cache_enabled;
-    size_t near_bytes, max_object_bytes;
+    size_t near_bytes; /* 0: no near cache, with redis only */
+    size_t max_object_bytes;
+    int64_t heuristic_max_s;             /* longest lifetime guessed from Last-Modified; 0: none is */
+    int64_t stale_if_error_s;            /* beside the response's own */
+    int64_t cache_keep_s;                /* of what has a validator, beyond its freshness */
     bool cache_with_credentials;         /* default TTL also for requests with Cookie and the like */
     struct gw_strings credential_fields; /* request fields that carry one, beside Cookie and Authorization */
+    struct gw_strings targeted_fields;   /* RFC 9213, in their order */
+    bool cache_share_set_cookie;         /* where the response says public, or s-maxage */
+    bool cache_status_key;               /* key=… in Cache-Status */
+    bool flights_over_instances;         /* else over this process */
     unsigned flight_wait_ms, hit_for_miss_ms;
     unsigned cache_outage_ttl_ms; /* of own fetches while Redis is away */
 
@@ -179,6 +193,10 @@ void gw_config_drop(struct gw_config *config);
 
 /* Is this peer a trusted proxy: is what it says of others believed? */
 bool gw_config_trusts(const struct gw_config *config, const struct gw_address *address);
+
+/* Is this path the prefix, or below it by whole segments? "/api" and "/api/" hold /api/x, "/api" holds /api too, neither
+ * /apix; "/" holds every path that begins so. prefix is not empty. */
+bool gw_match_path_holds(struct gw_slice prefix, struct gw_slice path);
 
 /* Does this request match? method and host as received (host may carry a port), path decoded of nothing. */
 bool gw_match_holds(const struct gw_match *match, struct gw_slice method, struct gw_slice host, struct gw_slice path);

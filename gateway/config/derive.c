@@ -9,11 +9,6 @@ static bool complain(struct gw_loading *loading, enum gw_key_id id, const char *
     return gw_source_complain(&loading->sources[id], GW_SOURCE_WHOLE, loading->complaint, found, "%s", expected);
 }
 
-static bool is_given(const struct gw_loading *loading, enum gw_key_id id)
-{
-    return loading->sources[id].origin != GW_ORIGIN_DEFAULT;
-}
-
 /* Cores that this process may run on: a container's share, not the machine's. */
 static unsigned usable_cores(void)
 {
@@ -63,7 +58,7 @@ static bool do_collide(const struct gw_listen *a, const struct gw_listen *b)
            (gw_slice_equal(a->host, b->host) || is_any_address(a->host) || is_any_address(b->host));
 }
 
-static bool derive_admin(struct gw_loading *loading)
+static bool derive_admin_listen(struct gw_loading *loading)
 {
     struct gw_config *config = loading->config;
     struct gw_slice text = loading->values[GW_KEY_ADMIN_LISTEN].text;
@@ -88,6 +83,20 @@ static bool derive_admin(struct gw_loading *loading)
         if (do_collide(&config->listens[i], config->admin_listen))
             return complain(loading, GW_KEY_ADMIN_LISTEN, text.at, "an address and a port that clients do not use");
     return true;
+}
+
+enum { DERIVE_TOKEN_BYTES = 16 };
+
+/* As it stands in Authorization, and long enough that nobody guesses it. The complaint must not quote it. */
+static bool derive_admin_token(struct gw_loading *loading)
+{
+    struct gw_slice token = loading->values[GW_KEY_ADMIN_TOKEN].text;
+    bool good = !token.length || token.length >= DERIVE_TOKEN_BYTES;
+    for (size_t i = 0; i < token.length; i++)
+        good = good && token.at[i] > ' ' && token.at[i] <= '~';
+    loading->config->admin_token = token;
+    return good || complain(loading, GW_KEY_ADMIN_TOKEN, NULL,
+                            "16 to 256 characters of visible ASCII without spaces, or nothing");
 }
 
 static bool derive_proxies(struct gw_loading *loading)
@@ -125,7 +134,8 @@ static bool derive_server(struct gw_loading *loading)
     config->idle_timeout_ms = (unsigned)v[GW_KEY_SERVER_IDLE_TIMEOUT].number;
     config->write_timeout_ms = (unsigned)v[GW_KEY_SERVER_WRITE_TIMEOUT].number;
     config->drain_timeout_ms = (unsigned)v[GW_KEY_SERVER_DRAIN_TIMEOUT].number;
-    return derive_listens(loading) && derive_admin(loading) && derive_proxies(loading);
+    return derive_listens(loading) && derive_admin_listen(loading) && derive_admin_token(loading) &&
+           derive_proxies(loading);
 }
 
 static void derive_backend(struct gw_loading *loading)
@@ -146,36 +156,6 @@ static void derive_backend(struct gw_loading *loading)
     config->continue_timeout_ms = (unsigned)v[GW_KEY_BACKEND_CONTINUE_TIMEOUT].number;
     config->tls_ca_file = v[GW_KEY_BACKEND_TLS_CA_FILE].text;
     config->tls_verify = v[GW_KEY_BACKEND_TLS_VERIFY].number;
-}
-
-static bool check_tokens(struct gw_loading *loading, enum gw_key_id id, const char *expected)
-{
-    const struct gw_strings *list = &loading->values[id].list;
-    for (unsigned i = 0; i < list->count; i++)
-        if (!gw_match_is_token(list->items[i]))
-            return gw_source_complain(&loading->sources[id], (int)i, loading->complaint, list->items[i].at, "%s",
-                                      expected);
-    return true;
-}
-
-static bool derive_cache(struct gw_loading *loading)
-{
-    struct gw_config *config = loading->config;
-    const struct gw_value *v = loading->values;
-    config->cache_enabled = v[GW_KEY_CACHE_ENABLED].number;
-    config->near_bytes = (size_t)v[GW_KEY_CACHE_NEAR_BYTES].number;
-    config->max_object_bytes = (size_t)v[GW_KEY_CACHE_MAX_OBJECT_BYTES].number;
-    config->cache_with_credentials = v[GW_KEY_CACHE_WITH_CREDENTIALS].number;
-    config->credential_fields = v[GW_KEY_CACHE_CREDENTIAL_FIELDS].list;
-    config->flight_wait_ms = (unsigned)v[GW_KEY_CACHE_FLIGHT_WAIT].number;
-    config->hit_for_miss_ms = (unsigned)v[GW_KEY_CACHE_HIT_FOR_MISS].number;
-    config->cache_outage_ttl_ms = (unsigned)v[GW_KEY_CACHE_OUTAGE_TTL].number;
-    if (config->max_object_bytes > config->near_bytes) {
-        if (is_given(loading, GW_KEY_CACHE_MAX_OBJECT_BYTES))
-            return complain(loading, GW_KEY_CACHE_MAX_OBJECT_BYTES, NULL, "at most cache.near_bytes");
-        config->max_object_bytes = config->near_bytes;
-    }
-    return check_tokens(loading, GW_KEY_CACHE_CREDENTIAL_FIELDS, "the name of a request field, such as X-Api-Key");
 }
 
 static bool has_star(const struct gw_strings *list)
@@ -204,7 +184,7 @@ static bool join(struct gw_loading *loading, enum gw_key_id id, const char *expe
 {
     const struct gw_strings *list = &loading->values[id].list;
     size_t length = 0;
-    if (!check_tokens(loading, id, expected))
+    if (!gw_match_check_each(loading, &loading->sources[id], list, gw_match_is_token, expected))
         return false;
     for (unsigned i = 0; i < list->count; i++)
         length += list->items[i].length + 2;
@@ -265,6 +245,6 @@ bool gw_derive_config(struct gw_loading *loading)
 {
     derive_backend(loading);
     derive_rest(loading);
-    return derive_server(loading) && derive_cache(loading) && gw_routes_derive(loading) &&
+    return derive_server(loading) && gw_caching_derive(loading) && gw_routes_derive(loading) &&
            gw_policies_derive(loading) && derive_cors(loading) && gw_redis_derive(loading);
 }

@@ -16,6 +16,13 @@ bool gw_policies_derive(struct gw_loading *loading) GW_MUST_CHECK;
 /* routes.c: routes, and through them the backends. */
 bool gw_routes_derive(struct gw_loading *loading) GW_MUST_CHECK;
 
+/* caching.c: the keys of "cache"; before the routes, which take their rules from there. */
+bool gw_caching_derive(struct gw_loading *loading) GW_MUST_CHECK;
+/* A route's part of them: its own where written, else those of "cache". s and v: of an object in "routes"; NULL for the
+ * route that nobody wrote. */
+bool gw_caching_derive_route(struct gw_loading *loading, struct gw_route *route, const struct gw_source *s,
+                             const struct gw_value *v) GW_MUST_CHECK;
+
 /* backends.c: the URLs of a list. They get no index yet. */
 bool gw_backends_derive(struct gw_loading *loading, const struct gw_source *source, const struct gw_strings *urls,
                         struct gw_backend **backends) GW_MUST_CHECK;
@@ -36,5 +43,8 @@ bool gw_match_is_any(const struct gw_match *match);
 bool gw_match_is_name(struct gw_slice name);
 /* RFC 9110 §5.6.2; not empty. */
 bool gw_match_is_token(struct gw_slice text);
+/* False with a complaint about the first of the list that is not good. */
+bool gw_match_check_each(struct gw_loading *loading, const struct gw_source *source, const struct gw_strings *list,
+                         bool (*is_good)(struct gw_slice text), const char *expected) GW_MUST_CHECK;
 
 #endif

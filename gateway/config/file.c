@@ -11,6 +11,15 @@ static unsigned line_at(const char *text, const char *at)
     return line;
 }
 
+/* What stands before an @ may be a password, what stands behind "token" may be one. */
+static bool may_be_secret(const char *text, const char *at, size_t rest)
+{
+    const char *line = at;
+    while (line > text && line[-1] != '\n' && line[-1] != '\r')
+        line--;
+    return memchr(at, '@', rest) || memmem(line, (size_t)(at - line) + rest, "token", 5);
+}
+
 static void complain_syntax(const char *text, const char *at, const char *place, bool with_line, const char *expected,
                             struct gw_complaint *complaint)
 {
@@ -20,8 +29,7 @@ static void complain_syntax(const char *text, const char *at, const char *place,
         snprintf(where, sizeof(where), "%.200s:%u", place, line_at(text, at));
     else
         snprintf(where, sizeof(where), "%s", place);
-    /* What stands before an @ may be a password. */
-    snprintf(found, sizeof(found), "%.*s", memchr(at, '@', rest) ? 0 : (int)rest, at);
+    snprintf(found, sizeof(found), "%.*s", may_be_secret(text, at, rest) ? 0 : (int)rest, at);
     gw_complain(complaint, where, *at ? found : "the end", "%s", expected);
 }
 

@@ -65,6 +65,7 @@ void gw_help_print(struct gw_buffer *page)
     struct gw_slice open = GW_NO_SLICE;
     gw_buffer_put_literal(
         page, "Usage: visara-gateway [--config FILE] [--KEY VALUE | --KEY=VALUE]...\n"
+              "       visara-gateway cache inspect URL | cache purge ...    (cache --help)\n"
               "\n"
               "An HTTP gateway: limits, caches and passes on what clients ask of HTTP backends.\n"
               "\n"
@@ -118,6 +119,8 @@ static void put_values_cell(struct gw_buffer *page, const struct gw_key *key)
         is_size ? gw_numbers_put_size(&text, key->least) : gw_numbers_put_duration(&text, key->least * factor);
         gw_buffer_put_literal(&text, " to ");
         is_size ? gw_numbers_put_size(&text, key->most) : gw_numbers_put_duration(&text, key->most * factor);
+        if (key->choices)
+            gw_buffer_print(&text, ", or %s", key->choices);
     } else if (key->type == GW_KEY_INTEGER) {
         gw_buffer_print(&text, "%llu to %llu", (unsigned long long)key->least, (unsigned long long)key->most);
     } else if (key->type == GW_KEY_STRING) {
@@ -181,7 +184,7 @@ static const char docs_head[] =
     "  `GATEWAY_PORT_80_TCP…`, and `GATEWAY_PORT` if it begins with `tcp://` or `udp://`) are left alone.\n"
     "- `--check-config` says whether all is well, `--print-config` prints the merged result as JSON that can be "
     "loaded\n"
-    "  again (passwords are masked).\n"
+    "  again once the passwords and the token, which are masked as `***`, are filled in.\n"
     "- An unknown key, a wrong type or an impossible value is an error that names the place and what was expected,\n"
     "  also where another source overrides it.\n"
     "\n"

@@ -5,7 +5,8 @@
  * Names    A key's flag is "--" and its path, and the short one where the row has it. Its environment variable is the
  * one in the row, else GATEWAY_ and the path in upper case with '_' for '.'. Rows of one section stand together.
  * Columns  least, most: of the number; bytes of a STRING; items of a LIST or OBJECTS. choices: "a|b" of a CHOICE; "off"
- *          for a RATE that may be left out. default: as text; NULL: must be given; "=path": that key's value. */
+ *          for a RATE or SECONDS that may be left out. default: as text; NULL: must be given; "=path": that key's
+ *          value. */
 #ifndef GW_CONFIG_KEYS_H
 #define GW_CONFIG_KEYS_H
 
@@ -17,7 +18,7 @@ enum gw_key_type {
     GW_KEY_INTEGER,
     GW_KEY_SIZE,     /* bytes */
     GW_KEY_DURATION, /* held in ms */
-    GW_KEY_SECONDS,  /* a duration of whole seconds, held in s */
+    GW_KEY_SECONDS,  /* a duration of whole seconds, held in s; GW_KEYS_OFF where it is left out */
     GW_KEY_STRING,
     GW_KEY_CHOICE,
     GW_KEY_RATE,
@@ -31,6 +32,7 @@ enum gw_key_type {
 #define GW_KEYS_KIB    (UINT64_C(1) << 10)
 #define GW_KEYS_MIB    (UINT64_C(1) << 20)
 #define GW_KEYS_GIB    (UINT64_C(1) << 30)
+#define GW_KEYS_OFF    UINT64_MAX
 
 /* X(ID, path, type, default, least, most, choices, environment, short flag, help) */
 #define GW_CONFIG_KEYS(X)                                                                                              \
@@ -73,6 +75,9 @@ enum gw_key_type {
     X(ADMIN_LISTEN, "admin.listen", STRING, "", 0, 80, NULL, NULL, NULL,                                               \
       "Address and port (127.0.0.1:9090, [::1]:9090) to which /gateway/ moves; empty: it is served on the client "     \
       "port.")                                                                                                         \
+    X(ADMIN_TOKEN, "admin.token", STRING, "", 0, 256, NULL, NULL, NULL,                                                \
+      "Secret of 16 bytes at least, sent as Authorization: Bearer, that allows to purge and inspect the cache; "       \
+      "empty: neither is there. Rather in the variable than in a flag, which all users of the machine can read.")      \
     X(BACKEND_URL, "backend.url", LIST, "http://localhost:8000", 1, 64, NULL, "BACKEND_URL", "backend",                \
       "Where requests go that no route sends elsewhere: http:// or https:// with host, port and path prefix. A URL "   \
       "named twice gets twice the share.")                                                                             \
@@ -138,15 +143,44 @@ enum gw_key_type {
     X(CACHE_ENABLED, "cache.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL, "Cache answers at all.")                \
     X(CACHE_DEFAULT_TTL, "cache.default_ttl", SECONDS, "300s", 0, GW_KEYS_YEAR_S, NULL, "CACHE_TTL", NULL,             \
       "How long an answer is fresh where the backend says nothing; 0: it is not stored then.")                         \
+    X(CACHE_TTL, "cache.ttl", SECONDS, "off", 1, GW_KEYS_YEAR_S, "off", NULL, NULL,                                    \
+      "How long an answer that may be stored is fresh, whatever lifetime the backend states; off: as it states. (The " \
+      "variable CACHE_TTL is that of cache.default_ttl.")                                                              \
+    X(CACHE_HEURISTIC_MAX, "cache.heuristic_max", SECONDS, "24h", 0, GW_KEYS_YEAR_S, NULL, NULL, NULL,                 \
+      "Longest lifetime guessed from Last-Modified (a tenth of the age it tells) where the backend states none; 0: "   \
+      "none is guessed.")                                                                                              \
+    X(CACHE_STALE_IF_ERROR, "cache.stale_if_error", SECONDS, "0s", 0, GW_KEYS_YEAR_S, NULL, NULL, NULL,                \
+      "How long after its freshness an answer may stand in for a backend that fails, where the answer does not "       \
+      "forbid it; its own stale-if-error counts if it is longer.")                                                     \
+    X(CACHE_KEEP, "cache.keep", SECONDS, "60s", 0, GW_KEYS_YEAR_S, NULL, NULL, NULL,                                   \
+      "How long an answer with ETag or Last-Modified is kept after its freshness, so that the backend need only "      \
+      "confirm it.")                                                                                                   \
     X(CACHE_MAX_OBJECT_BYTES, "cache.max_object_bytes", SIZE, "1MiB", 1, GW_KEYS_GIB, NULL, NULL, NULL,                \
-      "Largest answer that is stored; at most cache.near_bytes.")                                                      \
-    X(CACHE_NEAR_BYTES, "cache.near_bytes", SIZE, "64MiB", 4096, UINT64_C(1) << 40, NULL, NULL, NULL,                  \
-      "Memory of the cache within this process.")                                                                      \
+      "Largest answer that is stored; at most cache.near_bytes, or 64MiB where that is 0.")                            \
+    X(CACHE_NEAR_BYTES, "cache.near_bytes", SIZE, "64MiB", 0, UINT64_C(1) << 40, NULL, NULL, NULL,                     \
+      "Memory of the cache within this process, 4KiB at least; 0, with redis.url: all look-ups go to Redis.")          \
     X(CACHE_WITH_CREDENTIALS, "cache.with_credentials", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                      \
-      "Let cache.default_ttl apply also where the request carried Cookie or another credential. One user's page may "  \
-      "then reach the next: only for backends that never answer personally.")                                          \
+      "Let cache.default_ttl and cache.heuristic_max apply also where the request carried Cookie or another "          \
+      "credential. One user's page may then reach the next: only for backends that never answer personally.")          \
     X(CACHE_CREDENTIAL_FIELDS, "cache.credential_fields", LIST, "", 0, 64, NULL, NULL, NULL,                           \
       "Request fields that carry a credential, beside Cookie and Authorization (such as X-Api-Key).")                  \
+    X(CACHE_TARGETED_FIELDS, "cache.targeted_fields", LIST, "", 0, 16, NULL, NULL, NULL,                               \
+      "Fields of answers that count in place of Cache-Control (RFC 9213), such as CDN-Cache-Control; the first that "  \
+      "is there.")                                                                                                     \
+    X(CACHE_SHARE_SET_COOKIE, "cache.share_set_cookie", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                      \
+      "Store answers with Set-Cookie, too, where they say public or s-maxage: every client then gets that cookie.")    \
+    X(CACHE_BYPASS_FIELDS, "cache.bypass_fields", LIST, "", 0, 32, NULL, NULL, NULL,                                   \
+      "Request fields (such as X-Preview) that lead past the cache: neither looked up nor stored.")                    \
+    X(CACHE_BYPASS_COOKIES, "cache.bypass_cookies", LIST, "", 0, 32, NULL, NULL, NULL, "Names of cookies that do so.") \
+    X(CACHE_BYPASS_PATHS, "cache.bypass_paths", LIST, "", 0, 64, NULL, NULL, NULL,                                     \
+      "Paths below which all requests do so, by whole segments: /me is /me and /me/x, not /menu.")                     \
+    X(CACHE_IGNORE_QUERY, "cache.ignore_query", LIST, "", 0, 64, NULL, NULL, NULL,                                     \
+      "Names of query parameters that make no other answer, as they are sent; a star at the end stands for any rest "  \
+      "(utm_*), * alone for the whole query. Backends still see them.")                                                \
+    X(CACHE_SORT_QUERY, "cache.sort_query", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                  \
+      "Take queries that differ only in the order of their parameters as one.")                                        \
+    X(CACHE_FLIGHT, "cache.flight", CHOICE, "instances", 0, 0, "process|instances", NULL, NULL,                        \
+      "Over what one fetch serves all who ask meanwhile: one process, or all instances that share a Redis.")           \
     X(CACHE_FLIGHT_WAIT, "cache.flight_wait", DURATION, "5s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,                     \
       "How long a request waits for an answer that another one is already fetching.")                                  \
     X(CACHE_HIT_FOR_MISS, "cache.hit_for_miss", DURATION, "10s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,                  \
@@ -156,6 +190,8 @@ enum gw_key_type {
       "outlive a full cache: the first on noeviction, this one on allkeys-lfu.")                                       \
     X(CACHE_OUTAGE_TTL, "cache.outage_ttl", DURATION, "10s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,                      \
       "While Redis is away: how long an instance keeps what it fetched itself.")                                       \
+    X(CACHE_STATUS_KEY, "cache.status_key", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                  \
+      "Tell the key of what is stored in Cache-Status.")                                                               \
     X(CORS_ENABLED, "cors.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                                           \
       "Answer preflights and send Access-Control-* fields. The defaults are those of a permissive development "        \
       "gateway: name your origins in production.")                                                                     \
@@ -167,7 +203,7 @@ enum gw_key_type {
       "Request fields that a preflight allows; * alone: those that it asks for.")                                      \
     X(CORS_EXPOSED_HEADERS, "cors.exposed_headers", LIST,                                                              \
       "RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, "        \
-      "X-Request-Id, X-Cache, X-Cache-Age, Age",                                                                       \
+      "X-Request-Id, X-Cache, X-Cache-Age, Cache-Status, Age",                                                         \
       0, 64, NULL, NULL, NULL, "Fields of answers that scripts may read.")                                             \
     X(CORS_CREDENTIALS, "cors.credentials", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                  \
       "Allow requests with credentials; not together with the origin *.")                                              \
@@ -213,7 +249,18 @@ enum gw_key_type {
     X(CACHE, "cache", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                                                         \
       "False: answers of this route are neither stored nor looked up.")                                                \
     X(DEFAULT_TTL, "default_ttl", SECONDS, "=cache.default_ttl", 0, GW_KEYS_YEAR_S, NULL, NULL, NULL,                  \
-      "As cache.default_ttl.")
+      "As cache.default_ttl.")                                                                                         \
+    X(CACHE_TTL, "cache_ttl", SECONDS, "=cache.ttl", 1, GW_KEYS_YEAR_S, "off", NULL, NULL, "As cache.ttl.")            \
+    X(CACHE_BYPASS_FIELDS, "cache_bypass_fields", LIST, "=cache.bypass_fields", 0, 32, NULL, NULL, NULL,               \
+      "As cache.bypass_fields.")                                                                                       \
+    X(CACHE_BYPASS_COOKIES, "cache_bypass_cookies", LIST, "=cache.bypass_cookies", 0, 32, NULL, NULL, NULL,            \
+      "As cache.bypass_cookies.")                                                                                      \
+    X(CACHE_BYPASS_PATHS, "cache_bypass_paths", LIST, "=cache.bypass_paths", 0, 64, NULL, NULL, NULL,                  \
+      "As cache.bypass_paths.")                                                                                        \
+    X(CACHE_IGNORE_QUERY, "cache_ignore_query", LIST, "=cache.ignore_query", 0, 64, NULL, NULL, NULL,                  \
+      "As cache.ignore_query.")                                                                                        \
+    X(CACHE_SORT_QUERY, "cache_sort_query", BOOLEAN, "=cache.sort_query", 0, 1, NULL, NULL, NULL,                      \
+      "As cache.sort_query.")
 
 /* The same: of an object in "limits.policies". */
 #define GW_POLICY_KEYS(X)                                                                                              \

@@ -13,6 +13,15 @@ bool gw_match_is_token(struct gw_slice text)
     return text.length > 0;
 }
 
+bool gw_match_check_each(struct gw_loading *loading, const struct gw_source *source, const struct gw_strings *list,
+                         bool (*is_good)(struct gw_slice text), const char *expected)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (!is_good(list->items[i]))
+            return gw_source_complain(source, (int)i, loading->complaint, list->items[i].at, "%s", expected);
+    return true;
+}
+
 bool gw_match_is_name(struct gw_slice name)
 {
     for (size_t i = 0; i < name.length; i++) {

@@ -16,7 +16,16 @@ void gw_print_masked_url(struct gw_buffer *buffer, struct gw_slice url)
 
 bool gw_print_is_secret(const struct gw_key *key)
 {
-    return key == &gw_keys[GW_KEY_REDIS_URL] || key == &gw_keys[GW_KEY_CACHE_REDIS_URL];
+    return key == &gw_keys[GW_KEY_REDIS_URL] || key == &gw_keys[GW_KEY_CACHE_REDIS_URL] ||
+           key == &gw_keys[GW_KEY_ADMIN_TOKEN];
+}
+
+static void put_masked(struct gw_buffer *buffer, const struct gw_key *key, struct gw_slice text)
+{
+    if (key != &gw_keys[GW_KEY_ADMIN_TOKEN])
+        gw_print_masked_url(buffer, text);
+    else if (text.length)
+        gw_buffer_put_literal(buffer, "***");
 }
 
 static void put_quoted(struct gw_buffer *page, const struct gw_buffer *text)
@@ -90,7 +99,10 @@ static void put_value(struct gw_buffer *page, const struct gw_key *key, const st
         break;
     case GW_KEY_DURATION:
     case GW_KEY_SECONDS:
-        gw_numbers_put_duration(&text, key->type == GW_KEY_SECONDS ? value->number * 1000 : value->number);
+        if (value->number == GW_KEYS_OFF)
+            gw_buffer_put_string(&text, key->choices);
+        else
+            gw_numbers_put_duration(&text, key->type == GW_KEY_SECONDS ? value->number * 1000 : value->number);
         put_quoted(page, &text);
         break;
     case GW_KEY_CHOICE:
@@ -99,7 +111,7 @@ static void put_value(struct gw_buffer *page, const struct gw_key *key, const st
     case GW_KEY_STRING:
     case GW_KEY_RATE:
         if (gw_print_is_secret(key)) {
-            gw_print_masked_url(&text, value->text);
+            put_masked(&text, key, value->text);
             put_quoted(page, &text);
         } else {
             gw_buffer_put_json(page, value->text);

@@ -52,11 +52,7 @@ static bool derive_route(struct gw_loading *loading, struct gw_route *route, str
                                GW_ROUTE_KEYS_COUNT, &loading->config->arena, s, v, loading->complaint))
         return false;
     route->name = v[GW_ROUTE_NAME].text;
-    route->cache_enabled = loading->config->cache_enabled && v[GW_ROUTE_CACHE].number;
-    route->default_ttl_s = (int64_t)(s[GW_ROUTE_DEFAULT_TTL].origin == GW_ORIGIN_DEFAULT
-                                         ? loading->values[GW_KEY_CACHE_DEFAULT_TTL].number
-                                         : v[GW_ROUTE_DEFAULT_TTL].number);
-    if (!check_name(loading, &s[GW_ROUTE_NAME], route) ||
+    if (!check_name(loading, &s[GW_ROUTE_NAME], route) || !gw_caching_derive_route(loading, route, s, v) ||
         !gw_match_derive(loading, &route->match, &s[GW_ROUTE_PATH], v[GW_ROUTE_PATH].text, &s[GW_ROUTE_HOST],
                          v[GW_ROUTE_HOST].text, &s[GW_ROUTE_METHODS], &v[GW_ROUTE_METHODS].list))
         return false;
@@ -76,14 +72,12 @@ static bool append_default(struct gw_loading *loading, struct usual *usual)
     struct gw_route *route = &config->routes[config->route_count];
     route->name = GW_SLICE("default");
     route->index = config->route_count;
-    route->cache_enabled = config->cache_enabled;
-    route->default_ttl_s = (int64_t)loading->values[GW_KEY_CACHE_DEFAULT_TTL].number;
     for (unsigned i = 0; i < config->route_count; i++)
         if (gw_slice_equal(config->routes[i].name, route->name))
             return gw_source_complain(source, (int)i, loading->complaint, "default",
                                       "another name: default is the route that matches everything");
     config->route_count++;
-    return use_usual(loading, route, usual);
+    return gw_caching_derive_route(loading, route, NULL, NULL) && use_usual(loading, route, usual);
 }
 
 bool gw_routes_derive(struct gw_loading *loading)

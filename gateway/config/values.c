@@ -37,6 +37,8 @@ void gw_values_put_expected(struct gw_buffer *buffer, const struct gw_key *key)
         gw_numbers_put_duration(buffer, key->type == GW_KEY_SECONDS ? most * 1000 : most);
         if (key->type == GW_KEY_SECONDS)
             gw_buffer_put_literal(buffer, ", in whole seconds");
+        if (key->choices)
+            gw_buffer_print(buffer, ", or %s", key->choices);
         break;
     case GW_KEY_STRING:
         gw_buffer_print(buffer, "a string of %llu to %llu bytes without control characters", least, most);
@@ -127,6 +129,10 @@ static bool read_number(const struct gw_key *key, const struct gw_source *source
 {
     bool is_time = key->type == GW_KEY_DURATION || key->type == GW_KEY_SECONDS, good;
     struct gw_slice text = gw_slice_trim(text_of(source));
+    if (key->choices && gw_keys_choice(key->choices, text) >= 0) {
+        *number = GW_KEYS_OFF;
+        return true;
+    }
     if (source->json && cJSON_IsNumber(source->json))
         good = json_number(source->json, is_time ? 1000 : 1, number);
     else if (source->json && (!cJSON_IsString(source->json) || key->type == GW_KEY_INTEGER))

@@ -61,6 +61,26 @@ static void put_framing(const struct gw_exchange *exchange, struct gw_buffer *he
         gw_buffer_put_literal(head, "Connection: keep-alive\r\n");
 }
 
+/* A 304 is about what the client has: fields that describe a content are left out, but for those that guide the update
+ * of what it has (RFC 9110 §15.4.5). */
+static void put_unmodified_fields(const struct gw_head *response, struct gw_buffer *head)
+{
+    static const bool describes[GW_FIELD_COUNT] = { [GW_FIELD_CONTENT_TYPE] = true,
+                                                    [GW_FIELD_CONTENT_ENCODING] = true,
+                                                    [GW_FIELD_CONTENT_LANGUAGE] = true,
+                                                    [GW_FIELD_CONTENT_RANGE] = true,
+                                                    [GW_FIELD_CONTENT_LENGTH] = true };
+    for (unsigned i = 0; i < response->count; i++) {
+        const struct gw_field *field = &response->fields[i];
+        if (field->dropped || describes[field->id])
+            continue;
+        gw_buffer_put_slice(head, field->name);
+        gw_buffer_put_literal(head, ": ");
+        gw_buffer_put_slice(head, field->value);
+        gw_buffer_put_literal(head, "\r\n");
+    }
+}
+
 static void put_head(struct gw_exchange *exchange, struct gw_buffer *head)
 {
     const struct gw_entry *entry = exchange->entry;
@@ -68,7 +88,9 @@ static void put_head(struct gw_exchange *exchange, struct gw_buffer *head)
         gw_buffer_put_slice(head, entry->head_text);
     } else {
         put_status_line(exchange->status, head);
-        if (exchange->head)
+        if (exchange->head && exchange->status == 304 && exchange->head->status == 200)
+            put_unmodified_fields(exchange->head, head);
+        else if (exchange->head)
             gw_head_put_fields(exchange->head, head);
     }
     if (exchange->content_type.length) {

@@ -70,8 +70,17 @@ static void reset(struct gw_exchange *exchange)
     exchange->limit.retry_after_ms = 0;
     exchange->cache_asked = exchange->cache_hit_for_miss = exchange->fetch_alone = exchange->joined = false;
     exchange->fetch_allowed = false;
-    exchange->cache = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT, .min_fresh = GW_DIRECTIVE_ABSENT };
-    exchange->entry = NULL;
+    exchange->cache = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT,
+                                                  .min_fresh = GW_DIRECTIVE_ABSENT,
+                                                  .max_stale = GW_DIRECTIVE_ABSENT };
+    exchange->entry = exchange->stored = NULL;
+    exchange->reuse = GW_REUSE_NO;
+    exchange->is_near = false;
+    exchange->report = (struct gw_cache_report) { .forwarded = GW_FORWARDED_NOT };
+    exchange->tombs_sent = exchange->tombs_due = 0;
+    exchange->purge = NULL;
+    exchange->inspection = NULL;
+    exchange->taken_by = NULL;
     exchange->waiter = NULL;
     exchange->flight = NULL;
     exchange->reader.events = &gw_exchange_reader_events;

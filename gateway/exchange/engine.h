@@ -1,13 +1,39 @@
-/* engine.h: what the files of the engine know of each other: exchange.c moves, desk.c lends and takes back, answer.c
- * writes, record.c tells what was. */
+/* engine.h: what the files of the engine know of each other: exchange.c moves, lookup.c asks the cache, reading.c reads
+ * a fetch, respond.c begins answers, settle.c invalidates, answer.c writes, desk.c lends and takes back, record.c tells
+ * what was. */
 #ifndef GW_EXCHANGE_ENGINE_H
 #define GW_EXCHANGE_ENGINE_H
 
 #include "exchange/exchange.h"
 
-/* exchange.c: of every exchange that the desk makes. */
+/* exchange.c: the one way to change state. The move's action is the last thing that happens: it may end the exchange. */
+void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event);
+/* Every byte has left, and every one was handed over: then it is finished. */
+void gw_engine_finish_if_written(struct gw_exchange *exchange);
+/* Of every exchange that the desk makes. */
 void gw_exchange_on_timer(struct gw_timer *timer);
+
+/* lookup.c: a miss: who asks the backend? The flight's leader, its readers, or each for itself. */
+void gw_engine_go_on(struct gw_exchange *exchange);
+/* The wait for what questions or a flight bring. */
+void gw_engine_wait(struct gw_exchange *exchange);
+/* The flight that it was to lead has no fetch. */
+void gw_engine_land(struct gw_exchange *exchange);
+
+/* reading.c */
 extern const struct gw_reader_events gw_exchange_reader_events;
+void gw_engine_start_fetch(struct gw_exchange *exchange);
+void gw_engine_fail_fetch(struct gw_exchange *exchange, enum gw_error error);
+
+/* respond.c: the head is made and due. */
+void gw_engine_answer_here(struct gw_exchange *exchange);
+void gw_engine_answer_fetched(struct gw_exchange *exchange);
+
+/* settle.c */
+bool gw_engine_invalidates(const struct gw_exchange *exchange);
+void gw_engine_settle(struct gw_exchange *exchange);
+void gw_engine_answer_settled(struct gw_exchange *exchange);
+void gw_engine_forget_tombs(struct gw_exchange *exchange);
 
 /* record.c: metrics and the access log's line, once an exchange. */
 void gw_record_write(const struct gw_exchange *exchange);

@@ -92,6 +92,31 @@ enum gw_answer_framing { GW_ANSWER_NO_BODY, GW_ANSWER_LENGTH, GW_ANSWER_CHUNKED,
 
 struct gw_admin;
 
+/* Target, Location and Content-Location of an unsafe request. */
+enum { GW_EXCHANGE_TOMBS = 3 };
+struct gw_exchange_tomb {
+    struct gw_exchange *exchange;
+    struct gw_shared_question *question; /* NULL: acknowledged */
+};
+
+/* Why a request was forwarded (RFC 9211 §2.2). */
+enum gw_forwarded {
+    GW_FORWARDED_NOT,
+    GW_FORWARDED_BYPASS,
+    GW_FORWARDED_METHOD,
+    GW_FORWARDED_URI_MISS,
+    GW_FORWARDED_VARY_MISS,
+    GW_FORWARDED_REQUEST, /* the request did not allow what is stored */
+    GW_FORWARDED_STALE,
+};
+
+struct gw_cache_report { /* for Cache-Status */
+    enum gw_forwarded forwarded;
+    int forwarded_status; /* 0: none came, or the response's own */
+    bool is_stored, is_collapsed, has_ttl;
+    int64_t ttl_s; /* what is left of its freshness; negative: stale since */
+};
+
 /* What a worker lends to its exchanges. */
 struct gw_desk {
     const struct gw_config *config;
@@ -99,7 +124,9 @@ struct gw_desk {
     struct gw_fetcher *fetcher;
     struct gw_limit_asker limits;
     struct gw_near *near;     /* NULL: no cache */
+    struct gw_bans *bans;     /* with near */
     struct gw_shared *shared; /* NULL: embedded mode */
+    struct gw_purger *purger; /* with shared */
     struct gw_key_maker *keys;
     struct gw_timers *timers;
     struct gw_mailbox *mailbox;
@@ -154,7 +181,11 @@ struct gw_exchange {
     struct gw_cache_request cache;
     struct gw_cache_key key;
     uint64_t epoch;
-    struct gw_entry *entry; /* a hit; held */
+    struct gw_entry *entry;  /* the answer; held */
+    enum gw_reuse reuse;     /* of entry */
+    bool is_near;            /* entry was in this process */
+    struct gw_entry *stored; /* to be confirmed, or to stand in for a failing backend; held */
+    struct gw_cache_report report;
     struct gw_flight_waiter *waiter;
     struct gw_flight *flight; /* to lead, until the fetch has taken it */
 
@@ -179,8 +210,10 @@ struct gw_exchange {
     unsigned chunk_count;
     bool keep_alive;
     bool slow;            /* the client has not taken all that was written */
-    struct gw_chain held; /* SETTLING: what came of the body before the tombstone was acknowledged */
+    struct gw_chain held; /* SETTLING: what came of the body before the tombstones were acknowledged */
     bool held_end;
+    struct gw_exchange_tomb tombs[GW_EXCHANGE_TOMBS];
+    unsigned tombs_sent, tombs_due;
     bool complete; /* every byte has been handed to the connection */
     bool cut;
     enum gw_cache_label cache_label;
@@ -189,6 +222,9 @@ struct gw_exchange {
     const struct gw_backend *backend;
     uint64_t upstream_us;
     bool is_admin;
+    struct gw_purge *purge; /* filter/admin.c's; it forgets them */
+    struct gw_shared_question *inspection;
+    const struct gw_filter *taken_by; /* NULL: all filters are asked */
 };
 
 /* The desk's pool. */
@@ -226,12 +262,20 @@ void gw_exchange_answer(struct gw_exchange *exchange, int status, struct gw_slic
 void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error);
 /* Adds a field to the response. */
 void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, struct gw_slice value);
-/* What route and configuration say of storing; the route must be known. */
-struct gw_cache_rules gw_exchange_cache_rules(const struct gw_exchange *exchange);
 /* A question that on_request put is answered. */
 void gw_exchange_answered(struct gw_exchange *exchange);
-/* The cache is (or, after a wait, is again) asked: fills entry, or cache_hit_for_miss. True: a question is out. */
+
+/* What configuration and route say of storing. */
+struct gw_cache_rules gw_exchange_cache_rules(const struct gw_config *config, const struct gw_route *route);
+/* The key of a GET for this path and query, by the route's rules about queries. The arena is that of the call. */
+void gw_exchange_make_key(struct gw_desk *desk, struct gw_arena *arena, const struct gw_route *route,
+                          struct gw_slice path, struct gw_slice query, struct gw_slice scheme, struct gw_slice host,
+                          struct gw_cache_key *key);
+/* The cache is (or, after a wait, is again) asked: fills entry, stored, and cache_hit_for_miss. True: a question is
+ * out. */
 bool gw_exchange_look_up(struct gw_exchange *exchange);
+/* entry is stale: it is refreshed in the background, unless somebody does already. */
+void gw_exchange_refresh(struct gw_exchange *exchange);
 
 const char *gw_exchange_state_name(enum gw_exchange_state state);
 /* Next state by the table, or GW_EXCHANGE_STATES if there is no row. */

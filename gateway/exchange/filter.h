@@ -17,6 +17,7 @@ enum gw_filter_result {
     GW_FILTER_CONTINUE,
     GW_FILTER_ANSWERED, /* gw_exchange_answer was called */
     GW_FILTER_ASKED,    /* a question is out: gw_exchange_answered will be called */
+    GW_FILTER_TAKEN,    /* the same; and of what follows, answers and end, only this filter is asked */
 };
 
 struct gw_filter {

@@ -9,9 +9,10 @@ static bool is_written_elsewhere(enum gw_field_name id)
            id == GW_FIELD_X_FORWARDED_HOST;
 }
 
-static bool is_conditional(enum gw_field_name id)
+static bool is_left_out(enum gw_field_name id, enum gw_forward_what what)
 {
-    return id == GW_FIELD_IF_NONE_MATCH || id == GW_FIELD_IF_MODIFIED_SINCE || id == GW_FIELD_IF_RANGE;
+    bool is_conditional = id == GW_FIELD_IF_NONE_MATCH || id == GW_FIELD_IF_MODIFIED_SINCE || id == GW_FIELD_IF_RANGE;
+    return (what != GW_FORWARD_AS_ASKED && is_conditional) || (what == GW_FORWARD_WHOLE && id == GW_FIELD_RANGE);
 }
 
 static void put_field(struct gw_buffer *buffer, struct gw_slice name, struct gw_slice value)
@@ -58,12 +59,12 @@ static void put_forwarded(const struct gw_exchange *exchange, struct gw_buffer *
     gw_buffer_put_literal(buffer, "\r\n");
 }
 
-void gw_forward_put_fields(const struct gw_exchange *exchange, bool full, struct gw_buffer *buffer)
+void gw_forward_put_fields(const struct gw_exchange *exchange, enum gw_forward_what what, struct gw_buffer *buffer)
 {
     const struct gw_head *request = &exchange->request;
     for (unsigned i = 0; i < request->count; i++) {
         const struct gw_field *field = &request->fields[i];
-        if (field->dropped || is_written_elsewhere(field->id) || (full && is_conditional(field->id)))
+        if (field->dropped || is_written_elsewhere(field->id) || is_left_out(field->id, what))
             continue;
         put_field(buffer, field->name, field->value);
     }

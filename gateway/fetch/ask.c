@@ -24,7 +24,7 @@ static const struct gw_backend *backend_after(const struct gw_fetch *fetch, cons
 static struct gw_slice fields_with_host(struct gw_fetch *fetch, const struct gw_backend *backend)
 {
     struct gw_slice host = fetch->config->preserve_host && fetch->host.length ? fetch->host : backend->authority;
-    char *at = fetch->host_room - (host.length + 8);
+    char *at = fetch->room_at + (fetch->fields.at - fetch->room_at) - (host.length + 8); /* of the same piece */
     memcpy(at, "Host: ", 6);
     memcpy(at + 6, host.at, host.length);
     memcpy(at + 6 + host.length, "\r\n", 2);
@@ -83,6 +83,63 @@ void gw_ask_cancel(struct gw_fetch *fetch)
     gw_ask_ended(fetch);
 }
 
+/* A field of what is stored, as it is written: "Name: value\r\n". */
+static const struct gw_field *validator(const struct gw_fetch *fetch, enum gw_field_name id)
+{
+    return fetch->stored && fetch->stored->terms.has_validator && fetch->may_store
+               ? gw_head_find(&fetch->stored->head, id)
+               : NULL;
+}
+
+static void put_conditional(struct gw_buffer *buffer, struct gw_slice name, const struct gw_field *value)
+{
+    if (!value || !gw_buffer_reserve(buffer, name.length + value->value.length + 4))
+        return;
+    gw_buffer_put_slice(buffer, name);
+    gw_buffer_put_literal(buffer, ": ");
+    gw_buffer_put_slice(buffer, value->value);
+    gw_buffer_put_literal(buffer, "\r\n");
+}
+
+/* The fields move, since they are one piece with what goes before and behind them. */
+void gw_ask_put_conditionals(struct gw_fetch *fetch)
+{
+    const struct gw_field *etag = validator(fetch, GW_FIELD_ETAG);
+    const struct gw_field *modified = validator(fetch, GW_FIELD_LAST_MODIFIED);
+    size_t room = (size_t)(fetch->fields.at - fetch->room_at), size = room + fetch->plain_fields;
+    fetch->fields.length = fetch->plain_fields;
+    if (!etag && !modified)
+        return;
+    size += etag ? etag->value.length + sizeof "If-None-Match: \r\n" : 0;
+    size += modified ? modified->value.length + sizeof "If-Modified-Since: \r\n" : 0;
+    char *at = gw_arena_take(&fetch->arena, size);
+    if (!at)
+        return;
+    struct gw_buffer text = gw_buffer_over(at, size);
+    text.length = room;
+    gw_buffer_put_slice(&text, fetch->fields);
+    put_conditional(&text, GW_SLICE("If-None-Match"), etag);
+    put_conditional(&text, GW_SLICE("If-Modified-Since"), modified);
+    fetch->room_at = at;
+    fetch->fields = gw_slice_of(at + room, text.length - room);
+}
+
+enum gw_error gw_ask_whole(struct gw_fetch *fetch)
+{
+    gw_ask_cancel(fetch);
+    fetch->fields.length = fetch->plain_fields;
+    return attempt(fetch, fetch->call.backend, false);
+}
+
+/* What storing is about. */
+static bool copy_subject(struct gw_fetch *fetch, const struct gw_fetch_request *request)
+{
+    fetch->scheme = gw_arena_copy(&fetch->arena, request->scheme);
+    fetch->key_host = gw_arena_copy(&fetch->arena, request->key_host);
+    return fetch->scheme.at && (fetch->key_host.at || !request->key_host.length) &&
+           gw_head_copy(&fetch->request_head, request->head, &fetch->arena);
+}
+
 bool gw_ask_copy(struct gw_fetch *fetch, const struct gw_fetch_request *request)
 {
     size_t longest_host = request->host.length;
@@ -106,11 +163,12 @@ bool gw_ask_copy(struct gw_fetch *fetch, const struct gw_fetch_request *request)
     gw_buffer_put_slice(&text, request->method_text);
     fetch->host = gw_slice_of(at + text.length, request->host.length);
     gw_buffer_put_slice(&text, request->host);
-    fetch->host_room = at + text.length + room;
+    fetch->room_at = at + text.length;
     text.length += room;
-    fetch->fields = gw_slice_of(fetch->host_room, request->fields.length);
+    fetch->fields = gw_slice_of(at + text.length, request->fields.length);
+    fetch->plain_fields = request->fields.length;
     gw_buffer_put_slice(&text, request->fields);
-    return !request->may_store || gw_head_copy(&fetch->request_head, request->head, &fetch->arena);
+    return !request->head || copy_subject(fetch, request);
 }
 
 enum gw_error gw_ask_begin(struct gw_fetch *fetch)
@@ -126,7 +184,7 @@ bool gw_ask_again(struct gw_fetch *fetch, enum gw_error error)
         return false;
     if (call->was_sent && !idempotent)
         return false;
-    if (gw_list_is_empty(&fetch->readers) && !fetch->flight)
+    if (gw_list_is_empty(&fetch->readers) && !fetch->flight && !fetch->is_refresh)
         return false;
     const struct gw_backend *backend = call->backend;
     bool dead_kept = call->was_reused && error == GW_ERROR_RESET && !fetch->was_refreshed;

@@ -6,6 +6,10 @@
 
 /* Copies what the request says into the fetch's arena. False when it is full. */
 bool gw_ask_copy(struct gw_fetch *fetch, const struct gw_fetch_request *request) GW_MUST_CHECK;
+/* Puts the conditionals by which `stored` is to be confirmed behind the fields (RFC 9111 §4.3.1), where it has any. */
+void gw_ask_put_conditionals(struct gw_fetch *fetch);
+/* Asks for the whole instead: the 304 that came is of something else. */
+enum gw_error gw_ask_whole(struct gw_fetch *fetch) GW_MUST_CHECK;
 /* The first attempt. GW_ERROR_NONE: the call runs. */
 enum gw_error gw_ask_begin(struct gw_fetch *fetch) GW_MUST_CHECK;
 /* After a failed attempt: may the same request be sent again (RFC 9110 §9.2.2), and was it? */

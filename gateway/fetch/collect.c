@@ -136,35 +136,101 @@ static void shorten_life(struct gw_fetch *fetch)
         fetch->life.freshness_s = most;
 }
 
-bool gw_collect_store(struct gw_fetch *fetch, void (*on_stored)(void *fetch))
+static bool is_store_up(const struct gw_fetch *fetch)
+{
+    return fetch->fetcher->shared && gw_shared_is_up(fetch->fetcher->shared);
+}
+
+static struct gw_entry *make_entry(struct gw_fetch *fetch, const struct gw_head *response, struct gw_block *body,
+                                   size_t body_bytes)
+{
+    if (fetch->fetcher->shared && !is_store_up(fetch)) /* an outage: what others change meanwhile is not heard of */
+        shorten_life(fetch);
+    const struct gw_entry_setup setup = { .key = &fetch->key,
+                                          .scheme = fetch->scheme,
+                                          .host = fetch->key_host,
+                                          .request = &fetch->request_head,
+                                          .response = response,
+                                          .body = body,
+                                          .body_bytes = body_bytes,
+                                          .life = &fetch->life,
+                                          .ban_sequence = fetch->ban_sequence,
+                                          .now_us = gw_clock_monotonic_us() };
+    return gw_entry_create(&setup);
+}
+
+bool gw_collect_put(struct gw_fetch *fetch, struct gw_entry *entry, void (*on_stored)(void *fetch))
 {
     struct gw_fetcher *fetcher = fetch->fetcher;
-    struct gw_block *body;
     bool is_sent = false, is_stored = false;
-    bool is_up = fetcher->shared && gw_shared_is_up(fetcher->shared);
-    if (!exact_body(fetch, &body))
+    if (gw_entry_is_over(entry, gw_clock_monotonic_us()))
         return false;
-    if (fetcher->shared && !is_up) /* an outage: what others change meanwhile is not heard of */
-        shorten_life(fetch);
-    struct gw_entry *entry = gw_entry_create(&fetch->key, &fetch->request_head, fetch->head, body, fetch->body_bytes,
-                                             &fetch->life, gw_clock_monotonic_us());
-    if (entry && is_up)
+    if (is_store_up(fetch))
         is_sent = gw_shared_put(fetcher->shared, entry, &fetch->seen, on_stored, fetch);
-    else if (entry)
+    else
         is_stored = gw_near_put(fetcher->near, entry, fetch->epoch);
     if (is_sent || is_stored)
         gw_counter_add(&fetcher->shard->cache_stored, 1);
+    return is_sent;
+}
+
+bool gw_collect_store(struct gw_fetch *fetch, void (*on_stored)(void *fetch))
+{
+    struct gw_block *body;
+    if (!exact_body(fetch, &body))
+        return false;
+    struct gw_entry *entry = make_entry(fetch, fetch->head, body, fetch->body_bytes);
+    bool is_sent = entry && gw_collect_put(fetch, entry, on_stored);
     gw_entry_drop(entry);
     gw_block_drop(body);
     return is_sent;
 }
 
+bool gw_collect_confirm(struct gw_fetch *fetch)
+{
+    struct gw_entry *stored = fetch->stored;
+    struct gw_head merged;
+    if (!gw_entry_merge(&merged, &fetch->arena, stored, fetch->head))
+        return false;
+    enum gw_cache_refusal refusal = gw_policy_may_store(&fetch->cache, &fetch->request_head, &merged, &fetch->rules,
+                                                        fetch->asked_at_s, (int64_t)(gw_clock_wall_us() / 1000000),
+                                                        &fetch->life);
+    if (refusal != GW_CACHE_STORABLE) { /* it answers this request, and is over at once */
+        gw_collect_count_refusal(fetch, refusal);
+        fetch->life = (struct gw_cache_life) { .terms = { .must_validate = true, .no_stale = true } };
+    }
+    fetch->found = make_entry(fetch, &merged, stored->body, stored->body_bytes);
+    return fetch->found != NULL;
+}
+
+/* A mark is written over a response, but not over an index: then the whole of it goes. */
+void gw_collect_forget_stored(struct gw_fetch *fetch)
+{
+    struct gw_fetcher *fetcher = fetch->fetcher;
+    gw_near_invalidate(fetcher->near, &fetch->key);
+    if (!fetcher->shared || fetch->seen.kind != GW_SEEN_INDEX)
+        return;
+    struct gw_shared_question *question = gw_shared_invalidate(fetcher->shared, &fetch->key, NULL, NULL);
+    gw_shared_forget(&question);
+}
+
+void gw_collect_mark_near(struct gw_fetch *fetch)
+{
+    gw_near_mark_hit_for_miss(fetch->fetcher->near, &fetch->key, gw_clock_monotonic_us(),
+                              (uint64_t)fetch->config->hit_for_miss_ms * 1000);
+}
+
 void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch)
 {
-    unsigned life_ms = fetch->config->hit_for_miss_ms;
-    gw_near_mark_hit_for_miss(fetch->fetcher->near, &fetch->key, gw_clock_monotonic_us(), (uint64_t)life_ms * 1000);
+    gw_collect_mark_near(fetch);
     if (fetch->fetcher->shared)
-        gw_shared_mark_hit_for_miss(fetch->fetcher->shared, &fetch->key, &fetch->seen, life_ms);
+        gw_shared_mark_hit_for_miss(fetch->fetcher->shared, &fetch->key, &fetch->seen, fetch->config->hit_for_miss_ms);
+}
+
+void gw_collect_count_refusal(struct gw_fetch *fetch, enum gw_cache_refusal refusal)
+{
+    _Static_assert((int)GW_CACHE_REFUSAL_COUNT == (int)GW_NOT_STORED_LABEL_COUNT, "one label a refusal");
+    gw_counter_add(&fetch->fetcher->shard->cache_not_stored[refusal], 1);
 }
 
 void gw_collect_release(struct gw_fetch *fetch)

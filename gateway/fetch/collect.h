@@ -18,8 +18,17 @@ bool gw_collect_append(struct gw_fetch *fetch, struct gw_slice bytes) GW_MUST_CH
 bool gw_collect_fits(const struct gw_fetch *fetch);
 /* The body is whole. True: it is on its way to the store, and on_stored will run once with the fetch. */
 bool gw_collect_store(struct gw_fetch *fetch, void (*on_stored)(void *fetch));
+/* A 304 has come: fetch->found becomes what is stored, as its head updates it. False: memory is out. */
+bool gw_collect_confirm(struct gw_fetch *fetch) GW_MUST_CHECK;
+/* The same for an entry that is made already; what may not be stored is left. */
+bool gw_collect_put(struct gw_fetch *fetch, struct gw_entry *entry, void (*on_stored)(void *fetch));
+/* What is stored is not what the backend says any more, and that may not be stored. */
+void gw_collect_forget_stored(struct gw_fetch *fetch);
 /* Answers under this key are not shared: nobody waits for another's. */
 void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch);
+/* In this process alone: over what is stored for all there shall be no mark. */
+void gw_collect_mark_near(struct gw_fetch *fetch);
+void gw_collect_count_refusal(struct gw_fetch *fetch, enum gw_cache_refusal refusal);
 void gw_collect_release(struct gw_fetch *fetch);
 
 #endif

@@ -6,21 +6,31 @@
  *          answer may be stored; it is read at the upstream's speed into one block, bounded by
  *          cache.max_object_bytes, and each reader follows with a cursor. Readers may leave; the fetch goes on and
  *          stores.
+ * Looking  Before the backend is asked, a fetch that leads a flight asks the store for the lease of its key, and looks
+ *          once more at what lies there (one round trip, on misses only): another instance may be about to store, or
+ *          have stored meanwhile. Where another holds the lease it looks again every 20 to 50 ms, for cache.flight_wait
+ *          at most.
+ * Stored   What is stored already and is to be validated comes with the request. A 304 makes a new entry of it; where
+ *          the backend fails, or answers 5xx, it may answer as it is. Whatever the fetch ends with an entry, readers
+ *          are handed the entry itself, not a copy of its bytes.
  * Sharing  A fetch that leads a flight can be joined until its head came. With the head every reader but the first
  *          is asked may_reuse and is released on no. Where the length is known to fit all stream along; of an
  *          unknown length only the first streams, the others get head and body at the end. An answer that may not be
- *          stored is the first reader's alone: the others are released, the key is marked hit-for-miss.
+ *          stored is the first reader's alone: the others are released, the key is marked hit-for-miss. One that may be
+ *          stored, but never used without validation, is marked in this process alone.
+ * Refresh  A fetch without a reader: whose only reader is the cache (stale-while-revalidate).
  * Retries  Only before a final head, only while nothing of a body was sent: a dead kept connection once on a fresh
  *          one (idempotent methods), else up to backend.retries on the next backend (any method if nothing can have
  *          reached the backend).
- * Order    on_interim* → on_head → on_body* → on_end, or on_fail or on_released before on_end, after which the fetch
- *          has forgotten the reader. No event runs before gw_fetch_begin or gw_fetch_join has returned, none after
- *          gw_fetch_leave. An event may leave.
+ * Order    on_interim* → on_head → on_body* → on_end, or on_entry, on_fail or on_released before on_end, after which
+ *          the fetch has forgotten the reader. No event runs before gw_fetch_begin or gw_fetch_join has returned, none
+ *          after gw_fetch_leave. An event may leave.
  * Threads  One worker's. */
 #ifndef GW_FETCH_FETCH_H
 #define GW_FETCH_FETCH_H
 
 #include "base/list.h"
+#include "cache/lease.h"
 #include "cache/shared.h"
 #include "fetch/flight.h"
 #include "upstream/registry.h"
@@ -28,6 +38,14 @@
 
 struct gw_fetch;
 struct gw_reader;
+
+/* Where an entry that is handed to a reader comes from. */
+enum gw_fetch_source {
+    GW_FETCH_FROM_STORE,     /* found there while looking */
+    GW_FETCH_FROM_BACKEND,   /* just stored */
+    GW_FETCH_FROM_VALIDATED, /* what was stored, confirmed by the backend */
+    GW_FETCH_FROM_ERROR,     /* what was stored, since the backend failed */
+};
 
 struct gw_reader_events {
     void (*on_interim)(struct gw_reader *reader, const struct gw_head *head);
@@ -39,14 +57,17 @@ struct gw_reader_events {
     /* What came in one read was told: write what was gathered. */
     void (*on_flush)(struct gw_reader *reader);
     void (*on_end)(struct gw_reader *reader);
+    /* The answer is this entry, shared by who wants to keep it. */
+    void (*on_entry)(struct gw_reader *reader, struct gw_entry *entry, enum gw_fetch_source source);
     void (*on_fail)(struct gw_reader *reader, enum gw_error error);
     /* This answer is not for this reader; nothing of it was told. */
     void (*on_released)(struct gw_reader *reader);
     /* The request's body may go on (only the first reader has one). */
     void (*on_want_body)(struct gw_reader *reader);
     /* May this answer, arriving for somebody else's request, serve this reader? */
-    bool (*may_reuse)(struct gw_reader *reader, const struct gw_head *response, const struct gw_head *vary_values,
-                      const struct gw_cache_life *life);
+    bool (*may_reuse)(struct gw_reader *reader, const struct gw_head *selection, const struct gw_cache_life *life);
+    /* May this entry? */
+    bool (*may_take)(struct gw_reader *reader, const struct gw_entry *entry, enum gw_fetch_source source);
 };
 
 struct gw_reader { /* lies in the exchange */
@@ -59,16 +80,20 @@ struct gw_reader { /* lies in the exchange */
     size_t cursor;    /* bytes of a collected body that were told */
     bool is_first;    /* this is the answer to its own request */
     bool head_told, paused;
-    /* told with on_head, on_fail and on_released, where is_first */
+    /* told with on_head, on_entry, on_fail and on_released, where is_first */
     const struct gw_backend *backend; /* asked last */
     uint64_t upstream_us;             /* from asking to the head; 0: no head */
+    int upstream_status;              /* of that head; 0: none */
 };
 
 struct gw_fetcher {                     /* one worker's; filled by the worker */
     struct gw_transport *transports[2]; /* by gw_transport_kind - 1: h1, curl */
     struct gw_registry *registry;
-    struct gw_near *near;     /* NULL: nothing is stored */
+    struct gw_near *near; /* NULL: nothing is stored */
+    struct gw_bans *bans;
     struct gw_shared *shared; /* NULL: embedded mode */
+    struct gw_leases *leases; /* NULL: flights are this process' own */
+    struct gw_timers *timers;
     struct gw_flights *flights;
     struct gw_shard *shard;
 
@@ -91,11 +116,15 @@ struct gw_fetch_request {           /* borrowed for the call; the fetch copies w
     bool has_body, is_chunked, expects_continue;
     uint64_t content_length;
 
-    bool may_store;                /* then the rest is set, too */
+    struct gw_entry *stored; /* shared: what is stored, to answer where the backend fails; with may_store it is to be
+                                validated, too. NULL: nothing */
+
+    bool may_store;                /* then the rest is set, too; also where only `stored` is */
     const struct gw_head *head;    /* the request's, for Vary */
     struct gw_cache_request cache; /* what it allows */
     struct gw_cache_rules rules;
     struct gw_cache_key key;
+    struct gw_slice scheme, key_host; /* of the key */
     uint64_t epoch;
     struct gw_seen seen;      /* at the store; nothing else is stored over */
     struct gw_flight *flight; /* taken (landed by the fetch) when gw_fetch_begin succeeds; NULL: not shared */
@@ -107,7 +136,8 @@ void gw_fetcher_free(struct gw_fetcher *fetcher);
 /* Ends all fetches that have no reader (those that only store): for the end of a drain. */
 void gw_fetcher_cancel_unread(struct gw_fetcher *fetcher);
 
-/* GW_ERROR_NONE: events will come. Otherwise nothing happened, and the flight is still the caller's. */
+/* GW_ERROR_NONE: events will come. Otherwise nothing happened, and the flight is still the caller's. reader NULL: a
+ * refresh. */
 enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_request *request,
                              struct gw_reader *reader);
 /* False: too late to join; fetch alone. A joined reader begins paused: gw_fetch_resume starts it. */
@@ -124,5 +154,7 @@ void gw_fetch_end_body(struct gw_reader *reader);
 
 /* Will it be stored, as far as is known? */
 bool gw_fetch_is_collecting(const struct gw_fetch *fetch);
+/* Then what its head says of that; else NULL. */
+const struct gw_cache_life *gw_fetch_life(const struct gw_fetch *fetch);
 
 #endif

@@ -5,10 +5,12 @@
 #include "fetch/fetch.h"
 
 enum gw_fetch_state {
+    GW_FETCH_LOOKING,    /* the store is asked who fetches, and what lies there */
     GW_FETCH_ASKING,     /* the call runs, no head yet */
     GW_FETCH_PASSING,    /* head told; each piece goes to the first reader */
     GW_FETCH_COLLECTING, /* head told; the body grows, readers follow */
-    GW_FETCH_COMPLETE,   /* the call is over; readers follow to the end */
+    GW_FETCH_CONFIRMED,  /* a 304 for what is stored came; its end is awaited */
+    GW_FETCH_COMPLETE,   /* the call is over; readers follow to the end, or are handed the entry */
     GW_FETCH_OVER,       /* nobody reads, nothing runs: to be used again */
 };
 
@@ -29,11 +31,28 @@ struct gw_fetch {
     enum gw_method method;
     struct gw_slice path_and_query;
     struct gw_slice host;
-    char *host_room; /* the Host line is written to end where the fields begin */
+    char *room_at; /* from here to the fields there is room for the longest Host line; it ends where they begin */
     struct gw_slice fields;
+    size_t plain_fields; /* how much of it, without the conditionals at its end */
     bool body_begun;
     unsigned attempts_left;
     bool was_refreshed; /* the one extra try after a dead kept connection is used up */
+
+    /* looking */
+    struct gw_timer timer; /* the store's deadline, or the next look */
+    struct gw_lease *lease;
+    bool lease_due; /* its answer */
+    enum gw_lease_result lease_result;
+    struct gw_shared_question *look; /* its answer is due */
+    struct gw_entry *found;          /* by it, fresh; held */
+    uint64_t look_until_us;
+    bool is_marked;  /* hit-for-miss, by the last look */
+    bool has_waited; /* for another instance */
+
+    /* what is stored, and what the fetch ends with */
+    struct gw_entry *stored, *entry; /* held; NULL */
+    enum gw_fetch_source source;     /* of entry */
+    bool is_refresh;
 
     /* storing */
     bool may_store;
@@ -41,7 +60,8 @@ struct gw_fetch {
     struct gw_cache_request cache;
     struct gw_cache_rules rules;
     struct gw_cache_key key;
-    uint64_t epoch;
+    struct gw_slice scheme, key_host;
+    uint64_t epoch, ban_sequence;
     struct gw_seen seen;
     struct gw_flight *flight;
     bool is_storing; /* the store has not acknowledged yet: the flight stays, and who comes now reads along */
@@ -58,5 +78,13 @@ struct gw_fetch {
     struct gw_block *body;
     size_t body_bytes, reserved_bytes;
 };
+
+/* fetch.c: a frame that may end it, and uses it afterwards. The last unhold gives it back where it is over. */
+void gw_fetch_hold(struct gw_fetch *fetch);
+void gw_fetch_unhold(struct gw_fetch *fetch);
+/* Ends it without an answer; readers were told or have left. Held. */
+void gw_fetch_finish(struct gw_fetch *fetch);
+/* What was collected before the fetch began to pass, then the upstream. Held. */
+void gw_fetch_resume_passing(struct gw_fetch *fetch, struct gw_reader *reader);
 
 #endif

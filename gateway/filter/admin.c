@@ -1,9 +1,11 @@
+#include "filter/admin.h"
+
+#include "admin/cache_pages.h"
 #include "admin/pages.h"
 #include "base/clock.h"
-#include "exchange/exchange.h"
 #include "filter/table.h"
 
-enum { PAGE_BYTES = 4 * 1024 * 1024 };
+enum { PAGE_BYTES = 4 * 1024 * 1024, PROBLEM_BYTES = 8 * 1024 };
 
 static int put_health(const struct gw_admin *admin, struct gw_buffer *page)
 {
@@ -30,20 +32,94 @@ static const struct page {
     { { "/gateway/metrics", 16 }, { "text/plain; version=0.0.4; charset=utf-8", 40 }, put_metrics },
 };
 
-static void answer_page(struct gw_exchange *exchange, const struct page *row)
+/* And what only who knows admin.token may ask. */
+static const struct order {
+    struct gw_slice path, allow;
+    enum gw_method methods[2]; /* what `allow` names */
+    enum gw_filter_result (*begin)(struct gw_exchange *exchange);
+    void (*conclude)(struct gw_exchange *exchange);
+} orders[] = {
+    { { "/gateway/cache/purge", 20 },
+      { "POST", 4 },
+      { GW_METHOD_POST, GW_METHOD_POST },
+      gw_purge_begin,
+      gw_purge_conclude },
+    { { "/gateway/cache/inspect", 22 },
+      { "GET, HEAD", 9 },
+      { GW_METHOD_GET, GW_METHOD_HEAD },
+      gw_inspection_begin,
+      gw_inspection_conclude },
+};
+
+/* ---- answers ---- */
+
+void gw_admin_answer_page(struct gw_exchange *exchange, int status, struct gw_slice content_type,
+                          struct gw_buffer *page)
 {
-    struct gw_buffer page = gw_buffer_create(PAGE_BYTES);
-    int status = row->put(exchange->desk->admin, &page);
-    struct gw_block *block = page.overflowed ? NULL : gw_block_create(page.length);
+    struct gw_block *block = page->overflowed ? NULL : gw_block_create(page->length);
     if (!block) {
         gw_exchange_answer_error(exchange, GW_ERROR_OVERLOADED);
     } else {
-        memcpy(block->bytes, page.at, page.length);
+        memcpy(block->bytes, page->at, page->length);
         exchange->content_block = block;
-        gw_exchange_answer(exchange, status, row->content_type, gw_slice_of(block->bytes, page.length));
+        gw_exchange_answer(exchange, status, content_type, gw_slice_of(block->bytes, page->length));
         gw_exchange_add_field(exchange, GW_SLICE("Cache-Control"), GW_SLICE("no-store"));
     }
-    gw_buffer_destroy(&page);
+    gw_buffer_destroy(page);
+}
+
+void gw_admin_answer_problem(struct gw_exchange *exchange, int status, const char *error, struct gw_slice detail)
+{
+    struct gw_buffer page = gw_buffer_create(PROBLEM_BYTES);
+    gw_cache_pages_put_problem(status, error, detail, exchange->request_id, &page);
+    gw_admin_answer_page(exchange, status, GW_SLICE("application/problem+json"), &page);
+}
+
+void gw_admin_answer_complaint(struct gw_exchange *exchange, const struct gw_complaint *complaint)
+{
+    char line[sizeof *complaint + 64];
+    gw_complaint_print(complaint, line, sizeof line);
+    gw_admin_answer_problem(exchange, 400, "invalid_query", gw_slice_of_string(line));
+}
+
+/* ---- who is asked ---- */
+
+static void answer_page(struct gw_exchange *exchange, const struct page *row)
+{
+    enum gw_method method = exchange->request.method;
+    if (method != GW_METHOD_GET && method != GW_METHOD_HEAD) {
+        gw_exchange_answer_error(exchange, GW_ERROR_METHOD_NOT_ALLOWED);
+        gw_exchange_add_field(exchange, GW_SLICE("Allow"), GW_SLICE("GET, HEAD"));
+        return;
+    }
+    struct gw_buffer page = gw_buffer_create(PAGE_BYTES);
+    int status = row->put(exchange->desk->admin, &page);
+    gw_admin_answer_page(exchange, status, row->content_type, &page);
+}
+
+static const struct order *find_order(const struct gw_exchange *exchange)
+{
+    for (unsigned i = 0; i < GW_COUNT(orders) && exchange->config->admin_token.length; i++)
+        if (gw_slice_equal(exchange->request.path, orders[i].path))
+            return &orders[i];
+    return NULL;
+}
+
+static enum gw_filter_result begin_order(struct gw_exchange *exchange, const struct order *order)
+{
+    const struct gw_head *request = &exchange->request;
+    if (!gw_cache_pages_knows_token(request, exchange->config->admin_token)) {
+        gw_admin_answer_problem(exchange, 401, "unauthorized", GW_SLICE("This path of the gateway wants a token."));
+        gw_exchange_add_field(exchange, GW_SLICE("WWW-Authenticate"), GW_SLICE("Bearer"));
+        return GW_FILTER_ANSWERED;
+    }
+    if (request->method != order->methods[0] && request->method != order->methods[1]) {
+        gw_admin_answer_problem(exchange, 405, "method_not_allowed",
+                                GW_SLICE("This path of the gateway answers other methods only; see Allow."));
+        gw_exchange_add_field(exchange, GW_SLICE("Allow"), order->allow);
+        return GW_FILTER_ANSWERED;
+    }
+    return order->begin(exchange);
 }
 
 static enum gw_filter_result on_request(struct gw_exchange *exchange)
@@ -56,26 +132,52 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
         return GW_FILTER_CONTINUE;
     exchange->is_admin = true;
     exchange->route = NULL;
+    const struct order *order = find_order(exchange);
     if (!is_ours || (has_own_port && !exchange->on_admin_port)) {
         gw_exchange_answer_error(exchange, GW_ERROR_NOT_FOUND);
         return GW_FILTER_ANSWERED;
     }
+    if (order)
+        return begin_order(exchange, order);
     for (unsigned i = 0; i < GW_COUNT(pages); i++) {
         if (!gw_slice_equal(request->path, pages[i].path))
             continue;
-        if (request->method == GW_METHOD_GET || request->method == GW_METHOD_HEAD) {
-            answer_page(exchange, &pages[i]);
-        } else {
-            gw_exchange_answer_error(exchange, GW_ERROR_METHOD_NOT_ALLOWED);
-            gw_exchange_add_field(exchange, GW_SLICE("Allow"), GW_SLICE("GET, HEAD"));
-        }
+        answer_page(exchange, &pages[i]);
         return GW_FILTER_ANSWERED;
     }
     gw_exchange_answer_error(exchange, GW_ERROR_NOT_FOUND);
     return GW_FILTER_ANSWERED;
 }
 
+/* What is asked of Redis is done all the same; its answer comes too late. */
+static void forget_questions(struct gw_exchange *exchange)
+{
+    for (unsigned i = 0; i < exchange->tombs_sent; i++)
+        gw_shared_forget(&exchange->tombs[i].question);
+    gw_purger_forget(&exchange->purge);
+    gw_shared_forget(&exchange->inspection);
+}
+
+static enum gw_filter_result on_answers(struct gw_exchange *exchange)
+{
+    if (!exchange->is_admin)
+        return GW_FILTER_CONTINUE;
+    if (!exchange->status) {
+        forget_questions(exchange);
+        find_order(exchange)->conclude(exchange);
+    }
+    return GW_FILTER_ANSWERED;
+}
+
+static void on_end(struct gw_exchange *exchange)
+{
+    if (exchange->is_admin)
+        forget_questions(exchange);
+}
+
 const struct gw_filter gw_filter_admin = {
     .name = "admin",
     .on_request = on_request,
+    .on_answers = on_answers,
+    .on_end = on_end,
 };

@@ -1,53 +1,134 @@
 #include "base/clock.h"
 #include "exchange/exchange.h"
+#include "filter/bypass.h"
 #include "filter/table.h"
+
+static void bypass(struct gw_exchange *exchange)
+{
+    enum gw_method method = exchange->request.method;
+    bool is_for_method = method != GW_METHOD_GET && method != GW_METHOD_HEAD;
+    exchange->cache = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT,
+                                                  .min_fresh = GW_DIRECTIVE_ABSENT,
+                                                  .max_stale = GW_DIRECTIVE_ABSENT };
+    exchange->cache_label = GW_CACHE_LABEL_BYPASS;
+    exchange->report.forwarded = is_for_method ? GW_FORWARDED_METHOD : GW_FORWARDED_BYPASS;
+}
 
 static enum gw_filter_result on_request(struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
     if (!exchange->desk->near || !exchange->route->cache_enabled)
         return GW_FILTER_CONTINUE;
-    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange);
+    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, exchange->route);
     gw_policy_read_request(&exchange->cache, request, &rules);
-    exchange->cache_label = exchange->cache.is_candidate && exchange->cache.may_look_up ? GW_CACHE_LABEL_MISS
-                                                                                        : GW_CACHE_LABEL_BYPASS;
-    /* What is refused is not looked for. */
-    if (!exchange->cache.is_candidate || exchange->limit.verdict == GW_LIMIT_REFUSED)
+    if (!exchange->cache.is_candidate || gw_bypass_rule(exchange->route, request)) {
+        bypass(exchange);
+        return GW_FILTER_CONTINUE;
+    }
+    exchange->cache_label = exchange->cache.may_look_up ? GW_CACHE_LABEL_MISS : GW_CACHE_LABEL_BYPASS;
+    exchange->report.forwarded = GW_FORWARDED_REQUEST;
+    if (exchange->limit.verdict == GW_LIMIT_REFUSED) /* what is refused is not looked for */
         return GW_FILTER_CONTINUE;
     exchange->cache_asked = true;
-    gw_key_make(exchange->desk->keys, GW_SLICE("GET"), request->path, request->query, exchange->route->name,
-                exchange->scheme, exchange->host, &exchange->key);
+    gw_exchange_make_key(exchange->desk, &exchange->arena, exchange->route, request->path, request->query,
+                         exchange->scheme, exchange->host, &exchange->key);
     return gw_exchange_look_up(exchange) ? GW_FILTER_ASKED : GW_FILTER_CONTINUE;
 }
 
 static enum gw_filter_result on_answers(struct gw_exchange *exchange)
 {
+    struct gw_shard *shard = exchange->desk->shard;
     if (!exchange->entry) {
         if (!exchange->cache.only_if_cached)
             return GW_FILTER_CONTINUE;
         gw_exchange_answer_error(exchange, GW_ERROR_NOT_STORED); /* RFC 9111 §5.2.1.7 */
         return GW_FILTER_ANSWERED;
     }
-    exchange->cache_label = GW_CACHE_LABEL_HIT;
-    exchange->age_s = (uint64_t)gw_entry_age_s(exchange->entry, gw_clock_monotonic_us());
-    gw_counter_add(&exchange->desk->shard->cache_bytes_saved, exchange->entry->body_bytes);
+    exchange->cache_label = exchange->reuse == GW_REUSE_FRESH ? GW_CACHE_LABEL_HIT : GW_CACHE_LABEL_STALE;
+    exchange->report.forwarded = GW_FORWARDED_NOT;
+    if (exchange->reuse == GW_REUSE_REVALIDATING)
+        gw_exchange_refresh(exchange);
+    gw_counter_add(exchange->is_near ? &shard->cache_near_hits : &shard->cache_shared_hits, 1);
+    gw_counter_add(&shard->cache_bytes_saved, exchange->entry->body_bytes);
     return GW_FILTER_ANSWERED;
 }
 
-static void on_response(struct gw_exchange *exchange)
+/* ---- what the client is told ---- */
+
+static void put_label(struct gw_exchange *exchange)
 {
-    if (exchange->cache_label == GW_CACHE_LABEL_NONE || !exchange->head)
+    static const char *const words[GW_CACHE_LABEL_COUNT] = { [GW_CACHE_LABEL_HIT] = "HIT",
+                                                             [GW_CACHE_LABEL_MISS] = "MISS",
+                                                             [GW_CACHE_LABEL_STALE] = "STALE",
+                                                             [GW_CACHE_LABEL_BYPASS] = "BYPASS",
+                                                             [GW_CACHE_LABEL_REVALIDATED] = "REVALIDATED" };
+    gw_exchange_add_field(exchange, GW_SLICE("X-Cache"), gw_slice_of_string(words[exchange->cache_label]));
+    if (!exchange->entry)
         return;
-    if (exchange->cache_label != GW_CACHE_LABEL_HIT) {
-        bool miss = exchange->cache_label == GW_CACHE_LABEL_MISS;
-        gw_exchange_add_field(exchange, GW_SLICE("X-Cache"), miss ? GW_SLICE("MISS") : GW_SLICE("BYPASS"));
-        return;
-    }
-    gw_buffer_put_literal(&exchange->fields, "X-Cache: HIT\r\nX-Cache-Age: ");
+    gw_buffer_put_literal(&exchange->fields, "X-Cache-Age: ");
     gw_buffer_put_uint(&exchange->fields, exchange->age_s);
     gw_buffer_put_literal(&exchange->fields, "\r\nAge: ");
     gw_buffer_put_uint(&exchange->fields, exchange->age_s);
     gw_buffer_put_literal(&exchange->fields, "\r\n");
+}
+
+static void put_ttl(struct gw_buffer *fields, int64_t ttl_s)
+{
+    gw_buffer_put_literal(fields, "; ttl=");
+    if (ttl_s < 0)
+        gw_buffer_put_literal(fields, "-");
+    gw_buffer_put_uint(fields, (uint64_t)(ttl_s < 0 ? -ttl_s : ttl_s));
+}
+
+static void put_key(const struct gw_exchange *exchange, struct gw_buffer *fields)
+{
+    char hex[GW_KEY_HEX_BYTES];
+    gw_key_print(&exchange->key, hex);
+    gw_buffer_put_literal(fields, "; key=\"");
+    gw_buffer_put(fields, hex, sizeof hex);
+    gw_buffer_put_literal(fields, "\"");
+}
+
+/* RFC 9211, behind those of caches nearer to the origin. */
+static void put_status(struct gw_exchange *exchange)
+{
+    static const char *const reasons[] = {
+        [GW_FORWARDED_NOT] = "; hit",
+        [GW_FORWARDED_BYPASS] = "; fwd=bypass",
+        [GW_FORWARDED_METHOD] = "; fwd=method",
+        [GW_FORWARDED_URI_MISS] = "; fwd=uri-miss",
+        [GW_FORWARDED_VARY_MISS] = "; fwd=vary-miss",
+        [GW_FORWARDED_REQUEST] = "; fwd=request",
+        [GW_FORWARDED_STALE] = "; fwd=stale",
+    };
+    const struct gw_cache_report *report = &exchange->report;
+    struct gw_buffer *fields = &exchange->fields;
+    gw_buffer_put_literal(fields, "Cache-Status: visara");
+    gw_buffer_put_string(fields, reasons[report->forwarded]);
+    if (report->forwarded_status) {
+        gw_buffer_put_literal(fields, "; fwd-status=");
+        gw_buffer_put_uint(fields, (uint64_t)report->forwarded_status);
+    }
+    if (report->has_ttl)
+        put_ttl(fields, report->ttl_s);
+    if (report->is_stored)
+        gw_buffer_put_literal(fields, "; stored");
+    if (report->is_collapsed)
+        gw_buffer_put_literal(fields, "; collapsed");
+    if (exchange->config->cache_status_key && exchange->cache_asked)
+        put_key(exchange, fields);
+    gw_buffer_put_literal(fields, "\r\n");
+}
+
+static void on_response(struct gw_exchange *exchange)
+{
+    bool is_of_cache = exchange->head || exchange->entry;
+    if (exchange->error == GW_ERROR_NOT_STORED)
+        gw_exchange_add_field(exchange, GW_SLICE("Cache-Status"), GW_SLICE("visara; detail=only-if-cached"));
+    if (exchange->cache_label == GW_CACHE_LABEL_NONE || !is_of_cache)
+        return;
+    put_label(exchange);
+    put_status(exchange);
 }
 
 const struct gw_filter gw_filter_cache = {

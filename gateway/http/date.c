@@ -81,12 +81,12 @@ void gw_date_print(char *text, int64_t unix_seconds)
     put(text, " GMT", 4);
 }
 
-/* Readers take from the front of *text and say whether it was there. */
+/* Readers take from the front of *text and say whether it was there, in any case (RFC 9111 §4.2). */
 
 static bool take(struct gw_slice *text, const char *what)
 {
     size_t length = strlen(what);
-    if (text->length < length || memcmp(text->at, what, length) != 0)
+    if (text->length < length || !gw_slice_equal_nocase(gw_slice_of(text->at, length), gw_slice_of(what, length)))
         return false;
     text->at += length;
     text->length -= length;
@@ -122,6 +122,12 @@ static bool take_time(struct gw_slice *text, struct civil *civil)
            take(text, ":") && take_number(text, 2, &civil->second);
 }
 
+/* RFC 9111 §4.2 would have other zones invalid. */
+static bool take_zone(struct gw_slice *text)
+{
+    return take(text, " GMT") || take(text, " UTC");
+}
+
 /* The day's name is redundant; it need only be one. */
 static bool take_day_name(struct gw_slice *text, const char *after)
 {
@@ -152,7 +158,7 @@ static bool read_fixdate(struct gw_slice text, struct civil *civil)
 {
     return take_day_name(&text, ", ") && take_number(&text, 2, &civil->day) && take(&text, " ") &&
            take_month(&text, &civil->month) && take(&text, " ") && take_number(&text, 4, &civil->year) &&
-           take(&text, " ") && take_time(&text, civil) && take(&text, " GMT") && text.length == 0;
+           take(&text, " ") && take_time(&text, civil) && take_zone(&text) && text.length == 0;
 }
 
 /* Sunday, 06-Nov-94 08:49:37 GMT; the year is of two digits still */
@@ -160,7 +166,7 @@ static bool read_rfc850(struct gw_slice text, struct civil *civil)
 {
     return take_long_day_name(&text) && take_number(&text, 2, &civil->day) && take(&text, "-") &&
            take_month(&text, &civil->month) && take(&text, "-") && take_number(&text, 2, &civil->year) &&
-           take(&text, " ") && take_time(&text, civil) && take(&text, " GMT") && text.length == 0;
+           take(&text, " ") && take_time(&text, civil) && take_zone(&text) && text.length == 0;
 }
 
 /* Sun Nov  6 08:49:37 1994 */

@@ -1,5 +1,7 @@
 #include "http/directives.h"
 
+#include "http/grammar.h"
+
 #define MOST_SECONDS (INT64_C(1) << 31)
 
 struct row {
@@ -84,31 +86,63 @@ static bool read_seconds(const struct directive *directive, int64_t *seconds)
     return true;
 }
 
-static void set_number(int64_t *number, const struct row *row, const struct directive *directive, bool is_request)
+static int64_t *number_of(struct gw_directives *directives, const struct row *row)
 {
-    int64_t seconds, strictest = row->most_is_strict ? MOST_SECONDS : 0;
-    if (!read_seconds(directive, &seconds))
+    return (int64_t *)(void *)((char *)directives + row->member);
+}
+
+static bool *flag_of(struct gw_directives *directives, const struct row *row)
+{
+    return (bool *)(void *)((char *)directives + row->member);
+}
+
+static void set_number(struct gw_directives *directives, const struct row *row, const struct directive *directive,
+                       bool is_request)
+{
+    int64_t *number = number_of(directives, row), seconds, strictest = row->most_is_strict ? MOST_SECONDS : 0;
+    if (!read_seconds(directive, &seconds)) {
         *number = strictest;
-    else if (*number == GW_DIRECTIVE_ABSENT || *number == seconds)
+        directives->has_malformed = true;
+        return;
+    }
+    if (*number == GW_DIRECTIVE_ABSENT || *number == seconds) {
         *number = seconds;
-    else if (!is_request)
+        return;
+    }
+    directives->has_malformed = true;
+    if (!is_request)
         *number = 0;
     else if (row->most_is_strict ? seconds > *number : seconds < *number)
         *number = seconds;
 }
 
-/* no-cache and private: with a list of fields, they are about these only. */
+static bool is_cached_by(struct gw_slice name)
+{
+    enum gw_field_name id = gw_field_name_of(name);
+    return id == GW_FIELD_CACHE_CONTROL || id == GW_FIELD_EXPIRES || id == GW_FIELD_PRAGMA;
+}
+
+/* no-cache and private: with a list of fields, they are about these only. What is stored without the fields that it is
+ * cached by would say something else when it is read again. */
+static bool is_qualified(const struct directive *directive)
+{
+    struct gw_slice rest = directive->value, name;
+    unsigned count = 0;
+    if (!directive->is_whole)
+        return false;
+    for (; gw_slice_next_element(&rest, &name); count++)
+        if (!gw_grammar_is_token(name) || is_cached_by(name))
+            return false;
+    return count > 0;
+}
+
 static void set_qualified(bool *whole, bool *fields, const struct directive *directive)
 {
-    if (directive->value.at && directive->is_whole && directive->value.length)
-        *fields = true;
-    else
-        *whole = true;
+    *(is_qualified(directive) ? fields : whole) = true;
 }
 
 static void read_one(struct gw_directives *directives, const struct directive *directive, bool is_request)
 {
-    char *members = (char *)directives;
     bool has_value = directive->value.at != NULL;
     if (is_named(directive, "no-cache")) {
         set_qualified(&directives->no_cache, &directives->no_cache_fields, directive);
@@ -124,10 +158,10 @@ static void read_one(struct gw_directives *directives, const struct directive *d
     }
     for (size_t i = 0; i < GW_COUNT(flags); i++)
         if (is_named(directive, flags[i].name) && (!has_value || flags[i].may_have_value))
-            *(bool *)(void *)(members + flags[i].member) = true;
+            *flag_of(directives, &flags[i]) = true;
     for (size_t i = 0; i < GW_COUNT(numbers); i++)
         if (is_named(directive, numbers[i].name))
-            set_number((int64_t *)(void *)(members + numbers[i].member), &numbers[i], directive, is_request);
+            set_number(directives, &numbers[i], directive, is_request);
 }
 
 /* A quote that is never closed hides whatever follows it: what that was is not known, so nothing may be stored. */
@@ -143,7 +177,7 @@ static bool has_open_quote(struct gw_slice value)
     return quoted;
 }
 
-void gw_directives_read(struct gw_directives *directives, const struct gw_head *head, bool is_request)
+static void init(struct gw_directives *directives)
 {
     *directives = (struct gw_directives) { .max_age = GW_DIRECTIVE_ABSENT,
                                            .s_maxage = GW_DIRECTIVE_ABSENT,
@@ -151,16 +185,266 @@ void gw_directives_read(struct gw_directives *directives, const struct gw_head *
                                            .max_stale = GW_DIRECTIVE_ABSENT,
                                            .stale_while_revalidate = GW_DIRECTIVE_ABSENT,
                                            .stale_if_error = GW_DIRECTIVE_ABSENT };
+}
+
+void gw_directives_read(struct gw_directives *directives, const struct gw_head *head, bool is_request)
+{
+    bool is_open = false;
+    init(directives);
     const struct gw_field *field = gw_head_find(head, GW_FIELD_CACHE_CONTROL);
     for (; field; field = gw_head_find_next(head, field)) {
         struct gw_slice rest = field->value, element;
         directives->present = true;
-        directives->no_store |= has_open_quote(rest);
+        is_open |= has_open_quote(rest);
         while (gw_slice_next_element(&rest, &element)) {
             struct directive directive = split(element);
             read_one(directives, &directive, is_request);
         }
     }
+    if (is_open) { /* must-understand would lift no-store */
+        directives->no_store = true;
+        directives->must_understand = false;
+    }
     if (is_request && !directives->present && gw_head_has_token(head, GW_FIELD_PRAGMA, GW_SLICE("no-cache")))
         directives->no_cache = true;
+}
+
+bool gw_directives_name_field(const struct gw_head *response, struct gw_slice name)
+{
+    const struct gw_field *field = gw_head_find(response, GW_FIELD_CACHE_CONTROL);
+    for (; field; field = gw_head_find_next(response, field)) {
+        struct gw_slice rest = field->value, element;
+        while (gw_slice_next_element(&rest, &element)) {
+            struct directive directive = split(element);
+            if ((is_named(&directive, "no-cache") || is_named(&directive, "private")) && is_qualified(&directive) &&
+                gw_slice_list_has(directive.value, name))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* --- targeted fields: Dictionaries (RFC 8941 §4.2), of which is kept what a directive can be ---
+ *
+ * Readers take from the front of *rest and say whether it was there. */
+
+enum kind { KIND_TRUE, KIND_FALSE, KIND_INTEGER, KIND_OTHER };
+
+struct member {
+    struct gw_slice key;
+    enum kind kind;
+    int64_t integer;
+};
+
+enum { INTEGER_DIGITS = 15, DECIMAL_DIGITS = 12, FRACTION_DIGITS = 3 };
+
+static bool take(struct gw_slice *rest, char c)
+{
+    if (rest->length == 0 || rest->at[0] != c)
+        return false;
+    rest->at++;
+    rest->length--;
+    return true;
+}
+
+static void skip(struct gw_slice *rest, bool tabs)
+{
+    while (take(rest, ' ') || (tabs && take(rest, '\t')))
+        ;
+}
+
+static bool is_lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_alpha(char c)
+{
+    return is_lower(c) || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_key_char(char c)
+{
+    return is_lower(c) || is_digit(c) || c == '_' || c == '-' || c == '.' || c == '*';
+}
+
+static bool is_token_char(char c)
+{
+    return gw_grammar_is_tchar((unsigned char)c) || c == ':' || c == '/';
+}
+
+static bool is_base64_char(char c)
+{
+    return is_alpha(c) || is_digit(c) || c == '+' || c == '/' || c == '=';
+}
+
+static struct gw_slice take_while(struct gw_slice *rest, bool (*is)(char))
+{
+    struct gw_slice taken = gw_slice_of(rest->at, 0);
+    while (rest->length && is(rest->at[0])) {
+        taken.length++;
+        rest->at++;
+        rest->length--;
+    }
+    return taken;
+}
+
+static bool take_key(struct gw_slice *rest, struct gw_slice *key)
+{
+    if (rest->length == 0 || !(is_lower(rest->at[0]) || rest->at[0] == '*'))
+        return false;
+    *key = take_while(rest, is_key_char);
+    return true;
+}
+
+static bool take_number(struct gw_slice *rest, struct member *member)
+{
+    bool is_negative = take(rest, '-');
+    struct gw_slice digits = take_while(rest, is_digit);
+    uint64_t value = 0;
+    if (digits.length == 0 || digits.length > INTEGER_DIGITS || !gw_slice_to_uint64(digits, &value))
+        return false;
+    if (!take(rest, '.')) {
+        member->kind = KIND_INTEGER;
+        member->integer = is_negative ? -(int64_t)value : (int64_t)value;
+        return true;
+    }
+    size_t fraction = take_while(rest, is_digit).length;
+    return digits.length <= DECIMAL_DIGITS && fraction >= 1 && fraction <= FRACTION_DIGITS;
+}
+
+static bool take_string(struct gw_slice *rest)
+{
+    while (rest->length) {
+        if (take(rest, '"'))
+            return true;
+        if (take(rest, '\\')) {
+            if (!take(rest, '"') && !take(rest, '\\'))
+                return false;
+        } else if (rest->at[0] < 0x20 || rest->at[0] > 0x7e) {
+            return false;
+        } else {
+            take(rest, rest->at[0]);
+        }
+    }
+    return false;
+}
+
+static bool take_bare_item(struct gw_slice *rest, struct member *member)
+{
+    member->kind = KIND_OTHER;
+    if (take(rest, '?')) {
+        bool is_true = take(rest, '1');
+        member->kind = is_true ? KIND_TRUE : KIND_FALSE;
+        return is_true || take(rest, '0');
+    }
+    if (take(rest, '"'))
+        return take_string(rest);
+    if (take(rest, ':')) {
+        take_while(rest, is_base64_char);
+        return take(rest, ':');
+    }
+    if (rest->length && (is_alpha(rest->at[0]) || rest->at[0] == '*')) {
+        take_while(rest, is_token_char);
+        return true;
+    }
+    return take_number(rest, member);
+}
+
+static bool take_parameters(struct gw_slice *rest)
+{
+    struct member parameter;
+    while (take(rest, ';')) {
+        skip(rest, false);
+        if (!take_key(rest, &parameter.key) || (take(rest, '=') && !take_bare_item(rest, &parameter)))
+            return false;
+    }
+    return true;
+}
+
+static bool take_inner_list(struct gw_slice *rest)
+{
+    struct member item;
+    for (;;) {
+        skip(rest, false);
+        if (take(rest, ')'))
+            return true;
+        if (!take_bare_item(rest, &item) || !take_parameters(rest) || rest->length == 0 ||
+            (rest->at[0] != ' ' && rest->at[0] != ')'))
+            return false;
+    }
+}
+
+static bool take_member(struct gw_slice *rest, struct member *member)
+{
+    if (!take_key(rest, &member->key))
+        return false;
+    member->kind = KIND_TRUE;
+    if (take(rest, '=')) {
+        bool is_list = take(rest, '(');
+        member->kind = KIND_OTHER;
+        if (!(is_list ? take_inner_list(rest) : take_bare_item(rest, member)))
+            return false;
+    }
+    return take_parameters(rest);
+}
+
+static void read_member(struct gw_directives *directives, const struct member *member)
+{
+    if (gw_slice_equal(member->key, GW_SLICE("no-cache")))
+        directives->no_cache = member->kind != KIND_FALSE;
+    if (gw_slice_equal(member->key, GW_SLICE("private")))
+        directives->is_private = member->kind != KIND_FALSE;
+    for (size_t i = 0; i < GW_COUNT(flags); i++)
+        if (gw_slice_equal(member->key, gw_slice_of_string(flags[i].name)))
+            *flag_of(directives, &flags[i]) = member->kind == KIND_TRUE ||
+                                              (flags[i].may_have_value && member->kind != KIND_FALSE);
+    for (size_t i = 0; i < GW_COUNT(numbers); i++) {
+        if (!gw_slice_equal(member->key, gw_slice_of_string(numbers[i].name)))
+            continue;
+        bool is_seconds = member->kind == KIND_INTEGER && member->integer >= 0;
+        int64_t seconds = is_seconds ? member->integer : 0;
+        *number_of(directives, &numbers[i]) = seconds < MOST_SECONDS ? seconds : MOST_SECONDS;
+        directives->has_malformed |= !is_seconds;
+    }
+}
+
+/* One line of the field. Lines that are joined by commas are a dictionary if each of them is: RFC 8941 §4.2 lets a
+ * parser fail where a string goes over the end of a line. */
+static bool read_dictionary(struct gw_directives *directives, struct gw_slice rest)
+{
+    struct member member;
+    do {
+        skip(&rest, true);
+        if (!take_member(&rest, &member))
+            return false;
+        read_member(directives, &member);
+        skip(&rest, true);
+    } while (take(&rest, ','));
+    return rest.length == 0;
+}
+
+static bool read_targeted(struct gw_directives *directives, const struct gw_head *response, struct gw_slice name)
+{
+    const struct gw_field *line = gw_head_find_named(response, name);
+    init(directives);
+    directives->present = directives->is_targeted = line != NULL;
+    for (; line; line = gw_head_find_next(response, line))
+        if (!read_dictionary(directives, line->value))
+            return false;
+    return directives->is_targeted;
+}
+
+void gw_directives_read_targeted(struct gw_directives *directives, const struct gw_head *response,
+                                 const struct gw_slice *fields, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (read_targeted(directives, response, fields[i]))
+            return;
+    gw_directives_read(directives, response, false);
 }

@@ -222,7 +222,7 @@ bool gw_head_has_token(const struct gw_head *head, enum gw_field_name id, struct
  * but for the one that says how to read the content. */
 static void drop_named(struct gw_head *head, struct gw_slice name)
 {
-    if (gw_field_name_of(name) != GW_FIELD_OTHER || gw_slice_equal_nocase(name, GW_SLICE("content-encoding")))
+    if (gw_field_name_of(name) != GW_FIELD_OTHER)
         return;
     struct gw_field *field = find_other_from(head, first_of(head, GW_FIELD_OTHER), name);
     for (; field; field = gw_head_find_next(head, field))

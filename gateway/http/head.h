@@ -28,6 +28,8 @@
     X(AUTHORIZATION, "authorization", false)                                                                           \
     X(CACHE_CONTROL, "cache-control", false)                                                                           \
     X(CONNECTION, "connection", true)                                                                                  \
+    X(CONTENT_ENCODING, "content-encoding", false)                                                                     \
+    X(CONTENT_LANGUAGE, "content-language", false)                                                                     \
     X(CONTENT_LENGTH, "content-length", false)                                                                         \
     X(CONTENT_LOCATION, "content-location", false)                                                                     \
     X(CONTENT_RANGE, "content-range", false)                                                                           \
@@ -192,7 +194,7 @@ struct gw_slice gw_head_value(const struct gw_head *head, enum gw_field_name id)
 void gw_head_drop(struct gw_head *head, enum gw_field_name id);
 /* Marks every hop-by-hop field dropped, and those that Connection names (RFC 9110 §7.6.1). A name of GW_FIELDS that is
  * not hop-by-hop is meant for the other end: naming it (Host, Content-Length, Authorization, Cookie, X-Forwarded-For,
- * …), or Content-Encoding, in Connection is ignored, since it is how a client makes a proxy strip what the backend
+ * …) in Connection is ignored, since it is how a client makes a proxy strip what the backend
  * decides by. */
 void gw_head_drop_hop_by_hop(struct gw_head *head);
 /* Has one of the fields of this name the list element `token` (any case)? */

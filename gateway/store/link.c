@@ -454,6 +454,8 @@ bool gw_link_open(struct gw_link *link, const struct gw_link_setup *setup)
     /* A stored response: its body, and beside it two heads and a URL. */
     link->text_bound = config->max_object_bytes + 2 * config->max_response_header_bytes + config->max_header_bytes +
                        config->max_request_line_bytes;
+    if (link->text_bound < GW_STORE_TEXT_BYTES)
+        link->text_bound = GW_STORE_TEXT_BYTES;
     gw_reply_init(&link->reply, link->text_bound);
     gw_random_init(&link->random);
     gw_timer_init(&link->timer, on_due);

@@ -218,6 +218,12 @@ static bool take_error(struct gw_store_call *call, struct gw_slice text)
 
 static bool take_script(struct gw_store_call *call, const struct gw_reply *reply)
 {
+    if (call->script == GW_STORE_PURGE) {
+        bool is_string = reply->kind == GW_REPLY_STRING;
+        call->reply.result = GW_STORE_VALUE;
+        call->reply.value = is_string ? gw_reply_text(reply) : GW_NO_SLICE;
+        return is_string;
+    }
     call->reply.result = GW_STORE_INTEGERS;
     call->reply.integers = reply->integers;
     call->reply.integer_count = reply->integer_count;
@@ -298,7 +304,11 @@ struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script 
                                    struct gw_slice payload_bytes, struct gw_block *payload, gw_store_done *done,
                                    void *owner)
 {
-    enum gw_redis_label kind = script == GW_STORE_TOKEN_BUCKET ? GW_REDIS_LABEL_LIMIT : GW_REDIS_LABEL_STORE;
+    static const enum gw_redis_label labels[GW_STORE_SCRIPTS] = { [GW_STORE_TOKEN_BUCKET] = GW_REDIS_LABEL_LIMIT,
+                                                                  [GW_STORE_PUT] = GW_REDIS_LABEL_STORE,
+                                                                  [GW_STORE_PURGE] = GW_REDIS_LABEL_PURGE,
+                                                                  [GW_STORE_LEASE] = GW_REDIS_LABEL_LEASE };
+    enum gw_redis_label kind = labels[script];
     size_t bytes = 5 * GW_RESP_ARGUMENT_BYTES + GW_SCRIPTS_SHA_BYTES + room_for(keys, key_count) +
                    room_for(arguments, argument_count) + (payload ? 0 : payload_bytes.length);
     struct gw_store_call *call = begin(store, kind, bytes, payload ? payload_bytes.length : 0);

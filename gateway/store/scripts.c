@@ -4,18 +4,27 @@
 #include "base/buffer.h"
 
 /* Made by the build from redis/ (cmake/GatewayEmbed.cmake). */
-extern const unsigned char gw_embedded_token_bucket[], gw_embedded_store[];
-extern const size_t gw_embedded_token_bucket_length, gw_embedded_store_length;
+extern const unsigned char gw_embedded_token_bucket[], gw_embedded_store[], gw_embedded_purge[], gw_embedded_lease[];
+extern const size_t gw_embedded_token_bucket_length, gw_embedded_store_length, gw_embedded_purge_length,
+    gw_embedded_lease_length;
+
+static struct gw_slice embedded(const unsigned char *bytes, size_t length)
+{
+    return gw_slice_of((const char *)bytes, length);
+}
 
 bool gw_scripts_init(struct gw_scripts *scripts)
 {
-    scripts->list[GW_STORE_TOKEN_BUCKET].text = gw_slice_of((const char *)gw_embedded_token_bucket,
-                                                            gw_embedded_token_bucket_length);
-    scripts->list[GW_STORE_PUT].text = gw_slice_of((const char *)gw_embedded_store, gw_embedded_store_length);
+    const struct gw_slice texts[GW_STORE_SCRIPTS] = {
+        [GW_STORE_TOKEN_BUCKET] = embedded(gw_embedded_token_bucket, gw_embedded_token_bucket_length),
+        [GW_STORE_PUT] = embedded(gw_embedded_store, gw_embedded_store_length),
+        [GW_STORE_PURGE] = embedded(gw_embedded_purge, gw_embedded_purge_length),
+        [GW_STORE_LEASE] = embedded(gw_embedded_lease, gw_embedded_lease_length),
+    };
     for (unsigned i = 0; i < GW_STORE_SCRIPTS; i++) {
         unsigned char digest[EVP_MAX_MD_SIZE];
         unsigned length = 0;
-        struct gw_slice text = scripts->list[i].text;
+        struct gw_slice text = scripts->list[i].text = texts[i];
         if (EVP_Digest(text.at, text.length, digest, &length, EVP_sha1(), NULL) != 1)
             return false;
         struct gw_buffer hex = gw_buffer_over(scripts->list[i].sha, GW_SCRIPTS_SHA_BYTES);

@@ -15,7 +15,7 @@
  *          resolved and connected again. NOSCRIPT is answered by one EVAL, invisibly. A connection that Redis closed
  *          while nothing was due is made again, and opens nothing.
  * Bounds   redis.max_pending calls per worker and node; 64 MiB of payloads in them. Replies over the size of the
- *          largest stored response end the connection.
+ *          largest stored response, or a script's longest string where that is more, end the connection.
  * Threads  One worker's; the breaker is shared. */
 #ifndef GW_STORE_STORE_H
 #define GW_STORE_STORE_H
@@ -30,15 +30,19 @@
 struct gw_store;
 struct gw_store_call;
 
+enum { GW_STORE_TEXT_BYTES = 256 << 10 }; /* the longest string of a script (redis/purge.lua) */
+
 enum gw_store_script {
-    GW_STORE_TOKEN_BUCKET,
-    GW_STORE_PUT,
+    GW_STORE_TOKEN_BUCKET, /* redis/token_bucket.lua */
+    GW_STORE_PUT,          /* redis/store.lua */
+    GW_STORE_PURGE,        /* redis/purge.lua; answers GW_STORE_VALUE */
+    GW_STORE_LEASE,        /* redis/lease.lua */
     GW_STORE_SCRIPTS
-}; /* redis/token_bucket.lua, redis/store.lua */
+};
 
 enum gw_store_result {
     GW_STORE_INTEGERS, /* a script's flat array, or one integer */
-    GW_STORE_VALUE,    /* GET: bytes and ttl; none at all where the key is no string */
+    GW_STORE_VALUE,    /* GET: bytes and ttl; none at all where the key is no string. A script's one string */
     GW_STORE_NIL,      /* GET: no such key */
     GW_STORE_DONE,     /* a write was acknowledged */
     GW_STORE_OOM,      /* a write was refused for want of memory */
@@ -49,7 +53,7 @@ struct gw_store_reply {
     enum gw_store_result result;
     const int64_t *integers;
     unsigned integer_count;
-    struct gw_slice value; /* valid during done */
+    struct gw_slice value; /* VALUE; valid during done */
     int64_t ttl_ms;        /* GET: PTTL, asked first; negative: none (-1: no expiry; -2: stored in between) */
 };
 

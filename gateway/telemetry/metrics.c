@@ -12,6 +12,15 @@ const char *gw_cache_label_name(enum gw_cache_label label)
     return (unsigned)label < GW_CACHE_LABEL_COUNT ? names[label] : "none";
 }
 
+const char *gw_not_stored_label_name(enum gw_not_stored_label label)
+{
+    static const char *const names[GW_NOT_STORED_LABEL_COUNT] = {
+        "storable", "request_forbids", "status",     "no_store", "private",   "authorization", "set_cookie",
+        "vary",     "stale",           "credential", "partial",  "too_large",
+    };
+    return (unsigned)label < GW_NOT_STORED_LABEL_COUNT ? names[label] : "storable";
+}
+
 const char *gw_limit_label_name(enum gw_limit_label label)
 {
     static const char *const names[GW_LIMIT_LABEL_COUNT] = { "none", "allowed", "refused", "shadow_refused",
@@ -21,7 +30,7 @@ const char *gw_limit_label_name(enum gw_limit_label label)
 
 const char *gw_redis_label_name(enum gw_redis_label label)
 {
-    static const char *const names[GW_REDIS_LABEL_COUNT] = { "limit", "store", "get", "set" };
+    static const char *const names[GW_REDIS_LABEL_COUNT] = { "limit", "store", "purge", "lease", "get", "set" };
     return (unsigned)label < GW_REDIS_LABEL_COUNT ? names[label] : "none";
 }
 

@@ -28,6 +28,24 @@ enum gw_cache_label {
 };
 const char *gw_cache_label_name(enum gw_cache_label label); /* "hit"; NONE: "none" */
 
+/* Why a response was not stored: gw_cache_refusal (cache/policy.h), in its order and words. */
+enum gw_not_stored_label {
+    GW_NOT_STORED_LABEL_NONE, /* it may be stored: never counted */
+    GW_NOT_STORED_LABEL_REQUEST_FORBIDS,
+    GW_NOT_STORED_LABEL_STATUS,
+    GW_NOT_STORED_LABEL_NO_STORE,
+    GW_NOT_STORED_LABEL_PRIVATE,
+    GW_NOT_STORED_LABEL_AUTHORIZATION,
+    GW_NOT_STORED_LABEL_SET_COOKIE,
+    GW_NOT_STORED_LABEL_VARY,
+    GW_NOT_STORED_LABEL_STALE,
+    GW_NOT_STORED_LABEL_CREDENTIAL,
+    GW_NOT_STORED_LABEL_PARTIAL,
+    GW_NOT_STORED_LABEL_TOO_LARGE,
+    GW_NOT_STORED_LABEL_COUNT
+};
+const char *gw_not_stored_label_name(enum gw_not_stored_label label); /* "no_store"; NONE: "storable" */
+
 enum gw_limit_label {
     GW_LIMIT_LABEL_NONE,
     GW_LIMIT_LABEL_ALLOWED,
@@ -42,6 +60,8 @@ const char *gw_limit_label_name(enum gw_limit_label label); /* "allowed"; NONE: 
 enum gw_redis_label {
     GW_REDIS_LABEL_LIMIT, /* the bucket script */
     GW_REDIS_LABEL_STORE, /* the script that stores a response */
+    GW_REDIS_LABEL_PURGE, /* the script that keeps the log of bans */
+    GW_REDIS_LABEL_LEASE, /* the script that takes, keeps and leaves the lock of a fetch */
     GW_REDIS_LABEL_GET,
     GW_REDIS_LABEL_SET, /* or a deletion */
     GW_REDIS_LABEL_COUNT
@@ -68,8 +88,13 @@ struct gw_shard {
     gw_counter upstream_connections_open, upstream_connections_idle;
     gw_counter upstream_connects, upstream_reuses, upstream_retries;
     gw_counter upstream_errors[GW_ERROR_COUNT];
-    gw_counter cache_bytes_saved;                                           /* bodies not fetched */
-    gw_counter cache_stored, cache_not_stored, cache_collapsed;             /* collapsed: answered by another's fetch */
+    gw_counter cache_bytes_saved; /* bodies not fetched */
+    gw_counter cache_stored, cache_not_stored[GW_NOT_STORED_LABEL_COUNT];
+    gw_counter cache_near_hits, cache_shared_hits; /* where what answered a request was found; shared: in Redis */
+    gw_counter cache_revalidations_confirmed, cache_revalidations_replaced, cache_revalidations_failed;
+    gw_counter cache_background_refreshes, cache_stale_on_error;
+    gw_counter cache_collapsed, cache_collapsed_instances; /* answered by a fetch of this process; of another one */
+    gw_counter cache_bans, cache_purges;                   /* by prefix, tag or all; of one URL */
     gw_counter cache_corrupt, cache_stores_raced, cache_invalidations_lost; /* in Redis; see metrics_page.c */
     gw_counter redis_calls[GW_REDIS_LABEL_COUNT][GW_REDIS_RESULT_COUNT];
     gw_counter redis_connects, redis_pending, redis_noscript;

@@ -112,6 +112,33 @@ static void put_cache(const struct view *view, const struct family *family)
                      shard_sum(view->metrics, family->offset + i * sizeof(gw_counter)));
 }
 
+static void put_not_stored(const struct view *view, const struct family *family)
+{
+    for (unsigned i = GW_NOT_STORED_LABEL_NONE + 1; i < GW_NOT_STORED_LABEL_COUNT; i++)
+        put_labelled(view, family, "reason", gw_not_stored_label_name(i),
+                     shard_sum(view->metrics, family->offset + i * sizeof(gw_counter)));
+}
+
+static void put_hits(const struct view *view, const struct family *family)
+{
+    put_labelled(view, family, "tier", "near", shard_sum(view->metrics, offsetof(struct gw_shard, cache_near_hits)));
+    put_labelled(view, family, "tier", "redis", shard_sum(view->metrics, offsetof(struct gw_shard, cache_shared_hits)));
+}
+
+static void put_revalidations(const struct view *view, const struct family *family)
+{
+    static const struct {
+        const char *result;
+        size_t offset;
+    } rows[] = {
+        { "confirmed", offsetof(struct gw_shard, cache_revalidations_confirmed) },
+        { "replaced", offsetof(struct gw_shard, cache_revalidations_replaced) },
+        { "failed", offsetof(struct gw_shard, cache_revalidations_failed) },
+    };
+    for (size_t i = 0; i < GW_COUNT(rows); i++)
+        put_labelled(view, family, "result", rows[i].result, shard_sum(view->metrics, rows[i].offset));
+}
+
 static void put_limit(const struct view *view, const struct family *family)
 {
     for (unsigned i = GW_LIMIT_LABEL_NONE + 1; i < GW_LIMIT_LABEL_COUNT; i++)
@@ -291,12 +318,19 @@ static const struct family families[] = {
     { "gateway_backend_failures_total", "counter", BACKEND(failures), "Attempts that it did not answer." },
 
     { "gateway_cache_requests_total", "counter", put_cache, offsetof(struct gw_shard, cache), "Requests by what the cache had for them." },
-    { "gateway_cache_entries", "gauge", GAUGE(cache_entries), "Responses in the cache." },
+    { "gateway_cache_entries", "gauge", GAUGE(cache_entries), "Responses in the near cache." },
     { "gateway_cache_bytes", "gauge", GAUGE(cache_bytes), "Memory behind them." },
     { "gateway_cache_evictions_total", "counter", GAUGE(cache_evictions), "Responses that left for want of room." },
     { "gateway_cache_stored_total", "counter", SHARD(cache_stored), "Responses stored." },
-    { "gateway_cache_not_stored_total", "counter", SHARD(cache_not_stored), "Responses that were not allowed to be stored, or too large." },
+    { "gateway_cache_not_stored_total", "counter", put_not_stored, offsetof(struct gw_shard, cache_not_stored), "Responses not stored, by the rule that forbade it." },
+    { "gateway_cache_hits_total", "counter", put_hits, 0, "Requests answered by what is stored, by where it was found: near is this process." },
+    { "gateway_cache_revalidations_total", "counter", put_revalidations, 0, "Backends asked whether a stored response still holds: confirmed (304), replaced by another, or failed." },
+    { "gateway_cache_background_refreshes_total", "counter", SHARD(cache_background_refreshes), "Fetches begun behind a stale answer that was given at once." },
+    { "gateway_cache_stale_on_error_total", "counter", SHARD(cache_stale_on_error), "Stale answers given in place of a backend's failure." },
     { "gateway_cache_collapsed_total", "counter", SHARD(cache_collapsed), "Requests answered by another request's fetch." },
+    { "gateway_cache_collapsed_instances_total", "counter", SHARD(cache_collapsed_instances), "Requests answered after waiting for another instance's fetch." },
+    { "gateway_cache_bans_total", "counter", SHARD(cache_bans), "Purges by prefix, tag or of all that this instance was asked for." },
+    { "gateway_cache_purges_total", "counter", SHARD(cache_purges), "Purges of one URL that this instance was asked for." },
     { "gateway_cache_corrupt_total", "counter", SHARD(cache_corrupt), "Values in Redis that did not parse, and were deleted." },
     { "gateway_cache_stores_raced_total", "counter", SHARD(cache_stores_raced), "Responses not stored in Redis since another was stored, or invalidated, meanwhile." },
     { "gateway_cache_invalidations_lost_total", "counter", SHARD(cache_invalidations_lost), "Invalidations that never reached Redis: too many while it was away." },

@@ -46,6 +46,12 @@ class AMistake(unittest.TestCase):
             ('{\n "backend": {"url": []}\n}', ["backend.url"]),
             ('{\n "cache": {"enabled": "yes"}\n}', ["gateway.json:2", "cache.enabled"]),
             ('{\n "cache": {"default_ttl": -1}\n}', ["cache.default_ttl"]),
+            ('{\n "cache": {"ttl": 0}\n}', ["gateway.json:2", "cache.ttl", "or off"]),
+            ('{\n "cache": {"near_bytes": 0}\n}', ["gateway.json:2", "cache.near_bytes", "redis.url"]),
+            ('{\n "cache": {"flight": "worker"}\n}', ["cache.flight", "worker", "instances"]),
+            ('{\n "cache": {"bypass_paths": ["/a", "b"]}\n}', ["gateway.json:2", "cache.bypass_paths[1]", "begins with /"]),
+            ('{\n "cache": {"ignore_query": ["*_id"]}\n}', ["cache.ignore_query[0]", "*_id"]),
+            ('{\n "routes": [{"name": "x", "cache_bypass_cookies": ["a=b"]}]\n}', ["routes[0].cache_bypass_cookies[0]", "a=b"]),
             ('{\n "routes": [{"path": "/x"}]\n}', ["name"]),
             ('{\n "cors": {"origins": ["*"], "credentials": true}\n}', ["cors."]),
             ('{\n "server": {"trusted_proxies": ["10.0.0.0/33"]}\n}', ["server.trusted_proxies", "10.0.0.0/33"]),
@@ -63,6 +69,13 @@ class AMistake(unittest.TestCase):
                             ("TRUSTED_PROXIES", "localhost"), ("LOG_LEVEL", "loud"), ("GATEWAY_WORKERS", "1000"), ("BACKEND_URL", "localhost:8000")):
             with self.subTest("%s=%s" % (name, value)):
                 self.told(name, value, environment={name: value})
+
+    def test_in_the_token_is_told_without_it(self):
+        for token in ("Se-cret-Se-cret", "Se-cret-Se-cret Se-cret", "Se-cret" * 100):
+            for how in ({"environment": {"GATEWAY_ADMIN_TOKEN": token}}, {"arguments": ["--admin.token", token]}, {"text": json.dumps({"admin": {"token": token}})}):
+                with self.subTest(how):
+                    self.assertNotIn("Se-cret", self.told(**how))
+        self.assertNotIn("Se-cret", self.told("gateway.json", text='{"admin": {"token": Se-cret-Se-cret-Se-cret}}'))
 
     def test_in_a_flag_is_told(self):
         for arguments, words in ((["--port", "x"], ["--port", "x"]), (["--no-such-flag"], ["--no-such-flag"]), (["--port"], ["--port"]), (["stray"], ["stray"]),
@@ -108,6 +121,20 @@ class Sources(Scene):
         text = '{"routes": [{"name": "a", "path": "/a", "backend": ["http://127.0.0.1:1"]}], "limits": {"rate": "10/min"}, "server": {"trusted_proxies": ["10.0.0.0/8"]}}'
         first = self.printed(text=text)
         self.assertEqual(self.printed(text=json.dumps(first)), first)
+
+    def test_what_is_left_out_is_printed_so_and_loads_again(self):
+        text = {"cache": {"ttl": "1m", "bypass_paths": ["/me"], "ignore_query": ["utm_*"]}, "routes": [{"name": "a", "path": "/a", "cache_ttl": "off", "cache_ignore_query": []}]}
+        first = self.printed(text=json.dumps(text))
+        self.assertEqual((first["cache"]["ttl"], first["cache"]["ignore_query"], first["routes"][0]["cache_ttl"]), ("60s", ["utm_*"], "off"))
+        self.assertEqual(self.printed(text=json.dumps(first)), first)
+        self.assertEqual((self.printed()["cache"]["ttl"], self.printed()["cache"]["flight"]), ("off", "instances"))
+
+    def test_the_token_is_masked_and_its_mask_is_none(self):
+        told = self.printed(environment={"GATEWAY_ADMIN_TOKEN": "Se-cret-Se-cret-Se-cret"})
+        self.assertEqual(told["admin"]["token"], "***")
+        code, _, error = run(["--check-config"], text=json.dumps(told))
+        self.assertNotEqual(code, 0)
+        self.assertIn("admin.token", error)
 
     def test_all_variables_that_always_work_work(self):
         told = self.printed(environment={"BACKEND_URL": "http://a.test:1,http://b.test:2", "GATEWAY_PORT": 1234, "RATE_LIMIT_RATE": "5/min", "RATE_LIMIT_BURST": 7,

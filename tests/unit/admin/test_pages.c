@@ -207,7 +207,7 @@ static void stats_and_metrics_ask_the_cache_and_the_limiter(void **state)
 {
     (void)state;
     config.max_clients = 100;
-    admin.near = gw_near_create(1 << 20);
+    admin.near = gw_near_create(1 << 20, NULL);
     admin.limiter = gw_limiter_create(&config);
     assert_non_null(admin.near);
     assert_non_null(admin.limiter);

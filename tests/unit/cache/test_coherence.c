@@ -29,6 +29,7 @@ struct instance { /* a process' near cache and its main thread */
     uv_async_t stop;
     struct gw_redis_node node;
     struct gw_config config;
+    atomic_uint purges; /* heard of */
 };
 
 struct stage {
@@ -111,10 +112,16 @@ static void *run_loop(void *context)
     return NULL;
 }
 
+static void on_purge(void *context)
+{
+    struct instance *instance = context;
+    atomic_fetch_add(&instance->purges, 1);
+}
+
 static void open_instance_as(struct stage *stage, struct instance *instance, const char *user, const char *password)
 {
     memset(instance, 0, sizeof *instance);
-    instance->near = gw_near_create(ROOM);
+    instance->near = gw_near_create(ROOM, NULL);
     assert_non_null(instance->near);
     gw_breaker_init(&instance->breaker);
     atomic_store(&instance->breaker.is_open, false);
@@ -135,7 +142,9 @@ static void open_instance_as(struct stage *stage, struct instance *instance, con
                                         .near = instance->near,
                                         .breaker = &instance->breaker,
                                         .node = &instance->node,
-                                        .config = &instance->config };
+                                        .config = &instance->config,
+                                        .on_purge = on_purge,
+                                        .context = instance };
     instance->coherence = gw_coherence_open(&setup);
     assert_non_null(instance->coherence);
     assert_int_equal(pthread_create(&instance->thread, NULL, run_loop, instance), 0);
@@ -204,7 +213,12 @@ static bool read_and_fill(redisContext *redis, struct gw_near *near, unsigned nu
     gw_head_init(&asked);
     gw_head_init(&answered);
     answered.status = 200;
-    struct gw_entry *entry = gw_entry_create(&key, &asked, &answered, NULL, 0, &life, 0);
+    struct gw_entry *entry = gw_entry_create(&(struct gw_entry_setup) { .key = &key,
+                                                                        .scheme = GW_SLICE("http"),
+                                                                        .host = GW_SLICE("example.com"),
+                                                                        .request = &asked,
+                                                                        .response = &answered,
+                                                                        .life = &life });
     assert_non_null(entry);
     bool is_taken = gw_near_fill(near, entry, epoch);
     gw_entry_drop(entry);
@@ -216,12 +230,13 @@ static int64_t near_version(struct gw_near *near, unsigned number)
 {
     struct gw_cache_key key = key_of(number);
     struct gw_head head;
-    struct gw_entry *entry;
+    struct gw_near_answer answer;
     int64_t version = -1;
     gw_head_init(&head);
-    if (gw_near_get(near, &key, &request, &head, 0, &entry) == GW_NEAR_HIT)
-        version = entry->age_s;
-    gw_entry_drop(entry);
+    gw_near_get(near, &key, &request, &head, 0, &answer);
+    if (answer.entry && answer.reuse == GW_REUSE_FRESH)
+        version = answer.entry->age_s;
+    gw_entry_drop(answer.entry);
     return version;
 }
 
@@ -416,10 +431,10 @@ static void deletion_expiry_and_variants_are_heard_and_other_keys_are_not(void *
 {
     static const char *const ways[][3] = { { "DEL", "", "" },
                                            { "PEXPIRE", "", "1" },
-                                           { "SETEX", ":0123456789abcdef", "9" } };
+                                           { "SETEX", ":0123456789abcdef0123456789abcdef", "9" } };
     struct stage *stage = *state;
     struct instance *instance = &stage->instances[0];
-    char text[3 + GW_KEY_TEXT_BYTES + 1], changed[sizeof text + 32];
+    char text[3 + GW_KEY_TEXT_BYTES + 1], changed[sizeof text + 40];
     open_instance(stage, instance);
     await_mode(instance, GW_NEAR_SHARED);
     for (size_t i = 0; i < GW_COUNT(ways); i++) {
@@ -443,6 +458,24 @@ static void deletion_expiry_and_variants_are_heard_and_other_keys_are_not(void *
         assert_int_equal(near_version(instance->near, 1), -1);
         assert_int_equal(near_version(instance->near, 2), 1);
     }
+}
+
+static void purges_are_heard_of(void **state)
+{
+    static const char *const others[] = { "gw:rl:purge:x", "gw:lock:purge:", "gw:cache:purge:x", "purge:x" };
+    struct stage *stage = *state;
+    struct instance *instance = &stage->instances[0];
+    open_instance(stage, instance);
+    await_mode(instance, GW_NEAR_SHARED);
+    write_version(stage->writer, 1, 1);
+    await_heard(stage, instance, stage->writer);
+    assert_true(read_and_fill(stage->writer, instance->near, 1));
+    for (size_t i = 0; i < GW_COUNT(others); i++)
+        say(stage->writer, "SET %s 1 PX 9000", others[i]);
+    say(stage->writer, "ZADD gw:purge:log 1 a");
+    await_heard(stage, instance, stage->writer);
+    assert_int_equal(atomic_load(&instance->purges), 1);
+    assert_int_equal(near_version(instance->near, 1), 1);
 }
 
 static void the_breaker_makes_an_outage_and_ends_it(void **state)
@@ -550,6 +583,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(flushall_empties_the_near_cache, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(deletion_expiry_and_variants_are_heard_and_other_keys_are_not, make_stage,
                                         free_stage),
+        cmocka_unit_test_setup_teardown(purges_are_heard_of, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(the_breaker_makes_an_outage_and_ends_it, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(redis_gone_closes_it_and_redis_back_opens_it, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(a_frozen_redis_is_noticed, make_stage, free_stage),

@@ -21,9 +21,15 @@ static void the_age_counts_everything_since_the_origin(void **state)
         { "Date: Sun, 06 Nov 1994 08:49:07 GMT\nAge: 20", 5, 30 },
         { "Date: Sun, 06 Nov 1994 09:49:37 GMT", 0, 0 }, /* a backend's clock ahead */
         { "Date: yesterday\nAge: 7", 0, 7 },
-        { "Age: 1, 9", 0, 9 },
-        { "Age: 1\nAge: 9", 0, 9 },
+        { "Age: 1, 9", 0, 1 }, /* the first */
+        { "Age: 9, x", 0, 9 },
+        { "Age: 1\nAge: 9", 0, 1 },
+        { "Age: \nAge: 9", 0, 9 },
+        { "Age: x, 9", 0, 0 },
         { "Age: ten", 0, 0 }, /* ignored */
+        { "Age: \"9\"", 0, 0 },
+        { "Age: 9;a=1", 0, 0 },
+        { "Age:", 0, 0 },
         { "Age: -5", 0, 0 },
         { "Age: 1.5", 0, 0 },
         { "Age: 2147483649", 0, INT64_C(1) << 31 }, /* §1.2.2 */
@@ -83,11 +89,58 @@ static void the_lifetime_is_the_first_that_is_stated(void **state)
     }
 }
 
+static void a_targeted_field_makes_expires_mean_nothing(void **state)
+{
+    static const struct gw_slice name = { "cdn-cache-control", 17 };
+    struct gw_arena arena;
+    struct gw_directives directives;
+    (void)state;
+    open_arena(&arena);
+    struct gw_head response = response_head(&arena, 200, "Expires: 0\nCDN-Cache-Control: public");
+    gw_directives_read_targeted(&directives, &response, &name, 1);
+    assert_false(gw_freshness_is_explicit(&response, &directives));
+    gw_directives_read_targeted(&directives, &response, &name, 0);
+    assert_true(gw_freshness_is_explicit(&response, &directives));
+    gw_arena_free(&arena);
+}
+
+static void a_guess_is_a_tenth_of_the_time_since_the_last_change(void **state)
+{
+    static const struct row {
+        const char *fields;
+        bool has_last_modified;
+        int64_t guess_s; /* 1000 at most */
+    } rows[] = {
+        /* RFC 9111 §4.2.2 */
+        { "", false, 0 },
+        { "Last-Modified: Sun, 06 Nov 1994 08:39:37 GMT", true, 60 },
+        { "Last-Modified: Sun, 06 Nov 1994 08:49:28 GMT", true, 0 },
+        { "Last-Modified: Sun, 06 Nov 1983 08:39:37 GMT", true, 1000 },
+        { "Last-Modified: Sun, 06 Nov 1994 08:49:38 GMT", true, 0 },
+        { "Last-Modified: Sun, 06 Nov 1994 08:39:37 GMT\nDate: Sun, 06 Nov 1994 08:41:17 GMT", true, 10 },
+        { "Last-Modified: Sun, 06 Nov 1994 08:39:37 GMT\nDate: soon", true, 0 },
+        { "Last-Modified: then", false, 0 },
+        { "Last-Modified: Sun, 06 Nov 1983 08:39:37 GMT\nLast-Modified: Sun, 06 Nov 1983 08:39:37 GMT", false, 0 },
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct gw_arena arena;
+        open_arena(&arena);
+        struct gw_head response = response_head(&arena, 200, rows[i].fields);
+        if (gw_freshness_has_last_modified(&response, NOW_S) != rows[i].has_last_modified ||
+            gw_freshness_guess_s(&response, NOW_S, 1000) != rows[i].guess_s)
+            fail_msg("row %zu: %s", i, rows[i].fields);
+        gw_arena_free(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_age_counts_everything_since_the_origin),
         cmocka_unit_test(the_lifetime_is_the_first_that_is_stated),
+        cmocka_unit_test(a_targeted_field_makes_expires_mean_nothing),
+        cmocka_unit_test(a_guess_is_a_tenth_of_the_time_since_the_last_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

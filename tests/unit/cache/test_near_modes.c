@@ -1,76 +1,34 @@
-#include "unit/cache/heads.h"
+#include "unit/cache/near_scene.h"
 #include <pthread.h>
 #include "base/random.h"
-#include "cache/near.h"
 
-enum { ROOM = 1 << 20, KEYS = 200 };
+enum { KEYS = 200 };
 
-static const struct gw_cache_request request = { .is_candidate = true,
-                                                 .may_look_up = true,
-                                                 .default_ttl_applies = true,
-                                                 .max_age = GW_DIRECTIVE_ABSENT,
-                                                 .min_fresh = GW_DIRECTIVE_ABSENT };
-
-static struct gw_cache_key key_of(unsigned number)
+static struct gw_entry *aged_entry(unsigned number, int64_t age_s)
 {
-    struct gw_cache_key key = { .name_space = { 7 } };
-    memcpy(key.sha, &number, sizeof number);
-    return key;
-}
-
-static struct gw_entry *entry_of(unsigned number, int64_t age_s)
-{
-    struct gw_cache_life life = { .age_s = age_s, .freshness_s = INT64_MAX / 2 };
-    struct gw_cache_key key = key_of(number);
-    struct gw_head asked, answered;
-    gw_head_init(&asked);
-    gw_head_init(&answered);
-    answered.status = 200;
-    struct gw_entry *entry = gw_entry_create(&key, &asked, &answered, NULL, 0, &life, 0);
+    struct gw_cache_life life = { .age_s = age_s, .freshness_s = 1 << 30 };
+    struct gw_entry *entry = bare_entry_of(number, 0, &life);
     assert_non_null(entry);
     return entry;
 }
 
-static enum gw_near_result get(struct gw_near *near, unsigned number)
+static bool put_one(struct gw_near *near, unsigned number)
 {
-    struct gw_cache_key key = key_of(number);
-    struct gw_head head;
-    struct gw_entry *entry;
-    gw_head_init(&head);
-    enum gw_near_result result = gw_near_get(near, &key, &request, &head, 0, &entry);
-    gw_entry_drop(entry);
-    return result;
-}
-
-static bool put(struct gw_near *near, unsigned number)
-{
-    struct gw_cache_key key = key_of(number);
-    struct gw_entry *entry = entry_of(number, 0);
-    bool is_taken = gw_near_put(near, entry, gw_near_epoch(near, &key));
-    gw_entry_drop(entry);
-    return is_taken;
+    return put(near, number, "", "", 0);
 }
 
 static bool fill(struct gw_near *near, unsigned number)
 {
     struct gw_cache_key key = key_of(number);
-    struct gw_entry *entry = entry_of(number, 0);
+    struct gw_entry *entry = aged_entry(number, 0);
     bool is_taken = gw_near_fill(near, entry, gw_near_epoch(near, &key));
     gw_entry_drop(entry);
     return is_taken;
 }
 
-static int make_near(void **state)
+static bool is_there(struct gw_near *near, unsigned number)
 {
-    *state = gw_near_create(ROOM);
-    return *state ? 0 : -1;
-}
-
-static int free_near(void **state)
-{
-    struct gw_near *near = *state;
-    gw_near_destroy(&near);
-    return near != NULL;
+    return get(near, number, "", 0) == GW_REUSE_FRESH;
 }
 
 static const struct row {
@@ -89,10 +47,10 @@ static void a_mode_says_what_may_come_in(void **state)
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         gw_near_set_mode(*state, rows[i].mode);
         assert_int_equal(gw_near_mode(*state), rows[i].mode);
-        assert_int_equal(put(*state, 1), rows[i].takes_own);
+        assert_int_equal(put_one(*state, 1), rows[i].takes_own);
         assert_int_equal(fill(*state, 2), rows[i].takes_reads);
-        assert_int_equal(get(*state, 1), rows[i].takes_own ? GW_NEAR_HIT : GW_NEAR_MISS);
-        assert_int_equal(get(*state, 2), rows[i].takes_reads ? GW_NEAR_HIT : GW_NEAR_MISS);
+        assert_int_equal(is_there(*state, 1), rows[i].takes_own);
+        assert_int_equal(is_there(*state, 2), rows[i].takes_reads);
     }
 }
 
@@ -102,11 +60,11 @@ static void every_change_of_mode_empties_it_and_forbids_what_was_begun(void **st
         for (size_t to = 0; to < GW_COUNT(rows); to++) {
             struct gw_near_counts counts;
             struct gw_cache_key key = key_of(1);
-            struct gw_entry *entry = entry_of(1, 0);
+            struct gw_entry *entry = aged_entry(1, 0);
             gw_near_set_mode(*state, rows[from].mode);
             uint64_t epoch = gw_near_epoch(*state, &key);
             for (unsigned i = 0; i < KEYS; i++) {
-                assert_int_equal(put(*state, i), rows[from].takes_own);
+                assert_int_equal(put_one(*state, i), rows[from].takes_own);
                 assert_int_equal(fill(*state, i), rows[from].takes_reads);
             }
             gw_near_mark_hit_for_miss(*state, &key, 0, 1000);
@@ -117,7 +75,7 @@ static void every_change_of_mode_empties_it_and_forbids_what_was_begun(void **st
             assert_false(gw_near_put(*state, entry, epoch));
             assert_false(gw_near_fill(*state, entry, epoch));
             for (unsigned i = 0; i < KEYS; i++)
-                assert_int_equal(get(*state, i), GW_NEAR_MISS);
+                assert_false(is_there(*state, i));
             gw_entry_drop(entry);
         }
 }
@@ -127,9 +85,9 @@ static void marks_are_taken_and_answered_in_every_mode(void **state)
     struct gw_cache_key key = key_of(1);
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         gw_near_set_mode(*state, rows[i].mode);
-        assert_int_equal(get(*state, 1), GW_NEAR_MISS);
+        assert_false(is_marked(*state, 1, 0));
         gw_near_mark_hit_for_miss(*state, &key, 0, 1000);
-        assert_int_equal(get(*state, 1), GW_NEAR_HIT_FOR_MISS);
+        assert_true(is_marked(*state, 1, 0));
     }
 }
 
@@ -137,7 +95,7 @@ static void a_flush_empties_it_and_the_mode_stays(void **state)
 {
     struct gw_near_counts counts;
     struct gw_cache_key key = key_of(3);
-    struct gw_entry *entry = entry_of(3, 0);
+    struct gw_entry *entry = aged_entry(3, 0);
     gw_near_set_mode(*state, GW_NEAR_SHARED);
     uint64_t epoch = gw_near_epoch(*state, &key);
     for (unsigned i = 0; i < KEYS; i++)
@@ -146,10 +104,10 @@ static void a_flush_empties_it_and_the_mode_stays(void **state)
     gw_near_read_counts(*state, &counts);
     assert_int_equal(counts.entries, 0);
     assert_int_equal(counts.bytes, 0);
-    assert_int_equal(get(*state, 3), GW_NEAR_MISS);
+    assert_false(is_there(*state, 3));
     assert_false(gw_near_fill(*state, entry, epoch));
     assert_true(gw_near_fill(*state, entry, gw_near_epoch(*state, &key)));
-    assert_int_equal(get(*state, 3), GW_NEAR_HIT);
+    assert_true(is_there(*state, 3));
     gw_entry_drop(entry);
 }
 
@@ -174,7 +132,7 @@ static void *act(void *context)
         unsigned number = (unsigned)gw_random_next(&random) % 8;
         struct gw_cache_key key = key_of(number);
         uint64_t epoch = gw_near_epoch(scene->near, &key);
-        struct gw_entry *entry = entry_of(number, atomic_load(&scene->round)), *found;
+        struct gw_entry *entry = aged_entry(number, atomic_load(&scene->round));
         if (i & 1)
             (void)gw_near_put(scene->near, entry, epoch);
         else
@@ -182,14 +140,15 @@ static void *act(void *context)
         gw_entry_drop(entry);
 
         struct gw_head head;
+        struct gw_near_answer answer;
         gw_head_init(&head);
         int64_t at_least = atomic_load(&scene->settled);
-        if (gw_near_get(scene->near, &key, &request, &head, 0, &found) == GW_NEAR_HIT) {
+        gw_near_get(scene->near, &key, &plain_request, &head, 0, &answer);
+        if (answer.entry)
             atomic_fetch_add(&scene->hits, 1);
-            if (found->age_s < at_least)
-                atomic_fetch_add(&scene->wrong, 1);
-        }
-        gw_entry_drop(found);
+        if (answer.entry && answer.entry->age_s < at_least)
+            atomic_fetch_add(&scene->wrong, 1);
+        gw_entry_drop(answer.entry);
     }
     return NULL;
 }

@@ -26,7 +26,11 @@ static void a_path_matches_by_whole_segments(void **state)
         struct gw_match match = { .path = text(rows[i].prefix) };
         print_message("%s %s\n", rows[i].prefix, rows[i].path);
         assert_int_equal(gw_match_holds(&match, text("GET"), text("x"), text(rows[i].path)), rows[i].holds);
+        if (match.path.length)
+            assert_int_equal(gw_match_path_holds(match.path, text(rows[i].path)), rows[i].holds);
     }
+    assert_true(gw_match_path_holds(text("/"), text("/a")));
+    assert_false(gw_match_path_holds(text("/"), text("*")));
 }
 
 static void a_host_matches_without_port_and_case(void **state)

@@ -147,6 +147,48 @@ static void values_that_do_not_go_together_are_refused(void **state)
     check(rows, GW_COUNT(rows));
 }
 
+static void a_cache_that_cannot_work_is_refused(void **state)
+{
+    static const struct row rows[] = {
+        { "{\"cache\": {\"near_bytes\": 0}}", "text:1: cache.near_bytes", "redis.url as well" },
+        { "{\"cache\": {\"near_bytes\": 4095}, \"redis\": {\"url\": \"redis://h\"}}", "text:1: cache.near_bytes",
+          "or 0 for none" },
+        { "{\"cache\": {\"near_bytes\": 0, \"max_object_bytes\": \"65MiB\"}, \"redis\": {\"url\": \"redis://h\"}}",
+          "text:1: cache.max_object_bytes", "64MiB" },
+        { "{\"cache\": {\"ttl\": 0}}", "text:1: cache.ttl", "in whole seconds, or off" },
+        { "{\"cache\": {\"ttl\": false}}", "text:1: cache.ttl", "or off" },
+        { "{\"cache\": {\"keep\": \"off\"}}", "text:1: cache.keep", "from 0s to 8760h, in whole seconds" },
+        { "{\"cache\": {\"flight\": \"worker\"}}", "text:1: cache.flight", "one of process, instances" },
+        { "{\"cache\": {\"targeted_fields\": [\"CDN Cache\"]}}", "text:1: cache.targeted_fields[0]", "a field" },
+        { "{\"cache\": {\"bypass_fields\": [\"A\",\n\"X:\"]}}", "text:2: cache.bypass_fields[1]", "request field" },
+        { "{\"cache\": {\"bypass_cookies\": [\"a=b\"]}}", "text:1: cache.bypass_cookies[0]", "a cookie" },
+        { "{\"cache\": {\"bypass_paths\": [\"me\"]}}", "text:1: cache.bypass_paths[0]", "begins with /" },
+        { "{\"cache\": {\"bypass_paths\": [\"/a?b\"]}}", "text:1: cache.bypass_paths[0]", "no query" },
+        { "{\"cache\": {\"bypass_paths\": [\"/a//b\"]}}", "text:1: cache.bypass_paths[0]", "no empty segment" },
+        { "{\"cache\": {\"bypass_paths\": [\"/\\u00e4\"]}}", "text:1: cache.bypass_paths[0]", "a path" },
+        { "{\"cache\": {\"ignore_query\": [\"a=1\"]}}", "text:1: cache.ignore_query[0]", "a query parameter" },
+        { "{\"cache\": {\"ignore_query\": [\"*_id\"]}}", "text:1: cache.ignore_query[0]", "* at its end" },
+        { "{\"cache\": {\"ignore_query\": [\"a**\"]}}", "text:1: cache.ignore_query[0]", "* at its end" },
+        { "{\"cache\": {\"bypass_paths\": [\"me\"]}, \"routes\": [{\"name\": \"a\", \"cache_bypass_paths\": []}]}",
+          "text:1: cache.bypass_paths[0]", "begins with /" },
+        { "{\"routes\": [{\"name\": \"a\", \"cache_ttl\": 0}]}", "text:1: routes[0].cache_ttl", "or off" },
+        { "{\"routes\": [{\"name\": \"a\", \"cache_bypass_fields\": \"A B\"}]}",
+          "text:1: routes[0].cache_bypass_fields", "request field" },
+        { "{\"routes\": [{\"name\": \"a\", \"cache_bypass_cookies\": [\"a\",\n\"b;c\"]}]}",
+          "text:2: routes[0].cache_bypass_cookies[1]", "a cookie" },
+        { "{\"routes\": [{\"name\": \"a\", \"cache_bypass_paths\": [\"/a#\"]}]}",
+          "text:1: routes[0].cache_bypass_paths[0]", "begins with /" },
+        { "{\"routes\": [{\"name\": \"a\", \"cache_ignore_query\": [\"a&b\"]}]}",
+          "text:1: routes[0].cache_ignore_query[0]", "a query parameter" },
+        { "{\"admin\": {\"token\": \"0123456789abcde\"}}", "text:1: admin.token", "16 to 256" },
+        { "{\"admin\": {\"token\": \"***\"}}", "text:1: admin.token", "16 to 256" },
+        { "{\"admin\": {\"token\": \"0123456789 abcdef\"}}", "text:1: admin.token", "visible ASCII" },
+        { "{\"admin\": {\"token\": \"0123456789abcd\\u00e4\"}}", "text:1: admin.token", "visible ASCII" },
+    };
+    (void)state;
+    check(rows, GW_COUNT(rows));
+}
+
 static void limits_that_cannot_work_are_refused(void **state)
 {
     static const struct row rows[] = {
@@ -320,6 +362,7 @@ int main(void)
         cmocka_unit_test(unknown_and_repeated_keys_are_named),
         cmocka_unit_test(wrong_types_and_ranges_say_what_was_expected),
         cmocka_unit_test(values_that_do_not_go_together_are_refused),
+        cmocka_unit_test(a_cache_that_cannot_work_is_refused),
         cmocka_unit_test(limits_that_cannot_work_are_refused),
         cmocka_unit_test(routes_that_cannot_work_are_refused),
         cmocka_unit_test(a_backend_must_be_a_plain_url),

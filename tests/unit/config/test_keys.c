@@ -51,6 +51,7 @@ static void well_known_variables_lead_to_their_keys(void **state)
         { "GATEWAY_WORKERS", GW_KEY_SERVER_WORKERS },
         { "GATEWAY_CACHE_MAX_OBJECT_BYTES", GW_KEY_CACHE_MAX_OBJECT_BYTES },
         { "GATEWAY_ROUTES", GW_KEY_ROUTES },
+        { "GATEWAY_ADMIN_TOKEN", GW_KEY_ADMIN_TOKEN },
     };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++)

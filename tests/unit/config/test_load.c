@@ -126,6 +126,18 @@ static void defaults_are_what_the_documentation_says(void **state)
     assert_int_equal(config->expected_instances, 0);
     assert_int_equal(config->redis_tls_ca_file.length, 0);
     assert_int_equal(config->cache_outage_ttl_ms, 10000);
+    assert_int_equal(config->heuristic_max_s, 86400);
+    assert_int_equal(config->stale_if_error_s, 0);
+    assert_int_equal(config->cache_keep_s, 60);
+    assert_int_equal(config->targeted_fields.count, 0);
+    assert_false(config->cache_share_set_cookie);
+    assert_false(config->cache_status_key);
+    assert_true(config->flights_over_instances);
+    assert_int_equal(config->routes[0].override_ttl_s, -1);
+    assert_int_equal(config->routes[0].cache_bypass_fields.count, 0);
+    assert_int_equal(config->routes[0].cache_ignore_query.count, 0);
+    assert_false(config->routes[0].cache_sort_query);
+    assert_int_equal(config->admin_token.length, 0);
     gw_config_drop(config);
 }
 
@@ -264,6 +276,43 @@ static void a_password_is_never_shown(void **state)
     assert_string_equal(complaint.found, "redis://***@localhost:6379/x");
     assert_null(load("BACKEND_URL=http://user:secret@localhost", "", &complaint));
     assert_null(strstr(complaint.found, "secret"));
+}
+
+static void a_token_is_never_shown(void **state)
+{
+    static const char *const jsons[] = {
+        "{\"admin\": {\"token\": \"secret\"}}",
+        "{\"admin\": {\"token\": \"secret with a space\"}}",
+        "{\"admin\": {\"token\": \"secret\\twith a tabulator\"}}",
+        "{\"admin\": {\"token\": [\"secret\"]}}",
+        "{\"admin\": {\"token\" \"secret-0123456789\"}}",
+        "{\"admin\": {\"token\": secret-0123456789}}",
+        "{\"admin\": {\"token\": \"\\q\", \"listen\": secret}}",
+    };
+    struct gw_complaint complaint;
+    struct start start;
+    struct gw_buffer page = gw_buffer_create(1 << 16);
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(jsons); i++) {
+        assert_null(gw_config_of(jsons[i], &complaint));
+        print_message("%s | %s\n", complaint.place, complaint.expected);
+        assert_non_null(strstr(complaint.place, i < 4 ? "admin.token" : "text:1"));
+        assert_string_equal(complaint.found, "");
+    }
+    prepare(&start, "GATEWAY_ADMIN_TOKEN=secret-0123456789", "");
+    gw_load_print_config(start.argc, start.argv, start.environment, &page);
+    gw_buffer_put_char(&page, '\0');
+    assert_non_null(strstr(page.at, "\"token\": \"***\""));
+    assert_null(strstr(page.at, "secret"));
+    gw_buffer_destroy(&page);
+}
+
+static void a_token_is_taken_from_the_variable(void **state)
+{
+    struct gw_config *config = load_good("GATEWAY_ADMIN_TOKEN=0123456789abcde~", "");
+    (void)state;
+    assert_text(config->admin_token, "0123456789abcde~");
+    gw_config_drop(config);
 }
 
 static void a_command_is_told_by_its_flag(void **state)
@@ -425,13 +474,11 @@ static void policies_stand_beside_the_default_or_without_it(void **state)
     gw_config_drop(config);
 }
 
-static void a_small_cache_lowers_the_largest_object_that_nobody_set(void **state)
+static void cors_takes_origins_and_lists_that_may_be_empty(void **state)
 {
     struct gw_config *config = of(
-        "{\"cache\": {\"near_bytes\": \"64KiB\"}, \"cors\": {\"origins\": [\"https://a.org:8\"], "
-        "\"credentials\": true, \"exposed_headers\": []}}");
+        "{\"cors\": {\"origins\": [\"https://a.org:8\"], \"credentials\": true, \"exposed_headers\": []}}");
     (void)state;
-    assert_int_equal(config->max_object_bytes, 65536);
     assert_false(config->cors_any_origin);
     assert_text(config->cors_origins.items[0], "https://a.org:8");
     assert_true(config->cors_credentials);
@@ -467,7 +514,9 @@ static void what_is_printed_loads_again_to_the_same(void **state)
     check_round_trip("", "");
     check_round_trip(
         "BACKEND_URL=http://a,http://b RATE_LIMIT_RATE=3 CACHE_TTL=5m",
-        "--server.idle_timeout=1.5 --server.max_body_bytes=1000 --log.access=a\"b\\c --cors.origins= "
+        "--cache.ttl=90 --cache.bypass_paths=/me,/cart --cache.ignore_query=utm_* --cache.flight=process "
+        "--cache.heuristic_max=0 --server.idle_timeout=1.5 --server.max_body_bytes=1000 --log.access=a\"b\\c "
+        "--cors.origins= "
         "--routes [{\"name\":\"x\",\"path\":\"/x\",\"methods\":[\"GET\"],\"cache\":false,\"default_ttl\":2.0},"
         "{\"name\":\"y\",\"host\":\"h\"}] "
         "--limits.policies [{\"name\":\"p\",\"rate\":\"1/h\",\"burst\":2}]");
@@ -531,13 +580,15 @@ int main(void)
         cmocka_unit_test(what_others_put_into_the_environment_is_left_alone),
         cmocka_unit_test(mistakes_in_variables_and_flags_are_named),
         cmocka_unit_test(a_password_is_never_shown),
+        cmocka_unit_test(a_token_is_never_shown),
+        cmocka_unit_test(a_token_is_taken_from_the_variable),
         cmocka_unit_test(a_command_is_told_by_its_flag),
         cmocka_unit_test(addresses_to_listen_on_are_literal),
         cmocka_unit_test(a_backends_url_is_taken_apart),
         cmocka_unit_test(one_url_is_one_backend_over_all_routes),
         cmocka_unit_test(a_route_that_takes_all_is_the_last_and_the_usual_backend_is_not_used),
         cmocka_unit_test(policies_stand_beside_the_default_or_without_it),
-        cmocka_unit_test(a_small_cache_lowers_the_largest_object_that_nobody_set),
+        cmocka_unit_test(cors_takes_origins_and_lists_that_may_be_empty),
         cmocka_unit_test(what_is_printed_loads_again_to_the_same),
         cmocka_unit_test(a_broken_configuration_prints_nothing),
         cmocka_unit_test(user_and_password_of_a_url_are_masked),

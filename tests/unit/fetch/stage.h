@@ -3,20 +3,13 @@
  *
  * An attempt is one call that the fetch began; the test says what its backend does: says_head, says_body, ends,
  * fails. The transport asserts its own contract: nothing is told after a cancel, no body while it is paused. Bodies
- * are a pattern, so that a byte lost, doubled or moved is seen. tear_down asserts that nothing is left under way. */
+ * are a pattern, so that a byte lost, doubled or moved is seen. Time stands still but for `passes`, which runs the
+ * timers that come due. tear_down asserts that nothing is left under way. */
 #ifndef TEST_FETCH_STAGE_H
 #define TEST_FETCH_STAGE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
 #include "base/clock.h"
-#include "fetch/fetch.h"
+#include "unit/fetch/listener.h"
 
 enum { MOST_ATTEMPTS = 16, MOST_BODY = 1024 * 1024, BACKENDS = 3, MAX_OBJECT = 64 * 1024 };
 
@@ -45,6 +38,7 @@ struct stage {
     struct gw_shard shard;
     struct gw_fetcher fetcher;
     struct played_transport h1, curl;
+    struct gw_timers timers;
     struct gw_arena arena; /* of the request's head */
     struct gw_head request_head;
     struct gw_fetch_request request;
@@ -53,6 +47,53 @@ struct stage {
     unsigned attempt_count;
     enum gw_error begin_error; /* of the next attempts */
 };
+
+/* ---- time ---- */
+
+static uint64_t now_us;
+
+uint64_t gw_clock_monotonic_us(void)
+{
+    return now_us;
+}
+
+uint64_t gw_clock_wall_us(void)
+{
+    return UINT64_C(1500000000000000) + now_us;
+}
+
+/* In place of base/timer.c: on time to the millisecond, all in the first slot's list. */
+void gw_timer_start(struct gw_timers *timers, struct gw_timer *timer, uint64_t after_ms)
+{
+    gw_timer_stop(timer);
+    timer->due_at_slot = now_us / 1000 + after_ms;
+    gw_list_push_back(&timers->slots[0], &timer->link);
+}
+
+static inline struct gw_timer *next_timer(struct gw_timers *timers, uint64_t until_ms)
+{
+    struct gw_timer *next = NULL;
+    gw_list_each(link, &timers->slots[0])
+    {
+        struct gw_timer *timer = GW_CONTAINER(link, struct gw_timer, link);
+        if (timer->due_at_slot <= until_ms && (!next || timer->due_at_slot < next->due_at_slot))
+            next = timer;
+    }
+    return next;
+}
+
+/* After those that are due before it, timers that they start among them. */
+static inline void passes(struct stage *stage, uint64_t ms)
+{
+    uint64_t until_ms = now_us / 1000 + ms;
+    struct gw_timer *timer;
+    while ((timer = next_timer(&stage->timers, until_ms))) {
+        now_us = timer->due_at_slot * 1000;
+        gw_timer_stop(timer);
+        timer->on_due(timer);
+    }
+    now_us = until_ms * 1000;
+}
 
 /* ---- the transport ---- */
 
@@ -132,11 +173,6 @@ static const struct gw_transport_kind_table played_table = {
 };
 
 /* ---- what the backend does ---- */
-
-static inline char pattern(size_t at)
-{
-    return (char)('a' + at % 23);
-}
 
 static inline struct attempt *last_attempt(struct stage *stage)
 {
@@ -224,6 +260,18 @@ static inline void end_of_read(struct stage *stage)
         attempt->call->events->on_pause_in_reading(attempt->call);
 }
 
+/* In pieces, until nobody listens any more. */
+static inline void says_all(struct stage *stage, size_t bytes)
+{
+    for (size_t told = 0; told < bytes;) {
+        size_t piece = bytes - told < 9000 ? bytes - told : 9000;
+        if (!says_body(stage, piece))
+            return;
+        told += piece;
+        end_of_read(stage);
+    }
+}
+
 static inline void ends(struct stage *stage)
 {
     struct attempt *attempt = last_attempt(stage);
@@ -247,153 +295,6 @@ static inline void wants_body(struct stage *stage)
     struct attempt *attempt = last_attempt(stage);
     assert_true(attempt->runs);
     attempt->call->events->on_want_body(attempt->call);
-}
-
-/* ---- readers ---- */
-
-struct listener {
-    struct gw_reader reader;
-    char log[128]; /* "100 200 end", "200 upstream_reset", "released" */
-    size_t body_bytes;
-    bool is_body_wrong, is_over, copies; /* copies: does not care for the block */
-    unsigned flushes, events;
-    bool refuses_reuse;
-    const struct gw_head *head;
-    struct gw_block *last_block; /* not held */
-
-    const char *leaves_at;                   /* "interim", "head", "body", "flush", "end", "fail", "released", "want" */
-    const char *pauses_at;                   /* the same */
-    void (*then)(struct listener *listener); /* after released, failed or ended */
-    void *context;
-};
-
-static inline struct listener *listener_of(struct gw_reader *reader)
-{
-    return GW_CONTAINER(reader, struct listener, reader);
-}
-
-static inline void note(struct listener *listener, const char *word)
-{
-    size_t length = strlen(listener->log);
-    snprintf(listener->log + length, sizeof listener->log - length, "%s%s", length ? " " : "", word);
-}
-
-static inline void acts(struct listener *listener, const char *event)
-{
-    listener->events++;
-    if (listener->pauses_at && strcmp(listener->pauses_at, event) == 0)
-        gw_fetch_pause(&listener->reader);
-    if (listener->leaves_at && strcmp(listener->leaves_at, event) == 0) {
-        gw_fetch_leave(&listener->reader);
-        assert_null(listener->reader.fetch);
-        listener->is_over = true;
-    }
-}
-
-static inline void heard_status(struct listener *listener, const struct gw_head *head, const char *event)
-{
-    char text[16];
-    assert_false(listener->is_over);
-    snprintf(text, sizeof text, "%d", head->status);
-    note(listener, text);
-    acts(listener, event);
-}
-
-static inline void on_interim(struct gw_reader *reader, const struct gw_head *head)
-{
-    heard_status(listener_of(reader), head, "interim");
-}
-
-static inline void on_head(struct gw_reader *reader, const struct gw_head *head)
-{
-    listener_of(reader)->head = head;
-    heard_status(listener_of(reader), head, "head");
-}
-
-static inline void on_body(struct gw_reader *reader, struct gw_slice bytes, struct gw_block *block)
-{
-    struct listener *listener = listener_of(reader);
-    assert_false(listener->is_over || reader->paused);
-    assert_true(bytes.length > 0);
-    if (block)
-        assert_true(bytes.at >= block->bytes && bytes.at + bytes.length <= block->bytes + block->capacity);
-    for (size_t i = 0; i < bytes.length; i++)
-        listener->is_body_wrong |= bytes.at[i] != pattern(listener->body_bytes + i);
-    listener->body_bytes += bytes.length;
-    listener->last_block = block;
-    acts(listener, "body");
-}
-
-static inline void on_flush(struct gw_reader *reader)
-{
-    assert_false(listener_of(reader)->is_over);
-    listener_of(reader)->flushes++;
-    acts(listener_of(reader), "flush");
-}
-
-static inline void is_over(struct listener *listener, const char *word, const char *event)
-{
-    assert_false(listener->is_over);
-    assert_null(listener->reader.fetch); /* forgotten already */
-    note(listener, word);
-    acts(listener, event);
-    listener->is_over = true;
-    if (listener->then)
-        listener->then(listener);
-}
-
-static inline void on_end(struct gw_reader *reader)
-{
-    is_over(listener_of(reader), "end", "end");
-}
-
-static inline void on_fail(struct gw_reader *reader, enum gw_error error)
-{
-    is_over(listener_of(reader), gw_error_name(error), "fail");
-}
-
-static inline void on_released(struct gw_reader *reader)
-{
-    is_over(listener_of(reader), "released", "released");
-}
-
-static inline void on_want_body(struct gw_reader *reader)
-{
-    assert_false(listener_of(reader)->is_over);
-    note(listener_of(reader), "want");
-    acts(listener_of(reader), "want");
-}
-
-static inline bool on_may_reuse(struct gw_reader *reader, const struct gw_head *response,
-                                const struct gw_head *vary_values, const struct gw_cache_life *life)
-{
-    assert_true(response && vary_values && life);
-    return !listener_of(reader)->refuses_reuse;
-}
-
-static const struct gw_reader_events listener_events = {
-    .on_interim = on_interim,
-    .on_head = on_head,
-    .on_body = on_body,
-    .on_flush = on_flush,
-    .on_end = on_end,
-    .on_fail = on_fail,
-    .on_released = on_released,
-    .on_want_body = on_want_body,
-    .may_reuse = on_may_reuse,
-};
-
-static inline struct listener new_listener(void)
-{
-    return (struct listener) { .reader.events = &listener_events };
-}
-
-/* What was told so far is right, and this much. */
-static inline void assert_heard(const struct listener *listener, const char *log, size_t body_bytes)
-{
-    assert_string_equal(listener->log, log);
-    assert_int_equal(listener->body_bytes, body_bytes);
-    assert_false(listener->is_body_wrong);
 }
 
 /* ---- the stage ---- */
@@ -420,6 +321,8 @@ static inline void set_config(struct stage *stage)
     stage->config.max_header_bytes = stage->config.max_response_header_bytes = 8192;
     stage->config.max_object_bytes = MAX_OBJECT;
     stage->config.hit_for_miss_ms = 10000;
+    stage->config.redis_timeout_ms = 50;
+    stage->config.flight_wait_ms = 1000;
     stage->config.retries = 1;
     stage->config.transport = GW_TRANSPORT_AUTO;
 }
@@ -444,14 +347,18 @@ static inline void set_request(struct stage *stage)
         .path = GW_SLICE("/x"),
         .host = GW_SLICE("example.org"),
         .fields = GW_SLICE("Accept: text/plain\r\n"),
-        .rules = { .default_ttl_s = 300 },
+        .rules = { .default_ttl_s = 300, .override_ttl_s = GW_DIRECTIVE_ABSENT, .keep_s = 60 },
         .key = { .sha = { 1 }, .name_space = { 2 } },
+        .scheme = GW_SLICE("http"),
+        .key_host = GW_SLICE("example.org"),
     };
 }
 
 static inline bool create_parts(struct stage *stage)
 {
     gw_fetcher_init(&stage->fetcher);
+    gw_list_init(&stage->timers.slots[0]);
+    stage->fetcher.timers = &stage->timers;
     stage->h1 = (struct played_transport) { { &played_table }, stage };
     stage->curl = stage->h1;
     stage->fetcher.transports[0] = &stage->h1.base;
@@ -459,7 +366,7 @@ static inline bool create_parts(struct stage *stage)
     stage->fetcher.shard = &stage->shard;
     stage->fetcher.collecting_bound = 1024 * 1024;
     stage->fetcher.registry = gw_registry_create(&stage->config);
-    stage->fetcher.near = gw_near_create(4 * 1024 * 1024);
+    stage->fetcher.near = gw_near_create(4 * 1024 * 1024, stage->fetcher.bans);
     stage->fetcher.flights = gw_flights_create();
     return stage->fetcher.registry && stage->fetcher.near && stage->fetcher.flights;
 }
@@ -467,6 +374,7 @@ static inline bool create_parts(struct stage *stage)
 static inline bool open_stage(struct stage *stage)
 {
     memset(stage, 0, sizeof *stage);
+    now_us = 5000000;
     gw_log_setup(GW_LOG_ERROR, true); /* that backends fail is meant here */
     set_config(stage);
     set_request(stage);
@@ -494,6 +402,7 @@ static inline void tear_down(struct stage *stage)
 {
     assert_true(gw_list_is_empty(&stage->fetcher.busy));
     assert_int_equal(stage->fetcher.collecting_bytes, 0);
+    assert_true(gw_list_is_empty(&stage->timers.slots[0]));
     for (unsigned i = 0; i < BACKENDS; i++)
         assert_int_equal(atomic_load(&gw_registry_record(stage->fetcher.registry, i)->in_flight), 0);
     for (unsigned i = 0; i < stage->attempt_count; i++)
@@ -562,20 +471,49 @@ static inline void join(struct stage *stage, struct listener *listener)
     gw_fetch_resume(&listener->reader);
 }
 
-static inline enum gw_near_result near_has(struct stage *stage, size_t *body_bytes)
+/* What lies in the near cache for this request. */
+enum near_view { NEAR_NOTHING, NEAR_MARK, NEAR_STALE, NEAR_FRESH };
+
+static inline enum near_view near_has(struct stage *stage, size_t *body_bytes)
 {
     struct gw_cache_request request;
-    struct gw_entry *entry;
+    struct gw_near_answer answer;
     gw_policy_read_request(&request, &stage->request_head, &stage->request.rules);
-    enum gw_near_result result = gw_near_get(stage->fetcher.near, &stage->request.key, &request, &stage->request_head,
-                                             gw_clock_monotonic_us(), &entry);
-    if (entry) {
-        for (size_t i = 0; i < entry->body_bytes; i++)
-            assert_int_equal(entry->body->bytes[i], pattern(i));
-        *body_bytes = entry->body_bytes;
-    }
-    gw_entry_drop(entry);
-    return result;
+    gw_near_get(stage->fetcher.near, &stage->request.key, &request, &stage->request_head, gw_clock_monotonic_us(),
+                &answer);
+    if (!answer.entry)
+        return answer.is_hit_for_miss ? NEAR_MARK : NEAR_NOTHING;
+    for (size_t i = 0; i < answer.entry->body_bytes; i++)
+        assert_int_equal(answer.entry->body->bytes[i], pattern(i));
+    *body_bytes = answer.entry->body_bytes;
+    gw_entry_drop(answer.entry);
+    return answer.reuse == GW_REUSE_FRESH ? NEAR_FRESH : NEAR_STALE;
+}
+
+static inline void assert_near(struct stage *stage, enum near_view expected)
+{
+    size_t body_bytes;
+    assert_int_equal(near_has(stage, &body_bytes), expected);
+}
+
+/* So many were not stored, all for this reason. */
+static inline void assert_not_stored_since(struct stage *stage, enum gw_cache_refusal refusal, uint64_t count)
+{
+    for (unsigned i = 0; i < GW_CACHE_REFUSAL_COUNT; i++)
+        assert_int_equal(gw_counter_read(&stage->shard.cache_not_stored[i]), i == refusal ? count : 0);
+}
+
+static inline void assert_stored(struct stage *stage, size_t body_bytes)
+{
+    size_t stored = 0;
+    assert_int_equal(near_has(stage, &stored), NEAR_FRESH);
+    assert_int_equal(stored, body_bytes);
+}
+
+static inline void assert_not_stored(struct stage *stage)
+{
+    size_t stored;
+    assert_in_range(near_has(stage, &stored), NEAR_NOTHING, NEAR_MARK);
 }
 
 #endif

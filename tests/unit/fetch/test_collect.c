@@ -3,36 +3,12 @@
 
 /* Answers that may be stored: collected, shared, stored or given up. */
 
-static void assert_stored(struct stage *stage, size_t body_bytes)
-{
-    size_t stored = 0;
-    assert_int_equal(near_has(stage, &stored), GW_NEAR_HIT);
-    assert_int_equal(stored, body_bytes);
-}
-
-static void assert_not_stored(struct stage *stage)
-{
-    size_t stored;
-    assert_int_not_equal(near_has(stage, &stored), GW_NEAR_HIT);
-}
-
 struct shape { /* of an answer */
     long length;
     size_t body_bytes;
 };
 static const struct shape shapes[] = { { 30000, 30000 }, { CHUNKED, 30000 },         { UNTIL_CLOSE, 30000 }, { 0, 0 },
                                        { CHUNKED, 0 },   { MAX_OBJECT, MAX_OBJECT }, { CHUNKED, MAX_OBJECT } };
-
-static void says_all(struct stage *stage, size_t bytes)
-{
-    for (size_t told = 0; told < bytes;) {
-        size_t piece = bytes - told < 9000 ? bytes - told : 9000;
-        if (!says_body(stage, piece))
-            return;
-        told += piece;
-        end_of_read(stage);
-    }
-}
 
 static void an_answer_that_may_be_stored_is_told_and_stored(void **state)
 {
@@ -55,7 +31,7 @@ static void an_answer_that_may_be_stored_is_told_and_stored(void **state)
         assert_stored(stage, shapes[i].body_bytes);
         assert_null(joinable(stage));
         assert_int_equal(gw_counter_read(&stage->shard.cache_stored), 1);
-        assert_int_equal(gw_counter_read(&stage->shard.cache_not_stored), 0);
+        assert_not_stored_since(stage, GW_CACHE_STORABLE, 0);
         tear_down(stage);
     }
 }
@@ -230,34 +206,37 @@ static void a_lone_request_that_may_be_stored_but_leads_no_flight_ends_with_its_
 
 /* ---- not for everybody ---- */
 
-static const char *const not_storable[] = { "Cache-Control: no-store\n",
-                                            "Cache-Control: private\n",
-                                            "Set-Cookie: a=b\nCache-Control: max-age=60\n",
-                                            "Vary: *\n",
-                                            "Content-Type: text/event-stream\n",
-                                            "Content-Type: TEXT/event-stream; charset=utf-8\n" };
+static const struct {
+    const char *fields;
+    enum gw_cache_refusal refusal;
+} not_storable[] = { { "Cache-Control: no-store\n", GW_CACHE_NO_STORE },
+                     { "Cache-Control: private\n", GW_CACHE_PRIVATE },
+                     { "Set-Cookie: a=b\nCache-Control: max-age=60\n", GW_CACHE_SET_COOKIE },
+                     { "Vary: *\n", GW_CACHE_VARY },
+                     { "Cache-Control: max-age=0\n", GW_CACHE_STALE },
+                     { "Content-Type: text/event-stream\n", GW_CACHE_TOO_LARGE },
+                     { "Content-Type: TEXT/event-stream; charset=utf-8\n", GW_CACHE_TOO_LARGE } };
 
 static void an_answer_that_may_not_be_stored_is_the_first_readers_alone(void **state)
 {
     (void)state;
     for (size_t i = 0; i < GW_COUNT(not_storable); i++) {
         struct stage *stage = set_up();
-        size_t stored;
         struct listener one = new_listener(), two = new_listener(), three = new_listener();
         lead(stage, &one);
         join(stage, &two);
         join(stage, &three);
-        says_head(stage, 200, not_storable[i], CHUNKED);
+        says_head(stage, 200, not_storable[i].fields, CHUNKED);
         assert_heard(&one, "200", 0);
         assert_heard(&two, "released", 0);
         assert_heard(&three, "released", 0);
         assert_null(joinable(stage));
-        assert_int_equal(near_has(stage, &stored), GW_NEAR_HIT_FOR_MISS);
+        assert_near(stage, NEAR_MARK);
         says_body(stage, 100);
         ends(stage);
         assert_heard(&one, "200 end", 100);
-        assert_int_equal(near_has(stage, &stored), GW_NEAR_HIT_FOR_MISS);
-        assert_int_equal(gw_counter_read(&stage->shard.cache_not_stored), 1);
+        assert_near(stage, NEAR_MARK);
+        assert_not_stored_since(stage, not_storable[i].refusal, 1);
         tear_down(stage);
     }
 }
@@ -266,13 +245,12 @@ static void a_request_that_shares_nothing_marks_nothing(void **state)
 {
     (void)state;
     struct stage *stage = set_up();
-    size_t stored;
     struct listener one = new_listener();
     may_be_stored(stage);
     begin(stage, &one);
     says_head(stage, 200, "Cache-Control: no-store\n", 0);
     ends(stage);
-    assert_int_equal(near_has(stage, &stored), GW_NEAR_MISS);
+    assert_near(stage, NEAR_NOTHING);
     tear_down(stage);
 }
 
@@ -362,127 +340,6 @@ static void a_released_reader_may_fetch_alone_at_once(void **state)
     first->call->events->on_body(first->call, GW_SLICE("abcde"), NULL);
     first->call->events->on_end(first->call);
     assert_heard(&one, "200 end", 5);
-    tear_down(stage);
-}
-
-/* ---- beyond the bound ---- */
-
-/* What is longer than is stored goes on at the first reader's pace, every byte once and in order, whenever that one
- * was slow. */
-static void an_answer_that_outgrows_the_bound_passes_without_a_gap(void **state)
-{
-    static const size_t pieces[] = { 1000, 9000, 30000, MAX_OBJECT, 2 * MAX_OBJECT + 7 };
-    static const char *const when[] = { NULL, "head", "body", "flush" };
-    (void)state;
-    for (size_t i = 0; i < GW_COUNT(pieces) * GW_COUNT(when) * 2; i++) {
-        size_t piece = pieces[i / 2 % GW_COUNT(pieces)], whole = 4 * MAX_OBJECT, told = 0;
-        struct stage *stage = set_up();
-        struct listener one = new_listener(), two = new_listener();
-        one.pauses_at = when[i / 2 / GW_COUNT(pieces)];
-        lead(stage, &one);
-        join(stage, &two);
-        says_head(stage, 200, "", CHUNKED);
-        unsigned resumes = 0;
-        while (told < whole) {
-            size_t next = whole - told < piece ? whole - told : piece;
-            if (says_body(stage, next)) {
-                told += next;
-                if (i % 2) /* the end of a read need not come after each piece */
-                    end_of_read(stage);
-            } else {
-                assert_true(one.reader.paused && resumes++ < 1000);
-                gw_fetch_resume(&one.reader);
-            }
-            assert_true(stage->fetcher.collecting_bytes <= 3 * (MAX_OBJECT + piece));
-        }
-        if (i % 2 == 0)
-            end_of_read(stage);
-        ends(stage);
-        while (!one.is_over) {
-            assert_true(one.reader.paused && resumes++ < 1000);
-            gw_fetch_resume(&one.reader);
-        }
-        assert_heard(&one, "200 end", whole);
-        assert_heard(&two, "released", 0);
-        assert_not_stored(stage);
-        assert_int_equal(gw_counter_read(&stage->shard.cache_not_stored), 1);
-        tear_down(stage);
-    }
-}
-
-static void an_answer_outgrows_the_bound_while_its_reader_sleeps(void **state)
-{
-    static const int ends_how[] = { 0, 1, 2 }; /* it ends, it fails, the reader leaves */
-    (void)state;
-    for (size_t i = 0; i < GW_COUNT(ends_how); i++) {
-        struct stage *stage = set_up();
-        struct listener one = new_listener();
-        lead(stage, &one);
-        says_head(stage, 200, "", UNTIL_CLOSE);
-        says_body(stage, 100);
-        end_of_read(stage);
-        gw_fetch_pause(&one.reader);
-        while (says_body(stage, 9000))
-            end_of_read(stage);
-        assert_true(last_attempt(stage)->paused);
-        size_t told = last_attempt(stage)->told_bytes;
-        assert_in_range(told, MAX_OBJECT + 1, MAX_OBJECT + 9100);
-        assert_heard(&one, "200", 100);
-        if (ends_how[i] == 0) {
-            ends(stage); /* the end lay in the same read */
-            gw_fetch_resume(&one.reader);
-            assert_heard(&one, "200 end", told);
-        } else if (ends_how[i] == 1) {
-            fails(stage, GW_ERROR_RESET);
-            assert_heard(&one, "200 upstream_reset", 100);
-        } else {
-            gw_fetch_leave(&one.reader);
-            assert_true(last_attempt(stage)->cancelled);
-        }
-        assert_not_stored(stage);
-        tear_down(stage);
-    }
-}
-
-static void an_answer_that_outgrows_the_bound_with_nobody_left_is_given_up(void **state)
-{
-    (void)state;
-    struct stage *stage = set_up();
-    struct listener one = new_listener(), two = new_listener();
-    lead(stage, &one);
-    join(stage, &two);
-    says_head(stage, 200, "", CHUNKED);
-    gw_fetch_leave(&one.reader);
-    while (says_body(stage, 9000))
-        end_of_read(stage);
-    assert_true(last_attempt(stage)->cancelled);
-    assert_heard(&two, "released", 0); /* it had held its status */
-    tear_down(stage);
-}
-
-static void a_worker_collects_only_so_much_at_once(void **state)
-{
-    (void)state;
-    struct stage *stage = set_up();
-    struct listener one = new_listener(), two = new_listener();
-    stage->fetcher.collecting_bound = 50000;
-    lead(stage, &one);
-    says_head(stage, 200, "", 40000);
-    assert_int_equal(stage->fetcher.collecting_bytes, 40000);
-    struct attempt *first = last_attempt(stage);
-    stage->request.key.sha[0] = 9;
-    lead(stage, &two);
-    says_head(stage, 200, "", 20000); /* no room: passes */
-    assert_heard(&two, "200", 0);
-    assert_int_equal(stage->fetcher.collecting_bytes, 40000);
-    says_all(stage, 20000);
-    ends(stage);
-    assert_heard(&two, "200 end", 20000);
-    gw_fetch_leave(&one.reader);
-    assert_true(first->runs);
-    gw_fetcher_cancel_unread(&stage->fetcher);
-    assert_true(first->cancelled);
-    assert_int_equal(stage->fetcher.collecting_bytes, 0);
     tear_down(stage);
 }
 
@@ -656,10 +513,6 @@ int main(void)
         cmocka_unit_test(an_answer_too_large_by_its_length_passes),
         cmocka_unit_test(a_reader_that_may_not_reuse_the_answer_is_released_with_its_head),
         cmocka_unit_test(a_released_reader_may_fetch_alone_at_once),
-        cmocka_unit_test(an_answer_that_outgrows_the_bound_passes_without_a_gap),
-        cmocka_unit_test(an_answer_outgrows_the_bound_while_its_reader_sleeps),
-        cmocka_unit_test(an_answer_that_outgrows_the_bound_with_nobody_left_is_given_up),
-        cmocka_unit_test(a_worker_collects_only_so_much_at_once),
         cmocka_unit_test(readers_that_joined_try_alone_where_another_try_may_help),
         cmocka_unit_test(an_answer_that_breaks_is_cut_for_who_saw_its_head_and_never_stored),
         cmocka_unit_test(a_shared_request_is_tried_again_also_after_its_reader_left),

@@ -1,7 +1,7 @@
-#include "unit/fetch/stage.h"
+#include "unit/fetch/shared_stage.h"
 #include "support/failing_malloc.h"
 
-/* Fetches, flights and the near cache with their 1st, 2nd, 3rd … allocation failing: everybody is told an end, what
+/* Fetches, flights, look-ups and the near cache with their 1st, 2nd, 3rd … allocation failing: everybody is told an end, what
  * is told is right, nothing is left behind. That nothing is lost is for ASan to say. */
 
 static struct stage stage;
@@ -67,7 +67,7 @@ static void assert_told_an_end(const struct listener *listener, size_t body_byte
     assert_true(listener->is_over);
     assert_false(listener->is_body_wrong);
     size_t length = strlen(listener->log);
-    bool is_whole = length >= 4 && strcmp(listener->log + length - 4, " end") == 0;
+    bool is_whole = listener->entry || (length >= 4 && strcmp(listener->log + length - 4, " end") == 0);
     if (is_whole)
         assert_int_equal(listener->body_bytes, body_bytes);
     else
@@ -132,6 +132,151 @@ static void a_second_try_without_memory_fails_cleanly(void **state)
     EACH_ALLOCATION_FAILS(try_again());
 }
 
+/* ---- what is stored ---- */
+
+static void make_stored(const char *fields, int64_t stale_s)
+{
+    failing_malloc_suspend();
+    stage.request.stored = entry_of(&stage, fields, stale_s);
+    failing_malloc_go_on();
+}
+
+/* One that may be confirmed, or replaced, or answers for the backend. */
+static void validate_for_two(int status, const char *fields, size_t body_bytes)
+{
+    struct listener one = new_listener(), two = new_listener();
+    if (!set_the_stage())
+        return;
+    make_stored("ETag: \"1\"\nLast-Modified: " STORED_DATE "\nSurrogate-Key: a b\nVary: Accept\n", 5);
+    if (begins(&one)) {
+        bool joined = joins(&two);
+        says_head(&stage, status, fields, (long)body_bytes);
+        if (last_attempt(&stage)->runs && stage.attempt_count == 2) /* the 304 was of no use */
+            says_head(&stage, 200, "", 0);
+        failing_malloc_suspend();
+        if (body_bytes)
+            (void)says_body_with(&stage, body_bytes, failing_malloc_go_on);
+        failing_malloc_go_on();
+        end_of_read(&stage);
+        ends(&stage);
+        size_t told = one.entry ? STORED_BYTES : stage.attempt_count == 2 ? 0 : body_bytes;
+        assert_told_an_end(&one, told);
+        if (joined)
+            assert_told_an_end(&two, told);
+    }
+    let_go(&one);
+    let_go(&two);
+    drop_stored(&stage);
+    clear_the_stage();
+}
+
+static void a_validation_without_memory_fails_cleanly(void **state)
+{
+    (void)state;
+    EACH_ALLOCATION_FAILS(validate_for_two(304, "ETag: \"1\"\nCache-Control: max-age=60\nX-New: 1\n", 0));
+    EACH_ALLOCATION_FAILS(validate_for_two(304, "ETag: \"2\"\n", 0));
+    EACH_ALLOCATION_FAILS(validate_for_two(200, "ETag: \"2\"\n", 5000));
+    EACH_ALLOCATION_FAILS(validate_for_two(503, "", 50));
+}
+
+/* ---- looking ---- */
+
+static struct together both;
+static gw_store_done *played_done;
+
+static void done_with_failures(void *owner, const struct gw_store_reply *reply)
+{
+    failing_malloc_go_on();
+    played_done(owner, reply);
+    failing_malloc_suspend();
+}
+
+/* The memory that the store is played with does not fail. */
+static void answers_come(void)
+{
+    failing_malloc_suspend();
+    for (unsigned i = 0; i < both.store.made; i++) {
+        struct gw_store_call *call = &both.store.calls[i];
+        if (!call->is_due)
+            continue;
+        played_done = call->done;
+        call->done = played_done ? done_with_failures : NULL;
+        played_answer(&both.store, call);
+    }
+    failing_malloc_go_on();
+}
+
+static bool set_both_up(void)
+{
+    if (!set_the_stage())
+        return false;
+    memset(&both, 0, sizeof both);
+    set_store_config(&stage.config);
+    if (connect_stage(&both, &stage))
+        return true;
+    close_instance(&both.here);
+    free_stage(&stage);
+    return false;
+}
+
+static void clear_both(void)
+{
+    while (played_due(&both.store))
+        answers_come();
+    assert_null(lock_of(&both));
+    close_instance(&both.here);
+    gw_leases_free(&both.leases);
+    clear_the_stage();
+}
+
+/* What lies in the store: nothing; what is fresh; what is to be confirmed. */
+enum lies { NOTHING_LIES, FRESH_LIES, STALE_LIES };
+
+static void lay_into_the_store(enum lies lies)
+{
+    failing_malloc_suspend();
+    has_seen_nothing_there(&both);
+    if (lies != NOTHING_LIES) {
+        both.elsewhere = both.here;
+        elsewhere_stores(&both, "Cache-Control: max-age=60\nETag: \"1\"\n", lies == FRESH_LIES ? -30 : 5);
+    }
+    failing_malloc_go_on();
+}
+
+static void look_for_two(enum lies lies)
+{
+    struct listener one = new_listener(), two = new_listener();
+    if (!set_both_up())
+        return;
+    lay_into_the_store(lies);
+    if (begins(&one)) {
+        bool joined = joins(&two);
+        answers_come();
+        answers_come();
+        if (stage.attempt_count) {
+            bool validates = strstr(last_attempt(&stage)->fields, "If-None-Match") != NULL;
+            says_head(&stage, validates ? 304 : 200, "ETag: \"1\"\nCache-Control: max-age=60\n", 0);
+            if (last_attempt(&stage)->runs && stage.attempt_count == 2)
+                says_head(&stage, 200, "", 0);
+            ends(&stage);
+        }
+        assert_told_an_end(&one, one.entry ? STORED_BYTES : 0);
+        if (joined)
+            assert_told_an_end(&two, two.entry ? STORED_BYTES : 0);
+    }
+    let_go(&one);
+    let_go(&two);
+    clear_both();
+}
+
+static void a_look_without_memory_fails_cleanly(void **state)
+{
+    (void)state;
+    EACH_ALLOCATION_FAILS(look_for_two(NOTHING_LIES));
+    EACH_ALLOCATION_FAILS(look_for_two(FRESH_LIES));
+    EACH_ALLOCATION_FAILS(look_for_two(STALE_LIES));
+}
+
 /* ---- flights ---- */
 
 struct waiting {
@@ -193,26 +338,35 @@ static struct gw_entry *entry_for(const struct gw_cache_key *key, struct gw_head
     if (!body)
         return NULL;
     memset(body->bytes, 'x', 3000);
-    struct gw_entry *entry = gw_entry_create(key, request, response, body, 3000, &life, 0);
+    struct gw_entry *entry = gw_entry_create(&(struct gw_entry_setup) { .key = key,
+                                                                        .scheme = GW_SLICE("http"),
+                                                                        .host = GW_SLICE("example.org"),
+                                                                        .request = request,
+                                                                        .response = response,
+                                                                        .body = body,
+                                                                        .body_bytes = 3000,
+                                                                        .life = &life });
     gw_block_drop(body);
     return entry;
 }
 
 static void store_and_look_up(struct gw_head *request, struct gw_head *response)
 {
-    static const struct gw_cache_rules rules = { .default_ttl_s = 300 };
-    struct gw_near *near = gw_near_create(1 << 20);
+    static const struct gw_cache_rules rules = { .default_ttl_s = 300, .override_ttl_s = GW_DIRECTIVE_ABSENT };
+    struct gw_near *near = gw_near_create(1 << 20, NULL);
     struct gw_cache_request allowed;
     if (!near)
         return;
     gw_policy_read_request(&allowed, request, &rules);
     for (uint8_t i = 0; i < 4; i++) {
         struct gw_cache_key key = { .sha = { i } };
-        struct gw_entry *entry = entry_for(&key, request, response), *found;
+        struct gw_near_answer answer;
+        struct gw_entry *entry = entry_for(&key, request, response);
         bool stored = entry && gw_near_put(near, entry, gw_near_epoch(near, &key));
         gw_entry_drop(entry);
-        assert_int_equal(gw_near_get(near, &key, &allowed, request, 0, &found) == GW_NEAR_HIT, stored);
-        gw_entry_drop(found);
+        gw_near_get(near, &key, &allowed, request, 0, &answer);
+        assert_int_equal(answer.entry && answer.reuse == GW_REUSE_FRESH, stored);
+        gw_entry_drop(answer.entry);
         key.sha[1] = 1;
         gw_near_mark_hit_for_miss(near, &key, 0, 1000000);
         gw_near_invalidate(near, &key);
@@ -242,6 +396,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fetch_without_memory_fails_cleanly),
         cmocka_unit_test(a_second_try_without_memory_fails_cleanly),
+        cmocka_unit_test(a_validation_without_memory_fails_cleanly),
+        cmocka_unit_test(a_look_without_memory_fails_cleanly),
         cmocka_unit_test(who_cannot_share_for_want_of_memory_fetches_alone),
         cmocka_unit_test(a_cache_without_memory_stores_nothing_and_finds_nothing),
     };

@@ -113,6 +113,11 @@ static void no_cache_and_private_may_be_about_fields(void **state)
         { "no-cache=\"\"", true, false, false, false },
         { "private=", false, false, true, false },
         { "private=\"a", false, false, true, false },
+        { "private=\"a b\"", false, false, true, false }, /* no field has such a name */
+        { "no-cache=\"a\\b\"", true, false, false, false },
+        { "no-cache=\",\"", true, false, false, false },
+        { "private=\"a, Cache-Control\"", false, false, true, false }, /* what it is cached by */
+        { "no-cache=expires, private=pragma", true, false, true, false },
     };
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct gw_directives d = read_fields(rows[i].text, NULL, NULL, false);
@@ -128,6 +133,7 @@ static void a_quote_left_open_forbids_storing(void **state)
     assert_true(read_fields("foo=\"bar, no-store", NULL, NULL, false).no_store);
     assert_true(read_fields("foo=\"bar\\\", max-age=5", NULL, NULL, false).no_store);
     assert_false(read_fields("foo=\"bar\\\"\", max-age=5", NULL, NULL, false).no_store);
+    assert_false(read_fields("must-understand, foo=\"bar", NULL, NULL, false).must_understand);
     (void)state;
 }
 
@@ -141,6 +147,151 @@ static void pragma_counts_in_requests_without_cache_control(void **state)
     (void)state;
 }
 
+static void what_is_malformed_is_remembered(void **state)
+{
+    static const char *const malformed[] = { "max-age=x", "max-age", "s-maxage=1, s-maxage=2", "stale-if-error=-1" };
+    static const char *const sound[] = { "", "max-age=1, max-age=1", "s-maxage=\"1\"", "foo=x, no-store=1" };
+    for (size_t i = 0; i < GW_COUNT(malformed); i++)
+        assert_true(read_fields(malformed[i], NULL, NULL, false).has_malformed);
+    for (size_t i = 0; i < GW_COUNT(sound); i++)
+        assert_false(read_fields(sound[i], NULL, NULL, false).has_malformed);
+    (void)state;
+}
+
+static void a_field_may_be_named_by_no_cache_and_private(void **state)
+{
+    static const struct {
+        const char *first, *second;
+        bool x_a, set_cookie;
+    } rows[] = {
+        { NULL, NULL, false, false },
+        { "max-age=5, no-cache, private", NULL, false, false },
+        { "no-cache=\"x-a\"", NULL, true, false },
+        { "no-cache=x-A", NULL, true, false },
+        { "private=\"Set-Cookie, X-A\"", NULL, true, true },
+        { "max-age=5", "no-cache=\"foo\", private=\"bar,set-cookie\"", false, true },
+        { "x=\"x-a\", y=x-a, no-cache=\"x-ab\"", NULL, false, false },
+        { "no-cache=\"x-a", NULL, false, false },
+        { "no-cache=\"x-a, b c\"", NULL, false, false },
+    };
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct gw_head head;
+        struct gw_arena arena;
+        gw_arena_init(&arena, 1024, 4096);
+        gw_head_init(&head);
+        if (rows[i].first)
+            assert_true(gw_head_add(&head, &arena, GW_SLICE("Cache-Control"), gw_slice_of_string(rows[i].first)));
+        if (rows[i].second)
+            assert_true(gw_head_add(&head, &arena, GW_SLICE("Cache-Control"), gw_slice_of_string(rows[i].second)));
+        if (gw_directives_name_field(&head, GW_SLICE("X-A")) != rows[i].x_a ||
+            gw_directives_name_field(&head, GW_SLICE("set-cookie")) != rows[i].set_cookie)
+            fail_msg("%s", rows[i].first ? rows[i].first : "");
+        gw_arena_free(&arena);
+    }
+    (void)state;
+}
+
+static struct gw_directives read_targeted(const char *first, const char *second, const char *cache_control)
+{
+    static const struct gw_slice fields[] = { { "first-cache-control", 19 }, { "second-cache-control", 20 } };
+    struct gw_directives directives;
+    struct gw_head head;
+    struct gw_arena arena;
+    gw_arena_init(&arena, 1024, 4096);
+    gw_head_init(&head);
+    if (second)
+        assert_true(gw_head_add(&head, &arena, GW_SLICE("Second-Cache-Control"), gw_slice_of_string(second)));
+    assert_true(gw_head_add(&head, &arena, GW_SLICE("Cache-Control"), gw_slice_of_string(cache_control)));
+    for (size_t length; first; first = first[length] ? first + length + 1 : NULL) {
+        length = strcspn(first, "\n");
+        assert_true(gw_head_add(&head, &arena, GW_SLICE("First-Cache-Control"), gw_slice_of(first, length)));
+    }
+    gw_directives_read_targeted(&directives, &head, fields, GW_COUNT(fields));
+    gw_arena_free(&arena);
+    return directives;
+}
+
+/* RFC 9213 §2.1, RFC 8941 §4.2 */
+static void a_targeted_field_is_a_dictionary_or_nothing(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t max_age; /* 77, from Cache-Control: not a dictionary */
+    } rows[] = {
+        { "max-age=5", 5 },
+        { "max-age=0005", 5 },
+        { "max-age=5;a;b=2; c=\"x\"", 5 },
+        { "a, max-age=5\t ,\tb=(1 \"2\" c;d=?0);e, f=:YQ==:, *g=?1, h=-1.125, i=a/b:c", 5 },
+        { "max-age=5, max-age=6", 6 },
+        { "max-age=6\nmax-age=5", 5 },
+        { "max-age=999999999999999", MOST },
+        { "max-age=-5", 0 },
+        { "max-age=5.0", 0 },
+        { "max-age=\"5\"", 0 },
+        { "max-age=abc", 0 },
+        { "max-age", 0 },
+        { "max-age=(5)", 0 },
+        { "public", ABSENT },
+        { "a=( ), b=\"\\\"\\\\\", c=()", ABSENT },
+        { "", 77 },
+        { "max-age=5,", 77 },
+        { ",max-age=5", 77 },
+        { "max-age=5,,a", 77 },
+        { "max-age=5\n", 77 }, /* a second line, empty: a comma at the end */
+        { "max-age=5\n,", 77 },
+        { "max-age= 5", 77 },
+        { "max-age =5", 77 },
+        { "max-age=", 77 },
+        { "Max-Age=5", 77 },
+        { "max-age=5, 1a", 77 },
+        { "max-age=5, a=\"b", 77 },
+        { "max-age=5, a=\"\\b\"", 77 },
+        { "max-age=5, a=\"\xe9\"", 77 },
+        { "max-age=5 a", 77 },
+        { "max-age=5, a=?2", 77 },
+        { "max-age=5, a=:b", 77 },
+        { "max-age=5, a=:&:", 77 },
+        { "max-age=5, a=(1", 77 },
+        { "max-age=5, a=(1\t2)", 77 },
+        { "max-age=5, a=(1,2)", 77 },
+        { "max-age=5, a=(\"1\"\"2\")", 77 },
+        { "max-age=5, a;", 77 },
+        { "max-age=5, a;B", 77 },
+        { "max-age=5, a=1.", 77 },
+        { "max-age=5, a=1.2345", 77 },
+        { "max-age=5, a=1234567890123.1", 77 },
+        { "max-age=5, a=-", 77 },
+        { "max-age=1234567890123456", 77 },
+        { "max-age=5, &", 77 },
+    };
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct gw_directives d = read_targeted(rows[i].text, NULL, "max-age=77");
+        if (d.max_age != rows[i].max_age || d.is_targeted != (rows[i].max_age != 77))
+            fail_msg("%s: %lld", rows[i].text, (long long)d.max_age);
+    }
+    (void)state;
+}
+
+static void the_first_targeted_field_that_is_valid_counts(void **state)
+{
+    assert_int_equal(read_targeted("max-age=1", "max-age=2", "max-age=77").max_age, 1);
+    assert_int_equal(read_targeted("max-age=1,", "max-age=2", "max-age=77").max_age, 2);
+    assert_int_equal(read_targeted(NULL, "max-age=2", "max-age=77").max_age, 2);
+    assert_int_equal(read_targeted(NULL, NULL, "max-age=77").max_age, 77);
+    assert_false(read_targeted(NULL, NULL, "max-age=77").is_targeted);
+    struct gw_directives d = read_targeted("max-age=1", NULL, "no-store, private, s-maxage=5");
+    assert_false(d.no_store || d.is_private || d.s_maxage != ABSENT);
+    d = read_targeted("no-store, private=\"a\"", NULL, "public");
+    assert_true(d.no_store && d.is_private && !d.private_fields && !d.is_public && d.present);
+    d = read_targeted("no-store=?0, no-cache=(a), public=1, must-revalidate=1, private=?0", NULL, "max-age=77");
+    assert_true(!d.no_store && d.no_cache && !d.is_public && d.must_revalidate && !d.is_private);
+    d = read_targeted("no-store, no-store=?0, max-age=x, s-maxage=4", NULL, "max-age=77");
+    assert_true(!d.no_store && d.has_malformed && d.s_maxage == 4);
+    d = read_targeted("no-cache, private, no-cache=?0, private=?0", NULL, "max-age=77");
+    assert_false(d.no_cache || d.is_private);
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +301,10 @@ int main(void)
         cmocka_unit_test(no_cache_and_private_may_be_about_fields),
         cmocka_unit_test(a_quote_left_open_forbids_storing),
         cmocka_unit_test(pragma_counts_in_requests_without_cache_control),
+        cmocka_unit_test(what_is_malformed_is_remembered),
+        cmocka_unit_test(a_field_may_be_named_by_no_cache_and_private),
+        cmocka_unit_test(a_targeted_field_is_a_dictionary_or_nothing),
+        cmocka_unit_test(the_first_targeted_field_that_is_valid_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,8 @@ static void every_well_known_name_is_found_in_any_case(void **state)
         }
         assert_int_not_equal(gw_field_name_of(gw_slice_of(text.at, text.length - 1)), id);
     }
+    assert_int_equal(gw_field_name_of(GW_SLICE("Content-Encoding")), GW_FIELD_CONTENT_ENCODING);
+    assert_int_equal(gw_field_name_of(GW_SLICE("content-Language")), GW_FIELD_CONTENT_LANGUAGE);
     assert_int_equal(gw_field_name_of(GW_SLICE("")), GW_FIELD_OTHER);
     assert_int_equal(gw_field_name_of(GW_SLICE("x-a-name-that-is-longer-than-all-those-that-are-known")),
                      GW_FIELD_OTHER);
@@ -139,8 +141,8 @@ static void connection_takes_its_own_fields_away_but_none_that_matters(void **st
     static const char *const kept[] = { "Host",       "Content-Length", "Authorization",    "Cookie",
                                         "Set-Cookie", "Cache-Control",  "X-Forwarded-For",  "X-Forwarded-Proto",
                                         "Forwarded",  "X-Real-IP",      "X-Request-Id",     "Vary",
-                                        "ETag",       "Content-Type",   "Content-Encoding", "Location",
-                                        "Origin" };
+                                        "ETag",       "Content-Type",   "Content-Encoding", "Content-Language",
+                                        "Location",   "Origin" };
     static const char *const gone[] = { "Keep-Alive",
                                         "TE",
                                         "Trailer",

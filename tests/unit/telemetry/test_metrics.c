@@ -162,6 +162,32 @@ static void totals_are_sums_over_the_workers(void **state)
     assert_null(gw_metrics_shard(metrics, 2));
 }
 
+/* Two series of one name would be one family twice, or one without a name a hole in it. */
+static void every_label_has_a_name_of_its_own(void **state)
+{
+    const char *names[64];
+    unsigned count = 0, starts[5] = { 0 };
+    (void)state;
+    for (unsigned i = 0; i < GW_CACHE_LABEL_COUNT; i++)
+        names[count++] = gw_cache_label_name(i);
+    starts[1] = count;
+    for (unsigned i = 0; i < GW_NOT_STORED_LABEL_COUNT; i++)
+        names[count++] = gw_not_stored_label_name(i);
+    starts[2] = count;
+    for (unsigned i = 0; i < GW_LIMIT_LABEL_COUNT; i++)
+        names[count++] = gw_limit_label_name(i);
+    starts[3] = count;
+    for (unsigned i = 0; i < GW_REDIS_LABEL_COUNT; i++)
+        names[count++] = gw_redis_label_name(i);
+    starts[4] = count;
+    for (unsigned kind = 0; kind < GW_COUNT(starts) - 1; kind++)
+        for (unsigned i = starts[kind]; i < starts[kind + 1]; i++) {
+            assert_non_null(names[i]);
+            for (unsigned j = starts[kind]; j < i; j++)
+                assert_string_not_equal(names[i], names[j]);
+        }
+}
+
 enum { RECORDS = 20000 };
 
 static void *record_many(void *context)
@@ -201,6 +227,7 @@ int main(void)
         with_metrics(only_a_request_that_asked_a_backend_has_an_upstream_duration),
         with_metrics(a_request_to_the_gateway_itself_is_no_traffic),
         with_metrics(totals_are_sums_over_the_workers),
+        cmocka_unit_test(every_label_has_a_name_of_its_own),
         with_metrics(a_page_may_be_read_while_workers_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,28 @@
 static struct gw_route routes[1];
 static struct gw_config config;
 
+/* A number of its own for each counter. */
+static void count_for_the_cache(struct gw_shard *shard)
+{
+    gw_counter *const counters[] = {
+        &shard->cache_near_hits,
+        &shard->cache_shared_hits,
+        &shard->cache_revalidations_confirmed,
+        &shard->cache_revalidations_replaced,
+        &shard->cache_revalidations_failed,
+        &shard->cache_background_refreshes,
+        &shard->cache_stale_on_error,
+        &shard->cache_collapsed,
+        &shard->cache_collapsed_instances,
+        &shard->cache_bans,
+        &shard->cache_purges,
+        &shard->cache_not_stored[GW_NOT_STORED_LABEL_REQUEST_FORBIDS],
+        &shard->cache_not_stored[GW_NOT_STORED_LABEL_TOO_LARGE],
+    };
+    for (unsigned i = 0; i < GW_COUNT(counters); i++)
+        gw_counter_add(counters[i], 101 + i);
+}
+
 /* The page of one worker that answered a few requests, terminated. */
 static struct gw_buffer page_of_some_traffic(void)
 {
@@ -39,6 +61,7 @@ static struct gw_buffer page_of_some_traffic(void)
     record.ended_at_us = 3000;
     gw_metrics_record(shard, &record);
     gw_metrics_record(shard, &(struct gw_request_record) { .status = 502, .error = GW_ERROR_CONNECT });
+    count_for_the_cache(shard);
     gw_counter_add(&shard->loop_lag_us, 1500);
     gw_counter_add(&shard->redis_calls[GW_REDIS_LABEL_LIMIT][GW_REDIS_RESULT_OK], 7);
     gw_counter_add(&shard->redis_calls[GW_REDIS_LABEL_SET][GW_REDIS_RESULT_SKIPPED], 1);
@@ -90,11 +113,30 @@ static void the_page_says_what_happened(void **state)
         "gateway_upstream_errors_total{error=\"upstream_reset\"} 0",
         "gateway_cache_requests_total{result=\"miss\"} 2",
         "gateway_cache_requests_total{result=\"hit\"} 0",
+        "gateway_cache_requests_total{result=\"stale\"} 0",
+        "gateway_cache_requests_total{result=\"revalidated\"} 0",
         "gateway_cache_entries 4",
+        "# TYPE gateway_cache_hits_total counter",
+        "gateway_cache_hits_total{tier=\"near\"} 101",
+        "gateway_cache_hits_total{tier=\"redis\"} 102",
+        "gateway_cache_revalidations_total{result=\"confirmed\"} 103",
+        "gateway_cache_revalidations_total{result=\"replaced\"} 104",
+        "gateway_cache_revalidations_total{result=\"failed\"} 105",
+        "gateway_cache_background_refreshes_total 106",
+        "gateway_cache_stale_on_error_total 107",
+        "gateway_cache_collapsed_total 108",
+        "gateway_cache_collapsed_instances_total 109",
+        "gateway_cache_bans_total 110",
+        "gateway_cache_purges_total 111",
+        "gateway_cache_not_stored_total{reason=\"request_forbids\"} 112",
+        "gateway_cache_not_stored_total{reason=\"no_store\"} 0",
+        "gateway_cache_not_stored_total{reason=\"too_large\"} 113",
         "gateway_limiter_decisions_total{outcome=\"refused\"} 0",
         "gateway_redis_calls_total{kind=\"limit\",result=\"ok\"} 7",
         "gateway_redis_calls_total{kind=\"set\",result=\"skipped\"} 1",
         "gateway_redis_calls_total{kind=\"get\",result=\"oom\"} 0",
+        "gateway_redis_calls_total{kind=\"purge\",result=\"ok\"} 0",
+        "gateway_redis_calls_total{kind=\"lease\",result=\"lost\"} 0",
         "gateway_redis_duration_seconds_bucket{le=\"0.00005\"} 1",
         "gateway_redis_duration_seconds_bucket{le=\"0.0001\"} 2",
         "gateway_redis_duration_seconds_bucket{le=\"1\"} 2",
@@ -119,6 +161,7 @@ static void the_page_says_what_happened(void **state)
     assert_null(strstr(page.at, "gateway_upstream_errors_total{error=\"rate_limited\"}"));
     assert_null(strstr(page.at, "gateway_backend_up{url=\"http://c:1\"}"));
     assert_null(strstr(page.at, "class=\"3xx\""));
+    assert_null(strstr(page.at, "\"storable\""));
     assert_null(strstr(page.at, "\"none\"} ")); /* neither cache nor limit were asked */
     gw_buffer_destroy(&page);
 }

@@ -1,0 +1,53 @@
+/* purger.h: bans as instances share them through the store, as one worker sees it (redis/purge.lua).
+ *
+ * Shape    A ban is numbered by the script and answered with all that is new; who polls (a worker, every
+ *          GW_PURGER_POLL_MS, unless another worker of this process did so a moment ago) gets the same answer. So an
+ *          instance knows of a ban within twice that time, and no look-up pays for it. A long log comes in parts, one
+ *          asked for after the other.
+ * Outage   A ban that cannot be sent, or is not acknowledged, is an error to who asked for it, and is taken here all the
+ *          same (bans.h says how it is numbered); without the store nothing is read from it, and after the outage the
+ *          near cache is flushed and a poll is sent as soon as the store is seen to be up (16 ms).
+ * Failure  An answer that does not parse is said in the log, once, and bans everything here each time: who cannot read
+ *          the log cannot know what it may use.
+ * Threads  One worker's; the bans are shared. */
+#ifndef GW_CACHE_PURGER_H
+#define GW_CACHE_PURGER_H
+
+#include "base/timer.h"
+#include "cache/bans.h"
+#include "store/store.h"
+
+struct gw_purger;
+struct gw_purge;
+
+enum { GW_PURGER_POLL_MS = 50 };
+
+/* From the loop, once; the purge is gone when it returns: forget it. False: the store has not acknowledged it. True:
+ * it is known here, and elsewhere after the next poll. */
+typedef void gw_purge_done(void *owner, bool is_everywhere);
+
+struct gw_purger_setup {
+    struct gw_store *store;
+    struct gw_timers *timers;
+    struct gw_bans *bans;
+    const struct gw_config *config;
+    /* A ban has come, also by another worker: who asks from now on does not join older fetches. From the loop, before
+     * done; once for several. May be NULL. */
+    void (*on_ban)(void *context);
+    void *context;
+};
+
+/* NULL when memory is out. Polls from now on. */
+struct gw_purger *gw_purger_create(const struct gw_purger_setup *setup) GW_MUST_CHECK;
+/* No more polls, and no on_ban; before the store is closed. Purges that are pending are answered by that. */
+void gw_purger_close(struct gw_purger *purger);
+/* After the store is closed. Takes *purger; NULL is allowed. */
+void gw_purger_destroy(struct gw_purger **purger);
+/* Has the log been read since the store was last seen to come up? Else a look-up may find what has been purged. */
+bool gw_purger_is_current(const struct gw_purger *purger);
+/* NULL: it could not be sent, but was taken here (gw_bans_add: what is too long bans all); done does not run. */
+struct gw_purge *gw_purger_ban(struct gw_purger *purger, const struct gw_ban *ban, gw_purge_done *done, void *owner);
+/* done will not run; the ban is sent all the same. Takes *purge; NULL is allowed. */
+void gw_purger_forget(struct gw_purge **purge);
+
+#endif

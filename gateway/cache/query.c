@@ -1,0 +1,102 @@
+#include "cache/query.h"
+
+#include <string.h>
+
+static bool next_parameter(struct gw_slice *rest, struct gw_slice *parameter)
+{
+    if (!rest->at)
+        return false;
+    const char *end = memchr(rest->at, '&', rest->length);
+    *parameter = gw_slice_of(rest->at, end ? (size_t)(end - rest->at) : rest->length);
+    *rest = end ? gw_slice_of(end + 1, rest->length - parameter->length - 1) : GW_NO_SLICE;
+    return true;
+}
+
+static struct gw_slice name_of(struct gw_slice parameter)
+{
+    const char *equals = memchr(parameter.at, '=', parameter.length);
+    return equals ? gw_slice_of(parameter.at, (size_t)(equals - parameter.at)) : parameter;
+}
+
+static bool is_ignored(struct gw_slice name, const struct gw_strings *ignore)
+{
+    for (unsigned i = 0; i < ignore->count; i++) {
+        struct gw_slice pattern = ignore->items[i];
+        bool has_star = pattern.length && pattern.at[pattern.length - 1] == '*';
+        if (has_star ? gw_slice_starts_with(name, gw_slice_of(pattern.at, pattern.length - 1))
+                     : gw_slice_equal(name, pattern))
+            return true;
+    }
+    return false;
+}
+
+static bool is_before(struct gw_slice a, struct gw_slice b)
+{
+    struct gw_slice left = name_of(a), right = name_of(b);
+    size_t common = left.length < right.length ? left.length : right.length;
+    int order = common ? memcmp(left.at, right.at, common) : 0;
+    return order < 0 || (order == 0 && left.length < right.length);
+}
+
+/* A stable insertion: queries have few parameters, and the list is bounded. */
+static void insert(struct gw_slice *list, unsigned count, struct gw_slice parameter, bool sort)
+{
+    unsigned at = count;
+    while (sort && at > 0 && is_before(parameter, list[at - 1])) {
+        list[at] = list[at - 1];
+        at--;
+    }
+    list[at] = parameter;
+}
+
+static struct gw_slice join(const struct gw_slice *list, unsigned count, char *text)
+{
+    char *at = text;
+    for (unsigned i = 0; i < count; i++) {
+        if (i)
+            *at++ = '&';
+        if (list[i].length)
+            memcpy(at, list[i].at, list[i].length);
+        at += list[i].length;
+    }
+    return gw_slice_of(text, (size_t)(at - text));
+}
+
+/* In the order in which they came: as many as there are. */
+static struct gw_slice strip(struct gw_slice query, const struct gw_strings *ignore, char *text)
+{
+    struct gw_slice rest = query, parameter;
+    char *at = text;
+    bool is_first = true;
+    while (next_parameter(&rest, &parameter)) {
+        if (is_ignored(name_of(parameter), ignore))
+            continue;
+        if (!is_first)
+            *at++ = '&';
+        is_first = false;
+        if (parameter.length)
+            memcpy(at, parameter.at, parameter.length);
+        at += parameter.length;
+    }
+    return is_first ? GW_NO_SLICE : gw_slice_of(text, (size_t)(at - text));
+}
+
+struct gw_slice gw_query_normalise(struct gw_slice query, const struct gw_strings *ignore, bool sort,
+                                   struct gw_arena *arena)
+{
+    struct gw_slice list[GW_QUERY_SORTED], rest = query, parameter;
+    unsigned count = 0;
+    if (!query.at || (!ignore->count && !sort))
+        return query;
+    char *text = gw_arena_take(arena, query.length + 1);
+    if (!text)
+        return query;
+    while (next_parameter(&rest, &parameter)) {
+        if (is_ignored(name_of(parameter), ignore))
+            continue;
+        if (count == GW_QUERY_SORTED)
+            return strip(query, ignore, text);
+        insert(list, count++, parameter, sort);
+    }
+    return count ? join(list, count, text) : GW_NO_SLICE;
+}

@@ -1,0 +1,18 @@
+/* query.h: a query as the cache's key has it, by a route's rules: without parameters that make no other answer, and in
+ * one order. The backend gets it as it was asked. Pure. */
+#ifndef GW_CACHE_QUERY_H
+#define GW_CACHE_QUERY_H
+
+#include "base/arena.h"
+#include "config/config.h"
+
+/* More parameters than these are left in the order in which they came. */
+enum { GW_QUERY_SORTED = 128 };
+
+/* Parameters are what stands between '&', their names what stands before '=', compared as sent. Sorting keeps the order
+ * of those of one name. Where nothing is left the query is absent (at == NULL), and so it is where there was none. The
+ * query itself, or a copy in the arena; at its bound the query as it came. */
+struct gw_slice gw_query_normalise(struct gw_slice query, const struct gw_strings *ignore, bool sort,
+                                   struct gw_arena *arena);
+
+#endif

@@ -1,0 +1,127 @@
+#include "cache/range.h"
+
+#include "http/date.h"
+
+/* --- If-Range --- */
+
+static const struct gw_field *find_only(const struct gw_head *head, enum gw_field_name id)
+{
+    const struct gw_field *field = gw_head_find(head, id);
+    return field && !gw_head_find_next(head, field) ? field : NULL;
+}
+
+/* One entity-tag without W/; in it a backslash escapes nothing (RFC 9110 §8.8.3). */
+static bool is_strong_tag(struct gw_slice text)
+{
+    return text.length >= 2 && text.at[0] == '"' &&
+           memchr(text.at + 1, '"', text.length - 1) == text.at + text.length - 1;
+}
+
+/* Two changes within the second of Last-Modified have the same: it identifies what is stored only if that was sent
+ * later (RFC 9110 §8.8.2.2). */
+static bool is_same_date(struct gw_slice asked, const struct gw_head *response, int64_t now_s)
+{
+    const struct gw_field *modified = find_only(response, GW_FIELD_LAST_MODIFIED);
+    const struct gw_field *date = find_only(response, GW_FIELD_DATE);
+    int64_t asked_s = 0, modified_s = 0, date_s = now_s;
+    if (!modified || !gw_date_parse(asked, now_s, &asked_s) || !gw_date_parse(modified->value, now_s, &modified_s))
+        return false;
+    if (date && !gw_date_parse(date->value, now_s, &date_s))
+        return false;
+    return asked_s == modified_s && modified_s < date_s;
+}
+
+static bool is_condition_met(const struct gw_head *request, const struct gw_head *response, int64_t now_s)
+{
+    if (!gw_head_find(request, GW_FIELD_IF_RANGE))
+        return true;
+    const struct gw_field *condition = find_only(request, GW_FIELD_IF_RANGE);
+    if (!condition)
+        return false;
+    if (!is_strong_tag(condition->value))
+        return is_same_date(condition->value, response, now_s);
+    const struct gw_field *tag = find_only(response, GW_FIELD_ETAG);
+    return tag && gw_slice_equal(tag->value, condition->value);
+}
+
+/* --- Range --- */
+
+static struct gw_slice without_zeros(struct gw_slice digits)
+{
+    while (digits.length > 1 && digits.at[0] == '0')
+        digits = gw_slice_of(digits.at + 1, digits.length - 1);
+    return digits;
+}
+
+static bool are_digits(struct gw_slice text)
+{
+    for (size_t i = 0; i < text.length; i++)
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return false;
+    return text.length > 0;
+}
+
+/* By their digits, however many. */
+static bool is_larger(struct gw_slice a, struct gw_slice b)
+{
+    a = without_zeros(a);
+    b = without_zeros(b);
+    return a.length != b.length ? a.length > b.length : memcmp(a.at, b.at, a.length) > 0;
+}
+
+static uint64_t number_of(struct gw_slice digits)
+{
+    uint64_t number = 0;
+    return gw_slice_to_uint64(digits, &number) ? number : UINT64_MAX;
+}
+
+/* The one range of "bytes=…" (RFC 9110 §14.1.1, §14.1.2), split at its dash. */
+static bool read_spec(struct gw_slice value, struct gw_slice *first, struct gw_slice *last)
+{
+    static const struct gw_slice unit = { "bytes=", 6 };
+    struct gw_slice spec, another;
+    if (value.length < unit.length || !gw_slice_equal_nocase(gw_slice_of(value.at, unit.length), unit))
+        return false;
+    struct gw_slice rest = gw_slice_of(value.at + unit.length, value.length - unit.length);
+    if (!gw_slice_next_element(&rest, &spec) || gw_slice_next_element(&rest, &another))
+        return false;
+    const char *dash = memchr(spec.at, '-', spec.length);
+    if (!dash)
+        return false;
+    *first = gw_slice_of(spec.at, (size_t)(dash - spec.at));
+    *last = gw_slice_of(dash + 1, (size_t)(spec.at + spec.length - dash - 1));
+    return (first->length == 0 || are_digits(*first)) && (last->length == 0 || are_digits(*last)) &&
+           first->length + last->length > 0;
+}
+
+static enum gw_range suffix_of(uint64_t length, uint64_t body_bytes, struct gw_range_part *part)
+{
+    if (length == 0)
+        return GW_RANGE_UNSATISFIABLE;
+    if (body_bytes == 0) /* satisfiable, but Content-Range has no words for no bytes */
+        return GW_RANGE_WHOLE;
+    part->length = length < body_bytes ? length : body_bytes;
+    part->first = body_bytes - part->length;
+    return GW_RANGE_PART;
+}
+
+enum gw_range gw_range_of(const struct gw_head *request, const struct gw_head *response, uint64_t body_bytes,
+                          int64_t now_s, struct gw_range_part *part)
+{
+    const struct gw_field *field = find_only(request, GW_FIELD_RANGE);
+    struct gw_slice first, last;
+    *part = (struct gw_range_part) { 0, 0 };
+    if (request->method != GW_METHOD_GET || response->status != 200 || !field ||
+        !read_spec(field->value, &first, &last) || !is_condition_met(request, response, now_s))
+        return GW_RANGE_WHOLE;
+    if (first.length == 0)
+        return suffix_of(number_of(last), body_bytes, part);
+    if (last.length && is_larger(first, last))
+        return GW_RANGE_WHOLE;
+    part->first = number_of(first);
+    if (part->first >= body_bytes)
+        return GW_RANGE_UNSATISFIABLE;
+    uint64_t end = last.length ? number_of(last) : UINT64_MAX;
+    part->length = (end < body_bytes - 1 ? end : body_bytes - 1) - part->first + 1;
+    return GW_RANGE_PART;
+}

@@ -1,0 +1,129 @@
+/* The keys of "cache", and what routes take from them. */
+#include "config/derive.h"
+
+enum { CACHING_LEAST_NEAR = 4096, CACHING_MOST_WITHOUT_NEAR = 64 << 20, CACHING_PATH_BYTES = 1024 };
+
+static bool complain(struct gw_loading *loading, enum gw_key_id id, const char *expected)
+{
+    return gw_source_complain(&loading->sources[id], GW_SOURCE_WHOLE, loading->complaint, NULL, "%s", expected);
+}
+
+static bool derive_sizes(struct gw_loading *loading)
+{
+    struct gw_config *config = loading->config;
+    bool has_redis = loading->values[GW_KEY_REDIS_URL].text.length > 0;
+    size_t most = (size_t)loading->values[GW_KEY_CACHE_NEAR_BYTES].number;
+    config->near_bytes = most;
+    config->max_object_bytes = (size_t)loading->values[GW_KEY_CACHE_MAX_OBJECT_BYTES].number;
+    if (!most && !has_redis)
+        return complain(loading, GW_KEY_CACHE_NEAR_BYTES, "at least 4KiB, or redis.url as well: 0 leaves all to Redis");
+    if (most && most < CACHING_LEAST_NEAR)
+        return complain(loading, GW_KEY_CACHE_NEAR_BYTES, "at least 4KiB, or 0 for none (with redis.url)");
+    if (!most)
+        most = CACHING_MOST_WITHOUT_NEAR;
+    if (config->max_object_bytes <= most)
+        return true;
+    if (loading->sources[GW_KEY_CACHE_MAX_OBJECT_BYTES].origin != GW_ORIGIN_DEFAULT)
+        return complain(loading, GW_KEY_CACHE_MAX_OBJECT_BYTES, "at most cache.near_bytes, or 64MiB where that is 0");
+    config->max_object_bytes = most;
+    return true;
+}
+
+/* A path that no request has in this form would never bypass anything. */
+static bool is_path(struct gw_slice path)
+{
+    if (path.at[0] != '/' || path.length > CACHING_PATH_BYTES)
+        return false;
+    for (size_t i = 0; i < path.length; i++)
+        if (path.at[i] <= ' ' || path.at[i] > '~' || path.at[i] == '?' || path.at[i] == '#' ||
+            (path.at[i] == '/' && path.at[i + 1] == '/')) /* terminated */
+            return false;
+    return true;
+}
+
+/* As between '&' and '=' of a query; or its beginning and a '*'. */
+static bool is_parameter(struct gw_slice name)
+{
+    for (size_t i = 0; i < name.length; i++)
+        if (name.at[i] <= ' ' || name.at[i] > '~' || strchr("&=?#", name.at[i]) ||
+            (name.at[i] == '*' && i + 1 < name.length))
+            return false;
+    return name.length > 0;
+}
+
+/* The lists that a route may have of its own. */
+static const struct {
+    enum gw_key_id usual;
+    enum gw_route_key_id own;
+    size_t offset; /* in struct gw_route */
+    bool (*is_good)(struct gw_slice text);
+    const char *expected;
+} lists[] = {
+    { GW_KEY_CACHE_BYPASS_FIELDS, GW_ROUTE_CACHE_BYPASS_FIELDS, offsetof(struct gw_route, cache_bypass_fields),
+      gw_match_is_token, "the name of a request field, such as X-Preview" },
+    { GW_KEY_CACHE_BYPASS_COOKIES, GW_ROUTE_CACHE_BYPASS_COOKIES, offsetof(struct gw_route, cache_bypass_cookies),
+      gw_match_is_token, "the name of a cookie, such as session" },
+    { GW_KEY_CACHE_BYPASS_PATHS, GW_ROUTE_CACHE_BYPASS_PATHS, offsetof(struct gw_route, cache_bypass_paths), is_path,
+      "a path that begins with / and has no query and no empty segment" },
+    { GW_KEY_CACHE_IGNORE_QUERY, GW_ROUTE_CACHE_IGNORE_QUERY, offsetof(struct gw_route, cache_ignore_query),
+      is_parameter, "the name of a query parameter, perhaps with * at its end, or * alone" },
+};
+
+static bool check_lists(struct gw_loading *loading)
+{
+    const struct gw_value *v = loading->values;
+    const struct gw_source *s = loading->sources;
+    for (size_t i = 0; i < GW_COUNT(lists); i++)
+        if (!gw_match_check_each(loading, &s[lists[i].usual], &v[lists[i].usual].list, lists[i].is_good,
+                                 lists[i].expected))
+            return false;
+    return gw_match_check_each(loading, &s[GW_KEY_CACHE_CREDENTIAL_FIELDS], &v[GW_KEY_CACHE_CREDENTIAL_FIELDS].list,
+                               gw_match_is_token, "the name of a request field, such as X-Api-Key") &&
+           gw_match_check_each(loading, &s[GW_KEY_CACHE_TARGETED_FIELDS], &v[GW_KEY_CACHE_TARGETED_FIELDS].list,
+                               gw_match_is_token, "the name of a field, such as CDN-Cache-Control");
+}
+
+bool gw_caching_derive(struct gw_loading *loading)
+{
+    struct gw_config *config = loading->config;
+    const struct gw_value *v = loading->values;
+    config->cache_enabled = v[GW_KEY_CACHE_ENABLED].number;
+    config->heuristic_max_s = (int64_t)v[GW_KEY_CACHE_HEURISTIC_MAX].number;
+    config->stale_if_error_s = (int64_t)v[GW_KEY_CACHE_STALE_IF_ERROR].number;
+    config->cache_keep_s = (int64_t)v[GW_KEY_CACHE_KEEP].number;
+    config->cache_with_credentials = v[GW_KEY_CACHE_WITH_CREDENTIALS].number;
+    config->credential_fields = v[GW_KEY_CACHE_CREDENTIAL_FIELDS].list;
+    config->targeted_fields = v[GW_KEY_CACHE_TARGETED_FIELDS].list;
+    config->cache_share_set_cookie = v[GW_KEY_CACHE_SHARE_SET_COOKIE].number;
+    config->cache_status_key = v[GW_KEY_CACHE_STATUS_KEY].number;
+    config->flights_over_instances = v[GW_KEY_CACHE_FLIGHT].number == 1;
+    config->flight_wait_ms = (unsigned)v[GW_KEY_CACHE_FLIGHT_WAIT].number;
+    config->hit_for_miss_ms = (unsigned)v[GW_KEY_CACHE_HIT_FOR_MISS].number;
+    config->cache_outage_ttl_ms = (unsigned)v[GW_KEY_CACHE_OUTAGE_TTL].number;
+    return derive_sizes(loading) && check_lists(loading);
+}
+
+/* The route's own where it was written, else that of "cache". */
+static const struct gw_value *value_of(const struct gw_loading *loading, const struct gw_source *s,
+                                       const struct gw_value *v, enum gw_route_key_id own, enum gw_key_id usual)
+{
+    return s && s[own].origin != GW_ORIGIN_DEFAULT ? &v[own] : &loading->values[usual];
+}
+
+bool gw_caching_derive_route(struct gw_loading *loading, struct gw_route *route, const struct gw_source *s,
+                             const struct gw_value *v)
+{
+    uint64_t ttl = value_of(loading, s, v, GW_ROUTE_CACHE_TTL, GW_KEY_CACHE_TTL)->number;
+    route->cache_enabled = loading->config->cache_enabled && (!v || v[GW_ROUTE_CACHE].number);
+    route->default_ttl_s = (int64_t)value_of(loading, s, v, GW_ROUTE_DEFAULT_TTL, GW_KEY_CACHE_DEFAULT_TTL)->number;
+    route->override_ttl_s = ttl == GW_KEYS_OFF ? -1 : (int64_t)ttl;
+    route->cache_sort_query = value_of(loading, s, v, GW_ROUTE_CACHE_SORT_QUERY, GW_KEY_CACHE_SORT_QUERY)->number;
+    for (size_t i = 0; i < GW_COUNT(lists); i++) {
+        const struct gw_value *value = value_of(loading, s, v, lists[i].own, lists[i].usual);
+        memcpy((char *)route + lists[i].offset, &value->list, sizeof(value->list));
+        if (s &&
+            !gw_match_check_each(loading, &s[lists[i].own], &v[lists[i].own].list, lists[i].is_good, lists[i].expected))
+            return false;
+    }
+    return true;
+}

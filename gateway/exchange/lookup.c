@@ -1,0 +1,166 @@
+#include "exchange/engine.h"
+
+#include "base/clock.h"
+#include "cache/query.h"
+
+struct gw_cache_rules gw_exchange_cache_rules(const struct gw_config *config, const struct gw_route *route)
+{
+    return (struct gw_cache_rules) {
+        .default_ttl_s = route->default_ttl_s,
+        .override_ttl_s = route->override_ttl_s,
+        .heuristic_max_s = config->heuristic_max_s,
+        .stale_if_error_s = config->stale_if_error_s,
+        .keep_s = config->cache_keep_s,
+        .with_credentials = config->cache_with_credentials,
+        .may_share_set_cookie = config->cache_share_set_cookie,
+        .credential_fields = config->credential_fields.items,
+        .credential_field_count = config->credential_fields.count,
+        .targeted_fields = config->targeted_fields.items,
+        .targeted_field_count = config->targeted_fields.count,
+    };
+}
+
+void gw_exchange_make_key(struct gw_desk *desk, struct gw_arena *arena, const struct gw_route *route,
+                          struct gw_slice path, struct gw_slice query, struct gw_slice scheme, struct gw_slice host,
+                          struct gw_cache_key *key)
+{
+    query = gw_query_normalise(query, &route->cache_ignore_query, route->cache_sort_query, arena);
+    gw_key_make(desk->keys, GW_SLICE("GET"), path, query, route->name, scheme, host, key);
+}
+
+/* ---- what is stored ---- */
+
+static void forget_stored(struct gw_exchange *exchange)
+{
+    gw_entry_drop(exchange->stored);
+    exchange->stored = NULL;
+}
+
+/* Takes the entry: the answer, or what is to be confirmed first. */
+static void take_entry(struct gw_exchange *exchange, struct gw_entry *entry, enum gw_reuse reuse, bool is_near)
+{
+    forget_stored(exchange);
+    exchange->reuse = reuse;
+    exchange->is_near = is_near;
+    if (reuse == GW_REUSE_VALIDATED)
+        exchange->stored = entry;
+    else
+        exchange->entry = entry;
+}
+
+/* Fresh, and yet not taken: it is the request that wants it confirmed. */
+static bool is_refused_by_request(const struct gw_exchange *exchange)
+{
+    const struct gw_entry *stored = exchange->stored;
+    int64_t age_s = gw_entry_age_s(stored, gw_clock_monotonic_us());
+    return !stored->terms.must_validate && age_s < gw_entry_freshness_s(stored, age_s);
+}
+
+static void report_miss(struct gw_exchange *exchange, bool was_there)
+{
+    struct gw_cache_report *report = &exchange->report;
+    if (!exchange->cache.may_look_up)
+        report->forwarded = GW_FORWARDED_REQUEST;
+    else if (exchange->stored)
+        report->forwarded = is_refused_by_request(exchange) ? GW_FORWARDED_REQUEST : GW_FORWARDED_STALE;
+    else
+        report->forwarded = was_there ? GW_FORWARDED_VARY_MISS : GW_FORWARDED_URI_MISS;
+}
+
+static void on_cache_answer(void *owner, const struct gw_shared_answer *answer)
+{
+    struct gw_exchange *exchange = owner;
+    exchange->cache_question = NULL;
+    exchange->cache_hit_for_miss |= answer->is_hit_for_miss;
+    exchange->seen = answer->seen;
+    if (answer->entry)
+        take_entry(exchange, answer->entry, answer->reuse, false);
+    else if (answer->seen.kind != GW_SEEN_NOTHING) /* what was near is not there any more */
+        forget_stored(exchange);
+    report_miss(exchange, answer->was_there);
+    gw_exchange_answered(exchange);
+}
+
+/* What is near answers at once; what is near and must be confirmed is looked for where all share it. */
+bool gw_exchange_look_up(struct gw_exchange *exchange)
+{
+    struct gw_desk *desk = exchange->desk;
+    struct gw_near_answer near = { .entry = NULL };
+    exchange->epoch = gw_near_epoch(desk->near, &exchange->key);
+    if (exchange->cache.may_look_up)
+        gw_near_get(desk->near, &exchange->key, &exchange->cache, &exchange->request, gw_clock_monotonic_us(), &near);
+    exchange->cache_hit_for_miss = near.is_hit_for_miss;
+    if (near.entry)
+        take_entry(exchange, near.entry, near.reuse, true);
+    report_miss(exchange, near.was_there);
+    if (exchange->entry || !desk->shared || !(exchange->cache.may_look_up || exchange->cache.may_store))
+        return false;
+    exchange->cache_question = gw_shared_ask(desk->shared, &exchange->key, &exchange->cache, &exchange->request,
+                                             on_cache_answer, exchange);
+    return exchange->cache_question != NULL;
+}
+
+/* ---- flights ---- */
+
+static void on_landed(void *owner)
+{
+    struct gw_exchange *exchange = owner;
+    exchange->waiter = NULL;
+    if (gw_exchange_look_up(exchange)) {
+        exchange->questions++;
+        gw_engine_wait(exchange);
+    } else {
+        gw_engine_move(exchange, GW_EXCHANGE_RESUMED);
+    }
+}
+
+/* Who need not be told apart from another may wait for his answer. */
+static bool may_share(const struct gw_exchange *exchange)
+{
+    return exchange->cache_asked && exchange->cache.may_join && !exchange->cache_hit_for_miss && !exchange->fetch_alone;
+}
+
+static struct gw_flight_ask flight_ask(struct gw_exchange *exchange)
+{
+    return (struct gw_flight_ask) { .key = &exchange->key,
+                                    .worker = exchange->desk->worker,
+                                    .mailbox = exchange->desk->mailbox,
+                                    .on_landed = on_landed,
+                                    .owner = exchange };
+}
+
+void gw_engine_go_on(struct gw_exchange *exchange)
+{
+    struct gw_flight_ask ask = flight_ask(exchange);
+    if (!may_share(exchange)) {
+        gw_engine_move(exchange, GW_EXCHANGE_PASSED);
+        return;
+    }
+    switch (gw_flight_enter(exchange->desk->fetcher->flights, &ask)) {
+    case GW_FLIGHT_LEAD:
+        exchange->flight = ask.flight;
+        break;
+    case GW_FLIGHT_LOCAL:
+        exchange->joined = gw_fetch_join(ask.fetch, &exchange->reader);
+        break;
+    case GW_FLIGHT_WAIT:
+        exchange->waiter = ask.waiter;
+        gw_engine_move(exchange, GW_EXCHANGE_SUSPENDED);
+        return;
+    case GW_FLIGHT_ALONE:
+        break;
+    }
+    gw_engine_move(exchange, GW_EXCHANGE_PASSED);
+}
+
+void gw_engine_land(struct gw_exchange *exchange)
+{
+    if (exchange->flight)
+        gw_flight_land(exchange->desk->fetcher->flights, &exchange->flight);
+}
+
+void gw_engine_wait(struct gw_exchange *exchange)
+{
+    unsigned after_ms = exchange->questions ? exchange->config->redis_timeout_ms : exchange->config->flight_wait_ms;
+    gw_timer_start(exchange->desk->timers, &exchange->timer, after_ms);
+}

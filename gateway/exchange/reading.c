@@ -1,0 +1,364 @@
+#include "exchange/engine.h"
+
+#include "base/clock.h"
+#include "exchange/answer.h"
+#include "exchange/forward.h"
+
+void gw_engine_fail_fetch(struct gw_exchange *exchange, enum gw_error error)
+{
+    gw_engine_land(exchange);
+    gw_exchange_answer_error(exchange, error);
+    gw_engine_move(exchange, GW_EXCHANGE_ANSWERED);
+}
+
+/* ---- asking ---- */
+
+/* What storing is about; cache: what the request allows, as whom it is fetched for. */
+static void describe_storing(const struct gw_exchange *exchange, const struct gw_cache_request *cache,
+                             const struct gw_head *head, struct gw_fetch_request *ask)
+{
+    ask->may_store = true;
+    ask->head = head;
+    ask->cache = *cache;
+    ask->rules = gw_exchange_cache_rules(exchange->config, exchange->route);
+    ask->key = exchange->key;
+    ask->scheme = exchange->scheme;
+    ask->key_host = exchange->host;
+    ask->epoch = exchange->epoch;
+    ask->seen = exchange->seen;
+}
+
+static struct gw_fetch_request describe(const struct gw_exchange *exchange, struct gw_slice fields)
+{
+    const struct gw_head *request = &exchange->request;
+    return (struct gw_fetch_request) {
+        .config = exchange->config,
+        .route = exchange->route,
+        .method = request->method,
+        .method_text = request->method_text,
+        .path = request->path,
+        .query = request->query,
+        .host = request->authority,
+        .fields = fields,
+        .has_body = request->framing != GW_FRAMING_NONE,
+        .is_chunked = request->framing == GW_FRAMING_CHUNKED,
+        .content_length = request->framing == GW_FRAMING_LENGTH ? request->content_length : 0,
+        .expects_continue = request->expects_continue && exchange->body == GW_BODY_HELD,
+        .stored = exchange->stored,
+    };
+}
+
+/* The full answer is asked for where others may get it, and where what is stored is to be confirmed: by its own
+ * validators, and without a Range, which is cut from what is confirmed. */
+static enum gw_forward_what what_to_ask(const struct gw_exchange *exchange, bool validates)
+{
+    if (validates)
+        return GW_FORWARD_WHOLE;
+    return exchange->cache_asked && exchange->cache.may_join ? GW_FORWARD_FULL : GW_FORWARD_AS_ASKED;
+}
+
+static void begin_fetch(struct gw_exchange *exchange)
+{
+    struct gw_desk *desk = exchange->desk;
+    struct gw_cache_request cache = exchange->cache;
+    bool is_storable = exchange->cache_asked && (cache.may_store || cache.is_range);
+    bool validates = is_storable && exchange->stored && exchange->stored->terms.has_validator;
+    bool may_store = exchange->cache_asked && (cache.may_store || validates);
+    struct gw_buffer fields = gw_buffer_over(desk->scratch, desk->scratch_bytes);
+    gw_forward_put_fields(exchange, what_to_ask(exchange, validates), &fields);
+    if (fields.overflowed) {
+        gw_engine_fail_fetch(exchange, GW_ERROR_HEAD_TOO_LARGE);
+        return;
+    }
+    struct gw_fetch_request ask = describe(exchange, gw_buffer_slice(&fields));
+    cache.may_store = may_store;
+    if (may_store)
+        describe_storing(exchange, &cache, &exchange->request, &ask);
+    ask.flight = exchange->flight;
+    enum gw_error error = gw_fetch_begin(desk->fetcher, &ask, &exchange->reader);
+    if (error)
+        gw_engine_fail_fetch(exchange, error);
+    else
+        exchange->flight = NULL;
+}
+
+void gw_engine_start_fetch(struct gw_exchange *exchange)
+{
+    gw_timer_stop(&exchange->timer);
+    if (!exchange->joined) {
+        begin_fetch(exchange);
+        return;
+    }
+    if (!exchange->fetch_alone) {
+        gw_timer_start(exchange->desk->timers, &exchange->timer, exchange->config->flight_wait_ms);
+        gw_fetch_resume(&exchange->reader);
+    } else { /* released from another's fetch */
+        exchange->joined = false;
+        begin_fetch(exchange);
+    }
+}
+
+/* A GET for the whole, whatever this request is (HEAD, Range): the one who waits for it is the cache. */
+static bool begin_refresh(struct gw_exchange *exchange, struct gw_flight *flight)
+{
+    struct gw_desk *desk = exchange->desk;
+    struct gw_head head = exchange->request;
+    struct gw_cache_request cache = exchange->cache;
+    struct gw_buffer fields = gw_buffer_over(desk->scratch, desk->scratch_bytes);
+    gw_forward_put_fields(exchange, GW_FORWARD_WHOLE, &fields);
+    if (fields.overflowed)
+        return false;
+    head.method = GW_METHOD_GET;
+    head.method_text = GW_SLICE("GET");
+    cache.may_store = true;
+    cache.is_range = false;
+    struct gw_fetch_request ask = describe(exchange, gw_buffer_slice(&fields));
+    describe_storing(exchange, &cache, &head, &ask);
+    ask.method = head.method;
+    ask.method_text = head.method_text;
+    ask.stored = exchange->entry;
+    ask.flight = flight;
+    return gw_fetch_begin(desk->fetcher, &ask, NULL) == GW_ERROR_NONE;
+}
+
+static void on_nothing(void *owner)
+{
+    (void)owner;
+}
+
+void gw_exchange_refresh(struct gw_exchange *exchange)
+{
+    struct gw_desk *desk = exchange->desk;
+    struct gw_flights *flights = desk->fetcher->flights;
+    struct gw_flight_ask ask = { .key = &exchange->key,
+                                 .worker = desk->worker,
+                                 .mailbox = desk->mailbox,
+                                 .on_landed = on_nothing,
+                                 .owner = exchange };
+    enum gw_flight_role role = gw_flight_enter(flights, &ask);
+    if (role == GW_FLIGHT_WAIT)
+        gw_flight_forget(flights, &ask.waiter);
+    if (role != GW_FLIGHT_LEAD)
+        return;
+    if (begin_refresh(exchange, ask.flight))
+        gw_counter_add(&desk->shard->cache_background_refreshes, 1);
+    else
+        gw_flight_land(flights, &ask.flight);
+}
+
+/* ---- a HEAD's answer about what is stored (RFC 9111 §4.3.5) ---- */
+
+static void forget_stored(struct gw_exchange *exchange)
+{
+    struct gw_desk *desk = exchange->desk;
+    gw_near_invalidate(desk->near, &exchange->key);
+    if (desk->shared) {
+        struct gw_shared_question *question = gw_shared_invalidate(desk->shared, &exchange->key, NULL, NULL);
+        gw_shared_forget(&question);
+    }
+}
+
+static struct gw_entry *freshen(struct gw_exchange *exchange, const struct gw_head *update)
+{
+    struct gw_entry *stored = exchange->stored;
+    struct gw_head merged, request = exchange->request;
+    struct gw_cache_request cache = exchange->cache;
+    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, exchange->route);
+    struct gw_cache_life life;
+    int64_t now_s = (int64_t)(gw_clock_wall_us() / 1000000);
+    request.method = GW_METHOD_GET;
+    cache.may_store = true;
+    if (!gw_entry_merge(&merged, &exchange->arena, stored, update) ||
+        gw_policy_may_store(&cache, &request, &merged, &rules, exchange->began_wall_us / 1000000, now_s, &life) !=
+            GW_CACHE_STORABLE)
+        return NULL;
+    const struct gw_entry_setup setup = { .key = &exchange->key,
+                                          .scheme = exchange->scheme,
+                                          .host = exchange->host,
+                                          .request = &request,
+                                          .response = &merged,
+                                          .body = stored->body,
+                                          .body_bytes = stored->body_bytes,
+                                          .life = &life,
+                                          .ban_sequence = stored->ban_sequence,
+                                          .now_us = gw_clock_monotonic_us() };
+    return gw_entry_create(&setup);
+}
+
+/* What is stored is as old as this answer, or is something else. */
+static void compare_stored(struct gw_exchange *exchange, const struct gw_head *head)
+{
+    struct gw_desk *desk = exchange->desk;
+    if (exchange->request.method != GW_METHOD_HEAD || !exchange->stored || head->status != 200)
+        return;
+    if (!gw_policy_may_update(&exchange->stored->head, exchange->stored->body_bytes, head)) {
+        forget_stored(exchange);
+        return;
+    }
+    struct gw_entry *entry = freshen(exchange, head);
+    if (!entry)
+        return;
+    if (desk->shared && gw_shared_is_up(desk->shared))
+        (void)gw_shared_put(desk->shared, entry, &exchange->seen, NULL, NULL);
+    else
+        (void)gw_near_put(desk->near, entry, exchange->epoch);
+    gw_entry_drop(entry);
+}
+
+/* ---- reading ---- */
+
+static struct gw_exchange *exchange_from(struct gw_reader *reader)
+{
+    return GW_CONTAINER(reader, struct gw_exchange, reader);
+}
+
+static void on_interim(struct gw_reader *reader, const struct gw_head *head)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    if (head->status == 100) {
+        if (!exchange->request.expects_continue || exchange->continue_told)
+            return;
+        exchange->continue_told = true;
+    }
+    gw_answer_interim(exchange, head->status, head);
+}
+
+static void on_head(struct gw_reader *reader, const struct gw_head *head)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    exchange->head = head;
+    compare_stored(exchange, head);
+    gw_engine_move(exchange, gw_engine_invalidates(exchange) ? GW_EXCHANGE_INVALIDATES : GW_EXCHANGE_HEAD);
+}
+
+static void on_body(struct gw_reader *reader, struct gw_slice bytes, struct gw_block *block)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    if (exchange->state == GW_EXCHANGE_ANSWERING)
+        gw_answer_add(exchange, bytes, block);
+    else if (!gw_chain_push(&exchange->held, bytes,
+                            block)) /* SETTLING: the upstream is paused, one block may still come */
+        gw_exchange_on_gone(exchange, GW_ERROR_OVERLOADED);
+}
+
+static void on_flush(struct gw_reader *reader)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    if (exchange->state == GW_EXCHANGE_ANSWERING)
+        gw_answer_flush(exchange);
+}
+
+static void on_end(struct gw_reader *reader)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    if (exchange->state == GW_EXCHANGE_SETTLING) {
+        exchange->held_end = true;
+        return;
+    }
+    gw_answer_end(exchange);
+    gw_engine_finish_if_written(exchange);
+}
+
+static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_fetch_source source)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    struct gw_cache_report *report = &exchange->report;
+    exchange->entry = gw_entry_share(entry);
+    exchange->is_near = false;
+    switch (source) {
+    case GW_FETCH_FROM_STORE:
+    case GW_FETCH_FROM_BACKEND:
+        exchange->cache_label = GW_CACHE_LABEL_HIT;
+        report->forwarded = GW_FORWARDED_NOT;
+        break;
+    case GW_FETCH_FROM_VALIDATED:
+        exchange->cache_label = GW_CACHE_LABEL_REVALIDATED;
+        report->forwarded_status = 304;
+        report->is_stored = entry->terms.window_s > 0 || entry->freshness_s > entry->age_s;
+        report->is_collapsed = exchange->joined;
+        break;
+    case GW_FETCH_FROM_ERROR:
+        exchange->cache_label = GW_CACHE_LABEL_STALE;
+        report->forwarded_status = reader->upstream_status;
+        gw_counter_add(&exchange->desk->shard->cache_stale_on_error, 1);
+        break;
+    }
+    gw_engine_move(exchange, GW_EXCHANGE_ANSWERED);
+}
+
+static void on_fail(struct gw_reader *reader, enum gw_error error)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    exchange->error = error;
+    if (exchange->state == GW_EXCHANGE_FETCHING || exchange->state == GW_EXCHANGE_SETTLING) {
+        exchange->head = NULL;
+        gw_engine_fail_fetch(exchange, error);
+    } else if (exchange->head_due) { /* the head came with the failure: nothing is out yet */
+        gw_answer_drop(exchange);
+        exchange->head = NULL;
+        exchange->fields.length = 0;
+        exchange->body_sent = 0;
+        gw_exchange_answer_error(exchange, error);
+        gw_engine_answer_here(exchange);
+    } else {
+        exchange->cut = true;
+        gw_engine_move(exchange, GW_EXCHANGE_GONE);
+    }
+}
+
+static void on_released(struct gw_reader *reader)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    exchange->fetch_alone = true;
+    gw_engine_move(exchange, GW_EXCHANGE_RELEASED);
+}
+
+static void on_want_body(struct gw_reader *reader)
+{
+    struct gw_exchange *exchange = exchange_from(reader);
+    if (exchange->body == GW_BODY_ENDED) {
+        gw_fetch_end_body(reader);
+    } else if (exchange->body == GW_BODY_HELD) {
+        bool is_awaited = exchange->request.expects_continue && !exchange->continue_told;
+        if (is_awaited && exchange->state == GW_EXCHANGE_FETCHING) { /* within an answer, 100 would be part of it */
+            exchange->continue_told = true;
+            gw_answer_interim(exchange, 100, NULL);
+        }
+        exchange->body = GW_BODY_FLOWING;
+        exchange->downstream->table->want_body(exchange->downstream);
+    }
+}
+
+static bool may_reuse(struct gw_reader *reader, const struct gw_head *selection, const struct gw_cache_life *life)
+{
+    const struct gw_exchange *exchange = exchange_from(reader);
+    return gw_policy_reuse(&exchange->cache, &exchange->request, &life->terms, selection, life->age_s,
+                           life->freshness_s) == GW_REUSE_FRESH;
+}
+
+static bool may_take(struct gw_reader *reader, const struct gw_entry *entry, enum gw_fetch_source source)
+{
+    const struct gw_exchange *exchange = exchange_from(reader);
+    uint64_t now_us = gw_clock_monotonic_us();
+    enum gw_reuse reuse = gw_entry_reuse(entry, &exchange->cache, &exchange->request, now_us);
+    if (source != GW_FETCH_FROM_ERROR)
+        return reuse >= GW_REUSE_STALE;
+    int64_t age_s = gw_entry_age_s(entry, now_us);
+    return reuse > GW_REUSE_VALIDATED ||
+           (reuse == GW_REUSE_VALIDATED &&
+            gw_policy_may_answer_on_error(&exchange->cache, &entry->terms, age_s, gw_entry_freshness_s(entry, age_s)));
+}
+
+const struct gw_reader_events gw_exchange_reader_events = {
+    .on_interim = on_interim,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_flush = on_flush,
+    .on_end = on_end,
+    .on_entry = on_entry,
+    .on_fail = on_fail,
+    .on_released = on_released,
+    .on_want_body = on_want_body,
+    .may_reuse = may_reuse,
+    .may_take = may_take,
+};

@@ -1,0 +1,152 @@
+#include "exchange/engine.h"
+
+#include "base/clock.h"
+#include "cache/range.h"
+#include "exchange/answer.h"
+
+/* A final answer ends what the request's body was doing: what still comes is thrown away, and the connection ends (a
+ * state per body, so that nobody takes the rest of a body for a request). */
+static void settle_body(struct gw_exchange *exchange)
+{
+    if (exchange->body == GW_BODY_HELD || exchange->body == GW_BODY_FLOWING || exchange->body == GW_BODY_DISCARDING) {
+        exchange->body = GW_BODY_DISCARDING;
+        exchange->keep_alive = false;
+    }
+}
+
+static void begin_answer(struct gw_exchange *exchange)
+{
+    gw_timer_stop(&exchange->timer);
+    if (atomic_load_explicit(exchange->desk->draining, memory_order_relaxed))
+        exchange->keep_alive = false;
+    for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++)
+        if ((*filter)->on_response)
+            (*filter)->on_response(exchange);
+    exchange->head_due = true;
+}
+
+static int64_t now_s(void)
+{
+    return (int64_t)(gw_clock_wall_us() / 1000000);
+}
+
+/* Of a stored or arriving 200: has the client what it asks for? Then 304 and no body (RFC 9110 §13.2.2). */
+static bool is_not_modified(struct gw_exchange *exchange)
+{
+    return exchange->head && exchange->head->status == 200 &&
+           gw_policy_is_not_modified(&exchange->request, exchange->head, now_s());
+}
+
+/* ---- from what is stored ---- */
+
+static void put_content_range(struct gw_exchange *exchange, const struct gw_range_part *part, uint64_t whole)
+{
+    struct gw_buffer *fields = &exchange->fields;
+    if (!gw_buffer_reserve(fields, 96))
+        return;
+    gw_buffer_put_literal(fields, "Content-Range: bytes ");
+    if (part) {
+        gw_buffer_put_uint(fields, part->first);
+        gw_buffer_put_literal(fields, "-");
+        gw_buffer_put_uint(fields, part->first + part->length - 1);
+    } else {
+        gw_buffer_put_literal(fields, "*");
+    }
+    gw_buffer_put_literal(fields, "/");
+    gw_buffer_put_uint(fields, whole);
+    gw_buffer_put_literal(fields, "\r\n");
+}
+
+/* The part that the request asks for, as the status and the content that are left. */
+static struct gw_slice cut_range(struct gw_exchange *exchange, struct gw_slice content)
+{
+    struct gw_range_part part;
+    switch (gw_range_of(&exchange->request, exchange->head, content.length, now_s(), &part)) {
+    case GW_RANGE_PART:
+        exchange->status = 206;
+        put_content_range(exchange, &part, content.length);
+        return gw_slice_of(content.at + part.first, (size_t)part.length);
+    case GW_RANGE_UNSATISFIABLE:
+        exchange->status = 416;
+        put_content_range(exchange, NULL, content.length);
+        exchange->head = NULL; /* its fields are the whole's */
+        return GW_SLICE("");
+    case GW_RANGE_WHOLE:
+        break;
+    }
+    return content;
+}
+
+static struct gw_slice content_of(struct gw_exchange *exchange)
+{
+    const struct gw_entry *entry = exchange->entry;
+    struct gw_slice content = entry->body ? gw_slice_of(entry->body->bytes, entry->body_bytes) : GW_SLICE("");
+    exchange->head = &entry->head;
+    exchange->status = entry->head.status;
+    if (is_not_modified(exchange))
+        exchange->status = 304;
+    else if (exchange->cache.is_range && exchange->status == 200)
+        content = cut_range(exchange, content);
+    return content;
+}
+
+static void tell_age(struct gw_exchange *exchange)
+{
+    const struct gw_entry *entry = exchange->entry;
+    int64_t age_s = gw_entry_age_s(entry, gw_clock_monotonic_us());
+    exchange->age_s = (uint64_t)age_s;
+    exchange->report.has_ttl = true;
+    exchange->report.ttl_s = gw_entry_freshness_s(entry, age_s) - age_s;
+}
+
+/* Made here, or from the cache. */
+void gw_engine_answer_here(struct gw_exchange *exchange)
+{
+    struct gw_slice content = exchange->content;
+    struct gw_block *block = exchange->content_block;
+    settle_body(exchange);
+    if (exchange->entry) {
+        tell_age(exchange);
+        content = content_of(exchange);
+        block = exchange->entry->body;
+    }
+    gw_answer_choose_framing(exchange, GW_FRAMING_LENGTH, content.length);
+    begin_answer(exchange);
+    gw_answer_add(exchange, content, block);
+    gw_answer_end(exchange);
+    gw_engine_finish_if_written(exchange);
+}
+
+/* ---- from a fetch ---- */
+
+static void report_fetch(struct gw_exchange *exchange)
+{
+    const struct gw_cache_life *life = gw_fetch_life(exchange->reader.fetch);
+    struct gw_cache_report *report = &exchange->report;
+    report->is_collapsed = exchange->joined;
+    report->is_stored = life != NULL;
+    report->has_ttl = life != NULL;
+    report->ttl_s = life ? life->freshness_s - life->age_s : 0;
+}
+
+void gw_engine_answer_fetched(struct gw_exchange *exchange)
+{
+    const struct gw_head *head = exchange->head;
+    report_fetch(exchange);
+    if (gw_fetch_is_collecting(exchange->reader.fetch) && is_not_modified(exchange)) {
+        exchange->status = 304;
+        exchange->report.forwarded_status = head->status;
+        gw_answer_choose_framing(exchange, GW_FRAMING_NONE, UINT64_MAX);
+        begin_answer(exchange);
+        gw_answer_end(exchange);
+        exchange->head = NULL;
+        gw_fetch_leave(&exchange->reader);
+        gw_engine_finish_if_written(exchange);
+        return;
+    }
+    exchange->status = head->status;
+    if (exchange->body == GW_BODY_HELD || exchange->body == GW_BODY_FLOWING)
+        exchange->keep_alive = false;
+    gw_answer_choose_framing(exchange, head->framing, head->content_length);
+    begin_answer(exchange);
+}

@@ -1,0 +1,112 @@
+/* A successful unsafe method ends what is stored for its target, and for what its Location and Content-Location name
+ * within the same origin (RFC 9111 §4.4). The answer waits for the tombstones, redis.timeout at most: who reads it and
+ * asks again must not get what was stored before. */
+#include "exchange/answer.h"
+#include "exchange/engine.h"
+#include "exchange/route.h"
+#include "http/reference.h"
+
+/* Registered as safe (IANA: HTTP methods), beyond those that this gateway tells apart; of all others it is not known. */
+static bool is_safe(const struct gw_head *request)
+{
+    static const struct gw_slice names[] = { { "PROPFIND", 8 }, { "REPORT", 6 }, { "SEARCH", 6 }, { "PRI", 3 } };
+    for (size_t i = 0; i < GW_COUNT(names); i++)
+        if (gw_slice_equal(request->method_text, names[i]))
+            return true;
+    return gw_method_is_safe(request->method);
+}
+
+bool gw_engine_invalidates(const struct gw_exchange *exchange)
+{
+    return exchange->desk->near && exchange->head->status >= 200 && exchange->head->status < 400 &&
+           !is_safe(&exchange->request);
+}
+
+static void on_tombstone(void *owner, const struct gw_shared_answer *answer)
+{
+    struct gw_exchange_tomb *tomb = owner;
+    (void)answer;
+    tomb->question = NULL;
+    if (--tomb->exchange->tombs_due == 0)
+        gw_engine_move(tomb->exchange, GW_EXCHANGE_SETTLED);
+}
+
+static void end_stored(struct gw_exchange *exchange, const struct gw_route *route, struct gw_slice path,
+                       struct gw_slice query)
+{
+    struct gw_desk *desk = exchange->desk;
+    struct gw_cache_key key;
+    if (!route->cache_enabled)
+        return;
+    gw_exchange_make_key(desk, &exchange->arena, route, path, query, exchange->scheme, exchange->host, &key);
+    gw_near_invalidate(desk->near, &key);
+    gw_flight_detach(desk->fetcher->flights, &key);
+    if (!desk->shared)
+        return;
+    struct gw_exchange_tomb *tomb = &exchange->tombs[exchange->tombs_sent];
+    tomb->exchange = exchange;
+    tomb->question = gw_shared_invalidate(desk->shared, &key, on_tombstone, tomb);
+    if (!tomb->question)
+        return;
+    exchange->tombs_sent++;
+    exchange->tombs_due++;
+}
+
+/* Another origin's is not this server's to end. */
+static void end_named(struct gw_exchange *exchange, enum gw_field_name id)
+{
+    const struct gw_head *request = &exchange->request;
+    const struct gw_field *field = gw_head_find(exchange->head, id);
+    struct gw_reference base = {
+        .scheme = exchange->scheme, .authority = exchange->host, .path = request->path, .query = request->query
+    };
+    struct gw_reference target;
+    if (!field || gw_head_find_next(exchange->head, field) ||
+        !gw_reference_resolve(&target, &exchange->arena, &base, field->value) ||
+        !gw_reference_same_origin(&target, &base))
+        return;
+    struct gw_head named = *request;
+    named.method_text = GW_SLICE("GET");
+    named.path = target.path;
+    named.query = target.query;
+    end_stored(exchange, gw_route_pick(exchange->config, &named), target.path, target.query);
+}
+
+void gw_engine_settle(struct gw_exchange *exchange)
+{
+    const struct gw_head *request = &exchange->request;
+    end_stored(exchange, exchange->route, request->path, request->query);
+    end_named(exchange, GW_FIELD_LOCATION);
+    end_named(exchange, GW_FIELD_CONTENT_LOCATION);
+    if (!exchange->tombs_due) {
+        gw_engine_move(exchange, GW_EXCHANGE_SETTLED);
+        return;
+    }
+    gw_fetch_pause(&exchange->reader);
+    gw_timer_start(exchange->desk->timers, &exchange->timer, exchange->config->redis_timeout_ms);
+}
+
+void gw_engine_forget_tombs(struct gw_exchange *exchange)
+{
+    for (unsigned i = 0; i < exchange->tombs_sent; i++)
+        gw_shared_forget(&exchange->tombs[i].question);
+    exchange->tombs_sent = exchange->tombs_due = 0;
+}
+
+void gw_engine_answer_settled(struct gw_exchange *exchange)
+{
+    gw_engine_answer_fetched(exchange);
+    while (exchange->held.count) {
+        struct gw_piece piece = *gw_chain_at(&exchange->held, 0);
+        gw_answer_add(exchange, piece.bytes, piece.block);
+        gw_chain_consume(&exchange->held, piece.bytes.length);
+    }
+    if (exchange->held_end) {
+        gw_answer_end(exchange);
+        gw_engine_finish_if_written(exchange);
+        return;
+    }
+    gw_answer_flush(exchange);
+    if (!exchange->slow)
+        gw_fetch_resume(&exchange->reader);
+}

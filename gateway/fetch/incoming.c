@@ -1,0 +1,316 @@
+#include "fetch/incoming.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "fetch/ask.h"
+#include "fetch/collect.h"
+#include "fetch/look.h"
+#include "fetch/readers.h"
+
+static struct gw_fetch *fetch_from(struct gw_call *call)
+{
+    return GW_CONTAINER(call, struct gw_fetch, call);
+}
+
+enum gw_error gw_incoming_ask(struct gw_fetch *fetch)
+{
+    fetch->state = GW_FETCH_ASKING;
+    fetch->ban_sequence = fetch->fetcher->bans ? gw_bans_sequence(fetch->fetcher->bans) : 0;
+    gw_ask_put_conditionals(fetch);
+    return gw_ask_begin(fetch);
+}
+
+void gw_incoming_land(struct gw_fetch *fetch)
+{
+    if (fetch->flight)
+        gw_flight_land(fetch->fetcher->flights, &fetch->flight);
+    gw_look_end(fetch);
+}
+
+void gw_incoming_publish(struct gw_fetch *fetch, struct gw_entry *entry, enum gw_fetch_source source)
+{
+    fetch->entry = gw_entry_share(entry);
+    fetch->source = source;
+    fetch->state = GW_FETCH_COMPLETE;
+    if (!fetch->is_storing)
+        gw_incoming_land(fetch);
+    gw_readers_pump_all(fetch);
+}
+
+/* ---- failure ---- */
+
+/* What is stored may answer the first reader instead: then it answers whoever else it may, and the others try alone. */
+static bool answers_stale(const struct gw_fetch *fetch)
+{
+    struct gw_reader *first = fetch->first;
+    return fetch->stored && first && !first->head_told &&
+           first->events->may_take(first, fetch->stored, GW_FETCH_FROM_ERROR);
+}
+
+static void end_stale(struct gw_fetch *fetch)
+{
+    gw_ask_cancel(fetch);
+    gw_counter_add(&fetch->fetcher->shard->cache_revalidations_failed, 1);
+    gw_incoming_publish(fetch, fetch->stored, GW_FETCH_FROM_ERROR);
+}
+
+void gw_incoming_fail(struct gw_fetch *fetch, enum gw_error error)
+{
+    if (answers_stale(fetch)) {
+        end_stale(fetch);
+        return;
+    }
+    fetch->state = GW_FETCH_OVER;
+    gw_incoming_land(fetch);
+    gw_readers_fail(fetch, error);
+}
+
+static void on_fail(struct gw_call *call, enum gw_error error)
+{
+    struct gw_fetch *fetch = fetch_from(call);
+    const struct gw_backend *failed = call->backend;
+    gw_fetch_hold(fetch);
+    gw_ask_ended(fetch);
+    gw_counter_add(&fetch->fetcher->shard->upstream_errors[error], 1);
+    gw_registry_note(fetch->fetcher->registry, failed->index, false);
+    if (!gw_ask_again(fetch, error)) {
+        gw_log(GW_LOG_WARN, "upstream", "%.*s: %s", GW_SLICE_ARGS(failed->url), gw_error_sentence(error));
+        gw_incoming_fail(fetch, error);
+    }
+    gw_fetch_unhold(fetch);
+}
+
+/* ---- the head ---- */
+
+/* The answer is the first reader's alone. */
+static void pass(struct gw_fetch *fetch)
+{
+    fetch->state = GW_FETCH_PASSING;
+    if (fetch->may_store && fetch->stored && fetch->head->status < 500)
+        gw_collect_forget_stored(fetch);
+    if (fetch->flight)
+        gw_collect_mark_hit_for_miss(fetch);
+    gw_incoming_land(fetch);
+    gw_readers_release_others(fetch);
+    if (!fetch->first)
+        gw_fetch_finish(fetch);
+}
+
+static void on_interim(struct gw_call *call, const struct gw_head *head)
+{
+    struct gw_fetch *fetch = fetch_from(call);
+    /* Only who asked for it hears what is said before the answer. */
+    if (fetch->first)
+        fetch->first->events->on_interim(fetch->first, head);
+}
+
+static bool is_validating(const struct gw_fetch *fetch)
+{
+    return fetch->fields.length > fetch->plain_fields;
+}
+
+/* A 304 for our own conditionals. One that is about something else leaves what is stored alone (RFC 9111 §4.3.4), and
+ * the whole is asked for. */
+static void take_confirmation(struct gw_fetch *fetch, const struct gw_head *head)
+{
+    enum gw_error error = GW_ERROR_NONE;
+    if (gw_policy_may_update(&fetch->stored->head, fetch->stored->body_bytes, head) && gw_collect_confirm(fetch)) {
+        fetch->state = GW_FETCH_CONFIRMED;
+        return;
+    }
+    fetch->head = NULL;
+    error = gw_ask_whole(fetch);
+    if (error)
+        gw_incoming_fail(fetch, error);
+}
+
+static bool is_server_failure(int status)
+{
+    return status == 500 || status == 502 || status == 503 || status == 504;
+}
+
+/* Is a refresh that met a failing backend, whose answer must not replace what still may be of use? */
+static bool spares_stored(const struct gw_fetch *fetch)
+{
+    return fetch->is_refresh && fetch->stored && is_server_failure(fetch->head->status);
+}
+
+static void begin_passing(struct gw_fetch *fetch)
+{
+    pass(fetch);
+    if (fetch->first && fetch->first->paused) /* since an interim answer: there was nothing to pause yet */
+        gw_transport_pause(fetch->transport, &fetch->call);
+    if (fetch->first)
+        gw_readers_tell_head(fetch, fetch->first);
+}
+
+/* Never of use without validation: nobody else need wait for it, though it is stored. */
+static void begin_collecting(struct gw_fetch *fetch)
+{
+    fetch->state = GW_FETCH_COLLECTING;
+    if (!fetch->flight || (fetch->life.age_s < fetch->life.freshness_s && !fetch->life.terms.must_validate))
+        return;
+    gw_collect_mark_near(fetch);
+    gw_readers_release_others(fetch);
+}
+
+static void take_head(struct gw_fetch *fetch)
+{
+    if (is_server_failure(fetch->head->status) && answers_stale(fetch)) {
+        end_stale(fetch);
+        return;
+    }
+    if (spares_stored(fetch)) {
+        gw_fetch_finish(fetch);
+        return;
+    }
+    if (is_validating(fetch))
+        gw_counter_add(&fetch->fetcher->shard->cache_revalidations_replaced, 1);
+    enum gw_cache_refusal refusal = gw_collect_begin(fetch);
+    if (refusal == GW_CACHE_STORABLE) {
+        begin_collecting(fetch);
+        return;
+    }
+    if (fetch->may_store)
+        gw_collect_count_refusal(fetch, refusal);
+    begin_passing(fetch);
+}
+
+static void on_head(struct gw_call *call, struct gw_head *head)
+{
+    struct gw_fetch *fetch = fetch_from(call);
+    gw_registry_note(fetch->fetcher->registry, call->backend->index, true);
+    gw_fetch_hold(fetch);
+    fetch->head = head;
+    gw_collect_drop_own_fields(fetch, head);
+    if (head->status == 304 && is_validating(fetch))
+        take_confirmation(fetch, head);
+    else
+        take_head(fetch);
+    gw_fetch_unhold(fetch);
+}
+
+/* ---- the body ---- */
+
+/* False: memory is out, and everybody was told. */
+static bool append(struct gw_fetch *fetch, struct gw_slice bytes)
+{
+    if (gw_collect_append(fetch, bytes))
+        return true;
+    gw_ask_cancel(fetch);
+    gw_incoming_fail(fetch, GW_ERROR_OVERLOADED);
+    return false;
+}
+
+/* Longer than what is stored: from here on at the first reader's pace, once it has caught up. */
+static void stop_collecting(struct gw_fetch *fetch)
+{
+    gw_collect_count_refusal(fetch, GW_CACHE_TOO_LARGE);
+    pass(fetch);
+    if (fetch->state != GW_FETCH_PASSING)
+        return;
+    gw_transport_pause(fetch->transport, &fetch->call);
+    if (!fetch->first->paused)
+        gw_fetch_resume_passing(fetch, fetch->first);
+}
+
+static void on_body(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
+{
+    struct gw_fetch *fetch = fetch_from(call);
+    gw_fetch_hold(fetch);
+    if (fetch->state == GW_FETCH_COLLECTING) {
+        if (append(fetch, bytes) && !gw_collect_fits(fetch))
+            stop_collecting(fetch);
+    } else if (fetch->body) { /* passing, and the first reader is still behind */
+        append(fetch, bytes);
+    } else if (fetch->first) {
+        fetch->first->events->on_body(fetch->first, bytes, block);
+    }
+    gw_fetch_unhold(fetch);
+}
+
+static void on_pause_in_reading(struct gw_call *call)
+{
+    struct gw_fetch *fetch = fetch_from(call);
+    gw_fetch_hold(fetch);
+    if (fetch->state == GW_FETCH_COLLECTING)
+        gw_readers_pump_all(fetch);
+    else if (fetch->state == GW_FETCH_PASSING && fetch->first)
+        fetch->first->events->on_flush(fetch->first);
+    gw_fetch_unhold(fetch);
+}
+
+/* The store has acknowledged, or given up: who waits elsewhere may look now. */
+static void on_stored(void *owner)
+{
+    struct gw_fetch *fetch = owner;
+    gw_fetch_hold(fetch);
+    fetch->is_storing = false;
+    gw_incoming_land(fetch);
+    gw_fetch_unhold(fetch);
+}
+
+static void begin_storing(struct gw_fetch *fetch)
+{
+    if (fetch->flight)
+        gw_flight_set_storing(fetch->fetcher->flights, fetch->flight);
+}
+
+static void end_collecting(struct gw_fetch *fetch)
+{
+    fetch->state = GW_FETCH_COMPLETE;
+    begin_storing(fetch);
+    fetch->is_storing = gw_collect_store(fetch, on_stored);
+    if (!fetch->is_storing)
+        gw_incoming_land(fetch);
+    gw_readers_pump_all(fetch);
+}
+
+static void end_confirmed(struct gw_fetch *fetch)
+{
+    struct gw_entry *entry = fetch->found;
+    fetch->found = NULL;
+    begin_storing(fetch);
+    gw_counter_add(&fetch->fetcher->shard->cache_revalidations_confirmed, 1);
+    fetch->is_storing = gw_collect_put(fetch, entry, on_stored);
+    gw_incoming_publish(fetch, entry, GW_FETCH_FROM_VALIDATED);
+    gw_entry_drop(entry);
+}
+
+static void on_end(struct gw_call *call)
+{
+    struct gw_fetch *fetch = fetch_from(call);
+    gw_fetch_hold(fetch);
+    gw_ask_ended(fetch);
+    if (fetch->state == GW_FETCH_COLLECTING) {
+        end_collecting(fetch);
+    } else if (fetch->state == GW_FETCH_CONFIRMED) {
+        end_confirmed(fetch);
+    } else if (fetch->body) { /* passing, the first reader is still behind */
+        fetch->state = GW_FETCH_COMPLETE;
+        gw_readers_pump_all(fetch);
+    } else {
+        struct gw_reader *reader = fetch->first;
+        fetch->state = GW_FETCH_OVER;
+        gw_readers_detach(fetch, reader);
+        reader->events->on_end(reader);
+    }
+    gw_fetch_unhold(fetch);
+}
+
+static void on_want_body(struct gw_call *call)
+{
+    struct gw_fetch *fetch = fetch_from(call);
+    if (fetch->first)
+        fetch->first->events->on_want_body(fetch->first);
+}
+
+const struct gw_call_events gw_incoming_events = {
+    .on_interim = on_interim,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_pause_in_reading = on_pause_in_reading,
+    .on_end = on_end,
+    .on_fail = on_fail,
+    .on_want_body = on_want_body,
+};

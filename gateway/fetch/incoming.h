@@ -1,0 +1,18 @@
+/* incoming.h: the answering half of a fetch: what becomes of what the backend says. For fetch.c. */
+#ifndef GW_FETCH_INCOMING_H
+#define GW_FETCH_INCOMING_H
+
+#include "fetch/state.h"
+
+extern const struct gw_call_events gw_incoming_events;
+
+/* Asks the backend. GW_ERROR_NONE: events will come. */
+enum gw_error gw_incoming_ask(struct gw_fetch *fetch) GW_MUST_CHECK;
+/* The answer is this entry, shared. */
+void gw_incoming_publish(struct gw_fetch *fetch, struct gw_entry *entry, enum gw_fetch_source source);
+/* No answer will come: what is stored, where it may, else the error. */
+void gw_incoming_fail(struct gw_fetch *fetch, enum gw_error error);
+/* The flight is over: who waits may look. */
+void gw_incoming_land(struct gw_fetch *fetch);
+
+#endif

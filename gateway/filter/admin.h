@@ -1,0 +1,24 @@
+/* admin.h: what the files of the admin interface know of each other: admin.c tells the paths apart and who may ask;
+ * purge.c and inspection.c connect what admin/ reads and says with the cache.
+ *
+ * Shape    …_begin from on_request: ANSWERED, or TAKEN while Redis is asked. Its callback makes the answer and goes on.
+ *          …_conclude from on_answers: where Redis did not answer within redis.timeout it makes the answer without. */
+#ifndef GW_FILTER_ADMIN_H
+#define GW_FILTER_ADMIN_H
+
+#include "exchange/exchange.h"
+
+/* Takes the page. */
+void gw_admin_answer_page(struct gw_exchange *exchange, int status, struct gw_slice content_type,
+                          struct gw_buffer *page);
+/* An error that is none of traffic's; detail: a sentence for a person. */
+void gw_admin_answer_problem(struct gw_exchange *exchange, int status, const char *error, struct gw_slice detail);
+void gw_admin_answer_complaint(struct gw_exchange *exchange, const struct gw_complaint *complaint);
+
+enum gw_filter_result gw_purge_begin(struct gw_exchange *exchange);
+void gw_purge_conclude(struct gw_exchange *exchange);
+
+enum gw_filter_result gw_inspection_begin(struct gw_exchange *exchange);
+void gw_inspection_conclude(struct gw_exchange *exchange);
+
+#endif

@@ -1,0 +1,124 @@
+#include "admin/stored.h"
+#include "base/clock.h"
+#include "cache/query.h"
+#include "exchange/route.h"
+#include "filter/admin.h"
+#include "filter/bypass.h"
+
+enum { PAGE_BYTES = 4 * 1024 * 1024 };
+
+struct look { /* what is asked about, as the cache knows it; in the exchange's arena */
+    struct gw_exchange *exchange;
+    struct gw_inspect_order order;
+    const struct gw_route *route;
+    struct gw_cache_request request;
+    struct gw_cache_key key;
+};
+
+static struct look *create_look(struct gw_exchange *exchange)
+{
+    struct look *look = gw_arena_take(&exchange->arena, sizeof *look);
+    struct gw_complaint complaint;
+    if (!look) {
+        gw_exchange_answer_error(exchange, GW_ERROR_OVERLOADED);
+        return NULL;
+    }
+    if (!gw_cache_pages_read_inspect(exchange->request.query, &exchange->arena, &look->order, &complaint)) {
+        gw_admin_answer_complaint(exchange, &complaint);
+        return NULL;
+    }
+    const struct gw_cache_url *url = &look->order.url;
+    look->exchange = exchange;
+    look->route = gw_route_pick(exchange->config, &look->order.head);
+    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, look->route);
+    gw_policy_read_request(&look->request, &look->order.head, &rules);
+    gw_exchange_make_key(exchange->desk, &exchange->arena, look->route, url->path, url->query, url->scheme, url->host,
+                         &look->key);
+    return look;
+}
+
+static const char *bypass_of(const struct look *look)
+{
+    if (!look->exchange->desk->near)
+        return "cache.enabled is off";
+    return look->route->cache_enabled ? gw_bypass_rule(look->route, &look->order.head) : "the route's cache is off";
+}
+
+/* Looks for a request that nothing answers: so nothing is used. */
+static bool is_marked_near(const struct look *look, uint64_t now_us)
+{
+    static const struct gw_cache_request nobody = { .max_age = GW_DIRECTIVE_ABSENT,
+                                                    .min_fresh = GW_DIRECTIVE_ABSENT,
+                                                    .max_stale = GW_DIRECTIVE_ABSENT };
+    struct gw_near_answer answer = { .entry = NULL };
+    gw_near_get(look->exchange->desk->near, &look->key, &nobody, &look->order.head, now_us, &answer);
+    gw_entry_drop(answer.entry);
+    return answer.is_hit_for_miss;
+}
+
+static void look_near(const struct look *look, struct gw_stored *stored)
+{
+    const struct gw_desk *desk = look->exchange->desk;
+    if (!desk->near)
+        return;
+    stored->near_mode = gw_near_mode(desk->near);
+    stored->near_count = gw_near_list(desk->near, &look->key, stored->near);
+    for (unsigned i = 0; i < stored->near_count; i++)
+        stored->near_bans[i] = gw_bans_check(desk->bans, stored->near[i]);
+    stored->near_hit_for_miss = is_marked_near(look, stored->now_us);
+}
+
+static void answer(const struct look *look, const struct gw_shared_sight *sight)
+{
+    struct gw_exchange *exchange = look->exchange;
+    const struct gw_route *route = look->route;
+    struct gw_buffer page = gw_buffer_create(PAGE_BYTES);
+    struct gw_stored stored = {
+        .order = &look->order,
+        .route = route->name,
+        .query = gw_query_normalise(look->order.url.query, &route->cache_ignore_query, route->cache_sort_query,
+                                    &exchange->arena),
+        .key = &look->key,
+        .request = &look->request,
+        .bypass = bypass_of(look),
+        .now_us = gw_clock_monotonic_us(),
+        .has_store = exchange->desk->shared != NULL,
+        .prefix = exchange->config->redis_prefix,
+        .sight = sight,
+    };
+    look_near(look, &stored);
+    int status = gw_stored_put(&stored, &page);
+    for (unsigned i = 0; i < stored.near_count; i++)
+        gw_entry_drop(stored.near[i]);
+    gw_admin_answer_page(exchange, status, GW_SLICE("application/json"), &page);
+}
+
+static void on_sight(void *owner, const struct gw_shared_sight *sight)
+{
+    struct look *look = owner;
+    look->exchange->inspection = NULL;
+    answer(look, sight);
+    gw_exchange_answered(look->exchange);
+}
+
+enum gw_filter_result gw_inspection_begin(struct gw_exchange *exchange)
+{
+    struct gw_desk *desk = exchange->desk;
+    struct look *look = create_look(exchange);
+    if (!look)
+        return GW_FILTER_ANSWERED;
+    if (desk->shared)
+        exchange->inspection = gw_shared_inspect(desk->shared, &look->key, &look->request, &look->order.head, on_sight,
+                                                 look);
+    if (exchange->inspection)
+        return GW_FILTER_TAKEN;
+    answer(look, NULL);
+    return GW_FILTER_ANSWERED;
+}
+
+void gw_inspection_conclude(struct gw_exchange *exchange)
+{
+    struct look *look = create_look(exchange);
+    if (look)
+        answer(look, NULL);
+}

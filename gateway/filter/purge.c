@@ -1,0 +1,177 @@
+/* What is stored for one URL ends by a tombstone on each of its keys (http and https), which no fetch begun before it
+ * outlives; all else, and what is purged softly, by a ban (cache/bans.h). The answer waits until Redis has it. */
+#include "admin/cache_pages.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cache/query.h"
+#include "exchange/route.h"
+#include "filter/admin.h"
+
+enum { PAGE_BYTES = 64 * 1024 };
+
+/* Again, for its answer: the query is still there, and nothing of it needs to be kept meanwhile. */
+static bool read_order(struct gw_exchange *exchange, struct gw_purge_order *order)
+{
+    struct gw_complaint complaint;
+    if (gw_cache_pages_read_purge(exchange->request.query, &exchange->arena, order, &complaint))
+        return true;
+    gw_admin_answer_complaint(exchange, &complaint);
+    return false;
+}
+
+static bool is_by_key(const struct gw_purge_order *order)
+{
+    return order->kind == GW_BAN_URL && !order->is_soft && order->url.host.length;
+}
+
+static void answer(struct gw_exchange *exchange, const struct gw_purge_order *order, enum gw_purge_reach reach)
+{
+    struct gw_buffer page = gw_buffer_create(PAGE_BYTES);
+    static const char *const words[] = { [GW_PURGE_EVERYWHERE] = "everywhere",
+                                         [GW_PURGE_LATER] = "here; it is sent again until Redis has it",
+                                         [GW_PURGE_HERE] = "here; Redis did not acknowledge it" };
+    gw_log(GW_LOG_INFO, "cache", "purged%s for %.*s, %s: %.*s", order->is_soft ? " softly" : "",
+           (int)exchange->client_text_length, exchange->client_text, words[reach],
+           GW_SLICE_ARGS(exchange->request.query));
+    int status = gw_cache_pages_put_purge(order, reach, &page);
+    gw_admin_answer_page(exchange, status, GW_SLICE("application/json"), &page);
+}
+
+/* What the callbacks end with. The exchange may be over when it returns. */
+static void answer_and_go_on(struct gw_exchange *exchange, enum gw_purge_reach reach)
+{
+    struct gw_purge_order order;
+    if (read_order(exchange, &order))
+        answer(exchange, &order, reach);
+    gw_exchange_answered(exchange);
+}
+
+/* ---- by key ---- */
+
+static void on_tombstone(void *owner, const struct gw_shared_answer *nothing)
+{
+    struct gw_exchange_tomb *tomb = owner;
+    struct gw_exchange *exchange = tomb->exchange;
+    (void)nothing;
+    tomb->question = NULL;
+    if (--exchange->tombs_due)
+        return;
+    /* It is down, too, while a tombstone waits to be sent again. */
+    answer_and_go_on(exchange, gw_shared_is_up(exchange->desk->shared) ? GW_PURGE_EVERYWHERE : GW_PURGE_LATER);
+}
+
+static const struct gw_route *route_of(const struct gw_exchange *exchange, const struct gw_cache_url *url)
+{
+    struct gw_head get;
+    gw_head_init(&get);
+    get.method = GW_METHOD_GET;
+    get.method_text = GW_SLICE("GET");
+    get.authority = url->host;
+    get.path = url->path;
+    return gw_route_pick(exchange->config, &get);
+}
+
+static void end_stored(struct gw_exchange *exchange, const struct gw_cache_url *url, struct gw_slice scheme)
+{
+    struct gw_desk *desk = exchange->desk;
+    struct gw_cache_key key;
+    gw_exchange_make_key(desk, &exchange->arena, route_of(exchange, url), url->path, url->query, scheme, url->host,
+                         &key);
+    gw_near_invalidate(desk->near, &key);
+    gw_flight_detach(desk->fetcher->flights, &key);
+    if (!desk->shared)
+        return;
+    struct gw_exchange_tomb *tomb = &exchange->tombs[exchange->tombs_sent];
+    tomb->exchange = exchange;
+    tomb->question = gw_shared_invalidate(desk->shared, &key, on_tombstone, tomb);
+    if (!tomb->question)
+        return;
+    exchange->tombs_sent++;
+    exchange->tombs_due++;
+}
+
+static enum gw_filter_result purge_by_key(struct gw_exchange *exchange, const struct gw_purge_order *order)
+{
+    gw_counter_add(&exchange->desk->shard->cache_purges, 1);
+    end_stored(exchange, &order->url, GW_SLICE("http"));
+    end_stored(exchange, &order->url, GW_SLICE("https"));
+    if (exchange->tombs_due)
+        return GW_FILTER_TAKEN;
+    answer(exchange, order, exchange->desk->shared ? GW_PURGE_LATER : GW_PURGE_EVERYWHERE);
+    return GW_FILTER_ANSWERED;
+}
+
+/* ---- by a ban ---- */
+
+static void on_banned(void *owner, bool is_everywhere)
+{
+    struct gw_exchange *exchange = owner;
+    exchange->purge = NULL;
+    gw_flight_detach_all(exchange->desk->fetcher->flights);
+    answer_and_go_on(exchange, is_everywhere ? GW_PURGE_EVERYWHERE : GW_PURGE_HERE);
+}
+
+/* As entries name it. A query is normalised as their keys are; absent: no memory. */
+static struct gw_slice path_and_query(struct gw_exchange *exchange, const struct gw_cache_url *url)
+{
+    const struct gw_route *route = route_of(exchange, url);
+    struct gw_slice query = gw_query_normalise(url->query, &route->cache_ignore_query, route->cache_sort_query,
+                                               &exchange->arena);
+    size_t bytes = url->path.length + 1 + query.length;
+    char *memory = gw_arena_take(&exchange->arena, bytes);
+    struct gw_buffer text = gw_buffer_over(memory, memory ? bytes : 0);
+    gw_buffer_put_slice(&text, url->path);
+    if (query.at) {
+        gw_buffer_put_char(&text, '?');
+        gw_buffer_put_slice(&text, query);
+    }
+    return memory ? gw_buffer_slice(&text) : GW_NO_SLICE;
+}
+
+static enum gw_filter_result purge_by_ban(struct gw_exchange *exchange, const struct gw_purge_order *order)
+{
+    struct gw_desk *desk = exchange->desk;
+    struct gw_ban ban = { .kind = order->kind, .is_soft = order->is_soft, .host = order->url.host };
+    if (order->kind == GW_BAN_URL)
+        ban.text = path_and_query(exchange, &order->url);
+    else if (order->kind == GW_BAN_PREFIX)
+        ban.text = order->url.path;
+    else if (order->kind == GW_BAN_TAG)
+        ban.text = order->text;
+    if (order->kind == GW_BAN_URL && !ban.text.at) {
+        gw_exchange_answer_error(exchange, GW_ERROR_OVERLOADED);
+        return GW_FILTER_ANSWERED;
+    }
+    gw_counter_add(order->kind == GW_BAN_URL ? &desk->shard->cache_purges : &desk->shard->cache_bans, 1);
+    if (desk->purger)
+        exchange->purge = gw_purger_ban(desk->purger, &ban, on_banned, exchange);
+    else
+        (void)!gw_bans_add(desk->bans, &ban, gw_clock_wall_us()); /* false: everything is banned instead */
+    gw_flight_detach_all(desk->fetcher->flights);
+    if (exchange->purge)
+        return GW_FILTER_TAKEN;
+    answer(exchange, order, desk->purger ? GW_PURGE_HERE : GW_PURGE_EVERYWHERE);
+    return GW_FILTER_ANSWERED;
+}
+
+/* ---- */
+
+enum gw_filter_result gw_purge_begin(struct gw_exchange *exchange)
+{
+    struct gw_purge_order order;
+    if (!read_order(exchange, &order))
+        return GW_FILTER_ANSWERED;
+    if (!exchange->desk->near) {
+        gw_admin_answer_problem(exchange, 409, "cache_off",
+                                GW_SLICE("This gateway has no cache: cache.enabled is off."));
+        return GW_FILTER_ANSWERED;
+    }
+    return is_by_key(&order) ? purge_by_key(exchange, &order) : purge_by_ban(exchange, &order);
+}
+
+void gw_purge_conclude(struct gw_exchange *exchange)
+{
+    struct gw_purge_order order;
+    if (read_order(exchange, &order))
+        answer(exchange, &order, is_by_key(&order) ? GW_PURGE_LATER : GW_PURGE_HERE);
+}

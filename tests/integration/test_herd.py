@@ -1,0 +1,187 @@
+"""A thousand clients and one cold key over three instances: the backend is asked once, and nobody is stranded."""
+import os
+import signal
+import threading
+
+from redis_stage import RedisServer
+from stage import PATIENCE, Scene, main, wait_until
+
+FRESH = [("Cache-Control", "max-age=60")]
+# Redis' answers may come late on a busy machine; nothing here tests its timeout.
+REDIS = {"timeout": "5s"}
+
+
+def config(redis, flight_wait=PATIENCE, **cache):
+    return {"redis": dict(REDIS, url=redis.url), "cache": dict({"enabled": True, "flight_wait": "%ds" % flight_wait}, **cache),
+            "server": {"workers": 2}}
+
+
+def coherent(gateway):
+    wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the near cache is kept coherent")
+    return gateway
+
+
+class Herd(Scene):
+    """An origin behind a gate, and clients that ask before it opens."""
+    FLIGHT_WAIT = PATIENCE
+    CACHE = {}
+
+    @classmethod
+    def set_stage(cls, stage):
+        cls.redis = RedisServer()
+        stage.actors.append(cls.redis)
+        cls.origin = stage.origin()
+        cls.gateways = [coherent(stage.gateway(cls.origin, config(cls.redis, cls.FLIGHT_WAIT, **cls.CACHE))) for _ in range(3)]
+
+    def gated(self, path, **said):
+        gate = threading.Event()
+
+        def say(call):
+            call.wait(gate)
+            call.respond(**said)
+        self.origin.on(path, say)
+        return gate
+
+    def ask_all(self, count, path, fields=(), gateways=None):
+        """So many clients, in turn at each gateway, each with its request sent."""
+        clients = []
+        for number in range(count):
+            among = gateways or self.gateways
+            client = among[number % len(among)].client()
+            self.addCleanup(client.close)
+            client.ask(target=path, fields=fields)
+            clients.append(client)
+        return clients
+
+    def wait_for(self, count, gateways=None):
+        wait_until(lambda: sum(gateway.metric_sum("gateway_requests_in_flight") - 1 for gateway in gateways or self.gateways) >= count - 6,
+                   "%d requests are in flight" % count)
+
+
+class OnOneKey(Herd):
+    def test_a_thousand_clients_at_three_instances_make_one_request(self):
+        gate = self.gated("/cold", fields=FRESH, body=b"x" * 1000)
+        clients = self.ask_all(1000, "/cold")
+        self.wait_for(1000)
+        gate.set()
+        answers = [client.read() for client in clients]
+        self.assertEqual({(answer.status, answer.body) for answer in answers}, {(200, b"x" * 1000)})
+        self.assertEqual(self.origin.count("/cold"), 1)
+
+    def test_a_body_of_unknown_length_is_one_request_too(self):
+        gate = self.gated("/pieces", fields=FRESH, body=[b"a" * 100, b"b" * 100], chunked=True)
+        clients = self.ask_all(60, "/pieces")
+        self.wait_for(60)
+        gate.set()
+        self.assertEqual({client.read().body for client in clients}, {b"a" * 100 + b"b" * 100})
+        self.assertEqual(self.origin.count("/pieces"), 1)
+
+    def test_what_is_stale_is_confirmed_once(self):
+        state = {"gate": None}
+
+        def say(call):
+            if call.request.has("If-None-Match"):
+                call.wait(state["gate"])
+                call.respond(304, fields=FRESH + [("ETag", '"1"')])
+            else:
+                call.respond(fields=[("Cache-Control", "max-age=60"), ("Age", "60"), ("ETag", '"1"')], body=b"stored")
+        self.origin.on("/stale", say)
+        state["gate"] = threading.Event()
+        self.assertEqual(self.gateways[0].fetch("/stale").body, b"stored")
+        clients = self.ask_all(90, "/stale")
+        self.wait_for(90)
+        state["gate"].set()
+        self.assertEqual({(client.read().body) for client in clients}, {b"stored"})
+        self.assertEqual(self.origin.count("/stale"), 2)
+
+    def test_a_stale_answer_is_refreshed_in_the_background_once(self):
+        gate = threading.Event()
+
+        def say(call):
+            if call.number == 1:
+                call.respond(fields=[("Cache-Control", "max-age=60, stale-while-revalidate=600"), ("Age", "61")], body=b"old")
+            else:
+                call.wait(gate)
+                call.respond(fields=FRESH, body=b"new")
+        self.origin.on("/swr", say)
+        self.gateways[0].fetch("/swr")
+        clients = self.ask_all(60, "/swr")
+        self.assertEqual({client.read().body for client in clients}, {b"old"})
+        self.assertLessEqual(self.origin.count("/swr"), 2)
+        gate.set()
+        for gateway in self.gateways:
+            wait_until(lambda: gateway.fetch("/swr").body == b"new", "the refreshed answer is served")
+        self.assertEqual(self.origin.count("/swr"), 2)
+
+    def test_an_answer_that_may_not_be_shared_releases_the_others_and_is_remembered(self):
+        gate = self.gated("/private", fields=[("Cache-Control", "private")], body=b"each his own")
+        clients = self.ask_all(30, "/private")
+        self.wait_for(30)
+        gate.set()
+        self.assertEqual({client.read().status for client in clients}, {200})
+        self.assertEqual(self.origin.count("/private"), 30)
+        # Remembered on every instance: nobody waits for anybody, though the origin answers none of them before all are there.
+        many, there = threading.Barrier(9), []
+
+        def together(call):
+            there.append(many.wait(PATIENCE))
+            call.respond(fields=[("Cache-Control", "private")])
+        self.origin.on("/private", together)
+        self.assertEqual({client.read().status for client in self.ask_all(9, "/private")}, {200})
+        self.assertEqual(len(there), 9)
+
+
+class WithASlowLeader(Herd):
+    FLIGHT_WAIT = 1
+
+    def test_the_others_wait_as_long_as_configured_and_ask_for_themselves(self):
+        first = threading.Event()
+        release = threading.Event()
+
+        def say(call):
+            if call.number == 1:
+                first.set()
+                call.wait(release)
+            call.respond(fields=FRESH, body=b"%d" % call.number)
+        self.origin.on("/slow", say)
+        leader, = self.ask_all(1, "/slow", gateways=self.gateways[:1])
+        self.assertTrue(first.wait(PATIENCE))
+        others = self.ask_all(2, "/slow", gateways=self.gateways[1:])
+        for client in others:
+            self.assertEqual(client.read().status, 200)
+        release.set()
+        self.assertEqual(leader.read().body, b"1")
+
+
+class WithADyingLeader(Herd):
+    def test_nobody_is_stranded(self):
+        first = threading.Event()
+        release = threading.Event()
+
+        def say(call):
+            if call.number == 1:
+                first.set()
+                call.wait(release)
+                call.close()
+            call.respond(fields=FRESH, body=b"by another")
+        self.origin.on("/killed", say)
+        doomed = self.stage.gateway(self.origin, config(self.redis))
+        coherent(doomed)
+        leader = doomed.client()
+        self.addCleanup(leader.close)
+        leader.ask(target="/killed")
+        self.assertTrue(first.wait(PATIENCE))
+        clients = self.ask_all(60, "/killed")
+        self.wait_for(60)
+        os.kill(doomed.process.pid, signal.SIGKILL)
+        doomed.process.wait()
+        self.stage.actors.remove(doomed)
+        self.stage.gateways.remove(doomed)
+        doomed.lease.release()
+        self.assertEqual({client.read().body for client in clients}, {b"by another"})
+        self.assertEqual(self.origin.count("/killed"), 2)
+        release.set()
+
+
+if __name__ == "__main__":
+    main()

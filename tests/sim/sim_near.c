@@ -1,0 +1,302 @@
+/* sim_near.c: what does a scan cost those who read from the near cache?
+ *
+ *     sim_near [--seed N] [--requests N] [--quick]
+ *
+ * Shape    The gateway's own table, in one thread, and plain LRU of the same bytes beside it. Readers ask for pages by
+ *          Zipf's law; a miss stores what was asked for. In the scenarios something else goes through meanwhile.
+ * Measure  Hits of the readers' requests in all of them, from the second quarter on: the first warms both up, and the
+ *          scan begins after it. A scan's own hits do not count.
+ * Promise  A scan costs the readers no more of their hits than the scenario says, and costs them less than under LRU;
+ *          and without a scan the table is no worse than LRU.
+ * Output   A row a scenario; exit 1 where a promise is broken. The same seed gives the same row: the table's own seed is
+ *          given to it, too. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/list.h"
+#include "base/random.h"
+#include "cache/near.h"
+
+enum {
+    PAGES = 40000,
+    ROOM = 32 << 20, /* about a tenth of all pages */
+    SCANNED = PAGES, /* URLs from here on are asked for by the scan alone */
+    MOST_SCANNED = 4 << 20,
+};
+
+static const double ZIPF = 0.9;
+
+struct scenario {
+    const char *name;
+    enum {
+        NOTHING,
+        ONCE,
+        TWICE,
+        PAGES_ROUND
+    } scan;           /* of URLs nobody else asks for; or of the readers' own, in order */
+    unsigned scanned; /* for each ten of the readers' requests */
+    bool is_burst;    /* only in the second quarter */
+    unsigned life_s;  /* of a page, at a thousand requests a second; 0: for good */
+    double lost;      /* at most, of all the readers' requests */
+};
+
+static const struct scenario scenarios[] = {
+    { "readers alone", NOTHING, 0, false, 0, 0 },
+    { "a scan of what nobody asks for again", ONCE, 10, false, 0, 0.04 },
+    { "a burst of it", ONCE, 40, true, 0, 0.04 },
+    { "a scan that asks for everything twice", TWICE, 10, false, 0, 0.03 },
+    { "a crawler of all the readers' pages", PAGES_ROUND, 10, false, 0, 0.03 },
+    { "readers alone, pages expire", NOTHING, 0, false, 60, 0 },
+    { "a scan, and pages expire", ONCE, 10, false, 60, 0.05 },
+};
+
+/* ---- plain LRU ---- */
+
+struct lru_node {
+    struct gw_list link;
+    size_t bytes;
+    uint64_t over_at_us;
+};
+
+struct lru {
+    struct gw_list nodes; /* the most recently used first */
+    size_t used_bytes;
+    struct lru_node *of; /* by URL */
+};
+
+static bool lru_get(struct lru *lru, unsigned url, uint64_t now_us)
+{
+    struct lru_node *node = &lru->of[url];
+    if (!node->bytes || now_us >= node->over_at_us)
+        return false;
+    gw_list_remove(&node->link);
+    gw_list_push_front(&lru->nodes, &node->link);
+    return true;
+}
+
+static void lru_remove(struct lru *lru, struct lru_node *node)
+{
+    gw_list_remove(&node->link);
+    lru->used_bytes -= node->bytes;
+    node->bytes = 0;
+}
+
+static void lru_put(struct lru *lru, unsigned url, size_t bytes, uint64_t over_at_us)
+{
+    struct lru_node *node = &lru->of[url];
+    if (node->bytes)
+        lru_remove(lru, node);
+    while (lru->used_bytes + bytes > ROOM)
+        lru_remove(lru, GW_CONTAINER(lru->nodes.previous, struct lru_node, link));
+    node->bytes = bytes;
+    node->over_at_us = over_at_us;
+    gw_list_push_front(&lru->nodes, &node->link);
+    lru->used_bytes += bytes;
+}
+
+/* ---- the gateway's ---- */
+
+static uint64_t table_seed;
+
+uint64_t __wrap_gw_random_seed(void);
+uint64_t __wrap_gw_random_seed(void)
+{
+    return table_seed;
+}
+
+static struct gw_cache_key key_of(unsigned url)
+{
+    struct gw_cache_key key = { .name_space = { 1 } };
+    memcpy(key.sha, &url, sizeof(url));
+    return key;
+}
+
+static bool near_get(struct gw_near *near, unsigned url, uint64_t now_us)
+{
+    static const struct gw_cache_request request = { .is_candidate = true,
+                                                     .may_look_up = true,
+                                                     .default_ttl_applies = true,
+                                                     .max_age = GW_DIRECTIVE_ABSENT,
+                                                     .min_fresh = GW_DIRECTIVE_ABSENT,
+                                                     .max_stale = GW_DIRECTIVE_ABSENT };
+    struct gw_cache_key key = key_of(url);
+    struct gw_near_answer answer;
+    struct gw_head head;
+    gw_head_init(&head);
+    gw_near_get(near, &key, &request, &head, now_us, &answer);
+    gw_entry_drop(answer.entry);
+    return answer.reuse == GW_REUSE_FRESH;
+}
+
+/* How many bytes the table counts for it. */
+static size_t near_put(struct gw_near *near, unsigned url, size_t body_bytes, int64_t life_s, uint64_t now_us)
+{
+    struct gw_cache_life life = { .freshness_s = life_s };
+    struct gw_cache_key key = key_of(url);
+    struct gw_head request, response;
+    struct gw_block *body = gw_block_create(body_bytes);
+    gw_head_init(&request);
+    gw_head_init(&response);
+    response.status = 200;
+    struct gw_entry_setup setup = { .key = &key,
+                                    .scheme = GW_SLICE("http"),
+                                    .host = GW_SLICE("a.example"),
+                                    .request = &request,
+                                    .response = &response,
+                                    .body = body,
+                                    .body_bytes = body_bytes,
+                                    .life = &life,
+                                    .now_us = now_us };
+    struct gw_entry *entry = body ? gw_entry_create(&setup) : NULL;
+    if (!entry || !gw_near_put(near, entry, gw_near_epoch(near, &key))) {
+        fprintf(stderr, "sim_near: out of memory, or a page that is not taken\n");
+        exit(2);
+    }
+    size_t bytes = entry->cost_bytes;
+    gw_entry_drop(entry);
+    gw_block_drop(body);
+    return bytes;
+}
+
+/* ---- a run ---- */
+
+struct run {
+    const struct scenario *scenario;
+    struct gw_random random;
+    struct gw_near *near;
+    struct lru lru;
+    size_t node_bytes; /* of the table's own, for each entry */
+    unsigned scanned;
+
+    uint64_t near_hits, lru_hits, requests;
+};
+
+static double fraction(struct run *run)
+{
+    return (double)(gw_random_next(&run->random) >> 11) / (double)(UINT64_C(1) << 53);
+}
+
+/* 256 B to 32 KiB, as many of each magnitude; a page's size is always the same. */
+static size_t body_bytes_of(unsigned url)
+{
+    uint64_t mixed = (url + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    unsigned magnitude = (unsigned)(mixed >> 60) % 7, more = (unsigned)(mixed >> 40) & 0xff;
+    return ((size_t)(256 + more)) << magnitude;
+}
+
+/* Zipf's law by inversion of its integral: near enough, and no table. */
+static unsigned page_of(double part)
+{
+    double last = pow(PAGES + 1, 1 - ZIPF), rank = pow(1 + part * (last - 1), 1 / (1 - ZIPF));
+    unsigned page = (unsigned)rank - 1;
+    return page < PAGES ? page : PAGES - 1;
+}
+
+static void ask(struct run *run, unsigned url, uint64_t now_us, bool is_counted)
+{
+    int64_t life_s = run->scenario->life_s ? run->scenario->life_s : 1 << 30;
+    bool is_near = near_get(run->near, url, now_us), is_lru = lru_get(&run->lru, url, now_us);
+    size_t body_bytes = body_bytes_of(url), overhead = run->node_bytes;
+    if (!is_near)
+        (void)near_put(run->near, url, body_bytes, life_s, now_us);
+    if (!is_lru)
+        lru_put(&run->lru, url, body_bytes + overhead, now_us + (uint64_t)life_s * 1000000);
+    run->requests += is_counted;
+    run->near_hits += is_counted && is_near;
+    run->lru_hits += is_counted && is_lru;
+}
+
+static unsigned scanned_at(const struct scenario *scenario, unsigned turn, unsigned turns)
+{
+    return turn < turns / 4 || (scenario->is_burst && turn >= turns / 2) ? 0 : scenario->scanned;
+}
+
+static void scan_one(struct run *run, uint64_t now_us)
+{
+    unsigned number = run->scanned++;
+    if (run->scenario->scan == TWICE)
+        number /= 2;
+    ask(run, run->scenario->scan == PAGES_ROUND ? number % PAGES : SCANNED + number % MOST_SCANNED, now_us, false);
+}
+
+static void play(struct run *run, unsigned turns)
+{
+    for (unsigned turn = 0; turn < turns; turn++) {
+        unsigned scanned = scanned_at(run->scenario, turn, turns);
+        uint64_t now_us = (uint64_t)turn * 1000;
+        ask(run, page_of(fraction(run)), now_us, turn >= turns / 4);
+        for (unsigned i = turn % 10 * scanned / 10; i < (turn % 10 + 1) * scanned / 10; i++)
+            scan_one(run, now_us);
+    }
+}
+
+/* What an entry costs beside its body: both caches shall count alike. */
+static size_t measure_node(struct gw_near *near)
+{
+    struct gw_near_counts counts;
+    struct gw_cache_key key = key_of(0);
+    (void)near_put(near, 0, 1000, 1, 0);
+    gw_near_read_counts(near, &counts);
+    gw_near_invalidate(near, &key);
+    return counts.bytes - 1000;
+}
+
+static void simulate(struct run *run, uint64_t seed, unsigned turns)
+{
+    run->random = (struct gw_random) { .state = { seed, 1, 2, 3 } };
+    for (int i = 0; i < 16; i++)
+        table_seed = gw_random_next(&run->random);
+    run->near = gw_near_create(ROOM, NULL);
+    run->lru.of = calloc(SCANNED + MOST_SCANNED, sizeof(*run->lru.of));
+    if (!run->near || !run->lru.of)
+        exit(2);
+    gw_list_init(&run->lru.nodes);
+    run->node_bytes = measure_node(run->near);
+    play(run, turns);
+    gw_near_destroy(&run->near);
+    free(run->lru.of);
+}
+
+/* ---- all of them ---- */
+
+static bool keeps_promise(const struct scenario *scenario, double near, double lru, double near_alone, double lru_alone)
+{
+    if (scenario->scan == NOTHING)
+        return near >= lru;
+    return near >= near_alone - scenario->lost && near > lru && near_alone - near < lru_alone - lru;
+}
+
+int main(int count, char **words)
+{
+    uint64_t seed = 1;
+    unsigned turns = 1000000;
+    double near_alone = 0, lru_alone = 0;
+    bool is_kept = true;
+    for (int i = 1; i < count; i++) {
+        if (strcmp(words[i], "--quick") == 0)
+            turns = 120000;
+        else if (strcmp(words[i], "--seed") == 0 && i + 1 < count)
+            seed = strtoull(words[++i], NULL, 10);
+        else if (strcmp(words[i], "--requests") == 0 && i + 1 < count)
+            turns = (unsigned)strtoul(words[++i], NULL, 10);
+        else
+            return fprintf(stderr, "usage: sim_near [--seed N] [--requests N] [--quick]\n"), 2;
+    }
+    printf("%-46s %8s %8s\n", "hits of the readers", "near", "LRU");
+    for (size_t i = 0; i < GW_COUNT(scenarios); i++) {
+        struct run run = { .scenario = &scenarios[i] };
+        simulate(&run, seed, turns);
+        double near = (double)run.near_hits / (double)run.requests, lru = (double)run.lru_hits / (double)run.requests;
+        if (scenarios[i].scan == NOTHING) {
+            near_alone = near;
+            lru_alone = lru;
+        }
+        bool is_good = keeps_promise(&scenarios[i], near, lru, near_alone, lru_alone);
+        is_kept &= is_good;
+        printf("%-46s %7.2f%% %7.2f%%%s\n", scenarios[i].name, near * 100, lru * 100, is_good ? "" : "  BROKEN");
+    }
+    if (!is_kept)
+        printf("seed %" PRIu64 ", %u requests\n", seed, turns);
+    return is_kept ? 0 : 1;
+}

@@ -1,0 +1,206 @@
+/* shared_stage.h: a stage whose fetcher shares a played store (tests/unit/cache/played_store.h) with another instance:
+ * who holds the lease of a key, and what lies there. */
+#ifndef TEST_FETCH_SHARED_STAGE_H
+#define TEST_FETCH_SHARED_STAGE_H
+
+#include "unit/cache/played_store.h"
+#include "unit/fetch/stored.h"
+
+struct instance { /* one worker's view of the store */
+    struct gw_near *near;
+    struct gw_key_maker *keys;
+    struct gw_shared *shared;
+};
+
+struct together {
+    struct stage *stage;
+    struct gw_store store;
+    struct gw_leases leases;
+    struct instance here, elsewhere;
+    struct gw_shard elsewhere_shard;
+};
+
+static inline bool open_instance(struct together *both, struct instance *instance, struct gw_near *near,
+                                 struct gw_shard *shard)
+{
+    if (!near)
+        return false;
+    instance->near = near;
+    gw_near_set_mode(near, GW_NEAR_SHARED);
+    instance->keys = gw_key_maker_create();
+    if (!instance->keys)
+        return false;
+    instance->shared = gw_shared_create(&(struct gw_shared_setup) { .store = &both->store,
+                                                                    .near = near,
+                                                                    .bans = both->stage->fetcher.bans,
+                                                                    .keys = instance->keys,
+                                                                    .shard = shard,
+                                                                    .config = &both->stage->config });
+    return instance->shared != NULL;
+}
+
+static inline void close_instance(struct instance *instance)
+{
+    if (instance->shared)
+        gw_shared_destroy(&instance->shared);
+    gw_key_maker_destroy(&instance->keys);
+}
+
+static inline void set_store_config(struct gw_config *config)
+{
+    config->redis_prefix = GW_SLICE("gw:");
+    config->redis_max_pending = 100;
+}
+
+static inline bool connect_stage(struct together *both, struct stage *stage)
+{
+    both->stage = stage;
+    played_init(&both->store);
+    both->leases = (struct gw_leases) { .store = &both->store, .timers = &stage->timers, .config = &stage->config };
+    gw_leases_init(&both->leases);
+    stage->fetcher.leases = &both->leases;
+    if (!open_instance(both, &both->here, stage->fetcher.near, &stage->shard))
+        return false;
+    stage->fetcher.shared = both->here.shared;
+    return true;
+}
+
+static inline struct together *set_up_together(void)
+{
+    struct together *both = calloc(1, sizeof *both);
+    assert_non_null(both);
+    struct stage *stage = set_up();
+    set_store_config(&stage->config);
+    assert_true(connect_stage(both, stage));
+    assert_true(open_instance(both, &both->elsewhere, gw_near_create(1 << 20, NULL), &both->elsewhere_shard));
+    return both;
+}
+
+/* What was dropped and is on its way may still answer; nothing is left after it. */
+static inline void tear_down_together(struct together *both)
+{
+    while (played_due(&both->store))
+        played_answer_all(&both->store);
+    close_instance(&both->here);
+    close_instance(&both->elsewhere);
+    gw_near_destroy(&both->elsewhere.near);
+    gw_leases_free(&both->leases);
+    tear_down(both->stage);
+    free(both);
+}
+
+/* ---- the lease ---- */
+
+static inline struct played_value *lock_of(struct together *both)
+{
+    struct gw_text text;
+    char name[PLAYED_KEY_BYTES];
+    gw_text_of_lock(&text, both->stage->config.redis_prefix, &both->stage->request.key);
+    played_copy_key(name, text.slice);
+    return played_at(&both->store, name);
+}
+
+static inline void another_takes_the_lease(struct together *both)
+{
+    struct gw_text text;
+    char name[PLAYED_KEY_BYTES];
+    struct played_bytes id = { .length = 16 };
+    memcpy(id.at, "of-the-other-one", 16);
+    gw_text_of_lock(&text, both->stage->config.redis_prefix, &both->stage->request.key);
+    played_copy_key(name, text.slice);
+    played_put(&both->store, name, &id, GW_LEASE_MS);
+}
+
+static inline bool is_leased_elsewhere(struct together *both)
+{
+    struct played_value *lock = lock_of(both);
+    return lock && memcmp(lock->bytes.at, "of-the-other-one", 16) == 0;
+}
+
+/* ---- what another instance does ---- */
+
+struct glance {
+    bool is_answered;
+    struct gw_shared_answer answer;
+};
+
+static inline void on_glance(void *owner, const struct gw_shared_answer *answer)
+{
+    struct glance *glance = owner;
+    glance->is_answered = true;
+    glance->answer = *answer;
+}
+
+/* The store answers this look-up alone, whatever else is due. The entry is the caller's to drop. */
+static inline struct gw_shared_answer elsewhere_looks(struct together *both)
+{
+    struct stage *stage = both->stage;
+    struct gw_cache_request request;
+    struct glance glance = { .is_answered = false };
+    unsigned next = both->store.made;
+    gw_policy_read_request(&request, &stage->request_head, &stage->request.rules);
+    assert_non_null(
+        gw_shared_ask(both->elsewhere.shared, &stage->request.key, &request, &stage->request_head, on_glance, &glance));
+    for (; next < both->store.made; next++)
+        played_answer(&both->store, &both->store.calls[next]);
+    assert_true(glance.is_answered);
+    return glance.answer;
+}
+
+/* What another instance's backend said; stale by stale_s, or fresh (negative). */
+static inline void elsewhere_stores(struct together *both, const char *fields, int64_t stale_s)
+{
+    struct gw_shared_answer answer = elsewhere_looks(both);
+    struct gw_entry *entry = entry_of(both->stage, fields, stale_s);
+    unsigned next = both->store.made;
+    gw_entry_drop(answer.entry);
+    assert_true(gw_shared_put(both->elsewhere.shared, entry, &answer.seen, NULL, NULL));
+    for (; next < both->store.made; next++)
+        played_answer(&both->store, &both->store.calls[next]);
+    gw_entry_drop(entry);
+}
+
+static inline void elsewhere_marks(struct together *both)
+{
+    struct gw_shared_answer answer = elsewhere_looks(both);
+    unsigned next = both->store.made;
+    gw_entry_drop(answer.entry);
+    gw_shared_mark_hit_for_miss(both->elsewhere.shared, &both->stage->request.key, &answer.seen, 10000);
+    assert_int_equal(both->store.made, next + 1);
+    played_answer(&both->store, &both->store.calls[next]);
+}
+
+/* What every instance finds there now. */
+enum there { NOTHING_THERE, MARK_THERE, STALE_THERE, FRESH_THERE };
+
+static inline void assert_there(struct together *both, enum there expected)
+{
+    struct gw_shared_answer answer = elsewhere_looks(both);
+    enum there there = answer.is_hit_for_miss           ? MARK_THERE
+                       : !answer.entry                  ? NOTHING_THERE
+                       : answer.reuse == GW_REUSE_FRESH ? FRESH_THERE
+                                                        : STALE_THERE;
+    gw_entry_drop(answer.entry);
+    assert_int_equal(there, expected);
+}
+
+/* ---- this instance ---- */
+
+/* As after a look-up that found nothing. */
+static inline void has_seen_nothing_there(struct together *both)
+{
+    both->stage->request.seen = (struct gw_seen) { .kind = GW_SEEN_ABSENT, .at_us = now_us };
+}
+
+static inline void lead_a_miss(struct together *both, struct listener *listener)
+{
+    has_seen_nothing_there(both);
+    lead(both->stage, listener);
+}
+
+static inline void store_answers(struct together *both)
+{
+    played_answer_all(&both->store);
+}
+
+#endif

@@ -1,0 +1,81 @@
+/* stored.h: what a stage's request finds stored, to be validated, or to answer where the backend fails. */
+#ifndef TEST_FETCH_STORED_H
+#define TEST_FETCH_STORED_H
+
+#include "unit/fetch/stage.h"
+
+#define STORED_DATE "Thu, 01 Jun 2017 00:00:00 GMT"
+
+enum { STORED_BYTES = 30 };
+
+/* fields: "Name: value\n"…, as a backend said them; what the policy says of them is its life. Stale by `stale_s`. */
+static inline struct gw_entry *entry_of(struct stage *stage, const char *fields, int64_t stale_s)
+{
+    struct gw_arena arena;
+    struct gw_head head;
+    struct gw_cache_request request;
+    struct gw_cache_life life;
+    gw_arena_init(&arena, 4096, 65536);
+    gw_head_init(&head);
+    head.status = 200;
+    for (const char *at = fields; *at;) {
+        const char *colon = strchr(at, ':'), *end = strchr(at, '\n');
+        assert_true(gw_head_add(&head, &arena, gw_slice_of(at, (size_t)(colon - at)),
+                                gw_slice_of(colon + 2, (size_t)(end - colon - 2))));
+        at = end + 1;
+    }
+    gw_policy_read_request(&request, &stage->request_head, &stage->request.rules);
+    int64_t now_s = (int64_t)(gw_clock_wall_us() / 1000000);
+    assert_int_equal(
+        gw_policy_may_store(&request, &stage->request_head, &head, &stage->request.rules, now_s, now_s, &life),
+        GW_CACHE_STORABLE);
+    life.age_s = life.freshness_s + stale_s;
+    struct gw_block *body = gw_block_create(STORED_BYTES);
+    assert_non_null(body);
+    for (size_t i = 0; i < STORED_BYTES; i++)
+        body->bytes[i] = pattern(i);
+    struct gw_entry *entry = gw_entry_create(&(struct gw_entry_setup) { .key = &stage->request.key,
+                                                                        .scheme = GW_SLICE("http"),
+                                                                        .host = GW_SLICE("example.org"),
+                                                                        .request = &stage->request_head,
+                                                                        .response = &head,
+                                                                        .body = body,
+                                                                        .body_bytes = STORED_BYTES,
+                                                                        .life = &life,
+                                                                        .now_us = gw_clock_monotonic_us() });
+    gw_block_drop(body);
+    gw_arena_free(&arena);
+    assert_non_null(entry);
+    return entry;
+}
+
+/* Lies in the near cache, where that takes it, and is what the request found. */
+static inline void find_stored(struct stage *stage, const char *fields)
+{
+    may_be_stored(stage);
+    stage->request.stored = entry_of(stage, fields, 5);
+    (void)gw_near_put(stage->fetcher.near, stage->request.stored, stage->request.epoch);
+}
+
+static inline void drop_stored(struct stage *stage)
+{
+    gw_entry_drop(stage->request.stored);
+    stage->request.stored = NULL;
+}
+
+/* A refresh, as the leader of a flight. */
+static inline void refresh(struct stage *stage)
+{
+    struct gw_flight_ask ask;
+    may_be_stored(stage);
+    assert_int_equal(enter(stage, &ask), GW_FLIGHT_LEAD);
+    stage->request.flight = ask.flight;
+    assert_int_equal(gw_fetch_begin(&stage->fetcher, &stage->request, NULL), GW_ERROR_NONE);
+}
+
+static inline bool is_idle(const struct stage *stage)
+{
+    return gw_list_is_empty(&stage->fetcher.busy);
+}
+
+#endif

@@ -1,0 +1,562 @@
+#include "unit/fetch/shared_stage.h"
+
+/* What a fetch asks the store before it asks a backend: the lease of its key, and what lies there. */
+
+#define FRESH "Cache-Control: max-age=60\nETag: \"1\"\n"
+
+static void says_all_of_it(struct stage *stage, size_t bytes)
+{
+    says_head(stage, 200, "Cache-Control: max-age=60\n", (long)bytes);
+    says_body(stage, bytes);
+    ends(stage);
+}
+
+/* ---- who fetches ---- */
+
+static void a_flight_takes_the_lease_looks_and_asks(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct stage *stage = both->stage;
+    struct listener one = new_listener();
+    lead_a_miss(both, &one);
+    assert_int_equal(stage->attempt_count, 0);
+    assert_int_equal(both->store.made, 2);
+    assert_int_equal(both->store.calls[0].kind, PLAYED_LEASE); /* what its last holder stored is seen behind it */
+    assert_int_equal(both->store.calls[1].kind, PLAYED_GET);
+    store_answers(both);
+    assert_int_equal(stage->attempt_count, 1);
+    assert_non_null(lock_of(both));
+    assert_false(is_leased_elsewhere(both));
+    says_all_of_it(stage, 50);
+    assert_heard(&one, "200 end", 50); /* the store does not delay it */
+    assert_non_null(joinable(stage));  /* who comes now reads along, until the store has acknowledged */
+    assert_non_null(lock_of(both));
+    store_answers(both);
+    assert_null(joinable(stage));
+    assert_true(is_idle(stage));
+    store_answers(both);
+    assert_null(lock_of(both));
+    assert_there(both, FRESH_THERE);
+    tear_down_together(both);
+}
+
+static void the_lease_is_kept_while_the_backend_is_slow(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct listener one = new_listener();
+    lead_a_miss(both, &one);
+    store_answers(both);
+    for (int i = 0; i < 20; i++) {
+        lock_of(both)->left_ms = 0; /* set again by each renewal */
+        passes(both->stage, GW_LEASE_MS / 2);
+        store_answers(both);
+        assert_int_equal(lock_of(both)->left_ms, GW_LEASE_MS);
+    }
+    gw_fetch_leave(&one.reader);
+    fails(both->stage, GW_ERROR_RESPONSE_TIMEOUT);
+    store_answers(both);
+    assert_null(lock_of(both));
+    tear_down_together(both);
+}
+
+static void where_the_lease_is_elsewhere_it_looks_again_and_is_handed_what_another_stored(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct stage *stage = both->stage;
+    struct listener one = new_listener(), two = new_listener(), not_for = new_listener();
+    not_for.refuses_entries = true;
+    another_takes_the_lease(both);
+    lead_a_miss(both, &one);
+    join(stage, &two);
+    join(stage, &not_for);
+    for (int look = 0; look < 5; look++) {
+        unsigned made = both->store.made;
+        store_answers(both);
+        assert_int_equal(both->store.made, made);
+        passes(stage, 19); /* every 20 to 50 ms */
+        assert_int_equal(both->store.made, made);
+        passes(stage, 31);
+        assert_int_equal(both->store.made, made + 2);
+        assert_heard(&one, "", 0);
+    }
+    elsewhere_stores(both, FRESH, -30);
+    store_answers(both);
+    assert_heard(&one, "from_store", STORED_BYTES);
+    assert_heard(&two, "from_store", STORED_BYTES);
+    assert_heard(&not_for, "released", 0);
+    assert_ptr_equal(one.entry, two.entry);
+    assert_int_equal(stage->attempt_count, 0);
+    assert_null(one.reader.backend);
+    assert_int_equal(one.reader.upstream_status, 0);
+    assert_int_equal(gw_counter_read(&stage->shard.cache_collapsed_instances), 1);
+    assert_null(joinable(stage));
+    store_answers(both);
+    assert_true(is_leased_elsewhere(both));
+    let_go(&one);
+    let_go(&two);
+    tear_down_together(both);
+}
+
+static void what_was_stored_since_its_own_look_up_answers_without_a_wait(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct listener one = new_listener();
+    elsewhere_stores(both, FRESH, -30);
+    lead_a_miss(both, &one);
+    store_answers(both);
+    assert_heard(&one, "from_store", STORED_BYTES);
+    assert_int_equal(gw_counter_read(&both->stage->shard.cache_collapsed_instances), 0); /* nobody waited */
+    store_answers(both);
+    assert_null(lock_of(both));
+    let_go(&one);
+    tear_down_together(both);
+}
+
+static void where_the_other_gives_up_it_takes_the_lease_itself(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct stage *stage = both->stage;
+    struct listener one = new_listener();
+    another_takes_the_lease(both);
+    lead_a_miss(both, &one);
+    store_answers(both);
+    lock_of(both)->bytes.length = 0; /* its process was killed, and its lease is over */
+    passes(stage, 50);
+    store_answers(both);
+    assert_int_equal(stage->attempt_count, 1);
+    assert_non_null(lock_of(both));
+    says_all_of_it(stage, 50);
+    store_answers(both);
+    assert_there(both, FRESH_THERE);
+    tear_down_together(both);
+}
+
+static void it_waits_for_another_no_longer_than_flight_wait(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct stage *stage = both->stage;
+    struct listener one = new_listener(), two = new_listener();
+    another_takes_the_lease(both);
+    lead_a_miss(both, &one);
+    join(stage, &two);
+    uint64_t began_us = now_us;
+    while (stage->attempt_count == 0) {
+        assert_true(now_us - began_us < 2000000);
+        store_answers(both);
+        passes(stage, 5);
+    }
+    assert_in_range((now_us - began_us) / 1000, 1000, 1060);
+    assert_non_null(joinable(stage)); /* whoever comes here still shares it */
+    says_all_of_it(stage, 50);
+    assert_heard(&one, "200 end", 50);
+    assert_heard(&two, "200 end", 50);
+    store_answers(both);
+    assert_there(both, FRESH_THERE);
+    assert_true(is_leased_elsewhere(both)); /* never another's lease */
+    tear_down_together(both);
+}
+
+/* ---- the store's failures ---- */
+
+static void after_the_stores_silence_the_backend_is_asked(void **state)
+{
+    (void)state;
+    for (int looks = 0; looks < 3; looks++) { /* those that were answered before */
+        struct together *both = set_up_together();
+        struct stage *stage = both->stage;
+        struct listener one = new_listener();
+        if (looks)
+            another_takes_the_lease(both);
+        lead_a_miss(both, &one);
+        for (int i = 0; i < looks; i++) {
+            unsigned made = both->store.made;
+            store_answers(both);
+            while (both->store.made == made)
+                passes(stage, 1);
+        }
+        passes(stage, 49);
+        assert_int_equal(stage->attempt_count, 0);
+        passes(stage, 1);
+        assert_int_equal(stage->attempt_count, 1);
+        store_answers(both); /* too late: dropped, and what was taken is given back */
+        store_answers(both);
+        assert_int_equal(is_leased_elsewhere(both), looks > 0);
+        assert_int_equal(lock_of(both) != NULL, looks > 0);
+        says_all_of_it(stage, 50);
+        assert_heard(&one, "200 end", 50);
+        store_answers(both);
+        assert_there(both, FRESH_THERE); /* over what the look-up before it saw */
+        tear_down_together(both);
+    }
+}
+
+static void without_the_store_the_backend_is_asked_at_once(void **state)
+{
+    (void)state;
+    for (unsigned room = 0; room < 3; room++) { /* calls that the store takes; 2: it is not connected */
+        struct together *both = set_up_together();
+        struct listener one = new_listener();
+        both->store.room = room;
+        both->store.is_up = room < 2;
+        lead_a_miss(both, &one);
+        assert_int_equal(both->stage->attempt_count, 1);
+        both->store.room = PLAYED_CALLS;
+        both->store.is_up = true;
+        store_answers(both);
+        store_answers(both);
+        assert_null(lock_of(both));
+        gw_fetch_leave(&one.reader);
+        fails(both->stage, GW_ERROR_RESPONSE_TIMEOUT);
+        tear_down_together(both);
+    }
+}
+
+static void a_lost_connection_to_the_store_is_no_reason_to_wait(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct listener one = new_listener();
+    lead_a_miss(both, &one);
+    played_lose_all(&both->store);
+    assert_int_equal(both->stage->attempt_count, 1);
+    says_all_of_it(both->stage, 50);
+    assert_heard(&one, "200 end", 50);
+    assert_true(is_idle(both->stage));
+    tear_down_together(both);
+}
+
+/* Where Redis did not know the script yet, the lease comes behind the look: what that saw may be older than the
+ * lease. */
+static void a_lease_that_comes_behind_the_look_looks_once_more(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct listener one = new_listener();
+    lead_a_miss(both, &one);
+    played_answer(&both->store, &both->store.calls[1]);
+    assert_int_equal(both->stage->attempt_count, 0);
+    elsewhere_stores(both, FRESH, -30);
+    played_answer(&both->store, &both->store.calls[0]);
+    assert_heard(&one, "", 0);
+    store_answers(both);
+    assert_heard(&one, "from_store", STORED_BYTES);
+    assert_int_equal(both->stage->attempt_count, 0);
+    let_go(&one);
+    tear_down_together(both);
+}
+
+/* ---- not to be shared ---- */
+
+static void hit_for_miss_found_while_looking_asks_alone(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct stage *stage = both->stage;
+    struct listener one = new_listener(), two = new_listener();
+    elsewhere_marks(both);
+    lead_a_miss(both, &one);
+    join(stage, &two);
+    store_answers(both);
+    assert_heard(&two, "released", 0);
+    assert_heard(&one, "", 0);
+    assert_int_equal(stage->attempt_count, 1);
+    assert_null(joinable(stage));
+    store_answers(both);
+    assert_null(lock_of(both));
+    says_head(stage, 200, "Cache-Control: private\n", 3);
+    says_body(stage, 3);
+    ends(stage);
+    assert_heard(&one, "200 end", 3);
+    tear_down_together(both);
+}
+
+static void hit_for_miss_for_a_first_reader_that_has_left_ends_it(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct listener one = new_listener(), two = new_listener();
+    elsewhere_marks(both);
+    lead_a_miss(both, &one);
+    join(both->stage, &two);
+    gw_fetch_leave(&one.reader);
+    store_answers(both);
+    assert_heard(&two, "released", 0);
+    assert_int_equal(both->stage->attempt_count, 0);
+    assert_true(is_idle(both->stage));
+    tear_down_together(both);
+}
+
+static void an_answer_that_may_not_be_stored_is_marked_for_all_instances(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct listener one = new_listener();
+    lead_a_miss(both, &one);
+    store_answers(both);
+    says_head(both->stage, 200, "Cache-Control: no-store\n", 0);
+    ends(both->stage);
+    store_answers(both);
+    assert_there(both, MARK_THERE);
+    tear_down_together(both);
+}
+
+static void an_answer_never_of_use_without_validation_is_stored_for_all_and_marked_here_alone(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct stage *stage = both->stage;
+    struct listener one = new_listener(), two = new_listener();
+    lead_a_miss(both, &one);
+    join(stage, &two);
+    store_answers(both);
+    says_head(stage, 200, "Cache-Control: no-cache\nETag: \"1\"\n", 50);
+    assert_heard(&two, "released", 0);
+    assert_near(stage, NEAR_MARK);
+    store_answers(both);
+    assert_there(both, NOTHING_THERE);
+    says_body(stage, 50);
+    ends(stage);
+    store_answers(both);
+    assert_heard(&one, "200 end", 50);
+    assert_there(both, STALE_THERE);
+    tear_down_together(both);
+}
+
+/* ---- what lies there is stale ---- */
+
+static void stale_in_the_store_it_is_confirmed_and_stored_over_what_was_seen(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct stage *stage = both->stage;
+    struct listener one = new_listener();
+    elsewhere_stores(both, FRESH, 5);
+    assert_there(both, STALE_THERE);
+    lead_a_miss(both, &one); /* of before that */
+    store_answers(both);
+    assert_non_null(strstr(last_attempt(stage)->fields, "If-None-Match: \"1\"\r\n"));
+    says_head(stage, 304, "Cache-Control: max-age=60\n", 0);
+    ends(stage);
+    assert_heard(&one, "from_validated", STORED_BYTES);
+    store_answers(both);
+    assert_there(both, FRESH_THERE);
+    let_go(&one);
+    tear_down_together(both);
+}
+
+static void stale_in_the_store_it_answers_where_the_backend_fails(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct listener one = new_listener();
+    both->stage->config.retries = 0;
+    elsewhere_stores(both, FRESH, 5);
+    lead_a_miss(both, &one);
+    store_answers(both);
+    fails(both->stage, GW_ERROR_CONNECT);
+    assert_heard(&one, "from_error", STORED_BYTES);
+    let_go(&one);
+    tear_down_together(both);
+}
+
+static void the_bans_that_count_are_those_from_before_the_backend_was_asked(void **state)
+{
+    static const struct gw_ban ban = { .kind = GW_BAN_TAG, .text = { "tag", 3 } };
+    (void)state;
+    struct together *both = set_up_together();
+    struct listener one = new_listener();
+    struct gw_bans *bans = both->stage->fetcher.bans = gw_bans_create();
+    lead_a_miss(both, &one);
+    assert_true(gw_bans_add(bans, &ban, 1000)); /* while it looks: what comes after it, is newer */
+    uint64_t sequence = gw_bans_sequence(bans);
+    store_answers(both);
+    assert_true(gw_bans_add(bans, &ban, 2000));
+    says_all_of_it(both->stage, 50);
+    store_answers(both);
+    struct gw_shared_answer answer = elsewhere_looks(both);
+    assert_non_null(answer.entry);
+    assert_int_equal(answer.entry->ban_sequence, sequence);
+    gw_entry_drop(answer.entry);
+    gw_bans_destroy(&bans);
+    tear_down_together(both);
+}
+
+/* ---- who waits ---- */
+
+static void the_last_reader_that_leaves_while_it_looks_ends_it(void **state)
+{
+    (void)state;
+    for (int elsewhere = 0; elsewhere < 3; elsewhere++) { /* 1: before the answers, 2: between two looks */
+        struct together *both = set_up_together();
+        struct stage *stage = both->stage;
+        struct listener one = new_listener(), two = new_listener();
+        if (elsewhere)
+            another_takes_the_lease(both);
+        lead_a_miss(both, &one);
+        join(stage, &two);
+        if (elsewhere == 2)
+            store_answers(both);
+        gw_fetch_leave(&one.reader);
+        assert_false(is_idle(stage));
+        gw_fetch_leave(&two.reader);
+        assert_true(is_idle(stage));
+        assert_null(joinable(stage)); /* its flight has landed */
+        store_answers(both);
+        store_answers(both);
+        passes(stage, 2000);
+        assert_int_equal(stage->attempt_count, 0);
+        assert_int_equal(lock_of(both) != NULL, elsewhere > 0);
+        tear_down_together(both);
+    }
+}
+
+static void the_first_may_leave_and_the_others_are_handed_what_is_found(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct listener one = new_listener(), two = new_listener();
+    elsewhere_stores(both, FRESH, -30);
+    lead_a_miss(both, &one);
+    join(both->stage, &two);
+    gw_fetch_leave(&one.reader);
+    store_answers(both);
+    assert_heard(&two, "from_store", STORED_BYTES);
+    let_go(&two);
+    tear_down_together(both);
+}
+
+static void a_reader_that_is_paused_while_it_looks_is_handed_the_entry_later(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct listener one = new_listener();
+    elsewhere_stores(both, FRESH, -30);
+    lead_a_miss(both, &one);
+    gw_fetch_pause(&one.reader);
+    store_answers(both);
+    assert_heard(&one, "", 0);
+    gw_fetch_resume(&one.reader);
+    assert_heard(&one, "from_store", STORED_BYTES);
+    let_go(&one);
+    tear_down_together(both);
+}
+
+static void a_request_that_has_not_seen_the_store_looks_though_it_leads_nothing(void **state)
+{
+    (void)state;
+    for (int seen = 0; seen < 2; seen++) {
+        struct together *both = set_up_together();
+        struct listener one = new_listener();
+        may_be_stored(both->stage);
+        if (seen)
+            has_seen_nothing_there(both);
+        begin(both->stage, &one);
+        assert_int_equal(both->store.made, !seen); /* no lease: nobody waits for it */
+        assert_int_equal(both->stage->attempt_count, seen);
+        store_answers(both);
+        assert_int_equal(both->stage->attempt_count, 1);
+        says_all_of_it(both->stage, 50);
+        store_answers(both);
+        assert_there(both, FRESH_THERE);
+        tear_down_together(both);
+    }
+}
+
+/* ---- refreshes ---- */
+
+static void a_refresh_with_the_lease_elsewhere_ends_at_once(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct stage *stage = both->stage;
+    another_takes_the_lease(both);
+    elsewhere_stores(both, FRESH, 5);
+    refresh(stage);
+    assert_false(is_idle(stage));
+    store_answers(both);
+    assert_true(is_idle(stage));
+    assert_null(joinable(stage));
+    passes(stage, 2000);
+    assert_int_equal(stage->attempt_count, 0);
+    assert_true(is_leased_elsewhere(both));
+    tear_down_together(both);
+}
+
+static void a_refresh_that_finds_it_done_ends(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    elsewhere_stores(both, FRESH, -30);
+    refresh(both->stage);
+    store_answers(both);
+    assert_true(is_idle(both->stage));
+    assert_null(joinable(both->stage));
+    assert_int_equal(both->stage->attempt_count, 0);
+    store_answers(both);
+    assert_null(lock_of(both));
+    tear_down_together(both);
+}
+
+static void a_refresh_that_meets_a_503_leaves_what_lies_in_the_store(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    elsewhere_stores(both, FRESH, 5);
+    refresh(both->stage);
+    store_answers(both);
+    says_head(both->stage, 503, "Cache-Control: max-age=60\n", 4);
+    assert_true(is_idle(both->stage));
+    store_answers(both);
+    assert_null(lock_of(both));
+    assert_there(both, STALE_THERE);
+    tear_down_together(both);
+}
+
+static void a_drain_ends_a_refresh_that_looks(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    refresh(both->stage);
+    gw_fetcher_cancel_unread(&both->stage->fetcher);
+    assert_true(is_idle(both->stage));
+    assert_null(joinable(both->stage));
+    tear_down_together(both);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_flight_takes_the_lease_looks_and_asks),
+        cmocka_unit_test(the_lease_is_kept_while_the_backend_is_slow),
+        cmocka_unit_test(where_the_lease_is_elsewhere_it_looks_again_and_is_handed_what_another_stored),
+        cmocka_unit_test(what_was_stored_since_its_own_look_up_answers_without_a_wait),
+        cmocka_unit_test(where_the_other_gives_up_it_takes_the_lease_itself),
+        cmocka_unit_test(it_waits_for_another_no_longer_than_flight_wait),
+        cmocka_unit_test(after_the_stores_silence_the_backend_is_asked),
+        cmocka_unit_test(without_the_store_the_backend_is_asked_at_once),
+        cmocka_unit_test(a_lost_connection_to_the_store_is_no_reason_to_wait),
+        cmocka_unit_test(a_lease_that_comes_behind_the_look_looks_once_more),
+        cmocka_unit_test(hit_for_miss_found_while_looking_asks_alone),
+        cmocka_unit_test(hit_for_miss_for_a_first_reader_that_has_left_ends_it),
+        cmocka_unit_test(an_answer_that_may_not_be_stored_is_marked_for_all_instances),
+        cmocka_unit_test(an_answer_never_of_use_without_validation_is_stored_for_all_and_marked_here_alone),
+        cmocka_unit_test(stale_in_the_store_it_is_confirmed_and_stored_over_what_was_seen),
+        cmocka_unit_test(stale_in_the_store_it_answers_where_the_backend_fails),
+        cmocka_unit_test(the_bans_that_count_are_those_from_before_the_backend_was_asked),
+        cmocka_unit_test(the_last_reader_that_leaves_while_it_looks_ends_it),
+        cmocka_unit_test(the_first_may_leave_and_the_others_are_handed_what_is_found),
+        cmocka_unit_test(a_reader_that_is_paused_while_it_looks_is_handed_the_entry_later),
+        cmocka_unit_test(a_request_that_has_not_seen_the_store_looks_though_it_leads_nothing),
+        cmocka_unit_test(a_refresh_with_the_lease_elsewhere_ends_at_once),
+        cmocka_unit_test(a_refresh_that_finds_it_done_ends),
+        cmocka_unit_test(a_refresh_that_meets_a_503_leaves_what_lies_in_the_store),
+        cmocka_unit_test(a_drain_ends_a_refresh_that_looks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
