@@ -306,6 +306,27 @@ static void an_answer_that_may_not_be_stored_is_marked_for_all_instances(void **
     tear_down_together(both);
 }
 
+/* A mark does not lie over an index: then all variants go. */
+static void an_answer_that_may_not_be_stored_ends_what_lies_in_the_store(void **state)
+{
+    static const char *const stored[] = { FRESH, FRESH "Vary: Accept\n" };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(stored); i++) {
+        struct together *both = set_up_together();
+        struct listener one = new_listener();
+        elsewhere_stores(both, stored[i], 5);
+        assert_there(both, STALE_THERE);
+        lead_a_miss(both, &one);
+        store_answers(both);
+        says_head(both->stage, 200, "Cache-Control: no-store\n", 0);
+        ends(both->stage);
+        store_answers(both);
+        assert_heard(&one, "200 end", 0);
+        assert_there(both, i ? NOTHING_THERE : MARK_THERE);
+        tear_down_together(both);
+    }
+}
+
 static void an_answer_never_of_use_without_validation_is_stored_for_all_and_marked_here_alone(void **state)
 {
     (void)state;
@@ -545,6 +566,7 @@ int main(void)
         cmocka_unit_test(hit_for_miss_found_while_looking_asks_alone),
         cmocka_unit_test(hit_for_miss_for_a_first_reader_that_has_left_ends_it),
         cmocka_unit_test(an_answer_that_may_not_be_stored_is_marked_for_all_instances),
+        cmocka_unit_test(an_answer_that_may_not_be_stored_ends_what_lies_in_the_store),
         cmocka_unit_test(an_answer_never_of_use_without_validation_is_stored_for_all_and_marked_here_alone),
         cmocka_unit_test(stale_in_the_store_it_is_confirmed_and_stored_over_what_was_seen),
         cmocka_unit_test(stale_in_the_store_it_answers_where_the_backend_fails),

@@ -283,6 +283,24 @@ static void a_304_about_something_else_makes_it_ask_for_the_whole_once(void **st
     }
 }
 
+static void the_whole_is_tried_again_like_any_other(void **state)
+{
+    (void)state;
+    struct stage *stage = set_up();
+    struct listener one = new_listener();
+    find_stored(stage, VALIDATORS);
+    lead(stage, &one);
+    says_head(stage, 304, "ETag: \"2\"\n", 0);
+    fails(stage, GW_ERROR_CONNECT);
+    assert_int_equal(stage->attempt_count, 3);
+    assert_string_equal(last_attempt(stage)->fields, "Host: two:8001\r\nAccept: text/plain\r\n");
+    says_head(stage, 200, "", 0);
+    ends(stage);
+    assert_heard(&one, "200 end", 0);
+    drop_stored(stage);
+    tear_down(stage);
+}
+
 static void a_304_that_nobody_asked_for_is_not_asked_about_again(void **state)
 {
     (void)state;
@@ -402,6 +420,7 @@ int main(void)
         cmocka_unit_test(a_confirmation_asked_for_before_an_invalidation_is_told_but_not_stored),
         cmocka_unit_test(an_entry_knows_the_bans_from_before_its_backend_was_asked),
         cmocka_unit_test(a_304_about_something_else_makes_it_ask_for_the_whole_once),
+        cmocka_unit_test(the_whole_is_tried_again_like_any_other),
         cmocka_unit_test(a_304_that_nobody_asked_for_is_not_asked_about_again),
         cmocka_unit_test(where_the_whole_cannot_be_asked_for_what_is_stored_answers_or_the_error),
         cmocka_unit_test(another_answer_replaces_what_is_stored),
