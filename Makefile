@@ -44,6 +44,9 @@ prove: ## the limits' promises, measured through everything that can happen to R
 	@cmake --build build --parallel $(JOBS) --target sim_limits
 	@build/tests/sim/sim_limits $(if $(QUICK),--quick)
 
+conformance: ## the table of cache rules by RFC section, as Markdown (ctest -R conformance runs it)
+	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/support /usr/bin/python3 tests/conformance/test_conformance.py --table
+
 test-compose: ## docker-compose.yml with three replicas, as its user runs it (needs a Docker engine), then down again
 	@/usr/bin/python3 tests/compose/test_compose.py
 
