@@ -14,7 +14,7 @@ SECONDS ?= 3
 CTEST := ctest --output-on-failure --no-tests=error --parallel $(TEST_JOBS) $(if $(CI),--repeat until-pass:3)
 OURS := git ls-files --cached --others --exclude-standard
 
-.PHONY: help run demo test test-compose prove build bench test-coverage clean format lint asan tsan fuzz docs deps
+.PHONY: help run demo test conformance test-compose prove build bench test-coverage clean format lint asan tsan fuzz docs deps
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,8 +41,9 @@ prove: ## the limits' promises, measured through everything that can happen to R
 	@scripts/install-packages build run test prove
 	@$(MAKE) build
 	@/usr/bin/python3 tests/prove/prove.py
-	@cmake --build build --parallel $(JOBS) --target sim_limits
+	@cmake --build build --parallel $(JOBS) --target sim_limits sim_near
 	@build/tests/sim/sim_limits $(if $(QUICK),--quick)
+	@build/tests/sim/sim_near $(if $(QUICK),--quick)
 
 conformance: ## the table of cache rules by RFC section, as Markdown (ctest -R conformance runs it)
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/support /usr/bin/python3 tests/conformance/test_conformance.py --table
