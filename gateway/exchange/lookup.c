@@ -114,10 +114,17 @@ static void on_landed(void *owner)
     }
 }
 
+/* What is stored never answers without the backend's word: neither will what comes in its place. */
+static bool is_always_validated(const struct gw_entry *stored)
+{
+    return stored && (stored->terms.must_validate || stored->freshness_s <= 0);
+}
+
 /* Who need not be told apart from another may wait for his answer. */
 static bool may_share(const struct gw_exchange *exchange)
 {
-    return exchange->cache_asked && exchange->cache.may_join && !exchange->cache_hit_for_miss && !exchange->fetch_alone;
+    return exchange->cache_asked && exchange->cache.may_join && !exchange->cache_hit_for_miss &&
+           !exchange->fetch_alone && !is_always_validated(exchange->stored);
 }
 
 static struct gw_flight_ask flight_ask(struct gw_exchange *exchange)

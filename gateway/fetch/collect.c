@@ -203,12 +203,12 @@ bool gw_collect_confirm(struct gw_fetch *fetch)
     return fetch->found != NULL;
 }
 
-/* A mark is written over a response, but not over an index: then the whole of it goes. */
+/* The mark that a flight ends with is written over a response, but not over an index: then the whole of it goes. */
 void gw_collect_forget_stored(struct gw_fetch *fetch)
 {
     struct gw_fetcher *fetcher = fetch->fetcher;
     gw_near_invalidate(fetcher->near, &fetch->key);
-    if (!fetcher->shared || fetch->seen.kind != GW_SEEN_INDEX)
+    if (!fetcher->shared || (fetch->flight && fetch->seen.kind != GW_SEEN_INDEX))
         return;
     struct gw_shared_question *question = gw_shared_invalidate(fetcher->shared, &fetch->key, NULL, NULL);
     gw_shared_forget(&question);

@@ -304,7 +304,7 @@ void gw_fetch_end_body(struct gw_reader *reader)
 
 bool gw_fetch_is_collecting(const struct gw_fetch *fetch)
 {
-    return fetch->state == GW_FETCH_COLLECTING || fetch->state == GW_FETCH_COMPLETE;
+    return fetch->state == GW_FETCH_COLLECTING || (fetch->state == GW_FETCH_COMPLETE && !fetch->entry);
 }
 
 const struct gw_cache_life *gw_fetch_life(const struct gw_fetch *fetch)

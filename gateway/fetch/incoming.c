@@ -43,8 +43,8 @@ void gw_incoming_publish(struct gw_fetch *fetch, struct gw_entry *entry, enum gw
 static bool answers_stale(const struct gw_fetch *fetch)
 {
     struct gw_reader *first = fetch->first;
-    return fetch->stored && first && !first->head_told &&
-           first->events->may_take(first, fetch->stored, GW_FETCH_FROM_ERROR);
+    bool is_untold = fetch->state != GW_FETCH_COLLECTING && first && !first->head_told;
+    return fetch->stored && is_untold && first->events->may_take(first, fetch->stored, GW_FETCH_FROM_ERROR);
 }
 
 static void end_stale(struct gw_fetch *fetch)

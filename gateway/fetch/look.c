@@ -46,10 +46,11 @@ static void conclude(struct gw_fetch *fetch)
     }
 }
 
-/* What is stored by now: fresh, it is the answer; else it is what the backend is to confirm. */
+/* What is stored by now: fresh, it is the answer; else it is what the backend is to confirm. NULL: nothing is, any
+ * more. */
 static void take_found(struct gw_fetch *fetch, struct gw_entry *entry, enum gw_reuse reuse)
 {
-    if (reuse == GW_REUSE_FRESH) {
+    if (entry && reuse == GW_REUSE_FRESH) {
         fetch->found = entry;
         return;
     }
@@ -62,10 +63,10 @@ static void on_look(void *owner, const struct gw_shared_answer *answer)
     struct gw_fetch *fetch = owner;
     fetch->look = NULL;
     fetch->is_marked = answer->is_hit_for_miss;
-    if (answer->seen.kind != GW_SEEN_NOTHING)
+    if (answer->seen.kind != GW_SEEN_NOTHING) {
         fetch->seen = answer->seen;
-    if (answer->entry)
         take_found(fetch, answer->entry, answer->reuse);
+    }
     if (!fetch->lease_due || fetch->found)
         conclude(fetch);
 }
@@ -118,7 +119,7 @@ bool gw_look_begin(struct gw_fetch *fetch)
 static void on_timer(struct gw_timer *timer)
 {
     struct gw_fetch *fetch = GW_CONTAINER(timer, struct gw_fetch, timer);
-    if (!fetch->look && ask(fetch))
+    if (!fetch->look && !fetch->lease_due && ask(fetch))
         return;
     gw_look_end(fetch);
     gw_fetch_looked(fetch, GW_LOOK_ASK);

@@ -150,6 +150,32 @@ static void an_answer_that_has_begun_is_cut_not_replaced(void **state)
     }
 }
 
+/* The first has slept since before the head: it may still be answered by what is stored. Who has heard the head may
+ * not. */
+static void a_reader_that_streams_along_is_cut_also_where_the_first_may_take_what_is_stored(void **state)
+{
+    (void)state;
+    struct stage *stage = set_up();
+    struct listener one = new_listener(), two = new_listener();
+    one.pauses_at = "interim";
+    find_stored(stage, VALIDATORS);
+    lead(stage, &one);
+    join(stage, &two);
+    says_interim(stage, 103);
+    says_head(stage, 200, "", 100);
+    says_body(stage, 40);
+    end_of_read(stage);
+    assert_heard(&two, "200", 40);
+    fails(stage, GW_ERROR_RESET);
+    assert_heard(&two, "200 upstream_reset", 40);
+    if (!one.is_over)
+        gw_fetch_resume(&one.reader);
+    assert_true(one.is_over);
+    let_go(&one);
+    drop_stored(stage);
+    tear_down(stage);
+}
+
 static void a_confirmation_that_breaks_off_is_none(void **state)
 {
     (void)state;
@@ -305,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_second_backend_is_tried_before_what_is_stored_answers),
         cmocka_unit_test(other_answers_are_answers),
         cmocka_unit_test(an_answer_that_has_begun_is_cut_not_replaced),
+        cmocka_unit_test(a_reader_that_streams_along_is_cut_also_where_the_first_may_take_what_is_stored),
         cmocka_unit_test(a_confirmation_that_breaks_off_is_none),
         cmocka_unit_test(a_refresh_stores_and_ends),
         cmocka_unit_test(a_refresh_that_meets_a_failing_backend_leaves_what_is_stored),
