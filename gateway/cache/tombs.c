@@ -96,6 +96,16 @@ static void give_up(struct gw_tomb *tomb)
 
 static void on_answer(void *owner, const struct gw_store_reply *reply);
 
+/* Nobody need wait for what is fetched under it: that is out of date. */
+static void end_lease(struct gw_tombs *tombs, const struct gw_cache_key *key)
+{
+    struct gw_text text;
+    if (!tombs->setup.config->flights_over_instances)
+        return;
+    gw_text_of_lock(&text, tombs->setup.config->redis_prefix, key);
+    (void)gw_store_set(tombs->setup.store, text.slice, GW_NO_SLICE, 0, NULL, NULL);
+}
+
 static bool send_tomb(struct gw_tombs *tombs, struct gw_tomb *tomb)
 {
     uint8_t version[GW_FRAME_VERSION_BYTES];
@@ -106,8 +116,11 @@ static bool send_tomb(struct gw_tombs *tombs, struct gw_tomb *tomb)
     gw_text_of_base(&text, tombs->setup.config->redis_prefix, &tomb->key);
     gw_frame_encode_tombstone(value, version, tombs->setup.life_ms);
     gw_near_invalidate(tombs->setup.near, &tomb->key);
-    return gw_store_set(tombs->setup.store, text.slice, gw_slice_of(value, sizeof value), tombs->setup.life_ms,
-                        on_answer, tomb) != NULL;
+    if (!gw_store_set(tombs->setup.store, text.slice, gw_slice_of(value, sizeof value), tombs->setup.life_ms, on_answer,
+                      tomb))
+        return false;
+    end_lease(tombs, &tomb->key);
+    return true;
 }
 
 static bool send_deletion(struct gw_tombs *tombs, struct gw_tomb *tomb)

@@ -180,6 +180,7 @@ struct gw_exchange {
     bool cache_asked, cache_hit_for_miss, fetch_alone, joined, fetch_allowed;
     struct gw_cache_request cache;
     struct gw_cache_key key;
+    struct gw_slice keyed_query;
     uint64_t epoch;
     struct gw_entry *entry;  /* the answer; held */
     enum gw_reuse reuse;     /* of entry */
@@ -267,10 +268,11 @@ void gw_exchange_answered(struct gw_exchange *exchange);
 
 /* What configuration and route say of storing. */
 struct gw_cache_rules gw_exchange_cache_rules(const struct gw_config *config, const struct gw_route *route);
-/* The key of a GET for this path and query, by the route's rules about queries. The arena is that of the call. */
-void gw_exchange_make_key(struct gw_desk *desk, struct gw_arena *arena, const struct gw_route *route,
-                          struct gw_slice path, struct gw_slice query, struct gw_slice scheme, struct gw_slice host,
-                          struct gw_cache_key *key);
+/* The key of a GET for this path and query, by the route's rules about queries; the query as it is keyed, in the
+ * arena. */
+struct gw_slice gw_exchange_make_key(struct gw_desk *desk, struct gw_arena *arena, const struct gw_route *route,
+                                     struct gw_slice path, struct gw_slice query, struct gw_slice scheme,
+                                     struct gw_slice host, struct gw_cache_key *key);
 /* The cache is (or, after a wait, is again) asked: fills entry, stored, and cache_hit_for_miss. True: a question is
  * out. */
 bool gw_exchange_look_up(struct gw_exchange *exchange);

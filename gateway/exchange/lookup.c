@@ -20,12 +20,13 @@ struct gw_cache_rules gw_exchange_cache_rules(const struct gw_config *config, co
     };
 }
 
-void gw_exchange_make_key(struct gw_desk *desk, struct gw_arena *arena, const struct gw_route *route,
-                          struct gw_slice path, struct gw_slice query, struct gw_slice scheme, struct gw_slice host,
-                          struct gw_cache_key *key)
+struct gw_slice gw_exchange_make_key(struct gw_desk *desk, struct gw_arena *arena, const struct gw_route *route,
+                                     struct gw_slice path, struct gw_slice query, struct gw_slice scheme,
+                                     struct gw_slice host, struct gw_cache_key *key)
 {
     query = gw_query_normalise(query, &route->cache_ignore_query, route->cache_sort_query, arena);
     gw_key_make(desk->keys, GW_SLICE("GET"), path, query, route->name, scheme, host, key);
+    return query;
 }
 
 /* ---- what is stored ---- */

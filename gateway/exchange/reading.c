@@ -13,6 +13,16 @@ void gw_engine_fail_fetch(struct gw_exchange *exchange, enum gw_error error)
 
 /* ---- asking ---- */
 
+/* A GET for what the key is of: the entry's URL is this one's. */
+static struct gw_head keyed_head(const struct gw_exchange *exchange)
+{
+    struct gw_head head = exchange->request;
+    head.method = GW_METHOD_GET;
+    head.method_text = GW_SLICE("GET");
+    head.query = exchange->keyed_query;
+    return head;
+}
+
 /* What storing is about; cache: what the request allows, as whom it is fetched for. */
 static void describe_storing(const struct gw_exchange *exchange, const struct gw_cache_request *cache,
                              const struct gw_head *head, struct gw_fetch_request *ask)
@@ -72,8 +82,11 @@ static void begin_fetch(struct gw_exchange *exchange)
     }
     struct gw_fetch_request ask = describe(exchange, gw_buffer_slice(&fields));
     cache.may_store = may_store;
-    if (may_store)
-        describe_storing(exchange, &cache, &exchange->request, &ask);
+    struct gw_head head;
+    if (may_store) {
+        head = keyed_head(exchange);
+        describe_storing(exchange, &cache, &head, &ask);
+    }
     ask.flight = exchange->flight;
     enum gw_error error = gw_fetch_begin(desk->fetcher, &ask, &exchange->reader);
     if (error)
@@ -102,14 +115,12 @@ void gw_engine_start_fetch(struct gw_exchange *exchange)
 static bool begin_refresh(struct gw_exchange *exchange, struct gw_flight *flight)
 {
     struct gw_desk *desk = exchange->desk;
-    struct gw_head head = exchange->request;
+    struct gw_head head = keyed_head(exchange);
     struct gw_cache_request cache = exchange->cache;
     struct gw_buffer fields = gw_buffer_over(desk->scratch, desk->scratch_bytes);
     gw_forward_put_fields(exchange, GW_FORWARD_WHOLE, &fields);
     if (fields.overflowed)
         return false;
-    head.method = GW_METHOD_GET;
-    head.method_text = GW_SLICE("GET");
     cache.may_store = true;
     cache.is_range = false;
     struct gw_fetch_request ask = describe(exchange, gw_buffer_slice(&fields));
@@ -161,12 +172,11 @@ static void forget_stored(struct gw_exchange *exchange)
 static struct gw_entry *freshen(struct gw_exchange *exchange, const struct gw_head *update)
 {
     struct gw_entry *stored = exchange->stored;
-    struct gw_head merged, request = exchange->request;
+    struct gw_head merged, request = keyed_head(exchange);
     struct gw_cache_request cache = exchange->cache;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, exchange->route);
     struct gw_cache_life life;
     int64_t now_s = (int64_t)(gw_clock_wall_us() / 1000000);
-    request.method = GW_METHOD_GET;
     cache.may_store = true;
     if (!gw_entry_merge(&merged, &exchange->arena, stored, update) ||
         gw_policy_may_store(&cache, &request, &merged, &rules, exchange->began_wall_us / 1000000, now_s, &life) !=

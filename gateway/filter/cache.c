@@ -30,8 +30,8 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     if (exchange->limit.verdict == GW_LIMIT_REFUSED) /* what is refused is not looked for */
         return GW_FILTER_CONTINUE;
     exchange->cache_asked = true;
-    gw_exchange_make_key(exchange->desk, &exchange->arena, exchange->route, request->path, request->query,
-                         exchange->scheme, exchange->host, &exchange->key);
+    exchange->keyed_query = gw_exchange_make_key(exchange->desk, &exchange->arena, exchange->route, request->path,
+                                                 request->query, exchange->scheme, exchange->host, &exchange->key);
     return gw_exchange_look_up(exchange) ? GW_FILTER_ASKED : GW_FILTER_CONTINUE;
 }
 

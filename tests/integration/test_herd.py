@@ -113,6 +113,28 @@ class OnOneKey(Herd):
             wait_until(lambda: gateway.fetch("/swr").body == b"new", "the refreshed answer is served")
         self.assertEqual(self.origin.count("/swr"), 2)
 
+    def test_nobody_waits_for_what_was_asked_before_an_unsafe_method(self):
+        gate, first = threading.Event(), threading.Event()
+
+        def say(call):
+            if call.request.method == "POST":
+                call.respond(body=b"changed")
+            elif call.number == 1:
+                first.set()
+                call.wait(gate)
+                call.respond(fields=FRESH, body=b"before")
+            else:
+                call.respond(fields=FRESH, body=b"after")
+        self.origin.on("/written", say)
+        before, = self.ask_all(1, "/written", gateways=self.gateways[:1])
+        self.assertTrue(first.wait(PATIENCE))
+        self.assertEqual(self.gateways[1].fetch("/written", method="POST", body=b"").body, b"changed")
+        for gateway in self.gateways:
+            wait_until(lambda: gateway.fetch("/written").body == b"after", "what was asked for after it is answered")
+        gate.set()
+        self.assertEqual(before.read().body, b"before")
+        self.assertEqual({gateway.fetch("/written").body for gateway in self.gateways}, {b"after"})
+
     def test_an_answer_that_may_not_be_shared_releases_the_others_and_is_remembered(self):
         gate = self.gated("/private", fields=[("Cache-Control", "private")], body=b"each his own")
         clients = self.ask_all(30, "/private")
