@@ -64,7 +64,6 @@ static void reset(struct gw_exchange *exchange)
     exchange->limit_question = NULL;
     exchange->cache_question = NULL;
     exchange->seen.kind = GW_SEEN_NOTHING;
-    exchange->held_end = false;
     exchange->limit.verdict = GW_LIMIT_NONE;
     exchange->limit.count = exchange->limit.shadow_refusals = 0;
     exchange->limit.retry_after_ms = 0;

@@ -212,7 +212,6 @@ struct gw_exchange {
     bool keep_alive;
     bool slow;            /* the client has not taken all that was written */
     struct gw_chain held; /* SETTLING: what came of the body before the tombstones were acknowledged */
-    bool held_end;
     struct gw_exchange_tomb tombs[GW_EXCHANGE_TOMBS];
     unsigned tombs_sent, tombs_due;
     bool complete; /* every byte has been handed to the connection */

@@ -261,10 +261,6 @@ static void on_flush(struct gw_reader *reader)
 static void on_end(struct gw_reader *reader)
 {
     struct gw_exchange *exchange = exchange_from(reader);
-    if (exchange->state == GW_EXCHANGE_SETTLING) {
-        exchange->held_end = true;
-        return;
-    }
     gw_answer_end(exchange);
     gw_engine_finish_if_written(exchange);
 }
@@ -302,6 +298,7 @@ static void on_fail(struct gw_reader *reader, enum gw_error error)
     exchange->error = error;
     if (exchange->state == GW_EXCHANGE_FETCHING || exchange->state == GW_EXCHANGE_SETTLING) {
         exchange->head = NULL;
+        gw_engine_forget_tombs(exchange);
         gw_engine_fail_fetch(exchange, error);
     } else if (exchange->head_due) { /* the head came with the failure: nothing is out yet */
         gw_answer_drop(exchange);

@@ -101,11 +101,6 @@ void gw_engine_answer_settled(struct gw_exchange *exchange)
         gw_answer_add(exchange, piece.bytes, piece.block);
         gw_chain_consume(&exchange->held, piece.bytes.length);
     }
-    if (exchange->held_end) {
-        gw_answer_end(exchange);
-        gw_engine_finish_if_written(exchange);
-        return;
-    }
     gw_answer_flush(exchange);
     if (!exchange->slow)
         gw_fetch_resume(&exchange->reader);

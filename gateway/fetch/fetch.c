@@ -265,6 +265,7 @@ void gw_fetch_resume_passing(struct gw_fetch *fetch, struct gw_reader *reader)
         if (!gw_reader_still_reads(fetch, reader, reading) || reader->cursor < fetch->body_bytes)
             return;
         gw_collect_release(fetch);
+        reader->cursor = 0;
     }
     if (!reader->paused && fetch->call_runs)
         gw_transport_resume(fetch->transport, &fetch->call);
@@ -304,7 +305,8 @@ void gw_fetch_end_body(struct gw_reader *reader)
 
 bool gw_fetch_is_collecting(const struct gw_fetch *fetch)
 {
-    return fetch->state == GW_FETCH_COLLECTING || (fetch->state == GW_FETCH_COMPLETE && !fetch->entry);
+    bool is_whole = fetch->state == GW_FETCH_COMPLETE && !fetch->entry;
+    return fetch->may_store && (fetch->state == GW_FETCH_COLLECTING || is_whole);
 }
 
 const struct gw_cache_life *gw_fetch_life(const struct gw_fetch *fetch)

@@ -144,7 +144,7 @@ enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_r
 bool gw_fetch_join(struct gw_fetch *fetch, struct gw_reader *reader);
 /* NULL fetch is allowed. */
 void gw_fetch_leave(struct gw_reader *reader);
-/* Stops on_body within one block. */
+/* Stops on_body within one block, and on_end: until the reader resumes or leaves, its head stays. */
 void gw_fetch_pause(struct gw_reader *reader);
 /* Events may run before it returns. */
 void gw_fetch_resume(struct gw_reader *reader);

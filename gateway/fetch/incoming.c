@@ -90,6 +90,7 @@ static void pass(struct gw_fetch *fetch)
         gw_collect_forget_stored(fetch);
     if (fetch->flight)
         gw_collect_mark_hit_for_miss(fetch);
+    fetch->may_store = false;
     gw_incoming_land(fetch);
     gw_readers_release_others(fetch);
     if (!fetch->first)
@@ -286,7 +287,7 @@ static void on_end(struct gw_call *call)
         end_collecting(fetch);
     } else if (fetch->state == GW_FETCH_CONFIRMED) {
         end_confirmed(fetch);
-    } else if (fetch->body) { /* passing, the first reader is still behind */
+    } else if (fetch->body || fetch->first->paused) { /* passing, the first reader is still behind */
         fetch->state = GW_FETCH_COMPLETE;
         gw_readers_pump_all(fetch);
     } else {

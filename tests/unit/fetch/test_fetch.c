@@ -72,6 +72,31 @@ static void a_reader_that_pauses_before_or_with_the_head_gets_no_body_until_it_r
     }
 }
 
+static void the_end_waits_for_a_paused_reader_and_its_head_stays(void **state)
+{
+    static const char *const when[] = { "interim", "head" };
+    (void)state;
+    for (size_t i = 0; i < 2 * GW_COUNT(when); i++) {
+        struct stage *stage = set_up();
+        struct listener one = new_listener();
+        one.pauses_at = when[i % GW_COUNT(when)];
+        begin(stage, &one);
+        says_interim(stage, 100);
+        says_head(stage, 204, "X-Mark: kept\n", 0);
+        ends(stage);
+        assert_heard(&one, "100 204", 0);
+        assert_non_null(one.reader.fetch);
+        assert_false(gw_fetch_is_collecting(one.reader.fetch));
+        assert_true(gw_slice_equal(one.head->fields[0].value, GW_SLICE("kept")));
+        if (i < GW_COUNT(when))
+            gw_fetch_resume(&one.reader);
+        else
+            gw_fetch_leave(&one.reader);
+        assert_heard(&one, i < GW_COUNT(when) ? "100 204 end" : "100 204", 0);
+        tear_down(stage);
+    }
+}
+
 static void pause_and_resume_before_the_head_leave_no_trace(void **state)
 {
     (void)state;
@@ -565,6 +590,7 @@ int main(void)
         cmocka_unit_test(a_passed_answer_arrives_in_order_and_by_reference),
         cmocka_unit_test(a_slow_reader_pauses_the_upstream_and_a_quick_one_lets_it_go_on),
         cmocka_unit_test(a_reader_that_pauses_before_or_with_the_head_gets_no_body_until_it_resumes),
+        cmocka_unit_test(the_end_waits_for_a_paused_reader_and_its_head_stays),
         cmocka_unit_test(pause_and_resume_before_the_head_leave_no_trace),
         cmocka_unit_test(a_reader_that_leaves_takes_its_passing_fetch_with_it),
         cmocka_unit_test(the_requests_body_goes_to_the_backend),
