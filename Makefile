@@ -41,6 +41,7 @@ prove: ## the limits' promises, measured through everything that can happen to R
 	@scripts/install-packages build run test prove
 	@$(MAKE) build
 	@/usr/bin/python3 tests/prove/prove.py
+	@/usr/bin/python3 tests/prove/seen.py
 	@cmake --build build --parallel $(JOBS) --target sim_limits sim_near
 	@build/tests/sim/sim_limits $(if $(QUICK),--quick)
 	@build/tests/sim/sim_near $(if $(QUICK),--quick)
