@@ -234,6 +234,19 @@ void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error)
     gw_engine_move(exchange, GW_EXCHANGE_GONE);
 }
 
+/* Who waited for a flight of another worker was answered by what it stored, or fetched himself. */
+static void count_for_cache(struct gw_exchange *exchange)
+{
+    struct gw_shard *shard = exchange->desk->shard;
+    bool is_collapsed = exchange->report.is_collapsed;
+    if (exchange->entry || is_collapsed)
+        gw_counter_add(&shard->cache_bytes_saved, exchange->body_sent);
+    if (exchange->has_waited && exchange->entry && exchange->report.forwarded == GW_FORWARDED_NOT)
+        is_collapsed = true;
+    if (is_collapsed && exchange->error == GW_ERROR_NONE)
+        gw_counter_add(&shard->cache_collapsed, 1);
+}
+
 static void gw_engine_record(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
@@ -248,8 +261,7 @@ static void gw_engine_record(struct gw_exchange *exchange)
     for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++)
         if ((*filter)->on_end)
             (*filter)->on_end(exchange);
-    if (exchange->report.is_collapsed && exchange->error == GW_ERROR_NONE)
-        gw_counter_add(&exchange->desk->shard->cache_collapsed, 1);
+    count_for_cache(exchange);
     gw_record_write(exchange);
     gw_counter_subtract(&exchange->desk->shard->requests_in_flight, 1);
     gw_entry_drop(exchange->entry);

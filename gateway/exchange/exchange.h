@@ -114,7 +114,7 @@ struct gw_cache_report { /* for Cache-Status */
     enum gw_forwarded forwarded;
     int forwarded_status; /* 0: none came, or the response's own */
     bool is_stored, is_collapsed, has_ttl;
-    int64_t ttl_s; /* what is left of its freshness; negative: stale since */
+    int64_t ttl_s; /* of what was stored before: what is left of its freshness; negative: stale since */
 };
 
 /* What a worker lends to its exchanges. */
@@ -188,6 +188,7 @@ struct gw_exchange {
     struct gw_entry *stored; /* to be confirmed, or to stand in for a failing backend; held */
     struct gw_cache_report report;
     struct gw_flight_waiter *waiter;
+    bool has_waited;          /* for a flight of another worker */
     struct gw_flight *flight; /* to lead, until the fetch has taken it */
 
     /* upstream */

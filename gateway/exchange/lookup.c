@@ -107,6 +107,7 @@ static void on_landed(void *owner)
 {
     struct gw_exchange *exchange = owner;
     exchange->waiter = NULL;
+    exchange->has_waited = true;
     if (gw_exchange_look_up(exchange)) {
         exchange->questions++;
         gw_engine_wait(exchange);

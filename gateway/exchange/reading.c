@@ -178,7 +178,7 @@ static struct gw_entry *freshen(struct gw_exchange *exchange, const struct gw_he
     struct gw_cache_life life;
     int64_t now_s = (int64_t)(gw_clock_wall_us() / 1000000);
     cache.may_store = true;
-    if (!gw_entry_merge(&merged, &exchange->arena, stored, update) ||
+    if (!gw_entry_merge(&merged, &exchange->arena, stored, update, exchange->config->max_response_header_bytes) ||
         gw_policy_may_store(&cache, &request, &merged, &rules, exchange->began_wall_us / 1000000, now_s, &life) !=
             GW_CACHE_STORABLE)
         return NULL;
@@ -206,8 +206,10 @@ static void compare_stored(struct gw_exchange *exchange, const struct gw_head *h
         return;
     }
     struct gw_entry *entry = freshen(exchange, head);
-    if (!entry)
+    if (!entry) { /* as the backend has it, it may not be stored */
+        forget_stored(exchange);
         return;
+    }
     if (desk->shared && gw_shared_is_up(desk->shared))
         (void)gw_shared_put(desk->shared, entry, &exchange->seen, NULL, NULL);
     else
@@ -273,9 +275,10 @@ static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_f
     exchange->is_near = false;
     switch (source) {
     case GW_FETCH_FROM_STORE:
-    case GW_FETCH_FROM_BACKEND:
         exchange->cache_label = GW_CACHE_LABEL_HIT;
         report->forwarded = GW_FORWARDED_NOT;
+        exchange->has_waited = false; /* the fetch counts who waited with it */
+        gw_counter_add(&exchange->desk->shard->cache_shared_hits, 1);
         break;
     case GW_FETCH_FROM_VALIDATED:
         exchange->cache_label = GW_CACHE_LABEL_REVALIDATED;

@@ -95,7 +95,7 @@ static void tell_age(struct gw_exchange *exchange)
     const struct gw_entry *entry = exchange->entry;
     int64_t age_s = gw_entry_age_s(entry, gw_clock_monotonic_us());
     exchange->age_s = (uint64_t)age_s;
-    exchange->report.has_ttl = true;
+    exchange->report.has_ttl = !exchange->report.is_stored;
     exchange->report.ttl_s = gw_entry_freshness_s(entry, age_s) - age_s;
 }
 
@@ -121,12 +121,9 @@ void gw_engine_answer_here(struct gw_exchange *exchange)
 
 static void report_fetch(struct gw_exchange *exchange)
 {
-    const struct gw_cache_life *life = gw_fetch_life(exchange->reader.fetch);
     struct gw_cache_report *report = &exchange->report;
     report->is_collapsed = exchange->joined;
-    report->is_stored = life != NULL;
-    report->has_ttl = life != NULL;
-    report->ttl_s = life ? life->freshness_s - life->age_s : 0;
+    report->is_stored = gw_fetch_life(exchange->reader.fetch) != NULL;
 }
 
 void gw_engine_answer_fetched(struct gw_exchange *exchange)

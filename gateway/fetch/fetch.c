@@ -195,8 +195,6 @@ void gw_fetch_looked(struct gw_fetch *fetch, enum gw_look_result result)
         ask_alone(fetch);
         break;
     case GW_LOOK_FOUND:
-        if (fetch->has_waited)
-            gw_counter_add(&fetch->fetcher->shard->cache_collapsed_instances, 1);
         gw_incoming_publish(fetch, fetch->found, GW_FETCH_FROM_STORE);
         break;
     case GW_LOOK_NOTHING:

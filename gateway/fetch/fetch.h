@@ -42,7 +42,6 @@ struct gw_reader;
 /* Where an entry that is handed to a reader comes from. */
 enum gw_fetch_source {
     GW_FETCH_FROM_STORE,     /* found there while looking */
-    GW_FETCH_FROM_BACKEND,   /* just stored */
     GW_FETCH_FROM_VALIDATED, /* what was stored, confirmed by the backend */
     GW_FETCH_FROM_ERROR,     /* what was stored, since the backend failed */
 };

@@ -73,6 +73,8 @@ static void hand_entry(struct gw_fetch *fetch, struct gw_reader *reader)
         return;
     }
     gw_readers_detach(fetch, reader);
+    if (fetch->source == GW_FETCH_FROM_STORE && fetch->has_waited)
+        gw_counter_add(&fetch->fetcher->shard->cache_collapsed_instances, 1);
     reader->events->on_entry(reader, fetch->entry, fetch->source);
 }
 

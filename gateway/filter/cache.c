@@ -49,7 +49,6 @@ static enum gw_filter_result on_answers(struct gw_exchange *exchange)
     if (exchange->reuse == GW_REUSE_REVALIDATING)
         gw_exchange_refresh(exchange);
     gw_counter_add(exchange->is_near ? &shard->cache_near_hits : &shard->cache_shared_hits, 1);
-    gw_counter_add(&shard->cache_bytes_saved, exchange->entry->body_bytes);
     return GW_FILTER_ANSWERED;
 }
 

@@ -88,7 +88,7 @@ struct gw_shard {
     gw_counter upstream_connections_open, upstream_connections_idle;
     gw_counter upstream_connects, upstream_reuses, upstream_retries;
     gw_counter upstream_errors[GW_ERROR_COUNT];
-    gw_counter cache_bytes_saved; /* bodies not fetched */
+    gw_counter cache_bytes_saved; /* of bodies sent that were not fetched for it */
     gw_counter cache_stored, cache_not_stored[GW_NOT_STORED_LABEL_COUNT];
     gw_counter cache_near_hits, cache_shared_hits; /* where what answered a request was found; shared: in Redis */
     gw_counter cache_revalidations_confirmed, cache_revalidations_replaced, cache_revalidations_failed;

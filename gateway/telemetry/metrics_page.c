@@ -334,7 +334,7 @@ static const struct family families[] = {
     { "gateway_cache_corrupt_total", "counter", SHARD(cache_corrupt), "Values in Redis that did not parse, and were deleted." },
     { "gateway_cache_stores_raced_total", "counter", SHARD(cache_stores_raced), "Responses not stored in Redis since another was stored, or invalidated, meanwhile." },
     { "gateway_cache_invalidations_lost_total", "counter", SHARD(cache_invalidations_lost), "Invalidations that never reached Redis: too many while it was away." },
-    { "gateway_cache_saved_bytes_total", "counter", SHARD(cache_bytes_saved), "Bytes of bodies that no backend was asked for." },
+    { "gateway_cache_saved_bytes_total", "counter", SHARD(cache_bytes_saved), "Bytes of bodies sent that no backend was asked for: from what is stored, and by another request's fetch." },
 
     { "gateway_limiter_decisions_total", "counter", put_limit, offsetof(struct gw_shard, limit), "Requests by what the rate limit said." },
     { "gateway_limiter_clients", "gauge", GAUGE(limiter_clients), "Clients whose buckets are remembered." },

@@ -21,6 +21,8 @@ row("cache-status-hit-default", "RFC 9211 §2.4", SHOULD, "ttl counts the defaul
 row("cache-status-miss", "RFC 9211 §2.2", MUST, "fwd=uri-miss: nothing was stored for the URI.",
     first(HOUR, has=says("fwd=uri-miss", without=("hit",))))
 row("cache-status-stored", "RFC 9211 §2.5", SHOULD, "stored: the response was stored.", first(HOUR, has=says("fwd=uri-miss", "stored")))
+row("cache-status-stored-is-not-aged", "RFC 9211 §2.4", MAY, "ttl is of what was stored before: what is just stored says no more than that.",
+    first(HOUR, has={"Cache-Status": "visara; fwd=uri-miss; stored"}), cached(has={"Cache-Status": re.compile(r"^visara; hit; ttl=(3600|359\d)$")}))
 row("cache-status-not-stored", "RFC 9211 §2.5", MUST, "Not stored: no such word.",
     first("Cache-Control: no-store", has=says("fwd=uri-miss", without=("stored", "hit"))))
 row("cache-status-vary-miss", "RFC 9211 §2.2", SHOULD, "fwd=vary-miss: only other variants were stored.",
@@ -29,6 +31,8 @@ row("cache-status-stale", "RFC 9211 §2.2", SHOULD, "fwd=stale: what was stored 
     first(HOUR, OLD, ETAG), fetched(says=answer(HOUR), has=says("fwd=stale", without=("hit",))))
 row("cache-status-validated", "RFC 9211 §2.3", SHOULD, "fwd-status=304: it was validated.",
     first(HOUR, OLD, ETAG), validated(has=says("fwd=stale", "fwd-status=304", without=("hit",))))
+row("cache-status-validated-words", "RFC 9211 §2.3", MAY, "The same of what was validated.",
+    first(HOUR, OLD, ETAG), validated(has={"Cache-Status": "visara; fwd=stale; fwd-status=304; stored"}))
 row("cache-status-request", "RFC 9211 §2.2", SHOULD, "fwd=request: the request's own directives wanted it.",
     first(HOUR), fetched("Cache-Control: no-cache", has=says("fwd=request", without=("hit",))))
 row("cache-status-method", "RFC 9211 §2.2", SHOULD, "fwd=method: the method is not answered from caches.",

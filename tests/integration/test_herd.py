@@ -68,6 +68,29 @@ class OnOneKey(Herd):
         self.assertEqual({(answer.status, answer.body) for answer in answers}, {(200, b"x" * 1000)})
         self.assertEqual(self.origin.count("/cold"), 1)
 
+    def counted(self):
+        names = {"hits": ("requests_total", {"result": "hit"}), "misses": ("requests_total", {"result": "miss"}), "found": ("hits_total", {}),
+                 "shared": ("collapsed_total", {}), "awaited": ("collapsed_instances_total", {}), "saved": ("saved_bytes_total", {}), "stored": ("stored_total", {})}
+        return {name: sum(gateway.metric_sum("gateway_cache_" + family, **labels) for gateway in self.gateways)
+                for name, (family, labels) in names.items()}
+
+    def test_each_of_them_is_counted_once(self):
+        before = self.counted()
+        gate = self.gated("/counted", fields=FRESH, body=b"x" * 1000)
+        clients = self.ask_all(60, "/counted")
+        self.wait_for(60)
+        gate.set()
+        hits = sum(client.read().field("X-Cache") == "HIT" for client in clients)
+
+        def told():
+            change = {name: value - before[name] for name, value in self.counted().items()}
+            return change if change["hits"] + change["misses"] == 60 else None
+        told = wait_until(told, "all are counted")
+        self.assertEqual((told["hits"], told["found"], told["saved"], told["stored"]), (hits, hits, 59 * 1000, 1), told)
+        self.assertLessEqual(told["shared"] + told["awaited"], 59)
+        self.assertGreater(told["awaited"], 0)
+        self.assertGreaterEqual(told["shared"] + told["awaited"], 59 - 6, "but for those that came after it was stored")
+
     def test_a_body_of_unknown_length_is_one_request_too(self):
         gate = self.gated("/pieces", fields=FRESH, body=[b"a" * 100, b"b" * 100], chunked=True)
         clients = self.ask_all(60, "/pieces")

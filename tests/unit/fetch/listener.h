@@ -119,7 +119,6 @@ static inline void on_end(struct gw_reader *reader)
 static inline void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_fetch_source source)
 {
     static const char *const words[] = { [GW_FETCH_FROM_STORE] = "from_store",
-                                         [GW_FETCH_FROM_BACKEND] = "from_backend",
                                          [GW_FETCH_FROM_VALIDATED] = "from_validated",
                                          [GW_FETCH_FROM_ERROR] = "from_error" };
     struct listener *listener = listener_of(reader);
