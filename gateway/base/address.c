@@ -72,10 +72,33 @@ bool gw_address_is_ipv4(const struct gw_address *address)
     return memcmp(address->bytes, mapped_prefix, 12) == 0;
 }
 
+static char *put_octet(char *at, unsigned octet)
+{
+    if (octet >= 100)
+        *at++ = (char)('0' + octet / 100);
+    if (octet >= 10)
+        *at++ = (char)('0' + octet / 10 % 10);
+    *at++ = (char)('0' + octet % 10);
+    return at;
+}
+
+/* Each request prints its client's: inet_ntop goes by way of printf, which is a tenth of all that a hit computes. */
+static size_t print_ipv4(const uint8_t four[4], char *text)
+{
+    char *at = text;
+    for (unsigned i = 0; i < 4; i++) {
+        at = put_octet(at, four[i]);
+        *at++ = '.';
+    }
+    *--at = 0;
+    return (size_t)(at - text);
+}
+
 size_t gw_address_print(const struct gw_address *address, char *text)
 {
-    bool ipv4 = gw_address_is_ipv4(address);
-    if (!inet_ntop(ipv4 ? AF_INET : AF_INET6, address->bytes + (ipv4 ? 12 : 0), text, GW_ADDRESS_TEXT_BYTES))
+    if (gw_address_is_ipv4(address))
+        return print_ipv4(address->bytes + 12, text);
+    if (!inet_ntop(AF_INET6, address->bytes, text, GW_ADDRESS_TEXT_BYTES))
         text[0] = 0;
     return strlen(text);
 }

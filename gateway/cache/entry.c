@@ -19,8 +19,19 @@ static bool is_proxy_field(struct gw_slice name)
     return name.length >= 6 && gw_slice_equal_nocase(gw_slice_of(name.at, 6), GW_SLICE("proxy-"));
 }
 
-/* keeps_set_cookie: may one that is stored with this head have it? */
-static bool is_stored(const struct gw_head *response, const struct gw_field *field, bool keeps_set_cookie)
+/* What of a head is stored. */
+struct keeping {
+    const struct gw_head *response;
+    bool set_cookie;
+    bool names_fields; /* it says itself which are not */
+};
+
+static struct keeping keeping_of(const struct gw_head *response, bool keeps_set_cookie)
+{
+    return (struct keeping) { response, keeps_set_cookie, gw_directives_name_any(response) };
+}
+
+static bool is_stored(const struct keeping *keeping, const struct gw_field *field)
 {
     if (field->dropped || is_hop_by_hop(field->id) || is_proxy_field(field->name))
         return false;
@@ -38,7 +49,7 @@ static bool is_stored(const struct gw_head *response, const struct gw_field *fie
     case GW_FIELD_X_REQUEST_ID:
         return false;
     case GW_FIELD_SET_COOKIE:
-        if (!keeps_set_cookie)
+        if (!keeping->set_cookie)
             return false;
         break;
     case GW_FIELD_VARY: /* an entry without it would not say what selects it */
@@ -46,7 +57,7 @@ static bool is_stored(const struct gw_head *response, const struct gw_field *fie
     default:
         break;
     }
-    return !gw_directives_name_field(response, field->name);
+    return !keeping->names_fields || !gw_directives_name_field(keeping->response, field->name);
 }
 
 static struct gw_slice reason_of(const struct gw_head *response)
@@ -114,7 +125,8 @@ static struct gw_slice put_tags(char *at, const struct gw_entry_setup *setup)
 
 /* ---- creating ---- */
 
-struct plan { /* sizes of the parts of the one piece */
+struct plan { /* which fields, and the sizes of the parts of the one piece */
+    struct keeping keeping;
     unsigned fields;
     size_t text_bytes;
     struct gw_vary_size vary;
@@ -128,21 +140,17 @@ static size_t url_bytes(const struct gw_entry_setup *setup)
            (request->query.at ? 1 + request->query.length : 0);
 }
 
-static bool is_kept(const struct gw_entry_setup *setup, const struct gw_field *field)
-{
-    return is_stored(setup->response, field, setup->life->terms.keeps_set_cookie);
-}
-
 static struct plan plan_entry(const struct gw_entry_setup *setup)
 {
     const struct gw_head *response = setup->response;
-    struct plan plan = { .text_bytes = STATUS_LINE_BYTES + reason_of(response).length,
+    struct plan plan = { .keeping = keeping_of(response, setup->life->terms.keeps_set_cookie),
+                         .text_bytes = STATUS_LINE_BYTES + reason_of(response).length,
                          .vary = gw_vary_measure(setup->request, response),
                          .url_bytes = url_bytes(setup),
                          .tag_bytes = put_tags(NULL, setup).length };
     for (unsigned i = 0; i < response->count; i++) {
         const struct gw_field *field = &response->fields[i];
-        if (!is_kept(setup, field))
+        if (!is_stored(&plan.keeping, field))
             continue;
         plan.fields++;
         plan.text_bytes += field->name.length + field->value.length + FIELD_EXTRA_BYTES;
@@ -180,9 +188,9 @@ static void put_url(struct gw_entry *entry, char *at, const struct gw_entry_setu
     entry->path_and_query = gw_slice_of(path, (size_t)(end - path));
 }
 
-static void fill_head(struct gw_entry *entry, const struct gw_entry_setup *setup, struct gw_field *fields, char *text)
+static void fill_head(struct gw_entry *entry, const struct keeping *keeping, struct gw_field *fields, char *text)
 {
-    const struct gw_head *response = setup->response;
+    const struct gw_head *response = keeping->response;
     char status[3] = { (char)('0' + response->status / 100 % 10), (char)('0' + response->status / 10 % 10),
                        (char)('0' + response->status % 10) };
     struct gw_head *head = &entry->head;
@@ -200,7 +208,7 @@ static void fill_head(struct gw_entry *entry, const struct gw_entry_setup *setup
     append(&at, GW_SLICE("\r\n"));
 
     for (unsigned i = 0; i < response->count; i++) {
-        if (!is_kept(setup, &response->fields[i]))
+        if (!is_stored(keeping, &response->fields[i]))
             continue;
         struct gw_field *field = &fields[head->count];
         field->id = response->fields[i].id;
@@ -242,7 +250,7 @@ struct gw_entry *gw_entry_create(const struct gw_entry_setup *setup)
         .terms = setup->life->terms,
         .vary_any = gw_vary_is_any(setup->response),
     };
-    fill_head(entry, setup, fields, text);
+    fill_head(entry, &plan.keeping, fields, text);
     gw_vary_fill(&entry->vary_values, fields + plan.fields, vary, setup->request, setup->response);
     put_url(entry, url, setup);
     entry->tags = put_tags(url + plan.url_bytes, setup);
@@ -274,20 +282,21 @@ static bool is_of_the_body(const struct gw_field *field)
     return false;
 }
 
-static bool is_taken(const struct gw_entry *stored, const struct gw_head *update, const struct gw_field *field)
+static bool is_taken(const struct keeping *update, const struct gw_field *field)
 {
-    return is_stored(update, field, stored->terms.keeps_set_cookie) && !is_of_the_body(field);
+    return is_stored(update, field) && !is_of_the_body(field);
 }
 
-static bool is_replaced(const struct gw_entry *stored, const struct gw_head *update, const struct gw_field *field)
+static bool is_replaced(const struct keeping *update, const struct gw_field *field)
 {
-    const struct gw_field *by = gw_head_find_named(update, field->name);
-    return by && is_taken(stored, update, by);
+    const struct gw_field *by = gw_head_find_named(update->response, field->name);
+    return by && is_taken(update, by);
 }
 
 bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct gw_entry *stored,
                     const struct gw_head *update)
 {
+    const struct keeping keeping = keeping_of(update, stored->terms.keeps_set_cookie);
     gw_head_init(merged);
     merged->status = stored->head.status;
     merged->reason = stored->head.reason;
@@ -296,13 +305,13 @@ bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct
     merged->content_length = stored->body_bytes;
     for (unsigned i = 0; i < stored->head.count; i++) {
         const struct gw_field *field = &stored->head.fields[i];
-        if (!is_replaced(stored, update, field) && !gw_head_add(merged, arena, field->name, field->value))
+        if (!is_replaced(&keeping, field) && !gw_head_add(merged, arena, field->name, field->value))
             return false;
     }
     for (unsigned i = 0; i < update->count; i++) {
         const struct gw_field *field = &update->fields[i];
         bool is_age = field->id == GW_FIELD_AGE && !field->dropped; /* how old it is counts from there */
-        if ((is_age || is_taken(stored, update, field)) && !gw_head_add(merged, arena, field->name, field->value))
+        if ((is_age || is_taken(&keeping, field)) && !gw_head_add(merged, arena, field->name, field->value))
             return false;
     }
     return true;

@@ -200,6 +200,14 @@ static bool has_s_maxage(const struct gw_directives *directives)
     return directives->s_maxage != GW_DIRECTIVE_ABSENT && !directives->has_malformed;
 }
 
+/* Beside a targeted field, Cache-Control was not read yet. */
+static bool names_field(const struct reading *reading, struct gw_slice name)
+{
+    const struct gw_directives *directives = &reading->directives;
+    return (directives->is_targeted || directives->no_cache_fields || directives->private_fields) &&
+           gw_directives_name_field(reading->response, name);
+}
+
 static bool may_share_set_cookie(const struct reading *reading)
 {
     const struct gw_directives *directives = &reading->directives;
@@ -210,7 +218,7 @@ static bool is_set_cookie_in_the_way(const struct reading *reading)
 {
     if (!gw_head_find(reading->response, GW_FIELD_SET_COOKIE) || may_share_set_cookie(reading))
         return false;
-    return reading->directives.is_targeted || !gw_directives_name_field(reading->response, GW_SLICE("set-cookie"));
+    return reading->directives.is_targeted || !names_field(reading, GW_SLICE("set-cookie"));
 }
 
 static enum gw_cache_refusal refuse_status(const struct reading *reading)
@@ -284,13 +292,12 @@ static int64_t larger(int64_t a, int64_t b)
 }
 
 /* A validator that no-cache="…" names does not stay with what is stored. */
-static bool has_validator(const struct gw_head *response, int64_t now_s)
+static bool has_validator(const struct reading *reading, int64_t now_s)
 {
     struct gw_slice tag;
-    if (read_etag(response, &tag) && !gw_directives_name_field(response, GW_SLICE("etag")))
+    if (read_etag(reading->response, &tag) && !names_field(reading, GW_SLICE("etag")))
         return true;
-    return gw_freshness_has_last_modified(response, now_s) &&
-           !gw_directives_name_field(response, GW_SLICE("last-modified"));
+    return gw_freshness_has_last_modified(reading->response, now_s) && !names_field(reading, GW_SLICE("last-modified"));
 }
 
 static struct gw_cache_terms terms_of(const struct reading *reading, const struct gw_cache_life *life,
@@ -304,7 +311,7 @@ static struct gw_cache_terms terms_of(const struct reading *reading, const struc
         .must_validate = reading->must_validate,
         .no_stale = directives->must_revalidate || directives->proxy_revalidate || reading->must_validate ||
                     directives->s_maxage != GW_DIRECTIVE_ABSENT,
-        .has_validator = has_validator(reading->response, response_at_s),
+        .has_validator = has_validator(reading, response_at_s),
         .keeps_set_cookie = may_share_set_cookie(reading),
     };
     if (!terms.no_stale) {

@@ -209,7 +209,8 @@ void gw_directives_read(struct gw_directives *directives, const struct gw_head *
         directives->no_cache = true;
 }
 
-bool gw_directives_name_field(const struct gw_head *response, struct gw_slice name)
+/* name NULL: any. */
+static bool names(const struct gw_head *response, const struct gw_slice *name)
 {
     const struct gw_field *field = gw_head_find(response, GW_FIELD_CACHE_CONTROL);
     for (; field; field = gw_head_find_next(response, field)) {
@@ -217,11 +218,21 @@ bool gw_directives_name_field(const struct gw_head *response, struct gw_slice na
         while (gw_slice_next_element(&rest, &element)) {
             struct directive directive = split(element);
             if ((is_named(&directive, "no-cache") || is_named(&directive, "private")) && is_qualified(&directive) &&
-                gw_slice_list_has(directive.value, name))
+                (!name || gw_slice_list_has(directive.value, *name)))
                 return true;
         }
     }
     return false;
+}
+
+bool gw_directives_name_field(const struct gw_head *response, struct gw_slice name)
+{
+    return names(response, &name);
+}
+
+bool gw_directives_name_any(const struct gw_head *response)
+{
+    return names(response, NULL);
 }
 
 /* --- targeted fields: Dictionaries (RFC 8941 §4.2), of which is kept what a directive can be ---

@@ -34,5 +34,7 @@ void gw_directives_read_targeted(struct gw_directives *directives, const struct 
  * list that is malformed, or names a field by which the response is cached (Cache-Control, Expires, Pragma), is read as
  * the directive without one. */
 bool gw_directives_name_field(const struct gw_head *response, struct gw_slice name);
+/* Any field at all? Ask once, before asking for each of a head's. */
+bool gw_directives_name_any(const struct gw_head *response);
 
 #endif
