@@ -207,7 +207,8 @@ bool gw_shared_put(struct gw_shared *shared, const struct gw_entry *entry, const
 void gw_shared_mark_hit_for_miss(struct gw_shared *shared, const struct gw_cache_key *key, const struct gw_seen *seen,
                                  int64_t life_ms)
 {
-    if (life_ms > 0 && life_ms <= GW_FRAME_LIFE_MAX_MS && seen->kind != GW_SEEN_INDEX && may_store(shared, seen))
+    bool is_of_use = seen->kind == GW_SEEN_INDEX || seen->is_of_others;
+    if (life_ms > 0 && life_ms <= GW_FRAME_LIFE_MAX_MS && !is_of_use && may_store(shared, seen))
         gw_writes_mark(&shared->writes, key, seen, life_ms);
 }
 
@@ -235,13 +236,21 @@ static struct gw_entry *read_entry(struct gw_shared_question *question, bool is_
     return entry;
 }
 
+/* Other instances may take larger heads than this one has buffers for. A stored line may be a byte longer than it was
+ * sent, and there may be a Date more. */
+static bool has_room(const struct gw_shared *shared, const struct gw_entry *entry)
+{
+    enum { DATE_BYTES = 64, ADDED_BYTES = GW_FRAME_FIELDS + DATE_BYTES };
+    return entry->head_text.length <= shared->setup.config->max_response_header_bytes + ADDED_BYTES;
+}
+
 /* Takes the entry. */
 static void offer_entry(struct gw_shared_question *question, struct gw_entry *entry)
 {
     struct gw_shared *shared = question->shared;
     struct gw_shared_answer *answer = &question->answer;
     uint64_t now_us = gw_clock_monotonic_us();
-    bool is_of_use = !gw_entry_is_over(entry, now_us);
+    bool is_of_use = !gw_entry_is_over(entry, now_us) && has_room(shared, entry);
     if (is_of_use && shared->setup.bans && gw_bans_check(shared->setup.bans, entry) == GW_BAN_HARD) {
         answer->was_there = true;
         is_of_use = false;
@@ -249,8 +258,9 @@ static void offer_entry(struct gw_shared_question *question, struct gw_entry *en
     if (is_of_use) {
         (void)gw_near_fill(shared->setup.near, entry, question->epoch);
         answer->reuse = gw_entry_reuse(entry, question->request, question->head, now_us);
-        answer->was_there = answer->was_there || answer->reuse == GW_REUSE_NO;
         is_of_use = answer->reuse != GW_REUSE_NO;
+        answer->was_there = answer->was_there || !is_of_use;
+        answer->seen.is_of_others = !is_of_use && answer->seen.kind == GW_SEEN_VERSION;
     }
     if (is_of_use)
         answer->entry = entry;

@@ -186,23 +186,6 @@ bool gw_collect_store(struct gw_fetch *fetch, void (*on_stored)(void *fetch))
     return is_sent;
 }
 
-bool gw_collect_confirm(struct gw_fetch *fetch)
-{
-    struct gw_entry *stored = fetch->stored;
-    struct gw_head merged;
-    if (!gw_entry_merge(&merged, &fetch->arena, stored, fetch->head))
-        return false;
-    enum gw_cache_refusal refusal = gw_policy_may_store(&fetch->cache, &fetch->request_head, &merged, &fetch->rules,
-                                                        fetch->asked_at_s, (int64_t)(gw_clock_wall_us() / 1000000),
-                                                        &fetch->life);
-    if (refusal != GW_CACHE_STORABLE) { /* it answers this request, and is over at once */
-        gw_collect_count_refusal(fetch, refusal);
-        fetch->life = (struct gw_cache_life) { .terms = { .must_validate = true, .no_stale = true } };
-    }
-    fetch->found = make_entry(fetch, &merged, stored->body, stored->body_bytes);
-    return fetch->found != NULL;
-}
-
 /* The mark that a flight ends with is written over a response, but not over an index: then the whole of it goes. */
 void gw_collect_forget_stored(struct gw_fetch *fetch)
 {
@@ -225,6 +208,31 @@ void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch)
     gw_collect_mark_near(fetch);
     if (fetch->fetcher->shared)
         gw_shared_mark_hit_for_miss(fetch->fetcher->shared, &fetch->key, &fetch->seen, fetch->config->hit_for_miss_ms);
+}
+
+static void forget_and_mark(struct gw_fetch *fetch)
+{
+    gw_collect_forget_stored(fetch);
+    if (fetch->flight)
+        gw_collect_mark_hit_for_miss(fetch);
+}
+
+bool gw_collect_confirm(struct gw_fetch *fetch)
+{
+    struct gw_entry *stored = fetch->stored;
+    struct gw_head merged;
+    if (!gw_entry_merge(&merged, &fetch->arena, stored, fetch->head, fetch->config->max_response_header_bytes))
+        return false;
+    enum gw_cache_refusal refusal = gw_policy_may_store(&fetch->cache, &fetch->request_head, &merged, &fetch->rules,
+                                                        fetch->asked_at_s, (int64_t)(gw_clock_wall_us() / 1000000),
+                                                        &fetch->life);
+    if (refusal != GW_CACHE_STORABLE) { /* it answers this request, and is over at once, in every place */
+        gw_collect_count_refusal(fetch, refusal);
+        forget_and_mark(fetch);
+        fetch->life = (struct gw_cache_life) { .terms = { .must_validate = true, .no_stale = true } };
+    }
+    fetch->found = make_entry(fetch, &merged, stored->body, stored->body_bytes);
+    return fetch->found != NULL;
 }
 
 void gw_collect_count_refusal(struct gw_fetch *fetch, enum gw_cache_refusal refusal)

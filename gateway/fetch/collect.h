@@ -18,7 +18,8 @@ bool gw_collect_append(struct gw_fetch *fetch, struct gw_slice bytes) GW_MUST_CH
 bool gw_collect_fits(const struct gw_fetch *fetch);
 /* The body is whole. True: it is on its way to the store, and on_stored will run once with the fetch. */
 bool gw_collect_store(struct gw_fetch *fetch, void (*on_stored)(void *fetch));
-/* A 304 has come: fetch->found becomes what is stored, as its head updates it. False: memory is out. */
+/* A 304 has come: fetch->found becomes what is stored, as its head updates it; where that may not be stored, what is
+ * stored is forgotten. False: memory is out, or the head would be larger than a response may have. */
 bool gw_collect_confirm(struct gw_fetch *fetch) GW_MUST_CHECK;
 /* The same for an entry that is made already; what may not be stored is left. */
 bool gw_collect_put(struct gw_fetch *fetch, struct gw_entry *entry, void (*on_stored)(void *fetch));

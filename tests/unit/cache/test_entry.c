@@ -316,7 +316,7 @@ static void an_update_replaces_the_fields_that_it_has(void **state)
         struct gw_head update = response_head(&arena, 304, rows[i].update);
         gw_head_drop_hop_by_hop(&update);
         stored->body_bytes = 17;
-        assert_true(gw_entry_merge(&merged, &arena, stored, &update));
+        assert_true(gw_entry_merge(&merged, &arena, stored, &update, 4096));
         gw_head_put_fields(&merged, &text);
         if (!gw_slice_equal(gw_slice_of(text.at, text.length), gw_slice_of_string(rows[i].merged)))
             fail_msg("row %zu: %.*s", i, (int)text.length, text.at);
@@ -340,9 +340,30 @@ static void an_update_past_the_bound_fails(void **state)
     gw_arena_init(&small, 64, 0);
     struct gw_entry *stored = entry_of(&arena, "", 200, "X-A: 1");
     struct gw_head update = response_head(&arena, 304, "X-B: 1");
-    assert_false(gw_entry_merge(&merged, &small, stored, &update));
+    assert_false(gw_entry_merge(&merged, &small, stored, &update, 4096));
     gw_entry_drop(stored);
     gw_arena_free(&small);
+    gw_arena_free(&arena);
+}
+
+/* "HTTP/1.1 200 OK", the two fields and the empty line: 17 + 8 + 8 + 2 bytes. */
+static void what_an_update_makes_larger_than_a_response_may_be_is_none(void **state)
+{
+    struct gw_arena arena;
+    struct gw_head merged, many;
+    (void)state;
+    open_arena(&arena);
+    struct gw_entry *stored = entry_of(&arena, "", 200, "X-A: 1");
+    struct gw_head update = response_head(&arena, 304, "X-B: 1");
+    assert_true(gw_entry_merge(&merged, &arena, stored, &update, 35));
+    assert_false(gw_entry_merge(&merged, &arena, stored, &update, 34));
+    many = update;
+    for (unsigned i = 2; i < GW_ENTRY_MERGED_FIELDS; i++)
+        assert_true(gw_head_add(&many, &arena, GW_SLICE("X-B"), GW_SLICE("2")));
+    assert_true(gw_entry_merge(&merged, &arena, stored, &many, 65536));
+    assert_true(gw_head_add(&many, &arena, GW_SLICE("X-B"), GW_SLICE("2")));
+    assert_false(gw_entry_merge(&merged, &arena, stored, &many, 65536));
+    gw_entry_drop(stored);
     gw_arena_free(&arena);
 }
 
@@ -402,6 +423,7 @@ int main(void)
         cmocka_unit_test(tags_beyond_the_bound_are_left_out),
         cmocka_unit_test(an_update_replaces_the_fields_that_it_has),
         cmocka_unit_test(an_update_past_the_bound_fails),
+        cmocka_unit_test(what_an_update_makes_larger_than_a_response_may_be_is_none),
         cmocka_unit_test(an_entry_is_of_use_by_its_age_its_vary_and_its_bans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

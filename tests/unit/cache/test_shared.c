@@ -62,6 +62,24 @@ static void what_may_not_answer_is_seen_all_the_same(void **state)
     }
 }
 
+/* Instances need not agree on the largest head; it is theirs to answer with, and no corrupt value. */
+static void a_head_larger_than_this_instance_takes_is_none(void **state)
+{
+    struct stage *stage = *state;
+    char fields[700];
+    memset(fields, 'x', sizeof fields - 1);
+    memcpy(fields, "ETag: a\nX-Large: ", 17);
+    fields[sizeof fields - 1] = '\0';
+    store(stage, 1, fields);
+    stage->config.max_response_header_bytes = 4096;
+    assert_answers(stage, 1, "a");
+    gw_near_flush(stage->views[0].near);
+    stage->config.max_response_header_bytes = 256;
+    assert_int_equal(look_up(stage, 1, "", "none").kind, GW_SEEN_VERSION);
+    assert_false(is_near(stage, 1, ""));
+    assert_non_null(stored(stage, 1));
+}
+
 /* Whatever it is to this request, it is of use to others. */
 static void what_is_no_longer_fresh_is_answered_with_its_verdict(void **state)
 {
@@ -204,6 +222,29 @@ static void a_mark_holds_as_long_as_it_lives(void **state)
     assert_true(put(stage, 1, "ETag: a", &answer.seen, NULL));
     played_answer_all(&stage->store);
     assert_answers(stage, 1, "a");
+}
+
+/* As one user's page, where all others are one and the same. */
+static void no_mark_drives_out_what_is_for_other_requests(void **state)
+{
+    static const struct {
+        const char *asked;
+        bool is_marked;
+    } rows[] = {
+        { "Cookie: a=1", false },
+        { "Authorization: a", false },
+        { "Cache-Control: no-cache", true }, /* it was of use to this one, and is out of date */
+    };
+    struct stage *stage = *state;
+    for (unsigned i = 0; i < GW_COUNT(rows); i++) {
+        struct gw_cache_key key = key_of(i);
+        store_response(stage, i, &(struct response) { .answered = "ETag: a", .terms.has_validator = true });
+        struct gw_seen seen = look_up(stage, i, rows[i].asked, NULL);
+        assert_int_equal(seen.kind, GW_SEEN_VERSION);
+        gw_shared_mark_hit_for_miss(stage->views[0].shared, &key, &seen, 10000);
+        played_answer_all(&stage->store);
+        assert_int_equal(kind_of(stage, i), rows[i].is_marked ? GW_FRAME_MARK : GW_FRAME_RESPONSE);
+    }
 }
 
 static void what_does_not_parse_is_a_miss_and_leaves(void **state)
@@ -368,6 +409,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_one_stores_another_gets, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(the_age_is_what_the_store_says_is_gone, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(what_may_not_answer_is_seen_all_the_same, make_stage, free_stage),
+        cmocka_unit_test_setup_teardown(a_head_larger_than_this_instance_takes_is_none, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(what_is_no_longer_fresh_is_answered_with_its_verdict, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(races_end_as_the_versions_say, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(nothing_is_stored_over_what_was_not_seen, make_stage, free_stage),
@@ -376,6 +418,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_store_and_a_tombstone_remove_it_from_the_near_cache_when_sent, make_stage,
                                         free_stage),
         cmocka_unit_test_setup_teardown(a_mark_holds_as_long_as_it_lives, make_stage, free_stage),
+        cmocka_unit_test_setup_teardown(no_mark_drives_out_what_is_for_other_requests, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(what_does_not_parse_is_a_miss_and_leaves, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(a_deletion_takes_only_the_corrupt_value, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(what_a_ban_ends_is_a_miss_and_may_be_written_over, make_stage, free_stage),

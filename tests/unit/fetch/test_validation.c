@@ -150,6 +150,7 @@ static void a_304_that_forbids_storing_answers_its_request_and_is_not_stored(voi
     ends(stage);
     assert_heard(&one, "from_validated", STORED_BYTES);
     assert_true(gw_entry_is_over(one.entry, now_us));
+    assert_near(stage, NEAR_MARK); /* nor does what was stored before answer for it */
     assert_int_equal(gw_counter_read(&stage->shard.cache_stored), 0);
     assert_not_stored_since(stage, GW_CACHE_NO_STORE, 1);
     let_go(&one);
