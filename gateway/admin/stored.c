@@ -278,7 +278,10 @@ static void say_found(const struct gw_stored *stored, const struct best *best, s
 {
     int64_t age_s = gw_entry_age_s(best->entry, stored->now_us);
     const char *where = best->is_near ? "this process' memory" : "Redis";
-    if (best->use.reuse == GW_REUSE_VALIDATED && best->entry->terms.has_validator)
+    if (best->use.reuse == GW_REUSE_VALIDATED && stored->request->only_if_cached)
+        gw_buffer_print(text, "Answered 504 (only-if-cached): what lies in %s is not for this request as it is: %s.",
+                        where, best->use.why);
+    else if (best->use.reuse == GW_REUSE_VALIDATED && best->entry->terms.has_validator)
         gw_buffer_print(text, "The backend is asked to confirm what lies in %s: %s.", where, best->use.why);
     else if (best->use.reuse == GW_REUSE_VALIDATED)
         gw_buffer_print(text, "The backend is asked; if it fails, what lies in %s stands in: %s.", where,
@@ -314,8 +317,11 @@ static void put_verdict(struct gw_json *json, const struct gw_stored *stored)
     struct gw_buffer text = gw_buffer_over(note, sizeof note);
     const char *refusal = request_refusal(stored);
     const struct best best = find_best(stored);
-    const char *asked = stored->request->only_if_cached ? "Answered 504 (only-if-cached)" : "The backend is asked";
-    if (refusal)
+    bool is_unanswered = stored->request->only_if_cached && stored->request->is_candidate && !stored->bypass;
+    const char *asked = is_unanswered ? "Answered 504 (only-if-cached)" : "The backend is asked";
+    if (refusal && is_unanswered)
+        gw_buffer_print(&text, "%s: the cache is not asked: %s.", asked, refusal);
+    else if (refusal)
         gw_buffer_print(&text, "The backend is asked, and the cache is not: %s.", refusal);
     else if (best.entry)
         say_found(stored, &best, &text);

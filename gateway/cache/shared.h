@@ -42,6 +42,7 @@ struct gw_seen { /* what the look-up saw at the base key */
     enum gw_seen_kind kind;
     uint8_t version[GW_FRAME_VERSION_BYTES];
     uint64_t names_hash; /* INDEX */
+    bool is_of_others;   /* VERSION: of a response that is of use, if not to this request */
     uint64_t at_us;      /* CLOCK_MONOTONIC, when the look-up was sent */
 };
 
@@ -108,8 +109,8 @@ void gw_shared_forget(struct gw_shared_question **question);
  * run. Shares nothing. */
 bool gw_shared_put(struct gw_shared *shared, const struct gw_entry *entry, const struct gw_seen *seen,
                    void (*landed)(void *owner), void *owner);
-/* A hit-for-miss marker over what was seen, for life_ms; not over an index: its variants are of use to others. Best
- * effort. */
+/* A hit-for-miss marker over what was seen, for life_ms; not over an index, nor over a response for other requests:
+ * these are of use. Best effort. */
 void gw_shared_mark_hit_for_miss(struct gw_shared *shared, const struct gw_cache_key *key, const struct gw_seen *seen,
                                  int64_t life_ms);
 /* A tombstone over the base, even over nothing; removes it from the near cache, too. done runs once (from the loop)

@@ -175,6 +175,10 @@ static void the_page_says_whether_a_stored_response_would_be_used_and_why(void *
           "The backend is asked, and the cache is not: it has If-Match" },
         { "Cache-Control: only-if-cached, no-cache", NULL, "Cache-Control: max-age=60", 1, GW_BAN_HARD, "no", "purged",
           "Answered 504 (only-if-cached)" },
+        { "Cache-Control: only-if-cached", NULL, "Cache-Control: max-age=60\nETag: \"1\"", 70, GW_BAN_NONE,
+          "after validation", "no longer fresh", "Answered 504 (only-if-cached)" },
+        { "Cache-Control: only-if-cached, no-store", NULL, "Cache-Control: max-age=60", 1, GW_BAN_NONE, "no",
+          "not asked", "Answered 504 (only-if-cached): the cache is not asked: it says no-store." },
     };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
