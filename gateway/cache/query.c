@@ -18,11 +18,15 @@ static struct gw_slice name_of(struct gw_slice parameter)
     return equals ? gw_slice_of(parameter.at, (size_t)(equals - parameter.at)) : parameter;
 }
 
-static bool is_ignored(struct gw_slice name, const struct gw_strings *ignore)
+static bool is_ignored(struct gw_slice parameter, const struct gw_strings *ignore)
 {
+    struct gw_slice name = name_of(parameter);
+    bool hides_another = parameter.length && memchr(parameter.at, ';', parameter.length);
     for (unsigned i = 0; i < ignore->count; i++) {
         struct gw_slice pattern = ignore->items[i];
         bool has_star = pattern.length && pattern.at[pattern.length - 1] == '*';
+        if (hides_another && !gw_slice_equal(pattern, GW_SLICE("*"))) /* that one is about the whole query */
+            continue;
         if (has_star ? gw_slice_starts_with(name, gw_slice_of(pattern.at, pattern.length - 1))
                      : gw_slice_equal(name, pattern))
             return true;
@@ -69,7 +73,7 @@ static struct gw_slice strip(struct gw_slice query, const struct gw_strings *ign
     char *at = text;
     bool is_first = true;
     while (next_parameter(&rest, &parameter)) {
-        if (is_ignored(name_of(parameter), ignore))
+        if (is_ignored(parameter, ignore))
             continue;
         if (!is_first)
             *at++ = '&';
@@ -92,7 +96,7 @@ struct gw_slice gw_query_normalise(struct gw_slice query, const struct gw_string
     if (!text)
         return query;
     while (next_parameter(&rest, &parameter)) {
-        if (is_ignored(name_of(parameter), ignore))
+        if (is_ignored(parameter, ignore))
             continue;
         if (count == GW_QUERY_SORTED)
             return strip(query, ignore, text);

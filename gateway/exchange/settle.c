@@ -31,10 +31,22 @@ static void on_tombstone(void *owner, const struct gw_shared_answer *answer)
         gw_engine_move(tomb->exchange, GW_EXCHANGE_SETTLED);
 }
 
-static void end_stored(struct gw_exchange *exchange, const struct gw_route *route, struct gw_slice path,
-                       struct gw_slice query)
+/* What is stored was asked for by GET, perhaps through another route than this method's. */
+static const struct gw_route *route_of_get(const struct gw_exchange *exchange, struct gw_slice path,
+                                           struct gw_slice query)
+{
+    struct gw_head get = exchange->request;
+    get.method = GW_METHOD_GET;
+    get.method_text = GW_SLICE("GET");
+    get.path = path;
+    get.query = query;
+    return gw_route_pick(exchange->config, &get);
+}
+
+static void end_stored(struct gw_exchange *exchange, struct gw_slice path, struct gw_slice query)
 {
     struct gw_desk *desk = exchange->desk;
+    const struct gw_route *route = route_of_get(exchange, path, query);
     struct gw_cache_key key;
     if (!route->cache_enabled)
         return;
@@ -65,17 +77,13 @@ static void end_named(struct gw_exchange *exchange, enum gw_field_name id)
         !gw_reference_resolve(&target, &exchange->arena, &base, field->value) ||
         !gw_reference_same_origin(&target, &base))
         return;
-    struct gw_head named = *request;
-    named.method_text = GW_SLICE("GET");
-    named.path = target.path;
-    named.query = target.query;
-    end_stored(exchange, gw_route_pick(exchange->config, &named), target.path, target.query);
+    end_stored(exchange, target.path, target.query);
 }
 
 void gw_engine_settle(struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
-    end_stored(exchange, exchange->route, request->path, request->query);
+    end_stored(exchange, request->path, request->query);
     end_named(exchange, GW_FIELD_LOCATION);
     end_named(exchange, GW_FIELD_CONTENT_LOCATION);
     if (!exchange->tombs_due) {

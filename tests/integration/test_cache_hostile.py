@@ -1,0 +1,71 @@
+"""Backends and clients that would have the cache answer what it must not, each met on the wire."""
+from redis_stage import RedisServer
+from stage import Scene, main, wait_until
+
+TAGGED = [("ETag", '"1"')]
+STALE_SOON = TAGGED + [("Cache-Control", "max-age=0, stale-while-revalidate=60, stale-if-error=60")]
+
+
+class Hostile(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin, cls.redis = stage.origin(), RedisServer()
+        stage.actors.append(cls.redis)
+        cache = {"enabled": True, "ignore_query": ["utm_*"]}
+        routes = [{"name": "writes", "methods": ["POST"], "cache": False}]
+        shared = {"cache": cache, "routes": routes, "redis": {"url": cls.redis.url}}
+        bounds = {"server": {"max_header_bytes": "1KiB"}, "backend": {"max_response_header_bytes": "1KiB"}}
+        cls.alone, cls.one = stage.gateway(cls.origin, {"cache": cache, "routes": routes}), stage.gateway(cls.origin, shared)
+        cls.narrow = stage.gateway(cls.origin, {**shared, **bounds})
+
+    def for_each(self):
+        for number, gateway in enumerate((self.alone, self.one)):
+            with self.subTest(gateway.name):
+                yield "/%s-%d" % (self.id().rpartition(".")[2], number), gateway
+
+    def test_a_304_of_a_refresh_that_forbids_storing_ends_what_is_stored(self):
+        for path, gateway in self.for_each():
+            def say(call):
+                if call.request.has("If-None-Match"):
+                    call.respond(304, TAGGED + [("Cache-Control", "private")])
+                else:
+                    call.respond(fields=STALE_SOON if call.number == 1 else [("Cache-Control", "no-store")], body=b"%d" % call.number)
+            self.origin.on(path, say)
+            self.assertEqual(gateway.fetch(path).body, b"1")
+            self.assertEqual(gateway.fetch(path).field("X-Cache"), "STALE")
+            wait_until(lambda: gateway.fetch(path).body != b"1", "nobody gets the first any more")
+
+    def test_updates_do_not_grow_a_head_past_its_bound(self):
+        for path, gateway in self.for_each():
+            def say(call):
+                more = [("X-%d-%d" % (call.number, number), "x" * 300) for number in range(100)]
+                fields = TAGGED + [("Cache-Control", "max-age=0")] + more
+                call.respond(**({"status": 304, "fields": fields} if call.request.has("If-None-Match") else {"fields": fields, "body": b"whole"}))
+            self.origin.on(path, say)
+            for _ in range(6):
+                response = gateway.fetch(path)
+                self.assertEqual((response.status, response.body), (200, b"whole"))
+                self.assertLess(len(response.raw), 70000)
+
+    def test_a_head_that_another_instance_takes_is_none_of_this_one(self):
+        self.origin.on("/large", fields=[("Cache-Control", "max-age=60"), ("X-Large", "x" * 30000)], body=b"large")
+        self.assertEqual([self.one.fetch("/large").field("X-Cache") for _ in range(2)], ["MISS", "HIT"])
+        self.assert_error(self.narrow.fetch("/large"), 502)
+
+    def test_an_unsafe_method_ends_what_another_route_has_stored(self):
+        for path, gateway in self.for_each():
+            self.origin.on(path, fields=[("Cache-Control", "max-age=60")])
+            self.assertEqual([gateway.fetch(path).field("X-Cache") for _ in range(2)], ["MISS", "HIT"])
+            self.assertEqual(gateway.fetch(path, method="POST", body=b"x").status, 200)
+            self.assertEqual(gateway.fetch(path).field("X-Cache"), "MISS")
+
+    def test_a_parameter_that_hides_another_is_not_ignored(self):
+        for path, gateway in self.for_each():
+            self.origin.on(path, lambda call: call.respond(fields=[("Cache-Control", "max-age=60")], body=call.request.target.encode()))
+            gateway.fetch(path + "?utm_a=1;callback=evil")
+            self.assertEqual(gateway.fetch(path).body, path.encode())
+            self.assertEqual(gateway.fetch(path + "?utm_a=2").field("X-Cache"), "HIT")
+
+
+if __name__ == "__main__":
+    main()
