@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/hex.h"
 
 void gw_buffer_destroy(struct gw_buffer *buffer)
 {
@@ -46,14 +47,10 @@ void gw_buffer_put_uint(struct gw_buffer *buffer, uint64_t value)
 
 void gw_buffer_put_hex(struct gw_buffer *buffer, const void *bytes, size_t length)
 {
-    static const char digits[] = "0123456789abcdef";
-    const unsigned char *at = bytes;
     if (!gw_buffer_reserve(buffer, 2 * length))
         return;
-    for (size_t i = 0; i < length; i++) {
-        buffer->at[buffer->length++] = digits[at[i] >> 4];
-        buffer->at[buffer->length++] = digits[at[i] & 15];
-    }
+    gw_hex_put(buffer->at + buffer->length, bytes, length);
+    buffer->length += 2 * length;
 }
 
 void gw_buffer_print(struct gw_buffer *buffer, const char *format, ...)

@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include "base/hex.h"
 #include "base/random.h"
 
 enum { PENDING_BYTES = 512, REMEMBERED_BYTES = 384 };
@@ -171,19 +172,9 @@ void gw_key_digest(struct gw_key_maker *maker, struct gw_slice bytes, uint8_t di
     end(maker, digest);
 }
 
-static char *put_hex(char *at, const uint8_t *bytes, size_t length)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < length; i++) {
-        *at++ = digits[bytes[i] >> 4];
-        *at++ = digits[bytes[i] & 15];
-    }
-    return at;
-}
-
 void gw_key_print(const struct gw_cache_key *key, char *hex)
 {
-    put_hex(hex, key->sha, sizeof key->sha);
+    gw_hex_put(hex, key->sha, sizeof key->sha);
 }
 
 static const char kind[] = "cache:", between[] = ":{";
@@ -193,9 +184,9 @@ void gw_key_put_text(const struct gw_cache_key *key, struct gw_slice prefix, cha
     memcpy(text, prefix.at, prefix.length);
     text += prefix.length;
     memcpy(text, kind, sizeof kind - 1);
-    text = put_hex(text + sizeof kind - 1, key->name_space, sizeof key->name_space);
+    text = gw_hex_put(text + sizeof kind - 1, key->name_space, sizeof key->name_space);
     memcpy(text, between, sizeof between - 1);
-    text = put_hex(text + sizeof between - 1, key->sha, sizeof key->sha);
+    text = gw_hex_put(text + sizeof between - 1, key->sha, sizeof key->sha);
     *text = '}';
 }
 

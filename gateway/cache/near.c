@@ -222,6 +222,13 @@ static void search_slot(struct search *search, struct stripe *stripe, struct gw_
     }
 }
 
+/* Both only rise: their sum is what it was where both are. */
+static uint64_t epoch_of(const struct stripe *stripe, uint64_t hash)
+{
+    return atomic_load_explicit(&stripe->flushes, memory_order_acquire) +
+           atomic_load_explicit(&stripe->epochs[hash >> 40 & (EPOCHS - 1)], memory_order_acquire);
+}
+
 void gw_near_get(struct gw_near *near, const struct gw_cache_key *key, const struct gw_cache_request *request,
                  const struct gw_head *request_head, uint64_t now_us, struct gw_near_answer *answer)
 {
@@ -233,7 +240,7 @@ void gw_near_get(struct gw_near *near, const struct gw_cache_key *key, const str
                              .now_us = now_us,
                              .is_open = gw_near_mode(near) != GW_NEAR_CLOSED };
     struct stripe *stripe = stripe_of(near, search.hash);
-    *answer = (struct gw_near_answer) { .reuse = GW_REUSE_NO };
+    *answer = (struct gw_near_answer) { .reuse = GW_REUSE_NO, .epoch = epoch_of(stripe, search.hash) };
 
     pthread_mutex_lock(&stripe->lock);
     search_slot(&search, stripe, answer);
@@ -260,13 +267,6 @@ unsigned gw_near_list(struct gw_near *near, const struct gw_cache_key *key, stru
             entries[count++] = gw_entry_share(node->entry);
     pthread_mutex_unlock(&stripe->lock);
     return count;
-}
-
-/* Both only rise: their sum is what it was where both are. */
-static uint64_t epoch_of(const struct stripe *stripe, uint64_t hash)
-{
-    return atomic_load_explicit(&stripe->flushes, memory_order_acquire) +
-           atomic_load_explicit(&stripe->epochs[hash >> 40 & (EPOCHS - 1)], memory_order_acquire);
 }
 
 uint64_t gw_near_epoch(struct gw_near *near, const struct gw_cache_key *key)

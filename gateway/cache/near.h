@@ -27,6 +27,7 @@ struct gw_near;
 struct gw_near_answer {
     struct gw_entry *entry; /* held for the caller; NULL: nothing for this request. The best there is by reuse */
     enum gw_reuse reuse;
+    uint64_t epoch; /* of the key, before the look */
     /* False where the entry is fresh: */
     bool is_hit_for_miss;
     bool was_there; /* other variants, or one that is not for this request */
@@ -58,7 +59,7 @@ void gw_near_get(struct gw_near *near, const struct gw_cache_key *key, const str
                  const struct gw_head *request_head, uint64_t now_us, struct gw_near_answer *answer);
 /* All entries under a key, held for the caller, GW_NEAR_VARIANTS at most; how many. For inspection: counts as no use. */
 unsigned gw_near_list(struct gw_near *near, const struct gw_cache_key *key, struct gw_entry *entries[GW_NEAR_VARIANTS]);
-/* The epoch of this key, to be noted before a fetch. */
+/* The epoch of this key, to be noted before a fetch; who looks for an entry has it of the answer. */
 uint64_t gw_near_epoch(struct gw_near *near, const struct gw_cache_key *key);
 /* Stores what was fetched here (replacing what answers the same requests, and a hit-for-miss mark). Shares the entry.
  * False: the epoch has changed, the mode takes no own fetches, or it is too large, no room could be made, or memory is

@@ -87,9 +87,11 @@ bool gw_exchange_look_up(struct gw_exchange *exchange)
 {
     struct gw_desk *desk = exchange->desk;
     struct gw_near_answer near = { .entry = NULL };
-    exchange->epoch = gw_near_epoch(desk->near, &exchange->key);
     if (exchange->cache.may_look_up)
         gw_near_get(desk->near, &exchange->key, &exchange->cache, &exchange->request, gw_clock_monotonic_us(), &near);
+    else
+        near.epoch = gw_near_epoch(desk->near, &exchange->key);
+    exchange->epoch = near.epoch;
     exchange->cache_hit_for_miss = near.is_hit_for_miss;
     if (near.entry)
         take_entry(exchange, near.entry, near.reuse, true);

@@ -152,6 +152,22 @@ static void vary_any_is_not_taken(void **state)
     assert_int_equal(counts_of(*state).bytes, 0);
 }
 
+static void who_finds_nothing_has_the_epoch_to_fill_by(void **state)
+{
+    struct gw_cache_key key = key_of(1);
+    struct gw_entry *entry = entry_of(1, "", "Cache-Control: max-age=60", 10, &an_hour_and_more);
+    struct gw_near_answer answer;
+    struct gw_head head;
+    gw_head_init(&head);
+    gw_near_get(*state, &key, &plain_request, &head, 0, &answer);
+    assert_null(answer.entry);
+    gw_near_invalidate(*state, &key);
+    assert_false(gw_near_put(*state, entry, answer.epoch));
+    gw_near_get(*state, &key, &plain_request, &head, 0, &answer);
+    assert_true(gw_near_put(*state, entry, answer.epoch));
+    gw_entry_drop(entry);
+}
+
 static void what_was_begun_before_an_invalidation_may_not_fill(void **state)
 {
     struct gw_cache_key key = key_of(1);
@@ -433,6 +449,7 @@ int main(void)
         NEAR_TEST(a_side_field_makes_a_variant_and_removes_nobodys),
         NEAR_TEST(the_least_asked_for_variant_leaves_for_the_seventeenth),
         NEAR_TEST(vary_any_is_not_taken),
+        NEAR_TEST(who_finds_nothing_has_the_epoch_to_fill_by),
         NEAR_TEST(what_was_begun_before_an_invalidation_may_not_fill),
         NEAR_TEST(an_invalidation_removes_all_variants_and_no_other_key),
         NEAR_TEST(a_hit_for_miss_mark_lasts_as_long_as_said_or_until_a_store),
