@@ -109,7 +109,7 @@ static void look_whether_drained(struct gw_worker *worker)
     if (!worker->is_draining || worker->is_drained || !gw_list_is_empty(&worker->connections))
         return;
     worker->hooks->end_fetches(worker->hooks->context, worker);
-    if (!worker->hooks->is_quiet(worker->hooks->context, worker)) {
+    if (!worker->is_cut && !worker->hooks->is_quiet(worker->hooks->context, worker)) {
         gw_timer_start(&worker->timers, &worker->drain_timer, 10);
         return;
     }
@@ -149,6 +149,7 @@ static void deliver_drain(struct gw_letter *letter)
 static void deliver_cut(struct gw_letter *letter)
 {
     struct gw_worker *worker = GW_CONTAINER(letter, struct gw_worker, cut_letter);
+    worker->is_cut = true;
     gw_connection_cut_all(worker);
     look_whether_drained(worker);
 }

@@ -25,7 +25,8 @@ struct gw_worker_hooks { /* main's: the parts that only it knows. All run on the
      * connects waits in the kernel's queue. */
     bool (*is_ready)(void *context, struct gw_worker *worker);
     void (*end_fetches)(void *context, struct gw_worker *worker); /* those that nobody reads */
-    bool (*is_quiet)(void *context, struct gw_worker *worker);    /* no fetch is under way */
+    bool (*is_quiet)(void *context, struct gw_worker *worker);    /* no fetch is under way. Not asked after the cut:
+                                                                     close ends those that still store */
     void (*close)(void *context, struct gw_worker *worker); /* closes handles; the loop runs on until they are closed */
     void (*free)(void *context, struct gw_worker *worker);  /* after the loop */
     void *context;
@@ -62,7 +63,7 @@ struct gw_worker {
     struct gw_desk desk;
     struct gw_listening listening[GW_LISTENERS_MOST];
     struct gw_list connections;
-    bool is_draining, is_drained;
+    bool is_draining, is_cut, is_drained;
     bool failed; /* could not start; read by main after the barrier */
     uv_sem_t started;
     struct gw_letter drain_letter, cut_letter, stop_letter, drained_letter;

@@ -4,7 +4,7 @@ import threading
 import time
 
 from redis_stage import RedisServer
-from stage import PATIENCE, Port, Scene, main, wait_until
+from stage import PATIENCE, Port, Scene, Stage, main, wait_until
 
 FRESH = [("Cache-Control", "max-age=60")]
 
@@ -88,6 +88,14 @@ class Failures(Scene):
         self.assertLess(sum(times), PATIENCE)
         wait_until(lambda: redis_word(gateway) == "down", "the breaker is open")
         self.redis.thaw()
+
+    def test_frozen_holds_no_drain(self):
+        """Who still stores when the drain's time is over is not waited for, however long Redis may be silent: the stage asserts it."""
+        self.origin.on("/stored", lambda call: (self.redis.freeze(), call.respond(fields=FRESH, body=b"stored")))
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, config(self.redis.url, redis={"timeout": "60s"}, server={"drain_timeout": "300ms"}))
+            wait_until(lambda: redis_word(gateway) == "up", "the gateway has reached Redis")
+            self.assertEqual(gateway.fetch("/stored").body, b"stored")
 
     def test_absent_at_the_start(self):
         self.redis.kill()
