@@ -206,7 +206,7 @@ static void put_cache(struct gw_json *json, const struct gw_admin *admin, const 
     gw_json_put_uint(json, cache, "bytes", counts.bytes);
     gw_json_put_uint(json, cache, "max_bytes", admin->near ? admin->config->near_bytes : 0);
     gw_json_put_uint(json, cache, "evictions", counts.evictions);
-    gw_json_put_uint(json, cache, "stores", counts.stores);
+    gw_json_put_uint(json, cache, "stores", totals->stores);
     gw_json_put_uint(json, cache, "expired", counts.expired);
 }
 

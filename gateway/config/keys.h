@@ -101,7 +101,7 @@ enum gw_key_type {
     X(BACKEND_KEEPALIVE_TIMEOUT, "backend.keepalive_timeout", DURATION, "4s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,     \
       "How long they are kept. Stay below the backend's own time (uvicorn's is 5 s), or requests meet connections "    \
       "that are just being closed.")                                                                                   \
-    X(BACKEND_MAX_RESPONSE_HEADER_BYTES, "backend.max_response_header_bytes", SIZE, "64KiB", 1024, 16 * GW_KEYS_MIB,   \
+    X(BACKEND_MAX_RESPONSE_HEADER_BYTES, "backend.max_response_header_bytes", SIZE, "128KiB", 1024, 16 * GW_KEYS_MIB,  \
       NULL, NULL, NULL, "Status line and header fields of an answer; beyond it 502.")                                  \
     X(BACKEND_RETRIES, "backend.retries", INTEGER, "1", 0, 10, NULL, NULL, NULL,                                       \
       "Further attempts where repeating does no harm.")                                                                \
@@ -145,7 +145,7 @@ enum gw_key_type {
       "How long an answer is fresh where the backend says nothing; 0: it is not stored then.")                         \
     X(CACHE_TTL, "cache.ttl", SECONDS, "off", 1, GW_KEYS_YEAR_S, "off", NULL, NULL,                                    \
       "How long an answer that may be stored is fresh, whatever lifetime the backend states; off: as it states. (The " \
-      "variable CACHE_TTL is that of cache.default_ttl.")                                                              \
+      "variable CACHE_TTL is that of cache.default_ttl.)")                                                             \
     X(CACHE_HEURISTIC_MAX, "cache.heuristic_max", SECONDS, "24h", 0, GW_KEYS_YEAR_S, NULL, NULL, NULL,                 \
       "Longest lifetime guessed from Last-Modified (a tenth of the age it tells) where the backend states none; 0: "   \
       "none is guessed.")                                                                                              \

@@ -173,6 +173,7 @@ void gw_metrics_read_totals(struct gw_metrics *metrics, uint64_t now_us, struct 
         totals->in_flight += gw_counter_read(&shard->requests_in_flight);
         totals->hits += gw_counter_read(&shard->cache[GW_CACHE_LABEL_HIT]);
         totals->misses += gw_counter_read(&shard->cache[GW_CACHE_LABEL_MISS]);
+        totals->stores += gw_counter_read(&shard->cache_stored);
         totals->limit_allowed += gw_counter_read(&shard->limit[GW_LIMIT_LABEL_ALLOWED]);
         totals->limit_refused += gw_counter_read(&shard->limit[GW_LIMIT_LABEL_REFUSED]);
     }

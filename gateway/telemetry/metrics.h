@@ -146,7 +146,7 @@ void gw_metrics_record(struct gw_shard *shard, const struct gw_request_record *r
 struct gw_metrics_totals {
     uint64_t requests, success, errors; /* traffic: without /gateway/ */
     uint64_t bytes;                     /* received and sent, downstream */
-    uint64_t connections_open, in_flight, hits, misses, limit_allowed, limit_refused;
+    uint64_t connections_open, in_flight, hits, misses, stores, limit_allowed, limit_refused;
     uint64_t uptime_us;
 };
 void gw_metrics_read_totals(struct gw_metrics *metrics, uint64_t now_us, struct gw_metrics_totals *totals);

@@ -48,7 +48,7 @@ class Pages(Scene):
             self.assertIn(self.origin.url, told["backend"])
             self.assertRegex(told["uptime"], r"^(\d+h)?(\d+m)?\d+s$")
             self.assertRegex(told["version"], r"^\d+\.\d+\.\d+")
-            self.assertEqual((told["cache"]["hits"], told["limiter"]["allowed"]), (2, 5))
+            self.assertEqual((told["cache"]["hits"], told["cache"]["stores"], told["limiter"]["allowed"]), (2, 1, 5))
 
     def test_metrics_are_what_promtool_accepts(self):
         for target in ("/", "/500", "/404", "/"):

@@ -59,6 +59,26 @@ class Sharing(Scene):
         key, = set(self.keys()) - before
         self.assertIn(self.redis.cli("TTL", key), range(290, 301))
 
+    def test_one_user_does_not_end_what_all_others_share(self):
+        """What says nothing of freshness is not for a request with Cookie; nor is its own answer for sharing."""
+        self.origin.on("/page", body=b"of all")
+        for number in (0, 1):
+            wait_until(lambda: self.hit(number, "/page"), "it is stored")
+        for _ in range(2):
+            self.assertEqual(self.gateways[0].fetch("/page", [("Cookie", "user=1")]).field("X-Cache"), "MISS")
+        asked = self.origin.count("/page")
+        for number in (0, 1):
+            self.assertIsNotNone(self.hit(number, "/page"))
+        self.assertEqual(self.origin.count("/page"), asked)
+
+    def test_a_head_of_more_than_64_kib_comes_back_as_it_was(self):
+        fields = FRESH + [("X-Field-%d" % number, "%d" % number * 1000) for number in range(40)] + [("X-Long", "x" * 10000)]
+        self.origin.on("/fields", fields=fields, body=b"small")
+        self.assertEqual(self.gateways[0].fetch("/fields").status, 200)
+        for number in (1, 0):
+            answer = wait_until(lambda: self.hit(number, "/fields"), "it is stored")
+            self.assertEqual([field for field in answer.fields if field in fields], fields)
+
     def test_binary_bodies_and_empty_ones_come_back_as_they_were(self):
         for path, body in (("/binary", bytes(range(256)) * 200), ("/empty", b""), ("/large", b"\x00\r\n\xff" * 200000)):
             with self.subTest(path):
