@@ -213,7 +213,7 @@ static void on_invalidated(void *context, const struct gw_cache_key *key)
 {
     struct gw_assembly *assembly = context;
     if (key)
-        gw_flight_detach(assembly->flights, key);
+        gw_flight_detach_told(assembly->flights, key);
     else
         gw_flight_detach_all(assembly->flights);
 }

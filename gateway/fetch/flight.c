@@ -157,15 +157,25 @@ void gw_flight_set_storing(struct gw_flights *flights, struct gw_flight *flight)
     uv_mutex_unlock(&flight->stripe->lock);
 }
 
-void gw_flight_detach(struct gw_flights *flights, const struct gw_cache_key *key)
+static void detach(struct gw_flights *flights, const struct gw_cache_key *key, bool is_told)
 {
     uint64_t hash = gw_hash(key, sizeof *key, flights->seed);
     struct stripe *stripe = &flights->stripes[hash % STRIPES];
     uv_mutex_lock(&stripe->lock);
     struct gw_flight *flight = find(&stripe->slots[hash / STRIPES % SLOTS], key);
-    if (flight && !flight->is_storing)
+    if (flight && !(is_told && flight->is_storing))
         gw_list_remove(&flight->link);
     uv_mutex_unlock(&stripe->lock);
+}
+
+void gw_flight_detach(struct gw_flights *flights, const struct gw_cache_key *key)
+{
+    detach(flights, key, false);
+}
+
+void gw_flight_detach_told(struct gw_flights *flights, const struct gw_cache_key *key)
+{
+    detach(flights, key, true);
 }
 
 void gw_flight_detach_all(struct gw_flights *flights)

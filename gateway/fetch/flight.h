@@ -45,10 +45,12 @@ void gw_flight_set_fetch(struct gw_flights *flights, struct gw_flight *flight, v
 /* By the leader: takes the flight out and wakes who waits. Takes *flight and leaves NULL. */
 void gw_flight_land(struct gw_flights *flights, struct gw_flight **flight);
 /* What the backend said to this flight before now is out of date: who comes from now on leads or joins another one.
- * Who is in it stays. Not where its answer is on its way to the store (gw_flight_set_storing): the invalidation is
- * its own. Any thread. */
+ * Who is in it stays. Any thread. */
 void gw_flight_detach(struct gw_flights *flights, const struct gw_cache_key *key);
 void gw_flight_detach_all(struct gw_flights *flights);
+/* The same for what the store tells. Not where the flight's answer is on its way there (gw_flight_set_storing): what is
+ * told may be about that itself. */
+void gw_flight_detach_told(struct gw_flights *flights, const struct gw_cache_key *key);
 void gw_flight_set_storing(struct gw_flights *flights, struct gw_flight *flight);
 /* By the waiter's worker: on_landed will not run. Takes *waiter and leaves NULL. NULL is allowed. */
 void gw_flight_forget(struct gw_flights *flights, struct gw_flight_waiter **waiter);

@@ -101,6 +101,44 @@ static void the_same_path_in_another_name_space_is_another_flight(void **state)
     tear_down(&scene);
 }
 
+/* Of an answer that is on its way to the store, the store itself tells; a purge or a write says that it is out of date. */
+static void who_comes_after_a_detachment_leads_another_flight(void **state)
+{
+    static const struct {
+        void (*detach)(struct gw_flights *flights, const struct gw_cache_key *key);
+        bool is_storing, is_detached;
+    } rows[] = {
+        { gw_flight_detach, false, true },
+        { gw_flight_detach, true, true },
+        { gw_flight_detach_told, false, true },
+        { gw_flight_detach_told, true, false },
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct scene scene;
+        struct gw_flight_ask leader, waits, next;
+        struct gw_cache_key key = key_of(1), other = key_of(2);
+        int fetch;
+        set_up(&scene);
+        enter(&scene, &key, 0, &leader);
+        gw_flight_set_fetch(scene.flights, leader.flight, &fetch);
+        assert_int_equal(enter(&scene, &key, 1, &waits), GW_FLIGHT_WAIT);
+        if (rows[i].is_storing)
+            gw_flight_set_storing(scene.flights, leader.flight);
+        rows[i].detach(scene.flights, &other);
+        assert_int_equal(enter(&scene, &key, 0, &next), GW_FLIGHT_LOCAL);
+        rows[i].detach(scene.flights, &key);
+        assert_int_equal(enter(&scene, &key, 0, &next), rows[i].is_detached ? GW_FLIGHT_LEAD : GW_FLIGHT_LOCAL);
+        if (rows[i].is_detached)
+            gw_flight_land(scene.flights, &next.flight);
+        assert_int_equal(scene.landed, 0);
+        gw_flight_land(scene.flights, &leader.flight); /* who is in it is woken all the same */
+        uv_run(&scene.loop, UV_RUN_ONCE);
+        assert_int_equal(scene.landed, 1);
+        tear_down(&scene);
+    }
+}
+
 static void who_forgot_is_not_woken(void **state)
 {
     (void)state;
@@ -351,6 +389,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_leads_its_worker_joins_and_others_wait),
         cmocka_unit_test(the_same_path_in_another_name_space_is_another_flight),
+        cmocka_unit_test(who_comes_after_a_detachment_leads_another_flight),
         cmocka_unit_test(who_forgot_is_not_woken),
         cmocka_unit_test(a_landed_flight_can_be_led_again),
         cmocka_unit_test(many_flights_are_told_apart),
