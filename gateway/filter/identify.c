@@ -49,17 +49,24 @@ static void drop_side_fields(struct gw_head *request)
     static const enum gw_field_name side[] = {
         GW_FIELD_X_FORWARDED_FOR,
         GW_FIELD_X_FORWARDED_HOST,
+        GW_FIELD_X_FORWARDED_PATH,
         GW_FIELD_X_FORWARDED_PORT,
         GW_FIELD_X_FORWARDED_PREFIX,
         GW_FIELD_X_FORWARDED_PROTO,
+        GW_FIELD_X_FORWARDED_PROTOCOL,
         GW_FIELD_X_FORWARDED_SCHEME,
         GW_FIELD_X_FORWARDED_SERVER,
         GW_FIELD_X_FORWARDED_SSL,
+        GW_FIELD_X_FORWARDED_URI,
         GW_FIELD_X_REAL_IP,
         GW_FIELD_FORWARDED,
+        GW_FIELD_FRONT_END_HTTPS,
+        GW_FIELD_X_ENVOY_ORIGINAL_PATH,
         GW_FIELD_X_ORIGINAL_HOST,
+        GW_FIELD_X_ORIGINAL_URI,
         GW_FIELD_X_ORIGINAL_URL,
         GW_FIELD_X_REWRITE_URL,
+        GW_FIELD_X_URL_SCHEME,
         GW_FIELD_X_HOST,
         GW_FIELD_X_HTTP_HOST_OVERRIDE,
         GW_FIELD_X_HTTP_METHOD,
@@ -74,8 +81,16 @@ static void drop_side_fields(struct gw_head *request)
             continue;
         bool forwarded = field->name.length > 12 &&
                          gw_slice_equal_nocase(gw_slice_of(field->name.at, 12), GW_SLICE("x-forwarded-"));
-        field->dropped = field->dropped || forwarded || is_disguised(field->name);
+        field->dropped = field->dropped || forwarded;
     }
+}
+
+/* Whoever sends them: a proxy that sets X-Forwarded-Host lets its clients' X_Forwarded_Host through. */
+static void drop_disguised(struct gw_head *request)
+{
+    for (unsigned i = 0; i < request->count; i++)
+        if (request->fields[i].id == GW_FIELD_OTHER && is_disguised(request->fields[i].name))
+            request->fields[i].dropped = true;
 }
 
 static void take_from_trusted_peer(struct gw_exchange *exchange)
@@ -118,6 +133,7 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
             take_from_trusted_peer(exchange);
         else
             drop_side_fields(request);
+        drop_disguised(request);
         gw_head_drop_hop_by_hop(request);
     }
     exchange->client_text_length = gw_address_print(&exchange->client, exchange->client_text);

@@ -4,7 +4,7 @@
 
 enum {
     LONGEST_NAME = 40, /* room for each well-known name */
-    NAME_SLOTS = 256,  /* of the table that finds them; under a third full */
+    NAME_SLOTS = 256,  /* of the table that finds them; about a third full */
     FIRST_FIELDS = 16, /* what most messages fit in */
     LAST_FIRST = 254,  /* head->first[] knows the fields before this index */
 };

@@ -40,6 +40,7 @@
     X(EXPECT, "expect", false)                                                                                         \
     X(EXPIRES, "expires", false)                                                                                       \
     X(FORWARDED, "forwarded", false)                                                                                   \
+    X(FRONT_END_HTTPS, "front-end-https", false)                                                                       \
     X(HOST, "host", false)                                                                                             \
     X(IF_MATCH, "if-match", false)                                                                                     \
     X(IF_MODIFIED_SINCE, "if-modified-since", false)                                                                   \
@@ -74,27 +75,33 @@
     X(WWW_AUTHENTICATE, "www-authenticate", false)                                                                     \
     X(X_CACHE, "x-cache", false)                                                                                       \
     X(X_CACHE_AGE, "x-cache-age", false)                                                                               \
+    X(X_ENVOY_ORIGINAL_PATH, "x-envoy-original-path", false)                                                           \
     X(X_FORWARDED_FOR, "x-forwarded-for", false)                                                                       \
     X(X_FORWARDED_HOST, "x-forwarded-host", false)                                                                     \
+    X(X_FORWARDED_PATH, "x-forwarded-path", false)                                                                     \
     X(X_FORWARDED_PORT, "x-forwarded-port", false)                                                                     \
     X(X_FORWARDED_PREFIX, "x-forwarded-prefix", false)                                                                 \
     X(X_FORWARDED_PROTO, "x-forwarded-proto", false)                                                                   \
+    X(X_FORWARDED_PROTOCOL, "x-forwarded-protocol", false)                                                             \
     X(X_FORWARDED_SCHEME, "x-forwarded-scheme", false)                                                                 \
     X(X_FORWARDED_SERVER, "x-forwarded-server", false)                                                                 \
     X(X_FORWARDED_SSL, "x-forwarded-ssl", false)                                                                       \
+    X(X_FORWARDED_URI, "x-forwarded-uri", false)                                                                       \
     X(X_HOST, "x-host", false)                                                                                         \
     X(X_HTTP_HOST_OVERRIDE, "x-http-host-override", false)                                                             \
     X(X_HTTP_METHOD, "x-http-method", false)                                                                           \
     X(X_HTTP_METHOD_OVERRIDE, "x-http-method-override", false)                                                         \
     X(X_METHOD_OVERRIDE, "x-method-override", false)                                                                   \
     X(X_ORIGINAL_HOST, "x-original-host", false)                                                                       \
+    X(X_ORIGINAL_URI, "x-original-uri", false)                                                                         \
     X(X_ORIGINAL_URL, "x-original-url", false)                                                                         \
     X(X_RATELIMIT_LIMIT, "x-ratelimit-limit", false)                                                                   \
     X(X_RATELIMIT_REMAINING, "x-ratelimit-remaining", false)                                                           \
     X(X_RATELIMIT_RESET, "x-ratelimit-reset", false)                                                                   \
     X(X_REAL_IP, "x-real-ip", false)                                                                                   \
     X(X_REQUEST_ID, "x-request-id", false)                                                                             \
-    X(X_REWRITE_URL, "x-rewrite-url", false)
+    X(X_REWRITE_URL, "x-rewrite-url", false)                                                                           \
+    X(X_URL_SCHEME, "x-url-scheme", false)
 
 enum gw_field_name {
     GW_FIELD_OTHER,

@@ -17,11 +17,11 @@ class Hostile(Scene):
         bounds = {"server": {"max_header_bytes": "1KiB"}, "backend": {"max_response_header_bytes": "1KiB"}}
         cls.alone, cls.one = stage.gateway(cls.origin, {"cache": cache, "routes": routes}), stage.gateway(cls.origin, shared)
         cls.narrow = stage.gateway(cls.origin, {**shared, **bounds})
+        cls.behind = stage.gateway(cls.origin, {"cache": cache, "server": {"trusted_proxies": ["127.0.0.1"]}})
 
     def for_each(self):
-        for number, gateway in enumerate((self.alone, self.one)):
-            with self.subTest(gateway.name):
-                yield "/%s-%d" % (self.id().rpartition(".")[2], number), gateway
+        for gateway in (self.alone, self.one):
+            yield "/%s-%s" % (self.id().rpartition(".")[2], gateway.name), gateway
 
     def test_a_304_of_a_refresh_that_forbids_storing_ends_what_is_stored(self):
         for path, gateway in self.for_each():
@@ -58,6 +58,14 @@ class Hostile(Scene):
             self.assertEqual([gateway.fetch(path).field("X-Cache") for _ in range(2)], ["MISS", "HIT"])
             self.assertEqual(gateway.fetch(path, method="POST", body=b"x").status, 200)
             self.assertEqual(gateway.fetch(path).field("X-Cache"), "MISS")
+
+    def test_what_is_smuggled_through_a_trusted_peer_answers_nobody_else(self):
+        self.origin.on("/side", lambda call: call.respond(body=b"evil" if b"evil" in call.request.raw else b"good"))
+        for number, name in enumerate(("X-Forwarded-Host", "X-Forwarded-Path", "X-Forwarded-Protocol", "X-Forwarded-URI", "X-Original-URI",
+                                       "X-Envoy-Original-Path", "X-URL-Scheme", "Front-End-Https", "X_Forwarded_Host", "X_Original_URL")):
+            with self.subTest(name):
+                self.behind.fetch("/side?%d" % number, [(name, "evil")])
+                self.assertEqual(self.behind.fetch("/side?%d" % number).body, b"good")
 
     def test_a_parameter_that_hides_another_is_not_ignored(self):
         for path, gateway in self.for_each():

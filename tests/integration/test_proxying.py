@@ -7,7 +7,8 @@ from stage import Scene, Stage, main, reply
 TRUSTED = "127.0.0.2"  # an address of this machine that the gateway is told to trust
 SIDE_FIELDS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Server",
                "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Real-IP", "Forwarded", "X-Original-URL", "X-Original-Host", "X-Rewrite-URL",
-               "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Host", "X-HTTP-Host-Override", "Proxy")
+               "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Host", "X-HTTP-Host-Override", "Proxy",
+               "Front-End-Https", "X-Envoy-Original-Path", "X-Original-URI", "X-URL-Scheme")
 SIZES = (0, 1, 1000, 16384, 65536, 1000003)
 
 
