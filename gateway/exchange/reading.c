@@ -41,6 +41,8 @@ static void describe_storing(const struct gw_exchange *exchange, const struct gw
 static struct gw_fetch_request describe(const struct gw_exchange *exchange, struct gw_slice fields)
 {
     const struct gw_head *request = &exchange->request;
+    /* An empty body is none where the cache asks: nobody would end it once this exchange has its answer. */
+    bool has_body = request->framing != GW_FRAMING_NONE && !exchange->cache_asked;
     return (struct gw_fetch_request) {
         .config = exchange->config,
         .route = exchange->route,
@@ -50,7 +52,7 @@ static struct gw_fetch_request describe(const struct gw_exchange *exchange, stru
         .query = request->query,
         .host = request->authority,
         .fields = fields,
-        .has_body = request->framing != GW_FRAMING_NONE,
+        .has_body = has_body,
         .is_chunked = request->framing == GW_FRAMING_CHUNKED,
         .content_length = request->framing == GW_FRAMING_LENGTH ? request->content_length : 0,
         .expects_continue = request->expects_continue && exchange->body == GW_BODY_HELD,

@@ -1,6 +1,6 @@
 """Backends and clients that would have the cache answer what it must not, each met on the wire."""
 from redis_stage import RedisServer
-from stage import Scene, main, wait_until
+from stage import Scene, Stage, main, wait_until
 
 TAGGED = [("ETag", '"1"')]
 STALE_SOON = TAGGED + [("Cache-Control", "max-age=0, stale-while-revalidate=60, stale-if-error=60")]
@@ -66,6 +66,20 @@ class Hostile(Scene):
             with self.subTest(name):
                 self.behind.fetch("/side?%d" % number, [(name, "evil")])
                 self.assertEqual(self.behind.fetch("/side?%d" % number).body, b"good")
+
+    def test_a_refresh_for_a_request_with_an_empty_body_ends_by_its_time(self):
+        for transport in ("h1", "curl"):
+            with Stage() as stage:
+                gateway = stage.gateway(self.origin, {"cache": {"enabled": True}, "backend": {"transport": transport, "response_timeout": "300ms"}})
+
+                def say(call):
+                    if 1 < call.number < 4:  # an attempt and its repetition
+                        call.wait_for_close()
+                    else:
+                        call.respond(fields=STALE_SOON, body=b"%d" % call.number)
+                self.origin.on("/silent-" + transport, say)
+                self.assertEqual(gateway.fetch("/silent-" + transport).body, b"1")
+                wait_until(lambda: gateway.fetch("/silent-" + transport, [("Content-Length", "0")]).body != b"1", "it is refreshed")
 
     def test_a_parameter_that_hides_another_is_not_ignored(self):
         for path, gateway in self.for_each():
