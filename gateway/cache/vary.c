@@ -3,27 +3,44 @@
 #include "cache/normal.h"
 #include "http/grammar.h"
 
+/* clang-format off */
+#define SIDE_FIELDS(X) \
+    X(X_FORWARDED_HOST) \
+    X(X_FORWARDED_PATH) \
+    X(X_FORWARDED_PORT) \
+    X(X_FORWARDED_PREFIX) \
+    X(X_FORWARDED_PROTO) \
+    X(X_FORWARDED_PROTOCOL) \
+    X(X_FORWARDED_SCHEME) \
+    X(X_FORWARDED_SERVER) \
+    X(X_FORWARDED_SSL) \
+    X(X_FORWARDED_URI) \
+    X(X_ENVOY_ORIGINAL_PATH) \
+    X(X_ORIGINAL_HOST) \
+    X(X_ORIGINAL_URI) \
+    X(X_ORIGINAL_URL) \
+    X(X_REWRITE_URL) \
+    X(X_URL_SCHEME) \
+    X(X_HOST) \
+    X(X_HTTP_HOST_OVERRIDE) \
+    X(FRONT_END_HTTPS)
+/* clang-format on */
+
 static const enum gw_field_name side_fields[] = {
-    GW_FIELD_X_FORWARDED_HOST,
-    GW_FIELD_X_FORWARDED_PATH,
-    GW_FIELD_X_FORWARDED_PORT,
-    GW_FIELD_X_FORWARDED_PREFIX,
-    GW_FIELD_X_FORWARDED_PROTO,
-    GW_FIELD_X_FORWARDED_PROTOCOL,
-    GW_FIELD_X_FORWARDED_SCHEME,
-    GW_FIELD_X_FORWARDED_SERVER,
-    GW_FIELD_X_FORWARDED_SSL,
-    GW_FIELD_X_FORWARDED_URI,
-    GW_FIELD_X_ENVOY_ORIGINAL_PATH,
-    GW_FIELD_X_ORIGINAL_HOST,
-    GW_FIELD_X_ORIGINAL_URI,
-    GW_FIELD_X_ORIGINAL_URL,
-    GW_FIELD_X_REWRITE_URL,
-    GW_FIELD_X_URL_SCHEME,
-    GW_FIELD_X_HOST,
-    GW_FIELD_X_HTTP_HOST_OVERRIDE,
-    GW_FIELD_FRONT_END_HTTPS,
+#define ID(name) GW_FIELD_##name,
+    SIDE_FIELDS(ID)
+#undef ID
 };
+
+static bool is_side_field(unsigned id)
+{
+    static const bool table[GW_FIELD_COUNT] = {
+#define IS(name) [GW_FIELD_##name] = true,
+        SIDE_FIELDS(IS)
+#undef IS
+    };
+    return table[id];
+}
 
 static bool is_written_here(enum gw_field_name id)
 {
@@ -67,8 +84,8 @@ bool gw_vary_is_present(const struct gw_head *response)
 
 bool gw_vary_has_side_fields(const struct gw_head *request)
 {
-    for (size_t i = 0; i < GW_COUNT(side_fields); i++)
-        if (gw_head_find(request, side_fields[i]))
+    for (unsigned i = 0; i < request->count; i++) /* each request asks, and has fewer fields than there are of these */
+        if (is_side_field(request->fields[i].id) && !request->fields[i].dropped)
             return true;
     return false;
 }
@@ -201,12 +218,13 @@ static void put_field(struct target *to, const struct gw_head *request, struct g
 static void put_selection(struct target *to, const struct gw_head *request, struct names names)
 {
     const struct names all = names;
+    const bool has_side_fields = gw_vary_has_side_fields(request);
     struct gw_slice name;
     while (take_name(&names, &name))
         if (!has_name(all, name, names.taken - 1))
             put_field(to, request, name);
     to->size.named = to->size.fields;
-    for (size_t i = 0; i < GW_COUNT(side_fields); i++) {
+    for (size_t i = 0; has_side_fields && i < GW_COUNT(side_fields); i++) {
         name = gw_field_name_text(side_fields[i]);
         if (gw_head_find(request, side_fields[i]) && !has_name(all, name, GW_VARY_NAMES))
             put_field(to, request, name);
