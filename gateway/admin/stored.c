@@ -301,7 +301,7 @@ static const char *why_missed(const struct gw_stored *stored)
         return "Redis did not answer, and nothing in this process' memory is of use.";
     if (knows && sight->base == GW_FRAME_TOMBSTONE)
         return "it was purged, or changed by an unsafe method, and nothing has been stored since.";
-    if (stored->near_hit_for_miss || (knows && sight->base == GW_FRAME_MARK))
+    if (stored->near_hit_for_miss || (knows && sight->is_hit_for_miss))
         return "its last answer was not for sharing, so for now no request waits for another's (hit-for-miss).";
     if (knows && (sight->base == GW_FRAME_FOREIGN || sight->base == GW_FRAME_CORRUPT))
         return "what lies in Redis is none of this gateway's responses.";

@@ -548,9 +548,10 @@ void gw_frame_encode_tombstone(char value[GW_FRAME_SHORT_BYTES], const uint8_t v
 }
 
 void gw_frame_encode_mark(char value[GW_FRAME_SHORT_BYTES], const uint8_t version[GW_FRAME_VERSION_BYTES],
-                          int64_t life_ms)
+                          int64_t life_ms, bool for_credentials)
 {
     put_header(value, 'M', version, life_ms);
+    put_number(value + AGE_AT, for_credentials, 4);
     put_number(value + FRESHNESS_AT, up_to_u32((life_ms + 999) / 1000), 4);
     put_check(value, GW_FRAME_SHORT_BYTES);
 }

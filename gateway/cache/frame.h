@@ -41,7 +41,7 @@ struct gw_frame { /* a header; nothing but the kind is set for a foreign one, an
     enum gw_frame_kind kind;
     uint8_t version[GW_FRAME_VERSION_BYTES];
     int64_t life_ms;     /* with which it was stored, or more: then its key was not to live shorter */
-    int64_t age_s;       /* RESPONSE: when stored */
+    int64_t age_s;       /* RESPONSE: when stored. MARK: not 0 where it is for requests with a credential alone */
     int64_t freshness_s; /* MARK: how long it holds */
     uint8_t generation[GW_FRAME_VERSION_BYTES]; /* RESPONSE: of its index; zero at a base key */
     struct gw_slice names;    /* INDEX: "accept-encoding,accept-language", in the order of Vary, of the value's bytes */
@@ -73,8 +73,8 @@ size_t gw_frame_encode_index(char value[GW_FRAME_SHORT_BYTES + 2 + GW_FRAME_NAME
                              const uint8_t version[GW_FRAME_VERSION_BYTES], int64_t life_ms, struct gw_slice names);
 void gw_frame_encode_tombstone(char value[GW_FRAME_SHORT_BYTES], const uint8_t version[GW_FRAME_VERSION_BYTES],
                                int64_t life_ms);
-/* It holds as long as it lives. */
+/* It holds as long as it lives; for_credentials: for requests with a credential alone. */
 void gw_frame_encode_mark(char value[GW_FRAME_SHORT_BYTES], const uint8_t version[GW_FRAME_VERSION_BYTES],
-                          int64_t life_ms);
+                          int64_t life_ms, bool for_credentials);
 
 #endif

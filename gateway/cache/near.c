@@ -22,7 +22,8 @@ struct node {
     struct node *next;          /* in its slot; after unlink, among those to be freed */
     struct gw_entry *entry;
     struct gw_cache_key key;
-    uint64_t marked_until_us;
+    uint64_t marked_until_us;     /* for requests with a credential */
+    uint64_t marked_all_until_us; /* for all; no later */
 };
 
 struct stripe {
@@ -192,11 +193,12 @@ struct search {
 static void consider(struct search *search, struct node *node, struct gw_near_answer *answer)
 {
     if (!node->entry) {
-        answer->is_hit_for_miss = true;
+        answer->is_hit_for_miss |= search->request->has_credential || search->now_us < node->marked_all_until_us;
         gw_fifo_use(&node->place);
     } else if (search->is_open) {
         enum gw_reuse reuse = gw_entry_reuse(node->entry, search->request, search->request_head, search->now_us);
         answer->was_there |= reuse == GW_REUSE_NO;
+        answer->is_hit_for_miss |= gw_policy_is_not_personal(&node->entry->terms, search->request);
         if (reuse > answer->reuse) {
             answer->reuse = reuse;
             search->best = node;
@@ -447,7 +449,12 @@ static struct node *find_mark(const struct gw_near *near, struct stripe *stripe,
     return node;
 }
 
-void gw_near_mark_hit_for_miss(struct gw_near *near, const struct gw_cache_key *key, uint64_t now_us, uint64_t after_us)
+static uint64_t later(uint64_t one_us, uint64_t other_us)
+{
+    return one_us > other_us ? one_us : other_us;
+}
+
+static void mark(struct gw_near *near, const struct gw_cache_key *key, uint64_t now_us, uint64_t after_us, bool for_all)
 {
     uint64_t hash = hash_of(near, key);
     struct stripe *stripe = stripe_of(near, hash);
@@ -455,11 +462,13 @@ void gw_near_mark_hit_for_miss(struct gw_near *near, const struct gw_cache_key *
     if (!node)
         return;
     node->marked_until_us = now_us + after_us;
+    node->marked_all_until_us = for_all ? node->marked_until_us : 0;
 
     pthread_mutex_lock(&stripe->lock);
     struct node *known = find_mark(near, stripe, key, hash);
     if (known) {
-        known->marked_until_us = node->marked_until_us;
+        known->marked_until_us = later(known->marked_until_us, node->marked_until_us);
+        known->marked_all_until_us = later(known->marked_all_until_us, node->marked_all_until_us);
         gw_fifo_use(&known->place);
     } else {
         insert_node(near, stripe, node);
@@ -470,6 +479,16 @@ void gw_near_mark_hit_for_miss(struct gw_near *near, const struct gw_cache_key *
         node->next = NULL;
         free_gone(near, node);
     }
+}
+
+void gw_near_mark_hit_for_miss(struct gw_near *near, const struct gw_cache_key *key, uint64_t now_us, uint64_t after_us)
+{
+    mark(near, key, now_us, after_us, true);
+}
+
+void gw_near_mark_credentials(struct gw_near *near, const struct gw_cache_key *key, uint64_t now_us, uint64_t after_us)
+{
+    mark(near, key, now_us, after_us, false);
 }
 
 void gw_near_invalidate(struct gw_near *near, const struct gw_cache_key *key)

@@ -70,6 +70,8 @@ bool gw_near_fill(struct gw_near *near, struct gw_entry *entry, uint64_t epoch);
 /* For `after_us` from now, do not let requests for this key wait for each other: their answers are not shared. */
 void gw_near_mark_hit_for_miss(struct gw_near *near, const struct gw_cache_key *key, uint64_t now_us,
                                uint64_t after_us);
+/* The same for requests with a credential (gw_cache_request) alone. */
+void gw_near_mark_credentials(struct gw_near *near, const struct gw_cache_key *key, uint64_t now_us, uint64_t after_us);
 /* Removes all under this key, and raises its epoch. */
 void gw_near_invalidate(struct gw_near *near, const struct gw_cache_key *key);
 /* Removes all, marks too, and raises every epoch. */

@@ -110,6 +110,12 @@ enum gw_reuse {
 enum gw_reuse gw_policy_reuse(const struct gw_cache_request *request, const struct gw_head *request_head,
                               const struct gw_cache_terms *terms, const struct gw_head *selection, int64_t age_s,
                               int64_t freshness_s);
+/* What says nothing of its freshness is not for requests with a credential; nor, most likely, is what these are
+ * answered for sharing: they need not wait for each other. */
+static inline bool gw_policy_is_not_personal(const struct gw_cache_terms *terms, const struct gw_cache_request *request)
+{
+    return !terms->is_explicit && !request->default_ttl_applies;
+}
 /* One that is VALIDATED for this request: may it answer where the backend cannot be asked, or answers 500, 502, 503 or
  * 504 (RFC 5861 §4, RFC 9111 §4.2.4)? */
 bool gw_policy_may_answer_on_error(const struct gw_cache_request *request, const struct gw_cache_terms *terms,

@@ -204,12 +204,24 @@ bool gw_shared_put(struct gw_shared *shared, const struct gw_entry *entry, const
     return may_store(shared, seen) && gw_writes_entry(&shared->writes, entry, seen, landed, owner);
 }
 
-void gw_shared_mark_hit_for_miss(struct gw_shared *shared, const struct gw_cache_key *key, const struct gw_seen *seen,
-                                 int64_t life_ms)
+static void mark(struct gw_shared *shared, const struct gw_cache_key *key, const struct gw_seen *seen, int64_t life_ms,
+                 bool for_credentials)
 {
     bool is_of_use = seen->kind == GW_SEEN_INDEX || seen->is_of_others;
     if (life_ms > 0 && life_ms <= GW_FRAME_LIFE_MAX_MS && !is_of_use && may_store(shared, seen))
-        gw_writes_mark(&shared->writes, key, seen, life_ms);
+        gw_writes_mark(&shared->writes, key, seen, life_ms, for_credentials);
+}
+
+void gw_shared_mark_hit_for_miss(struct gw_shared *shared, const struct gw_cache_key *key, const struct gw_seen *seen,
+                                 int64_t life_ms)
+{
+    mark(shared, key, seen, life_ms, false);
+}
+
+void gw_shared_mark_credentials(struct gw_shared *shared, const struct gw_cache_key *key, const struct gw_seen *seen,
+                                int64_t life_ms)
+{
+    mark(shared, key, seen, life_ms, true);
 }
 
 /* ---- what was read ---- */
@@ -260,6 +272,7 @@ static void offer_entry(struct gw_shared_question *question, struct gw_entry *en
         answer->reuse = gw_entry_reuse(entry, question->request, question->head, now_us);
         is_of_use = answer->reuse != GW_REUSE_NO;
         answer->was_there = answer->was_there || !is_of_use;
+        answer->is_hit_for_miss |= gw_policy_is_not_personal(&entry->terms, question->request);
         answer->seen.is_of_others = !is_of_use && answer->seen.kind == GW_SEEN_VERSION;
     }
     if (is_of_use)
@@ -382,11 +395,16 @@ static bool take_index(struct gw_shared_question *question, const struct gw_fram
 
 /* ---- the base ---- */
 
+static bool is_marked_for(const struct gw_shared_question *question, const struct gw_frame *mark)
+{
+    return !mark->age_s || question->request->has_credential;
+}
+
 static void take_mark(struct gw_shared_question *question, const struct gw_frame *frame, int64_t left_ms)
 {
     int64_t elapsed_ms = gw_frame_elapsed_ms(frame, left_ms);
-    question->answer.is_hit_for_miss = question->request->may_look_up && elapsed_ms >= 0 &&
-                                       elapsed_ms < frame->freshness_s * 1000;
+    question->answer.is_hit_for_miss = question->request->may_look_up && is_marked_for(question, frame) &&
+                                       elapsed_ms >= 0 && elapsed_ms < frame->freshness_s * 1000;
 }
 
 static void take_base(struct gw_shared_question *question, const struct gw_frame *frame,
@@ -423,6 +441,7 @@ static void sight_base(struct gw_shared_question *question, const struct gw_fram
         return;
     sight->base = frame->kind;
     sight->left_ms = reply->ttl_ms;
+    sight->is_hit_for_miss = frame->kind == GW_FRAME_MARK && is_marked_for(question, frame);
     if (frame->kind != GW_FRAME_INDEX)
         return;
     if (frame->names.length && frame->names.length <= sizeof inspection->names) {

@@ -62,6 +62,7 @@ struct gw_shared_sight {
     bool is_known;           /* false: the store did not answer */
     bool is_there;           /* at the base key */
     enum gw_frame_kind base; /* GW_FRAME_INDEX: the rest is about the request's variant */
+    bool is_hit_for_miss;    /* MARK: for this request, too */
     int64_t left_ms;         /* of the base's life; negative: none */
     struct gw_slice names;   /* INDEX; valid during the call */
     unsigned variants;       /* INDEX */
@@ -113,6 +114,9 @@ bool gw_shared_put(struct gw_shared *shared, const struct gw_entry *entry, const
  * these are of use. Best effort. */
 void gw_shared_mark_hit_for_miss(struct gw_shared *shared, const struct gw_cache_key *key, const struct gw_seen *seen,
                                  int64_t life_ms);
+/* The same for requests with a credential (gw_cache_request) alone. */
+void gw_shared_mark_credentials(struct gw_shared *shared, const struct gw_cache_key *key, const struct gw_seen *seen,
+                                int64_t life_ms);
 /* A tombstone over the base, even over nothing; removes it from the near cache, too. done runs once (from the loop)
  * when it is acknowledged or must be sent again. NULL: it could not be sent and is kept; done does not run. */
 struct gw_shared_question *gw_shared_invalidate(struct gw_shared *shared, const struct gw_cache_key *key,

@@ -177,13 +177,13 @@ bool gw_writes_entry(struct gw_writes *writes, const struct gw_entry *entry, con
 }
 
 void gw_writes_mark(struct gw_writes *writes, const struct gw_cache_key *key, const struct gw_seen *seen,
-                    int64_t life_ms)
+                    int64_t life_ms, bool for_credentials)
 {
     uint8_t version[GW_FRAME_VERSION_BYTES];
     char value[GW_FRAME_SHORT_BYTES];
     struct order order = { .seen = version_of(seen), .life_ms = life_ms };
     make_version(writes, version);
-    gw_frame_encode_mark(value, version, life_ms);
+    gw_frame_encode_mark(value, version, life_ms, for_credentials);
     gw_text_of_base(&order.base, writes->config->redis_prefix, key);
     order.value = gw_slice_of(value, sizeof value);
     (void)send_order(writes, key, &order, NULL, NULL);

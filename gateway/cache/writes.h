@@ -33,7 +33,7 @@ void gw_writes_free(struct gw_writes *writes);
 bool gw_writes_entry(struct gw_writes *writes, const struct gw_entry *entry, const struct gw_seen *seen,
                      void (*landed)(void *owner), void *owner);
 void gw_writes_mark(struct gw_writes *writes, const struct gw_cache_key *key, const struct gw_seen *seen,
-                    int64_t life_ms);
+                    int64_t life_ms, bool for_credentials);
 /* What does not parse leaves, unless another came meanwhile; counted. variant: NULL at the base. False: it stays. */
 bool gw_writes_removal(struct gw_writes *writes, const struct gw_cache_key *key, const uint8_t *variant,
                        struct gw_slice corrupt);

@@ -47,6 +47,7 @@
     X(FETCHING,    HEAD,         ANSWERING,  answer_fetched) \
     X(FETCHING,    ANSWERED,     ANSWERING,  answer_here) \
     X(FETCHING,    RELEASED,     FETCHING,   start_fetch) \
+    X(FETCHING,    RETURNED,     DECIDING,   go_on) \
     X(FETCHING,    INVALIDATES,  SETTLING,   settle) \
     X(FETCHING,    GONE,         RECORDING,  record) \
     X(SETTLING,    SETTLED,      ANSWERING,  answer_settled) \
@@ -77,6 +78,7 @@ enum gw_exchange_event {
     GW_EXCHANGE_ANSWERED,
     GW_EXCHANGE_HEAD,
     GW_EXCHANGE_RELEASED,
+    GW_EXCHANGE_RETURNED,
     GW_EXCHANGE_INVALIDATES,
     GW_EXCHANGE_SETTLED,
     GW_EXCHANGE_FINISHED,
@@ -189,6 +191,7 @@ struct gw_exchange {
     struct gw_cache_report report;
     struct gw_flight_waiter *waiter;
     bool has_waited;          /* for a flight of another worker */
+    bool has_returned;        /* from a flight that was not for it, to share another */
     struct gw_flight *flight; /* to lead, until the fetch has taken it */
 
     /* upstream */

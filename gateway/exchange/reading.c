@@ -321,6 +321,12 @@ static void on_fail(struct gw_reader *reader, enum gw_error error)
 static void on_released(struct gw_reader *reader)
 {
     struct gw_exchange *exchange = exchange_from(reader);
+    if (reader->may_share_another && exchange->cache.default_ttl_applies && !exchange->has_returned) {
+        exchange->has_returned = true;
+        exchange->joined = false;
+        gw_engine_move(exchange, GW_EXCHANGE_RETURNED);
+        return;
+    }
     exchange->fetch_alone = true;
     gw_engine_move(exchange, GW_EXCHANGE_RELEASED);
 }

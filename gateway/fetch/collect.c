@@ -203,8 +203,20 @@ void gw_collect_mark_near(struct gw_fetch *fetch)
                               (uint64_t)fetch->config->hit_for_miss_ms * 1000);
 }
 
+static void mark_credentials(struct gw_fetch *fetch)
+{
+    const unsigned hold_ms = fetch->config->hit_for_miss_ms;
+    gw_near_mark_credentials(fetch->fetcher->near, &fetch->key, gw_clock_monotonic_us(), (uint64_t)hold_ms * 1000);
+    if (fetch->fetcher->shared)
+        gw_shared_mark_credentials(fetch->fetcher->shared, &fetch->key, &fetch->seen, hold_ms);
+}
+
 void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch)
 {
+    if (fetch->is_personal) { /* what those without a credential are answered may be for all */
+        mark_credentials(fetch);
+        return;
+    }
     gw_collect_mark_near(fetch);
     if (fetch->fetcher->shared)
         gw_shared_mark_hit_for_miss(fetch->fetcher->shared, &fetch->key, &fetch->seen, fetch->config->hit_for_miss_ms);

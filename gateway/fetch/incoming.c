@@ -174,6 +174,7 @@ static void take_head(struct gw_fetch *fetch)
     }
     if (fetch->may_store)
         gw_collect_count_refusal(fetch, refusal);
+    fetch->is_personal = fetch->may_store && refusal == GW_CACHE_CREDENTIAL && !fetch->stored;
     begin_passing(fetch);
 }
 

@@ -37,6 +37,7 @@ void gw_readers_attach(struct gw_fetch *fetch, struct gw_reader *reader, bool is
 static void release_reader(struct gw_fetch *fetch, struct gw_reader *reader)
 {
     gw_readers_detach(fetch, reader);
+    reader->may_share_another = fetch->is_personal;
     reader->events->on_released(reader);
 }
 

@@ -46,8 +46,9 @@ struct gw_fetch {
     struct gw_shared_question *look; /* its answer is due */
     struct gw_entry *found;          /* by it, fresh; held */
     uint64_t look_until_us;
-    bool is_marked;  /* hit-for-miss, by the last look */
-    bool has_waited; /* for another instance */
+    bool is_marked;   /* hit-for-miss, by the last look */
+    bool has_waited;  /* for another instance */
+    bool is_personal; /* the answer is not shared for no other reason than its request's credential */
 
     /* what is stored, and what the fetch ends with */
     struct gw_entry *stored, *entry; /* held; NULL */

@@ -47,9 +47,11 @@ static const char *bypass_of(const struct look *look)
 /* Looks for a request that nothing answers: so nothing is used. */
 static bool is_marked_near(const struct look *look, uint64_t now_us)
 {
-    static const struct gw_cache_request nobody = { .max_age = GW_DIRECTIVE_ABSENT,
-                                                    .min_fresh = GW_DIRECTIVE_ABSENT,
-                                                    .max_stale = GW_DIRECTIVE_ABSENT };
+    const struct gw_cache_request nobody = { .has_credential = look->request.has_credential,
+                                             .default_ttl_applies = true,
+                                             .max_age = GW_DIRECTIVE_ABSENT,
+                                             .min_fresh = GW_DIRECTIVE_ABSENT,
+                                             .max_stale = GW_DIRECTIVE_ABSENT };
     struct gw_near_answer answer = { .entry = NULL };
     gw_near_get(look->exchange->desk->near, &look->key, &nobody, &look->order.head, now_us, &answer);
     gw_entry_drop(answer.entry);

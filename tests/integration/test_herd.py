@@ -91,6 +91,25 @@ class OnOneKey(Herd):
         self.assertGreater(told["awaited"], 0)
         self.assertGreaterEqual(told["shared"] + told["awaited"], 59 - 6, "but for those that came after it was stored")
 
+    def test_who_carries_a_credential_costs_the_others_no_herd(self):
+        """What says nothing of its freshness is not shared with requests that carry Cookie: it must not matter that one of these came first."""
+        gate = self.gated("/says-nothing", body=b"one for all")
+        first = self.ask_all(1, "/says-nothing", [("Cookie", "user=0")])
+        wait_until(lambda: self.origin.count("/says-nothing") == 1, "it leads")
+        clients = self.ask_all(60, "/says-nothing")
+        self.wait_for(61)
+        gate.set()
+        self.assertEqual({client.read().body for client in first + clients}, {b"one for all"})
+        self.assertEqual(self.origin.count("/says-nothing"), 2)
+        gate.clear()  # those that carry one wait for nobody
+        clients = self.ask_all(12, "/says-nothing", [("Cookie", "user=1")])
+        wait_until(lambda: self.origin.count("/says-nothing") == 14, "each asks")
+        gate.set()
+        for client in clients:
+            client.read()
+        for gateway in self.gateways:
+            self.assertEqual(gateway.fetch("/says-nothing").field("X-Cache"), "HIT")
+
     def test_a_body_of_unknown_length_is_one_request_too(self):
         gate = self.gated("/pieces", fields=FRESH, body=[b"a" * 100, b"b" * 100], chunked=True)
         clients = self.ask_all(60, "/pieces")

@@ -256,9 +256,12 @@ static void the_page_says_what_lies_in_redis(void **state)
     } rows[] = {
         { { .is_known = true }, "none", "The backend is asked: nothing is stored." },
         { { .is_known = true, .is_there = true, .base = GW_FRAME_TOMBSTONE, .left_ms = 9000 }, "tombstone", "purged" },
-        { { .is_known = true, .is_there = true, .base = GW_FRAME_MARK, .left_ms = 9000 },
+        { { .is_known = true, .is_there = true, .base = GW_FRAME_MARK, .is_hit_for_miss = true, .left_ms = 9000 },
           "hit-for-miss",
           "hit-for-miss" },
+        { { .is_known = true, .is_there = true, .base = GW_FRAME_MARK, .left_ms = 9000 },
+          "hit-for-miss",
+          "nothing is stored" }, /* it is for requests with a credential */
         { { .is_known = true, .is_there = true, .base = GW_FRAME_FOREIGN, .left_ms = -1 }, "foreign", "none of this" },
         { { .is_known = true, .is_there = true, .base = GW_FRAME_CORRUPT, .left_ms = -1 }, "corrupt", "none of this" },
         { { .is_known = true,

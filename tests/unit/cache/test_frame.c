@@ -197,7 +197,7 @@ static void the_bytes_are_those_of_the_readme(void **state)
     gw_block_drop(block);
     gw_frame_encode_tombstone(value, version, 90000);
     assert_hex(gw_slice_of(value, sizeof value), readme_tombstone);
-    gw_frame_encode_mark(value, version, 10000);
+    gw_frame_encode_mark(value, version, 10000, false);
     assert_hex(gw_slice_of(value, sizeof value), readme_mark);
     size_t length = gw_frame_encode_index(index, generation, 360000, GW_SLICE("accept-language,accept"));
     assert_int_equal(length, sizeof readme_index / 2 - GW_FRAME_VARIANT_BYTES);
@@ -256,11 +256,16 @@ static void tombstones_and_marks_are_read(void **state)
     assert_int_equal(frame.kind, GW_FRAME_TOMBSTONE);
     assert_memory_equal(frame.version, version, sizeof version);
     assert_int_equal(frame.life_ms, 90000);
-    gw_frame_encode_mark(value, version, 9001);
+    gw_frame_encode_mark(value, version, 9001, false);
     gw_frame_read(&frame, gw_slice_of(value, sizeof value));
     assert_int_equal(frame.kind, GW_FRAME_MARK);
     assert_int_equal(frame.life_ms, 9001);
     assert_int_equal(frame.freshness_s, 10);
+    assert_int_equal(frame.age_s, 0);
+    gw_frame_encode_mark(value, version, 9001, true);
+    gw_frame_read(&frame, gw_slice_of(value, sizeof value));
+    assert_int_equal(frame.kind, GW_FRAME_MARK);
+    assert_int_equal(frame.age_s, 1);
 }
 
 static void the_age_counts_what_has_gone_of_the_life(void **state)

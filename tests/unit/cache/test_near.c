@@ -48,7 +48,7 @@ static void a_request_gets_what_it_may_reuse_and_its_verdict(void **state)
         enum gw_reuse reuse;
         bool was_there;
     } rows[] = {
-        { "Cookie: a=b", 0, GW_REUSE_NO, true }, /* it is there by the default TTL */
+        { "Cookie: a=b", 0, GW_REUSE_NO, true }, /* the first: it is there by the default TTL */
         { "X-Original-URL: /x", 0, GW_REUSE_NO, true },
         { "Cache-Control: no-store", 0, GW_REUSE_NO, true },
         { "Cache-Control: no-cache", 0, GW_REUSE_VALIDATED, false },
@@ -68,7 +68,9 @@ static void a_request_gets_what_it_may_reuse_and_its_verdict(void **state)
     assert_true(put_for(*state, 1, "", "", 0, &life));
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct gw_near_answer answer = answer_to(*state, 1, rows[i].asked, rows[i].at_s * SECOND_US);
-        if (answer.reuse != rows[i].reuse || answer.was_there != rows[i].was_there || answer.is_hit_for_miss)
+        bool is_marked = i == 0; /* nor will that one's answer be for sharing */
+        if (answer.reuse != rows[i].reuse || answer.was_there != rows[i].was_there ||
+            answer.is_hit_for_miss != is_marked)
             fail_msg("row %zu: %d %d", i, answer.reuse, answer.was_there);
         gw_entry_drop(answer.entry);
     }
@@ -217,6 +219,40 @@ static void a_hit_for_miss_mark_lasts_as_long_as_said_or_until_a_store(void **st
     struct gw_near_answer answer = answer_to(*state, 1, "Cache-Control: no-cache", 0);
     assert_false(answer.is_hit_for_miss);
     gw_entry_drop(answer.entry);
+}
+
+static bool is_marked_for(struct gw_near *near, const char *asked, uint64_t now_us)
+{
+    struct gw_near_answer answer = answer_to(near, 1, asked, now_us);
+    gw_entry_drop(answer.entry);
+    return answer.is_hit_for_miss;
+}
+
+static void a_mark_for_credentials_is_for_these_alone(void **state)
+{
+    struct gw_cache_key key = key_of(1);
+    gw_near_mark_credentials(*state, &key, 0, 10 * SECOND_US);
+    assert_true(is_marked_for(*state, "Cookie: a", 10 * SECOND_US - 1));
+    assert_false(is_marked_for(*state, "", 1));
+    gw_near_mark_hit_for_miss(*state, &key, 0, 5 * SECOND_US); /* none shortens the other */
+    assert_true(is_marked_for(*state, "", 5 * SECOND_US - 1));
+    assert_false(is_marked_for(*state, "", 5 * SECOND_US));
+    gw_near_mark_credentials(*state, &key, 0, SECOND_US);
+    assert_true(is_marked_for(*state, "Cookie: a", 10 * SECOND_US - 1));
+    assert_false(is_marked_for(*state, "Cookie: a", 10 * SECOND_US));
+}
+
+/* It is not for them, nor will their own answer be for sharing. */
+static void what_says_nothing_of_freshness_is_a_mark_for_credentials(void **state)
+{
+    static const struct gw_cache_life guessed = { .freshness_s = 60 },
+                                      stated = { .freshness_s = 60, .terms.is_explicit = true };
+    for (unsigned i = 0; i < 2; i++) {
+        gw_near_flush(*state);
+        assert_true(put_for(*state, 1, "", "X-Says: nothing", 0, i ? &stated : &guessed));
+        assert_int_equal(is_marked_for(*state, "Cookie: a", 0), i == 0);
+        assert_false(is_marked_for(*state, "Cache-Control: no-cache", 0));
+    }
 }
 
 static void an_entry_over_an_eighth_is_not_taken(void **state)
@@ -453,6 +489,8 @@ int main(void)
         NEAR_TEST(what_was_begun_before_an_invalidation_may_not_fill),
         NEAR_TEST(an_invalidation_removes_all_variants_and_no_other_key),
         NEAR_TEST(a_hit_for_miss_mark_lasts_as_long_as_said_or_until_a_store),
+        NEAR_TEST(a_mark_for_credentials_is_for_these_alone),
+        NEAR_TEST(what_says_nothing_of_freshness_is_a_mark_for_credentials),
         NEAR_TEST(an_entry_over_an_eighth_is_not_taken),
         NEAR_TEST(the_bound_is_never_exceeded),
         NEAR_TEST(marks_alone_are_bounded_too),

@@ -247,6 +247,20 @@ static void no_mark_drives_out_what_is_for_other_requests(void **state)
     }
 }
 
+static void a_mark_for_credentials_is_for_these_alone(void **state)
+{
+    struct stage *stage = *state;
+    struct gw_cache_key key = key_of(1);
+    struct gw_seen seen = look_up(stage, 1, "", "none");
+    gw_shared_mark_credentials(stage->views[0].shared, &key, &seen, 10000);
+    played_answer_all(&stage->store);
+    assert_int_equal(kind_of(stage, 1), GW_FRAME_MARK);
+    for (unsigned view = 0; view < 2; view++) {
+        assert_true(view_looks_up(stage, view, 1, "Cookie: a=1", "none").is_hit_for_miss);
+        assert_false(view_looks_up(stage, view, 1, "", "none").is_hit_for_miss);
+    }
+}
+
 static void what_does_not_parse_is_a_miss_and_leaves(void **state)
 {
     struct stage *stage = *state;
@@ -419,6 +433,7 @@ int main(void)
                                         free_stage),
         cmocka_unit_test_setup_teardown(a_mark_holds_as_long_as_it_lives, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(no_mark_drives_out_what_is_for_other_requests, make_stage, free_stage),
+        cmocka_unit_test_setup_teardown(a_mark_for_credentials_is_for_these_alone, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(what_does_not_parse_is_a_miss_and_leaves, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(a_deletion_takes_only_the_corrupt_value, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(what_a_ban_ends_is_a_miss_and_may_be_written_over, make_stage, free_stage),
