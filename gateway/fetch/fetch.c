@@ -83,12 +83,14 @@ void gw_fetch_unhold(struct gw_fetch *fetch)
         give_back(fetch);
 }
 
-/* Ends it without an answer; readers were told or have left. */
+/* Ends it without an answer. The first reader was told or has left; others, who may have joined what nobody asked for (a
+ * refresh), try alone: none of them may outlive it. */
 void gw_fetch_finish(struct gw_fetch *fetch)
 {
     gw_ask_cancel(fetch);
     gw_incoming_land(fetch);
     fetch->state = GW_FETCH_OVER;
+    gw_readers_release_others(fetch);
 }
 
 /* ---- asking ---- */

@@ -83,7 +83,7 @@ struct gw_fetch {
 /* fetch.c: a frame that may end it, and uses it afterwards. The last unhold gives it back where it is over. */
 void gw_fetch_hold(struct gw_fetch *fetch);
 void gw_fetch_unhold(struct gw_fetch *fetch);
-/* Ends it without an answer; readers were told or have left. Held. */
+/* Ends it without an answer: the first reader was told or has left, all others try alone. Held. */
 void gw_fetch_finish(struct gw_fetch *fetch);
 /* What was collected before the fetch began to pass, then the upstream. Held. */
 void gw_fetch_resume_passing(struct gw_fetch *fetch, struct gw_reader *reader);

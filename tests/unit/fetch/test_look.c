@@ -496,12 +496,16 @@ static void a_refresh_with_the_lease_elsewhere_ends_at_once(void **state)
     (void)state;
     struct together *both = set_up_together();
     struct stage *stage = both->stage;
+    struct listener one = new_listener();
     another_takes_the_lease(both);
     elsewhere_stores(both, FRESH, 5);
     refresh(stage);
+    join(stage, &one);
     assert_false(is_idle(stage));
     store_answers(both);
     assert_true(is_idle(stage));
+    assert_heard(&one, "released", 0); /* nobody is left reading what is over */
+    assert_null(one.reader.fetch);
     assert_null(joinable(stage));
     passes(stage, 2000);
     assert_int_equal(stage->attempt_count, 0);

@@ -252,6 +252,25 @@ static void a_refresh_that_meets_a_failing_backend_leaves_what_is_stored(void **
     }
 }
 
+static void who_has_joined_it_tries_alone(void **state)
+{
+    (void)state;
+    struct stage *stage = set_up();
+    struct listener one = new_listener(), two = new_listener();
+    find_stored(stage, VALIDATORS);
+    refresh(stage);
+    join(stage, &one);
+    join(stage, &two);
+    says_head(stage, 503, "", 4);
+    assert_true(is_idle(stage));
+    assert_heard(&one, "released", 0);
+    assert_heard(&two, "released", 0);
+    assert_null(one.reader.fetch);
+    assert_null(two.reader.fetch);
+    drop_stored(stage);
+    tear_down(stage);
+}
+
 static void a_refresh_that_is_answered_for_nobody_else_ends_what_is_stored(void **state)
 {
     (void)state;
@@ -335,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_confirmation_that_breaks_off_is_none),
         cmocka_unit_test(a_refresh_stores_and_ends),
         cmocka_unit_test(a_refresh_that_meets_a_failing_backend_leaves_what_is_stored),
+        cmocka_unit_test(who_has_joined_it_tries_alone),
         cmocka_unit_test(a_refresh_that_is_answered_for_nobody_else_ends_what_is_stored),
         cmocka_unit_test(a_refresh_is_tried_again_and_may_be_joined),
         cmocka_unit_test(a_refresh_that_cannot_begin_leaves_the_flight_to_its_caller),
