@@ -1,4 +1,6 @@
 """Backends and clients that would have the cache answer what it must not, each met on the wire."""
+import threading
+
 from redis_stage import RedisServer
 from stage import Scene, Stage, main, wait_until
 
@@ -80,6 +82,25 @@ class Hostile(Scene):
                 self.origin.on("/silent-" + transport, say)
                 self.assertEqual(gateway.fetch("/silent-" + transport).body, b"1")
                 wait_until(lambda: gateway.fetch("/silent-" + transport, [("Content-Length", "0")]).body != b"1", "it is refreshed")
+
+    def test_who_waits_for_a_refresh_that_fails_asks_himself(self):
+        for path, gateway in self.for_each():
+            joined = threading.Event()
+
+            def say(call):
+                if call.number == 2:
+                    call.wait(joined)
+                call.respond(status=503 if call.number == 2 else 200, body=b"%d" % call.number,
+                             fields=TAGGED + [("Cache-Control", "max-age=1, stale-while-revalidate=60")])
+            self.origin.on(path, say)
+            self.assertEqual(gateway.fetch(path).body, b"1")
+            wait_until(lambda: gateway.fetch(path).field("X-Cache") == "STALE", "it is stale")
+            wait_until(lambda: self.origin.count(path) == 2, "it is being refreshed")
+            with gateway.client() as client:
+                client.ask("GET", path, [("Cache-Control", "max-stale=0")])
+                wait_until(lambda: gateway.stats()["in_flight"] == 2, "it waits, beside this question")
+                joined.set()
+                self.assertEqual(client.read().body, b"3")
 
     def test_a_parameter_that_hides_another_is_not_ignored(self):
         for path, gateway in self.for_each():
