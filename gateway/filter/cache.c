@@ -88,7 +88,7 @@ static void put_key(const struct gw_exchange *exchange, struct gw_buffer *fields
     gw_buffer_put_literal(fields, "\"");
 }
 
-/* RFC 9211, behind those of caches nearer to the origin. */
+/* RFC 9211, behind those of caches nearer to the origin; not on what is made here (§2). */
 static void put_status(struct gw_exchange *exchange)
 {
     static const char *const reasons[] = {
@@ -122,8 +122,6 @@ static void put_status(struct gw_exchange *exchange)
 static void on_response(struct gw_exchange *exchange)
 {
     bool is_of_cache = exchange->head || exchange->entry;
-    if (exchange->error == GW_ERROR_NOT_STORED)
-        gw_exchange_add_field(exchange, GW_SLICE("Cache-Status"), GW_SLICE("visara; detail=only-if-cached"));
     if (exchange->cache_label == GW_CACHE_LABEL_NONE || !is_of_cache)
         return;
     put_label(exchange);

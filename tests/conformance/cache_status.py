@@ -56,8 +56,8 @@ row("cache-status-appended", "RFC 9211 §2", MUST, "A backend's own stays, and t
     cached(has={"Cache-Status": re.compile(r"^Other; hit; ttl=5,\s*visara\s*;[^,]*hit[^,]*$")}))
 row("cache-status-not-twice", "RFC 9211 §2", MUST, "What is stored has not this gateway's own from the miss.",
     first(HOUR), cached(has={"Cache-Status": re.compile("^visara[^,]*$")}), cached(has={"Cache-Status": re.compile("^visara[^,]*$")}))
-row("cache-status-only-if-cached", "RFC 9211 §2", MAY, "What the gateway answers itself has one at most, and no hit.",
-    unanswered("Cache-Control: only-if-cached", says=answer(HOUR), status=504, has={"Cache-Status": re.compile(r"^(?!.*;\s*hit)visara")}))
+row("cache-status-only-if-cached", "RFC 9211 §2", SHOULD, "What the gateway answers itself has none.",
+    unanswered("Cache-Control: only-if-cached", says=answer(HOUR), status=504, has={"Cache-Status": None}))
 row("cache-status-key", "RFC 9211 §2.7", MAY, "key: by configuration, and then a string.",
     first(HOUR), cached(has={"Cache-Status": re.compile(r'^visara\s*;.*key="[^"]+"')}), config="status_key")
 row("cache-status-no-key", "RFC 9211 §6", SHOULD, "No key otherwise.", first(HOUR), cached(has=says("hit", without=("key",))))
