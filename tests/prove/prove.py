@@ -140,7 +140,16 @@ class Gateway:
         command = [BINARY]
         if FAKETIME:
             command = [FAKETIME, "-f", SKEWS[number % len(SKEWS)], BINARY]
-        self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log)
+        # faketime is a parent that passes no signal on: both are one group
+        self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log, start_new_session=True)
+
+    def signal(self, number):
+        """False: nobody is left."""
+        self.process.poll()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+            return True
+        return False
 
     async def ready(self, redis_up=True):
         for _ in range(500):
@@ -155,18 +164,18 @@ class Gateway:
         raise SystemExit("a gateway did not become ready:\n" + self.log.read()[-3000:])
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
+        self.signal(signal.SIGTERM)
 
     def kill(self):
-        self.process.kill()
+        self.signal(signal.SIGKILL)
 
     def end(self):
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        ends = time.monotonic() + 10
+        while self.signal(0):
+            if time.monotonic() > ends:
+                self.kill()
+            time.sleep(0.02)
+        self.process.wait()
 
 
 async def read_response(reader):
