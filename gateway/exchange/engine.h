@@ -8,6 +8,8 @@
 
 /* exchange.c: the one way to change state. The move's action is the last thing that happens: it may end the exchange. */
 void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event);
+/* What was asked is answered, or given up: the filters decide. */
+void gw_engine_decide_again(struct gw_exchange *exchange);
 /* Every byte has left, and every one was handed over: then it is finished. */
 void gw_engine_finish_if_written(struct gw_exchange *exchange);
 /* Of every exchange that the desk makes. */

@@ -9,7 +9,7 @@ enum { FIELDS_BYTES = 4096 };
 
 typedef void action(struct gw_exchange *exchange);
 /* Those of this file; the others are in engine.h. */
-static action gw_engine_record, gw_engine_decide_again, gw_engine_give_back, gw_engine_decide;
+static action gw_engine_record, gw_engine_give_back, gw_engine_decide;
 
 static const struct {
     enum gw_exchange_state then;
@@ -129,7 +129,7 @@ static void gw_engine_decide(struct gw_exchange *exchange)
         conclude(exchange);
 }
 
-static void gw_engine_decide_again(struct gw_exchange *exchange)
+void gw_engine_decide_again(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
     conclude(exchange);

@@ -131,6 +131,22 @@ static bool may_share(const struct gw_exchange *exchange)
            !exchange->fetch_alone && !is_always_validated(exchange->stored);
 }
 
+/* Between the look-up and the flight another worker's may have landed; where instances share, the fetch looks again. */
+static bool was_stored_meanwhile(struct gw_exchange *exchange)
+{
+    struct gw_desk *desk = exchange->desk;
+    struct gw_near_answer near;
+    if (desk->shared)
+        return false;
+    gw_near_get(desk->near, &exchange->key, &exchange->cache, &exchange->request, gw_clock_monotonic_us(), &near);
+    if (near.reuse > GW_REUSE_VALIDATED) {
+        take_entry(exchange, near.entry, near.reuse, true);
+        return true;
+    }
+    gw_entry_drop(near.entry);
+    return false;
+}
+
 static struct gw_flight_ask flight_ask(struct gw_exchange *exchange)
 {
     return (struct gw_flight_ask) { .key = &exchange->key,
@@ -150,6 +166,11 @@ void gw_engine_go_on(struct gw_exchange *exchange)
     switch (gw_flight_enter(exchange->desk->fetcher->flights, &ask)) {
     case GW_FLIGHT_LEAD:
         exchange->flight = ask.flight;
+        if (was_stored_meanwhile(exchange)) {
+            gw_engine_land(exchange);
+            gw_engine_decide_again(exchange);
+            return;
+        }
         break;
     case GW_FLIGHT_LOCAL:
         exchange->joined = gw_fetch_join(ask.fetch, &exchange->reader);

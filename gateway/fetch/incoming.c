@@ -16,8 +16,20 @@ enum gw_error gw_incoming_ask(struct gw_fetch *fetch)
 {
     fetch->state = GW_FETCH_ASKING;
     fetch->ban_sequence = fetch->fetcher->bans ? gw_bans_sequence(fetch->fetcher->bans) : 0;
+    if (fetch->may_store)
+        fetch->asked_epoch = gw_near_epoch(fetch->fetcher->near, &fetch->key);
     gw_ask_put_conditionals(fetch);
     return gw_ask_begin(fetch);
+}
+
+/* Another instance's write or purge is heard of a moment after it was answered: who joined in that moment must not get
+ * what was asked before. */
+static void compare_with_invalidations(struct gw_fetch *fetch)
+{
+    const struct gw_fetcher *fetcher = fetch->fetcher;
+    fetch->is_outdated = fetch->flight && fetcher->shared &&
+                         (gw_near_epoch(fetcher->near, &fetch->key) != fetch->asked_epoch ||
+                          (fetcher->bans && gw_bans_sequence(fetcher->bans) != fetch->ban_sequence));
 }
 
 void gw_incoming_land(struct gw_fetch *fetch)
@@ -149,6 +161,8 @@ static void begin_passing(struct gw_fetch *fetch)
 static void begin_collecting(struct gw_fetch *fetch)
 {
     fetch->state = GW_FETCH_COLLECTING;
+    if (fetch->is_outdated)
+        gw_readers_release_others(fetch);
     if (!fetch->flight || (fetch->life.age_s < fetch->life.freshness_s && !fetch->life.terms.must_validate))
         return;
     gw_collect_mark_near(fetch);
@@ -185,6 +199,7 @@ static void on_head(struct gw_call *call, struct gw_head *head)
     gw_fetch_hold(fetch);
     fetch->head = head;
     gw_collect_drop_own_fields(fetch, head);
+    compare_with_invalidations(fetch);
     if (head->status == 304 && is_validating(fetch))
         take_confirmation(fetch, head);
     else

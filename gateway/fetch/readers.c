@@ -37,7 +37,7 @@ void gw_readers_attach(struct gw_fetch *fetch, struct gw_reader *reader, bool is
 static void release_reader(struct gw_fetch *fetch, struct gw_reader *reader)
 {
     gw_readers_detach(fetch, reader);
-    reader->may_share_another = fetch->is_personal;
+    reader->may_share_another = fetch->is_personal || fetch->is_outdated;
     reader->events->on_released(reader);
 }
 
@@ -69,7 +69,8 @@ void gw_readers_tell_head(struct gw_fetch *fetch, struct gw_reader *reader)
 static void hand_entry(struct gw_fetch *fetch, struct gw_reader *reader)
 {
     bool is_own = reader->is_first && fetch->source == GW_FETCH_FROM_VALIDATED;
-    if (!is_own && !reader->events->may_take(reader, fetch->entry, fetch->source)) {
+    bool is_late = fetch->is_outdated && !reader->is_first && fetch->source != GW_FETCH_FROM_STORE;
+    if (!is_own && (is_late || !reader->events->may_take(reader, fetch->entry, fetch->source))) {
         release_reader(fetch, reader);
         return;
     }
