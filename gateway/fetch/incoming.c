@@ -16,20 +16,16 @@ enum gw_error gw_incoming_ask(struct gw_fetch *fetch)
 {
     fetch->state = GW_FETCH_ASKING;
     fetch->ban_sequence = fetch->fetcher->bans ? gw_bans_sequence(fetch->fetcher->bans) : 0;
-    if (fetch->may_store)
-        fetch->asked_epoch = gw_near_epoch(fetch->fetcher->near, &fetch->key);
     gw_ask_put_conditionals(fetch);
     return gw_ask_begin(fetch);
 }
 
-/* Another instance's write or purge is heard of a moment after it was answered: who joined in that moment must not get
- * what was asked before. */
-static void compare_with_invalidations(struct gw_fetch *fetch)
+/* A purge on another instance is heard of a moment after it was answered: who joined in that moment must not get what
+ * was asked before. */
+static void compare_with_purges(struct gw_fetch *fetch)
 {
-    const struct gw_fetcher *fetcher = fetch->fetcher;
-    fetch->is_outdated = fetch->flight && fetcher->shared &&
-                         (gw_near_epoch(fetcher->near, &fetch->key) != fetch->asked_epoch ||
-                          (fetcher->bans && gw_bans_sequence(fetcher->bans) != fetch->ban_sequence));
+    struct gw_bans *bans = fetch->fetcher->bans;
+    fetch->is_outdated = fetch->flight && bans && gw_bans_sequence(bans) != fetch->ban_sequence;
 }
 
 void gw_incoming_land(struct gw_fetch *fetch)
@@ -199,7 +195,7 @@ static void on_head(struct gw_call *call, struct gw_head *head)
     gw_fetch_hold(fetch);
     fetch->head = head;
     gw_collect_drop_own_fields(fetch, head);
-    compare_with_invalidations(fetch);
+    compare_with_purges(fetch);
     if (head->status == 304 && is_validating(fetch))
         take_confirmation(fetch, head);
     else

@@ -63,8 +63,7 @@ struct gw_fetch {
     struct gw_cache_key key;
     struct gw_slice scheme, key_host;
     uint64_t epoch, ban_sequence;
-    uint64_t asked_epoch; /* the key's, when the backend was asked */
-    bool is_outdated;     /* something was invalidated since, which others who read may have come after */
+    bool is_outdated; /* something was purged since the backend was asked, and others who read may have come after */
     struct gw_seen seen;
     struct gw_flight *flight;
     bool is_storing; /* the store has not acknowledged yet: the flight stays, and who comes now reads along */
