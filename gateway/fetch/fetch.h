@@ -80,7 +80,8 @@ struct gw_reader { /* lies in the exchange */
     bool is_first;    /* this is the answer to its own request */
     bool head_told, paused;
     bool
-        may_share_another; /* told with on_released: another fetch, without its request's credential, or asked for after a purge, may be for sharing */
+        may_share_another; /* told with on_released: another fetch, without its request's credential, or asked for after
+                               a purge, may be for sharing */
     /* told with on_head, on_entry, on_fail and on_released, where is_first */
     const struct gw_backend *backend; /* asked last */
     uint64_t upstream_us;             /* from asking to the head; 0: no head */
