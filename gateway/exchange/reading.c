@@ -34,7 +34,6 @@ static void describe_storing(const struct gw_exchange *exchange, const struct gw
     ask->key = exchange->key;
     ask->scheme = exchange->scheme;
     ask->key_host = exchange->host;
-    ask->epoch = exchange->epoch;
     ask->seen = exchange->seen;
 }
 
@@ -57,6 +56,7 @@ static struct gw_fetch_request describe(const struct gw_exchange *exchange, stru
         .content_length = request->framing == GW_FRAMING_LENGTH ? request->content_length : 0,
         .expects_continue = request->expects_continue && exchange->body == GW_BODY_HELD,
         .stored = exchange->stored,
+        .epoch = exchange->epoch,
     };
 }
 

@@ -113,6 +113,7 @@ static void fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
     fetch->is_outdated = false;
     fetch->lease_due = fetch->is_marked = fetch->has_waited = fetch->is_personal = false;
     fetch->stored = request->stored ? gw_entry_share(request->stored) : NULL;
+    fetch->stored_epoch = request->epoch;
     fetch->may_store = request->may_store && fetch->fetcher->near;
     fetch->flight = NULL;
     fetch->is_storing = false;

@@ -120,6 +120,7 @@ struct gw_fetch_request {           /* borrowed for the call; the fetch copies w
 
     struct gw_entry *stored; /* shared: what is stored, to answer where the backend fails; with may_store it is to be
                                 validated, too. NULL: nothing */
+    uint64_t epoch;          /* of its key in the near cache, noted before it was looked up */
 
     bool may_store;                /* then the rest is set, too; also where only `stored` is */
     const struct gw_head *head;    /* the request's, for Vary */
@@ -127,9 +128,8 @@ struct gw_fetch_request {           /* borrowed for the call; the fetch copies w
     struct gw_cache_rules rules;
     struct gw_cache_key key;
     struct gw_slice scheme, key_host; /* of the key */
-    uint64_t epoch;
-    struct gw_seen seen;      /* at the store; nothing else is stored over */
-    struct gw_flight *flight; /* taken (landed by the fetch) when gw_fetch_begin succeeds; NULL: not shared */
+    struct gw_seen seen;              /* at the store; nothing else is stored over */
+    struct gw_flight *flight;         /* taken (landed by the fetch) when gw_fetch_begin succeeds; NULL: not shared */
 };
 
 void gw_fetcher_init(struct gw_fetcher *fetcher);

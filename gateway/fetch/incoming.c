@@ -47,12 +47,21 @@ void gw_incoming_publish(struct gw_fetch *fetch, struct gw_entry *entry, enum gw
 
 /* ---- failure ---- */
 
+/* Neither purged nor written over since it was found: what is older than a purge is no answer after it. */
+static bool is_still_stored(const struct gw_fetch *fetch)
+{
+    const struct gw_fetcher *fetcher = fetch->fetcher;
+    return gw_near_epoch(fetcher->near, &fetch->stored->key) == fetch->stored_epoch &&
+           !(fetcher->bans && gw_bans_check(fetcher->bans, fetch->stored) == GW_BAN_HARD);
+}
+
 /* What is stored may answer the first reader instead: then it answers whoever else it may, and the others try alone. */
 static bool answers_stale(const struct gw_fetch *fetch)
 {
     struct gw_reader *first = fetch->first;
     bool is_untold = fetch->state != GW_FETCH_COLLECTING && first && !first->head_told;
-    return fetch->stored && is_untold && first->events->may_take(first, fetch->stored, GW_FETCH_FROM_ERROR);
+    return fetch->stored && is_untold && is_still_stored(fetch) &&
+           first->events->may_take(first, fetch->stored, GW_FETCH_FROM_ERROR);
 }
 
 static void end_stale(struct gw_fetch *fetch)

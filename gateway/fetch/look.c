@@ -56,6 +56,7 @@ static void take_found(struct gw_fetch *fetch, struct gw_entry *entry, enum gw_r
     }
     gw_entry_drop(fetch->stored);
     fetch->stored = entry;
+    fetch->stored_epoch = fetch->look_epoch;
 }
 
 static void on_look(void *owner, const struct gw_shared_answer *answer)
@@ -73,6 +74,7 @@ static void on_look(void *owner, const struct gw_shared_answer *answer)
 
 static bool look(struct gw_fetch *fetch)
 {
+    fetch->look_epoch = gw_near_epoch(fetch->fetcher->near, &fetch->key);
     fetch->look = gw_shared_ask(fetch->fetcher->shared, &fetch->key, &fetch->cache, &fetch->request_head, on_look,
                                 fetch);
     return fetch->look != NULL;

@@ -45,6 +45,7 @@ struct gw_fetch {
     enum gw_lease_result lease_result;
     struct gw_shared_question *look; /* its answer is due */
     struct gw_entry *found;          /* by it, fresh; held */
+    uint64_t look_epoch;             /* of the key, when it was asked */
     uint64_t look_until_us;
     bool is_marked;   /* hit-for-miss, by the last look */
     bool has_waited;  /* for another instance */
@@ -52,6 +53,7 @@ struct gw_fetch {
 
     /* what is stored, and what the fetch ends with */
     struct gw_entry *stored, *entry; /* held; NULL */
+    uint64_t stored_epoch;           /* of its key in the near cache, when it was found */
     enum gw_fetch_source source;     /* of entry */
     bool is_refresh;
 

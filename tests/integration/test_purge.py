@@ -186,6 +186,33 @@ class Purges:
                     self.fill(path)
                     self.assert_never_again(path, b"old")
 
+    def test_what_was_purged_does_not_stand_in_for_a_backend_that_fails_after_it(self):
+        for kind in KINDS[:1] + NOT_BY_KEY:
+            with self.subTest(kind):
+                path, tag = self.told.path()
+                gate, asked = threading.Event(), threading.Event()
+
+                def failing(call, tag=tag, gate=gate, asked=asked):
+                    if call.number == 1:
+                        call.respond(fields=[("Cache-Control", "max-age=600, stale-if-error=600"), ("Age", "601"), ("Surrogate-Key", tag)], body=b"old")
+                        return
+                    asked.set()
+                    call.wait(gate)
+                    call.respond(503, body=b"failed")
+                self.origin.on(path, failing)
+                gate.set()
+                for gateway in self.gateways:
+                    wait_until(lambda: gateway.fetch(path).field("X-Cache") == "STALE", "%s stands in" % path)
+                gate.clear()
+                asked.clear()
+                with self.gateways[0].client() as client:
+                    client.ask(target=path, host=HOST)
+                    wait_until(asked.is_set, "the backend is asked")
+                    self.purged(kind % {"path": path, "host": HOST, "tag": tag})
+                    gate.set()
+                    self.assertEqual(client.read().status, 503)
+                self.assertEqual(self.gateways[0].fetch(path).status, 503)
+
     def test_a_soft_purge_makes_stale_what_was_fetched_before_it(self):
         path, tag = self.told.path()
         arrived, release = self.held(path, tag)
