@@ -41,8 +41,8 @@ static bool has_credential(const struct gw_head *head, const struct gw_cache_rul
 {
     if (gw_head_find(head, GW_FIELD_COOKIE) || gw_head_find(head, GW_FIELD_AUTHORIZATION))
         return true;
-    for (unsigned i = 0; i < rules->credential_field_count; i++)
-        if (gw_head_find_named(head, rules->credential_fields[i]))
+    for (unsigned i = 0; rules->credentials && i < head->count; i++)
+        if (!head->fields[i].dropped && gw_names_has(rules->credentials, head->fields[i].name))
             return true;
     return false;
 }

@@ -9,6 +9,7 @@
 #ifndef GW_CACHE_POLICY_H
 #define GW_CACHE_POLICY_H
 
+#include "base/names.h"
 #include "http/directives.h"
 #include "http/head.h"
 
@@ -20,8 +21,7 @@ struct gw_cache_rules {     /* of the route and configuration */
     int64_t keep_s;            /* how long one with a validator is kept, to be validated, when no longer fresh */
     bool with_credentials;     /* default TTL and guesses also where the request carried a credential */
     bool may_share_set_cookie; /* where the response says public, or s-maxage */
-    const struct gw_slice *credential_fields;
-    unsigned credential_field_count;
+    const struct gw_names *credentials;     /* fields that carry one, beside Cookie and Authorization; NULL: none */
     const struct gw_slice *targeted_fields; /* RFC 9213, as CDN-Cache-Control: the first that is there counts instead */
     unsigned targeted_field_count;
 };
@@ -35,7 +35,7 @@ struct gw_cache_request {
     bool may_store;      /* no-store, HEAD, Range: false */
     bool may_join;       /* a flight: one that may look up and store, no Authorization, only-if-cached, must_validate */
     bool is_range;       /* Range on GET: answered from a complete stored response, else the backend's, unstored */
-    bool has_credential; /* Cookie, Authorization or a configured field */
+    bool has_credential; /* Cookie, Authorization or a field of the rules */
     bool has_authorization;
     bool has_side_fields;                  /* see cache/vary.h */
     bool default_ttl_applies;              /* by the rules: no credential, or with_credentials */

@@ -18,8 +18,39 @@ static struct gw_slice name_of(struct gw_slice parameter)
     return equals ? gw_slice_of(parameter.at, (size_t)(equals - parameter.at)) : parameter;
 }
 
-static bool is_ignored(struct gw_slice parameter, const struct gw_strings *ignore)
+struct rules {
+    const struct gw_strings *ignore;
+    const struct gw_names *credentials;
+};
+
+static int hex_of(char c)
 {
+    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+enum { DECODED_BYTES = 128 };
+
+/* A backend decodes names. One that is too long to be decoded here may be anything. */
+static bool is_credential(struct gw_slice name, const struct gw_names *credentials)
+{
+    char text[DECODED_BYTES];
+    size_t length = 0;
+    if (!name.length || !memchr(name.at, '%', name.length))
+        return gw_names_has(credentials, name);
+    for (size_t i = 0; i < name.length; i++, length++) {
+        int high = i + 2 < name.length ? hex_of(name.at[i + 1]) : -1, low = high < 0 ? -1 : hex_of(name.at[i + 2]);
+        if (length == DECODED_BYTES)
+            return true;
+        bool is_coded = name.at[i] == '%' && low >= 0;
+        text[length] = (char)(is_coded ? high * 16 + low : name.at[i]);
+        i += is_coded ? 2 : 0;
+    }
+    return gw_names_has(credentials, gw_slice_of(text, length));
+}
+
+static bool is_ignored(struct gw_slice parameter, const struct rules *rules)
+{
+    const struct gw_strings *ignore = rules->ignore;
     struct gw_slice name = name_of(parameter);
     bool hides_another = parameter.length && memchr(parameter.at, ';', parameter.length);
     for (unsigned i = 0; i < ignore->count; i++) {
@@ -27,7 +58,8 @@ static bool is_ignored(struct gw_slice parameter, const struct gw_strings *ignor
         bool has_star = pattern.length && pattern.at[pattern.length - 1] == '*';
         if (hides_another && !gw_slice_equal(pattern, GW_SLICE("*"))) /* that one is about the whole query */
             continue;
-        if (has_star ? gw_slice_starts_with(name, gw_slice_of(pattern.at, pattern.length - 1))
+        if (has_star ? gw_slice_starts_with(name, gw_slice_of(pattern.at, pattern.length - 1)) &&
+                           !(rules->credentials && is_credential(name, rules->credentials))
                      : gw_slice_equal(name, pattern))
             return true;
     }
@@ -67,13 +99,13 @@ static struct gw_slice join(const struct gw_slice *list, unsigned count, char *t
 }
 
 /* In the order in which they came: as many as there are. */
-static struct gw_slice strip(struct gw_slice query, const struct gw_strings *ignore, char *text)
+static struct gw_slice strip(struct gw_slice query, const struct rules *rules, char *text)
 {
     struct gw_slice rest = query, parameter;
     char *at = text;
     bool is_first = true;
     while (next_parameter(&rest, &parameter)) {
-        if (is_ignored(parameter, ignore))
+        if (is_ignored(parameter, rules))
             continue;
         if (!is_first)
             *at++ = '&';
@@ -85,9 +117,10 @@ static struct gw_slice strip(struct gw_slice query, const struct gw_strings *ign
     return is_first ? GW_NO_SLICE : gw_slice_of(text, (size_t)(at - text));
 }
 
-struct gw_slice gw_query_normalise(struct gw_slice query, const struct gw_strings *ignore, bool sort,
-                                   struct gw_arena *arena)
+struct gw_slice gw_query_normalise(struct gw_slice query, const struct gw_strings *ignore,
+                                   const struct gw_names *credentials, bool sort, struct gw_arena *arena)
 {
+    const struct rules rules = { ignore, credentials };
     struct gw_slice list[GW_QUERY_SORTED], rest = query, parameter;
     unsigned count = 0;
     if (!query.at || (!ignore->count && !sort))
@@ -96,10 +129,10 @@ struct gw_slice gw_query_normalise(struct gw_slice query, const struct gw_string
     if (!text)
         return query;
     while (next_parameter(&rest, &parameter)) {
-        if (is_ignored(parameter, ignore))
+        if (is_ignored(parameter, &rules))
             continue;
         if (count == GW_QUERY_SORTED)
-            return strip(query, ignore, text);
+            return strip(query, &rules, text);
         insert(list, count++, parameter, sort);
     }
     return count ? join(list, count, text) : GW_NO_SLICE;

@@ -51,6 +51,18 @@ static bool is_parameter(struct gw_slice name)
     return name.length > 0;
 }
 
+/* A field's name, perhaps with a star at one of its ends. A star is a tchar, too. */
+static bool is_credential(struct gw_slice name)
+{
+    if (!gw_match_is_token(name) || gw_slice_equal(name, GW_SLICE("*")))
+        return false;
+    bool is_behind = name.at[name.length - 1] == '*';
+    size_t stars = 0;
+    for (size_t i = 0; i < name.length; i++)
+        stars += name.at[i] == '*';
+    return stars == 0 || (stars == 1 && (is_behind || name.at[0] == '*'));
+}
+
 /* The lists that a route may have of its own. */
 static const struct {
     enum gw_key_id usual;
@@ -78,7 +90,7 @@ static bool check_lists(struct gw_loading *loading)
                                  lists[i].expected))
             return false;
     return gw_match_check_each(loading, &s[GW_KEY_CACHE_CREDENTIAL_FIELDS], &v[GW_KEY_CACHE_CREDENTIAL_FIELDS].list,
-                               gw_match_is_token, "the name of a request field, such as X-Api-Key") &&
+                               is_credential, "the name of a request field, such as X-Api-Key or X-Auth-*") &&
            gw_match_check_each(loading, &s[GW_KEY_CACHE_TARGETED_FIELDS], &v[GW_KEY_CACHE_TARGETED_FIELDS].list,
                                gw_match_is_token, "the name of a field, such as CDN-Cache-Control");
 }
@@ -92,7 +104,6 @@ bool gw_caching_derive(struct gw_loading *loading)
     config->stale_if_error_s = (int64_t)v[GW_KEY_CACHE_STALE_IF_ERROR].number;
     config->cache_keep_s = (int64_t)v[GW_KEY_CACHE_KEEP].number;
     config->cache_with_credentials = v[GW_KEY_CACHE_WITH_CREDENTIALS].number;
-    config->credential_fields = v[GW_KEY_CACHE_CREDENTIAL_FIELDS].list;
     config->targeted_fields = v[GW_KEY_CACHE_TARGETED_FIELDS].list;
     config->cache_share_set_cookie = v[GW_KEY_CACHE_SHARE_SET_COOKIE].number;
     config->cache_status_key = v[GW_KEY_CACHE_STATUS_KEY].number;
@@ -101,6 +112,23 @@ bool gw_caching_derive(struct gw_loading *loading)
     config->hit_for_miss_ms = (unsigned)v[GW_KEY_CACHE_HIT_FOR_MISS].number;
     config->cache_outage_ttl_ms = (unsigned)v[GW_KEY_CACHE_OUTAGE_TTL].number;
     return derive_sizes(loading) && check_lists(loading);
+}
+
+bool gw_caching_derive_credentials(struct gw_loading *loading)
+{
+    struct gw_config *config = loading->config;
+    const struct gw_strings *written = &loading->values[GW_KEY_CACHE_CREDENTIAL_FIELDS].list;
+    struct gw_slice *names = gw_loading_take(loading, written->count + config->policy_count, sizeof(*names));
+    unsigned count = 0;
+    if (!names)
+        return false;
+    for (; count < written->count; count++)
+        names[count] = written->items[count];
+    for (unsigned i = 0; i < config->policy_count; i++)
+        if (config->policies[i].by == GW_LIMIT_BY_HEADER)
+            names[count++] = config->policies[i].header;
+    gw_names_init(&config->credentials, names, count);
+    return true;
 }
 
 /* The route's own where it was written, else that of "cache". */

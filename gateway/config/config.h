@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/names.h"
 
 struct gw_strings {
     struct gw_slice *items; /* each followed by a NUL */
@@ -147,15 +148,15 @@ struct gw_config {
     bool cache_enabled;
     size_t near_bytes; /* 0: no near cache, with redis only */
     size_t max_object_bytes;
-    int64_t heuristic_max_s;             /* longest lifetime guessed from Last-Modified; 0: none is */
-    int64_t stale_if_error_s;            /* beside the response's own */
-    int64_t cache_keep_s;                /* of what has a validator, beyond its freshness */
-    bool cache_with_credentials;         /* default TTL also for requests with Cookie and the like */
-    struct gw_strings credential_fields; /* request fields that carry one, beside Cookie and Authorization */
-    struct gw_strings targeted_fields;   /* RFC 9213, in their order */
-    bool cache_share_set_cookie;         /* where the response says public, or s-maxage */
-    bool cache_status_key;               /* key=… in Cache-Status */
-    bool flights_over_instances;         /* else over this process */
+    int64_t heuristic_max_s;           /* longest lifetime guessed from Last-Modified; 0: none is */
+    int64_t stale_if_error_s;          /* beside the response's own */
+    int64_t cache_keep_s;              /* of what has a validator, beyond its freshness */
+    bool cache_with_credentials;       /* default TTL also for requests with Cookie and the like */
+    struct gw_names credentials;       /* fields that carry one, beside Cookie and Authorization */
+    struct gw_strings targeted_fields; /* RFC 9213, in their order */
+    bool cache_share_set_cookie;       /* where the response says public, or s-maxage */
+    bool cache_status_key;             /* key=… in Cache-Status */
+    bool flights_over_instances;       /* else over this process */
     unsigned flight_wait_ms, hit_for_miss_ms;
     unsigned cache_outage_ttl_ms; /* of own fetches while Redis is away */
 

@@ -246,5 +246,6 @@ bool gw_derive_config(struct gw_loading *loading)
     derive_backend(loading);
     derive_rest(loading);
     return derive_server(loading) && gw_caching_derive(loading) && gw_routes_derive(loading) &&
-           gw_policies_derive(loading) && derive_cors(loading) && gw_redis_derive(loading);
+           gw_policies_derive(loading) && gw_caching_derive_credentials(loading) && derive_cors(loading) &&
+           gw_redis_derive(loading);
 }

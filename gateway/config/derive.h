@@ -18,6 +18,8 @@ bool gw_routes_derive(struct gw_loading *loading) GW_MUST_CHECK;
 
 /* caching.c: the keys of "cache"; before the routes, which take their rules from there. */
 bool gw_caching_derive(struct gw_loading *loading) GW_MUST_CHECK;
+/* And the names of fields with credentials; after the policies, whose fields are among them. */
+bool gw_caching_derive_credentials(struct gw_loading *loading) GW_MUST_CHECK;
 /* A route's part of them: its own where written, else those of "cache". s and v: of an object in "routes"; NULL for the
  * route that nobody wrote. */
 bool gw_caching_derive_route(struct gw_loading *loading, struct gw_route *route, const struct gw_source *s,

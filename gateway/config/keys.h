@@ -162,8 +162,21 @@ enum gw_key_type {
     X(CACHE_WITH_CREDENTIALS, "cache.with_credentials", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                      \
       "Let cache.default_ttl and cache.heuristic_max apply also where the request carried Cookie or another "          \
       "credential. One user's page may then reach the next: only for backends that never answer personally.")          \
-    X(CACHE_CREDENTIAL_FIELDS, "cache.credential_fields", LIST, "", 0, 64, NULL, NULL, NULL,                           \
-      "Request fields that carry a credential, beside Cookie and Authorization (such as X-Api-Key).")                  \
+    X(CACHE_CREDENTIAL_FIELDS, "cache.credential_fields", LIST,                                                        \
+      "*Key, *Token, *Secret, *Password, *Session, *Session-Id, *SessionId, *Auth, *Authorization, Auth*, X-Auth*, "   \
+      "*Assertion, *JWT, *Signature, *Credential, X-Credential-*, DPoP, *Identity, *Principal, *Username, "            \
+      "*User-Name, *User-Id, *UserId, *Userinfo, *User-Info, *Email, *Groups, *Roles, X-User, "                        \
+      "X-Forwarded-User, SM-User, IV-*, Remote-*, X-Remote-*, X-WebAuth-*, X-Session-*, X-Token-*, X-JWT-*, "          \
+      "X-MS-Client-Principal*, X-MS-Token-*, X-Goog-Authenticated-User-*, X-AppEngine-User-*, X-Amzn-OIDC-*, "         \
+      "X-Amzn-Mtls-*, OIDC-*, X-OIDC-*, Shib-*, CF-Access-*, Tailscale-*, X-Pomerium-*, X-Vouch-*, "                   \
+      "X-Consumer-*, X-Hasura-*, Impersonate-*, X-Tenant*, X-Scope-OrgID, *Account-Id, *Customer-Id, "                 \
+      "*Client-Cert, *ClientCert, Client-Cert-*, SSL-Client-*, X-SSL-Client-*, X-Client-Cert-*, "                      \
+      "X-Forwarded-Tls-Client-Cert*",                                                                                  \
+      0, 128, NULL, NULL, NULL,                                                                                        \
+      "Request fields that carry a key, a token, a session or an identity, beside Cookie and Authorization. "          \
+      "A star at the beginning or the end stands for any rest, and _ is as good as -. A field that a limit "           \
+      "goes by (header:NAME) is one, too, whatever stands here. By the same names cache.ignore_query keeps "           \
+      "parameters that a star of it would leave out.")                                                                 \
     X(CACHE_TARGETED_FIELDS, "cache.targeted_fields", LIST, "", 0, 16, NULL, NULL, NULL,                               \
       "Fields of answers that count in place of Cache-Control (RFC 9213), such as CDN-Cache-Control; the first that "  \
       "is there.")                                                                                                     \

@@ -13,8 +13,7 @@ struct gw_cache_rules gw_exchange_cache_rules(const struct gw_config *config, co
         .keep_s = config->cache_keep_s,
         .with_credentials = config->cache_with_credentials,
         .may_share_set_cookie = config->cache_share_set_cookie,
-        .credential_fields = config->credential_fields.items,
-        .credential_field_count = config->credential_fields.count,
+        .credentials = &config->credentials,
         .targeted_fields = config->targeted_fields.items,
         .targeted_field_count = config->targeted_fields.count,
     };
@@ -24,7 +23,8 @@ struct gw_slice gw_exchange_make_key(struct gw_desk *desk, struct gw_arena *aren
                                      struct gw_slice path, struct gw_slice query, struct gw_slice scheme,
                                      struct gw_slice host, struct gw_cache_key *key)
 {
-    query = gw_query_normalise(query, &route->cache_ignore_query, route->cache_sort_query, arena);
+    query = gw_query_normalise(query, &route->cache_ignore_query, &desk->config->credentials, route->cache_sort_query,
+                               arena);
     gw_key_make(desk->keys, GW_SLICE("GET"), path, query, route->name, scheme, host, key);
     return query;
 }

@@ -78,8 +78,8 @@ static void answer(const struct look *look, const struct gw_shared_sight *sight)
     struct gw_stored stored = {
         .order = &look->order,
         .route = route->name,
-        .query = gw_query_normalise(look->order.url.query, &route->cache_ignore_query, route->cache_sort_query,
-                                    &exchange->arena),
+        .query = gw_query_normalise(look->order.url.query, &route->cache_ignore_query, &exchange->config->credentials,
+                                    route->cache_sort_query, &exchange->arena),
         .key = &look->key,
         .request = &look->request,
         .bypass = bypass_of(look),

@@ -279,6 +279,65 @@ class TheCache(Scene):
         self.assertNotIn(b"evil", self.ask(path).body)
 
 
+class OneUsersAnswer(Scene):
+    """A backend that says nothing of freshness, and answers each by his credential: nobody gets another's answer."""
+    NAMES = (
+        "X-Api-Key", "api-key", "apikey", "api_key", "Key", "X-Functions-Key", "Ocp-Apim-Subscription-Key", "X-Goog-Api-Key", "X-RapidAPI-Key",
+        "X-Auth-Token", "X-Access-Token", "access_token", "Private-Token", "Job-Token", "Token", "X-Vault-Token", "X-CSRF-Token", "X-XSRF-TOKEN", "X-Amz-Security-Token",
+        "X-Session", "X-Session-Id", "X-Session-Token", "Session", "sessionid", "X-Authorization", "X-Forwarded-Authorization", "X-Serverless-Authorization", "X-Auth", "Authentication",
+        "X-Client-Secret", "X-JWT-Assertion", "X-Goog-Iap-Jwt-Assertion", "X-Goog-Authenticated-User-Email", "Cf-Access-Jwt-Assertion", "Cf-Access-Authenticated-User-Email",
+        "CF-Access-Client-Id", "X-Amzn-Oidc-Data", "X-Amzn-Oidc-Identity", "X-Amzn-Oidc-Accesstoken", "X-MS-Client-Principal", "X-MS-Client-Principal-Name", "X-MS-Token-AAD-Id-Token",
+        "X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "X-Forwarded-Access-Token", "X-Auth-Request-User", "X-Auth-Request-Email",
+        "Remote-User", "Remote-Groups", "X-Remote-User", "X-Authenticated-User", "X-Authentik-Username", "X-Webauth-User", "Tailscale-User-Login", "X-User", "X-User-Id", "X-Username",
+        "X-Userinfo", "SM_USER", "iv-user", "OIDC_CLAIM_email", "X-Consumer-Username", "X-Credential-Identifier", "X-Hasura-User-Id", "Impersonate-User", "X-Scope-OrgID",
+        "X-Rh-Identity", "X-Forwarded-Client-Cert", "Client-Cert", "X-SSL-Client-S-DN", "X-Amzn-Mtls-Clientcert-Subject", "X-ARR-ClientCert", "DPoP", "Signature", "Proxy-Authorization",
+    )
+
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+        cls.gateway = stage.gateway(cls.origin, {"cache": {"enabled": True}, "server": {"trusted_proxies": ["127.0.0.0/8"]}})
+        cls.limited = stage.gateway(cls.origin, {"cache": {"enabled": True, "credential_fields": ["X-Mine"]}, "limits": {"enabled": True, "policies": [{"name": "by-key", "rate": "1000/s", "burst": 1000, "by": "header:X-Plan"}]}})
+        cls.ignoring = stage.gateway(cls.origin, {"cache": {"enabled": True, "ignore_query": ["*"]}})
+
+    def assert_kept_apart(self, gateway, name, path):
+        self.origin.on(path, lambda call: call.respond(body=("%s's" % (call.request.field(name) or "nobody")).encode()))
+        # A proxy's own credential ends here (RFC 9110 §11.7.2): backends do not see it, so all get the one answer.
+        hides = name.lower() == "proxy-authorization"
+        for user in ("alice", "bob", None, "alice"):
+            answer = gateway.fetch(path, [(name, user)] if user else [])
+            self.assertEqual(answer.body, b"nobody's" if hides else ("%s's" % (user or "nobody")).encode(), (name, user))
+
+    def test_is_not_the_next_ones(self):
+        for name in self.NAMES:
+            with self.subTest(name):
+                self.assert_kept_apart(self.gateway, name, "/apart/%s" % name)
+                self.assert_kept_apart(self.gateway, name.upper(), "/upper/%s" % name)
+
+    def test_is_shared_where_the_backend_says_so(self):  # as with Cookie
+        self.origin.on("/said", fields=FRESH, body=b"all's")
+        self.assertEqual([self.gateway.fetch("/said", [("X-Api-Key", user)]).field("X-Cache") for user in ("alice", "bob")], ["MISS", "HIT"])
+
+    def test_what_browsers_send_to_all_is_no_credential(self):
+        browser = [("User-Agent", "Mozilla/5.0"), ("Accept", "*/*"), ("Accept-Language", "en"), ("Accept-Encoding", "gzip"), ("Sec-Fetch-User", "?1"), ("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "navigate"),
+                   ("Sec-Fetch-Dest", "document"), ("Sec-Ch-Ua", '"Chromium"'), ("Sec-Ch-Ua-Mobile", "?0"), ("Sec-Ch-Ua-Platform", '"Linux"'), ("Upgrade-Insecure-Requests", "1"), ("DNT", "1"), ("Sec-GPC", "1"),
+                   ("Priority", "u=0, i"), ("Referer", "http://a/"), ("Origin", "http://a"), ("Save-Data", "on"), ("X-Requested-With", "XMLHttpRequest"), ("X-User-Agent", "grpc-web"), ("X-Api-Version", "2"),
+                   ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), ("X-Amzn-Trace-Id", "Root=1"), ("X-Request-Id", "abcdefgh"), ("X-Correlation-Id", "1"), ("CDN-Loop", "a"), ("Cf-Ray", "1")]
+        self.assertEqual([self.gateway.fetch("/browser", browser).field("X-Cache") for _ in range(2)], ["MISS", "HIT"])
+
+    def test_a_field_that_a_limit_goes_by_is_a_credential_beside_any_list(self):
+        for name in ("X-Plan", "x-plan", "X-Mine"):
+            self.assert_kept_apart(self.limited, name, "/limited/%s" % name)
+        self.assertEqual([self.limited.fetch("/by-hand", [("X-Api-Key", "k")]).field("X-Cache") for _ in range(2)], ["MISS", "HIT"])
+
+    def test_a_key_in_the_query_is_part_of_the_key(self):
+        self.origin.on("/query", lambda call: call.respond(body=call.request.target.encode()))
+        for gateway in (self.gateway, self.ignoring):
+            for target in ("/query?api_key=alice", "/query?api_key=bob", "/query", "/query?access_token=bob", "/query?api%5Fkey=bob", "/query?token=bob"):
+                self.assertEqual(gateway.fetch(target).body, target.encode())
+        self.assertEqual(self.ignoring.fetch("/query?page=1").body, b"/query")
+
+
 class TheCachesBounds(Scene):
     @classmethod
     def set_stage(cls, stage):

@@ -8,10 +8,19 @@
 #define DATE  "Date: Sun, 06 Nov 1994 08:49:37 GMT\n"
 
 static const struct gw_slice credential_fields[] = { { "x-api-key", 9 } };
+static struct gw_names credentials;
+
+static int name_credentials(void **state)
+{
+    (void)state;
+    gw_names_init(&credentials, credential_fields, 1);
+    return 0;
+}
+
 static const struct gw_slice targeted_fields[] = { { "Visara-Cache-Control", 20 }, { "CDN-Cache-Control", 17 } };
 #define BASE_RULES                                                                                                     \
     .default_ttl_s = 300, .override_ttl_s = GW_DIRECTIVE_ABSENT, .heuristic_max_s = 86400, .keep_s = 60,               \
-    .credential_fields = credential_fields, .credential_field_count = 1
+    .credentials = &credentials
 static const struct gw_cache_rules rules = { BASE_RULES };
 static const struct gw_cache_rules trusting_rules = { BASE_RULES, .with_credentials = true };
 static const struct gw_cache_rules bare_rules = { .override_ttl_s = GW_DIRECTIVE_ABSENT };
@@ -581,5 +590,5 @@ int main(void)
         cmocka_unit_test(a_head_response_is_never_stored),
         cmocka_unit_test(every_refusal_has_a_name),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, name_credentials, NULL);
 }

@@ -197,7 +197,9 @@ static void draw_response(struct message *response)
 
 static struct gw_cache_rules draw_rules(void)
 {
-    static const struct gw_slice credentials[] = { { "x-api-key", 9 } };
+    static const struct gw_slice names[] = { { "x-api-key", 9 } };
+    static struct gw_names credentials;
+    gw_names_init(&credentials, names, 1);
     static const struct gw_slice fields[] = { { "X-Cache-Control", 15 }, { "cdn-cache-control", 17 } };
     static const int overrides[] = { -1, -1, -1, -1, 0, 10, 100 };
     return (struct gw_cache_rules) { .default_ttl_s = draw(3) ? 300 : 0,
@@ -209,8 +211,7 @@ static struct gw_cache_rules draw_rules(void)
                                      .keep_s = draw(3) ? 60 : 0,
                                      .with_credentials = draw(5) == 0,
                                      .may_share_set_cookie = draw(3) == 0,
-                                     .credential_fields = credentials,
-                                     .credential_field_count = 1,
+                                     .credentials = &credentials,
                                      .targeted_fields = fields,
                                      .targeted_field_count = draw(3) };
 }

@@ -6,12 +6,20 @@
 #define NOW_S INT64_C(784111777)
 
 static const struct gw_slice credential_fields[] = { { "x-api-key", 9 } };
+static struct gw_names credentials;
+
+static int name_credentials(void **state)
+{
+    (void)state;
+    gw_names_init(&credentials, credential_fields, 1);
+    return 0;
+}
+
 static const struct gw_cache_rules rules = { .default_ttl_s = 300,
                                              .override_ttl_s = GW_DIRECTIVE_ABSENT,
                                              .heuristic_max_s = 86400,
                                              .keep_s = 60,
-                                             .credential_fields = credential_fields,
-                                             .credential_field_count = 1 };
+                                             .credentials = &credentials };
 
 /* Read by a request without anything. */
 static struct gw_cache_terms terms_of(struct gw_arena *arena, const struct gw_head *response)
@@ -312,5 +320,5 @@ int main(void)
         cmocka_unit_test(a_conditional_is_fulfilled_as_rfc_9110_says),
         cmocka_unit_test(a_304_updates_the_response_that_it_is_about),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, name_credentials, NULL);
 }

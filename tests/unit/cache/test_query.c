@@ -20,6 +20,16 @@ static struct gw_strings strings_of(const char *const *patterns, struct gw_slice
     return strings;
 }
 
+static const struct gw_slice credential_names[] = { { "*Token", 6 }, { "api-key", 7 } };
+static struct gw_names credentials;
+
+static int name_credentials(void **state)
+{
+    (void)state;
+    gw_names_init(&credentials, credential_names, 2);
+    return 0;
+}
+
 struct row {
     const char *query, *ignore[MOST_PATTERNS];
     bool sort;
@@ -43,13 +53,31 @@ static void check(const struct row *rows, size_t count)
         if (copy && query.length)
             memcpy(copy, query.at, query.length);
         query.at = copy;
-        struct gw_slice got = gw_query_normalise(query, &ignore, rows[i].sort, &arena);
+        struct gw_slice got = gw_query_normalise(query, &ignore, &credentials, rows[i].sort, &arena);
         if (!same(got, rows[i].expected))
             fail_msg("row %zu, %s: %.*s%s instead of %s", i, rows[i].query, GW_SLICE_ARGS(got),
                      got.at ? "" : "(absent)", rows[i].expected ? rows[i].expected : "(absent)");
         gw_arena_free(&arena);
         free(copy);
     }
+}
+
+static void a_star_leaves_a_parameter_that_names_a_credential(void **state)
+{
+    static const struct row rows[] = {
+        { "api_key=a&b=1", { "*" }, false, "api_key=a" },
+        { "b=1&access_token=a&c", { "*" }, true, "access_token=a" },
+        { "api%5Fkey=a&b=1", { "*" }, false, "api%5Fkey=a" },
+        { "%61pi-key=a&b=1", { "*" }, false, "%61pi-key=a" },
+        { "api%key=a", { "*" }, false, NULL }, /* decodes to nothing else */
+        { "api-key%=a", { "*" }, false, NULL },
+        { "api_token=a&api_x=1", { "api_*" }, false, "api_token=a" },
+        { "API-KEY", { "*" }, false, "API-KEY" },
+        { "api_key=a&b=1", { "api_key" }, false, "b=1" }, /* written in full: it is meant */
+        { "api_key=a&b=1", { "*", "api_key" }, false, NULL },
+    };
+    (void)state;
+    check(rows, GW_COUNT(rows));
 }
 
 static void ignored_parameters_leave_and_all_others_stay_as_they_came(void **state)
@@ -136,7 +164,7 @@ static void without_a_rule_the_query_is_not_even_copied(void **state)
     struct gw_arena arena;
     (void)state;
     gw_arena_init(&arena, 0, 0);
-    struct gw_slice got = gw_query_normalise(gw_slice_of(text, sizeof text - 1), &none, false, &arena);
+    struct gw_slice got = gw_query_normalise(gw_slice_of(text, sizeof text - 1), &none, &credentials, false, &arena);
     assert_ptr_equal(got.at, text);
     assert_int_equal(got.length, sizeof text - 1);
     gw_arena_free(&arena);
@@ -153,7 +181,7 @@ static void at_the_arenas_bound_the_query_is_as_it_came(void **state)
     query[sizeof query - 2] = '&';
     query[sizeof query - 1] = 'a';
     gw_arena_init(&arena, 16, 0);
-    struct gw_slice got = gw_query_normalise(gw_slice_of(query, sizeof query), &ignore, true, &arena);
+    struct gw_slice got = gw_query_normalise(gw_slice_of(query, sizeof query), &ignore, &credentials, true, &arena);
     assert_ptr_equal(got.at, query);
     assert_int_equal(got.length, sizeof query);
     gw_arena_free(&arena);
@@ -200,7 +228,7 @@ static void more_parameters_than_are_sorted_stay_in_their_order(void **state)
         size_t length = print_falling(text, rows[i].count, rows[i].ignores ? "&x" : "");
         struct gw_arena arena;
         gw_arena_init(&arena, 1024, 65536);
-        struct gw_slice got = gw_query_normalise(gw_slice_of(text, length), &ignore, true, &arena);
+        struct gw_slice got = gw_query_normalise(gw_slice_of(text, length), &ignore, &credentials, true, &arena);
         assert_int_equal(got.length, kept);
         if (rows[i].sorted)
             assert_true(is_rising(got));
@@ -239,7 +267,8 @@ static void any_order_of_different_names_is_one_query(void **state)
                                        (char)('a' + order[i]), order[i]);
         struct gw_arena arena;
         gw_arena_init(&arena, 256, 1024);
-        assert_true(same(gw_query_normalise(gw_slice_of(text, length), &none, true, &arena), "a=0&b=1&c=2&d=3&e=4"));
+        assert_true(same(gw_query_normalise(gw_slice_of(text, length), &none, &credentials, true, &arena),
+                         "a=0&b=1&c=2&d=3&e=4"));
         gw_arena_free(&arena);
     }
 }
@@ -259,8 +288,8 @@ static void what_is_normalised_stays_so(void **state)
         for (size_t i = 0; i < length; i++)
             text[i] = letters[next_random(&random) % (sizeof letters - 1)];
         gw_arena_init(&arena, 256, 1024);
-        struct gw_slice once = gw_query_normalise(gw_slice_of(text, length), &ignore, sort, &arena);
-        struct gw_slice twice = gw_query_normalise(once, &ignore, sort, &arena);
+        struct gw_slice once = gw_query_normalise(gw_slice_of(text, length), &ignore, &credentials, sort, &arena);
+        struct gw_slice twice = gw_query_normalise(once, &ignore, &credentials, sort, &arena);
         assert_true(once.length <= length);
         assert_int_equal(once.at == NULL, twice.at == NULL);
         assert_true(gw_slice_equal(once, twice));
@@ -271,6 +300,7 @@ static void what_is_normalised_stays_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_star_leaves_a_parameter_that_names_a_credential),
         cmocka_unit_test(ignored_parameters_leave_and_all_others_stay_as_they_came),
         cmocka_unit_test(where_nothing_is_left_the_query_is_absent),
         cmocka_unit_test(a_question_mark_alone_is_not_an_absent_query),
@@ -282,5 +312,5 @@ int main(void)
         cmocka_unit_test(any_order_of_different_names_is_one_query),
         cmocka_unit_test(what_is_normalised_stays_so),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, name_credentials, NULL);
 }
