@@ -32,14 +32,14 @@ static void put_uptime(struct gw_json *json, uint64_t us)
     put_word(json, json->root, "uptime", &word);
 }
 
-static const char *state_word(int state)
+static const char *state_word(enum gw_backend_state state)
 {
     return state == GW_BACKEND_UP ? "up" : state == GW_BACKEND_DOWN ? "down" : "unknown";
 }
 
-static int backend_state(struct gw_backend_record *record)
+static enum gw_backend_state backend_state(const struct gw_backend_record *record)
 {
-    return record ? atomic_load_explicit(&record->state, memory_order_relaxed) : GW_BACKEND_UNKNOWN;
+    return gw_registry_state(record, gw_clock_monotonic_us());
 }
 
 static struct gw_backend_record *record_of(const struct gw_admin *admin, unsigned index)
@@ -271,7 +271,7 @@ static unsigned read_backends(const struct gw_admin *admin, struct gw_metrics_ba
         struct gw_backend_record *record = record_of(admin, i);
         if (!record || !is_listed(admin, i))
             continue;
-        int state = backend_state(record);
+        enum gw_backend_state state = backend_state(record);
         backends[count++] = (struct gw_metrics_backend) {
             .url = admin->config->backends[i]->url,
             .up = state == GW_BACKEND_UP     ? 1

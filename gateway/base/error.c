@@ -36,6 +36,26 @@ bool gw_error_may_retry(enum gw_error error)
     return rows[error].may_retry;
 }
 
+enum gw_error_cause gw_error_cause(enum gw_error error)
+{
+    static const unsigned char causes[GW_ERROR_COUNT] = {
+#define CLIENT(NAME, name, status, retry, sentence)  [GW_ERROR_##NAME] = GW_CAUSE_CLIENT,
+#define BACKEND(NAME, name, status, retry, sentence) [GW_ERROR_##NAME] = GW_CAUSE_BACKEND,
+#define OWN(NAME, name, status, retry, sentence)     [GW_ERROR_##NAME] = GW_CAUSE_GATEWAY,
+        GW_CLIENT_ERRORS(CLIENT) GW_BACKEND_ERRORS(BACKEND) GW_OWN_ERRORS(OWN)
+#undef CLIENT
+#undef BACKEND
+#undef OWN
+    };
+    return causes[error];
+}
+
+const char *gw_error_cause_name(enum gw_error_cause cause)
+{
+    static const char *const names[GW_CAUSE_COUNT] = { "none", "client", "backend", "gateway" };
+    return names[cause];
+}
+
 void gw_complain(struct gw_complaint *complaint, const char *place, const char *found, const char *expected, ...)
 {
     va_list arguments;

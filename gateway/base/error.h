@@ -9,10 +9,9 @@
 #include "base/base.h"
 #include "base/slice.h"
 
-/* X(NAME, name, status, retry, sentence); retry: may a request without effect be sent again? */
-#define GW_ERRORS(X)                                                                                                   \
-    X(NONE, "none", 200, false, "No error.")                                                                           \
-    /* the client's */                                                                                                 \
+/* Three lists, by who causes the error: alerts look at the backends' and at the gateway's own, since no client may wake
+ * an operator. X(NAME, name, status, retry, sentence); retry: may a request without effect be sent again? */
+#define GW_CLIENT_ERRORS(X)                                                                                            \
     X(MALFORMED, "malformed_request", 400, false, "The request is not well-formed HTTP/1.1.")                          \
     X(HOST, "invalid_host", 400, false, "Exactly one valid Host field is required.")                                   \
     X(FRAMING, "ambiguous_framing", 400, false, "The length of the body is ambiguous or invalid.")                     \
@@ -28,8 +27,9 @@
     X(NOT_FOUND, "not_found", 404, false, "There is nothing at this path of the gateway.")                             \
     X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, false, "This path of the gateway answers GET and HEAD only.")     \
     X(LIMITED, "rate_limited", 429, false, "Too many requests.")                                                       \
-    X(NOT_STORED, "not_in_cache", 504, false, "Nothing stored can answer this (only-if-cached).")                      \
-    /* the backend's */                                                                                                \
+    X(NOT_STORED, "not_in_cache", 504, false, "Nothing stored can answer this (only-if-cached).")
+
+#define GW_BACKEND_ERRORS(X)                                                                                           \
     X(RESOLVE, "upstream_name_unknown", 502, true, "The backend's name could not be resolved.")                        \
     X(CONNECT, "upstream_refused", 502, true, "The backend could not be reached.")                                     \
     X(TLS, "upstream_tls", 502, false, "The backend's certificate or TLS handshake failed.")                           \
@@ -38,13 +38,20 @@
     X(UPSTREAM_HEAD_TOO_LARGE, "upstream_header_too_large", 502, false, "The backend's header is too large.")          \
     X(CONNECT_TIMEOUT, "upstream_connect_timeout", 504, true, "The backend could not be reached in time.")             \
     X(RESPONSE_TIMEOUT, "upstream_response_timeout", 504, false, "The backend did not answer in time.")                \
-    X(BODY_TIMEOUT, "upstream_body_timeout", 504, false, "The backend's answer stopped coming.")                       \
-    /* ours */                                                                                                         \
+    X(BODY_TIMEOUT, "upstream_body_timeout", 504, false, "The backend's answer stopped coming.")
+
+#define GW_OWN_ERRORS(X)                                                                                               \
     X(UPSTREAM_BUSY, "upstream_busy", 503, false, "All connections to the backend are in use.")                        \
     X(OVERLOADED, "overloaded", 503, false, "The gateway is at its limit of connections or memory.")                   \
     X(LIMIT_UNKNOWN, "limit_unknown", 503, false, "The rate limit could not be checked.")                              \
     X(CANCELLED, "cancelled", 503, false, "The gateway gave the request up.")                                          \
     X(INTERNAL, "internal", 500, false, "The gateway made a mistake.")
+
+#define GW_ERRORS(X)                                                                                                   \
+    X(NONE, "none", 200, false, "No error.")                                                                           \
+    GW_CLIENT_ERRORS(X)                                                                                                \
+    GW_BACKEND_ERRORS(X)                                                                                               \
+    GW_OWN_ERRORS(X)
 
 enum gw_error {
 #define GW_ERROR_ENUM(NAME, name, status, retry, sentence) GW_ERROR_##NAME,
@@ -53,10 +60,15 @@ enum gw_error {
         GW_ERROR_COUNT
 };
 
+enum gw_error_cause { GW_CAUSE_NONE, GW_CAUSE_CLIENT, GW_CAUSE_BACKEND, GW_CAUSE_GATEWAY, GW_CAUSE_COUNT };
+
 const char *gw_error_name(enum gw_error error);
 const char *gw_error_sentence(enum gw_error error);
 int gw_error_status(enum gw_error error);
 bool gw_error_may_retry(enum gw_error error);
+/* The list in which the row stands. */
+enum gw_error_cause gw_error_cause(enum gw_error error);
+const char *gw_error_cause_name(enum gw_error_cause cause); /* "client", "backend", "gateway"; NONE: "none" */
 
 /* What a person must put right: where it stands, what stood there, what was expected. Filled by configuration and
  * start-up. */

@@ -142,6 +142,13 @@ static bool is_error(const struct gw_request_record *record)
     return record->error != GW_ERROR_NONE && record->status < 400;
 }
 
+static enum gw_error_cause cause_of(const struct gw_request_record *record)
+{
+    if (record->error != GW_ERROR_NONE)
+        return gw_error_cause(record->error);
+    return record->status ? GW_CAUSE_BACKEND : GW_CAUSE_GATEWAY;
+}
+
 void gw_metrics_record(struct gw_shard *shard, const struct gw_request_record *record)
 {
     if (record->is_admin) {
@@ -153,7 +160,7 @@ void gw_metrics_record(struct gw_shard *shard, const struct gw_request_record *r
                          record->ended_at_us > record->began_at_us ? record->ended_at_us - record->began_at_us : 0);
     if (record->has_upstream)
         gw_histogram_observe(&series->upstream, record->upstream_us);
-    gw_counter_add(is_error(record) ? &shard->requests_error : &shard->requests_success, 1);
+    gw_counter_add(is_error(record) ? &shard->requests_failed[cause_of(record)] : &shard->requests_success, 1);
     gw_counter_add(&shard->cache[record->cache], 1);
     gw_counter_add(&shard->limit[record->limit], 1);
     if (record->error != GW_ERROR_NONE)
@@ -167,7 +174,8 @@ void gw_metrics_read_totals(struct gw_metrics *metrics, uint64_t now_us, struct 
     for (unsigned i = 0; i < metrics->worker_count; i++) {
         struct gw_shard *shard = metrics->shards[i];
         totals->success += gw_counter_read(&shard->requests_success);
-        totals->errors += gw_counter_read(&shard->requests_error);
+        for (unsigned cause = 0; cause < GW_CAUSE_COUNT; cause++)
+            totals->errors += gw_counter_read(&shard->requests_failed[cause]);
         totals->bytes += gw_counter_read(&shard->bytes_received) + gw_counter_read(&shard->bytes_sent);
         totals->connections_open += gw_counter_read(&shard->connections_open);
         totals->in_flight += gw_counter_read(&shard->requests_in_flight);

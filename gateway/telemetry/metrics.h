@@ -103,7 +103,7 @@ struct gw_shard {
     gw_counter loop_lag_us; /* of the last turn that was measured */
 
     /* by gw_metrics_record, nobody else */
-    gw_counter requests_success, requests_error, admin_requests;
+    gw_counter requests_success, requests_failed[GW_CAUSE_COUNT], admin_requests; /* failed: by who caused it */
     gw_counter request_errors[GW_ERROR_COUNT]; /* errors that the gateway itself answered or cut for */
     gw_counter cache[GW_CACHE_LABEL_COUNT];
     gw_counter limit[GW_LIMIT_LABEL_COUNT];
@@ -139,7 +139,7 @@ void gw_metrics_destroy(struct gw_metrics **metrics);
 struct gw_shard *gw_metrics_shard(struct gw_metrics *metrics, unsigned worker);
 /* By the shard's worker, once a request, at its end.
  * An error is: nothing was sent; or a status of 500 and above; or an answer below 400 that was cut (an error after its
- * status was out). All else is a success: a client's own mistake, a refusal by a limit, also one whose body was cut, is
+ * status was out). Who caused it is the error's cause; without an error, the backend whose status it is. All else is a success: a client's own mistake, a refusal by a limit, also one whose body was cut, is
  * no failure of this service. */
 void gw_metrics_record(struct gw_shard *shard, const struct gw_request_record *record);
 

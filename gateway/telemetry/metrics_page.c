@@ -146,11 +146,23 @@ static void put_limit(const struct view *view, const struct family *family)
                      shard_sum(view->metrics, family->offset + i * sizeof(gw_counter)));
 }
 
+static void put_failed(const struct view *view, const struct family *family)
+{
+    for (unsigned i = GW_CAUSE_NONE + 1; i < GW_CAUSE_COUNT; i++)
+        put_labelled(view, family, "by", gw_error_cause_name(i),
+                     shard_sum(view->metrics, family->offset + i * sizeof(gw_counter)));
+}
+
 static void put_errors(const struct view *view, const struct family *family)
 {
-    for (unsigned i = GW_ERROR_NONE + 1; i < GW_ERROR_COUNT; i++)
-        put_labelled(view, family, "error", gw_error_name(i),
-                     shard_sum(view->metrics, family->offset + i * sizeof(gw_counter)));
+    for (unsigned i = GW_ERROR_NONE + 1; i < GW_ERROR_COUNT; i++) {
+        const struct gw_page_label labels[] = {
+            { "error", gw_slice_of_string(gw_error_name(i)) },
+            { "by", gw_slice_of_string(gw_error_cause_name(gw_error_cause(i))) },
+        };
+        gw_page_put_uint(view->page, family->name, (struct gw_page_labels) { labels, GW_COUNT(labels) },
+                         shard_sum(view->metrics, family->offset + i * sizeof(gw_counter)));
+    }
 }
 
 /* An attempt at a backend cannot fail with a client's mistake: of those rows only what was counted nevertheless is
@@ -291,11 +303,12 @@ static const struct family families[] = {
     { "gateway_requests_total", "counter", TOTAL(requests), "Requests answered or given up, without those to /gateway/." },
     { "gateway_requests_success", "untyped", TOTAL(success), "Of these, the ones that were no error." },
     { "gateway_requests_error", "untyped", TOTAL(errors), "Of these: status 500 and above, nothing sent, or an answer below 400 that was cut." },
+    { "gateway_failed_requests_total", "counter", put_failed, offsetof(struct gw_shard, requests_failed), "The same errors by who caused them: the client, the backend (its own 5xx, too) or the gateway." },
     { "gateway_success_rate", "gauge", put_success_rate, 0, "Success as a fraction of all requests since the start, 0 to 1; 1 before the first." },
     { "gateway_requests_in_flight", "gauge", TOTAL(in_flight), "Requests being answered now." },
     { "gateway_responses_total", "counter", put_responses, offsetof(struct gw_series, duration), "Requests by route, method and status class; class none: nothing was sent." },
     { "gateway_request_duration_seconds", "histogram", put_histograms, offsetof(struct gw_series, duration), "From the request's head to the end of its answer." },
-    { "gateway_request_errors_total", "counter", put_errors, offsetof(struct gw_shard, request_errors), "Requests that the gateway itself refused, failed or cut, by reason." },
+    { "gateway_request_errors_total", "counter", put_errors, offsetof(struct gw_shard, request_errors), "Requests that the gateway itself refused, failed or cut, by reason and by who caused it." },
     { "gateway_admin_requests_total", "counter", SHARD(admin_requests), "Requests to /gateway/." },
 
     { "gateway_active_connections", "gauge", TOTAL(connections_open), "Client connections open now." },
@@ -313,7 +326,7 @@ static const struct family families[] = {
     { "gateway_upstream_reuses_total", "counter", SHARD(upstream_reuses), "Requests to backends over a kept connection." },
     { "gateway_upstream_retries_total", "counter", SHARD(upstream_retries), "Further attempts after a failed one." },
     { "gateway_upstream_errors_total", "counter", put_upstream_errors, offsetof(struct gw_shard, upstream_errors), "Failed attempts at backends, by reason." },
-    { "gateway_backend_up", "gauge", put_backends_up, 0, "1 if the last attempt was answered, 0 if not; absent until there was one." },
+    { "gateway_backend_up", "gauge", put_backends_up, 0, "1 if the last attempt was answered, 0 if it was not and is less than a minute ago; else absent: not known." },
     { "gateway_backend_requests_total", "counter", BACKEND(requests), "Attempts at this backend." },
     { "gateway_backend_failures_total", "counter", BACKEND(failures), "Attempts that it did not answer." },
 

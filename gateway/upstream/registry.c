@@ -67,14 +67,26 @@ bool gw_registry_is_first(const struct gw_registry *registry, unsigned backend_i
     return backend_index < registry->count && registry->place_of[backend_index] == backend_index;
 }
 
+enum gw_backend_state gw_registry_state(const struct gw_backend_record *record, uint64_t now_us)
+{
+    enum { FAILURE_TELLS_US = 60 * 1000 * 1000 };
+    if (!record)
+        return GW_BACKEND_UNKNOWN;
+    enum gw_backend_state state = (enum gw_backend_state)atomic_load_explicit(&record->state, memory_order_relaxed);
+    uint64_t failed_at_us = atomic_load_explicit(&record->failed_at_us, memory_order_relaxed);
+    return state == GW_BACKEND_DOWN && now_us > failed_at_us + FAILURE_TELLS_US ? GW_BACKEND_UNKNOWN : state;
+}
+
 void gw_registry_note(struct gw_registry *registry, unsigned backend_index, bool answered)
 {
     struct gw_backend_record *record = gw_registry_record(registry, backend_index);
     if (!record)
         return;
     atomic_fetch_add_explicit(&record->requests, 1, memory_order_relaxed);
-    if (!answered)
+    if (!answered) {
         atomic_fetch_add_explicit(&record->failures, 1, memory_order_relaxed);
+        atomic_store_explicit(&record->failed_at_us, gw_clock_monotonic_us(), memory_order_relaxed);
+    }
     int state = answered ? GW_BACKEND_UP : GW_BACKEND_DOWN;
     if (atomic_load_explicit(&record->state, memory_order_relaxed) == state)
         return;

@@ -16,6 +16,7 @@ struct gw_backend_record {
     _Atomic uint64_t failures;       /* those of them that were not answered */
     _Atomic uint64_t in_flight;      /* counted by who asks; the rest by gw_registry_note */
     _Atomic uint64_t last_change_us; /* wall clock; 0: never */
+    _Atomic uint64_t failed_at_us;   /* monotonic; of the last attempt that was not answered */
 };
 
 struct gw_registry;
@@ -26,6 +27,9 @@ void gw_registry_destroy(struct gw_registry **registry);
 struct gw_backend_record *gw_registry_record(struct gw_registry *registry, unsigned backend_index);
 /* Is this the lowest index of its url? So a list names each url once. */
 bool gw_registry_is_first(const struct gw_registry *registry, unsigned backend_index);
+/* What may be told of it now. A failure tells nothing of the present for longer than a minute: where nobody asks, a
+ * backend that was down once would stay "down" for a whole quiet night. now_us: monotonic. `record` may be NULL. */
+enum gw_backend_state gw_registry_state(const struct gw_backend_record *record, uint64_t now_us);
 /* Once at the end of each attempt. Not for an attempt that the gateway itself gave up. */
 void gw_registry_note(struct gw_registry *registry, unsigned backend_index, bool answered);
 

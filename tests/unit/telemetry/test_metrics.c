@@ -42,28 +42,35 @@ static void a_request_is_a_success_unless_the_service_failed(void **state)
         int status;
         enum gw_error error;
         bool is_error;
+        enum gw_error_cause cause; /* of an error */
     } rows[] = {
-        { 200, GW_ERROR_NONE, false },
-        { 304, GW_ERROR_NONE, false },
-        { 404, GW_ERROR_NONE, false },
-        { 429, GW_ERROR_LIMITED, false },
-        { 400, GW_ERROR_MALFORMED, false },
-        { 404, GW_ERROR_CLIENT_GONE, false }, /* the client's mistake, cut or not */
-        { 500, GW_ERROR_NONE, true },
-        { 502, GW_ERROR_CONNECT, true },
-        { 503, GW_ERROR_OVERLOADED, true },
-        { 200, GW_ERROR_RESET, true }, /* cut */
-        { 200, GW_ERROR_CLIENT_GONE, true },
-        { 0, GW_ERROR_CLIENT_GONE, true }, /* nothing was sent */
-        { 0, GW_ERROR_NONE, true },
+        { 200, GW_ERROR_NONE, false, GW_CAUSE_NONE },
+        { 304, GW_ERROR_NONE, false, GW_CAUSE_NONE },
+        { 404, GW_ERROR_NONE, false, GW_CAUSE_NONE },
+        { 429, GW_ERROR_LIMITED, false, GW_CAUSE_NONE },
+        { 400, GW_ERROR_MALFORMED, false, GW_CAUSE_NONE },
+        { 404, GW_ERROR_CLIENT_GONE, false, GW_CAUSE_NONE }, /* the client's mistake, cut or not */
+        { 500, GW_ERROR_NONE, true, GW_CAUSE_BACKEND },      /* its own */
+        { 501, GW_ERROR_CODING, true, GW_CAUSE_CLIENT },
+        { 505, GW_ERROR_VERSION, true, GW_CAUSE_CLIENT },
+        { 504, GW_ERROR_NOT_STORED, true, GW_CAUSE_CLIENT },
+        { 504, GW_ERROR_RESPONSE_TIMEOUT, true, GW_CAUSE_BACKEND },
+        { 502, GW_ERROR_CONNECT, true, GW_CAUSE_BACKEND },
+        { 503, GW_ERROR_OVERLOADED, true, GW_CAUSE_GATEWAY },
+        { 200, GW_ERROR_RESET, true, GW_CAUSE_BACKEND }, /* cut */
+        { 200, GW_ERROR_CLIENT_GONE, true, GW_CAUSE_CLIENT },
+        { 0, GW_ERROR_CLIENT_GONE, true, GW_CAUSE_CLIENT }, /* nothing was sent */
+        { 0, GW_ERROR_NONE, true, GW_CAUSE_GATEWAY },
     };
     struct gw_metrics *metrics = *state;
     struct gw_shard *shard = gw_metrics_shard(metrics, 0);
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct gw_metrics_totals before, after;
         gw_metrics_read_totals(metrics, 0, &before);
+        uint64_t failed = gw_counter_read(&shard->requests_failed[rows[i].cause]);
         gw_metrics_record(shard, &(struct gw_request_record) { .status = rows[i].status, .error = rows[i].error });
         gw_metrics_read_totals(metrics, 0, &after);
+        assert_int_equal(gw_counter_read(&shard->requests_failed[rows[i].cause]) - failed, rows[i].is_error);
         assert_int_equal(after.requests - before.requests, 1);
         assert_int_equal(after.errors - before.errors, rows[i].is_error);
         assert_int_equal(after.success - before.success, !rows[i].is_error);

@@ -55,6 +55,21 @@ static void the_last_attempt_decides_whether_a_backend_is_up(void **state)
     assert_int_equal(gw_registry_record(registry, 0)->state, GW_BACKEND_UNKNOWN);
 }
 
+static void a_failure_is_told_for_a_minute(void **state)
+{
+    enum { MINUTE_US = 60 * 1000 * 1000 };
+    struct gw_registry *registry = *state;
+    struct gw_backend_record *record = gw_registry_record(registry, 1);
+    assert_int_equal(gw_registry_state(NULL, 5), GW_BACKEND_UNKNOWN);
+    gw_registry_note(registry, 1, false);
+    uint64_t failed_at_us = record->failed_at_us;
+    assert_true(failed_at_us > 0);
+    assert_int_equal(gw_registry_state(record, failed_at_us + MINUTE_US), GW_BACKEND_DOWN);
+    assert_int_equal(gw_registry_state(record, failed_at_us + MINUTE_US + 1), GW_BACKEND_UNKNOWN);
+    gw_registry_note(registry, 1, true);
+    assert_int_equal(gw_registry_state(record, failed_at_us + UINT64_C(3600) * MINUTE_US), GW_BACKEND_UP);
+}
+
 static void only_a_change_moves_the_instant_of_the_last_change(void **state)
 {
     struct gw_registry *registry = *state;
@@ -112,6 +127,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_registry(the_last_attempt_decides_whether_a_backend_is_up),
+        with_registry(a_failure_is_told_for_a_minute),
         with_registry(only_a_change_moves_the_instant_of_the_last_change),
         with_registry(one_url_is_one_record),
         with_registry(an_index_beyond_the_configuration_is_nobody),
