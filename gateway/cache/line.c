@@ -104,8 +104,10 @@ static void on_closed(uv_handle_t *handle)
 void gw_line_close(struct gw_line *line)
 {
     struct gw_line_wire *wire = line->wire;
+    char said[64];
     if (!wire)
         return;
+    gw_tls_take_error(said, sizeof said);
     line->wire = NULL;
     uv_close((uv_handle_t *)&wire->poll, on_closed);
     redisFree(wire->context);

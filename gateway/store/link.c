@@ -16,6 +16,7 @@ enum { LINK_READ_BYTES = 16 * 1024, LINK_READS = 64 };
 enum { LINK_SLACK_BYTES = 2 * LINK_READ_BYTES };
 /* A connection that lived so long is made again at once; else attempts count. */
 enum { LINK_LIVED_US = 1000 * 1000 };
+enum { LINK_SAID_BYTES = 128 };
 
 static void connect_next(struct gw_link *link);
 static void on_prepare(uv_prepare_t *prepare);
@@ -96,6 +97,8 @@ static void on_cleanup(void *data)
     if (!wire->context)
         return;
     enum gw_breaker_reason reason = reason_of(link, &wire->context->c);
+    char said[LINK_SAID_BYTES];
+    gw_tls_take_error(said, sizeof(said));
     wire->context->ev.cleanup = NULL;
     wire->context = NULL;
     uv_close((uv_handle_t *)&wire->poll, free_wire);
@@ -318,6 +321,8 @@ static redisAsyncContext *begin_context(const struct gw_link *link, unsigned add
     if (!context)
         return NULL;
     if (context->err || !gw_tls_begin(link->tls, node, &context->c)) {
+        char said[LINK_SAID_BYTES];
+        gw_tls_take_error(said, sizeof(said));
         redisAsyncFree(context);
         return NULL;
     }

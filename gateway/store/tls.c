@@ -6,11 +6,22 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include "base/address.h"
 #include "base/log.h"
 
 /* The context itself: nothing else is shared. */
 struct gw_tls;
+
+/* Why a certificate was refused within the handshake that just failed on this thread; X509_V_OK: none was. */
+static _Thread_local int refused_for = X509_V_OK;
+
+static int on_verify(int is_good, X509_STORE_CTX *store)
+{
+    if (!is_good)
+        refused_for = X509_STORE_CTX_get_error(store);
+    return is_good;
+}
 
 static SSL_CTX *context_of(struct gw_tls *tls)
 {
@@ -26,7 +37,7 @@ bool gw_tls_create(const struct gw_config *config, const struct gw_redis_node *n
     if (!context)
         return false;
     const char *file = config->redis_tls_ca_file.length ? config->redis_tls_ca_file.at : NULL;
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
     if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
         (file ? SSL_CTX_load_verify_locations(context, file, NULL) : SSL_CTX_set_default_verify_paths(context)) != 1) {
         gw_log(GW_LOG_ERROR, "store", "%s: no authorities can be read from %s", node->url_masked.at,
@@ -63,12 +74,23 @@ bool gw_tls_begin(struct gw_tls *tls, const struct gw_redis_node *node, redisCon
         return false;
     SSL_set_mode(session, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     ERR_clear_error();
-    if (!expect_peer(session, node)) {
-        SSL_free(session);
-        return false;
-    }
-    /* From here the session is hiredis'. */
-    return redisInitiateSSL(connection, session) == REDIS_OK;
+    /* hiredis owns the session only where it says REDIS_OK, and then frees it with the connection. Where the handshake
+     * cannot begin (a refused connection shows itself here), it frees its own record and leaves the session to us. */
+    if (expect_peer(session, node) && redisInitiateSSL(connection, session) == REDIS_OK)
+        return true;
+    SSL_free(session);
+    return false;
+}
+
+void gw_tls_take_error(char *text, size_t size)
+{
+    unsigned long error = ERR_peek_error();
+    const char *reason = refused_for != X509_V_OK ? X509_verify_cert_error_string(refused_for)
+                         : error                  ? ERR_reason_error_string(error)
+                                                  : NULL;
+    snprintf(text, size, "%s%s", reason ? "TLS: " : "", reason ? reason : "");
+    refused_for = X509_V_OK;
+    ERR_clear_error();
 }
 
 #else
@@ -89,6 +111,12 @@ bool gw_tls_begin(struct gw_tls *tls, const struct gw_redis_node *node, redisCon
 {
     (void)tls, (void)node, (void)connection;
     return true;
+}
+
+void gw_tls_take_error(char *text, size_t size)
+{
+    (void)size;
+    *text = '\0';
 }
 
 #endif
