@@ -11,7 +11,7 @@
 #include "store/probe.h"
 #include <stdio.h>
 
-enum { SCRATCH_SLACK_BYTES = 16 * 1024, LEAST_COLLECTING_BYTES = 4 * 1024 * 1024 };
+enum { LEAST_COLLECTING_BYTES = 4 * 1024 * 1024 };
 
 struct bench { /* a worker's own parts, behind its desk */
     struct gw_fetcher fetcher;
@@ -365,9 +365,7 @@ static bool open_worker(void *context, struct gw_worker *worker)
     desk->admin = &assembly->admin;
     desk->draining = &assembly->server->draining;
     desk->worker = worker->index;
-    desk->scratch_bytes = config->max_header_bytes + config->max_response_header_bytes + SCRATCH_SLACK_BYTES;
-    desk->scratch = malloc(desk->scratch_bytes);
-    return desk->log && desk->scratch;
+    return desk->log != NULL;
 }
 
 static bool is_ready(void *context, struct gw_worker *worker)
@@ -424,5 +422,4 @@ static void free_worker(void *context, struct gw_worker *worker)
     gw_exchange_desk_free(desk);
     gw_access_log_writer_destroy(&desk->log);
     gw_key_maker_destroy(&desk->keys);
-    free(desk->scratch);
 }

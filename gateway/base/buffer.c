@@ -12,27 +12,31 @@ void gw_buffer_destroy(struct gw_buffer *buffer)
     *buffer = (struct gw_buffer) { .bound = buffer->bound, .owned = buffer->owned };
 }
 
-bool gw_buffer_reserve(struct gw_buffer *buffer, size_t more)
+static bool grow(struct gw_buffer *buffer, size_t more)
 {
-    if (more <= buffer->capacity - buffer->length)
-        return true;
-    if (!buffer->owned || more > buffer->bound - buffer->length) {
-        buffer->overflowed = true;
+    bool may_grow = buffer->owned || buffer->arena;
+    if (!may_grow || more > buffer->bound - buffer->length)
         return false;
-    }
     size_t capacity = buffer->capacity ? buffer->capacity : 512;
     while (capacity < buffer->length + more)
         capacity *= 2;
     if (capacity > buffer->bound)
         capacity = buffer->bound;
-    char *at = realloc(buffer->at, capacity);
-    if (!at) {
-        buffer->overflowed = true;
+    char *at = buffer->arena ? gw_arena_grow(buffer->arena, buffer->at, buffer->capacity, capacity)
+                             : realloc(buffer->at, capacity);
+    if (!at)
         return false;
-    }
     buffer->at = at;
     buffer->capacity = capacity;
     return true;
+}
+
+bool gw_buffer_reserve(struct gw_buffer *buffer, size_t more)
+{
+    if (more <= buffer->capacity - buffer->length || grow(buffer, more))
+        return true;
+    buffer->overflowed = true;
+    return false;
 }
 
 void gw_buffer_put_uint(struct gw_buffer *buffer, uint64_t value)

@@ -1,17 +1,19 @@
 /* buffer.h: the one buffer in which bytes are put together: heads, pages, log lines.
  *
- * Data     Bytes in the caller's memory (gw_buffer_over: never grows) or on the heap (gw_buffer_create: grows up to
- *          its bound).
+ * Data     Bytes in the caller's memory (gw_buffer_over: never grows), on the heap (gw_buffer_create: grows up to its
+ *          bound) or in an arena (gw_buffer_in: grows up to the arena's bound).
  * Failure  What does not fit is left out whole and `overflowed` is set: the writer asks once, at the end. */
 #ifndef GW_BASE_BUFFER_H
 #define GW_BASE_BUFFER_H
 
+#include "base/arena.h"
 #include "base/base.h"
 #include "base/slice.h"
 
 struct gw_buffer {
-    size_t bound; /* bytes; capacity never exceeds it */
-    bool owned;   /* on the heap, may grow */
+    size_t bound;           /* bytes; capacity never exceeds it */
+    bool owned;             /* on the heap, may grow */
+    struct gw_arena *arena; /* NULL, or where it lies and may grow */
 
     char *at;
     size_t length;
@@ -31,6 +33,19 @@ static inline struct gw_buffer gw_buffer_create(size_t bound)
     return (struct gw_buffer) { .bound = bound, .owned = true };
 }
 void gw_buffer_destroy(struct gw_buffer *buffer);
+
+/* In the arena, which must outlive the buffer; takes memory when first written to. */
+static inline struct gw_buffer gw_buffer_in(struct gw_arena *arena)
+{
+    return (struct gw_buffer) { .bound = SIZE_MAX / 4, .arena = arena };
+}
+
+/* Empty again, with the memory that it has. */
+static inline void gw_buffer_clear(struct gw_buffer *buffer)
+{
+    buffer->length = 0;
+    buffer->overflowed = false;
+}
 
 /* Makes room for `more` bytes; false, and overflowed, when the bound or memory forbids it. */
 bool gw_buffer_reserve(struct gw_buffer *buffer, size_t more);

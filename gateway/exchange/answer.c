@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "http/date.h"
+#include "http/writer.h"
 
 void gw_answer_choose_framing(struct gw_exchange *exchange, enum gw_framing framing, uint64_t length)
 {
@@ -27,9 +28,7 @@ static void put_date(struct gw_desk *desk, struct gw_buffer *head)
         desk->date_s = now_s;
         gw_date_print(desk->date_text, now_s);
     }
-    gw_buffer_put_literal(head, "Date: ");
-    gw_buffer_put(head, desk->date_text, GW_DATE_BYTES);
-    gw_buffer_put_literal(head, "\r\n");
+    gw_writer_put_field(head, GW_SLICE("Date"), gw_slice_of(desk->date_text, GW_DATE_BYTES));
 }
 
 static void put_status_line(int status, struct gw_buffer *head)
@@ -49,9 +48,7 @@ static void put_framing(const struct gw_exchange *exchange, struct gw_buffer *he
                         (exchange->framing == GW_ANSWER_NO_BODY && exchange->status >= 200 && exchange->status != 204 &&
                          exchange->status != 304 && exchange->length != UINT64_MAX);
     if (tells_length) {
-        gw_buffer_put_literal(head, "Content-Length: ");
-        gw_buffer_put_uint(head, exchange->length);
-        gw_buffer_put_literal(head, "\r\n");
+        gw_writer_put_uint_field(head, GW_SLICE("Content-Length"), exchange->length);
     } else if (exchange->framing == GW_ANSWER_CHUNKED) {
         gw_buffer_put_literal(head, "Transfer-Encoding: chunked\r\n");
     }
@@ -72,12 +69,8 @@ static void put_unmodified_fields(const struct gw_head *response, struct gw_buff
                                                     [GW_FIELD_CONTENT_LENGTH] = true };
     for (unsigned i = 0; i < response->count; i++) {
         const struct gw_field *field = &response->fields[i];
-        if (field->dropped || describes[field->id])
-            continue;
-        gw_buffer_put_slice(head, field->name);
-        gw_buffer_put_literal(head, ": ");
-        gw_buffer_put_slice(head, field->value);
-        gw_buffer_put_literal(head, "\r\n");
+        if (!field->dropped && !describes[field->id])
+            gw_writer_put_field(head, field->name, field->value);
     }
 }
 
@@ -93,20 +86,39 @@ static void put_head(struct gw_exchange *exchange, struct gw_buffer *head)
         else if (exchange->head)
             gw_head_put_fields(exchange->head, head);
     }
-    if (exchange->content_type.length) {
-        gw_buffer_put_literal(head, "Content-Type: ");
-        gw_buffer_put_slice(head, exchange->content_type);
-        gw_buffer_put_literal(head, "\r\n");
-    }
+    if (exchange->content_type.length)
+        gw_writer_put_field(head, GW_SLICE("Content-Type"), exchange->content_type);
     if (!exchange->head || !gw_head_find(exchange->head, GW_FIELD_DATE))
         put_date(exchange->desk, head);
     put_framing(exchange, head);
     if (exchange->head)
         gw_buffer_put_literal(head, "Via: 1.1 visara-gateway\r\n");
     gw_buffer_put_slice(head, gw_buffer_slice(&exchange->fields));
-    gw_buffer_put_literal(head, "X-Request-Id: ");
-    gw_buffer_put_slice(head, exchange->request_id);
-    gw_buffer_put_literal(head, "\r\n\r\n");
+    gw_writer_put_field(head, GW_SLICE("X-Request-Id"), exchange->request_id);
+    gw_buffer_put_literal(head, "\r\n");
+}
+
+/* Memory is out, so the head lacks something, and without it the answer might mean something else: a 206 without
+ * Content-Range, a Vary that is missing. */
+static struct gw_slice give_up_head(struct gw_exchange *exchange)
+{
+    gw_answer_drop(exchange);
+    exchange->status = 503;
+    exchange->error = GW_ERROR_OVERLOADED;
+    exchange->framing = GW_ANSWER_NO_BODY;
+    exchange->keep_alive = false;
+    exchange->body_sent = 0;
+    return GW_SLICE("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+}
+
+static struct gw_slice make_head(struct gw_exchange *exchange)
+{
+    struct gw_buffer *head = &exchange->desk->scratch;
+    gw_buffer_clear(head);
+    put_head(exchange, head);
+    if (head->overflowed || exchange->fields.overflowed)
+        return give_up_head(exchange);
+    return gw_buffer_slice(head);
 }
 
 void gw_answer_drop(struct gw_exchange *exchange)
@@ -120,11 +132,9 @@ void gw_answer_flush(struct gw_exchange *exchange)
 {
     struct gw_piece pieces[1 + GW_COUNT(exchange->gathered)];
     unsigned count = 0;
-    struct gw_buffer head = gw_buffer_over(exchange->desk->scratch, exchange->desk->scratch_bytes);
     if (exchange->head_due) {
         exchange->head_due = false;
-        put_head(exchange, &head);
-        pieces[count++] = (struct gw_piece) { gw_buffer_slice(&head), NULL };
+        pieces[count++] = (struct gw_piece) { make_head(exchange), NULL };
     }
     for (unsigned i = 0; i < exchange->gathered_count; i++)
         pieces[count++] = exchange->gathered[i];
@@ -144,12 +154,12 @@ static void gather(struct gw_exchange *exchange, struct gw_slice bytes, struct g
 
 void gw_answer_add(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block)
 {
-    if (bytes.length == 0 || exchange->framing == GW_ANSWER_NO_BODY)
-        return;
-    exchange->body_sent += bytes.length;
     if (exchange->gathered_count + 3 > GW_COUNT(exchange->gathered) ||
         exchange->chunk_count == GW_COUNT(exchange->chunk_text))
         gw_answer_flush(exchange);
+    if (bytes.length == 0 || exchange->framing == GW_ANSWER_NO_BODY)
+        return;
+    exchange->body_sent += bytes.length;
     if (exchange->framing == GW_ANSWER_CHUNKED) {
         static const char digits[] = "0123456789abcdef";
         char *line = exchange->chunk_text[exchange->chunk_count++];
@@ -180,18 +190,19 @@ void gw_answer_end(struct gw_exchange *exchange)
 
 void gw_answer_interim(struct gw_exchange *exchange, int status, const struct gw_head *head)
 {
-    struct gw_buffer text = gw_buffer_over(exchange->desk->scratch, exchange->desk->scratch_bytes);
+    struct gw_buffer *text = &exchange->desk->scratch;
     if (exchange->request.version_minor == 0)
         return; /* RFC 9110 §15.2: never to a 1.0 client */
-    put_status_line(status, &text);
+    gw_buffer_clear(text);
+    put_status_line(status, text);
     if (head) {
         struct gw_head own = *head; /* the fields that are dropped are its own */
         gw_head_drop_hop_by_hop(&own);
-        gw_head_put_fields(&own, &text);
+        gw_head_put_fields(&own, text);
     }
-    gw_buffer_put_literal(&text, "\r\n");
-    struct gw_piece piece = { gw_buffer_slice(&text), NULL };
-    if (!text.overflowed && !exchange->downstream->table->write(exchange->downstream, &piece, 1))
+    gw_buffer_put_literal(text, "\r\n");
+    struct gw_piece piece = { gw_buffer_slice(text), NULL };
+    if (!text->overflowed && !exchange->downstream->table->write(exchange->downstream, &piece, 1))
         exchange->slow = true;
 }
 
@@ -199,12 +210,7 @@ void gw_answer_interim(struct gw_exchange *exchange, int status, const struct gw
 
 void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, struct gw_slice value)
 {
-    if (!gw_buffer_reserve(&exchange->fields, name.length + value.length + 4)) /* a line whole or not at all */
-        return;
-    gw_buffer_put_slice(&exchange->fields, name);
-    gw_buffer_put_literal(&exchange->fields, ": ");
-    gw_buffer_put_slice(&exchange->fields, value);
-    gw_buffer_put_literal(&exchange->fields, "\r\n");
+    gw_writer_put_field(&exchange->fields, name, value);
 }
 
 void gw_exchange_answer(struct gw_exchange *exchange, int status, struct gw_slice content_type, struct gw_slice content)

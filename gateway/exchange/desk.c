@@ -3,12 +3,18 @@
 #include <stdlib.h>
 #include "base/clock.h"
 
-enum { KEPT_FREE = 512, FIRST_ARENA_BYTES = 16 * 1024, ARENA_SLACK_BYTES = 64 * 1024 };
+enum {
+    KEPT_FREE = 512,
+    FIRST_ARENA_BYTES = 16 * 1024,
+    ARENA_SLACK_BYTES = 64 * 1024,
+    HEAD_BOUND = 64 * 1024 * 1024, /* above the longest head that the configuration allows */
+};
 
 void gw_exchange_desk_init(struct gw_desk *desk)
 {
     gw_list_init(&desk->free);
     desk->free_count = 0;
+    desk->scratch = gw_buffer_create(HEAD_BOUND);
     desk->date_s = -1;
     gw_random_init(&desk->random);
 }
@@ -32,6 +38,16 @@ void gw_exchange_desk_free(struct gw_desk *desk)
 {
     while (desk->free_count)
         free_one(desk);
+    gw_buffer_destroy(&desk->scratch);
+}
+
+/* The request's head and what is derived from it, a response's, and twice (it grows by doubling) the fields that the
+ * gateway adds: an Origin that is echoed, what the configuration says of CORS, and in the slack those of limits and
+ * cache, whose length is bounded. */
+static size_t arena_bound(const struct gw_config *config)
+{
+    size_t cors = config->cors_methods.length + config->cors_headers.length + config->cors_exposed.length;
+    return 4 * config->max_header_bytes + 2 * config->max_response_header_bytes + 4 * cors + ARENA_SLACK_BYTES;
 }
 
 static struct gw_exchange *create(struct gw_desk *desk)
@@ -40,8 +56,7 @@ static struct gw_exchange *create(struct gw_desk *desk)
     if (!exchange)
         return NULL;
     exchange->desk = desk;
-    gw_arena_init(&exchange->arena, FIRST_ARENA_BYTES,
-                  2 * desk->config->max_header_bytes + desk->config->max_response_header_bytes + ARENA_SLACK_BYTES);
+    gw_arena_init(&exchange->arena, FIRST_ARENA_BYTES, arena_bound(desk->config));
     gw_list_init(&exchange->link);
     gw_list_init(&exchange->reader.link);
     gw_timer_init(&exchange->timer, gw_exchange_on_timer);

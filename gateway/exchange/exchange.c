@@ -5,7 +5,7 @@
 #include "exchange/answer.h"
 #include "exchange/route.h"
 
-enum { FIELDS_BYTES = 4096 };
+enum { FIRST_FIELDS_BYTES = 2048 }; /* it grows */
 
 typedef void action(struct gw_exchange *exchange);
 /* Those of this file; the others are in engine.h. */
@@ -52,10 +52,9 @@ void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event)
 
 static bool prepare(struct gw_exchange *exchange)
 {
-    char *memory = gw_arena_take(&exchange->arena, FIELDS_BYTES);
-    exchange->fields = gw_buffer_over(memory, memory ? FIELDS_BYTES : 0);
+    exchange->fields = gw_buffer_in(&exchange->arena);
     gw_counter_add(&exchange->desk->shard->requests_in_flight, 1);
-    return memory != NULL;
+    return gw_buffer_reserve(&exchange->fields, FIRST_FIELDS_BYTES);
 }
 
 void gw_exchange_begin(struct gw_exchange *exchange)

@@ -139,8 +139,7 @@ struct gw_desk {
     unsigned worker;
 
     struct gw_random random;
-    char *scratch; /* for one head, between two events */
-    size_t scratch_bytes;
+    struct gw_buffer scratch; /* for one head, between two events; whoever uses it clears it first */
     struct gw_list free;
     unsigned free_count;
     uint64_t in_state[GW_EXCHANGE_STATES];
@@ -264,7 +263,8 @@ void gw_exchange_answer(struct gw_exchange *exchange, int status, struct gw_slic
                         struct gw_slice content);
 /* The same as problem+json (RFC 9457) for an error; sets exchange->error. */
 void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error);
-/* Adds a field to the response. */
+/* Adds a field to the response, whole (http/writer.h): if memory is out, the whole response becomes a 503. Fields
+ * whose value is put together piece by piece go into exchange->fields by gw_writer_begin. */
 void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, struct gw_slice value);
 /* A question that on_request put is answered. */
 void gw_exchange_answered(struct gw_exchange *exchange);

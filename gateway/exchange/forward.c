@@ -1,5 +1,7 @@
 #include "exchange/forward.h"
 
+#include "http/writer.h"
+
 #define VIA_NAME "visara-gateway"
 
 static bool is_written_elsewhere(enum gw_field_name id)
@@ -15,20 +17,12 @@ static bool is_left_out(enum gw_field_name id, enum gw_forward_what what)
     return (what != GW_FORWARD_AS_ASKED && is_conditional) || (what == GW_FORWARD_WHOLE && id == GW_FIELD_RANGE);
 }
 
-static void put_field(struct gw_buffer *buffer, struct gw_slice name, struct gw_slice value)
-{
-    gw_buffer_put_slice(buffer, name);
-    gw_buffer_put_literal(buffer, ": ");
-    gw_buffer_put_slice(buffer, value);
-    gw_buffer_put_literal(buffer, "\r\n");
-}
-
 /* X-Forwarded-For: what a trusted peer said, then the peer; otherwise the peer alone. */
 static void put_forwarded_for(const struct gw_exchange *exchange, struct gw_buffer *buffer)
 {
     char peer[GW_ADDRESS_TEXT_BYTES];
     size_t length = gw_address_print(&exchange->peer, peer);
-    gw_buffer_put_literal(buffer, "X-Forwarded-For: ");
+    struct gw_writer_line line = gw_writer_begin(buffer, GW_SLICE("X-Forwarded-For"));
     if (exchange->peer_is_trusted) {
         const struct gw_field *field = gw_head_find(&exchange->request, GW_FIELD_X_FORWARDED_FOR);
         for (; field; field = gw_head_find_next(&exchange->request, field)) {
@@ -37,7 +31,7 @@ static void put_forwarded_for(const struct gw_exchange *exchange, struct gw_buff
         }
     }
     gw_buffer_put(buffer, peer, length);
-    gw_buffer_put_literal(buffer, "\r\n");
+    gw_writer_end(&line);
 }
 
 /* RFC 7239 §4: for=, proto=, host= of this hop; a trusted peer's own elements stay before it as a field of their
@@ -47,7 +41,8 @@ static void put_forwarded(const struct gw_exchange *exchange, struct gw_buffer *
     char peer[GW_ADDRESS_TEXT_BYTES];
     size_t length = gw_address_print(&exchange->peer, peer);
     bool ipv4 = gw_address_is_ipv4(&exchange->peer);
-    gw_buffer_put_string(buffer, ipv4 ? "Forwarded: for=" : "Forwarded: for=\"[");
+    struct gw_writer_line line = gw_writer_begin(buffer, GW_SLICE("Forwarded"));
+    gw_buffer_put_string(buffer, ipv4 ? "for=" : "for=\"[");
     gw_buffer_put(buffer, peer, length);
     gw_buffer_put_string(buffer, ipv4 ? ";proto=" : "]\";proto=");
     gw_buffer_put_slice(buffer, exchange->scheme);
@@ -56,7 +51,7 @@ static void put_forwarded(const struct gw_exchange *exchange, struct gw_buffer *
         gw_buffer_put_slice(buffer, exchange->host);
         gw_buffer_put_literal(buffer, "\"");
     }
-    gw_buffer_put_literal(buffer, "\r\n");
+    gw_writer_end(&line);
 }
 
 void gw_forward_put_fields(const struct gw_exchange *exchange, enum gw_forward_what what, struct gw_buffer *buffer)
@@ -66,14 +61,15 @@ void gw_forward_put_fields(const struct gw_exchange *exchange, enum gw_forward_w
         const struct gw_field *field = &request->fields[i];
         if (field->dropped || is_written_elsewhere(field->id) || is_left_out(field->id, what))
             continue;
-        put_field(buffer, field->name, field->value);
+        gw_writer_put_field(buffer, field->name, field->value);
     }
     put_forwarded_for(exchange, buffer);
-    put_field(buffer, GW_SLICE("X-Forwarded-Proto"), exchange->scheme);
+    gw_writer_put_field(buffer, GW_SLICE("X-Forwarded-Proto"), exchange->scheme);
     if (exchange->host.length)
-        put_field(buffer, GW_SLICE("X-Forwarded-Host"), exchange->host);
+        gw_writer_put_field(buffer, GW_SLICE("X-Forwarded-Host"), exchange->host);
     if (exchange->config->forwarded)
         put_forwarded(exchange, buffer);
-    put_field(buffer, GW_SLICE("X-Request-Id"), exchange->request_id);
-    gw_buffer_put_string(buffer, request->version_minor ? "Via: 1.1 " VIA_NAME "\r\n" : "Via: 1.0 " VIA_NAME "\r\n");
+    gw_writer_put_field(buffer, GW_SLICE("X-Request-Id"), exchange->request_id);
+    gw_writer_put_field(buffer, GW_SLICE("Via"),
+                        request->version_minor ? GW_SLICE("1.1 " VIA_NAME) : GW_SLICE("1.0 " VIA_NAME));
 }

@@ -76,13 +76,14 @@ static void begin_fetch(struct gw_exchange *exchange)
     bool is_storable = exchange->cache_asked && (cache.may_store || cache.is_range);
     bool validates = is_storable && exchange->stored && exchange->stored->terms.has_validator;
     bool may_store = exchange->cache_asked && (cache.may_store || validates);
-    struct gw_buffer fields = gw_buffer_over(desk->scratch, desk->scratch_bytes);
-    gw_forward_put_fields(exchange, what_to_ask(exchange, validates), &fields);
-    if (fields.overflowed) {
+    struct gw_buffer *fields = &desk->scratch;
+    gw_buffer_clear(fields);
+    gw_forward_put_fields(exchange, what_to_ask(exchange, validates), fields);
+    if (fields->overflowed) {
         gw_engine_fail_fetch(exchange, GW_ERROR_HEAD_TOO_LARGE);
         return;
     }
-    struct gw_fetch_request ask = describe(exchange, gw_buffer_slice(&fields));
+    struct gw_fetch_request ask = describe(exchange, gw_buffer_slice(fields));
     cache.may_store = may_store;
     struct gw_head head;
     if (may_store) {
@@ -119,13 +120,14 @@ static bool begin_refresh(struct gw_exchange *exchange, struct gw_flight *flight
     struct gw_desk *desk = exchange->desk;
     struct gw_head head = keyed_head(exchange);
     struct gw_cache_request cache = exchange->cache;
-    struct gw_buffer fields = gw_buffer_over(desk->scratch, desk->scratch_bytes);
-    gw_forward_put_fields(exchange, GW_FORWARD_WHOLE, &fields);
-    if (fields.overflowed)
+    struct gw_buffer *fields = &desk->scratch;
+    gw_buffer_clear(fields);
+    gw_forward_put_fields(exchange, GW_FORWARD_WHOLE, fields);
+    if (fields->overflowed)
         return false;
     cache.may_store = true;
     cache.is_range = false;
-    struct gw_fetch_request ask = describe(exchange, gw_buffer_slice(&fields));
+    struct gw_fetch_request ask = describe(exchange, gw_buffer_slice(fields));
     describe_storing(exchange, &cache, &head, &ask);
     ask.method = head.method;
     ask.method_text = head.method_text;
@@ -308,7 +310,7 @@ static void on_fail(struct gw_reader *reader, enum gw_error error)
     } else if (exchange->head_due) { /* the head came with the failure: nothing is out yet */
         gw_answer_drop(exchange);
         exchange->head = NULL;
-        exchange->fields.length = 0;
+        gw_buffer_clear(&exchange->fields);
         exchange->body_sent = 0;
         gw_exchange_answer_error(exchange, error);
         gw_engine_answer_here(exchange);

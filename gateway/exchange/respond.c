@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "cache/range.h"
 #include "exchange/answer.h"
+#include "http/writer.h"
 
 /* A final answer ends what the request's body was doing: what still comes is thrown away, and the connection ends (a
  * state per body, so that nobody takes the rest of a body for a request). */
@@ -42,9 +43,8 @@ static bool is_not_modified(struct gw_exchange *exchange)
 static void put_content_range(struct gw_exchange *exchange, const struct gw_range_part *part, uint64_t whole)
 {
     struct gw_buffer *fields = &exchange->fields;
-    if (!gw_buffer_reserve(fields, 96))
-        return;
-    gw_buffer_put_literal(fields, "Content-Range: bytes ");
+    struct gw_writer_line line = gw_writer_begin(fields, GW_SLICE("Content-Range"));
+    gw_buffer_put_literal(fields, "bytes ");
     if (part) {
         gw_buffer_put_uint(fields, part->first);
         gw_buffer_put_literal(fields, "-");
@@ -54,7 +54,7 @@ static void put_content_range(struct gw_exchange *exchange, const struct gw_rang
     }
     gw_buffer_put_literal(fields, "/");
     gw_buffer_put_uint(fields, whole);
-    gw_buffer_put_literal(fields, "\r\n");
+    gw_writer_end(&line);
 }
 
 /* The part that the request asks for, as the status and the content that are left. */

@@ -1,6 +1,7 @@
 #include "fetch/ask.h"
 
 #include "base/clock.h"
+#include "http/writer.h"
 
 /* Round robin: a turn a request. */
 static const struct gw_backend *next_backend(struct gw_fetch *fetch)
@@ -93,12 +94,8 @@ static const struct gw_field *validator(const struct gw_fetch *fetch, enum gw_fi
 
 static void put_conditional(struct gw_buffer *buffer, struct gw_slice name, const struct gw_field *value)
 {
-    if (!value || !gw_buffer_reserve(buffer, name.length + value->value.length + 4))
-        return;
-    gw_buffer_put_slice(buffer, name);
-    gw_buffer_put_literal(buffer, ": ");
-    gw_buffer_put_slice(buffer, value->value);
-    gw_buffer_put_literal(buffer, "\r\n");
+    if (value)
+        gw_writer_put_field(buffer, name, value->value);
 }
 
 /* The fields move, since they are one piece with what goes before and behind them. */

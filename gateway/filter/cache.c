@@ -2,6 +2,7 @@
 #include "exchange/exchange.h"
 #include "filter/bypass.h"
 #include "filter/table.h"
+#include "http/writer.h"
 
 static void bypass(struct gw_exchange *exchange)
 {
@@ -64,11 +65,8 @@ static void put_label(struct gw_exchange *exchange)
     gw_exchange_add_field(exchange, GW_SLICE("X-Cache"), gw_slice_of_string(words[exchange->cache_label]));
     if (!exchange->entry)
         return;
-    gw_buffer_put_literal(&exchange->fields, "X-Cache-Age: ");
-    gw_buffer_put_uint(&exchange->fields, exchange->age_s);
-    gw_buffer_put_literal(&exchange->fields, "\r\nAge: ");
-    gw_buffer_put_uint(&exchange->fields, exchange->age_s);
-    gw_buffer_put_literal(&exchange->fields, "\r\n");
+    gw_writer_put_uint_field(&exchange->fields, GW_SLICE("X-Cache-Age"), exchange->age_s);
+    gw_writer_put_uint_field(&exchange->fields, GW_SLICE("Age"), exchange->age_s);
 }
 
 static void put_ttl(struct gw_buffer *fields, int64_t ttl_s)
@@ -102,7 +100,8 @@ static void put_status(struct gw_exchange *exchange)
     };
     const struct gw_cache_report *report = &exchange->report;
     struct gw_buffer *fields = &exchange->fields;
-    gw_buffer_put_literal(fields, "Cache-Status: visara");
+    struct gw_writer_line line = gw_writer_begin(fields, GW_SLICE("Cache-Status"));
+    gw_buffer_put_literal(fields, "visara");
     gw_buffer_put_string(fields, reasons[report->forwarded]);
     if (report->forwarded_status) {
         gw_buffer_put_literal(fields, "; fwd-status=");
@@ -116,7 +115,7 @@ static void put_status(struct gw_exchange *exchange)
         gw_buffer_put_literal(fields, "; collapsed");
     if (exchange->config->cache_status_key && exchange->cache_asked)
         put_key(exchange, fields);
-    gw_buffer_put_literal(fields, "\r\n");
+    gw_writer_end(&line);
 }
 
 static void on_response(struct gw_exchange *exchange)

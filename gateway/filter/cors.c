@@ -1,5 +1,6 @@
 #include "exchange/exchange.h"
 #include "filter/table.h"
+#include "http/writer.h"
 
 /* Fetch Standard, CORS protocol. The gateway speaks for its backends: their own Access-Control fields are dropped
  * (fetch.c). */
@@ -38,19 +39,16 @@ static bool is_preflight(const struct gw_head *request)
 static void put_preflight(struct gw_exchange *exchange)
 {
     const struct gw_config *config = exchange->config;
-    char digits[24];
-    struct gw_buffer max_age = gw_buffer_over(digits, sizeof digits);
     struct gw_slice asked = gw_head_value(&exchange->request, GW_FIELD_ACCESS_CONTROL_REQUEST_HEADERS);
     /* "*" would not cover Authorization: what was asked for is allowed by name. */
     bool any = gw_slice_equal(config->cors_headers, GW_SLICE("*"));
     struct gw_slice headers = any ? asked : config->cors_headers;
-    gw_buffer_put_uint(&max_age, config->cors_max_age_s);
     gw_exchange_add_field(exchange, GW_SLICE("Access-Control-Allow-Methods"), config->cors_methods);
-    if (headers.length && headers.length <= 1024)
+    if (headers.length)
         gw_exchange_add_field(exchange, GW_SLICE("Access-Control-Allow-Headers"), headers);
     if (any)
         gw_exchange_add_field(exchange, GW_SLICE("Vary"), GW_SLICE("Access-Control-Request-Headers"));
-    gw_exchange_add_field(exchange, GW_SLICE("Access-Control-Max-Age"), gw_buffer_slice(&max_age));
+    gw_writer_put_uint_field(&exchange->fields, GW_SLICE("Access-Control-Max-Age"), config->cors_max_age_s);
 }
 
 static enum gw_filter_result on_request(struct gw_exchange *exchange)

@@ -1,6 +1,7 @@
 #include "http/head.h"
 
 #include "http/grammar.h"
+#include "http/writer.h"
 
 enum {
     LONGEST_NAME = 40, /* room for each well-known name */
@@ -302,14 +303,8 @@ void gw_head_put_fields(const struct gw_head *head, struct gw_buffer *buffer)
 {
     for (unsigned i = 0; i < head->count; i++) {
         const struct gw_field *field = &head->fields[i];
-        size_t length = field->name.length + field->value.length + 4;
         if (field->dropped || field->id == GW_FIELD_CONTENT_LENGTH || field->id == GW_FIELD_TRANSFER_ENCODING)
             continue;
-        if (length > buffer->capacity - buffer->length && !gw_buffer_reserve(buffer, length))
-            continue;
-        gw_buffer_put_slice(buffer, field->name);
-        gw_buffer_put_literal(buffer, ": ");
-        gw_buffer_put_slice(buffer, field->value);
-        gw_buffer_put_literal(buffer, "\r\n");
+        gw_writer_put_field(buffer, field->name, field->value);
     }
 }

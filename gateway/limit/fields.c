@@ -1,5 +1,6 @@
 /* fields.c: what a client is told of its limits. Put on every limited response, so numbers and literals only, nothing
  * formatted. */
+#include "http/writer.h"
 #include "limit/limiter.h"
 
 __extension__ typedef unsigned __int128 wide;
@@ -57,8 +58,9 @@ static bool has_refused(const struct gw_limit_outcome *outcome)
 /* A line of RateLimit-Policy or RateLimit that is open, or not yet begun. */
 struct list {
     struct gw_buffer *buffer;
-    struct gw_slice start; /* "Name: " */
+    struct gw_slice name;
     bool begun;
+    struct gw_writer_line line; /* if begun */
 };
 
 static void begin_member(struct list *list)
@@ -66,7 +68,7 @@ static void begin_member(struct list *list)
     if (list->begun)
         gw_buffer_put_literal(list->buffer, ", ");
     else
-        gw_buffer_put_slice(list->buffer, list->start);
+        list->line = gw_writer_begin(list->buffer, list->name);
     list->begun = true;
 }
 
@@ -90,13 +92,13 @@ static void put_foreign(struct list *list, struct gw_slice members)
 static void end_list(const struct list *list)
 {
     if (list->begun)
-        gw_buffer_put_literal(list->buffer, "\r\n");
+        gw_writer_end(&list->line);
 }
 
 static void put_policy_line(const struct gw_limit_decision *decision, bool ours, struct gw_slice upstream,
                             struct gw_buffer *buffer)
 {
-    struct list list = { buffer, GW_SLICE("RateLimit-Policy: "), false };
+    struct list list = { .buffer = buffer, .name = GW_SLICE("RateLimit-Policy") };
     put_foreign(&list, upstream);
     for (unsigned i = 0; ours && i < decision->count; i++) {
         const struct gw_limit_policy *policy = decision->outcomes[i].policy;
@@ -114,7 +116,7 @@ static void put_policy_line(const struct gw_limit_decision *decision, bool ours,
 static void put_state_line(const struct gw_limit_decision *decision, bool ours, struct gw_slice upstream,
                            struct gw_buffer *buffer)
 {
-    struct list list = { buffer, GW_SLICE("RateLimit: "), false };
+    struct list list = { .buffer = buffer, .name = GW_SLICE("RateLimit") };
     put_foreign(&list, upstream);
     for (unsigned i = 0; ours && i < decision->count; i++) {
         const struct gw_limit_outcome *outcome = &decision->outcomes[i];
@@ -151,13 +153,9 @@ static void put_x_lines(const struct gw_limit_decision *decision, struct gw_buff
     const struct gw_limit_outcome *nearest = nearest_to_empty(decision);
     if (!nearest)
         return;
-    gw_buffer_put_literal(buffer, "X-RateLimit-Limit: ");
-    gw_buffer_put_uint(buffer, nearest->policy->burst);
-    gw_buffer_put_literal(buffer, "\r\nX-RateLimit-Remaining: ");
-    gw_buffer_put_uint(buffer, nearest->remaining);
-    gw_buffer_put_literal(buffer, "\r\nX-RateLimit-Reset: ");
-    gw_buffer_put_uint(buffer, seconds_up(nearest->full_after_ms));
-    gw_buffer_put_literal(buffer, "\r\n");
+    gw_writer_put_uint_field(buffer, GW_SLICE("X-RateLimit-Limit"), nearest->policy->burst);
+    gw_writer_put_uint_field(buffer, GW_SLICE("X-RateLimit-Remaining"), nearest->remaining);
+    gw_writer_put_uint_field(buffer, GW_SLICE("X-RateLimit-Reset"), seconds_up(nearest->full_after_ms));
 }
 
 static uint64_t retry_after_seconds(const struct gw_limit_decision *decision)
@@ -172,11 +170,8 @@ void gw_limit_put_fields(const struct gw_limit_decision *decision, const struct 
     put_state_line(decision, config->limit_fields, upstream_ratelimit, buffer);
     if (config->limit_x_fields)
         put_x_lines(decision, buffer);
-    if (decision->verdict != GW_LIMIT_REFUSED)
-        return;
-    gw_buffer_put_literal(buffer, "Retry-After: ");
-    gw_buffer_put_uint(buffer, retry_after_seconds(decision));
-    gw_buffer_put_literal(buffer, "\r\n");
+    if (decision->verdict == GW_LIMIT_REFUSED)
+        gw_writer_put_uint_field(buffer, GW_SLICE("Retry-After"), retry_after_seconds(decision));
 }
 
 static void put_violated_policies(const struct gw_limit_decision *decision, struct gw_buffer *buffer)

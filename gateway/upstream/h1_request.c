@@ -1,6 +1,7 @@
 #include "upstream/h1.h"
 
 #include <stdlib.h>
+#include "http/writer.h"
 
 enum { GATHERED = 4 }; /* head, chunk size, piece, what follows it */
 
@@ -37,9 +38,7 @@ static void put_framing(const struct gw_call *call, struct gw_buffer *head)
     } else if (call->has_body || call->method == GW_METHOD_POST || call->method == GW_METHOD_PUT ||
                call->method == GW_METHOD_PATCH) {
         /* RFC 9110 §8.6: also without a body, where the method expects one. */
-        gw_buffer_put_literal(head, "Content-Length: ");
-        gw_buffer_put_uint(head, call->has_body ? call->content_length : 0);
-        gw_buffer_put_literal(head, "\r\n");
+        gw_writer_put_uint_field(head, GW_SLICE("Content-Length"), call->has_body ? call->content_length : 0);
     }
     if (call->expects_continue && has_bytes_of_body(call))
         gw_buffer_put_literal(head, "Expect: 100-continue\r\n");
@@ -50,8 +49,7 @@ static void put_framing(const struct gw_call *call, struct gw_buffer *head)
 
 static bool put_head(const struct gw_call *call, struct gw_buffer *head)
 {
-    head->length = 0;
-    head->overflowed = false;
+    gw_buffer_clear(head);
     gw_buffer_put_slice(head, call->method_text);
     gw_buffer_put_char(head, ' ');
     gw_buffer_put_slice(head, call->target);

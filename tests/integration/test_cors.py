@@ -89,6 +89,26 @@ class Cors(Scene):
         answer = self.off.fetch("/cors-off", [("Origin", ORIGIN), ("Access-Control-Request-Method", "PUT")], "OPTIONS")
         self.assertEqual(answer.all("Access-Control-Allow-Origin"), ["theirs"])
 
+    def test_fields_are_whole_however_many_there_are(self):
+        """64 long names, methods and origins, the most policies, and a long Origin: the strict reader refuses a line that is cut."""
+        names = ["X-%02d-%s" % (i, "n" * 120) for i in range(64)]
+        methods = ["M%02d%s" % (i, "M" * 100) for i in range(63)] + ["GET"]
+        policies = [{"name": "p%d%s" % (i, "x" * 30), "rate": "1000000/s", "burst": 1000000} for i in range(7)]
+        origin = "https://%s.example.org" % ("a" * 60)
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, {"cors": {"exposed_headers": names, "headers": names, "methods": methods, "origins": [origin]},
+                                                  "limits": {"enabled": True, "policies": policies}, "cache": {"enabled": True, "status_key": True}})
+            self.origin.on("/large", fields=[("Cache-Control", "max-age=60")] + [("X-Filler-%d" % i, "f" * 1000) for i in range(50)])
+            for _ in range(2):  # from the backend, and from the cache
+                answer = gateway.fetch("/large", [("Origin", origin)])
+                self.assertEqual((answer.status, answer.field("Access-Control-Expose-Headers")), (200, ", ".join(names)))
+                self.assertEqual(answer.field("Access-Control-Allow-Origin"), origin)
+                self.assertEqual(len(answer.field("RateLimit").split(",")), 8)
+            self.assertEqual((answer.field("X-Cache"), answer.field("Age")), ("HIT", answer.field("X-Cache-Age")))
+            preflight = self.preflight(gateway, origin)
+            self.assertEqual(preflight.field("Access-Control-Allow-Methods"), ", ".join(methods))
+            self.assertEqual(preflight.field("Access-Control-Allow-Headers"), ", ".join(names))
+
 
 if __name__ == "__main__":
     main()

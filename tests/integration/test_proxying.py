@@ -129,6 +129,18 @@ class ARequest(Scene):
         line = [line for line in self.gateway.access_log(path="/address") if line["request_id"] == "address-1"][0]
         self.assertEqual(line["client"], "203.0.113.7")
 
+    def test_has_whole_lines_however_long_they_are(self):
+        """As long as the gateway reads them; the scripted backend refuses a line that is cut."""
+        chain = ", ".join("2001:db8:%x:%x::ffff" % (i, i) for i in range(1, 700))
+        via = ", ".join("1.1 %s%d" % ("h" * 60, i) for i in range(90))
+        for name, value in (("X-Forwarded-For", chain), ("Via", via), ("X-" + "n" * 8000, "v" * 8000), ("Cookie", "c" * 30000)):
+            with self.subTest(name[:20]), self.gateway.client(source=TRUSTED) as client:
+                self.assertEqual(client.get("/long", [(name, value)], host="%s.test" % ("h" * 500)).status, 200)
+                seen = self.origin.last("/long")
+                self.assertTrue(", ".join(seen.all(name)).startswith(value))
+                self.assertEqual(seen.field("X-Forwarded-Host"), "%s.test" % ("h" * 500))
+                self.assertTrue(seen.field("X-Forwarded-For").endswith(TRUSTED))
+
     def test_options_and_trace_honour_max_forwards(self):  # RFC 9110 §7.6.2
         for method in ("OPTIONS", "TRACE"):
             with self.subTest(method):

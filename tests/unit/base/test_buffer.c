@@ -75,6 +75,32 @@ static void a_destroyed_buffer_may_be_used_again(void **state)
     gw_buffer_destroy(&buffer);
 }
 
+static void a_buffer_in_an_arena_grows_up_to_the_arenas_bound(void **state)
+{
+    enum { FIRST = 2048, FURTHER = 16384 };
+    (void)state;
+    struct gw_arena arena;
+    gw_arena_init(&arena, FIRST, FURTHER);
+    struct gw_buffer buffer = gw_buffer_in(&arena);
+    for (size_t i = 0; i < 4000; i++) {
+        gw_buffer_put_char(&buffer, (char)('a' + i % 26));
+        if (i % 1000 == 0)
+            assert_non_null(gw_arena_take(&arena, 1)); /* it is not the newest piece any more */
+    }
+    assert_false(buffer.overflowed);
+    assert_int_equal(buffer.length, 4000);
+    for (size_t i = 0; i < 4000; i++)
+        assert_int_equal(buffer.at[i], 'a' + i % 26);
+    assert_false(gw_buffer_reserve(&buffer, FURTHER));
+    assert_true(buffer.overflowed);
+    assert_int_equal(buffer.length, 4000);
+    gw_buffer_clear(&buffer);
+    gw_buffer_put_literal(&buffer, "again");
+    assert_false(buffer.overflowed);
+    assert_holds(&buffer, "again");
+    gw_arena_free(&arena);
+}
+
 static void an_absurd_length_overflows_and_does_not_wrap(void **state)
 {
     (void)state;
@@ -193,6 +219,7 @@ int main(void)
         cmocka_unit_test(a_buffer_without_memory_takes_only_nothing),
         cmocka_unit_test(a_heap_buffer_grows_up_to_its_bound_and_not_beyond),
         cmocka_unit_test(a_destroyed_buffer_may_be_used_again),
+        cmocka_unit_test(a_buffer_in_an_arena_grows_up_to_the_arenas_bound),
         cmocka_unit_test(an_absurd_length_overflows_and_does_not_wrap),
         cmocka_unit_test(numbers_hex_and_prints_are_written_whole_or_not_at_all),
         cmocka_unit_test(json_text_escapes_what_json_forbids),

@@ -14,7 +14,9 @@ struct client {
     bool is_slow;
     struct gw_piece pieces[MOST_PIECES]; /* but heads, whose bytes are borrowed for the call; blocks are held */
     unsigned count, heads;
+    char head[4096]; /* the last one */
     bool is_done;
+    enum gw_downstream_end end;
 };
 
 static struct client *client_of(struct gw_downstream *downstream)
@@ -28,6 +30,9 @@ static bool take(struct gw_downstream *downstream, const struct gw_piece *pieces
     for (unsigned i = 0; i < count; i++) {
         if (!pieces[i].block) {
             client->heads++;
+            assert_in_range(pieces[i].bytes.length, 1, sizeof client->head - 1);
+            memcpy(client->head, pieces[i].bytes.at, pieces[i].bytes.length);
+            client->head[pieces[i].bytes.length] = 0;
             continue;
         }
         assert_in_range(client->count, 0, MOST_PIECES - 1);
@@ -38,13 +43,23 @@ static bool take(struct gw_downstream *downstream, const struct gw_piece *pieces
 
 static void is_done(struct gw_downstream *downstream, enum gw_downstream_end end)
 {
-    assert_int_equal(end, GW_DOWNSTREAM_KEEP);
     client_of(downstream)->is_done = true;
+    client_of(downstream)->end = end;
 }
 
 static const struct gw_downstream_table table = { .write = take, .done = is_done };
 
 /* ---- a gateway that only answers from its near cache ---- */
+
+struct scene {
+    struct gw_config *config;
+    struct gw_metrics *metrics;
+    struct gw_fetcher fetcher;
+    struct gw_desk desk;
+    struct client client;
+    atomic_bool draining;
+    size_t added_bytes; /* 0, or all the room that there is for the fields that the gateway adds */
+};
 
 static enum gw_filter_result look_up(struct gw_exchange *exchange)
 {
@@ -58,22 +73,15 @@ static enum gw_filter_result look_up(struct gw_exchange *exchange)
 
 static enum gw_filter_result answer(struct gw_exchange *exchange)
 {
+    size_t room = GW_CONTAINER(exchange->desk, struct scene, desk)->added_bytes;
     assert_non_null(exchange->entry);
+    if (room)
+        exchange->fields = gw_buffer_over(gw_arena_take(&exchange->arena, room), room);
     return GW_FILTER_ANSWERED;
 }
 
 static const struct gw_filter from_near = { .name = "from_near", .on_request = look_up, .on_answers = answer };
 static const struct gw_filter *const filters[] = { &from_near, NULL };
-
-struct scene {
-    struct gw_config *config;
-    struct gw_metrics *metrics;
-    struct gw_fetcher fetcher;
-    struct gw_desk desk;
-    struct client client;
-    char scratch[4096];
-    atomic_bool draining;
-};
 
 static int open_scene(void **state)
 {
@@ -90,9 +98,7 @@ static int open_scene(void **state)
                                      .fetcher = &scene->fetcher,
                                      .near = gw_near_create(NEAR_ROOM, NULL),
                                      .shard = gw_metrics_shard(scene->metrics, 0),
-                                     .draining = &scene->draining,
-                                     .scratch = scene->scratch,
-                                     .scratch_bytes = sizeof scene->scratch };
+                                     .draining = &scene->draining };
     assert_non_null(scene->desk.near);
     gw_exchange_desk_init(&scene->desk);
     *state = scene;
@@ -151,6 +157,7 @@ static void a_hit_writes_the_stored_bytes_themselves(void **state)
         client->is_done = false;
         struct gw_exchange *exchange = ask(scene, rows[i].method, rows[i].fields);
         assert_true(client->is_done);
+        assert_int_equal(client->end, GW_DOWNSTREAM_KEEP);
         assert_int_equal(client->heads, 1);
         assert_int_equal(client->count, rows[i].length > 0);
         if (client->count) {
@@ -183,6 +190,41 @@ static void what_a_slow_client_has_yet_to_take_is_the_stored_bytes_too(void **st
         assert_int_equal(client->pieces[0].bytes.at[i], 1);
 }
 
+/* Half a head, or a head without one of its fields (a 206 without Content-Range), would be another answer. */
+static void an_answer_whose_head_finds_no_memory_becomes_a_503(void **state)
+{
+    static const struct {
+        const char *fields;
+        size_t head, added; /* bytes that there is room for */
+        bool is_whole;
+    } rows[] = {
+        { "", 4096, 4096, true },
+        { "", 100, 4096, false },
+        { "Range: bytes=1-2", 4096, 4096, true },
+        { "Range: bytes=1-2", 4096, 20, false },
+    };
+    struct scene *scene = *state;
+    struct client *client = &scene->client;
+    assert_true(put_for(scene->desk.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        gw_buffer_destroy(&scene->desk.scratch);
+        scene->desk.scratch = gw_buffer_create(rows[i].head);
+        scene->added_bytes = rows[i].added;
+        client->heads = 0;
+        struct gw_exchange *exchange = ask(scene, "GET", rows[i].fields);
+        assert_int_equal(client->heads, 1);
+        assert_int_equal(client->count, rows[i].is_whole);
+        assert_int_equal(client->end, rows[i].is_whole ? GW_DOWNSTREAM_KEEP : GW_DOWNSTREAM_CLOSE);
+        if (!rows[i].is_whole)
+            assert_string_equal(client->head, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+                                              "Content-Length: 0\r\n\r\n");
+        gw_exchange_put(exchange);
+        if (client->count)
+            gw_block_drop(client->pieces[0].block);
+        client->count = 0;
+    }
+}
+
 #define HIT_TEST(name) cmocka_unit_test_setup_teardown(name, open_scene, close_scene)
 
 int main(void)
@@ -190,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         HIT_TEST(a_hit_writes_the_stored_bytes_themselves),
         HIT_TEST(what_a_slow_client_has_yet_to_take_is_the_stored_bytes_too),
+        HIT_TEST(an_answer_whose_head_finds_no_memory_becomes_a_503),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
