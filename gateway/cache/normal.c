@@ -1,275 +1,152 @@
 #include "cache/normal.h"
 
-#include "http/grammar.h"
+/* The known ones stand in the order in which they are written. */
+enum coding { GZIP, DEFLATE, BR, ZSTD, KNOWN, IDENTITY = KNOWN, ANY, CODINGS };
 
-enum form {
-    EXACT,
-    COMMAS,     /* no white space around commas */
-    LIST,       /* nor around semicolons; empty members ignored (RFC 9110 §5.6.1.2) */
-    LOWER_LIST, /* in lower case */
-    CODINGS,    /* RFC 9110 §12.5.3 */
-};
-
-static enum form form_of(enum gw_field_name id, struct gw_slice name)
-{
-    if (id == GW_FIELD_ACCEPT_ENCODING)
-        return CODINGS;
-    if (id == GW_FIELD_ACCEPT)
-        return LIST;
-    if (gw_slice_equal_nocase(name, GW_SLICE("accept-language")) ||
-        gw_slice_equal_nocase(name, GW_SLICE("accept-charset")))
-        return LOWER_LIST;
-    return id == GW_FIELD_OTHER ? COMMAS : EXACT;
-}
-
-static char lower(char c)
-{
-    return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-/* How many bytes from `at` stand as they are: a quoted string (to the end, where it is open), else one. */
-static size_t unit_at(struct gw_slice text, size_t at)
-{
-    size_t end = at + 1;
-    if (text.at[at] != '"')
-        return 1;
-    while (end < text.length && text.at[end] != '"')
-        end += text.at[end] == '\\' && end + 1 < text.length ? 2 : 1;
-    return (end < text.length ? end + 1 : end) - at;
-}
-
-/* Unlike gw_slice_next_element, empty ones too. */
-static struct gw_slice take_member(struct gw_slice *rest, bool *is_last)
-{
-    size_t end = 0;
-    while (end < rest->length && rest->at[end] != ',')
-        end += unit_at(*rest, end);
-    struct gw_slice member = gw_slice_trim(gw_slice_of(rest->at, end));
-    *is_last = end == rest->length;
-    end += !*is_last;
-    *rest = gw_slice_of(rest->at + end, rest->length - end);
-    return member;
-}
-
-/* Without white space around the semicolons. */
-static size_t put_member(char *to, struct gw_slice member, bool is_lowered)
-{
-    size_t length = 0, unit;
-    bool after_semicolon = false;
-    for (size_t at = 0; at < member.length; at += unit) {
-        size_t spaces = 0;
-        while (is_space(member.at[at + spaces])) /* the member is trimmed: something follows */
-            spaces++;
-        if (spaces && (after_semicolon || member.at[at + spaces] == ';')) {
-            unit = spaces;
-            continue;
-        }
-        unit = spaces ? spaces : unit_at(member, at);
-        for (size_t i = 0; i < unit; i++)
-            to[length++] = is_lowered && unit == 1 ? lower(member.at[at + i]) : member.at[at + i];
-        after_semicolon = unit == 1 && member.at[at] == ';';
-    }
-    return length;
-}
-
-static size_t put_list(char *to, struct gw_slice value, enum form form)
-{
-    size_t length = 0;
-    bool is_first = true, is_last = false;
-    while (!is_last) {
-        struct gw_slice member = take_member(&value, &is_last);
-        if (form != COMMAS && !member.length)
-            continue;
-        if (!is_first)
-            to[length++] = ',';
-        is_first = false;
-        if (form != COMMAS) {
-            length += put_member(to + length, member, form == LOWER_LIST);
-        } else if (member.length) {
-            memcpy(to + length, member.at, member.length);
-            length += member.length;
-        }
-    }
-    return length;
-}
-
-/* ---- Accept-Encoding ---- */
-
-enum { CODINGS_MAX = 16, WHOLE = 1000 };
-
-struct coding {
+static const struct {
     struct gw_slice name;
-    unsigned weight; /* thousandths */
+    enum coding coding;
+} names[] = {
+    { { "gzip", 4 }, GZIP },   { { "deflate", 7 }, DEFLATE },   { { "br", 2 }, BR }, { { "zstd", 4 }, ZSTD },
+    { { "x-gzip", 6 }, GZIP }, { { "identity", 8 }, IDENTITY }, { { "*", 1 }, ANY },
 };
 
-struct codings {
-    struct coding rows[CODINGS_MAX]; /* by name in lower case, each once */
-    unsigned count;
+enum { UNSAID = -1, REFUSED = 0, WHOLE = 1000 };
+
+struct wish {
+    int weights[CODINGS]; /* thousandths; or UNSAID */
 };
 
-static int compare(struct gw_slice a, struct gw_slice b)
+/* qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ), RFC 9110 §12.4.2. Anything else refuses. */
+static int read_weight(struct gw_slice parameter)
 {
-    for (size_t i = 0; i < a.length && i < b.length; i++)
-        if (lower(a.at[i]) != lower(b.at[i]))
-            return lower(a.at[i]) < lower(b.at[i]) ? -1 : 1;
-    return a.length < b.length ? -1 : a.length > b.length;
-}
-
-/* qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ), RFC 9110 §12.4.2 */
-static bool read_weight(struct gw_slice parameter, unsigned *weight)
-{
-    unsigned scale = WHOLE;
-    if (parameter.length < 3 || parameter.length > 7 || lower(parameter.at[0]) != 'q' || parameter.at[1] != '=' ||
-        (parameter.length > 3 && parameter.at[3] != '.'))
-        return false;
-    *weight = 0;
+    int weight = 0, scale = WHOLE;
+    if (parameter.length < 3 || parameter.length > 7 || (parameter.at[0] != 'q' && parameter.at[0] != 'Q') ||
+        parameter.at[1] != '=' || (parameter.length > 3 && parameter.at[3] != '.'))
+        return REFUSED;
     for (size_t i = 2; i < parameter.length; i++) {
         if (i == 3)
             continue;
         if (parameter.at[i] < '0' || parameter.at[i] > '9')
-            return false;
-        *weight += (unsigned)(parameter.at[i] - '0') * scale;
+            return REFUSED;
+        weight += (parameter.at[i] - '0') * scale;
         scale /= 10;
     }
-    return *weight <= WHOLE;
+    return weight <= WHOLE ? weight : REFUSED;
 }
 
-static bool read_coding(struct coding *coding, struct gw_slice member)
+/* Named twice, the lesser weight counts: nobody gets what one of the two refuses. */
+static void read_member(struct wish *wish, struct gw_slice member)
 {
     const char *semicolon = memchr(member.at, ';', member.length);
-    *coding = (struct coding) { member, WHOLE };
-    if (semicolon) {
-        size_t length = (size_t)(semicolon - member.at);
-        coding->name = gw_slice_trim(gw_slice_of(member.at, length));
-        if (!read_weight(gw_slice_trim(gw_slice_of(semicolon + 1, member.length - length - 1)), &coding->weight))
-            return false;
+    size_t length = semicolon ? (size_t)(semicolon - member.at) : member.length;
+    struct gw_slice name = gw_slice_trim(gw_slice_of(member.at, length));
+    int weight = WHOLE;
+    if (semicolon)
+        weight = read_weight(gw_slice_trim(gw_slice_of(semicolon + 1, member.length - length - 1)));
+    for (size_t i = 0; i < GW_COUNT(names); i++) {
+        int *said = &wish->weights[names[i].coding];
+        if (gw_slice_equal_nocase(names[i].name, name) && (*said == UNSAID || weight < *said))
+            *said = weight;
     }
-    return gw_grammar_is_token(coding->name);
 }
 
-/* False where there is no room, or it is there with another weight: which of the two counts is not said anywhere. */
-static bool add_coding(struct codings *codings, const struct coding *coding)
+static struct wish read_wish(const struct gw_head *request, const struct gw_field *line)
 {
-    unsigned at = codings->count;
-    int order = 1;
-    while (at > 0 && (order = compare(codings->rows[at - 1].name, coding->name)) > 0)
-        at--;
-    if (at > 0 && order == 0)
-        return codings->rows[at - 1].weight == coding->weight;
-    if (codings->count == CODINGS_MAX)
-        return false;
-    memmove(codings->rows + at + 1, codings->rows + at, (codings->count - at) * sizeof *coding);
-    codings->rows[at] = *coding;
-    codings->count++;
-    return true;
-}
-
-/* A coding that is not listed is not acceptable, unless "*" allows it; only "identity" is. */
-static void drop_useless(struct codings *codings)
-{
-    unsigned kept = 0;
-    for (unsigned i = 0; i < codings->count; i++)
-        if (codings->rows[i].weight && gw_slice_equal(codings->rows[i].name, GW_SLICE("*")))
-            return;
-    for (unsigned i = 0; i < codings->count; i++) {
-        struct gw_slice name = codings->rows[i].name;
-        if (codings->rows[i].weight || gw_slice_equal(name, GW_SLICE("*")) ||
-            gw_slice_equal_nocase(name, GW_SLICE("identity")))
-            codings->rows[kept++] = codings->rows[i];
+    struct wish wish;
+    for (unsigned i = 0; i < CODINGS; i++)
+        wish.weights[i] = UNSAID;
+    for (; line; line = gw_head_find_next(request, line)) {
+        struct gw_slice rest = line->value, member;
+        while (gw_slice_next_element(&rest, &member))
+            read_member(&wish, member);
     }
-    codings->count = kept;
+    return wish;
 }
 
-static bool read_codings(struct codings *codings, struct gw_slice value)
+/* Only what is accepted, and no worse than no coding at all. */
+static void settle(struct wish *wish)
 {
-    struct gw_slice member;
-    struct coding coding;
-    codings->count = 0;
-    while (gw_slice_next_element(&value, &member))
-        if (!read_coding(&coding, member) || !add_coding(codings, &coding))
-            return false;
-    drop_useless(codings);
-    return true;
-}
-
-static bool are_of_one_weight(const struct codings *codings)
-{
-    for (unsigned i = 0; i < codings->count; i++)
-        if (codings->rows[i].weight == 0 || codings->rows[i].weight != codings->rows[0].weight)
-            return false;
-    return true;
-}
-
-static size_t put_weight(char *to, unsigned weight)
-{
-    size_t length = 4;
-    memcpy(to, ";q=0", 4);
-    if (weight)
-        to[length++] = '.';
-    for (unsigned scale = WHOLE / 10; weight; scale /= 10) {
-        to[length++] = (char)('0' + weight / scale);
-        weight %= scale;
+    int identity = wish->weights[IDENTITY];
+    for (unsigned i = 0; i < KNOWN; i++) {
+        int *weight = &wish->weights[i];
+        if (*weight == UNSAID)
+            *weight = wish->weights[ANY];
+        if (*weight < identity)
+            *weight = REFUSED;
     }
-    return length;
 }
 
-static size_t put_codings(char *to, struct gw_slice value)
+static int heaviest(const struct wish *wish)
 {
-    struct codings codings;
-    size_t length = 0;
-    if (!read_codings(&codings, value))
-        return put_list(to, value, LOWER_LIST);
-    bool with_weights = !are_of_one_weight(&codings);
-    for (unsigned i = 0; i < codings.count; i++) {
-        const struct coding *coding = &codings.rows[i];
-        if (i)
-            to[length++] = ',';
-        for (size_t j = 0; j < coding->name.length; j++)
-            to[length++] = lower(coding->name.at[j]);
-        if (with_weights && coding->weight < WHOLE)
-            length += put_weight(to + length, coding->weight);
-    }
-    return length;
+    int most = REFUSED;
+    for (unsigned i = 0; i < KNOWN; i++)
+        if (wish->weights[i] > most)
+            most = wish->weights[i];
+    return most;
 }
 
-/* A few spellings are nearly all that clients send, and a look-up asks about the same one for each variant: remembering
- * them makes 25 ns of 120. */
-enum { SPELLINGS = 8, SPELLING_BYTES = 60 };
+static void put_wish(struct wish *wish, struct gw_buffer *text)
+{
+    settle(wish);
+    for (int rank = 0, weight; (weight = heaviest(wish)) > REFUSED; rank++)
+        for (unsigned i = 0; i < KNOWN; i++) {
+            if (wish->weights[i] != weight)
+                continue;
+            wish->weights[i] = REFUSED;
+            if (text->length)
+                gw_buffer_put_literal(text, ", ");
+            gw_buffer_put_slice(text, names[i].name);
+            if (rank) {
+                gw_buffer_put_literal(text, ";q=0.");
+                gw_buffer_put_uint(text, (uint64_t)(10 - rank));
+            }
+        }
+    if (!text->length)
+        gw_buffer_put_literal(text, "identity");
+}
 
-struct spelling { /* value_length 0: none yet */
-    uint8_t value_length, normal_length;
-    char value[SPELLING_BYTES], normal[SPELLING_BYTES];
+/* A few spellings are nearly all that clients send. */
+enum { SPELLINGS = 8, SPELLING_BYTES = 64 };
+
+struct spelling {
+    uint8_t value_length, normal_length; /* normal_length 0: none yet */
+    char value[SPELLING_BYTES], normal[GW_NORMAL_BYTES];
 };
 
-static size_t put_remembered_codings(char *to, struct gw_slice value)
+static struct gw_slice normal_of(const struct gw_head *request, const struct gw_field *line, struct spelling *spelling)
 {
-    static _Thread_local struct spelling spellings[SPELLINGS];
-    struct spelling *spelling = &spellings[value.length % SPELLINGS];
-    if (value.length > SPELLING_BYTES)
-        return put_codings(to, value);
-    if (!gw_slice_equal(gw_slice_of(spelling->value, spelling->value_length), value)) {
-        spelling->normal_length = (uint8_t)put_codings(spelling->normal, value);
-        memcpy(spelling->value, value.at, value.length);
-        spelling->value_length = (uint8_t)value.length;
-    }
-    memcpy(to, spelling->normal, spelling->normal_length);
-    return spelling->normal_length;
+    struct wish wish = read_wish(request, line);
+    struct gw_buffer text = gw_buffer_over(spelling->normal, sizeof spelling->normal);
+    put_wish(&wish, &text);
+    spelling->normal_length = (uint8_t)text.length;
+    return gw_buffer_slice(&text);
 }
 
-size_t gw_normal_put(char *to, enum gw_field_name id, struct gw_slice name, struct gw_slice value)
+static struct gw_slice remembered_normal_of(const struct gw_head *request, const struct gw_field *line)
 {
-    enum form form = form_of(id, name);
-    if (value.length == 0)
-        return 0;
-    if (form == CODINGS)
-        return put_remembered_codings(to, value);
-    if (form != EXACT)
-        return put_list(to, value, form);
-    memcpy(to, value.at, value.length);
-    return value.length;
+    static _Thread_local struct spelling spellings[SPELLINGS], other;
+    struct spelling *spelling = &spellings[line->value.length % SPELLINGS];
+    if (line->value.length > SPELLING_BYTES || gw_head_find_next(request, line))
+        return normal_of(request, line, &other);
+    if (spelling->normal_length && gw_slice_equal(gw_slice_of(spelling->value, spelling->value_length), line->value))
+        return gw_slice_of(spelling->normal, spelling->normal_length);
+    if (line->value.length)
+        memcpy(spelling->value, line->value.at, line->value.length);
+    spelling->value_length = (uint8_t)line->value.length;
+    return normal_of(request, line, spelling);
+}
+
+void gw_normal_codings(struct gw_head *request, struct gw_arena *arena)
+{
+    struct gw_field *line = gw_head_find(request, GW_FIELD_ACCEPT_ENCODING);
+    if (!line)
+        return;
+    struct gw_slice normal = remembered_normal_of(request, line);
+    for (struct gw_field *next; (next = gw_head_find_next(request, line));)
+        next->dropped = true;
+    if (gw_slice_equal(line->value, normal))
+        return;
+    line->value = gw_arena_copy(arena, normal);
+    line->dropped = line->value.at == NULL;
 }

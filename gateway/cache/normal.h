@@ -1,20 +1,24 @@
-/* normal.h: one spelling for request values that mean the same (RFC 9111 §4.1), so that they select one variant.
+/* normal.h: one spelling of Accept-Encoding, for the key and for the backend alike (RFC 9110 §12.5.3).
  *
- * Rules    What the field's syntax is known to be decides: Accept-Encoding is a set with weights; Accept-Language and
- *          Accept-Charset are lists in which case means nothing, Accept one in which it may; a name that is not known
- *          here may be a list, so white space around its commas goes and nothing else; every other known name (Cookie,
- *          User-Agent, dates …) stays as it came. Quoted strings always do.
- * Promise  Never longer than what it came from, and normal once more changes nothing: a selection that was stored is
- *          selected again by its own values. What is not of its field's syntax loses white space and case only.
+ * Problem  Clients write the same wish in many ways, and may name anything as a coding: each spelling would be a variant
+ *          of its own (Vary: Accept-Encoding). Were only the key's spelling changed, the backend could answer by what
+ *          the key does not hold: many look for "gzip" in the text and find it in "gzip;q=0".
+ * Form     The codings that are accepted, of gzip (x-gzip is the same), deflate, br and zstd, the preferred first, equal
+ *          ones in this order; each lesser weight is the next of ";q=0.9", ";q=0.8", ";q=0.7". "*" stands for those that
+ *          are not named. What is refused (q=0) or liked less than "identity" is left out; where nothing is left,
+ *          "identity". Other codings, and members that cannot be parsed, are left out. So what browsers send
+ *          ("gzip, deflate, br, zstd") is normal already.
+ * Promise  Normal once more changes nothing. At most GW_NORMAL_BYTES. An absent field stays absent: it means "anything".
  * Threads  Any. */
 #ifndef GW_CACHE_NORMAL_H
 #define GW_CACHE_NORMAL_H
 
 #include "http/head.h"
 
-enum { GW_NORMAL_BYTES = 1024 }; /* longer values stay as they came */
+enum { GW_NORMAL_BYTES = 48 };
 
-/* Into `to`, which has room for the value (it may not be the value's own memory); how many bytes. */
-size_t gw_normal_put(char *to, enum gw_field_name id, struct gw_slice name, struct gw_slice value);
+/* All Accept-Encoding fields of the request become one, in normal form (in the arena). At the arena's bound the field is
+ * dropped: key and backend still agree, and backends then send no coding. */
+void gw_normal_codings(struct gw_head *request, struct gw_arena *arena);
 
 #endif

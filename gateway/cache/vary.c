@@ -1,6 +1,5 @@
 #include "cache/vary.h"
 
-#include "cache/normal.h"
 #include "http/grammar.h"
 
 /* clang-format off */
@@ -163,16 +162,6 @@ static void join(char *to, const struct lines *lines)
     }
 }
 
-static size_t normalise(char to[GW_NORMAL_BYTES], enum gw_field_name id, struct gw_slice name,
-                        const struct lines *lines)
-{
-    char joined[GW_NORMAL_BYTES];
-    if (lines->count == 1)
-        return gw_normal_put(to, id, name, gw_slice_trim(lines->first->value));
-    join(joined, lines);
-    return gw_normal_put(to, id, name, gw_slice_of(joined, lines->bytes));
-}
-
 /* ---- selecting ---- */
 
 /* Where a selection is put; with fields == NULL it is only measured. */
@@ -182,36 +171,22 @@ struct target {
     struct gw_vary_size size;
 };
 
-static size_t put_value(char *to, enum gw_field_name id, struct gw_slice name, const struct lines *lines)
-{
-    char normal[GW_NORMAL_BYTES];
-    if (lines->bytes > GW_NORMAL_BYTES) {
-        if (to)
-            join(to, lines);
-        return lines->bytes;
-    }
-    size_t length = normalise(normal, id, name, lines);
-    if (to && length)
-        memcpy(to, normal, length);
-    return length;
-}
-
 static void put_field(struct target *to, const struct gw_head *request, struct gw_slice name)
 {
     enum gw_field_name id = gw_field_name_of(name);
     struct lines lines = find_lines(request, id, name);
     char *at = to->fields ? to->bytes + to->size.bytes : NULL, *value = at ? at + name.length : NULL;
-    size_t length = lines.count ? put_value(value, id, name, &lines) : 0;
     if (at) {
+        join(value, &lines);
         for (size_t i = 0; i < name.length; i++)
             at[i] = (char)(name.at[i] >= 'A' && name.at[i] <= 'Z' ? name.at[i] | 0x20 : name.at[i]);
         to->fields[to->size.fields] = (struct gw_field) {
             .name = gw_slice_of(at, name.length),
-            .value = lines.count ? gw_slice_of(value, length) : GW_NO_SLICE,
+            .value = lines.count ? gw_slice_of(value, lines.bytes) : GW_NO_SLICE,
             .id = (uint8_t)id,
         };
     }
-    to->size.bytes += name.length + length;
+    to->size.bytes += name.length + lines.bytes;
     to->size.fields++;
 }
 
@@ -370,18 +345,10 @@ static bool is_joined(struct gw_slice rest, const struct lines *lines)
 
 static bool value_matches(const struct gw_field *selected, const struct gw_head *request)
 {
-    char normal[GW_NORMAL_BYTES];
-    enum gw_field_name id = (enum gw_field_name)selected->id;
-    struct lines lines = find_lines(request, id, selected->name);
+    struct lines lines = find_lines(request, (enum gw_field_name)selected->id, selected->name);
     if (!lines.count || !selected->value.at)
         return !lines.count && !selected->value.at;
-    if (lines.count == 1 && gw_slice_equal(gw_slice_trim(lines.first->value), selected->value))
-        return true;
-    if (lines.bytes > GW_NORMAL_BYTES)
-        return is_joined(selected->value, &lines);
-    if (lines.bytes < selected->value.length) /* a normal form is no longer than what it comes from */
-        return false;
-    return gw_slice_equal(gw_slice_of(normal, normalise(normal, id, selected->name, &lines)), selected->value);
+    return is_joined(selected->value, &lines);
 }
 
 static bool has_selected(const struct gw_head *selection, enum gw_field_name id)

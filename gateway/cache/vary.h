@@ -2,13 +2,9 @@
  *
  * Data     The selection of a response is a head with only those fields of the request that its Vary names, each
  *          once, however often Vary names it, names in lower case; absent is value.at == NULL and matches only absent.
- * Form     Several lines of one name are joined by ", ", and the value is normalised (RFC 9111 §4.1; cache/normal.h),
- *          only so that whoever could tell two values apart by the RFC gets them apart: white space around members is
- *          that of the shortest form, and so is that around parameters' semicolons in the Accept fields; where case
- *          means nothing (Accept-Encoding, Accept-Language, Accept-Charset) it is lowered; Accept-Encoding, whose
- *          order means nothing, is sorted, members of q=0 that forbid nothing beyond what is left out anyway are
- *          dropped (not those of "identity" and "*"), and weights, where all that is left has the same. So
- *          "gzip, deflate, br" and "br,gzip,deflate" are one variant. Values over GW_NORMAL_BYTES stay as they came.
+ * Form     Values are compared as they came, since so the backend gets them: it may see a difference where the RFC sees
+ *          none. Only several lines of one name are one list, joined by ", " (RFC 9110 §5.3). Accept-Encoding has its
+ *          normal form before (cache/normal.h), for the key and the backend.
  * Bounds   A Vary of more than GW_VARY_NAMES members is as good as "*".
  * Side     Fields of a trusted peer that can change the answer although neither Vary nor the key names them
  *          (X-Forwarded-Host and -Prefix, X-Original-URL, X-Rewrite-URL and the like; not those that name the

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "cache/normal.h"
 #include "exchange/exchange.h"
 #include "filter/bypass.h"
 #include "filter/table.h"
@@ -20,6 +21,7 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     const struct gw_head *request = &exchange->request;
     if (!exchange->desk->near || !exchange->route->cache_enabled)
         return GW_FILTER_CONTINUE;
+    gw_normal_codings(&exchange->request, &exchange->arena); /* whatever the method: a URL's answers are of one form */
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, exchange->route);
     gw_policy_read_request(&exchange->cache, request, &rules);
     if (!exchange->cache.is_candidate || gw_bypass_rule(exchange->route, request)) {

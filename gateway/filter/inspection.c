@@ -1,5 +1,6 @@
 #include "admin/stored.h"
 #include "base/clock.h"
+#include "cache/normal.h"
 #include "cache/query.h"
 #include "exchange/route.h"
 #include "filter/admin.h"
@@ -30,6 +31,7 @@ static struct look *create_look(struct gw_exchange *exchange)
     const struct gw_cache_url *url = &look->order.url;
     look->exchange = exchange;
     look->route = gw_route_pick(exchange->config, &look->order.head);
+    gw_normal_codings(&look->order.head, &exchange->arena);
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, look->route);
     gw_policy_read_request(&look->request, &look->order.head, &rules);
     gw_exchange_make_key(exchange->desk, &exchange->arena, look->route, url->path, url->query, url->scheme, url->host,

@@ -1,5 +1,5 @@
 """RFC 9111 §4.1: which stored response a request selects."""
-from language import MAY, MUST, SAME, answer, cached, fetched, first, row, validated
+from language import MAY, MUST, SAME, answer, cached, fetched, first, refreshed, row, sent, validated
 
 HOUR = "Cache-Control: max-age=3600"
 ONE = (HOUR, "Vary: X-One")
@@ -125,22 +125,53 @@ row("vary-accept", "RFC 9111 §4.1", MUST, "Vary: Accept keeps types apart.",
 # ------------------------------------------------------------------------------------------------------ normalisation
 
 LANGUAGE, ENCODING = "Vary: Accept-Language", "Vary: Accept-Encoding"
-for name, varies, asked, again, sentence in (
-    ("language-space", LANGUAGE, "Accept-Language: de, en", "Accept-Language: de,en", "White space in Accept-Language means nothing."),
-    ("language-wide", LANGUAGE, "Accept-Language: de, en;q=0.5", "Accept-Language: de ,\ten; q=0.5", "Nor around its weights."),
-    ("language-case", LANGUAGE, "Accept-Language: de-AT", "Accept-Language: DE-at", "Nor the case of languages."),
-    ("language-lines", LANGUAGE, "Accept-Language: de, en", "Accept-Language: de\nAccept-Language: en", "Lines are one list."),
-    ("encoding-order", ENCODING, "Accept-Encoding: gzip, br", "Accept-Encoding: br, gzip", "The order of codings means nothing."),
-    ("encoding-space", ENCODING, "Accept-Encoding: gzip, br", "Accept-Encoding: gzip,br", "Nor white space between them."),
-    ("encoding-case", ENCODING, "Accept-Encoding: gzip", "Accept-Encoding: GZIP", "Nor their case."),
-    ("lines", "Vary: X-One", "X-One: 1, 2", "X-One: 1\nX-One: 2", "Lines of a list are one list."),
+for name, asked, again, sentence in (
+    ("encoding-order", "Accept-Encoding: gzip, br", "Accept-Encoding: br, gzip", "The order of codings means nothing."),
+    ("encoding-space", "Accept-Encoding: gzip, br", "Accept-Encoding: gzip,br", "Nor white space between them."),
+    ("encoding-case", "Accept-Encoding: gzip", "Accept-Encoding: GZIP", "Nor their case."),
+    ("encoding-lines", "Accept-Encoding: gzip, br", "Accept-Encoding: br\nAccept-Encoding: gzip", "Lines are one list."),
+    ("encoding-x-gzip", "Accept-Encoding: gzip", "Accept-Encoding: x-gzip", "x-gzip is gzip (RFC 9110 §8.4.1.3)."),
+    ("encoding-unknown", "Accept-Encoding: gzip", "Accept-Encoding: gzip, x0", "An unknown coding makes no variant."),
+    ("encoding-unknown-alone", "Accept-Encoding: identity", "Accept-Encoding: x1", "Nor does one alone."),
+    ("encoding-star", "Accept-Encoding: gzip, deflate, br, zstd", "Accept-Encoding: *", "* is all of them."),
+    ("encoding-weights", "Accept-Encoding: gzip;q=0.5, br", "Accept-Encoding: gzip;q=0.1, br;q=0.2", "Weights count by their order."),
+    ("encoding-all-refused", "Accept-Encoding: identity", "Accept-Encoding: gzip;q=0, br;q=0", "Who refuses all codings wants none."),
+    ("encoding-empty", "Accept-Encoding: identity", "Accept-Encoding:", "An empty field wants none."),
 ):
-    row("vary-normal-%s" % name, "RFC 9111 §4.1", MAY, sentence, first(HOUR, varies, asks=asked.split("\n")), cached(*again.split("\n")))
+    row("vary-normal-%s" % name, "RFC 9111 §4.1", MAY, sentence, first(HOUR, ENCODING, asks=asked.split("\n")), cached(*again.split("\n")))
+row("vary-normal-lines", "RFC 9110 §5.3", MAY, "Lines of a list are one list.",
+    first(HOUR, "Vary: X-One", asks=("X-One: 1, 2",)), cached("X-One: 1", "X-One: 2"))
+row("vary-encoding-does-not-crowd", "RFC 9111 §4.1", MAY, "However many unknown codings are asked for, a browser's variant stays.",
+    first(HOUR, ENCODING, asks=("Accept-Encoding: gzip, deflate, br, zstd",)), fetched("Accept-Encoding: gzip, x0"),
+    *[cached("Accept-Encoding: gzip, x%d" % number) for number in range(1, 20)], cached("Accept-Encoding: gzip, deflate, br, zstd"))
+for name, asked, seen in (
+    ("browser", "gzip, deflate, br, zstd", "gzip, deflate, br, zstd"), ("curl", "deflate, gzip, br, zstd", "gzip, deflate, br, zstd"),
+    ("refused", "gzip;q=0, identity", "identity"), ("weights", "gzip;q=0.5, br;q=0.7, identity;q=0", "br, gzip;q=0.9"),
+    ("unknown", "x0, gzip", "gzip"), ("star-but", "*, gzip;q=0", "deflate, br, zstd"), ("nothing", "*;q=0", "identity"), ("empty", "", "identity"),
+):
+    row("encoding-sent-%s" % name, "RFC 9111 §4.1", MUST, "The backend is asked by what the key is made of: %s." % (asked or "empty"),
+        fetched("Accept-Encoding: " + asked, says=answer(HOUR, ENCODING), seen={"Accept-Encoding": seen}))
+row("encoding-sent-post", "RFC 9111 §4.1", MUST, "Whatever the method.",
+    sent("POST", "Accept-Encoding: br, gzip;q=0", sends=b"x", says=answer(), seen={"Accept-Encoding": "br"}))
+row("encoding-sent-no-store", "RFC 9111 §4.1", MUST, "And past the cache.",
+    fetched("Accept-Encoding: br, gzip;q=0", "Cache-Control: no-store", says=answer(), seen={"Accept-Encoding": "br"}))
+row("encoding-sent-validated", "RFC 9111 §4.3.1", MUST, "And in a validation.",
+    first(HOUR, ENCODING, "Age: 7200", 'ETag: "a"', asks=("Accept-Encoding: gzip, br",)),
+    validated("Accept-Encoding: br;q=0.5, gzip;q=0.5", seen={"Accept-Encoding": "gzip, br"}))
+row("encoding-sent-refresh", "RFC 5861 §3", MUST, "And in the background.",
+    first("Cache-Control: max-age=1, stale-while-revalidate=600", ENCODING, "Age: 2", asks=("Accept-Encoding: gzip, br",)),
+    refreshed("Accept-Encoding: br,gzip, x0", says=answer(HOUR, ENCODING)), cached("Accept-Encoding: br, gzip"))
+row("encoding-absent-stays-absent", "RFC 9110 §12.5.3", MUST, "Who says nothing of codings has nothing said.",
+    fetched(says=answer(HOUR, ENCODING), seen={"Accept-Encoding": None}), fetched("Accept-Encoding: identity"))
 for name, varies, asked, again, sentence in (
     ("language-order", LANGUAGE, "Accept-Language: de, en", "Accept-Language: en, de", "The order of languages matters."),
     ("language-weight", LANGUAGE, "Accept-Language: de;q=0.5, en", "Accept-Language: de, en;q=0.5", "Their weights matter."),
     ("language-region", LANGUAGE, "Accept-Language: de-AT", "Accept-Language: de", "Their regions matter."),
+    ("language-case", LANGUAGE, "Accept-Language: de-AT", "Accept-Language: DE-at", "So does their case: the backend sees it."),
+    ("language-space", LANGUAGE, "Accept-Language: de, en", "Accept-Language: de,en", "And the white space between them."),
+    ("space", "Vary: X-One", "X-One: 1, 2", "X-One: 1,2", "And in any other field."),
     ("encoding-refused", ENCODING, "Accept-Encoding: gzip", "Accept-Encoding: gzip;q=0", "A weight of 0 refuses a coding."),
+    ("encoding-preferred", ENCODING, "Accept-Encoding: gzip, br", "Accept-Encoding: gzip;q=0.5, br", "Which coding is preferred matters."),
     ("encoding-other", ENCODING, "Accept-Encoding: gzip", "Accept-Encoding: br", "Another coding is another."),
     ("encoding-none", ENCODING, "Accept-Encoding: gzip", "X-Other: 1", "None is another than gzip."),
     ("encoding-identity", ENCODING, "Accept-Encoding: gzip", "Accept-Encoding: identity", "identity is another than gzip."),
