@@ -113,7 +113,7 @@ static void on_hangup(uv_signal_t *handle, int number)
 
 static int complain(const struct gw_complaint *complaint)
 {
-    char line[768];
+    char line[sizeof *complaint + 64];
     gw_complaint_print(complaint, line, sizeof line);
     fprintf(stderr, "visara-gateway: %s\n", line);
     return 1;
@@ -232,21 +232,70 @@ static int print_text(void (*print)(struct gw_buffer *page))
     return print_page(&page);
 }
 
+static struct gw_findings findings;
+
+/* A line each, on stderr: mistakes, and where asked for also warnings. */
+static void tell_findings(bool with_warnings)
+{
+    char line[sizeof(struct gw_complaint) + 64];
+    for (unsigned i = 0; i < findings.count; i++) {
+        if (findings.items[i].is_warning && !with_warnings)
+            continue;
+        gw_findings_print(&findings.items[i], line, sizeof line);
+        fprintf(stderr, "visara-gateway: %s\n", line);
+    }
+    if (findings.error_count > GW_FINDINGS)
+        fprintf(stderr, "visara-gateway: and more mistakes than are listed here\n");
+}
+
+static int tell_mistakes(bool with_warnings)
+{
+    tell_findings(with_warnings);
+    if (!findings.count)
+        fprintf(stderr, "visara-gateway: the configuration could not be read: expected more memory\n");
+    return 1;
+}
+
+static void tell_validity(void)
+{
+    tell_findings(true);
+    printf("visara-gateway: the configuration is valid");
+    if (findings.warning_count)
+        printf(", with %u warning%s", findings.warning_count, findings.warning_count == 1 ? "" : "s");
+    printf("\n");
+}
+
+static void log_warnings(void)
+{
+    for (unsigned i = 0; i < findings.count; i++) {
+        const struct gw_complaint *told = &findings.items[i].complaint;
+        gw_log(GW_LOG_WARN, "config", "%s: %s%s%s%s", told->place, told->found[0] ? "\"" : "", told->found,
+               told->found[0] ? "\": " : "", told->expected);
+    }
+}
+
+static int print_config(int argc, char **argv)
+{
+    struct gw_buffer page = gw_buffer_create(4 * 1024 * 1024);
+    if (gw_load_print_config(argc, argv, environ, &page, &findings))
+        return print_page(&page);
+    gw_buffer_destroy(&page);
+    return tell_mistakes(false);
+}
+
 static int with_config(int argc, char **argv, enum gw_command command)
 {
-    struct gw_complaint complaint;
-    struct gw_buffer page = gw_buffer_create(1024 * 1024);
-    process.config = gw_load_config(argc, argv, environ, &complaint);
+    if (command == GW_COMMAND_PRINT)
+        return print_config(argc, argv);
+    process.config = gw_load_config(argc, argv, environ, &findings);
     if (!process.config)
-        return complain(&complaint);
+        return tell_mistakes(command == GW_COMMAND_CHECK);
     int result = 0;
-    if (command == GW_COMMAND_PRINT) {
-        gw_load_print_config(argc, argv, environ, &page);
-        result = print_page(&page);
-    } else if (command == GW_COMMAND_CHECK) {
-        printf("visara-gateway: the configuration is valid\n");
+    if (command == GW_COMMAND_CHECK) {
+        tell_validity();
     } else {
         gw_log_setup(process.config->log_level, process.config->log_json);
+        log_warnings();
         result = run();
     }
     gw_config_drop(process.config);
@@ -255,12 +304,13 @@ static int with_config(int argc, char **argv, enum gw_command command)
 
 int main(int argc, char **argv)
 {
-    struct gw_complaint complaint;
     enum gw_command command = GW_COMMAND_RUN;
     bool is_client = argc > 1 && strcmp(argv[1], "cache") == 0;
     signal(SIGPIPE, SIG_IGN);
-    if (!is_client && !gw_load_command(argc, argv, &command, &complaint))
-        return complain(&complaint);
+    bool is_understood = is_client || gw_load_command(argc, argv, &command, &findings);
+    bool has_config = command == GW_COMMAND_RUN || command == GW_COMMAND_CHECK || command == GW_COMMAND_PRINT;
+    if (!is_understood && !has_config)
+        return tell_mistakes(false); /* else told with those of the configuration */
     if (command == GW_COMMAND_VERSION) {
         printf("visara-gateway %s (%s, libuv %s, %s)\n", gw_version(), gw_version_compiler(), uv_version_string(),
                curl_version());

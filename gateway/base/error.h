@@ -75,7 +75,7 @@ const char *gw_error_cause_name(enum gw_error_cause cause); /* "client", "backen
 struct gw_complaint {
     char place[256];    /* "gateway.json:12: limits.rate", "environment GATEWAY_PORT", "--workers" */
     char found[128];    /* as written; may be empty */
-    char expected[256]; /* "a number from 1 to 65535" */
+    char expected[384]; /* "a number from 1 to 65535" */
 };
 
 /* Cuts what does not fit. `found` may be NULL. */

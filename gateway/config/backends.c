@@ -27,7 +27,7 @@ static bool is_path(struct gw_slice path)
 {
     for (size_t i = 0; i < path.length; i++) {
         unsigned char c = (unsigned char)path.at[i];
-        if (c <= 0x20 || c >= 0x7f || strchr("?#\"<>\\^`{|}", c))
+        if (c <= 0x20 || c >= 0x7f || strchr("?#\"<>\\^`{|}*", c))
             return false;
         if (c == '%' && !(i + 2 < path.length && is_hex(path.at[i + 1]) && is_hex(path.at[i + 2])))
             return false;
@@ -119,22 +119,26 @@ static bool fill(struct gw_arena *arena, struct gw_backend *backend, struct gw_s
 bool gw_backends_derive(struct gw_loading *loading, const struct gw_source *source, const struct gw_strings *urls,
                         struct gw_backend **backends)
 {
+    bool good = true;
     *backends = gw_loading_take(loading, urls->count, sizeof(**backends));
     if (!*backends)
         return false;
     for (unsigned i = 0; i < urls->count; i++) {
         struct gw_slice url = urls->items[i];
         struct parts parts = { 0 };
-        if (memchr(url.at, '@', url.length)) /* not quoted: it may hold a password */
-            return gw_source_complain(source, (int)i, loading->complaint, NULL, "a URL without user and password (@)");
+        bool has_login = memchr(url.at, '@', url.length); /* not quoted: it may hold a password */
         while (url.length && url.at[url.length - 1] == '/')
             url.length--;
-        if (!split_url(url, &parts))
-            return gw_source_complain(source, (int)i, loading->complaint, urls->items[i].at, "%s", expected_url);
-        if (!fill(&loading->config->arena, &(*backends)[i], url, &parts))
+        if (has_login)
+            gw_source_complain(source, (int)i, loading->complaint, NULL, "a URL without user and password (@)");
+        else if (!split_url(url, &parts))
+            gw_source_complain(source, (int)i, loading->complaint, urls->items[i].at, "%s", expected_url);
+        if (loading->complaint->place[0])
+            good = gw_loading_file(loading, false);
+        else if (!fill(&loading->config->arena, &(*backends)[i], url, &parts))
             return gw_loading_no_memory(loading->complaint);
     }
-    return true;
+    return good;
 }
 
 static bool is_same(const struct gw_backend *a, const struct gw_backend *b)

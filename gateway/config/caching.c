@@ -1,7 +1,7 @@
 /* The keys of "cache", and what routes take from them. */
 #include "config/derive.h"
 
-enum { CACHING_LEAST_NEAR = 4096, CACHING_MOST_WITHOUT_NEAR = 64 << 20, CACHING_PATH_BYTES = 1024 };
+enum { CACHING_LEAST_NEAR = 4096, CACHING_MOST_WITHOUT_NEAR = 64 << 20 };
 
 static bool complain(struct gw_loading *loading, enum gw_key_id id, const char *expected)
 {
@@ -11,7 +11,8 @@ static bool complain(struct gw_loading *loading, enum gw_key_id id, const char *
 static bool derive_sizes(struct gw_loading *loading)
 {
     struct gw_config *config = loading->config;
-    bool has_redis = loading->values[GW_KEY_REDIS_URL].text.length > 0;
+    const struct gw_source *redis = &loading->sources[GW_KEY_REDIS_URL];
+    bool has_redis = loading->values[GW_KEY_REDIS_URL].text.length > 0 || redis->is_wrong;
     size_t most = (size_t)loading->values[GW_KEY_CACHE_NEAR_BYTES].number;
     config->near_bytes = most;
     config->max_object_bytes = (size_t)loading->values[GW_KEY_CACHE_MAX_OBJECT_BYTES].number;
@@ -29,38 +30,34 @@ static bool derive_sizes(struct gw_loading *loading)
     return true;
 }
 
-/* A path that no request has in this form would never bypass anything. */
-static bool is_path(struct gw_slice path)
-{
-    if (path.at[0] != '/' || path.length > CACHING_PATH_BYTES)
-        return false;
-    for (size_t i = 0; i < path.length; i++)
-        if (path.at[i] <= ' ' || path.at[i] > '~' || path.at[i] == '?' || path.at[i] == '#' ||
-            (path.at[i] == '/' && path.at[i + 1] == '/')) /* terminated */
-            return false;
-    return true;
-}
-
 /* As between '&' and '=' of a query; or its beginning and a '*'. */
-static bool is_parameter(struct gw_slice name)
+static bool check_parameter(struct gw_loading *loading, const struct gw_source *source, int item, struct gw_slice name)
 {
+    bool good = name.length > 0;
     for (size_t i = 0; i < name.length; i++)
         if (name.at[i] <= ' ' || name.at[i] > '~' || strchr("&=?#", name.at[i]) ||
             (name.at[i] == '*' && i + 1 < name.length))
-            return false;
-    return name.length > 0;
+            good = false;
+    if (!good)
+        return gw_source_complain(source, item, loading->complaint, name.at,
+                                  "the name of a query parameter as clients send it, perhaps with * at its end, or * "
+                                  "alone");
+    if (memmem(name.at, name.length, ".*", 2) || memmem(name.at, name.length, "[*", 2) || strpbrk(name.at, "^|\\{}") ||
+        name.at[name.length - 1] == '$')
+        return gw_source_complain(source, item, loading->complaint, name.at,
+                                  "a name, not a regular expression: utm_* is every parameter that begins with utm_");
+    return true;
 }
 
 /* A field's name, perhaps with a star at one of its ends. A star is a tchar, too. */
-static bool is_credential(struct gw_slice name)
+static bool check_credential(struct gw_loading *loading, const struct gw_source *source, int item, struct gw_slice name)
 {
-    if (!gw_match_is_token(name) || gw_slice_equal(name, GW_SLICE("*")))
-        return false;
-    bool is_behind = name.at[name.length - 1] == '*';
-    size_t stars = 0;
-    for (size_t i = 0; i < name.length; i++)
-        stars += name.at[i] == '*';
-    return stars == 0 || (stars == 1 && (is_behind || name.at[0] == '*'));
+    bool has_star = name.at[0] == '*' || name.at[name.length - 1] == '*';
+    struct gw_slice rest = gw_slice_of(name.at + (name.at[0] == '*'), name.length - has_star);
+    if (gw_match_is_token(rest) && !gw_match_is_pattern(rest))
+        return true;
+    return gw_source_complain(source, item, loading->complaint, name.at,
+                              "the name of a request field, such as X-Api-Key or X-Auth-*");
 }
 
 /* The lists that a route may have of its own. */
@@ -68,31 +65,30 @@ static const struct {
     enum gw_key_id usual;
     enum gw_route_key_id own;
     size_t offset; /* in struct gw_route */
-    bool (*is_good)(struct gw_slice text);
-    const char *expected;
+    gw_match_check *check;
 } lists[] = {
     { GW_KEY_CACHE_BYPASS_FIELDS, GW_ROUTE_CACHE_BYPASS_FIELDS, offsetof(struct gw_route, cache_bypass_fields),
-      gw_match_is_token, "the name of a request field, such as X-Preview" },
+      gw_match_check_field },
     { GW_KEY_CACHE_BYPASS_COOKIES, GW_ROUTE_CACHE_BYPASS_COOKIES, offsetof(struct gw_route, cache_bypass_cookies),
-      gw_match_is_token, "the name of a cookie, such as session" },
-    { GW_KEY_CACHE_BYPASS_PATHS, GW_ROUTE_CACHE_BYPASS_PATHS, offsetof(struct gw_route, cache_bypass_paths), is_path,
-      "a path that begins with / and has no query and no empty segment" },
+      gw_match_check_cookie },
+    { GW_KEY_CACHE_BYPASS_PATHS, GW_ROUTE_CACHE_BYPASS_PATHS, offsetof(struct gw_route, cache_bypass_paths),
+      gw_match_check_path },
     { GW_KEY_CACHE_IGNORE_QUERY, GW_ROUTE_CACHE_IGNORE_QUERY, offsetof(struct gw_route, cache_ignore_query),
-      is_parameter, "the name of a query parameter, perhaps with * at its end, or * alone" },
+      check_parameter },
 };
 
 static bool check_lists(struct gw_loading *loading)
 {
     const struct gw_value *v = loading->values;
     const struct gw_source *s = loading->sources;
+    bool good = true;
     for (size_t i = 0; i < GW_COUNT(lists); i++)
-        if (!gw_match_check_each(loading, &s[lists[i].usual], &v[lists[i].usual].list, lists[i].is_good,
-                                 lists[i].expected))
-            return false;
-    return gw_match_check_each(loading, &s[GW_KEY_CACHE_CREDENTIAL_FIELDS], &v[GW_KEY_CACHE_CREDENTIAL_FIELDS].list,
-                               is_credential, "the name of a request field, such as X-Api-Key or X-Auth-*") &&
-           gw_match_check_each(loading, &s[GW_KEY_CACHE_TARGETED_FIELDS], &v[GW_KEY_CACHE_TARGETED_FIELDS].list,
-                               gw_match_is_token, "the name of a field, such as CDN-Cache-Control");
+        good &= gw_match_check_each(loading, &s[lists[i].usual], &v[lists[i].usual].list, lists[i].check);
+    good &= gw_match_check_each(loading, &s[GW_KEY_CACHE_CREDENTIAL_FIELDS], &v[GW_KEY_CACHE_CREDENTIAL_FIELDS].list,
+                                check_credential);
+    good &= gw_match_check_each(loading, &s[GW_KEY_CACHE_TARGETED_FIELDS], &v[GW_KEY_CACHE_TARGETED_FIELDS].list,
+                                gw_match_check_answer_field);
+    return good;
 }
 
 bool gw_caching_derive(struct gw_loading *loading)
@@ -111,7 +107,8 @@ bool gw_caching_derive(struct gw_loading *loading)
     config->flight_wait_ms = (unsigned)v[GW_KEY_CACHE_FLIGHT_WAIT].number;
     config->hit_for_miss_ms = (unsigned)v[GW_KEY_CACHE_HIT_FOR_MISS].number;
     config->cache_outage_ttl_ms = (unsigned)v[GW_KEY_CACHE_OUTAGE_TTL].number;
-    return derive_sizes(loading) && check_lists(loading);
+    bool good = gw_loading_file(loading, derive_sizes(loading));
+    return check_lists(loading) && good;
 }
 
 bool gw_caching_derive_credentials(struct gw_loading *loading)
@@ -146,12 +143,12 @@ bool gw_caching_derive_route(struct gw_loading *loading, struct gw_route *route,
     route->default_ttl_s = (int64_t)value_of(loading, s, v, GW_ROUTE_DEFAULT_TTL, GW_KEY_CACHE_DEFAULT_TTL)->number;
     route->override_ttl_s = ttl == GW_KEYS_OFF ? -1 : (int64_t)ttl;
     route->cache_sort_query = value_of(loading, s, v, GW_ROUTE_CACHE_SORT_QUERY, GW_KEY_CACHE_SORT_QUERY)->number;
+    bool good = true;
     for (size_t i = 0; i < GW_COUNT(lists); i++) {
         const struct gw_value *value = value_of(loading, s, v, lists[i].own, lists[i].usual);
         memcpy((char *)route + lists[i].offset, &value->list, sizeof(value->list));
-        if (s &&
-            !gw_match_check_each(loading, &s[lists[i].own], &v[lists[i].own].list, lists[i].is_good, lists[i].expected))
-            return false;
+        if (s)
+            good &= gw_match_check_each(loading, &s[lists[i].own], &v[lists[i].own].list, lists[i].check);
     }
-    return true;
+    return good;
 }

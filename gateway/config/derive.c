@@ -79,7 +79,7 @@ static bool derive_admin_listen(struct gw_loading *loading)
     config->admin_listen->host = gw_loading_copy(&config->arena, without_brackets(host));
     if (!config->admin_listen->host.at)
         return gw_loading_no_memory(loading->complaint);
-    for (unsigned i = 0; i < config->listen_count; i++)
+    for (unsigned i = 0; i < config->listen_count && !loading->sources[GW_KEY_SERVER_PORT].is_wrong; i++)
         if (do_collide(&config->listens[i], config->admin_listen))
             return complain(loading, GW_KEY_ADMIN_LISTEN, text.at, "an address and a port that clients do not use");
     return true;
@@ -103,16 +103,19 @@ static bool derive_proxies(struct gw_loading *loading)
 {
     struct gw_config *config = loading->config;
     const struct gw_strings *list = &loading->values[GW_KEY_SERVER_TRUSTED_PROXIES].list;
+    bool good = true;
     config->trusted_proxies = gw_loading_take(loading, list->count, sizeof(*config->trusted_proxies));
     if (!config->trusted_proxies)
         return false;
-    for (unsigned i = 0; i < list->count; i++)
-        if (!gw_network_parse(&config->trusted_proxies[i], list->items[i]))
-            return gw_source_complain(&loading->sources[GW_KEY_SERVER_TRUSTED_PROXIES], (int)i, loading->complaint,
-                                      list->items[i].at,
-                                      "a network such as 10.0.0.0/8 or 2001:db8::/32, or an address");
+    for (unsigned i = 0; i < list->count; i++) {
+        if (gw_network_parse(&config->trusted_proxies[i], list->items[i]))
+            continue;
+        gw_source_complain(&loading->sources[GW_KEY_SERVER_TRUSTED_PROXIES], (int)i, loading->complaint,
+                           list->items[i].at, "a network such as 10.0.0.0/8 or 2001:db8::/32, or an address");
+        good = gw_loading_file(loading, false);
+    }
     config->trusted_proxy_count = list->count;
-    return true;
+    return good;
 }
 
 static bool derive_server(struct gw_loading *loading)
@@ -134,8 +137,11 @@ static bool derive_server(struct gw_loading *loading)
     config->idle_timeout_ms = (unsigned)v[GW_KEY_SERVER_IDLE_TIMEOUT].number;
     config->write_timeout_ms = (unsigned)v[GW_KEY_SERVER_WRITE_TIMEOUT].number;
     config->drain_timeout_ms = (unsigned)v[GW_KEY_SERVER_DRAIN_TIMEOUT].number;
-    return derive_listens(loading) && derive_admin_listen(loading) && derive_admin_token(loading) &&
-           derive_proxies(loading);
+    bool good = gw_loading_file(loading, derive_listens(loading));
+    good &= gw_loading_file(loading, derive_admin_listen(loading));
+    good &= gw_loading_file(loading, derive_admin_token(loading));
+    good &= gw_loading_file(loading, derive_proxies(loading));
+    return good;
 }
 
 static void derive_backend(struct gw_loading *loading)
@@ -166,7 +172,7 @@ static bool has_star(const struct gw_strings *list)
     return false;
 }
 
-/* As browsers write it (RFC 6454 §6.2): lower case, no path; so one comparison of bytes is enough. */
+/* As browsers write it (RFC 6454 §6.2): lower case, no path, no usual port; so one comparison of bytes is enough. */
 static bool is_origin(struct gw_slice origin)
 {
     const char *host = memmem(origin.at, origin.length, "://", 3);
@@ -179,13 +185,45 @@ static bool is_origin(struct gw_slice origin)
     return true;
 }
 
-/* "a, b, c", as it goes into a field. */
-static bool join(struct gw_loading *loading, enum gw_key_id id, const char *expected, struct gw_slice *joined)
+/* What browsers leave out, and what is no port. */
+static bool has_wrong_port(struct gw_slice origin)
+{
+    const char *host = (const char *)memmem(origin.at, origin.length, "://", 3) + 3;
+    const char *end = origin.at + origin.length, *bracket = memrchr(host, ']', (size_t)(end - host));
+    const char *colon = memchr(bracket ? bracket : host, ':', (size_t)(end - (bracket ? bracket : host)));
+    struct gw_slice port = gw_slice_of(colon ? colon + 1 : end, colon ? (size_t)(end - colon - 1) : 0);
+    uint64_t number;
+    if (!colon)
+        return false;
+    if (!gw_slice_to_uint64(port, &number) || number < 1 || number > 65535)
+        return true;
+    return port.at[0] == '0' || (number == 80 && gw_slice_starts_with(origin, GW_SLICE("http://"))) ||
+           (number == 443 && gw_slice_starts_with(origin, GW_SLICE("https://")));
+}
+
+static bool check_origin(struct gw_loading *loading, const struct gw_source *source, int item, struct gw_slice origin)
+{
+    if (memmem(origin.at, origin.length, "*", 1))
+        return gw_source_complain(source, item, loading->complaint, origin.at,
+                                  "an origin without wildcards: each in full, such as https://app.example.org, or * "
+                                  "alone");
+    if (!is_origin(origin))
+        return gw_source_complain(source, item, loading->complaint, origin.at,
+                                  "an origin in lower case without a path, such as https://app.example.org, or *");
+    if (has_wrong_port(origin))
+        return gw_source_complain(source, item, loading->complaint, origin.at,
+                                  "an origin as browsers send it: a port of 1 to 65535, and none where it is the "
+                                  "scheme's usual one");
+    return true;
+}
+
+/* "a, b, c", as it goes into a field. A * alone says any, to browsers. */
+static bool join(struct gw_loading *loading, enum gw_key_id id, gw_match_check *check, struct gw_slice *joined)
 {
     const struct gw_strings *list = &loading->values[id].list;
+    bool good = (list->count == 1 && has_star(list)) ||
+                gw_match_check_each(loading, &loading->sources[id], list, check);
     size_t length = 0;
-    if (!gw_match_check_each(loading, &loading->sources[id], list, gw_match_is_token, expected))
-        return false;
     for (unsigned i = 0; i < list->count; i++)
         length += list->items[i].length + 2;
     char *memory = gw_loading_take(loading, length + 1, 1);
@@ -198,7 +236,25 @@ static bool join(struct gw_loading *loading, enum gw_key_id id, const char *expe
         gw_buffer_put_slice(&buffer, list->items[i]);
     }
     *joined = gw_buffer_slice(&buffer);
-    return true;
+    return good;
+}
+
+static bool derive_origins(struct gw_loading *loading)
+{
+    struct gw_config *config = loading->config;
+    const struct gw_value *v = loading->values;
+    const struct gw_source *origins = &loading->sources[GW_KEY_CORS_ORIGINS];
+    bool good = true;
+    config->cors_origins = v[GW_KEY_CORS_ORIGINS].list;
+    config->cors_any_origin = has_star(&config->cors_origins);
+    if (config->cors_any_origin && config->cors_origins.count > 1)
+        return complain(loading, GW_KEY_CORS_ORIGINS, NULL, "* alone, or origins without it");
+    if (!config->cors_any_origin)
+        good = gw_match_check_each(loading, origins, &config->cors_origins, check_origin);
+    if (config->cors_enabled && config->cors_credentials && config->cors_any_origin && !origins->is_wrong)
+        return complain(loading, GW_KEY_CORS_CREDENTIALS, "true",
+                        "false, or cors.origins without *: browsers refuse the two together");
+    return good;
 }
 
 static bool derive_cors(struct gw_loading *loading)
@@ -206,25 +262,15 @@ static bool derive_cors(struct gw_loading *loading)
     struct gw_config *config = loading->config;
     const struct gw_value *v = loading->values;
     config->cors_enabled = v[GW_KEY_CORS_ENABLED].number;
-    config->cors_origins = v[GW_KEY_CORS_ORIGINS].list;
-    config->cors_any_origin = has_star(&config->cors_origins);
     config->cors_credentials = v[GW_KEY_CORS_CREDENTIALS].number;
     config->cors_max_age_s = (unsigned)v[GW_KEY_CORS_MAX_AGE].number;
-    if (config->cors_any_origin && config->cors_origins.count > 1)
-        return complain(loading, GW_KEY_CORS_ORIGINS, NULL, "* alone, or origins without it");
-    for (unsigned i = 0; i < config->cors_origins.count && !config->cors_any_origin; i++)
-        if (!is_origin(config->cors_origins.items[i]))
-            return gw_source_complain(&loading->sources[GW_KEY_CORS_ORIGINS], (int)i, loading->complaint,
-                                      config->cors_origins.items[i].at,
-                                      "an origin in lower case without a path, such as https://app.example.org, or *");
-    if (config->cors_enabled && config->cors_credentials && config->cors_any_origin)
-        return complain(loading, GW_KEY_CORS_CREDENTIALS, "true",
-                        "false, or cors.origins without *: browsers refuse the two together");
+    bool good = gw_loading_file(loading, derive_origins(loading));
     if (has_star(&v[GW_KEY_CORS_HEADERS].list) && v[GW_KEY_CORS_HEADERS].list.count > 1)
         return complain(loading, GW_KEY_CORS_HEADERS, NULL, "* alone, or names without it");
-    return join(loading, GW_KEY_CORS_METHODS, "a method, such as GET", &config->cors_methods) &&
-           join(loading, GW_KEY_CORS_HEADERS, "the name of a field, or *", &config->cors_headers) &&
-           join(loading, GW_KEY_CORS_EXPOSED_HEADERS, "the name of a field", &config->cors_exposed);
+    good &= join(loading, GW_KEY_CORS_METHODS, gw_match_check_method, &config->cors_methods);
+    good &= join(loading, GW_KEY_CORS_HEADERS, gw_match_check_field, &config->cors_headers);
+    good &= join(loading, GW_KEY_CORS_EXPOSED_HEADERS, gw_match_check_answer_field, &config->cors_exposed);
+    return good;
 }
 
 static void derive_rest(struct gw_loading *loading)
@@ -243,9 +289,13 @@ static void derive_rest(struct gw_loading *loading)
 
 bool gw_derive_config(struct gw_loading *loading)
 {
+    static bool (*const parts[])(struct gw_loading * loading) = {
+        derive_server, gw_caching_derive, gw_routes_derive, gw_policies_derive, derive_cors, gw_redis_derive,
+    };
+    bool good = true;
     derive_backend(loading);
     derive_rest(loading);
-    return derive_server(loading) && gw_caching_derive(loading) && gw_routes_derive(loading) &&
-           gw_policies_derive(loading) && gw_caching_derive_credentials(loading) && derive_cors(loading) &&
-           gw_redis_derive(loading);
+    for (size_t i = 0; i < GW_COUNT(parts); i++)
+        good &= gw_loading_file(loading, parts[i](loading));
+    return good && gw_caching_derive_credentials(loading); /* of the policies, too */
 }

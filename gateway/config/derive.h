@@ -1,7 +1,7 @@
 /* derive.h: from values to what the gateway reads: fields, addresses, networks, backends, routes, policies.
  *
  * Each fills its part of loading->config from loading->values, and holds values against each other. False with
- * a complaint. */
+ * a complaint, or with all that there were filed: either way the caller files (gw_loading_file) and may go on. */
 #ifndef GW_CONFIG_DERIVE_H
 #define GW_CONFIG_DERIVE_H
 
@@ -45,8 +45,21 @@ bool gw_match_is_any(const struct gw_match *match);
 bool gw_match_is_name(struct gw_slice name);
 /* RFC 9110 §5.6.2; not empty. */
 bool gw_match_is_token(struct gw_slice text);
-/* False with a complaint about the first of the list that is not good. */
+/* A token that looks like a wildcard or a regular expression: no name that anybody sends. */
+bool gw_match_is_pattern(struct gw_slice name);
+
+/* Is this one, as it is compared with what clients send? False with a complaint; a warning where it may be meant. item:
+ * of a list, or GW_SOURCE_WHOLE. */
+typedef bool gw_match_check(struct gw_loading *loading, const struct gw_source *source, int item, struct gw_slice text);
+gw_match_check gw_match_check_path;
+gw_match_check gw_match_check_method;
+gw_match_check gw_match_check_field;        /* the name of a request's */
+gw_match_check gw_match_check_answer_field; /* the name of a response's */
+gw_match_check gw_match_check_cookie;
+/* Files a complaint about each of the list that is not good. */
 bool gw_match_check_each(struct gw_loading *loading, const struct gw_source *source, const struct gw_strings *list,
-                         bool (*is_good)(struct gw_slice text), const char *expected) GW_MUST_CHECK;
+                         gw_match_check *check) GW_MUST_CHECK;
+/* Does `wide` match every request with this method that `narrow` matches? The absent method: one that no list names. */
+bool gw_match_covers(const struct gw_match *wide, const struct gw_match *narrow, struct gw_slice method);
 
 #endif

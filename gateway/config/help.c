@@ -182,7 +182,10 @@ static const char docs_head[] =
     "  with `GATEWAY_` is an error, so that a typing mistake does not pass unnoticed; `GATEWAY_CMD` and `GATEWAY_URL`\n"
     "  (benchmarks use them), and what Kubernetes sets for a service called gateway (`GATEWAY_SERVICE_…`,\n"
     "  `GATEWAY_PORT_80_TCP…`, and `GATEWAY_PORT` if it begins with `tcp://` or `udp://`) are left alone.\n"
-    "- `--check-config` says whether all is well, `--print-config` prints the merged result as JSON that can be "
+    "- `--check-config` says whether all is well. It tells every mistake at once, and warns of what is valid but can "
+    "hardly\n"
+    "  be meant: a limit that holds nobody, a key without effect. The start logs the same warnings. `--print-config` "
+    "prints the merged result as JSON that can be "
     "loaded\n"
     "  again once the passwords and the token, which are masked as `***`, are filled in.\n"
     "- An unknown key, a wrong type or an impossible value is an error that names the place and what was expected,\n"
@@ -204,8 +207,10 @@ static const char docs_routes[] =
     "An array of objects. A request takes the first route of which everything that is set matches. A last route "
     "called\n"
     "`default`, with `backend.url`, matches what no other does; it is added unless the last route written matches\n"
-    "everything. At most 64 routes and 64 different backends. Paths are compared as they were sent, without "
-    "decoding.\n";
+    "everything. At most 64 routes and 64 different backends. A route that no request reaches, because one before it "
+    "takes\n"
+    "all of its requests, is an error: write the narrower one first. Paths are compared as they were sent, without\n"
+    "decoding; they are prefixes of whole segments, and know neither wildcards nor placeholders.\n";
 
 static const char docs_policies[] =
     "\n## Objects in limits.policies\n"
@@ -213,7 +218,17 @@ static const char docs_policies[] =
     "`limits.rate`, `limits.burst` and so on make the policy called `default`, for every request. `limits.policies` "
     "holds\n"
     "further ones, an array of objects; a request must be allowed by all that match. A bucket holds `burst` tokens,\n"
-    "refills at `rate`, and must fill within a year.\n";
+    "refills at `rate`, and must fill within a year.\n"
+    "\n"
+    "A limit by `header:X-Api-Key` alone limits nobody who sends a new key with each request, since the gateway does "
+    "not\n"
+    "check keys. So it goes with one by address for the same requests, wide enough for many keys behind one address:\n"
+    "\n"
+    "```json\n"
+    "{ \"limits\": { \"rate\": \"10/s\", \"burst\": 20, \"by\": \"header:X-Api-Key\",\n"
+    "  \"policies\": [ { \"name\": \"address\", \"rate\": \"100/s\", \"burst\": 200, \"by\": \"ip\" } ] } "
+    "}\n"
+    "```\n";
 
 void gw_help_print_docs(struct gw_buffer *page)
 {

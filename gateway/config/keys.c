@@ -74,29 +74,33 @@ void gw_keys_environment(const struct gw_key *key, char *name)
         gw_keys_regular_environment(key, name);
 }
 
-/* Levenshtein's distance with one row; a swap of neighbours counts two. */
+/* Insertions, deletions, replacements and swaps of neighbours, one each (optimal string alignment). Three rows, taken by
+ * turns. */
 unsigned gw_keys_distance(struct gw_slice written, struct gw_slice meant)
 {
-    unsigned row[GW_KEYS_NAME_BYTES];
+    unsigned rows[3][GW_KEYS_NAME_BYTES];
     if (written.length >= GW_KEYS_NAME_BYTES || meant.length >= GW_KEYS_NAME_BYTES)
         return UINT_MAX;
     for (unsigned j = 0; j <= meant.length; j++)
-        row[j] = j;
+        rows[0][j] = j;
     for (size_t i = 1; i <= written.length; i++) {
-        unsigned diagonal = row[0];
+        unsigned *row = rows[i % 3], *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
         row[0] = (unsigned)i;
         for (size_t j = 1; j <= meant.length; j++) {
-            unsigned best = diagonal + (written.at[i - 1] != meant.at[j - 1]);
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
+            char w = written.at[i - 1], m = meant.at[j - 1];
+            unsigned best = above[j - 1] + (w != m);
+            if (above[j] + 1 < best)
+                best = above[j] + 1;
             if (row[j - 1] + 1 < best)
                 best = row[j - 1] + 1;
-            diagonal = row[j];
+            if (i > 1 && j > 1 && w == meant.at[j - 2] && written.at[i - 2] == m && before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
             row[j] = best;
         }
     }
+    unsigned distance = rows[written.length % 3][meant.length];
     size_t allowed = meant.length <= 3 ? 1 : meant.length <= 8 ? 2 : 3;
-    return row[meant.length] <= allowed ? row[meant.length] : UINT_MAX;
+    return distance <= allowed ? distance : UINT_MAX;
 }
 
 struct gw_slice gw_keys_choice_text(const char *choices, unsigned number)

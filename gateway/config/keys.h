@@ -122,7 +122,9 @@ enum gw_key_type {
     X(LIMITS_COST, "limits.cost", INTEGER, "1", 1, 1000000000, NULL, NULL, NULL,                                       \
       "Tokens that one request takes; at most limits.burst.")                                                          \
     X(LIMITS_BY, "limits.by", STRING, "ip", 1, 136, NULL, NULL, NULL,                                                  \
-      "Who shares a bucket: ip; header:NAME (such as header:X-Api-Key; requests without it by ip); route.")            \
+      "Who shares a bucket: ip; header:NAME (such as header:X-Api-Key; requests without it by ip); route. Nobody "     \
+      "checks "                                                                                                        \
+      "the field, so a limit by header wants a wide one by ip beside it (Objects in limits.policies).")                \
     X(LIMITS_SHADOW, "limits.shadow", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                        \
       "Count and log refusals, but refuse nothing.")                                                                   \
     X(LIMITS_COUNT, "limits.count", CHOICE, "all", 0, 0, "all|misses", NULL, NULL,                                     \
@@ -186,7 +188,8 @@ enum gw_key_type {
       "Request fields (such as X-Preview) that lead past the cache: neither looked up nor stored.")                    \
     X(CACHE_BYPASS_COOKIES, "cache.bypass_cookies", LIST, "", 0, 32, NULL, NULL, NULL, "Names of cookies that do so.") \
     X(CACHE_BYPASS_PATHS, "cache.bypass_paths", LIST, "", 0, 64, NULL, NULL, NULL,                                     \
-      "Paths below which all requests do so, by whole segments: /me is /me and /me/x, not /menu.")                     \
+      "Paths below which all requests do so, by whole segments and without wildcards: /me is /me and /me/x, not "      \
+      "/menu.")                                                                                                        \
     X(CACHE_IGNORE_QUERY, "cache.ignore_query", LIST, "", 0, 64, NULL, NULL, NULL,                                     \
       "Names of query parameters that make no other answer, as they are sent; a star at the end stands for any rest "  \
       "(utm_*), * alone for the whole query. Backends still see them.")                                                \
@@ -254,7 +257,8 @@ enum gw_key_type {
     X(NAME, "name", STRING, NULL, 1, 32, NULL, NULL, NULL,                                                             \
       "Unique; a-z, 0-9, _ and -. It names the route in metrics and logs.")                                            \
     X(PATH, "path", STRING, "", 0, 1024, NULL, NULL, NULL,                                                             \
-      "Prefix by whole segments: /api matches /api and /api/x, not /apix; empty: any.")                                \
+      "Prefix by whole segments, without wildcards: /api matches /api and /api/x, not /apix; empty: any. As clients "  \
+      "send it: percent-encoded where that is needed.")                                                                \
     X(HOST, "host", STRING, "", 0, 255, NULL, NULL, NULL,                                                              \
       "Host without port; *.example.org for all below it; empty: any.")                                                \
     X(METHODS, "methods", LIST, "", 0, 32, NULL, NULL, NULL, "In upper case (GET does not include HEAD); empty: any.") \

@@ -36,17 +36,42 @@ static void print_place(const struct gw_source *source, int item, char *place, s
     }
 }
 
+static void complain(const struct gw_source *source, int item, struct gw_complaint *complaint, const char *found,
+                     const char *format, va_list arguments)
+{
+    char place[256], text[sizeof(complaint->expected)];
+    print_place(source, item, place, sizeof(place));
+    vsnprintf(text, sizeof(text), format, arguments);
+    gw_complain(complaint, place, found, "%s", text);
+}
+
 bool gw_source_complain(const struct gw_source *source, int item, struct gw_complaint *complaint, const char *found,
                         const char *expected, ...)
 {
-    char place[256], text[256];
-    print_place(source, item, place, sizeof(place));
     va_list arguments;
+    if (source->is_wrong)
+        return false;
     va_start(arguments, expected);
-    vsnprintf(text, sizeof(text), expected, arguments);
+    complain(source, item, complaint, found, expected, arguments);
     va_end(arguments);
-    gw_complain(complaint, place, found, "%s", text);
     return false;
+}
+
+void gw_source_warn(struct gw_loading *loading, const struct gw_source *source, int item, const char *found,
+                    const char *sentence, ...)
+{
+    va_list arguments;
+    va_start(arguments, sentence);
+    complain(source, item, loading->complaint, found, sentence, arguments);
+    va_end(arguments);
+    gw_findings_file(loading->findings, true);
+}
+
+bool gw_loading_file(struct gw_loading *loading, bool good)
+{
+    if (!good && loading->complaint->place[0])
+        gw_findings_file(loading->findings, false);
+    return good;
 }
 
 bool gw_loading_no_memory(struct gw_complaint *complaint)

@@ -50,7 +50,7 @@ static bool derive_by(struct gw_loading *loading, const struct written *written,
     if (gw_slice_starts_with(by, header)) {
         policy->by = GW_LIMIT_BY_HEADER;
         policy->header = gw_slice_of(by.at + header.length, by.length - header.length);
-        if (gw_match_is_token(policy->header))
+        if (gw_match_is_token(policy->header) && !gw_match_is_pattern(policy->header))
             return true;
     } else if (gw_slice_equal(by, GW_SLICE("ip")) || gw_slice_equal(by, GW_SLICE("route"))) {
         policy->by = by.at[0] == 'i' ? GW_LIMIT_BY_IP : GW_LIMIT_BY_ROUTE;
@@ -88,6 +88,8 @@ static bool derive_bucket(struct gw_loading *loading, const struct written *writ
     policy->rate_text = written->v[GW_POLICY_RATE].text;
     policy->burst = written->v[GW_POLICY_BURST].number;
     policy->cost = written->v[GW_POLICY_COST].number;
+    if (rate->is_wrong || burst->is_wrong || written->s[GW_POLICY_COST].is_wrong)
+        return false; /* each was told, and there is nothing to hold it against */
     if (!gw_numbers_parse_rate(policy->rate_text, &policy->n, &policy->period_us)) /* it was read by this already */
         return gw_source_complain(rate, GW_SOURCE_WHOLE, loading->complaint, policy->rate_text.at, "a rate");
     if (!reduce(policy))
@@ -116,13 +118,13 @@ static bool derive_policy(struct gw_loading *loading, const struct written *writ
     policy->shadow = v[GW_POLICY_SHADOW].number;
     policy->count_misses_only = v[GW_POLICY_COUNT].number == 1;
     policy->on_redis_failure = (enum gw_limit_failure)v[GW_POLICY_ON_REDIS_FAILURE].number;
-    if (!derive_name(loading, written, policy) || !derive_by(loading, written, policy) ||
-        !derive_bucket(loading, written, policy) ||
-        !gw_match_derive(loading, &policy->match, &s[GW_POLICY_PATH], v[GW_POLICY_PATH].text, &s[GW_POLICY_HOST],
-                         v[GW_POLICY_HOST].text, &s[GW_POLICY_METHODS], &v[GW_POLICY_METHODS].list))
-        return false;
+    bool good = gw_loading_file(loading, derive_name(loading, written, policy));
+    good &= gw_loading_file(loading, derive_by(loading, written, policy));
+    good &= gw_loading_file(loading, derive_bucket(loading, written, policy));
+    good &= gw_match_derive(loading, &policy->match, &s[GW_POLICY_PATH], v[GW_POLICY_PATH].text, &s[GW_POLICY_HOST],
+                            v[GW_POLICY_HOST].text, &s[GW_POLICY_METHODS], &v[GW_POLICY_METHODS].list);
     config->policy_count++;
-    return true;
+    return good;
 }
 
 bool gw_policies_derive(struct gw_loading *loading)
@@ -132,22 +134,21 @@ bool gw_policies_derive(struct gw_loading *loading)
     const cJSON *array = loading->values[GW_KEY_LIMITS_POLICIES].json;
     unsigned more = array ? (unsigned)cJSON_GetArraySize(array) : 0;
     struct written written;
+    bool good = true;
     config->policies = gw_loading_take(loading, GW_DERIVE_POLICIES, sizeof(*config->policies));
     if (!config->policies)
         return false;
     if (!gw_slice_equal(loading->values[GW_KEY_LIMITS_RATE].text, GW_SLICE("off"))) {
         take_from_limits(loading, &written);
-        if (!derive_policy(loading, &written))
-            return false;
+        good = derive_policy(loading, &written);
     }
     if (config->policy_count + more > GW_DERIVE_POLICIES)
         return gw_source_complain(source, GW_SOURCE_WHOLE, loading->complaint, NULL,
                                   "at most %d policies with the one called default", GW_DERIVE_POLICIES);
     for (unsigned i = 0; i < more; i++) {
-        if (!gw_values_read_object(source, (int)i, gw_keys_of_policy, GW_POLICY_KEYS_COUNT, &config->arena, written.s,
-                                   written.v, loading->complaint) ||
-            !derive_policy(loading, &written))
-            return false;
+        good &= gw_values_read_object(loading, source, (int)i, gw_keys_of_policy, GW_POLICY_KEYS_COUNT, written.s,
+                                      written.v);
+        good &= derive_policy(loading, &written);
     }
-    return true;
+    return good;
 }

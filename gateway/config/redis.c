@@ -224,14 +224,15 @@ bool gw_redis_derive(struct gw_loading *loading)
     config->redis_heartbeat_ms = (unsigned)v[GW_KEY_REDIS_HEARTBEAT].number;
     config->expected_instances = (unsigned)v[GW_KEY_REDIS_EXPECTED_INSTANCES].number;
     config->redis_tls_ca_file = v[GW_KEY_REDIS_TLS_CA_FILE].text;
-    if (!is_prefix(config->redis_prefix))
-        return gw_source_complain(&loading->sources[GW_KEY_REDIS_PREFIX], GW_SOURCE_WHOLE, loading->complaint,
-                                  config->redis_prefix.at, "1 to 32 of A-Z, a-z, 0-9, :, _ and -");
-    if (!derive_node(loading, GW_KEY_REDIS_URL, &config->redis) ||
-        !derive_node(loading, GW_KEY_CACHE_REDIS_URL, &config->cache_redis))
-        return false;
-    if (config->cache_redis && !config->redis)
+    bool good = is_prefix(config->redis_prefix);
+    if (!good)
+        gw_source_complain(&loading->sources[GW_KEY_REDIS_PREFIX], GW_SOURCE_WHOLE, loading->complaint,
+                           config->redis_prefix.at, "1 to 32 of A-Z, a-z, 0-9, :, _ and -");
+    gw_loading_file(loading, good);
+    good &= gw_loading_file(loading, derive_node(loading, GW_KEY_REDIS_URL, &config->redis));
+    good &= gw_loading_file(loading, derive_node(loading, GW_KEY_CACHE_REDIS_URL, &config->cache_redis));
+    if (config->cache_redis && !config->redis && !loading->sources[GW_KEY_REDIS_URL].is_wrong)
         return gw_source_complain(&loading->sources[GW_KEY_CACHE_REDIS_URL], GW_SOURCE_WHOLE, loading->complaint,
                                   config->cache_redis->url_masked.at, "nothing, or redis.url as well");
-    return true;
+    return good;
 }

@@ -41,7 +41,11 @@ static bool set(struct gw_loading *loading, const struct gw_key *key, enum gw_or
     snprintf(source->path, sizeof(source->path), "%s", key->path);
     if (origin == GW_ORIGIN_FILE)
         source->file = &loading->file;
-    return gw_values_read(key, source, &loading->config->arena, &loading->values[key - gw_keys], loading->complaint);
+    struct gw_value value;
+    source->is_wrong = !gw_values_read(key, source, &loading->config->arena, &value, loading->complaint);
+    if (!source->is_wrong)
+        loading->values[key - gw_keys] = value;
+    return gw_loading_file(loading, !source->is_wrong);
 }
 
 /* Of a flag or variable. Arrays of objects come as JSON. */
@@ -53,8 +57,10 @@ static bool set_text(struct gw_loading *loading, const struct gw_key *key, enum 
         char place[GW_KEYS_NAME_BYTES + 16];
         snprintf(place, sizeof(place), origin == GW_ORIGIN_FLAG ? "--%s" : "environment %s", name);
         document = gw_file_parse_json(text, strlen(text), place, false, loading->complaint);
-        if (!document)
-            return false;
+        if (!document) {
+            source_of(loading, key)->is_wrong = true;
+            return gw_loading_file(loading, false);
+        }
         cJSON_Delete(loading->documents[key - gw_keys]);
         loading->documents[key - gw_keys] = document;
     }
@@ -63,10 +69,10 @@ static bool set_text(struct gw_loading *loading, const struct gw_key *key, enum 
 
 bool gw_sources_set_defaults(struct gw_loading *loading)
 {
+    bool good = true;
     for (unsigned i = 0; i < GW_KEYS_COUNT; i++)
-        if (!set(loading, &gw_keys[i], GW_ORIGIN_DEFAULT, NULL, gw_keys[i].fallback, NULL))
-            return false;
-    return true;
+        good &= set(loading, &gw_keys[i], GW_ORIGIN_DEFAULT, NULL, gw_keys[i].fallback, NULL);
+    return good;
 }
 
 /* The file */
@@ -75,7 +81,8 @@ static bool complain_node(struct gw_loading *loading, const cJSON *node, const c
 {
     struct gw_source source = { .origin = GW_ORIGIN_FILE, .json = node, .file = &loading->file };
     snprintf(source.path, sizeof(source.path), "%s", path);
-    return gw_source_complain(&source, GW_SOURCE_WHOLE, loading->complaint, NULL, "%s", expected);
+    return gw_loading_file(loading,
+                           gw_source_complain(&source, GW_SOURCE_WHOLE, loading->complaint, NULL, "%s", expected));
 }
 
 /* section is empty at the top level, where sections and the keys without one are known. */
@@ -128,22 +135,20 @@ static bool set_section(struct gw_loading *loading, const cJSON *node)
         return complain_node(loading, node, node->string, "an object");
     if (is_repeated(loading->file.tree, node))
         return complain_node(loading, node, node->string, "each section once");
+    bool good = true;
     for (const cJSON *member = node->child; member; member = member->next)
-        if (!set_member(loading, node, member, gw_slice_of_string(node->string)))
-            return false;
-    return true;
+        good &= set_member(loading, node, member, gw_slice_of_string(node->string));
+    return good;
 }
 
 bool gw_sources_set_file(struct gw_loading *loading)
 {
     const cJSON *tree = loading->file.tree;
-    for (const cJSON *node = tree->child; node; node = node->next) {
-        bool good = is_section(gw_slice_of_string(node->string)) ? set_section(loading, node)
-                                                                 : set_member(loading, tree, node, GW_NO_SLICE);
-        if (!good)
-            return false;
-    }
-    return true;
+    bool good = true;
+    for (const cJSON *node = tree->child; node; node = node->next)
+        good &= is_section(gw_slice_of_string(node->string)) ? set_section(loading, node)
+                                                             : set_member(loading, tree, node, GW_NO_SLICE);
+    return good;
 }
 
 /* The environment */
@@ -200,10 +205,12 @@ static bool is_service_link(const struct gw_key *key, const char *text)
 
 bool gw_sources_set_environment(struct gw_loading *loading, char *const *environment)
 {
+    bool good = true;
     for (char *const *variable = environment; *variable; variable++) {
         const char *equals = strchr(*variable, '=');
-        if (equals && !check_variable(loading, gw_slice_of(*variable, (size_t)(equals - *variable))))
-            return false;
+        if (equals)
+            good &= gw_loading_file(loading,
+                                    check_variable(loading, gw_slice_of(*variable, (size_t)(equals - *variable))));
     }
     for (unsigned i = 0; i < GW_KEYS_COUNT; i++) {
         const struct gw_key *key = &gw_keys[i];
@@ -215,10 +222,9 @@ bool gw_sources_set_environment(struct gw_loading *loading, char *const *environ
         struct gw_slice kept = gw_loading_copy(&loading->config->arena, gw_slice_of_string(name));
         if (!kept.at)
             return gw_loading_no_memory(loading->complaint);
-        if (!set_text(loading, key, GW_ORIGIN_ENVIRONMENT, kept.at, text))
-            return false;
+        good &= set_text(loading, key, GW_ORIGIN_ENVIRONMENT, kept.at, text);
     }
-    return true;
+    return good;
 }
 
 /* The command line */
@@ -267,7 +273,13 @@ static bool complain_flag(struct gw_complaint *complaint, const char *argument, 
     return complain_argument(complaint, argument, expected);
 }
 
-/* Reads argv[*at] and, where the value stands apart, the next; *at moves behind them. */
+static bool is_flag(const char *text)
+{
+    return strncmp(text, "--", 2) == 0;
+}
+
+/* Reads argv[*at] and, where the value stands apart, the next; *at moves behind them, also behind what looks like the
+ * value of a flag that is not known. */
 static bool next_argument(int argc, char *const *argv, int *at, struct argument *argument,
                           struct gw_complaint *complaint)
 {
@@ -275,7 +287,7 @@ static bool next_argument(int argc, char *const *argv, int *at, struct argument 
     *argument = (struct argument) { .command = GW_COMMAND_RUN };
     if (strcmp(text, "-h") == 0)
         text = "--help";
-    if (strncmp(text, "--", 2) != 0 || !text[2])
+    if (!is_flag(text) || !text[2])
         return complain_argument(complaint, text, "flags only, as --help lists them");
     struct gw_slice flag = gw_slice_of(text + 2, equals ? (size_t)(equals - text) - 2 : strlen(text) - 2);
     for (unsigned i = 0; i < GW_COUNT(commands); i++)
@@ -285,11 +297,13 @@ static bool next_argument(int argc, char *const *argv, int *at, struct argument 
         return !equals || complain_argument(complaint, text, "no value");
     argument->is_config = gw_slice_equal(flag, GW_SLICE("config"));
     argument->key = gw_keys_find_flag(flag);
-    if (!argument->is_config && !argument->key)
+    if (!argument->is_config && !argument->key) {
+        *at += !equals && *at < argc && !is_flag(argv[*at]);
         return complain_flag(complaint, text, flag);
+    }
     if (equals)
         argument->value = equals + 1;
-    else if (*at < argc && strncmp(argv[*at], "--", 2) != 0)
+    else if (*at < argc && !is_flag(argv[*at]))
         argument->value = argv[(*at)++];
     else
         return complain_argument(complaint, text, "a value");
@@ -297,34 +311,36 @@ static bool next_argument(int argc, char *const *argv, int *at, struct argument 
 }
 
 bool gw_sources_read_arguments(int argc, char *const *argv, struct gw_arguments *arguments,
-                               struct gw_complaint *complaint)
+                               struct gw_findings *findings)
 {
     struct argument argument;
+    bool good = true;
     *arguments = (struct gw_arguments) { .command = GW_COMMAND_RUN };
     for (int at = 1; at < argc;) {
-        if (!next_argument(argc, argv, &at, &argument, complaint))
-            return false;
+        if (!next_argument(argc, argv, &at, &argument, &findings->latest)) {
+            gw_findings_file(findings, false);
+            good = false;
+            continue;
+        }
         if (argument.command != GW_COMMAND_RUN)
             arguments->command = argument.command;
         if (argument.is_config)
             arguments->config = argument.value;
     }
-    return true;
+    return good;
 }
 
 bool gw_sources_set_flags(struct gw_loading *loading, int argc, char *const *argv)
 {
     struct argument argument;
+    bool good = true;
     for (int at = 1; at < argc;) {
         const char *flag = argv[at] + 2;
-        if (!next_argument(argc, argv, &at, &argument, loading->complaint))
-            return false;
-        if (!argument.key)
-            continue;
+        if (!next_argument(argc, argv, &at, &argument, loading->complaint) || !argument.key)
+            continue; /* read_arguments told it */
         bool is_short = argument.key->alias && strcspn(flag, "=") == strlen(argument.key->alias);
         const char *name = is_short ? argument.key->alias : argument.key->path; /* no path is as short as its alias */
-        if (!set_text(loading, argument.key, GW_ORIGIN_FLAG, name, argument.value))
-            return false;
+        good &= set_text(loading, argument.key, GW_ORIGIN_FLAG, name, argument.value);
     }
-    return true;
+    return good;
 }

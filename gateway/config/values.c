@@ -273,25 +273,32 @@ bool gw_values_read(const struct gw_key *key, const struct gw_source *source, st
     return true;
 }
 
-/* Fills in what has not been given. */
-static bool read_defaults(const struct gw_source *object, const struct gw_key *keys, unsigned count,
-                          struct gw_arena *arena, struct gw_source *sources, struct gw_value *values,
-                          struct gw_complaint *complaint)
+/* Fills in what has not been given, or was wrong. */
+static bool read_defaults(struct gw_loading *loading, const struct gw_source *object, const struct gw_key *keys,
+                          unsigned count, struct gw_source *sources, struct gw_value *values)
 {
+    bool good = true;
     for (unsigned i = 0; i < count; i++) {
-        if (sources[i].origin != GW_ORIGIN_DEFAULT)
+        struct gw_source fallback = { .origin = GW_ORIGIN_DEFAULT, .text = keys[i].fallback };
+        if (sources[i].origin != GW_ORIGIN_DEFAULT && !sources[i].is_wrong)
             continue;
-        if (!keys[i].fallback)
-            return gw_source_complain(object, GW_SOURCE_WHOLE, complaint, NULL, "a \"%s\"", keys[i].path);
-        sources[i].text = keys[i].fallback;
-        if (*keys[i].fallback != '=' && !gw_values_read(&keys[i], &sources[i], arena, &values[i], complaint))
-            return false;
+        memcpy(fallback.path, sources[i].path, sizeof(fallback.path));
+        if (!keys[i].fallback && !sources[i].is_wrong) {
+            good = gw_loading_file(loading, gw_source_complain(object, GW_SOURCE_WHOLE, loading->complaint, NULL,
+                                                               "a \"%s\"", keys[i].path));
+            sources[i].is_wrong = true;
+        }
+        if (!sources[i].is_wrong)
+            sources[i] = fallback;
+        if (keys[i].fallback && *keys[i].fallback != '=' &&
+            !gw_values_read(&keys[i], &fallback, &loading->config->arena, &values[i], loading->complaint))
+            return gw_loading_file(loading, false);
     }
-    return true;
+    return good;
 }
 
-static bool complain_key(const struct gw_source *object, const cJSON *member, const struct gw_key *keys, unsigned count,
-                         struct gw_complaint *complaint)
+static bool complain_key(struct gw_loading *loading, const struct gw_source *object, const cJSON *member,
+                         const struct gw_key *keys, unsigned count)
 {
     char names[200];
     struct gw_buffer buffer = gw_buffer_over(names, sizeof(names));
@@ -299,15 +306,31 @@ static bool complain_key(const struct gw_source *object, const cJSON *member, co
         gw_buffer_print(&buffer, i ? ", %s" : "%s", keys[i].path);
     struct gw_source source = *object;
     source.json = member;
-    return gw_source_complain(&source, GW_SOURCE_WHOLE, complaint, member->string, "one of %.*s, each once",
-                              GW_SLICE_ARGS(gw_buffer_slice(&buffer)));
+    return gw_loading_file(loading,
+                           gw_source_complain(&source, GW_SOURCE_WHOLE, loading->complaint, member->string,
+                                              "one of %.*s, each once", GW_SLICE_ARGS(gw_buffer_slice(&buffer))));
 }
 
-bool gw_values_read_object(const struct gw_source *array, int item, const struct gw_key *keys, unsigned count,
-                           struct gw_arena *arena, struct gw_source *sources, struct gw_value *values,
-                           struct gw_complaint *complaint)
+static bool read_member(struct gw_loading *loading, const struct gw_source *object, const cJSON *member,
+                        const struct gw_key *key, struct gw_source *source, struct gw_value *value)
+{
+    char path[GW_KEYS_NAME_BYTES];
+    memcpy(path, source->path, sizeof(path));
+    *source = *object;
+    memcpy(source->path, path, sizeof(path));
+    source->json = member;
+    source->is_wrong = !gw_values_read(key, source, &loading->config->arena, value, loading->complaint);
+    if (source->is_wrong)
+        *value = (struct gw_value) { 0 };
+    return gw_loading_file(loading, !source->is_wrong);
+}
+
+bool gw_values_read_object(struct gw_loading *loading, const struct gw_source *array, int item,
+                           const struct gw_key *keys, unsigned count, struct gw_source *sources,
+                           struct gw_value *values)
 {
     struct gw_source object = *array;
+    bool good = true;
     object.json = cJSON_GetArrayItem(array->json, item);
     object.nested = true;
     snprintf(object.path, sizeof(object.path), "%.40s[%d]", array->path, item);
@@ -316,22 +339,20 @@ bool gw_values_read_object(const struct gw_source *array, int item, const struct
         snprintf(sources[i].path, sizeof(sources[i].path), "%.48s.%.30s", object.path, keys[i].path);
         values[i] = (struct gw_value) { 0 };
     }
-    if (!cJSON_IsObject(object.json))
-        return gw_source_complain(&object, GW_SOURCE_WHOLE, complaint, NULL, "an object");
+    if (!cJSON_IsObject(object.json)) {
+        for (unsigned i = 0; i < count; i++)
+            sources[i].is_wrong = true;
+        gw_source_complain(&object, GW_SOURCE_WHOLE, loading->complaint, NULL, "an object");
+        return gw_loading_file(loading, false);
+    }
     const cJSON *member;
     cJSON_ArrayForEach(member, object.json)
     {
         const struct gw_key *key = gw_keys_find(keys, count, gw_slice_of_string(member->string));
         if (!key || sources[key - keys].origin != GW_ORIGIN_DEFAULT)
-            return complain_key(&object, member, keys, count, complaint);
-        struct gw_source *source = &sources[key - keys];
-        char path[GW_KEYS_NAME_BYTES];
-        memcpy(path, source->path, sizeof(path));
-        *source = object;
-        memcpy(source->path, path, sizeof(path));
-        source->json = member;
-        if (!gw_values_read(key, source, arena, &values[key - keys], complaint))
-            return false;
+            good = complain_key(loading, &object, member, keys, count);
+        else if (!read_member(loading, &object, member, key, &sources[key - keys], &values[key - keys]))
+            good = false;
     }
-    return read_defaults(&object, keys, count, arena, sources, values, complaint);
+    return read_defaults(loading, &object, keys, count, sources, values) && good;
 }

@@ -99,6 +99,43 @@ class AMistake(unittest.TestCase):
         port.release()
 
 
+class AWarning(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+
+    text = json.dumps({"limits": {"by": "header:X-Api-Key"}, "server": {"trusted_proxies": ["0.0.0.0/0"]}})
+
+    def test_stops_nothing_and_is_told_by_the_check(self):
+        code, out, error = run(["--check-config"], text=self.text)
+        self.assertEqual((code, out), (0, "visara-gateway: the configuration is valid, with 2 warnings\n"))
+        first, second = error.splitlines()
+        for line, words in ((first, ["warning: ", "gateway.json:1: limits.by", "X-Api-Key", '"by": "ip"']), (second, ["server.trusted_proxies[0]", "0.0.0.0/0"])):
+            for word in words:
+                self.assertIn(word, line)
+
+    def test_is_told_beside_mistakes_and_not_where_all_is_well(self):
+        self.assertEqual(run(["--check-config"]), (0, "visara-gateway: the configuration is valid\n", ""))
+        code, _, error = run(["--check-config"], text='{"routes": [{"name": "a", "methods": ["GTE"], "path": "/a*"}], "cache": {"ttl": 0}}')
+        self.assertEqual((code, len(error.splitlines())), (1, 3), error)
+        for word in ('did you mean "GET"?', '"/a" matches', "cache.ttl"):
+            self.assertIn(word, error)
+
+    def test_is_logged_by_the_start(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, {"limits": {"enabled": True, "by": "header:X-Api-Key"}})
+            wait_until(lambda: b"nobody checks this field" in gateway.errors(), "the warning is logged")
+
+    def test_names_a_pair_that_closes_the_hole(self):
+        limits = {"rate": "1/h", "burst": 1, "by": "header:X-Api-Key"}
+        address = {"name": "address", "rate": "1/h", "burst": 5, "by": "ip"}
+        with Stage() as stage:
+            for policies, passed in (([], 9), ([address], 5)):
+                gateway = stage.gateway(self.origin, {"limits": dict(limits, enabled=True, policies=policies)})
+                statuses = [gateway.fetch("/", [("X-Api-Key", "key-%d" % i)]).status for i in range(9)]
+                self.assertEqual(statuses.count(200), passed, statuses)
+
+
 class Sources(Scene):
     def printed(self, **how):
         code, out, error = run(**dict(how, arguments=["--print-config"] + list(how.get("arguments", ()))))

@@ -314,21 +314,25 @@ static void a_file_must_be_there_and_of_bounded_size(void **state)
     static char program[] = "visara-gateway", flag[] = "--config", missing[] = "/nonexistent/gw.json",
                 folder[] = "/tmp";
     char name[] = "/tmp/gw-config-XXXXXX", *argv[] = { program, flag, missing, NULL }, *environment[] = { NULL };
-    struct gw_complaint complaint;
+    struct gw_findings findings;
+    const struct gw_complaint *complaint;
     (void)state;
-    assert_null(gw_load_config(3, argv, environment, &complaint));
-    assert_string_equal(complaint.place, missing);
-    assert_string_equal(complaint.expected, "a readable file");
+    assert_null(gw_load_config(3, argv, environment, &findings));
+    complaint = gw_findings_first(&findings);
+    assert_string_equal(complaint->place, missing);
+    assert_string_equal(complaint->expected, "a readable file");
     argv[2] = folder;
-    assert_null(gw_load_config(3, argv, environment, &complaint));
-    assert_string_equal(complaint.expected, "a readable file");
+    assert_null(gw_load_config(3, argv, environment, &findings));
+    complaint = gw_findings_first(&findings);
+    assert_string_equal(complaint->expected, "a readable file");
     int file = mkstemp(name);
     assert_true(file >= 0);
     for (int i = 0; i < 1024 * 1024 + 1; i += 8192)
         assert_int_equal(write(file, memset((char[8192]) { 0 }, ' ', 8192), 8192), 8192);
     argv[2] = name;
-    assert_null(gw_load_config(3, argv, environment, &complaint));
-    assert_string_equal(complaint.expected, "a file of 1 MiB at most");
+    assert_null(gw_load_config(3, argv, environment, &findings));
+    complaint = gw_findings_first(&findings);
+    assert_string_equal(complaint->expected, "a file of 1 MiB at most");
     close(file);
     unlink(name);
 }

@@ -64,8 +64,9 @@ static void a_few_typing_mistakes_are_near_and_more_are_not(void **state)
         const char *written, *meant;
         unsigned distance;
     } rows[] = {
-        { "port", "port", 0 },    { "prot", "port", 2 },      { "por", "port", 1 },
-        { "sever", "server", 1 }, { "ports", "port", 1 },     { "server-port", "server.port", 1 },
+        { "port", "port", 0 },    { "prot", "port", 1 },      { "por", "port", 1 },
+        { "sever", "server", 1 }, { "etl", "ttl", 1 },        { "abc", "bca", UINT_MAX },
+        { "GTE", "GET", 1 },      { "ports", "port", 1 },     { "server-port", "server.port", 1 },
         { "url", "uri", 1 },      { "uri", "xyz", UINT_MAX }, { "elephant", "server", UINT_MAX },
         { "", "port", UINT_MAX },
     };

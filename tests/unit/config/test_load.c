@@ -43,8 +43,12 @@ static struct start *prepare(struct start *start, const char *variables, const c
 static struct gw_config *load(const char *variables, const char *arguments, struct gw_complaint *complaint)
 {
     struct start start;
+    struct gw_findings findings;
     prepare(&start, variables, arguments);
-    return gw_load_config(start.argc, start.argv, start.environment, complaint);
+    struct gw_config *config = gw_load_config(start.argc, start.argv, start.environment, &findings);
+    if (!config)
+        *complaint = *gw_findings_first(&findings);
+    return config;
 }
 
 static struct gw_config *load_good(const char *variables, const char *arguments)
@@ -70,6 +74,13 @@ static void assert_text(struct gw_slice slice, const char *expected)
     assert_non_null(slice.at);
     assert_int_equal(slice.length, strlen(expected));
     assert_memory_equal(slice.at, expected, slice.length);
+}
+
+/* Prints what these sources give. */
+static bool print(const struct start *start, struct gw_buffer *page)
+{
+    struct gw_findings findings;
+    return gw_load_print_config(start->argc, start->argv, start->environment, page, &findings);
 }
 
 static char file_name[] = "/tmp/gw-config-XXXXXX";
@@ -300,7 +311,7 @@ static void a_token_is_never_shown(void **state)
         assert_string_equal(complaint.found, "");
     }
     prepare(&start, "GATEWAY_ADMIN_TOKEN=secret-0123456789", "");
-    gw_load_print_config(start.argc, start.argv, start.environment, &page);
+    assert_true(print(&start, &page));
     gw_buffer_put_char(&page, '\0');
     assert_non_null(strstr(page.at, "\"token\": \"***\""));
     assert_null(strstr(page.at, "secret"));
@@ -337,10 +348,10 @@ static void a_command_is_told_by_its_flag(void **state)
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct start start;
-        struct gw_complaint complaint;
+        struct gw_findings findings;
         enum gw_command command;
         prepare(&start, "", rows[i].arguments);
-        assert_int_equal(gw_load_command(start.argc, start.argv, &command, &complaint), rows[i].good);
+        assert_int_equal(gw_load_command(start.argc, start.argv, &command, &findings), rows[i].good);
         if (rows[i].good)
             assert_int_equal(command, rows[i].command);
     }
@@ -493,14 +504,14 @@ static void check_round_trip(const char *variables, const char *arguments)
     struct gw_buffer first = gw_buffer_create(1 << 20), second = gw_buffer_create(1 << 20);
     char again[256];
     prepare(&start, variables, arguments);
-    gw_load_print_config(start.argc, start.argv, start.environment, &first);
+    assert_true(print(&start, &first));
     assert_true(first.length > 0);
     gw_buffer_put_char(&first, '\0');
     write_file(first.at);
     snprintf(again, sizeof(again), "--config %s", file_name);
     gw_config_drop(load_good("", again));
     prepare(&start, "", again);
-    gw_load_print_config(start.argc, start.argv, start.environment, &second);
+    assert_true(print(&start, &second));
     gw_buffer_put_char(&second, '\0');
     unlink(file_name);
     assert_string_equal(first.at, second.at);
@@ -528,7 +539,7 @@ static void a_broken_configuration_prints_nothing(void **state)
     struct gw_buffer page = gw_buffer_create(1 << 20);
     (void)state;
     prepare(&start, "GATEWAY_PORT=x", "");
-    gw_load_print_config(start.argc, start.argv, start.environment, &page);
+    assert_false(print(&start, &page));
     assert_int_equal(page.length, 0);
     gw_buffer_destroy(&page);
 }

@@ -15,8 +15,10 @@ static struct gw_config *load(const char *url, struct gw_complaint *complaint)
     static char variable[4096];
     char *argv[] = { program, NULL }, *environment[] = { variable, NULL };
     snprintf(variable, sizeof(variable), "REDIS_URL=%s", url);
-    *complaint = (struct gw_complaint) { .place = "" };
-    return gw_load_config(1, argv, environment, complaint);
+    struct gw_findings findings;
+    struct gw_config *config = gw_load_config(1, argv, environment, &findings);
+    *complaint = config ? (struct gw_complaint) { .place = "" } : *gw_findings_first(&findings);
+    return config;
 }
 
 static void a_url_says_where_redis_is_and_how_to_log_in(void **state)
@@ -135,7 +137,8 @@ static void passwords_are_not_printed(void **state)
     char *argv[] = { program, NULL }, *environment[] = { variable, second, NULL };
     struct gw_buffer page = gw_buffer_create(1 << 20);
     (void)state;
-    gw_load_print_config(1, argv, environment, &page);
+    struct gw_findings findings;
+    assert_true(gw_load_print_config(1, argv, environment, &page, &findings));
     assert_true(page.length > 0);
     assert_null(memmem(page.at, page.length, "secret", 6));
     assert_non_null(memmem(page.at, page.length, "redis://***@h", 13));
