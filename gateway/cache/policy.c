@@ -113,6 +113,7 @@ const char *gw_cache_refusal_name(enum gw_cache_refusal refusal)
         [GW_CACHE_SET_COOKIE] = "set_cookie", [GW_CACHE_VARY] = "vary",
         [GW_CACHE_STALE] = "stale",           [GW_CACHE_CREDENTIAL] = "credential",
         [GW_CACHE_PARTIAL] = "partial",       [GW_CACHE_TOO_LARGE] = "too_large",
+        [GW_CACHE_UNPARSABLE] = "unparsable",
     };
     return (unsigned)refusal < GW_CACHE_REFUSAL_COUNT ? names[refusal] : "unknown";
 }
@@ -164,12 +165,6 @@ static bool is_understood(int status)
            (status >= 500 && status <= 505);
 }
 
-/* Old backends say it that way, though RFC 9111 §5.4 gives it no meaning in a response. */
-static bool has_pragma_no_cache(const struct gw_head *response)
-{
-    return gw_head_has_token(response, GW_FIELD_PRAGMA, GW_SLICE("no-cache"));
-}
-
 /* What its head says, read for one decision. */
 struct reading {
     const struct gw_head *response;
@@ -189,8 +184,9 @@ static struct reading read_response(const struct gw_head *response, const struct
     reading.is_explicit = gw_freshness_is_explicit(response, directives);
     reading.may_guess = !reading.is_explicit && rules->heuristic_max_s > 0 &&
                         gw_freshness_has_last_modified(response, response_at_s);
-    reading.must_validate = directives->no_cache ||
-                            (!reading.is_explicit && !directives->is_targeted && has_pragma_no_cache(response));
+    /* Old backends say Pragma, though RFC 9111 §5.4 gives it no meaning in a response. */
+    reading.must_validate = directives->no_cache || (!reading.is_explicit && !directives->is_targeted &&
+                                                     gw_directives_pragma_no_cache(response));
     return reading;
 }
 
@@ -232,6 +228,8 @@ static enum gw_cache_refusal refuse_status(const struct reading *reading)
         return GW_CACHE_STATUS;
     if (reading->is_explicit)
         least = STATUS_EXPLICIT;
+    else if (reading->directives.is_unclear) /* it was about to say something else than the default */
+        return GW_CACHE_UNPARSABLE;
     else if (reading->may_guess) /* RFC 9111 §4.2.2 */
         least = is_public ? STATUS_EXPLICIT : STATUS_HEURISTIC;
     else
@@ -258,7 +256,8 @@ static enum gw_cache_refusal refuse_response(const struct reading *reading)
 
 static bool is_for_authorization(const struct gw_directives *directives)
 {
-    return directives->is_public || directives->must_revalidate || has_s_maxage(directives);
+    return directives->is_public || (directives->must_revalidate && !directives->is_unclear) ||
+           has_s_maxage(directives);
 }
 
 static enum gw_cache_refusal refuse(const struct gw_cache_request *request, const struct reading *reading)

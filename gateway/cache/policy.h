@@ -60,6 +60,7 @@ enum gw_cache_refusal {
     GW_CACHE_CREDENTIAL, /* says nothing, and the request carried a credential */
     GW_CACHE_PARTIAL,    /* 206 */
     GW_CACHE_TOO_LARGE,  /* the caller's */
+    GW_CACHE_UNPARSABLE, /* no freshness, and a Cache-Control that is no list of directives */
     GW_CACHE_REFUSAL_COUNT
 };
 const char *gw_cache_refusal_name(enum gw_cache_refusal refusal);

@@ -164,6 +164,93 @@ static void read_one(struct gw_directives *directives, const struct directive *d
             set_number(directives, &numbers[i], directive, is_request);
 }
 
+/* --- members that are no directive --- */
+
+static bool is_letter_or_digit(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_of_word(char c)
+{
+    return is_letter_or_digit(c) || c == '-' || c == '_' || c == '.';
+}
+
+/* The next word of whatever this is. */
+static bool next_word(struct gw_slice *rest, struct gw_slice *word)
+{
+    const char *at = rest->at, *end = rest->at + rest->length;
+    while (at < end && !is_of_word(*at))
+        at++;
+    const char *begin = at;
+    while (at < end && is_of_word(*at))
+        at++;
+    *word = gw_slice_of(begin, (size_t)(at - begin));
+    *rest = gw_slice_of(at, (size_t)(end - at));
+    return word->length > 0;
+}
+
+static bool is_argument(struct gw_slice text)
+{
+    if (text.length < 2 || text.at[0] != '"')
+        return gw_grammar_is_token(text);
+    for (size_t i = 1; i < text.length; i++) {
+        if (text.at[i] == '"')
+            return i + 1 == text.length;
+        if (text.at[i] == '\\')
+            i++;
+    }
+    return false;
+}
+
+/* token [ "=" ( token / quoted-string ) ]. Names of other characters than those of words are tokens, too; but no
+ * directive has such a name, and who writes 'no-store' or no-store|private means something else. */
+static bool is_directive(struct gw_slice element)
+{
+    size_t length = 0;
+    while (length < element.length && is_of_word(element.at[length]))
+        length++;
+    if (length == 0 || length == element.length)
+        return length > 0;
+    return element.at[length] == '=' && is_argument(gw_slice_of(element.at + length + 1, element.length - length - 1));
+}
+
+/* Of what is no directive, each word that restricts counts, wherever it stands; a number is read as the strictest. */
+static void read_words(struct gw_directives *directives, struct gw_slice text, bool is_request, bool with_numbers)
+{
+    struct directive directive = { .is_whole = false };
+    directives->is_unclear = true;
+    while (next_word(&text, &directive.name)) {
+        directives->no_cache |= is_named(&directive, "no-cache");
+        directives->is_private |= is_named(&directive, "private");
+        for (size_t i = 0; i < GW_COUNT(flags); i++)
+            if (flags[i].may_have_value && is_named(&directive, flags[i].name))
+                *flag_of(directives, &flags[i]) = true;
+        for (size_t i = 0; with_numbers && i < GW_COUNT(numbers); i++)
+            if (is_named(&directive, numbers[i].name))
+                set_number(directives, &numbers[i], &directive, is_request);
+    }
+}
+
+/* What is not understood as a whole permits nothing. */
+static void permit_nothing(struct gw_directives *directives)
+{
+    directives->is_public = directives->must_understand = directives->immutable = false;
+    directives->has_malformed = true;
+}
+
+bool gw_directives_pragma_no_cache(const struct gw_head *head)
+{
+    const struct gw_field *field = gw_head_find(head, GW_FIELD_PRAGMA);
+    for (; field; field = gw_head_find_next(head, field)) {
+        struct gw_slice rest = field->value, word;
+        while (next_word(&rest, &word))
+            if (gw_slice_equal_nocase(word, GW_SLICE("no-cache")))
+                return true;
+    }
+    return false;
+}
+
 /* A quote that is never closed hides whatever follows it: what that was is not known, so nothing may be stored. */
 static bool has_open_quote(struct gw_slice value)
 {
@@ -198,14 +285,16 @@ void gw_directives_read(struct gw_directives *directives, const struct gw_head *
         is_open |= has_open_quote(rest);
         while (gw_slice_next_element(&rest, &element)) {
             struct directive directive = split(element);
-            read_one(directives, &directive, is_request);
+            if (is_directive(element))
+                read_one(directives, &directive, is_request);
+            else
+                read_words(directives, element, is_request, true);
         }
     }
-    if (is_open) { /* must-understand would lift no-store */
-        directives->no_store = true;
-        directives->must_understand = false;
-    }
-    if (is_request && !directives->present && gw_head_has_token(head, GW_FIELD_PRAGMA, GW_SLICE("no-cache")))
+    directives->no_store |= is_open;
+    if (directives->is_unclear || is_open)
+        permit_nothing(directives);
+    if (is_request && !directives->present && gw_directives_pragma_no_cache(head))
         directives->no_cache = true;
 }
 
@@ -451,11 +540,27 @@ static bool read_targeted(struct gw_directives *directives, const struct gw_head
     return directives->is_targeted;
 }
 
+/* RFC 9213 §2.1 ignores a field that is no dictionary: its lifetime does not count. But somebody tried to say something,
+ * and a word of it that forbids is not worth the risk. */
+static void read_unclear(struct gw_directives *directives, const struct gw_head *response, struct gw_slice name)
+{
+    const struct gw_field *line = gw_head_find_named(response, name);
+    for (; line; line = gw_head_find_next(response, line)) {
+        if (line->value.length == 0)
+            continue;
+        read_words(directives, line->value, false, false);
+        permit_nothing(directives);
+    }
+}
+
 void gw_directives_read_targeted(struct gw_directives *directives, const struct gw_head *response,
                                  const struct gw_slice *fields, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++)
-        if (read_targeted(directives, response, fields[i]))
-            return;
-    gw_directives_read(directives, response, false);
+    unsigned i = 0;
+    while (i < count && !read_targeted(directives, response, fields[i]))
+        i++;
+    if (i == count)
+        gw_directives_read(directives, response, false);
+    for (unsigned k = 0; k < i; k++)
+        read_unclear(directives, response, fields[k]);
 }

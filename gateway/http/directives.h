@@ -17,12 +17,21 @@ struct gw_directives {
     bool max_stale_any;   /* max-stale without a value */
     bool has_malformed;   /* a number that was none, or was given twice with different values: permits nothing */
     int64_t max_age, s_maxage, min_fresh, max_stale, stale_while_revalidate, stale_if_error;
+    bool is_unclear;  /* a member is no directive: of it the words that restrict count; nothing is permitted */
     bool present;     /* there was a Cache-Control, or a targeted field */
     bool is_targeted; /* read from a targeted field: Cache-Control, Expires and Pragma mean nothing */
 };
 
-/* Of all Cache-Control fields of the head; of Pragma: no-cache in a request without Cache-Control (RFC 9111 §5.4). */
+/* A member that is not token ["=" (token / quoted-string)], such as "private; max-age=0" or "no-store no-cache", is
+ * read the restrictive way: each word of it that forbids or asks for more counts, as if it stood alone; a number of it
+ * is the strictest; and public, must-understand, immutable and what must-revalidate or s-maxage permit (RFC 9111 §3.5)
+ * do not count anywhere in the field. Of a targeted field that is no Dictionary only the words that forbid count.
+ *
+ * Of all Cache-Control fields of the head; of Pragma: no-cache in a request without Cache-Control (RFC 9111 §5.4). */
 void gw_directives_read(struct gw_directives *directives, const struct gw_head *head, bool is_request);
+
+/* Does Pragma have the word no-cache, anywhere in it? */
+bool gw_directives_pragma_no_cache(const struct gw_head *head);
 
 /* Of the first of these fields that the response has as a valid Dictionary (RFC 8941, strictly) that is not empty (RFC
  * 9213 §2.2); where there is none, of Cache-Control. There no-cache and private with field names are read as without,

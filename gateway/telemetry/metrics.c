@@ -16,7 +16,7 @@ const char *gw_not_stored_label_name(enum gw_not_stored_label label)
 {
     static const char *const names[GW_NOT_STORED_LABEL_COUNT] = {
         "storable", "request_forbids", "status",     "no_store", "private",   "authorization", "set_cookie",
-        "vary",     "stale",           "credential", "partial",  "too_large",
+        "vary",     "stale",           "credential", "partial",  "too_large", "unparsable",
     };
     return (unsigned)label < GW_NOT_STORED_LABEL_COUNT ? names[label] : "storable";
 }

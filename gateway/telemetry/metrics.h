@@ -42,6 +42,7 @@ enum gw_not_stored_label {
     GW_NOT_STORED_LABEL_CREDENTIAL,
     GW_NOT_STORED_LABEL_PARTIAL,
     GW_NOT_STORED_LABEL_TOO_LARGE,
+    GW_NOT_STORED_LABEL_UNPARSABLE,
     GW_NOT_STORED_LABEL_COUNT
 };
 const char *gw_not_stored_label_name(enum gw_not_stored_label label); /* "no_store"; NONE: "storable" */

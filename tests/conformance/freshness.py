@@ -57,6 +57,28 @@ for name, section, level, sentence, said, is_fresh in (
 ):
     row(name, section if section.startswith("RFC") else "RFC 9111 " + section, level, sentence,
         first("Cache-Control: " + said), cached() if is_fresh else fetched())
+# What is no list of directives: CACHE_TTL and guesses never apply to it, and a word of it that forbids counts.
+for name, said in (
+    ("semicolon", "private; max-age=0"), ("semicolons", "no-cache; no-store"), ("blank", "no-store no-cache"), ("tab", "no-store\tno-cache"),
+    ("no-comma", "public max-age=3600"), ("behind", "max-age=3600; private"), ("colon", "max-age:3600"), ("equals", "=3600"), ("nothing", ";"),
+    ("words", "foo bar"), ("quoted", '"no-store"'), ("single-quoted", "'no-store'"), ("parentheses", "foo=(private)"), ("bar", "no-store|private"),
+    ("latin-1", "private\xa0"), ("among-others", "max-age=3600, private; x"), ("rest", 'max-age=3600, foo="private" x'), ("empty-argument", "no-cache="),
+    ("open-quote", 'private="'), ("revalidate", "must-revalidate; max-age=3600"),
+):
+    row("unclear-%s" % name, "RFC 9111 §4.2.1", SHOULD, "What is no list of directives is read the restrictive way.",
+        first("Cache-Control: " + said), fetched())
+    row("unclear-%s-guess" % name, "RFC 9111 §4.2.2", SHOULD, "Nothing is guessed from Last-Modified then.",
+        first("Cache-Control: " + said, "Last-Modified: {now-360000}"), fetched())
+    row("unclear-%s-line" % name, "RFC 9110 §5.3", SHOULD, "In a second line, too.",
+        first("Cache-Control: public", "Cache-Control: " + said), fetched())
+row("unclear-but-fresh", "RFC 9111 §4.2.1", MAY, "A lifetime beside a member that is no directive, and forbids nothing, counts.",
+    first("Cache-Control: max-age=3600, foo bar"), cached())
+row("unclear-request-no-cache", "RFC 9111 §5.2.1.4", SHOULD, "In a request, too: no-cache.", first(HOUR), fetched("Cache-Control: no-cache; x"))
+row("unclear-request-no-store", "RFC 9111 §5.2.1.5", SHOULD, "In a request, too: no-store.", fetched("Cache-Control: no-store max-age=5", says=answer(HOUR)), fetched())
+row("unclear-request-max-age", "RFC 9111 §5.2.1.1", SHOULD, "In a request, too: max-age.", first(HOUR), fetched("Cache-Control: max-age = 0"))
+row("unclear-request-pragma", "RFC 9111 §5.4", SHOULD, "Pragma in a request, too.", first(HOUR), fetched("Pragma: no-cache; x"))
+row("unclear-pragma", "RFC 9111 §5.4", SHOULD, "no-cache anywhere in a response's Pragma counts where nothing else is said.",
+    first("Pragma: no-cache; x"), fetched())
 row("max-age-lines", "RFC 9110 §5.3", MUST, "Directives in several lines are one list.",
     first("Cache-Control: public", "Cache-Control: max-age=0", "Cache-Control: must-revalidate"), fetched())
 row("max-age-lines-fresh", "RFC 9110 §5.3", MUST, "Directives in several lines are one list: fresh.",

@@ -25,6 +25,7 @@ CONFIGS = {
     "plain": {},
     "no_default_ttl": {"cache": {"default_ttl": "0s"}},
     "targeted": {"cache": {"default_ttl": "0s", "targeted_fields": ["Visara-Cache-Control", "CDN-Cache-Control"]}},
+    "targeted_default": {"cache": {"targeted_fields": ["CDN-Cache-Control"]}},
     "share_set_cookie": {"cache": {"share_set_cookie": True}},
     "stale_if_error": {"cache": {"stale_if_error": "3600s"}},
     "no_heuristic": {"cache": {"heuristic_max": "0s"}},

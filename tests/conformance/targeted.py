@@ -53,6 +53,10 @@ for name, section, level, sentence, said, is_fresh in (
 ):
     row("targeted-%s" % name, section if section.startswith("RFC") else "RFC 9213 " + section, level, sentence,
         first(*said), cached() if is_fresh else fetched(), config="targeted")
+row("targeted-invalid-forbids", "RFC 9213 §2.1", MAY, "A word that forbids counts also in a field that cannot be parsed.",
+    first("CDN-Cache-Control: no-store; max-age=3600", HOUR), fetched(), config="targeted")
+row("targeted-invalid-default", "RFC 9213 §2.1", MAY, "What cannot be parsed has no lifetime by default.",
+    first("CDN-Cache-Control: max-age=0;", origin_status=200), fetched(), config="targeted_default")
 row("targeted-not-configured", "RFC 9213 §2.2", MUST, "Where no field is configured, Cache-Control counts.",
     first("CDN-Cache-Control: max-age=3600", NONE), fetched())
 row("targeted-not-configured-fresh", "RFC 9213 §2.2", MUST, "The other way round, too.",

@@ -62,11 +62,37 @@ struct list {
     struct said said[SAID];
     unsigned count;
     bool is_present, is_open;
+    bool is_unclear;    /* a member is no directive: its words count where they forbid, and nothing is permitted */
     bool is_structured; /* of a targeted field: the last of a name counts, and values are typed */
 };
 
+static regex_t one_directive;
+
+/* Each word of it, as if its value were nonsense. */
+static void add_words(struct list *list, const char *from, const char *to)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+    list->is_unclear = true;
+    while (from < to) {
+        size_t length = strspn(from, letters);
+        length = length < (size_t)(to - from) ? length : (size_t)(to - from);
+        if (length > 0) {
+            struct said *said = &list->said[list->count++];
+            *said = (struct said) { .has_value = true, .is_odd = true };
+            snprintf(said->name, sizeof said->name, "%.*s", (int)length, from);
+        }
+        from += length + (length == 0);
+    }
+}
+
 static void add_member(struct list *list, const char *from, const char *to)
 {
+    char whole[256];
+    snprintf(whole, sizeof whole, "%.*s", (int)(to - from), from);
+    if (from != to && regexec(&one_directive, whole, 0, NULL, 0) != 0) {
+        add_words(list, from, to);
+        return;
+    }
     struct said *said = &list->said[list->count];
     const char *equals = memchr(from, '=', (size_t)(to - from));
     memset(said, 0, sizeof *said);
@@ -136,13 +162,34 @@ static regex_t dictionary, member;
 static bool compile_grammar(void)
 {
     return regcomp(&dictionary, "^ *" MEMBER "([ \t]*,[ \t]*" MEMBER ")*[ \t]*$", REG_EXTENDED) == 0 &&
-           regcomp(&member, "^" MEMBER, REG_EXTENDED) == 0;
+           regcomp(&member, "^" MEMBER, REG_EXTENDED) == 0 &&
+           regcomp(&one_directive, "^[A-Za-z0-9_.-]+(=([A-Za-z0-9!#$%&'*+.^_`|~-]+|\"([^\"\\]|\\\\.)*\"))?$",
+                   REG_EXTENDED) == 0;
 }
 
 static void free_grammar(void)
 {
     regfree(&dictionary);
     regfree(&member);
+    regfree(&one_directive);
+}
+
+/* What it would forbid, though it is none (RFC 9213 §2.1). */
+static void read_no_dictionary(struct list *list, const struct message *message, const char *name)
+{
+    static const char *const forbid[] = { "no-store", "no-cache", "private", "must-revalidate", "proxy-revalidate" };
+    struct list words = { .count = 0 };
+    const char *line;
+    for (unsigned i = 0; (line = find(message, name, i)) != NULL; i++)
+        if (*line)
+            add_words(&words, line, line + strlen(line));
+    for (unsigned i = 0; i < words.count; i++)
+        for (size_t k = 0; k < GW_COUNT(forbid); k++)
+            if (strcasecmp(words.said[i].name, forbid[k]) == 0) {
+                list->said[list->count] = words.said[i];
+                snprintf(list->said[list->count++].name, sizeof words.said->name, "%s", forbid[k]);
+            }
+    list->is_unclear |= words.is_unclear;
 }
 
 static bool read_dictionary(struct list *list, const struct message *message, const char *name)
@@ -193,7 +240,7 @@ static bool forbids(const struct list *list, const char *name)
 static bool permits(const struct list *list, const char *name)
 {
     const struct said *said;
-    for (unsigned i = 0; (said = find_said(list, name, i)) != NULL; i++)
+    for (unsigned i = 0; !list->is_unclear && (said = find_said(list, name, i)) != NULL; i++)
         if (!said->has_value)
             return true;
     return false;
@@ -421,10 +468,14 @@ static void read_response(struct response *response, const struct message *messa
     memset(response, 0, sizeof *response);
     response->message = message;
     response->rules = rules;
-    for (unsigned i = 0; i < rules->targeted_field_count && !is_targeted; i++)
-        is_targeted = read_dictionary(&response->list, message, rules->targeted_fields[i].at);
+    unsigned tried = 0;
+    for (; tried < rules->targeted_field_count && !is_targeted; tried++)
+        is_targeted = read_dictionary(&response->list, message, rules->targeted_fields[tried].at);
     if (!is_targeted)
         read_list(&response->list, message);
+    for (unsigned i = 0; i < tried - is_targeted; i++)
+        read_no_dictionary(&response->list, message, rules->targeted_fields[i].at);
+    response->is_odd = response->list.is_unclear;
     response->max_age = seconds_of(&response->list, "max-age", false, false, &response->is_odd);
     response->s_maxage = seconds_of(&response->list, "s-maxage", false, false, &response->is_odd);
     response->while_revalidate = seconds_of(&response->list, "stale-while-revalidate", false, false, &response->is_odd);
@@ -483,11 +534,13 @@ static bool is_storable(const struct response *response, const struct asked *ask
         return false;
     if (status < 200 || status > 599 || IS_IN(status, never) || (is_for_known && IS_IN(status, not_understood)))
         return false;
-    if (asked->has_authorization && !response->is_public && !forbids(list, "must-revalidate") &&
+    if (asked->has_authorization && !response->is_public && (list->is_unclear || !forbids(list, "must-revalidate")) &&
         (response->s_maxage == ABSENT || response->is_odd))
         return false;
     if (is_explicit)
         return true;
+    if (list->is_unclear)
+        return false;
     if (asked->has_credential && !response->rules->with_credentials)
         return false;
     if (is_guessed)
@@ -516,7 +569,7 @@ static struct stored model_store(const struct message *request, const struct mes
                        : is_explicit              ? stated_freshness(&response)
                        : is_guessed               ? guessed_freshness(&response)
                                                   : rules->default_ttl_s;
-    stored.for_authorization = response.is_public || forbids(list, "must-revalidate") ||
+    stored.for_authorization = response.is_public || (forbids(list, "must-revalidate") && !list->is_unclear) ||
                                (response.s_maxage != ABSENT && !response.is_odd);
     stored.is_explicit = is_explicit;
     stored.must_validate = is_whole(list, "no-cache") ||

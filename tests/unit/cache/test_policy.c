@@ -449,6 +449,8 @@ static void a_credential_in_the_request_asks_for_more(void **state)
 {
     static const struct store_row rows[] = {
         { "credential rule", "Cookie: a=b", 200, "", REFUSED(CREDENTIAL) },
+        { "9111 §3.5", "Authorization: x", 200, "Cache-Control: max-age=60, must-revalidate, a b",
+          REFUSED(AUTHORIZATION) },
         { "credential rule", "X-Api-Key: k", 200, "Last-Modified: Sun, 06 Nov 1993 08:49:37 GMT", REFUSED(CREDENTIAL) },
         { "credential rule", "Cookie: a=b", 200, "Cache-Control: public", REFUSED(CREDENTIAL) },
         { "credential rule", "Cookie: a=b", 200, "Cache-Control: max-age=60", STORED(0, 60) },

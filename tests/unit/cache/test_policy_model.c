@@ -69,10 +69,17 @@ static const char *const response_words[] = {
     "x=\"a\\\"",
     "",
     "no-cache=\"set-cookie\"",
+    "private; max-age=0",
+    "no-store no-cache",
+    "public max-age=60",
+    "foo bar",
+    "'no-store'",
+    "private\xa0",
 };
 static const char *const request_timed[] = { "max-age", "min-fresh", "max-stale", "max-stale", "Max-Stale" };
 static const char *const request_words[] = { "no-cache",     "no-store",   "max-stale",      "only-if-cached",
-                                             "no-transform", "no-cache=x", "x=\"no-store\"", "private" };
+                                             "no-transform", "no-cache=x", "x=\"no-store\"", "private",
+                                             "no-cache;",    "no-store x", "max-age:0" };
 static const char *const targeted[] = {
     "max-age=60",
     "max-age=0",
@@ -104,6 +111,8 @@ static const char *const targeted[] = {
     "must-understand, no-store",
     "max-age=0, max-age=100",
     "a=\"b",
+    "no-store;",
+    "public; max-age=60, Private",
 };
 static const int statuses[] = { 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 203, 204, 206, 299, 301,
                                 302, 304, 308, 404, 404, 410, 418, 429, 431, 500, 501, 503, 511, 599, 199, 600 };

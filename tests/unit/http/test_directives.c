@@ -137,6 +137,84 @@ static void a_quote_left_open_forbids_storing(void **state)
     (void)state;
 }
 
+static void of_what_is_no_list_of_directives_the_words_that_restrict_count(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_unclear, no_store, no_cache, is_private, must_revalidate;
+        int64_t max_age;
+    } rows[] = {
+        { "private; max-age=0", true, false, false, true, false, 0 },
+        { "no-cache; no-store", true, true, true, false, false, ABSENT },
+        { "no-store no-cache", true, true, true, false, false, ABSENT },
+        { "no-store\tno-cache", true, true, true, false, false, ABSENT },
+        { "max-age=60; Private", true, false, false, true, false, 0 },
+        { "max-age=60;", true, false, false, false, false, 0 },
+        { "public; max-age=60", true, false, false, false, false, 0 },
+        { "public max-age=60", true, false, false, false, false, 0 },
+        { "max-age:60", true, false, false, false, false, 0 },
+        { "max-age = 60", true, false, false, false, false, 0 },
+        { "max-age=60, foo bar", true, false, false, false, false, 60 },
+        { "max-age=60, foo=(private)", true, false, false, true, false, 60 },
+        { "no-cache=", true, false, true, false, false, ABSENT },
+        { "private =\"a\"", true, false, false, true, false, ABSENT },
+        { "private=\"a\"b", true, false, false, true, false, ABSENT },
+        { "x=\"no-store\" y", true, true, false, false, false, ABSENT },
+        { "\"no-store\"", true, true, false, false, false, ABSENT },
+        { "'no-store'", true, true, false, false, false, ABSENT },
+        { "private\xa0", true, false, false, true, false, ABSENT },
+        { "\xef\xbb\xbfno-store", true, true, false, false, false, ABSENT },
+        { "no-store|private", true, true, false, true, false, ABSENT },
+        { "must-revalidate; x", true, false, false, false, true, ABSENT },
+        { ";", true, false, false, false, false, ABSENT },
+        { "=60", true, false, false, false, false, ABSENT },
+        { "foo bar", true, false, false, false, false, ABSENT },
+        { "x-no-store; nostore", true, false, false, false, false, ABSENT }, /* whole words */
+        { "", false, false, false, false, false, ABSENT },
+        { " , ,", false, false, false, false, false, ABSENT },
+        { "x=\"no-store; private\"", false, false, false, false, false, ABSENT },
+        { "x=\"\\\"\", max-age=5", false, false, false, false, false, 5 },
+        { "a.b_c-1=~!, max-age=5", false, false, false, false, false, 5 },
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct gw_directives d = read_fields(rows[i].text, NULL, NULL, false);
+        struct gw_directives second = read_fields("x", rows[i].text, NULL, false);
+        if (d.is_unclear != rows[i].is_unclear || d.no_store != rows[i].no_store || d.no_cache != rows[i].no_cache ||
+            d.is_private != rows[i].is_private || d.must_revalidate != rows[i].must_revalidate ||
+            d.max_age != rows[i].max_age)
+            fail_msg("%s: %d %d %d %d %d %lld", rows[i].text, d.is_unclear, d.no_store, d.no_cache, d.is_private,
+                     d.must_revalidate, (long long)d.max_age);
+        if (second.is_unclear != d.is_unclear || second.no_store != d.no_store || second.max_age != d.max_age)
+            fail_msg("%s, as a second line", rows[i].text);
+    }
+}
+
+static void what_is_no_list_of_directives_permits_nothing(void **state)
+{
+    struct gw_directives d = read_fields("public, must-understand, immutable, s-maxage=5, a b", NULL, NULL, false);
+    (void)state;
+    assert_false(d.is_public || d.must_understand || d.immutable);
+    assert_true(d.has_malformed);
+    d = read_fields("public", "a;", NULL, false);
+    assert_false(d.is_public);
+}
+
+static void a_request_that_is_no_list_of_directives_asks_for_the_most(void **state)
+{
+    struct gw_directives d = read_fields("no-cache; x", NULL, NULL, true);
+    (void)state;
+    assert_true(d.no_cache);
+    assert_true(read_fields("no-store max-age=5", NULL, NULL, true).no_store);
+    d = read_fields("max-age:9, min-fresh 1, max-stale = 4", NULL, NULL, true);
+    assert_int_equal(d.max_age, 0);
+    assert_true(d.min_fresh == MOST);
+    assert_int_equal(d.max_stale, 0);
+    assert_true(read_fields(NULL, NULL, "no-cache; x", true).no_cache);
+    assert_true(read_fields(NULL, NULL, "x=\"No-Cache\"", true).no_cache);
+    assert_false(read_fields(NULL, NULL, "x-no-cache", true).no_cache);
+}
+
 static void pragma_counts_in_requests_without_cache_control(void **state)
 {
     assert_true(read_fields(NULL, NULL, "no-cache", true).no_cache);
@@ -294,6 +372,19 @@ static void the_first_targeted_field_that_is_valid_counts(void **state)
     (void)state;
 }
 
+static void a_targeted_field_that_is_no_dictionary_may_only_forbid(void **state)
+{
+    struct gw_directives d = read_targeted("no-store;", NULL, "max-age=77, public");
+    (void)state;
+    assert_true(d.no_store && d.is_unclear && !d.is_targeted && !d.is_public && d.max_age == 77);
+    d = read_targeted("max-age=0; Private", "max-age=5, public", "max-age=77");
+    assert_true(d.is_private && d.is_unclear && d.is_targeted && !d.is_public && d.max_age == 5);
+    d = read_targeted("max-age=5", "no-store;", "max-age=77"); /* the first that is valid counts */
+    assert_false(d.no_store || d.is_unclear);
+    d = read_targeted("", NULL, "max-age=77, public");
+    assert_true(d.is_public && !d.is_unclear);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,11 +393,15 @@ int main(void)
         cmocka_unit_test(each_flag_has_its_own_place),
         cmocka_unit_test(no_cache_and_private_may_be_about_fields),
         cmocka_unit_test(a_quote_left_open_forbids_storing),
+        cmocka_unit_test(of_what_is_no_list_of_directives_the_words_that_restrict_count),
+        cmocka_unit_test(what_is_no_list_of_directives_permits_nothing),
+        cmocka_unit_test(a_request_that_is_no_list_of_directives_asks_for_the_most),
         cmocka_unit_test(pragma_counts_in_requests_without_cache_control),
         cmocka_unit_test(what_is_malformed_is_remembered),
         cmocka_unit_test(a_field_may_be_named_by_no_cache_and_private),
         cmocka_unit_test(a_targeted_field_is_a_dictionary_or_nothing),
         cmocka_unit_test(the_first_targeted_field_that_is_valid_counts),
+        cmocka_unit_test(a_targeted_field_that_is_no_dictionary_may_only_forbid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
