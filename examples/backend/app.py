@@ -72,6 +72,13 @@ async def read_report(number: int, request: Request):
     return JSONResponse(report, headers=fields)
 
 
+@app.get("/items/")
+async def list_items(request: Request):
+    """Without the slash FastAPI redirects here. Redirect and links are absolute: they name the Host and the scheme that came with the
+    request."""
+    return [{"id": number, "url": str(request.url_for("read_report", number=number))} for number in sorted(reports)[:3]]
+
+
 @app.post("/reports")
 async def create_report(request: Request):
     report = add(*await report_in(request))

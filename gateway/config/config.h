@@ -28,6 +28,10 @@ struct gw_match {
     struct gw_strings methods; /* empty: any */
 };
 
+/* Is a backend sent the Host that the client asked for, or its own? AUTO: by http:// the client's, by https:// its own.
+ */
+enum gw_preserve_host { GW_PRESERVE_HOST_NO, GW_PRESERVE_HOST_YES, GW_PRESERVE_HOST_AUTO };
+
 enum gw_transport_kind { GW_TRANSPORT_AUTO, GW_TRANSPORT_H1, GW_TRANSPORT_CURL };
 
 /* One address of a backend: scheme, host, port, path prefix. */
@@ -123,8 +127,9 @@ struct gw_config {
     unsigned backend_count;
     struct gw_backend **backends;     /* by index */
     enum gw_transport_kind transport; /* AUTO: h1 for http://, curl for https:// */
-    bool preserve_host;               /* Host as the client sent it; else the backend's authority */
-    bool forwarded;                   /* RFC 7239 too */
+    enum gw_preserve_host preserve_host;
+    bool rewrite_location; /* what names a backend in an answer names what the client asked for */
+    bool forwarded;        /* RFC 7239 too */
     unsigned connect_timeout_ms, response_timeout_ms, read_timeout_ms;
     unsigned max_backend_connections; /* per worker and backend */
     unsigned keepalive_connections;   /* idle ones kept, per worker and backend */

@@ -149,7 +149,8 @@ static void derive_backend(struct gw_loading *loading)
     struct gw_config *config = loading->config;
     const struct gw_value *v = loading->values;
     config->transport = (enum gw_transport_kind)v[GW_KEY_BACKEND_TRANSPORT].number;
-    config->preserve_host = v[GW_KEY_BACKEND_PRESERVE_HOST].number;
+    config->preserve_host = (enum gw_preserve_host)v[GW_KEY_BACKEND_PRESERVE_HOST].number;
+    config->rewrite_location = v[GW_KEY_BACKEND_REWRITE_LOCATION].number;
     config->forwarded = v[GW_KEY_BACKEND_FORWARDED].number;
     config->connect_timeout_ms = (unsigned)v[GW_KEY_BACKEND_CONNECT_TIMEOUT].number;
     config->response_timeout_ms = (unsigned)v[GW_KEY_BACKEND_RESPONSE_TIMEOUT].number;

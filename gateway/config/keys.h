@@ -84,8 +84,12 @@ enum gw_key_type {
     X(BACKEND_TRANSPORT, "backend.transport", CHOICE, "auto", 0, 0, "auto|h1|curl", NULL, NULL,                        \
       "How backends are spoken to: h1, the gateway's own HTTP/1.1 for http:// only; curl, by libcurl; auto: h1 for "   \
       "http://, curl for https://.")                                                                                   \
-    X(BACKEND_PRESERVE_HOST, "backend.preserve_host", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                        \
-      "Pass Host on as the client sent it, in place of the backend's own name.")                                       \
+    X(BACKEND_PRESERVE_HOST, "backend.preserve_host", CHOICE, "auto", 0, 0, "false|true|auto", NULL, NULL,             \
+      "Send backends the Host that the client asked for (a trusted proxy's X-Forwarded-Host counts), in place of "     \
+      "their own name: auto does so for http:// and not for https://, which is usually chosen by its own name.")       \
+    X(BACKEND_REWRITE_LOCATION, "backend.rewrite_location", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                   \
+      "Where Location, Content-Location or Refresh of an answer names a backend's own scheme, host and port, name "    \
+      "those that the client asked for, and leave out the path prefix of backend.url.")                                \
     X(BACKEND_FORWARDED, "backend.forwarded", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                \
       "Send Forwarded (RFC 7239) beside X-Forwarded-*.")                                                               \
     X(BACKEND_CONNECT_TIMEOUT, "backend.connect_timeout", DURATION, "3s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,         \

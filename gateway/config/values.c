@@ -123,6 +123,17 @@ static bool read_boolean(const struct gw_source *source, uint64_t *number)
     return choice >= 0;
 }
 
+/* Where true and false are among the choices, they are written as those of a BOOLEAN are. */
+static bool read_choice(const struct gw_key *key, const struct gw_source *source, uint64_t *number)
+{
+    uint64_t is_true;
+    int choice = gw_keys_choice(key->choices, gw_slice_trim(text_of(source)));
+    if (choice < 0 && read_boolean(source, &is_true))
+        choice = gw_keys_choice(key->choices, is_true ? GW_SLICE("true") : GW_SLICE("false"));
+    *number = choice < 0 ? 0 : (uint64_t)choice;
+    return choice >= 0;
+}
+
 /* In JSON a plain number must be a number: "8080" in quotes is a mistake, while "64KiB" and "10s" are how units are
  * written. */
 static bool read_number(const struct gw_key *key, const struct gw_source *source, uint64_t *number)
@@ -235,7 +246,6 @@ bool gw_values_read(const struct gw_key *key, const struct gw_source *source, st
     char scratch[64];
     bool good = false;
     struct gw_slice text = GW_NO_SLICE;
-    int choice;
     *value = (struct gw_value) { 0 };
     switch (key->type) {
     case GW_KEY_BOOLEAN:
@@ -251,9 +261,7 @@ bool gw_values_read(const struct gw_key *key, const struct gw_source *source, st
         good = read_text(key, source, &text);
         break;
     case GW_KEY_CHOICE:
-        choice = gw_keys_choice(key->choices, gw_slice_trim(text_of(source)));
-        good = choice >= 0;
-        value->number = good ? (uint64_t)choice : 0;
+        good = read_choice(key, source, &value->number);
         break;
     case GW_KEY_RATE:
         good = read_rate(key, source, scratch, sizeof(scratch), &text);

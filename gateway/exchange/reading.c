@@ -32,8 +32,6 @@ static void describe_storing(const struct gw_exchange *exchange, const struct gw
     ask->cache = *cache;
     ask->rules = gw_exchange_cache_rules(exchange->config, exchange->route);
     ask->key = exchange->key;
-    ask->scheme = exchange->scheme;
-    ask->key_host = exchange->host;
     ask->seen = exchange->seen;
 }
 
@@ -49,7 +47,8 @@ static struct gw_fetch_request describe(const struct gw_exchange *exchange, stru
         .method_text = request->method_text,
         .path = request->path,
         .query = request->query,
-        .host = request->authority,
+        .scheme = exchange->scheme,
+        .host = exchange->host,
         .fields = fields,
         .has_body = has_body,
         .is_chunked = request->framing == GW_FRAMING_CHUNKED,

@@ -1,6 +1,7 @@
 #include "fetch/ask.h"
 
 #include "base/clock.h"
+#include "fetch/location.h"
 #include "http/writer.h"
 
 /* Round robin: a turn a request. */
@@ -24,7 +25,8 @@ static const struct gw_backend *backend_after(const struct gw_fetch *fetch, cons
 /* "Host: …\r\n" in front of the fields. */
 static struct gw_slice fields_with_host(struct gw_fetch *fetch, const struct gw_backend *backend)
 {
-    struct gw_slice host = fetch->config->preserve_host && fetch->host.length ? fetch->host : backend->authority;
+    struct gw_slice host = gw_location_passes_host(fetch->config, backend, fetch->host) ? fetch->host
+                                                                                        : backend->authority;
     char *at = fetch->room_at + (fetch->fields.at - fetch->room_at) - (host.length + 8); /* of the same piece */
     memcpy(at, "Host: ", 6);
     memcpy(at + 6, host.at, host.length);
@@ -128,13 +130,10 @@ enum gw_error gw_ask_whole(struct gw_fetch *fetch)
     return attempt(fetch, fetch->call.backend, false);
 }
 
-/* What storing is about. */
-static bool copy_subject(struct gw_fetch *fetch, const struct gw_fetch_request *request)
+static struct gw_slice put_copy(struct gw_buffer *text, struct gw_slice slice)
 {
-    fetch->scheme = gw_arena_copy(&fetch->arena, request->scheme);
-    fetch->key_host = gw_arena_copy(&fetch->arena, request->key_host);
-    return fetch->scheme.at && (fetch->key_host.at || !request->key_host.length) &&
-           gw_head_copy(&fetch->request_head, request->head, &fetch->arena);
+    gw_buffer_put_slice(text, slice);
+    return gw_slice_of(text->at + text->length - slice.length, slice.length);
 }
 
 bool gw_ask_copy(struct gw_fetch *fetch, const struct gw_fetch_request *request)
@@ -144,8 +143,8 @@ bool gw_ask_copy(struct gw_fetch *fetch, const struct gw_fetch_request *request)
         if (request->route->backends[i].authority.length > longest_host)
             longest_host = request->route->backends[i].authority.length;
     size_t query = request->query.at ? request->query.length + 1 : 0, room = longest_host + 8;
-    size_t size = request->path.length + query + request->method_text.length + request->host.length + room +
-                  request->fields.length;
+    size_t size = request->path.length + query + request->method_text.length + request->scheme.length +
+                  request->host.length + room + request->fields.length;
     char *at = gw_arena_take(&fetch->arena, size);
     if (!at)
         return false;
@@ -156,16 +155,15 @@ bool gw_ask_copy(struct gw_fetch *fetch, const struct gw_fetch_request *request)
         gw_buffer_put_slice(&text, request->query);
     }
     fetch->path_and_query = gw_buffer_slice(&text);
-    fetch->call.method_text = gw_slice_of(at + text.length, request->method_text.length);
-    gw_buffer_put_slice(&text, request->method_text);
-    fetch->host = gw_slice_of(at + text.length, request->host.length);
-    gw_buffer_put_slice(&text, request->host);
+    fetch->call.method_text = put_copy(&text, request->method_text);
+    fetch->scheme = put_copy(&text, request->scheme);
+    fetch->host = put_copy(&text, request->host);
     fetch->room_at = at + text.length;
     text.length += room;
     fetch->fields = gw_slice_of(at + text.length, request->fields.length);
     fetch->plain_fields = request->fields.length;
     gw_buffer_put_slice(&text, request->fields);
-    return !request->head || copy_subject(fetch, request);
+    return !request->head || gw_head_copy(&fetch->request_head, request->head, &fetch->arena);
 }
 
 enum gw_error gw_ask_begin(struct gw_fetch *fetch)

@@ -148,7 +148,7 @@ static struct gw_entry *make_entry(struct gw_fetch *fetch, const struct gw_head 
         shorten_life(fetch);
     const struct gw_entry_setup setup = { .key = &fetch->key,
                                           .scheme = fetch->scheme,
-                                          .host = fetch->key_host,
+                                          .host = fetch->host,
                                           .request = &fetch->request_head,
                                           .response = response,
                                           .body = body,

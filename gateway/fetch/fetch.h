@@ -112,9 +112,9 @@ struct gw_fetch_request {           /* borrowed for the call; the fetch copies w
     const struct gw_route *route;
     enum gw_method method;
     struct gw_slice method_text;
-    struct gw_slice path, query; /* query.at == NULL: none; path "*": OPTIONS * */
-    struct gw_slice host;        /* for backend.preserve_host */
-    struct gw_slice fields;      /* "Name: value\r\n"…, as the backend gets them, without Host and framing */
+    struct gw_slice path, query;  /* query.at == NULL: none; path "*": OPTIONS * */
+    struct gw_slice scheme, host; /* that the client asked for; host empty: unknown (HTTP/1.0) */
+    struct gw_slice fields;       /* "Name: value\r\n"…, as the backend gets them, without Host and framing */
     bool has_body, is_chunked, expects_continue;
     uint64_t content_length;
 
@@ -127,9 +127,8 @@ struct gw_fetch_request {           /* borrowed for the call; the fetch copies w
     struct gw_cache_request cache; /* what it allows */
     struct gw_cache_rules rules;
     struct gw_cache_key key;
-    struct gw_slice scheme, key_host; /* of the key */
-    struct gw_seen seen;              /* at the store; nothing else is stored over */
-    struct gw_flight *flight;         /* taken (landed by the fetch) when gw_fetch_begin succeeds; NULL: not shared */
+    struct gw_seen seen;      /* at the store; nothing else is stored over */
+    struct gw_flight *flight; /* taken (landed by the fetch) when gw_fetch_begin succeeds; NULL: not shared */
 };
 
 void gw_fetcher_init(struct gw_fetcher *fetcher);

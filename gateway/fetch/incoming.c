@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "fetch/ask.h"
 #include "fetch/collect.h"
+#include "fetch/location.h"
 #include "fetch/look.h"
 #include "fetch/readers.h"
 
@@ -204,6 +205,7 @@ static void on_head(struct gw_call *call, struct gw_head *head)
     gw_fetch_hold(fetch);
     fetch->head = head;
     gw_collect_drop_own_fields(fetch, head);
+    gw_location_rewrite(fetch, head);
     compare_with_purges(fetch);
     if (head->status == 304 && is_validating(fetch))
         take_confirmation(fetch, head);

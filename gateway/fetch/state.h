@@ -30,7 +30,7 @@ struct gw_fetch {
     const struct gw_route *route;
     enum gw_method method;
     struct gw_slice path_and_query;
-    struct gw_slice host;
+    struct gw_slice scheme, host; /* that the client asked for */
     char *room_at; /* from here to the fields there is room for the longest Host line; it ends where they begin */
     struct gw_slice fields;
     size_t plain_fields; /* how much of it, without the conditionals at its end */
@@ -63,7 +63,6 @@ struct gw_fetch {
     struct gw_cache_request cache;
     struct gw_cache_rules rules;
     struct gw_cache_key key;
-    struct gw_slice scheme, key_host;
     uint64_t epoch, ban_sequence;
     bool is_outdated; /* something was purged since the backend was asked, and others who read may have come after */
     struct gw_seen seen;

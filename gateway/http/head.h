@@ -61,6 +61,7 @@
     X(RANGE, "range", false)                                                                                           \
     X(RATELIMIT, "ratelimit", false)                                                                                   \
     X(RATELIMIT_POLICY, "ratelimit-policy", false)                                                                     \
+    X(REFRESH, "refresh", false)                                                                                       \
     X(RETRY_AFTER, "retry-after", false)                                                                               \
     X(SERVER, "server", false)                                                                                         \
     X(SET_COOKIE, "set-cookie", false)                                                                                 \

@@ -40,7 +40,7 @@ static bool take_authority(struct gw_slice *text, struct gw_slice *authority)
     if (!gw_slice_starts_with(*text, GW_SLICE("//")))
         return false;
     size_t end = 2;
-    while (end < text->length && !memchr("/?", text->at[end], 2))
+    while (end < text->length && !memchr("/?#", text->at[end], 3))
         end++;
     *authority = gw_slice_of(text->at + 2, end - 2);
     *text = rest_after(*text, end);
@@ -96,9 +96,8 @@ static bool merge_path(struct gw_reference *target, struct gw_arena *arena, cons
     return gw_grammar_is_origin_form(target->path) && !memchr(target->path.at, '?', target->path.length);
 }
 
-/* What stands before the path. */
-static bool take_origin(struct gw_reference *target, const struct gw_reference *base, struct gw_slice *text,
-                        bool *has_authority)
+bool gw_reference_take_origin(struct gw_reference *target, const struct gw_reference *base, struct gw_slice *text,
+                              bool *has_authority)
 {
     static const struct gw_slice schemes[] = { { "https", 5 }, { "http", 4 } };
     *target = (struct gw_reference) { .scheme = base->scheme, .authority = base->authority };
@@ -123,7 +122,7 @@ bool gw_reference_resolve(struct gw_reference *target, struct gw_arena *arena, c
     if (!text.at)
         return false;
     (void)split_at(&text, '#');
-    if (!take_origin(target, base, &text, &has_authority))
+    if (!gw_reference_take_origin(target, base, &text, &has_authority))
         return false;
     target->query = split_at(&text, '?');
     if (target->query.at && !gw_grammar_is_query(target->query))

@@ -66,7 +66,7 @@ class ARequest(Scene):
         self.assertEqual(seen.field("X-Forwarded-For"), "127.0.0.1")
         self.assertEqual(seen.field("X-Forwarded-Proto"), "http")
         self.assertEqual(seen.field("X-Forwarded-Host"), "shop.test:81")
-        self.assertEqual(seen.field("Host"), "127.0.0.1:%d" % self.origin.port)
+        self.assertEqual(seen.field("Host"), "shop.test:81")
 
     def test_appends_to_via(self):
         self.gateway.fetch("/via", [("Via", "1.0 inner")])
@@ -92,7 +92,7 @@ class ARequest(Scene):
     def test_cannot_lose_what_frames_it_by_naming_it_in_connection(self):
         self.gateway.fetch("/named", [("Connection", "Host, Content-Length, X-Forwarded-For")], "POST", body=b"hello")
         seen = self.origin.last("/named")
-        self.assertEqual((seen.body, seen.field("Host")), (b"hello", "127.0.0.1:%d" % self.origin.port))
+        self.assertEqual((seen.body, seen.field("Host")), (b"hello", "gateway.test"))
         self.assertEqual(seen.field("X-Forwarded-For"), "127.0.0.1")
 
     def test_gets_an_id_or_keeps_a_valid_one(self):
@@ -314,15 +314,18 @@ class ABackendUrl(Scene):
             origin = stage.origin()  # on 127.0.0.1 alone; localhost may be ::1 as well
             gateway = stage.gateway("http://localhost:%d" % origin.port)
             self.assertEqual(gateway.fetch("/").body, b"origin")
-            self.assertEqual(origin.last().field("Host"), "localhost:%d" % origin.port)
 
-    def test_does_not_show_where_host_is_preserved(self):
+    def test_shows_in_host_where_that_is_wanted(self):
         with Stage() as stage:
             origin = stage.origin()
-            gateway = stage.gateway(origin, {"backend": {"preserve_host": True, "forwarded": True}})
-            gateway.fetch("/", host="shop.test:81")
-            self.assertEqual(origin.last().field("Host"), "shop.test:81")
-            self.assertRegex(origin.last().field("Forwarded"), r'for="?127\.0\.0\.1"?')
+            for preserve in (False, "false", True, "true", "auto"):
+                with self.subTest(preserve):
+                    gateway = stage.gateway(origin, {"backend": {"preserve_host": preserve, "forwarded": True}})
+                    gateway.fetch("/", host="shop.test:81")
+                    is_own = preserve in (False, "false")
+                    self.assertEqual(origin.last().field("Host"), "127.0.0.1:%d" % origin.port if is_own else "shop.test:81")
+                    self.assertEqual(origin.last().field("X-Forwarded-Host"), "shop.test:81")
+                    self.assertRegex(origin.last().field("Forwarded"), r'for="?127\.0\.0\.1"?')
 
     def test_of_a_route_takes_what_matches(self):
         with Stage() as stage:

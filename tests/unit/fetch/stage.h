@@ -350,7 +350,6 @@ static inline void set_request(struct stage *stage)
         .rules = { .default_ttl_s = 300, .override_ttl_s = GW_DIRECTIVE_ABSENT, .keep_s = 60 },
         .key = { .sha = { 1 }, .name_space = { 2 } },
         .scheme = GW_SLICE("http"),
-        .key_host = GW_SLICE("example.org"),
     };
 }
 

@@ -169,20 +169,25 @@ static void the_backend_is_asked_with_its_host_and_base_path(void **state)
 {
     static const struct {
         const char *path, *query, *base_path, *target, *fields;
-        bool preserve_host;
+        enum gw_preserve_host preserve_host;
+        bool is_tls;
     } rows[] = {
-        { "/x", NULL, "", "/x", "Host: one:8000\r\nAccept: a\r\n", false },
-        { "/x", "a=1", "", "/x?a=1", "Host: example.org\r\nAccept: a\r\n", true },
-        { "/x", "", "", "/x?", "Host: one:8000\r\nAccept: a\r\n", false },
-        { "/x", "q", "/base", "/base/x?q", "Host: one:8000\r\nAccept: a\r\n", false },
-        { "/", NULL, "/base", "/base/", "Host: one:8000\r\nAccept: a\r\n", false },
-        { "*", NULL, "/base", "*", "Host: one:8000\r\nAccept: a\r\n", false },
+        { "/x", NULL, "", "/x", "Host: one:8000\r\nAccept: a\r\n", GW_PRESERVE_HOST_NO, false },
+        { "/x", "a=1", "", "/x?a=1", "Host: example.org\r\nAccept: a\r\n", GW_PRESERVE_HOST_YES, false },
+        { "/x", "a=1", "", "/x?a=1", "Host: example.org\r\nAccept: a\r\n", GW_PRESERVE_HOST_YES, true },
+        { "/x", NULL, "", "/x", "Host: example.org\r\nAccept: a\r\n", GW_PRESERVE_HOST_AUTO, false },
+        { "/x", NULL, "", "/x", "Host: one:8000\r\nAccept: a\r\n", GW_PRESERVE_HOST_AUTO, true },
+        { "/x", "", "", "/x?", "Host: one:8000\r\nAccept: a\r\n", GW_PRESERVE_HOST_NO, false },
+        { "/x", "q", "/base", "/base/x?q", "Host: one:8000\r\nAccept: a\r\n", GW_PRESERVE_HOST_NO, false },
+        { "/", NULL, "/base", "/base/", "Host: one:8000\r\nAccept: a\r\n", GW_PRESERVE_HOST_NO, false },
+        { "*", NULL, "/base", "*", "Host: one:8000\r\nAccept: a\r\n", GW_PRESERVE_HOST_NO, false },
     };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct stage *stage = set_up();
         struct listener one = new_listener();
         stage->config.preserve_host = rows[i].preserve_host;
+        stage->backends[0].is_tls = rows[i].is_tls;
         stage->backends[0].base_path = gw_slice_of_string(rows[i].base_path);
         stage->request.path = gw_slice_of_string(rows[i].path);
         stage->request.query = gw_slice_of_string(rows[i].query);
@@ -201,7 +206,7 @@ static void without_a_host_of_its_own_the_request_gets_the_backends(void **state
     (void)state;
     struct stage *stage = set_up();
     struct listener one = new_listener();
-    stage->config.preserve_host = true;
+    stage->config.preserve_host = GW_PRESERVE_HOST_YES;
     stage->request.host = GW_NO_SLICE; /* HTTP/1.0 */
     begin(stage, &one);
     assert_string_equal(last_attempt(stage)->fields, "Host: one:8000\r\nAccept: text/plain\r\n");

@@ -61,7 +61,7 @@ static void another_backend_is_asked_by_the_same_validators(void **state)
     (void)state;
     struct stage *stage = set_up();
     struct listener one = new_listener();
-    stage->config.preserve_host = false;
+    stage->config.preserve_host = GW_PRESERVE_HOST_NO;
     stage->backends[1].authority = GW_SLICE("a-much-longer-name.example:8001");
     find_stored(stage, VALIDATORS);
     lead(stage, &one);
