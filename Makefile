@@ -10,14 +10,16 @@ TEST_JOBS ?= $(shell echo $$(( 2 * $$(nproc) )))
 FUZZ_SECONDS ?= 60
 ROUNDS ?= 5
 SECONDS ?= 3
-# On a shared CI machine a test can be starved by its neighbours: there, one that fails is run again, and ctest says so.
-CTEST := ctest --output-on-failure --no-tests=error --parallel $(TEST_JOBS) $(if $(CI),--repeat until-pass:3)
+# A part of the tests: a regular expression of their names in ctest, as in `make asan TESTS=integration.purge`.
+TESTS ?=
+# Says at the end which tests had to be repeated. Only CI repeats, and only once: there, neighbours can starve a test.
+CTEST := scripts/run-tests --parallel $(TEST_JOBS) $(if $(TESTS),--tests-regex '$(TESTS)' --no-tests=ignore,--no-tests=error)
 OURS := git ls-files --cached --others --exclude-standard
 
-.PHONY: help run demo test conformance test-compose prove build bench test-coverage clean format lint asan tsan fuzz docs deps
+.PHONY: help run demo test test-debian13 conformance test-compose prove build bench test-coverage clean format lint asan tsan fuzz docs deps
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: ## install what is missing, build, run the gateway (BACKEND_URL, GATEWAY_PORT; else with the example backend)
 	@scripts/install-packages build run
@@ -36,6 +38,9 @@ test: ## all tests: as released, under ASan and UBSan, and what threads share un
 	@$(CTEST) --test-dir build
 	@$(MAKE) asan
 	@$(MAKE) tsan
+
+test-debian13: ## all tests (or TESTS=regex) on Debian 13, in a container (needs docker or podman); there, rediss:// is tested, too
+	@TESTS='$(TESTS)' scripts/test-debian13
 
 prove: ## the limits' promises, measured through everything that can happen to Redis (QUICK=1: short), and the simulation
 	@scripts/install-packages build run test prove

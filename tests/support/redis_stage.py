@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -44,7 +45,8 @@ def command_bytes(*words):
 class Resp:
     """Bulk strings are bytes, simple strings str, errors are raised by command() and returned by read() and pipeline()."""
 
-    def __init__(self, port=None, host="127.0.0.1", path=None, user=None, password=None, seconds=PATIENCE):
+    def __init__(self, port=None, host="127.0.0.1", path=None, user=None, password=None, seconds=PATIENCE, tls=None):
+        """tls: an ssl.SSLContext."""
         if path:
             self.sock = socket.socket(socket.AF_UNIX)
             self.sock.settimeout(seconds)
@@ -52,6 +54,8 @@ class Resp:
         else:
             self.sock = socket.create_connection((host, port), timeout=seconds)
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.sock = tls.wrap_socket(self.sock)
         self.reader = self.sock.makefile("rb", 262144)
         if password is not None:
             self.command("AUTH", *([user] if user else []), password)
@@ -214,11 +218,34 @@ def installed_version():
 # ----------------------------------------------------------------------------------------------------------- servers
 
 
+class Certificate:
+    """Signed by itself, for the names given ("DNS:localhost,IP:127.0.0.1"): it is its own authority."""
+
+    def __init__(self, folder, name, names):
+        self.path, self.key = os.path.join(folder, name + ".pem"), os.path.join(folder, name + ".key")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=" + names,
+                        "-keyout", self.key, "-out", self.path], check=True, capture_output=True)
+
+    def copied_to(self, folder):
+        """Where a server in a container finds it, and may read it."""
+        copy = object.__new__(Certificate)
+        copy.path, copy.key = (shutil.copy(path, folder) for path in (self.path, self.key))
+        os.chmod(copy.key, 0o644)
+        return copy
+
+    def context(self):
+        """Of a client that trusts it alone, whatever name it has."""
+        context = ssl.create_default_context(cafile=self.path)
+        context.check_hostname = False
+        return context
+
+
 class Installed:
     """redis-server as a child."""
 
     def __init__(self, folder, port):
         self.folder, self.port, self.host, self.process = folder, port, "127.0.0.1", None
+        self.inner_port = port
 
     def start(self, arguments):
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder] + QUIET + arguments
@@ -250,6 +277,7 @@ class Contained:
 
     def __init__(self, folder, port, engine, image):
         self.folder, self.port, self.host, self.engine, self.image, self.id = folder, port, engine.host, engine, image, None
+        self.inner_port = 6379
         os.chmod(folder, 0o777)
 
     def start(self, arguments):
@@ -283,15 +311,18 @@ class Contained:
 
 
 class RedisServer:
-    """start(), then cli(), info(), kill(), restart(), freeze(), thaw(); stop() ends it for good. An actor of stage.Stage."""
+    """start(), then cli(), info(), kill(), restart(), freeze(), thaw(); stop() ends it for good. An actor of stage.Stage.
+    certificate: its port speaks TLS, and TLS alone."""
     alive = set()
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, certificate=None):
         engine, image = Choice.get()
         self.lease, self.arguments = Port(), []
         self.port, self.folder = self.lease.number, tempfile.mkdtemp(prefix="visara-gateway-redis-")
         self.server = Contained(self.folder, self.port, engine, image) if engine else Installed(self.folder, self.port)
         self.host, self.is_contained = self.server.host, engine is not None
+        self.certificate = certificate.copied_to(self.folder) if certificate else None
+        self.tls = self.certificate.context() if certificate else None
         self.is_frozen, self.link, self.login = False, None, (None, None)
         self.url = "redis://%s:%d" % (self.host, self.port)
         RedisServer.alive.add(self)
@@ -310,7 +341,9 @@ class RedisServer:
     def start(self, extra_args=(), ready=True):
         """extra_args: as on redis-server's command line; restart() keeps them. ready: wait until it answers."""
         self.arguments = [str(argument) for argument in extra_args]
-        self.server.start(self.arguments)
+        secure = ["--port", "0", "--tls-port", str(self.server.inner_port), "--tls-cert-file", self.certificate.path, "--tls-key-file", self.certificate.key,
+                  "--tls-ca-cert-file", self.certificate.path, "--tls-auth-clients", "no"] if self.certificate else []
+        self.server.start(secure + self.arguments)
         if ready:
             wait_until(self.answers, "Redis answers on port %d: %s" % (self.port, self.arguments))
 
@@ -318,7 +351,7 @@ class RedisServer:
         if not self.server.is_running():
             raise AssertionError("Redis ended at once: %s" % self.server.log()[-2000:].decode(errors="replace"))
         try:
-            with Resp(self.port, self.host, seconds=5) as probe:
+            with Resp(self.port, self.host, seconds=5, tls=self.tls) as probe:
                 probe.send("PING")
                 reply = probe.read()
         except OSError:
@@ -326,7 +359,7 @@ class RedisServer:
         return reply == "PONG" or isinstance(reply, RedisError) and reply.code in ("NOAUTH", "NOPERM", "MASTERDOWN")
 
     def connect(self, **more):
-        return Resp(self.port, self.host, **more)
+        return Resp(self.port, self.host, tls=self.tls, **more)
 
     def cli(self, *words):
         """One command by the test's own connection, which is made again when it was lost; errors are raised. Not for threads:
