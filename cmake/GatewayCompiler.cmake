@@ -1,14 +1,33 @@
 # One interface target carries how everything here is compiled.
+include(CheckCSourceCompiles)
+
+if(CMAKE_SIZEOF_VOID_P LESS 8)
+  message(FATAL_ERROR "visara-gateway is for 64-bit systems: this compiler makes 32-bit programs, in which counters of 64 bits "
+    "are not written at once and the sizes of caches and responses do not fit. Use a 64-bit compiler (without -m32)")
+endif()
+# A packager's flags, or the compiler's own defaults, may have chosen a level already: a second definition is an error.
+string(TOUPPER "${CMAKE_BUILD_TYPE}" type)
+set(CMAKE_REQUIRED_FLAGS "${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${type}}")
+check_c_source_compiles("
+#ifdef _FORTIFY_SOURCE
+#error chosen already
+#endif
+#ifndef __OPTIMIZE__
+#error nothing is checked without optimization
+#endif
+int main(void) { return 0; }" GW_FORTIFIES)
+unset(CMAKE_REQUIRED_FLAGS)
+
 add_library(gw_compiler INTERFACE)
 target_compile_definitions(gw_compiler INTERFACE _GNU_SOURCE)
 target_compile_options(gw_compiler INTERFACE
-  -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wno-sign-conversion -Wundef
+  -Wall -Wextra $<$<BOOL:${GW_WERROR}>:-Werror> -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wno-sign-conversion -Wundef
   -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wimplicit-fallthrough
   -fno-strict-aliasing -fno-common -fstack-protector-strong -fPIE)
 target_link_options(gw_compiler INTERFACE -pie -Wl,-z,relro,-z,now)
 if(CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_definitions(gw_compiler INTERFACE GW_DEBUG=1)
-elseif(NOT GW_SANITIZE)
+elseif(NOT GW_SANITIZE AND GW_FORTIFIES)
   target_compile_definitions(gw_compiler INTERFACE _FORTIFY_SOURCE=2)
 endif()
 if(GW_SANITIZE STREQUAL "address")

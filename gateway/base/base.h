@@ -10,6 +10,6 @@
 #define GW_COUNT(array)                    (sizeof(array) / sizeof((array)[0]))
 
 /* The struct of which `pointer` is the member `member`. */
-#define GW_CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#define GW_CONTAINER(pointer, type, member) ((type *)(void *)(((char *)(pointer)) - offsetof(type, member)))
 
 #endif

@@ -87,7 +87,7 @@ static void match_name(struct gw_parser *parser, char c)
     for (unsigned i = 0; i < GW_COUNT(framing_names); i++)
         if (parser->trailer_name_bytes >= sizeof framing_names[i] - 1 ||
             framing_names[i][parser->trailer_name_bytes] != (c | 0x20))
-            parser->trailer_names &= (uint8_t) ~(1u << i);
+            parser->trailer_names = (uint8_t)(parser->trailer_names & ~(1u << i));
     parser->trailer_name_bytes++;
 }
 

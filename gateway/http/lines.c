@@ -59,7 +59,7 @@ const char *gw_lines_request(const char *at, const char *end, struct gw_head *he
     head->method_text = gw_slice_of(at, (size_t)(stop - at));
 
     at = ++stop;
-    while (stop<end && * stop> ' ' && *stop < 0x7f)
+    while (stop < end && stop[0] > ' ' && stop[0] < 0x7f)
         stop++;
     if (stop == at || stop == end || *stop != ' ')
         return NULL;

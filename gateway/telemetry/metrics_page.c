@@ -210,7 +210,7 @@ static void put_backends_up(const struct view *view, const struct family *family
 
 static void put_redis_calls(const struct view *view, const struct family *family)
 {
-    for (unsigned i = 0; i < GW_REDIS_LABEL_COUNT * GW_REDIS_RESULT_COUNT; i++) {
+    for (unsigned i = 0; i < (unsigned)GW_REDIS_LABEL_COUNT * GW_REDIS_RESULT_COUNT; i++) {
         const struct gw_page_label labels[] = {
             { "kind", gw_slice_of_string(gw_redis_label_name(i / GW_REDIS_RESULT_COUNT)) },
             { "result", gw_slice_of_string(gw_redis_result_name(i % GW_REDIS_RESULT_COUNT)) },

@@ -404,7 +404,8 @@ static struct result measure(struct simulation *simulation)
 {
     struct result result = { 0 };
     double multiple = promise_of(simulation, &result.allowed), sum = 0;
-    double rate = multiple * rate_of(simulation) * (1 + 2e-6 * PPM); /* local clocks run that much faster at most */
+    double rate = multiple * rate_of(simulation) *
+                  (1 + 2e-6 * (double)PPM); /* local clocks run that much faster at most */
     uint64_t last_us = start;
     if (simulation->admitted)
         qsort(simulation->admissions, simulation->admitted, sizeof *simulation->admissions, earlier);
