@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/buffer.h"
+#include "config/file.h"
 
 enum { ANSWER_BYTES = 16 * 1024 * 1024, URL_BYTES = 256 * 1024, CONNECT_S = 5, ANSWER_S = 30, HEADERS = 32 };
 
@@ -18,7 +19,8 @@ static const char usage_text[] =
     "a purge, /path for every host.\n"
     "\n"
     "    --gateway ADDRESS    where it listens for /gateway/ (default http://127.0.0.1:GATEWAY_PORT, or 8080)\n"
-    "    --token TOKEN        its admin.token (default GATEWAY_ADMIN_TOKEN, which other users cannot see)\n";
+    "    --token TOKEN        its admin.token (default GATEWAY_ADMIN_TOKEN, which other users cannot see, or what the\n"
+    "                         file GATEWAY_ADMIN_TOKEN_FILE holds)\n";
 
 struct order {
     bool is_purge, is_soft;
@@ -94,6 +96,22 @@ static int read_flag(struct order *order, int count, char *const *arguments, int
     return 0;
 }
 
+/* NULL where there is none, or the file cannot be read, which is told. */
+static const char *token_of_environment(void)
+{
+    static char secret[GW_FILE_SECRET_BYTES];
+    const char *token = getenv("GATEWAY_ADMIN_TOKEN"), *path = getenv("GATEWAY_ADMIN_TOKEN_FILE");
+    struct gw_complaint complaint = { .place = "" };
+    if ((token && *token) || !path || !*path)
+        return token;
+    if (gw_file_read_secret(path, "environment GATEWAY_ADMIN_TOKEN_FILE", secret, &complaint))
+        return secret;
+    char line[sizeof complaint + 64];
+    gw_complaint_print(&complaint, line, sizeof line);
+    fprintf(stderr, "visara-gateway: %s\n", line);
+    return NULL;
+}
+
 static int read_order(struct order *order, int count, char *const *arguments)
 {
     *order = (struct order) { .is_purge = count > 0 && strcmp(arguments[0], "purge") == 0 };
@@ -109,9 +127,9 @@ static int read_order(struct order *order, int count, char *const *arguments)
     if (order->gateway && strncmp(order->gateway, "http://", 7) != 0 && strncmp(order->gateway, "https://", 8) != 0)
         return complain("--gateway: expected http://host:port", order->gateway);
     if (!order->token)
-        order->token = getenv("GATEWAY_ADMIN_TOKEN");
+        order->token = token_of_environment();
     if (!order->token || !*order->token)
-        return complain("expected a token, by --token or GATEWAY_ADMIN_TOKEN", NULL);
+        return complain("expected a token, by --token, GATEWAY_ADMIN_TOKEN or GATEWAY_ADMIN_TOKEN_FILE", NULL);
     return 0;
 }
 

@@ -287,7 +287,7 @@ static int with_config(int argc, char **argv, enum gw_command command)
 {
     if (command == GW_COMMAND_PRINT)
         return print_config(argc, argv);
-    process.config = gw_load_config(argc, argv, environ, &findings);
+    process.config = gw_load_config(argc, argv, environ, true, &findings);
     if (!process.config)
         return tell_mistakes(command == GW_COMMAND_CHECK);
     int result = 0;

@@ -97,6 +97,32 @@ bool gw_file_open(struct gw_file *file, const char *name, struct gw_complaint *c
     return false;
 }
 
+bool gw_file_read_secret(const char *path, const char *place, char *secret, struct gw_complaint *complaint)
+{
+    const char *expected = NULL;
+    FILE *stream = fopen(path, "rbe");
+    size_t length = stream ? fread(secret, 1, GW_FILE_SECRET_BYTES, stream) : 0;
+    if (!stream || ferror(stream))
+        gw_complain(complaint, place, path, "a readable file (%s)", strerror(errno));
+    else if (length == GW_FILE_SECRET_BYTES)
+        expected = "a file of fewer than 4096 bytes";
+    else if (memchr(secret, '\0', length))
+        expected = "a file of text, without NUL characters";
+    if (stream)
+        fclose(stream);
+    if (complaint->place[0])
+        return false;
+    while (!expected && length && strchr("\r\n", secret[length - 1]))
+        length--;
+    if (!expected && !length)
+        expected = "a file that holds the secret; it is empty";
+    if (expected)
+        gw_complain(complaint, place, path, "%s", expected);
+    else
+        secret[length] = '\0';
+    return !expected;
+}
+
 void gw_file_close(struct gw_file *file)
 {
     cJSON_Delete(file->tree);

@@ -4,8 +4,10 @@
 #include "config/file.h"
 #include "config/help.h"
 #include "config/load.h"
+#include "config/paths.h"
 #include "config/print.h"
 #include "config/sources.h"
+#include "config/variables.h"
 
 enum { LOAD_FIRST_CHUNK = 16 * 1024, LOAD_ARENA_BYTES = 4 * 1024 * 1024 };
 
@@ -51,9 +53,10 @@ static bool merge(struct gw_loading *loading, int argc, char *const *argv, char 
 {
     struct gw_arguments arguments;
     bool good = gw_sources_read_arguments(argc, argv, &arguments, loading->findings), has_file = true;
-    const char *name = arguments.config ? arguments.config : gw_sources_variable(environment, "GATEWAY_CONFIG");
+    const char *name = arguments.config ? arguments.config : gw_variables_get(environment, "GATEWAY_CONFIG");
     if (name) {
         has_file = gw_loading_file(loading, gw_file_open(&loading->file, name, loading->complaint));
+        good &= has_file && gw_file_fill(&loading->file, environment, loading->findings);
         good &= has_file && gw_sources_set_file(loading);
     }
     good &= gw_sources_set_environment(loading, environment);
@@ -62,10 +65,15 @@ static bool merge(struct gw_loading *loading, int argc, char *const *argv, char 
     return has_file && conclude(loading) && good;
 }
 
-struct gw_config *gw_load_config(int argc, char *const *argv, char *const *environment, struct gw_findings *findings)
+struct gw_config *gw_load_config(int argc, char *const *argv, char *const *environment, bool with_files,
+                                 struct gw_findings *findings)
 {
     struct gw_loading loading;
-    bool good = begin(&loading, findings) && merge(&loading, argc, argv, environment);
+    bool good = begin(&loading, findings);
+    if (good) {
+        good = merge(&loading, argc, argv, environment);
+        good &= !with_files || gw_paths_check(&loading);
+    }
     return give(&loading, good);
 }
 

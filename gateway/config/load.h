@@ -25,9 +25,10 @@ enum gw_command {
  * the same. Sets the findings up. */
 bool gw_load_command(int argc, char *const *argv, enum gw_command *command, struct gw_findings *findings) GW_MUST_CHECK;
 
-/* A configuration held once, or NULL where the findings hold a mistake. `environment` is environ's form. Reads the file;
- * main thread only. Sets the findings up. */
-struct gw_config *gw_load_config(int argc, char *const *argv, char *const *environment,
+/* A configuration held once, or NULL where the findings hold a mistake. `environment` is environ's form. Reads the file,
+ * and where `with_files` looks whether the files that it names can be used (config/paths.h); main thread only. Sets the
+ * findings up. */
+struct gw_config *gw_load_config(int argc, char *const *argv, char *const *environment, bool with_files,
                                  struct gw_findings *findings) GW_MUST_CHECK;
 
 /* The same for a file's text alone, over the defaults: for tests. NULL stands for "{}". */

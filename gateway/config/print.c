@@ -28,16 +28,37 @@ static void put_masked(struct gw_buffer *buffer, const struct gw_key *key, struc
         gw_buffer_put_literal(buffer, "***");
 }
 
+/* In quotes, so that no variable is put into it when it is loaded again. */
+static void put_text(struct gw_buffer *page, struct gw_slice text)
+{
+    struct gw_buffer escaped = gw_buffer_create(2 * text.length + 1);
+    const char *mark;
+    if (!text.length || !memmem(text.at, text.length, "${", 2)) {
+        gw_buffer_put_json(page, text);
+        return;
+    }
+    while ((mark = text.length ? memmem(text.at, text.length, "${", 2) : NULL)) {
+        size_t before = (size_t)(mark - text.at);
+        gw_buffer_put(&escaped, text.at, before);
+        gw_buffer_put_literal(&escaped, "$${");
+        text = gw_slice_of(mark + 2, text.length - before - 2);
+    }
+    gw_buffer_put_slice(&escaped, text);
+    gw_buffer_put_json(page, gw_buffer_slice(&escaped));
+    page->overflowed |= escaped.overflowed;
+    gw_buffer_destroy(&escaped);
+}
+
 static void put_quoted(struct gw_buffer *page, const struct gw_buffer *text)
 {
-    gw_buffer_put_json(page, gw_buffer_slice(text));
+    put_text(page, gw_buffer_slice(text));
 }
 
 /* JSON of routes and policies as they were written: objects of scalars and lists, each on one line. */
 static void put_node(struct gw_buffer *page, const cJSON *node)
 {
     if (cJSON_IsString(node)) {
-        gw_buffer_put_json(page, gw_slice_of_string(node->valuestring));
+        put_text(page, gw_slice_of_string(node->valuestring));
     } else if (cJSON_IsNumber(node)) {
         gw_buffer_print(page, "%.17g", node->valuedouble);
     } else if (cJSON_IsBool(node)) {
@@ -77,7 +98,7 @@ static void put_list(struct gw_buffer *page, const struct gw_strings *list)
     for (unsigned i = 0; i < list->count; i++) {
         if (i)
             gw_buffer_put_literal(page, ", ");
-        gw_buffer_put_json(page, list->items[i]);
+        put_text(page, list->items[i]);
     }
     gw_buffer_put_char(page, ']');
 }
@@ -114,7 +135,7 @@ static void put_value(struct gw_buffer *page, const struct gw_key *key, const st
             put_masked(&text, key, value->text);
             put_quoted(page, &text);
         } else {
-            gw_buffer_put_json(page, value->text);
+            put_text(page, value->text);
         }
         break;
     case GW_KEY_LIST:

@@ -1,8 +1,10 @@
 #include <limits.h>
 #include <stdio.h>
 #include "config/file.h"
+#include "config/print.h"
 #include "config/sources.h"
 #include "config/values.h"
+#include "config/variables.h"
 
 /* The nearest name so far. */
 struct guess {
@@ -153,54 +155,28 @@ bool gw_sources_set_file(struct gw_loading *loading)
 
 /* The environment */
 
-const char *gw_sources_variable(char *const *environment, const char *name)
+static bool set_variable(struct gw_loading *loading, const struct gw_key *key, const char *name, const char *text)
 {
-    size_t length = strlen(name);
-    for (; *environment; environment++)
-        if (strncmp(*environment, name, length) == 0 && (*environment)[length] == '=')
-            return (*environment)[length + 1] ? *environment + length + 1 : NULL;
-    return NULL;
+    struct gw_slice kept = gw_loading_copy(&loading->config->arena, gw_slice_of_string(name));
+    if (!kept.at)
+        return gw_loading_file(loading, gw_loading_no_memory(loading->complaint));
+    return set_text(loading, key, GW_ORIGIN_ENVIRONMENT, kept.at, text);
 }
 
-/* What stands beside us: the benchmarks' own variables, and those that Kubernetes sets for a service called "gateway".
- */
-static bool is_foreign(struct gw_slice name)
+/* NAME_FILE holds a file's path in place of the secret itself, as container engines hand secrets over. */
+static bool set_from_file(struct gw_loading *loading, const struct gw_key *key, const char *name, const char *path,
+                          bool has_both)
 {
-    static const struct gw_slice service = { "GATEWAY_SERVICE_", 16 }, port = { "GATEWAY_PORT_", 13 };
-    return gw_slice_equal(name, GW_SLICE("GATEWAY_CMD")) || gw_slice_equal(name, GW_SLICE("GATEWAY_URL")) ||
-           gw_slice_starts_with(name, service) ||
-           (gw_slice_starts_with(name, port) && name.length > port.length && name.at[port.length] >= '0' &&
-            name.at[port.length] <= '9');
-}
-
-static bool check_variable(struct gw_loading *loading, struct gw_slice name)
-{
-    static const struct gw_slice prefix = { "GATEWAY_", 8 };
-    char place[128], expected[160], known[GW_KEYS_NAME_BYTES];
-    struct guess guess = { name, UINT_MAX, "" };
-    if (!gw_slice_starts_with(name, prefix) || gw_slice_equal(name, GW_SLICE("GATEWAY_CONFIG")) || is_foreign(name) ||
-        gw_keys_find_environment(name))
-        return true;
-    guess_at(&guess, GW_SLICE("GATEWAY_CONFIG"));
-    for (unsigned i = 0; i < GW_KEYS_COUNT; i++) {
-        gw_keys_environment(&gw_keys[i], known);
-        guess_at(&guess, gw_slice_of_string(known));
-        gw_keys_regular_environment(&gw_keys[i], known);
-        if (gw_slice_equal(name, gw_slice_of_string(known))) { /* regular, but this key's is a well-known one */
-            guess.distance = 0;
-            gw_keys_environment(&gw_keys[i], guess.name);
-        }
-    }
-    snprintf(place, sizeof(place), "environment %.*s", (int)(name.length < 100 ? name.length : 100), name.at);
-    print_guess(&guess, "a known variable", expected, sizeof(expected));
-    gw_complain(loading->complaint, place, NULL, "%s", expected);
-    return false;
-}
-
-/* Kubernetes' GATEWAY_PORT is an address. */
-static bool is_service_link(const struct gw_key *key, const char *text)
-{
-    return key == &gw_keys[GW_KEY_SERVER_PORT] && (!strncmp(text, "tcp://", 6) || !strncmp(text, "udp://", 6));
+    char place[GW_KEYS_NAME_BYTES + 32], *secret = gw_arena_take(&loading->config->arena, GW_FILE_SECRET_BYTES);
+    snprintf(place, sizeof(place), "environment %s", name);
+    if (has_both)
+        gw_complain(loading->complaint, place, path, "nothing, as the variable without _FILE is set, too");
+    else if (!secret)
+        gw_loading_no_memory(loading->complaint);
+    else if (gw_file_read_secret(path, place, secret, loading->complaint))
+        return set_variable(loading, key, name, secret);
+    source_of(loading, key)->is_wrong = true;
+    return gw_loading_file(loading, false);
 }
 
 bool gw_sources_set_environment(struct gw_loading *loading, char *const *environment)
@@ -209,20 +185,19 @@ bool gw_sources_set_environment(struct gw_loading *loading, char *const *environ
     for (char *const *variable = environment; *variable; variable++) {
         const char *equals = strchr(*variable, '=');
         if (equals)
-            good &= gw_loading_file(loading,
-                                    check_variable(loading, gw_slice_of(*variable, (size_t)(equals - *variable))));
+            good &= gw_variables_check(loading, gw_slice_of(*variable, (size_t)(equals - *variable)), equals + 1);
     }
     for (unsigned i = 0; i < GW_KEYS_COUNT; i++) {
         const struct gw_key *key = &gw_keys[i];
-        char name[GW_KEYS_NAME_BYTES];
+        char name[GW_KEYS_NAME_BYTES], in_file[GW_KEYS_NAME_BYTES + 8];
         gw_keys_environment(key, name);
-        const char *text = gw_sources_variable(environment, name);
-        if (!text || is_service_link(key, text))
-            continue;
-        struct gw_slice kept = gw_loading_copy(&loading->config->arena, gw_slice_of_string(name));
-        if (!kept.at)
-            return gw_loading_no_memory(loading->complaint);
-        good &= set_text(loading, key, GW_ORIGIN_ENVIRONMENT, kept.at, text);
+        snprintf(in_file, sizeof(in_file), "%s_FILE", name);
+        const char *text = gw_variables_get(environment, name);
+        const char *path = gw_print_is_secret(key) ? gw_variables_get(environment, in_file) : NULL;
+        if (path)
+            good &= set_from_file(loading, key, in_file, path, text != NULL);
+        else if (text && !(key == &gw_keys[GW_KEY_SERVER_PORT] && gw_variables_is_service(text)))
+            good &= set_variable(loading, key, name, text);
     }
     return good;
 }

@@ -14,8 +14,6 @@ struct gw_arguments {
 /* Looks at every argument, and whether it is known and has its value; sets nothing. Files every mistake. */
 bool gw_sources_read_arguments(int argc, char *const *argv, struct gw_arguments *arguments,
                                struct gw_findings *findings) GW_MUST_CHECK;
-/* Its value; NULL where it is missing or empty. */
-const char *gw_sources_variable(char *const *environment, const char *name);
 
 /* In this order. They file every mistake; false where there was one. */
 bool gw_sources_set_defaults(struct gw_loading *loading) GW_MUST_CHECK;

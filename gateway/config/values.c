@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include "config/file.h"
 #include "config/numbers.h"
 #include "config/print.h"
 #include "config/values.h"
@@ -61,6 +62,21 @@ void gw_values_put_expected(struct gw_buffer *buffer, const struct gw_key *key)
     }
 }
 
+/* Was a variable put into it (config/file.h)? Then it is text, as a variable is. */
+static bool is_filled(const struct gw_source *source)
+{
+    return source->json && (source->json->type & GW_FILE_FILLED);
+}
+
+/* A mistake was filed of it already, or of an element of the list. */
+static bool is_told(const struct gw_key *key, const cJSON *json)
+{
+    for (const cJSON *item = json && key->type == GW_KEY_LIST ? json->child : NULL; item; item = item->next)
+        if (item->type & GW_FILE_WRONG)
+            return true;
+    return json && (json->type & GW_FILE_WRONG);
+}
+
 /* What stood there, for the complaint. */
 static const char *found_text(const struct gw_source *source, char *scratch, size_t size)
 {
@@ -114,7 +130,7 @@ static bool json_number(const cJSON *json, double factor, uint64_t *number)
 static bool read_boolean(const struct gw_source *source, uint64_t *number)
 {
     static const char choices[] = "false|true|off|on|no|yes|0|1";
-    if (source->json) {
+    if (source->json && !is_filled(source)) {
         *number = cJSON_IsTrue(source->json);
         return cJSON_IsBool(source->json);
     }
@@ -146,7 +162,7 @@ static bool read_number(const struct gw_key *key, const struct gw_source *source
     }
     if (source->json && cJSON_IsNumber(source->json))
         good = json_number(source->json, is_time ? 1000 : 1, number);
-    else if (source->json && (!cJSON_IsString(source->json) || key->type == GW_KEY_INTEGER))
+    else if (source->json && !is_filled(source) && (!cJSON_IsString(source->json) || key->type == GW_KEY_INTEGER))
         good = false;
     else if (key->type == GW_KEY_INTEGER)
         good = gw_slice_to_uint64(text, number);
@@ -247,6 +263,8 @@ bool gw_values_read(const struct gw_key *key, const struct gw_source *source, st
     bool good = false;
     struct gw_slice text = GW_NO_SLICE;
     *value = (struct gw_value) { 0 };
+    if (is_told(key, source->json))
+        return false;
     switch (key->type) {
     case GW_KEY_BOOLEAN:
         good = read_boolean(source, &value->number);

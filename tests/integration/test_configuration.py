@@ -136,6 +136,98 @@ class AWarning(Scene):
                 self.assertEqual(statuses.count(200), passed, statuses)
 
 
+class Files(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="visara-gateway-test-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def path(self, name, text=None):
+        path = os.path.join(self.folder, name)
+        if text is not None:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        return path
+
+    def test_that_cannot_be_used_are_all_told(self):
+        no_pem = self.path("text", "no certificate\n")
+        text = json.dumps({"backend": {"url": "https://a.test", "tls_ca_file": self.path("missing")}, "redis": {"url": "redis://a.test", "tls_ca_file": no_pem},
+                           "log": {"access": self.path("nowhere") + "/access.log"}})
+        for arguments in (["--check-config"], []):
+            code, _, error = run(arguments, text=text)
+            lines = [line for line in error.splitlines() if "warning:" not in line]
+            self.assertEqual((code, len(lines)), (1, 3), error)
+            for line, words in zip(lines, (["backend.tls_ca_file", "No such file"], ["redis.tls_ca_file", "certificate"], ["log.access", "No such file"])):
+                for word in words:
+                    self.assertIn(word, line)
+
+    def test_that_can_be_used_are_not_made_by_the_check(self):
+        log = self.path("access.log")
+        pem = self.path("ca.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+        text = json.dumps({"backend": {"url": "https://a.test", "tls_ca_file": pem}, "log": {"access": log}})
+        self.assertEqual(run(["--check-config"], text=text), (0, "visara-gateway: the configuration is valid\n", ""))
+        self.assertFalse(os.path.exists(log))
+        code, _, error = run(["--check-config", "--log.access", self.folder])
+        self.assertEqual((code, "Is a directory" in error), (1, True), error)
+
+    def test_hold_secrets(self):
+        url, token = self.path("url", "redis://:Se-cret@a.test\n"), self.path("token", "Se-cret-Se-cret-1\r\n")
+        code, out, error = run(["--print-config"], environment={"REDIS_URL_FILE": url, "GATEWAY_ADMIN_TOKEN_FILE": token, "GATEWAY_CACHE_REDIS_URL_FILE": url})
+        self.assertEqual((code, error), (0, ""))
+        told = json.loads(out)
+        self.assertEqual((told["redis"]["url"], told["cache"]["redis_url"], told["admin"]["token"]), ("redis://***@a.test", "redis://***@a.test", "***"))
+
+    def test_of_secrets_that_are_wrong_are_told_without_them(self):
+        wrong, empty = self.path("wrong", "Se-cret Se-cret Se-cret\n"), self.path("empty", "\n")
+        for environment, words in (({"GATEWAY_ADMIN_TOKEN_FILE": wrong}, ["environment GATEWAY_ADMIN_TOKEN_FILE", "visible ASCII"]),
+                                   ({"REDIS_URL_FILE": empty}, ["environment REDIS_URL_FILE", empty, "it is empty"]),
+                                   ({"REDIS_URL_FILE": self.path("missing")}, ["environment REDIS_URL_FILE", "No such file"]),
+                                   ({"REDIS_URL_FILE": self.folder}, ["environment REDIS_URL_FILE", "directory"]),
+                                   ({"REDIS_URL_FILE": self.path("big", "x" * 5000)}, ["REDIS_URL_FILE", "4096"]),
+                                   ({"REDIS_URL_FILE": wrong, "REDIS_URL": "redis://a.test"}, ["REDIS_URL_FILE", "is set, too"]),
+                                   ({"GATEWAY_PORT_FILE": wrong}, ["GATEWAY_PORT_FILE", "only secrets"])):
+            with self.subTest(environment):
+                code, _, error = run(["--check-config"], environment=environment)
+                self.assertEqual((code, len(error.splitlines())), (1, 1), error)
+                for word in words:
+                    self.assertIn(word, error)
+                self.assertNotIn("Se-cret", error)
+
+
+class Health(Scene):
+    def test_is_asked_where_the_configuration_says(self):
+        with Stage() as stage:
+            origin = stage.origin()
+            port = Port()
+            admin = "127.0.0.1:%d" % port.number
+            gateway = stage.gateway(origin, {"admin": {"listen": admin}}, ready=False)
+            gateway.wait_until_ready(port.number, "/gateway/health")
+            config = {"server": {"port": gateway.port, "host": "127.0.0.1"}, "admin": {"listen": admin}}
+            self.assertEqual(run(["healthcheck"], text=json.dumps(config)), (0, "", ""))
+            self.assertEqual(run(["healthcheck"], environment={"GATEWAY_ADMIN_LISTEN": "0.0.0.0:%d" % port.number})[0], 0)
+            code, _, error = run(["healthcheck", "--port", str(gateway.port)])  # there it is another's path: 404
+            self.assertEqual((code, "answered 404" in error), (1, True), error)
+            port.release()
+
+    def test_is_asked_on_the_client_port_by_flag_or_variable(self):
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin())
+            self.assertEqual(run(["healthcheck"], environment={"GATEWAY_PORT": gateway.port}), (0, "", ""))
+            self.assertEqual(run(["healthcheck", "--port=%d" % gateway.port], environment={"http_proxy": "http://127.0.0.1:9"}), (0, "", ""))
+
+    def test_says_why_it_is_bad(self):
+        port = Port()
+        code, out, error = run(["healthcheck", "--port", str(port.number)])
+        self.assertEqual((code, out, len(error.splitlines())), (1, "", 1), error)
+        self.assertIn("http://127.0.0.1:%d/gateway/health" % port.number, error)
+        code, _, error = run(["healthcheck", "--port", "x"])
+        self.assertEqual((code, "--port" in error), (1, True), error)
+        with socket.create_server(("127.0.0.1", port.number)):  # takes connections and says nothing
+            code, _, error = run(["healthcheck", "--port", str(port.number)])
+            self.assertEqual((code, "timed out" in error.lower()), (1, True), error)
+        port.release()
+
+
 class Sources(Scene):
     def printed(self, **how):
         code, out, error = run(**dict(how, arguments=["--print-config"] + list(how.get("arguments", ()))))

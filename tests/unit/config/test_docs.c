@@ -35,7 +35,7 @@ static void the_example_loads(void **state)
     static char program[] = "visara-gateway", flag[] = "--config", path[] = GW_DOCS_DIR "/gateway.example.json";
     char *argv[] = { program, flag, path, NULL };
     struct gw_findings findings;
-    struct gw_config *config = gw_load_config(3, argv, no_environment, &findings);
+    struct gw_config *config = gw_load_config(3, argv, no_environment, false, &findings);
     (void)state;
     for (unsigned i = 0; i < findings.count; i++) {
         const struct gw_complaint *told = &findings.items[i].complaint;

@@ -317,12 +317,12 @@ static void a_file_must_be_there_and_of_bounded_size(void **state)
     struct gw_findings findings;
     const struct gw_complaint *complaint;
     (void)state;
-    assert_null(gw_load_config(3, argv, environment, &findings));
+    assert_null(gw_load_config(3, argv, environment, false, &findings));
     complaint = gw_findings_first(&findings);
     assert_string_equal(complaint->place, missing);
     assert_string_equal(complaint->expected, "a readable file");
     argv[2] = folder;
-    assert_null(gw_load_config(3, argv, environment, &findings));
+    assert_null(gw_load_config(3, argv, environment, false, &findings));
     complaint = gw_findings_first(&findings);
     assert_string_equal(complaint->expected, "a readable file");
     int file = mkstemp(name);
@@ -330,7 +330,7 @@ static void a_file_must_be_there_and_of_bounded_size(void **state)
     for (int i = 0; i < 1024 * 1024 + 1; i += 8192)
         assert_int_equal(write(file, memset((char[8192]) { 0 }, ' ', 8192), 8192), 8192);
     argv[2] = name;
-    assert_null(gw_load_config(3, argv, environment, &findings));
+    assert_null(gw_load_config(3, argv, environment, false, &findings));
     complaint = gw_findings_first(&findings);
     assert_string_equal(complaint->expected, "a file of 1 MiB at most");
     close(file);

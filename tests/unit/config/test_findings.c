@@ -87,7 +87,7 @@ static void flags_variables_and_file_are_told_together(void **state)
     };
     struct gw_findings findings;
     (void)state;
-    assert_null(gw_load_config(6, argv, environment, &findings));
+    assert_null(gw_load_config(6, argv, environment, false, &findings));
     assert_int_equal(findings.error_count, GW_COUNT(places));
     for (size_t i = 0; i < GW_COUNT(places); i++)
         assert_string_equal(findings.items[i].complaint.place, places[i]);

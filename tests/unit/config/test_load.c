@@ -45,7 +45,7 @@ static struct gw_config *load(const char *variables, const char *arguments, stru
     struct start start;
     struct gw_findings findings;
     prepare(&start, variables, arguments);
-    struct gw_config *config = gw_load_config(start.argc, start.argv, start.environment, &findings);
+    struct gw_config *config = gw_load_config(start.argc, start.argv, start.environment, false, &findings);
     if (!config)
         *complaint = *gw_findings_first(&findings);
     return config;
@@ -177,6 +177,48 @@ static void flags_come_before_variables_these_before_the_file_it_before_defaults
         assert_int_equal(config->listens[0].port, rows[i].port);
         gw_config_drop(config);
     }
+}
+
+static void what_a_variable_fills_in_is_read_as_its_text(void **state)
+{
+    char arguments[256];
+    (void)state;
+    write_file("{\"server\": {\"port\": \"${P}\", \"workers\": \"${W:-3}\", \"trusted_proxies\": \"${NETS}\"},\n"
+               "\"cors\": {\"enabled\": \"${OFF}\"}, \"backend\": {\"url\": [\"http://${H}:81/$${a\"]},\n"
+               "\"log\": {\"access\": \"/x$${y}\"}, \"routes\": [{\"name\": \"a\", \"path\": \"/${H}\", \"cache\": "
+               "\"${OFF}\"}]}");
+    snprintf(arguments, sizeof(arguments), "--config %s", file_name);
+    struct gw_complaint complaint;
+    assert_null(
+        load("P=81 NETS=10.0.0.0/8,::1 OFF=off H=a", arguments, &complaint)); /* a { in a URL is wrong all the same */
+    assert_string_equal(complaint.found, "http://a:81/${a");
+    unlink(file_name);
+    write_file("{\"server\": {\"port\": \"${P}\", \"workers\": \"${W:-3}\", \"trusted_proxies\": \"${NETS}\"},\n"
+               "\"cors\": {\"enabled\": \"${OFF}\"}, \"redis\": {\"url\": \"redis://:${PW}@h\"},\n"
+               "\"log\": {\"access\": \"/x$${y}\"}, \"routes\": [{\"name\": \"a\", \"path\": \"/${H}\", \"cache\": "
+               "\"${OFF}\"}]}");
+    snprintf(arguments, sizeof(arguments), "--config %s", file_name);
+    struct gw_config *config = load_good("P=81 NETS=10.0.0.0/8,::1 OFF=off H=a PW=se-cret", arguments);
+    assert_int_equal(config->listens[0].port, 81);
+    assert_int_equal(config->workers, 3);
+    assert_int_equal(config->trusted_proxy_count, 2);
+    assert_false(config->cors_enabled);
+    assert_text(config->redis->password, "se-cret");
+    assert_text(config->access_log, "/x${y}");
+    assert_text(config->routes[0].match.path, "/a");
+    assert_false(config->routes[0].cache_enabled);
+    gw_config_drop(config);
+    struct start start;
+    struct gw_buffer page = gw_buffer_create(1 << 20);
+    assert_true(print(prepare(&start, "P=81 NETS=10.0.0.0/8,::1 OFF=off H=a PW=se-cret", arguments), &page));
+    gw_buffer_put_char(&page, '\0');
+    assert_non_null(strstr(page.at, "\"access\": \"/x$${y}\"")); /* loads again to the same */
+    assert_null(strstr(page.at, "se-cret"));
+    gw_buffer_destroy(&page);
+    assert_null(load("P=http NETS= OFF=off H=a PW=b", arguments, &complaint));
+    unlink(file_name);
+    assert_non_null(strstr(complaint.place, ":1: trusted_proxies"));
+    assert_string_equal(complaint.found, "${NETS}");
 }
 
 static void lists_and_arrays_are_replaced_whole(void **state)
@@ -586,6 +628,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_what_the_documentation_says),
         cmocka_unit_test(flags_come_before_variables_these_before_the_file_it_before_defaults),
+        cmocka_unit_test(what_a_variable_fills_in_is_read_as_its_text),
         cmocka_unit_test(lists_and_arrays_are_replaced_whole),
         cmocka_unit_test(well_known_variables_are_understood),
         cmocka_unit_test(what_others_put_into_the_environment_is_left_alone),

@@ -16,7 +16,7 @@ static struct gw_config *load(const char *url, struct gw_complaint *complaint)
     char *argv[] = { program, NULL }, *environment[] = { variable, NULL };
     snprintf(variable, sizeof(variable), "REDIS_URL=%s", url);
     struct gw_findings findings;
-    struct gw_config *config = gw_load_config(1, argv, environment, &findings);
+    struct gw_config *config = gw_load_config(1, argv, environment, false, &findings);
     *complaint = config ? (struct gw_complaint) { .place = "" } : *gw_findings_first(&findings);
     return config;
 }
