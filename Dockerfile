@@ -1,3 +1,4 @@
+# Configure it by variables (GATEWAY_CONFIG names a file): the health check reads them, too, but not the arguments.
 # visara-gateway: built and run on Debian 13, so that rediss:// and the newer parser are in it.
 FROM debian:trixie-slim AS build
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
@@ -15,7 +16,7 @@ RUN cmake -S . -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DGW_TESTS=OFF \
 
 FROM debian:trixie-slim
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-      libuv1t64 libllhttp9.2 libcurl4t64 libhiredis1.1.0 libxxhash0 libcjson1 libssl3t64 ca-certificates curl \
+      libuv1t64 libllhttp9.2 libcurl4t64 libhiredis1.1.0 libxxhash0 libcjson1 libssl3t64 ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --no-create-home --shell /usr/sbin/nologin gateway
 COPY --from=build /build/gateway/visara-gateway /usr/local/bin/visara-gateway
@@ -23,5 +24,5 @@ USER gateway
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=3 \
-  CMD curl -fsS -o /dev/null "http://127.0.0.1:${GATEWAY_PORT:-8080}/gateway/health"
+  CMD ["/usr/local/bin/visara-gateway", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/visara-gateway"]

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "config/load.h"
+#include "healthcheck.h"
 #include "inspect.h"
 #include "server/listener.h"
 #include "server/worker.h"
@@ -283,6 +284,17 @@ static int print_config(int argc, char **argv)
     return tell_mistakes(false);
 }
 
+/* Looks at no files: the log's folder may be another's by now, and the gateway is well. */
+static int check_health(int argc, char **argv)
+{
+    struct gw_config *config = gw_load_config(argc, argv, environ, false, &findings);
+    if (!config)
+        return tell_mistakes(false);
+    int result = gw_healthcheck_run(config);
+    gw_config_drop(config);
+    return result;
+}
+
 static int with_config(int argc, char **argv, enum gw_command command)
 {
     if (command == GW_COMMAND_PRINT)
@@ -306,7 +318,10 @@ int main(int argc, char **argv)
 {
     enum gw_command command = GW_COMMAND_RUN;
     bool is_client = argc > 1 && strcmp(argv[1], "cache") == 0;
+    bool is_health = argc > 1 && strcmp(argv[1], "healthcheck") == 0; /* then flags, as for a start */
     signal(SIGPIPE, SIG_IGN);
+    argv += is_health;
+    argc -= is_health;
     bool is_understood = is_client || gw_load_command(argc, argv, &command, &findings);
     bool has_config = command == GW_COMMAND_RUN || command == GW_COMMAND_CHECK || command == GW_COMMAND_PRINT;
     if (!is_understood && !has_config)
@@ -324,7 +339,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "visara-gateway: libcurl could not start\n");
         return 1;
     }
-    int result = is_client ? gw_inspect_run(argc - 2, argv + 2) : with_config(argc, argv, command);
+    int result;
+    if (is_client)
+        result = gw_inspect_run(argc - 2, argv + 2);
+    else
+        result = is_health && command == GW_COMMAND_RUN ? check_health(argc, argv) : with_config(argc, argv, command);
     curl_global_cleanup();
     return result;
 }
