@@ -254,9 +254,11 @@ static bool open_fetcher(struct gw_assembly *assembly, struct gw_worker *worker)
     const struct gw_config *config = assembly->config;
     struct bench *bench = &assembly->benches[worker->index];
     struct gw_fetcher *fetcher = &bench->fetcher;
-    struct gw_transport_setup setup = {
-        .loop = &worker->loop, .timers = &worker->timers, .blocks = &worker->blocks, .shard = worker->shard
-    };
+    struct gw_transport_setup setup = { .loop = &worker->loop,
+                                        .timers = &worker->timers,
+                                        .blocks = &worker->blocks,
+                                        .shard = worker->shard,
+                                        .descriptors = &assembly->server->descriptors };
     size_t share = config->near_bytes / config->workers;
     gw_fetcher_init(fetcher);
     fetcher->transports[0] = gw_transport_h1.create(&setup, config);

@@ -1,13 +1,14 @@
 /* main.c: start, signals, stop. */
 #include <curl/curl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 #include "assembly.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "config/load.h"
@@ -23,6 +24,8 @@ struct process {
     struct gw_server server;
     struct gw_listeners listeners;
     struct gw_assembly *assembly;
+    struct gw_descriptors_need need;
+    unsigned files; /* that the process may have open */
 
     uv_loop_t loop;
     struct gw_timers timers;
@@ -120,17 +123,50 @@ static int complain(const struct gw_complaint *complaint)
     return 1;
 }
 
-/* As many descriptors as the system allows: two a proxied connection. */
-static void raise_limits(void)
+/* What is open already, and what opens later and must never fail for want of a descriptor. An estimate on the safe side:
+ * libuv takes five a loop, and libcurl up to four. */
+static unsigned reserved_descriptors(const struct gw_config *config)
 {
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-        return;
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-    if (files.rlim_cur != RLIM_INFINITY && files.rlim_cur < process.config->max_connections)
-        gw_log(GW_LOG_WARN, "main", "the system allows %llu open files, fewer than server.max_connections (%u)",
-               (unsigned long long)files.rlim_cur, process.config->max_connections);
+    enum { A_LOOP = 6, CURL = 4, NAMES = 8, LOGS = 4, OTHERS = 8, MAIN_TO_REDIS = 4 };
+    unsigned nodes = (config->redis != NULL) + (config->cache_redis != NULL);
+    unsigned listeners = config->listen_count + (config->admin_listen != NULL);
+    unsigned a_worker = A_LOOP + CURL + listeners + 2 * nodes; /* a new connection to Redis, and one that is closing */
+    return gw_descriptors_count() + config->workers * a_worker + A_LOOP + nodes * MAIN_TO_REDIS + NAMES + LOGS + OTHERS;
+}
+
+/* As many descriptors as the system allows, and who may have them. */
+static bool share_descriptors(struct gw_descriptors *descriptors, struct gw_complaint *complaint)
+{
+    const struct gw_config *config = process.config;
+    uint64_t upstream = (uint64_t)config->workers * config->backend_count * config->max_backend_connections;
+    struct gw_descriptors_need *need = &process.need;
+    *need = (struct gw_descriptors_need) { .reserved = reserved_descriptors(config),
+                                           .clients = config->max_connections + GW_SERVER_SHED_MARGIN,
+                                           .upstream = upstream < UINT_MAX / 4 ? (unsigned)upstream : UINT_MAX / 4 };
+    process.files = gw_descriptors_raise();
+    if (!gw_descriptors_share(descriptors, process.files, need)) {
+        char found[64];
+        snprintf(found, sizeof found, "%u", process.files);
+        gw_complain(complaint, "the limit of open files", found,
+                    "%u at least for %u worker%s (ulimit -n, LimitNOFILE), or fewer workers (server.workers)",
+                    need->reserved + 64, config->workers, config->workers == 1 ? "" : "s");
+        return false;
+    }
+    return true;
+}
+
+static void warn_of_too_few_files(void)
+{
+    const struct gw_config *config = process.config;
+    unsigned clients = process.server.descriptors.clients_most;
+    if (clients < config->max_connections)
+        gw_log(
+            GW_LOG_WARN, "main",
+            "the limit of open files is %u: enough for %u clients at the same time with their connections to backends "
+            "(and %u files of the gateway's own), not for server.max_connections (%u). More clients wait: raise the "
+            "limit (ulimit -n, LimitNOFILE) to %llu or lower server.max_connections",
+            process.files, clients, process.need.reserved, config->max_connections,
+            gw_descriptors_enough(&process.need));
 }
 
 static bool open_main_loop(void)
@@ -189,7 +225,13 @@ static int run(void)
     process.server.main_mailbox = &process.mailbox;
     if (process.config->max_connections_per_client)
         process.server.peers = gw_peers_create(process.config->max_connections_per_client);
-    raise_limits();
+    process.server.places = calloc(process.config->workers, sizeof *process.server.places);
+    if (!process.server.places) {
+        gw_complain(&complaint, "start", NULL, "more memory");
+        return complain(&complaint);
+    }
+    if (!share_descriptors(&process.server.descriptors, &complaint))
+        return complain(&complaint);
     if (!gw_listeners_open(&process.listeners, process.config, &complaint))
         return complain(&complaint);
     process.assembly = gw_assembly_create(process.config, &process.server, &complaint);
@@ -203,6 +245,7 @@ static int run(void)
         _exit(1); /* the workers that did start hold on to everything */
     }
     say_hello();
+    warn_of_too_few_files();
     uv_run(&process.loop, UV_RUN_DEFAULT);
     gw_timers_close(&process.timers);
     uv_run(&process.loop, UV_RUN_DEFAULT);
@@ -213,6 +256,7 @@ static int run(void)
     gw_assembly_destroy(&process.assembly);
     gw_peers_destroy(&process.server.peers);
     free(process.workers);
+    free(process.server.places);
     gw_log(GW_LOG_INFO, "main", "stopped");
     return 0;
 }

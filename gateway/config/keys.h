@@ -45,8 +45,8 @@ enum gw_key_type {
     X(SERVER_BACKLOG, "server.backlog", INTEGER, "4096", 1, 65535, NULL, NULL, NULL,                                   \
       "Connections that may wait to be accepted, for each listening socket; the kernel caps it (net.core.somaxconn).") \
     X(SERVER_MAX_CONNECTIONS, "server.max_connections", INTEGER, "20000", 1, 1000000, NULL, NULL, NULL,                \
-      "Client connections, all workers together. The process needs as many file descriptors and those to its "         \
-      "backends.")                                                                                                     \
+      "Client connections, all workers together. Each takes a file descriptor, and one more to its backend: where "    \
+      "the limit of open files does not allow that many, the start says so, and more clients wait to be accepted.")    \
     X(SERVER_MAX_CONNECTIONS_PER_CLIENT, "server.max_connections_per_client", INTEGER, "0", 0, 1000000, NULL, NULL,    \
       NULL, "Connections from one address; 0: no bound of its own. Trusted proxies are not counted.")                  \
     X(SERVER_MAX_REQUESTS_PER_CONNECTION, "server.max_requests_per_connection", INTEGER, "0", 0, 1000000000, NULL,     \

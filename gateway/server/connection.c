@@ -9,9 +9,8 @@ enum {
     CARRY_BYTES = GW_BLOCK_BYTES,
     LINGER_MS = 2000,
     LINGER_BYTES = 1024 * 1024,
-    DRAIN_SILENCE_MS = 1000,
+    HURRY_SILENCE_MS = 1000,
     WRITE_PIECES = 16,
-    SHED_MARGIN = 256, /* connections over the bound that still hear why */
 };
 
 enum phase {
@@ -96,6 +95,11 @@ static void on_closed(uv_handle_t *handle)
     gw_worker_on_connection_closed(worker);
 }
 
+static void leave_place(struct gw_worker *worker)
+{
+    atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
+}
+
 static void forget(struct gw_connection *connection)
 {
     struct gw_worker *worker = connection->worker;
@@ -104,7 +108,8 @@ static void forget(struct gw_connection *connection)
     if (connection->exchange)
         gw_exchange_put(connection->exchange);
     connection->exchange = NULL;
-    atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
+    leave_place(worker);
+    atomic_fetch_sub_explicit(&worker->server->places[worker->index].connections, 1, memory_order_relaxed);
     gw_counter_subtract(&worker->shard->connections_open, 1);
     if (connection->is_counted)
         gw_peers_leave(worker->server->peers, &connection->peer);
@@ -464,12 +469,18 @@ static void want_body(struct gw_downstream *downstream)
         process(connection);
 }
 
+/* Draining, or clients wait for a descriptor. */
+static bool is_hurried_now(const struct gw_worker *worker)
+{
+    return worker->is_draining || atomic_load_explicit(&worker->server->waiting, memory_order_relaxed) > 0;
+}
+
 static void next_request(struct gw_connection *connection)
 {
     connection->phase = IDLE;
     gw_counter_add(&connection->worker->shard->connections_idle, 1);
-    bool draining = connection->worker->is_draining;
-    set_deadline(connection, draining ? DRAIN_SILENCE_MS : connection->worker->config->idle_timeout_ms);
+    bool is_hurried = is_hurried_now(connection->worker);
+    set_deadline(connection, is_hurried ? HURRY_SILENCE_MS : connection->worker->config->idle_timeout_ms);
     if (!connection->in_parse)
         process(connection);
 }
@@ -567,26 +578,26 @@ static void shed(struct gw_connection *connection)
         close_connection(connection);
 }
 
-static void open_connection(struct gw_connection *connection)
+static void open_connection(struct gw_connection *connection, unsigned open_before)
 {
     struct gw_worker *worker = connection->worker;
     struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
     int length = sizeof peer;
-    unsigned open = atomic_fetch_add_explicit(&worker->server->connections, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&worker->server->places[worker->index].connections, 1, memory_order_relaxed);
     gw_counter_add(&worker->shard->connections_open, 1);
     gw_counter_add(&worker->shard->connections_accepted, 1);
     uv_tcp_getpeername(&connection->tcp, (struct sockaddr *)&peer, &length);
     gw_address_of_socket(&connection->peer, (struct sockaddr *)&peer);
     uv_tcp_nodelay(&connection->tcp, 1);
     connection->phase = RUNNING; /* not yet counted idle */
-    if (open >= worker->config->max_connections + SHED_MARGIN) {
+    if (open_before >= worker->config->max_connections + GW_SERVER_SHED_MARGIN) {
         gw_counter_add(&worker->shard->connections_refused, 1);
         close_connection(connection);
         return;
     }
     bool counts = worker->server->peers && !gw_config_trusts(worker->config, &connection->peer);
     connection->is_counted = counts && gw_peers_enter(worker->server->peers, &connection->peer);
-    if (open >= worker->config->max_connections || (counts && !connection->is_counted)) {
+    if (open_before >= worker->config->max_connections || (counts && !connection->is_counted)) {
         shed(connection);
         return;
     }
@@ -614,65 +625,30 @@ static struct gw_connection *create(struct gw_listening *listening)
     return connection;
 }
 
-static void open_or_drop(struct gw_connection *connection, int error)
+void gw_connection_open(struct gw_listening *listening, int fd, unsigned open_before)
 {
-    if (error == 0) {
-        open_connection(connection);
+    struct gw_worker *worker = listening->worker;
+    struct gw_connection *connection = create(listening);
+    if (connection && uv_tcp_open(&connection->tcp, fd) == 0) {
+        open_connection(connection, open_before);
         return;
     }
-    connection->phase = CLOSING;
-    uv_close((uv_handle_t *)&connection->tcp, on_closed);
-}
-
-static void on_turned_away(uv_handle_t *handle)
-{
-    struct gw_listening *listening = handle->data;
-    listening->is_turning_away = false;
-    if (listening->has_waiting && listening->is_open)
-        gw_connection_accept(listening);
-}
-
-/* Without memory for it: libuv accepts nobody else before this one is taken. */
-static void turn_away(struct gw_listening *listening)
-{
-    listening->has_waiting = listening->is_turning_away;
-    if (listening->is_turning_away || uv_tcp_init(&listening->worker->loop, &listening->turned_away) != 0)
-        return;
-    listening->is_turning_away = true;
-    listening->turned_away.data = listening;
-    gw_counter_add(&listening->worker->shard->connections_refused, 1);
-    (void)uv_accept((uv_stream_t *)&listening->tcp, (uv_stream_t *)&listening->turned_away);
-    uv_close((uv_handle_t *)&listening->turned_away, on_turned_away);
-}
-
-void gw_connection_accept(struct gw_listening *listening)
-{
-    struct gw_connection *connection = create(listening);
-    if (!connection) {
-        turn_away(listening);
-        return;
+    close(fd);
+    leave_place(worker);
+    gw_counter_add(&worker->shard->connections_refused, 1);
+    if (connection) {
+        connection->phase = CLOSING;
+        uv_close((uv_handle_t *)&connection->tcp, on_closed);
     }
-    listening->has_waiting = false;
-    open_or_drop(connection, uv_accept((uv_stream_t *)&listening->tcp, (uv_stream_t *)&connection->tcp));
 }
 
-void gw_connection_adopt(struct gw_listening *listening, int fd)
-{
-    struct gw_connection *connection = create(listening);
-    int error = connection ? uv_tcp_open(&connection->tcp, fd) : UV_ENOMEM;
-    if (error)
-        close(fd);
-    if (connection)
-        open_or_drop(connection, error);
-}
-
-void gw_connection_drain_all(struct gw_worker *worker)
+void gw_connection_hurry_idle(struct gw_worker *worker)
 {
     gw_list_each_safe(link, &worker->connections)
     {
         struct gw_connection *connection = GW_CONTAINER(link, struct gw_connection, link);
         if (connection->phase == IDLE)
-            set_deadline(connection, DRAIN_SILENCE_MS);
+            set_deadline(connection, HURRY_SILENCE_MS);
     }
 }
 

@@ -15,12 +15,11 @@
 
 struct gw_connection;
 
-/* Accepts one; closes it at once (with 503 where that fits) when a bound is reached. */
-void gw_connection_accept(struct gw_listening *listening);
-/* The same for a descriptor that was accepted by hand (taken). */
-void gw_connection_adopt(struct gw_listening *listening, int fd);
-/* Draining: an idle one ends soon, after a second of silence. */
-void gw_connection_drain_all(struct gw_worker *worker);
+/* Takes the descriptor of an accepted client, and its place in server.connections; open_before: how many there were
+ * without it. Closes it at once (with 503 where that fits) when a bound is reached or memory is out. */
+void gw_connection_open(struct gw_listening *listening, int fd, unsigned open_before);
+/* Draining, or clients wait for a descriptor: an idle one ends soon, after a second of silence. */
+void gw_connection_hurry_idle(struct gw_worker *worker);
 /* The drain's time is over. */
 void gw_connection_cut_all(struct gw_worker *worker);
 

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/connection.h"
@@ -11,42 +10,13 @@ enum { LOG_RETRY_MS = 50, READY_LOOK_MS = 8 };
 
 /* ---- listening ---- */
 
-static void on_connection(uv_stream_t *stream, int status)
-{
-    if (status == 0)
-        gw_connection_accept(stream->data);
-}
-
-static bool listen_on(struct gw_worker *worker, struct gw_listening *listening, struct gw_listener *listener)
-{
-    int *fd = &listener->sockets[worker->index];
-    listening->worker = worker;
-    listening->is_admin = listener->is_admin;
-    if (uv_tcp_init(&worker->loop, &listening->tcp) != 0)
-        return false;
-    listening->tcp.data = listening;
-    listening->is_open = true;
-    if (uv_tcp_open(&listening->tcp, *fd) != 0)
-        return false;
-    *fd = -1; /* the handle closes it now */
-    return uv_listen((uv_stream_t *)&listening->tcp, (int)worker->config->backlog, on_connection) == 0;
-}
-
-static bool listen_all(struct gw_worker *worker)
-{
-    for (unsigned i = 0; i < worker->listeners->count; i++)
-        if (!listen_on(worker, &worker->listening[i], &worker->listeners->items[i]))
-            return false;
-    return true;
-}
-
 /* The first requests are to be decided as all others: by what instances share. */
 static void listen_when_ready(struct gw_worker *worker)
 {
     bool is_late = uv_now(&worker->loop) >= worker->ready_by_ms;
     if (!is_late && !worker->hooks->is_ready(worker->hooks->context, worker))
         gw_timer_start(&worker->timers, &worker->ready_timer, READY_LOOK_MS);
-    else if (!listen_all(worker)) {
+    else if (!gw_acceptor_open(worker)) {
         gw_log(GW_LOG_ERROR, "worker", "worker %u cannot listen: expected more memory or open files", worker->index);
         raise(SIGTERM);
     }
@@ -55,18 +25,6 @@ static void listen_when_ready(struct gw_worker *worker)
 static void on_ready_timer(struct gw_timer *timer)
 {
     listen_when_ready(GW_CONTAINER(timer, struct gw_worker, ready_timer));
-}
-
-static void stop_listening(struct gw_worker *worker)
-{
-    gw_timer_stop(&worker->ready_timer);
-    for (unsigned i = 0; i < GW_COUNT(worker->listening); i++) {
-        struct gw_listening *listening = &worker->listening[i];
-        if (!listening->is_open)
-            continue;
-        listening->is_open = false;
-        uv_close((uv_handle_t *)&listening->tcp, NULL);
-    }
 }
 
 /* ---- every turn of the loop ---- */
@@ -124,6 +82,7 @@ static void on_drain_timer(struct gw_timer *timer)
 
 void gw_worker_on_connection_closed(struct gw_worker *worker)
 {
+    gw_acceptor_on_room(worker);
     look_whether_drained(worker);
 }
 
@@ -132,17 +91,9 @@ static void deliver_drain(struct gw_letter *letter)
 {
     struct gw_worker *worker = GW_CONTAINER(letter, struct gw_worker, drain_letter);
     worker->is_draining = true;
-    for (unsigned i = 0; i < GW_COUNT(worker->listening); i++) {
-        struct gw_listening *listening = &worker->listening[i];
-        uv_os_fd_t fd;
-        int client;
-        if (!listening->is_open || uv_fileno((uv_handle_t *)&listening->tcp, &fd) != 0)
-            continue;
-        while ((client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-            gw_connection_adopt(listening, client);
-    }
-    stop_listening(worker);
-    gw_connection_drain_all(worker);
+    gw_timer_stop(&worker->ready_timer);
+    gw_acceptor_finish(worker);
+    gw_connection_hurry_idle(worker);
     look_whether_drained(worker);
 }
 
@@ -156,7 +107,8 @@ static void deliver_cut(struct gw_letter *letter)
 
 static void close_all(struct gw_worker *worker)
 {
-    stop_listening(worker);
+    gw_timer_stop(&worker->ready_timer);
+    gw_acceptor_close(worker);
     gw_timer_stop(&worker->log_timer);
     gw_timer_stop(&worker->drain_timer);
     worker->hooks->close(worker->hooks->context, worker);
@@ -185,6 +137,7 @@ static bool open_loop(struct gw_worker *worker)
     gw_timer_init(&worker->log_timer, on_log_timer);
     gw_timer_init(&worker->drain_timer, on_drain_timer);
     gw_timer_init(&worker->ready_timer, on_ready_timer);
+    gw_acceptor_init(worker);
     worker->drain_letter.deliver = deliver_drain;
     worker->cut_letter.deliver = deliver_cut;
     worker->stop_letter.deliver = deliver_stop;

@@ -14,6 +14,7 @@
 #include "base/timer.h"
 #include "exchange/exchange.h"
 #include "http/parser.h"
+#include "server/acceptor.h"
 #include "server/listener.h"
 #include "server/server.h"
 
@@ -30,14 +31,6 @@ struct gw_worker_hooks { /* main's: the parts that only it knows. All run on the
     void (*close)(void *context, struct gw_worker *worker); /* closes handles; the loop runs on until they are closed */
     void (*free)(void *context, struct gw_worker *worker);  /* after the loop */
     void *context;
-};
-
-struct gw_listening {
-    uv_tcp_t tcp;
-    struct gw_worker *worker;
-    bool is_admin, is_open;
-    uv_tcp_t turned_away; /* whom there was no memory for */
-    bool is_turning_away, has_waiting;
 };
 
 struct gw_worker {
@@ -61,7 +54,7 @@ struct gw_worker {
     struct gw_timer log_timer, drain_timer, ready_timer;
     uint64_t ready_by_ms; /* listens then in any case */
     struct gw_desk desk;
-    struct gw_listening listening[GW_LISTENERS_MOST];
+    struct gw_acceptor acceptor;
     struct gw_list connections;
     bool is_draining, is_cut, is_drained;
     bool failed; /* could not start; read by main after the barrier */

@@ -84,6 +84,7 @@ struct gw_metrics; /* all shards */
 /* One worker's plain counters: public, so that whoever counts does so with one gw_counter_add. */
 struct gw_shard {
     gw_counter connections_accepted, connections_open, connections_refused, connections_idle;
+    gw_counter accept_waits; /* how often the worker stopped accepting: no descriptor was left */
     gw_counter requests_in_flight;
     gw_counter bytes_received, bytes_sent; /* downstream, bodies and heads */
     gw_counter upstream_connections_open, upstream_connections_idle;

@@ -315,6 +315,7 @@ static const struct family families[] = {
     { "gateway_idle_connections", "gauge", SHARD(connections_idle), "Of these, the ones between two requests." },
     { "gateway_accepted_connections_total", "counter", SHARD(connections_accepted), "Client connections accepted." },
     { "gateway_refused_connections_total", "counter", SHARD(connections_refused), "Client connections closed at once, at a limit." },
+    { "gateway_accept_waits_total", "counter", SHARD(accept_waits), "How often a worker stopped accepting clients because no file descriptor was left for them." },
     { "gateway_bytes_transferred", "untyped", TOTAL(bytes), "Bytes from and to clients, heads and bodies." },
     { "gateway_received_bytes_total", "counter", SHARD(bytes_received), "Bytes from clients, heads and bodies." },
     { "gateway_sent_bytes_total", "counter", SHARD(bytes_sent), "Bytes to clients, heads and bodies." },

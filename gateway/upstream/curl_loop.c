@@ -37,8 +37,10 @@ static void drop_watch(struct gw_curl_watch *watch)
     struct gw_curl_loop *loop = watch->loop;
     loop->watches[watch->fd] = NULL;
     gw_list_remove(&watch->kept);
-    if (watch->is_connection)
+    if (watch->is_connection) {
         loop->connection_count--;
+        gw_descriptors_leave(loop->descriptors);
+    }
     if (watch->is_polled)
         uv_close((uv_handle_t *)&watch->poll, free_watch);
     else
@@ -180,14 +182,16 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
 static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)purpose;
+    struct gw_curl_loop *loop = context;
+    if (!gw_descriptors_enter(loop->descriptors))
+        return CURL_SOCKET_BAD;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd < 0)
-        return CURL_SOCKET_BAD;
-    if (!add_watch(context, fd, true)) {
+    if (fd >= 0 && add_watch(loop, fd, true))
+        return fd;
+    gw_descriptors_leave(loop->descriptors);
+    if (fd >= 0)
         close(fd);
-        return CURL_SOCKET_BAD;
-    }
-    return fd;
+    return CURL_SOCKET_BAD;
 }
 
 static int on_close(void *context, curl_socket_t fd)

@@ -19,6 +19,7 @@
 #include <curl/curl.h>
 #include <uv.h>
 #include "base/base.h"
+#include "base/descriptors.h"
 #include "base/list.h"
 
 enum { GW_CURL_KEPT_ROWS = 64 };
@@ -33,6 +34,7 @@ typedef void gw_curl_loop_step(struct gw_curl_loop *loop);
 
 struct gw_curl_loop {
     uv_loop_t *loop;
+    struct gw_descriptors *descriptors; /* of the process; NULL: no bound */
     CURLM *multi;
     gw_curl_loop_step *before, *after;
 

@@ -31,6 +31,7 @@
 #include <uv.h>
 #include "base/block.h"
 #include "base/chain.h"
+#include "base/descriptors.h"
 #include "base/timer.h"
 #include "config/config.h"
 #include "http/head.h"
@@ -86,6 +87,7 @@ struct gw_transport_setup { /* of the worker */
     struct gw_timers *timers;
     struct gw_block_pool *blocks;
     struct gw_shard *shard;
+    struct gw_descriptors *descriptors; /* of the process; NULL: no bound */
 };
 
 /* The table that a transport implements. */

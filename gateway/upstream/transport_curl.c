@@ -103,7 +103,7 @@ static enum gw_error error_of(CURLcode code, const struct gw_curl_transfer *tran
         return GW_ERROR_RESOLVE;
     case CURLE_COULDNT_CONNECT:
     case CURLE_INTERFACE_FAILED:
-        return GW_ERROR_CONNECT;
+        return gw_descriptors_are_out(transfer->transport->setup.descriptors) ? GW_ERROR_OVERLOADED : GW_ERROR_CONNECT;
     case CURLE_OPERATION_TIMEDOUT:
         return error_by_phase(transfer);
     case CURLE_SSL_CONNECT_ERROR:
@@ -198,7 +198,8 @@ static void move_list(struct gw_list *from, struct gw_list *to)
 /* Idle connections beyond what is allowed are closed as libcurl takes another one back, while its call still counts. */
 static void bound_connections(struct gw_curl_transport *transport)
 {
-    long allowed = (long)transport->active + (long)transport->kept - 1;
+    bool may_keep = gw_descriptors_may_keep(transport->setup.descriptors);
+    long allowed = (long)transport->active + (may_keep ? (long)transport->kept : 0) - 1;
     curl_multi_setopt(transport->loop.multi, CURLMOPT_MAXCONNECTS, allowed > 0 ? allowed : 1L);
 }
 
@@ -227,9 +228,10 @@ static void set_gauge(gw_counter *gauge, uint64_t *told, uint64_t value)
 static void count_connections(struct gw_curl_transport *transport)
 {
     uint64_t open = transport->loop.connection_count;
-    uint64_t busy = transport->connected;
+    uint64_t busy = transport->connected, idle = open > busy ? open - busy : 0;
+    gw_descriptors_add_kept(transport->setup.descriptors, (int64_t)idle - (int64_t)transport->idle_told);
     set_gauge(&transport->setup.shard->upstream_connections_open, &transport->open_told, open);
-    set_gauge(&transport->setup.shard->upstream_connections_idle, &transport->idle_told, open > busy ? open - busy : 0);
+    set_gauge(&transport->setup.shard->upstream_connections_idle, &transport->idle_told, idle);
 }
 
 static void after_libcurl(struct gw_curl_loop *loop)
@@ -416,6 +418,7 @@ static struct gw_transport *create(const struct gw_transport_setup *setup, const
         free(transport);
         return NULL;
     }
+    transport->loop.descriptors = setup->descriptors;
     curl_share_setopt(transport->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     return &transport->base;
 }

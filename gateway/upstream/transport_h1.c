@@ -41,6 +41,7 @@ static void on_dial_gone(struct gw_dial *dial)
 static void leave_idle(struct gw_h1_connection *connection)
 {
     gw_pool_remove(connection->pool, &connection->link);
+    gw_descriptors_add_kept(connection->transport->setup.descriptors, -1);
     gw_counter_subtract(&connection->transport->setup.shard->upstream_connections_idle, 1);
 }
 
@@ -53,6 +54,7 @@ static void let_go(struct gw_h1_connection *connection)
     gw_timer_stop(&connection->timer);
     gw_list_remove(&connection->deferred);
     connection->pool->connections--;
+    gw_descriptors_leave(connection->transport->setup.descriptors);
     if (connection->is_connected)
         gw_counter_subtract(&connection->transport->setup.shard->upstream_connections_open, 1);
 }
@@ -81,10 +83,12 @@ void gw_h1_complete(struct gw_h1_connection *connection, bool may_keep)
     struct gw_call *call = detach(connection);
     const struct gw_config *config = call->config;
     may_keep = may_keep && connection->request == GW_H1_SENT && connection->is_keepable && !connection->failing &&
-               !h1->is_closing && connection->pool->idle_count < config->keepalive_connections;
+               !h1->is_closing && connection->pool->idle_count < config->keepalive_connections &&
+               gw_descriptors_may_keep(h1->setup.descriptors);
     if (may_keep && gw_h1_response_read(connection)) {
         gw_list_remove(&connection->deferred);
         gw_pool_put(connection->pool, &connection->link);
+        gw_descriptors_add_kept(h1->setup.descriptors, 1);
         gw_counter_add(&h1->setup.shard->upstream_connections_idle, 1);
         gw_timer_start(h1->setup.timers, &connection->timer, config->keepalive_timeout_ms);
     } else {
@@ -295,11 +299,32 @@ static struct gw_h1_connection *create_connection(struct gw_h1 *h1, struct gw_po
     return connection;
 }
 
+/* A descriptor for one more connection: where none is left, that of an idle one of this worker, to
+ * whichever backend. */
+static bool take_descriptor(struct gw_h1 *h1)
+{
+    if (gw_descriptors_enter(h1->setup.descriptors))
+        return true;
+    gw_list_each(link, &h1->pools.pools)
+    {
+        struct gw_list *oldest = gw_pool_oldest(GW_CONTAINER(link, struct gw_pool, link));
+        if (!oldest)
+            continue;
+        gw_h1_close(GW_CONTAINER(oldest, struct gw_h1_connection, link));
+        return gw_descriptors_enter(h1->setup.descriptors);
+    }
+    return false;
+}
+
 static enum gw_error begin_on_new(struct gw_h1 *h1, struct gw_pool *pool, struct gw_call *call)
 {
-    struct gw_h1_connection *connection = create_connection(h1, pool);
-    if (!connection)
+    if (!take_descriptor(h1))
         return GW_ERROR_OVERLOADED;
+    struct gw_h1_connection *connection = create_connection(h1, pool);
+    if (!connection) {
+        gw_descriptors_leave(h1->setup.descriptors);
+        return GW_ERROR_OVERLOADED;
+    }
     enum gw_error error = GW_ERROR_OVERLOADED;
     if (attach(connection, call))
         error = gw_dial_begin(&connection->dial, &h1->resolver, h1->setup.timers, call->backend->host,
@@ -307,6 +332,7 @@ static enum gw_error begin_on_new(struct gw_h1 *h1, struct gw_pool *pool, struct
     if (error) {
         detach(connection);
         free_connection(connection);
+        gw_descriptors_leave(h1->setup.descriptors);
         return error;
     }
     connection->is_dialing = true;

@@ -602,7 +602,7 @@ class Gateway(Process):
         "log": {"access": "stdout", "format": "json"},
     }
 
-    def __init__(self, folder, name, backend, config, environment, arguments):
+    def __init__(self, folder, name, backend, config, environment, arguments, files=None):
         self.lease = Port()
         self.port = self.lease.number
         ours = {"server": {"port": self.port}, "backend": {"transport": TRANSPORT}}
@@ -612,7 +612,8 @@ class Gateway(Process):
         path = os.path.join(folder, name + ".json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(self.config, file, indent=1)
-        super().__init__(folder, name, [BINARY, "--config", path] + list(arguments), clean_environment(**environment))
+        limit = ["prlimit", "--nofile=%d:%d" % (files, files)] if files else []
+        super().__init__(folder, name, limit + [BINARY, "--config", path] + list(arguments), clean_environment(**environment))
 
     def client(self, **more):
         return Client(self.port, **more)
@@ -651,6 +652,16 @@ class Gateway(Process):
         """Resident bytes now."""
         with open("/proc/%d/statm" % self.process.pid, encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def cpu_s(self):
+        """Seconds of CPU time that it has used."""
+        with open("/proc/%d/stat" % self.process.pid, encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def files(self):
+        """How many files it has open."""
+        return len(os.listdir("/proc/%d/fd" % self.process.pid))
 
     def threads(self):
         return len(os.listdir("/proc/%d/task" % self.process.pid))
@@ -713,10 +724,10 @@ class Stage:
         example.wait_until_ready(example.port, "/health")
         return example
 
-    def gateway(self, backend=None, config=None, environment=None, arguments=(), ready=True):
-        """backend: an Origin, an Example or a URL."""
+    def gateway(self, backend=None, config=None, environment=None, arguments=(), ready=True, files=None):
+        """backend: an Origin, an Example or a URL. files: how many it may have open."""
         url = backend if backend is None or isinstance(backend, str) else backend.url
-        gateway = Gateway(self.folder, "gateway%d" % len(self.actors), url, config or {}, environment or {}, arguments)
+        gateway = Gateway(self.folder, "gateway%d" % len(self.actors), url, config or {}, environment or {}, arguments, files)
         self.gateways.append(gateway)
         self.actors.append(gateway)
         if ready:

@@ -460,7 +460,7 @@ static int scene_open(void **state)
     scene->backend.authority = GW_SLICE("b");
     uv_timer_init(&scene->loop, &scene->watchdog);
     uv_timer_start(&scene->watchdog, on_watchdog, 20000, 0);
-    const struct gw_transport_setup setup = { &scene->loop, &scene->timers, &scene->blocks, scene->shard };
+    const struct gw_transport_setup setup = { &scene->loop, &scene->timers, &scene->blocks, scene->shard, NULL };
     scene->transport = scene->kind->create(&setup, &scene->config);
     assert_non_null(scene->transport);
     *state = scene;

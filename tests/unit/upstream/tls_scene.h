@@ -208,7 +208,7 @@ static int open_stage(void **state)
     stage->config.max_response_header_bytes = 4096;
     stage->config.tls_verify = true;
     stage->config.tls_ca_file = gw_slice_of_string(stage->authority.file);
-    const struct gw_transport_setup setup = { &stage->loop, &stage->timers, &stage->blocks, &stage->shard };
+    const struct gw_transport_setup setup = { &stage->loop, &stage->timers, &stage->blocks, &stage->shard, NULL };
     stage->transport = gw_transport_curl.create(&setup, &stage->config);
     assert_non_null(stage->transport);
     *state = stage;
