@@ -51,19 +51,39 @@ static struct gw_slice before(struct gw_slice text, char c)
     return at ? gw_slice_of(text.at, (size_t)(at - text.at)) : text;
 }
 
+/* Digits, or one that is obfuscated (RFC 7239 §6). */
+static bool is_port(struct gw_slice text)
+{
+    uint64_t number;
+    if (text.length > 1 && text.at[0] == '_')
+        return true;
+    return text.length <= 5 && gw_slice_to_uint64(text, &number) && number <= 65535;
+}
+
+static struct gw_slice rest_after(struct gw_slice text, size_t skip)
+{
+    return gw_slice_of(text.at + skip, text.length - skip);
+}
+
 bool gw_address_parse(struct gw_address *address, struct gw_slice text, bool with_port)
 {
     if (text.length >= 2 && text.at[0] == '[') {
         struct gw_slice inside = before(gw_slice_of(text.at + 1, text.length - 1), ']');
         size_t after = inside.length + 2;
-        if (after > text.length || (after < text.length && !(with_port && text.at[after] == ':')))
+        if (after > text.length)
+            return false;
+        if (after < text.length && !(with_port && text.at[after] == ':' && is_port(rest_after(text, after + 1))))
             return false;
         return parse_plain(address, before(inside, '%'));
     }
     const char *colon = text.length ? memchr(text.at, ':', text.length) : NULL;
     bool one_colon = colon && !memchr(colon + 1, ':', text.length - (size_t)(colon + 1 - text.at));
-    if (with_port && one_colon)
-        text = before(text, ':');
+    if (with_port && one_colon) {
+        struct gw_slice address_alone = before(text, ':');
+        if (!is_port(rest_after(text, address_alone.length + 1)))
+            return false;
+        text = address_alone;
+    }
     return parse_plain(address, before(text, '%'));
 }
 

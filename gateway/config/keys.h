@@ -91,7 +91,7 @@ enum gw_key_type {
       "Where Location, Content-Location or Refresh of an answer names a backend's own scheme, host and port, name "    \
       "those that the client asked for, and leave out the path prefix of backend.url.")                                \
     X(BACKEND_FORWARDED, "backend.forwarded", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                \
-      "Send Forwarded (RFC 7239) beside X-Forwarded-*.")                                                               \
+      "Send Forwarded (RFC 7239) beside X-Forwarded-*, not only where a trusted proxy sent it in their place.")        \
     X(BACKEND_CONNECT_TIMEOUT, "backend.connect_timeout", DURATION, "3s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,         \
       "For name, connection and TLS handshake; then 504.")                                                             \
     X(BACKEND_RESPONSE_TIMEOUT, "backend.response_timeout", DURATION, "60s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,      \

@@ -1,5 +1,7 @@
 #include "exchange/forward.h"
 
+#include "http/grammar.h"
+#include "http/trail.h"
 #include "http/writer.h"
 
 #define VIA_NAME "visara-gateway"
@@ -8,50 +10,123 @@ static bool is_written_elsewhere(enum gw_field_name id)
 {
     return id == GW_FIELD_HOST || id == GW_FIELD_CONTENT_LENGTH || id == GW_FIELD_EXPECT ||
            id == GW_FIELD_X_REQUEST_ID || id == GW_FIELD_X_FORWARDED_FOR || id == GW_FIELD_X_FORWARDED_PROTO ||
-           id == GW_FIELD_X_FORWARDED_HOST;
+           id == GW_FIELD_X_FORWARDED_HOST || id == GW_FIELD_FORWARDED;
 }
 
 static bool is_left_out(enum gw_field_name id, enum gw_forward_what what)
 {
+    /* A trusted peer's further words for scheme and host, which the key does not hold: X-Forwarded-Proto and -Host say
+     * them. */
+    if (id == GW_FIELD_CF_VISITOR || id == GW_FIELD_X_FORWARDED_SERVER || id == GW_FIELD_X_HOST ||
+        id == GW_FIELD_X_HTTP_HOST_OVERRIDE)
+        return true;
     bool is_conditional = id == GW_FIELD_IF_NONE_MATCH || id == GW_FIELD_IF_MODIFIED_SINCE || id == GW_FIELD_IF_RANGE;
     return (what != GW_FORWARD_AS_ASKED && is_conditional) || (what == GW_FORWARD_WHOLE && id == GW_FIELD_RANGE);
 }
 
-/* X-Forwarded-For: what a trusted peer said, then the peer; otherwise the peer alone. */
+/* ---- by which hops it came ---- */
+
+static struct gw_trail trail_of(const struct gw_exchange *exchange)
+{
+    return exchange->peer_is_trusted ? gw_trail_of(&exchange->request) : (struct gw_trail) { .source = GW_TRAIL_NONE };
+}
+
+static void put_address(struct gw_buffer *buffer, const struct gw_address *address)
+{
+    char text[GW_ADDRESS_TEXT_BYTES];
+    gw_buffer_put(buffer, text, gw_address_print(address, text));
+}
+
+/* What a trusted peer said, as it came or in the words of this field, then the peer; otherwise the peer alone. */
 static void put_forwarded_for(const struct gw_exchange *exchange, struct gw_buffer *buffer)
 {
-    char peer[GW_ADDRESS_TEXT_BYTES];
-    size_t length = gw_address_print(&exchange->peer, peer);
     struct gw_writer_line line = gw_writer_begin(buffer, GW_SLICE("X-Forwarded-For"));
-    if (exchange->peer_is_trusted) {
-        const struct gw_field *field = gw_head_find(&exchange->request, GW_FIELD_X_FORWARDED_FOR);
-        for (; field; field = gw_head_find_next(&exchange->request, field)) {
-            gw_buffer_put_slice(buffer, field->value);
+    struct gw_trail trail = trail_of(exchange);
+    struct gw_trail_hop hop;
+    if (trail.source == GW_TRAIL_X_FORWARDED) {
+        for (; trail.field; trail.field = gw_head_find_next(trail.head, trail.field)) {
+            gw_buffer_put_slice(buffer, trail.field->value);
             gw_buffer_put_literal(buffer, ", ");
         }
     }
-    gw_buffer_put(buffer, peer, length);
+    while (gw_trail_next(&trail, &hop)) {
+        if (hop.has_address)
+            put_address(buffer, &hop.address);
+        else
+            gw_buffer_put_literal(buffer, "unknown");
+        gw_buffer_put_literal(buffer, ", ");
+    }
+    put_address(buffer, &exchange->peer);
     gw_writer_end(&line);
 }
 
-/* RFC 7239 §4: for=, proto=, host= of this hop; a trusted peer's own elements stay before it as a field of their
- * own. */
-static void put_forwarded(const struct gw_exchange *exchange, struct gw_buffer *buffer)
+/* RFC 7239 §4. Each element says the same scheme and host, so that it does not matter which of them a backend reads. */
+static void put_element(const struct gw_exchange *exchange, const struct gw_address *node, struct gw_buffer *buffer)
 {
-    char peer[GW_ADDRESS_TEXT_BYTES];
-    size_t length = gw_address_print(&exchange->peer, peer);
-    bool ipv4 = gw_address_is_ipv4(&exchange->peer);
-    struct gw_writer_line line = gw_writer_begin(buffer, GW_SLICE("Forwarded"));
-    gw_buffer_put_string(buffer, ipv4 ? "for=" : "for=\"[");
-    gw_buffer_put(buffer, peer, length);
-    gw_buffer_put_string(buffer, ipv4 ? ";proto=" : "]\";proto=");
+    bool ipv4 = node && gw_address_is_ipv4(node);
+    gw_buffer_put_string(buffer, !node ? "for=unknown" : ipv4 ? "for=" : "for=\"[");
+    if (node)
+        put_address(buffer, node);
+    gw_buffer_put_string(buffer, !node || ipv4 ? ";proto=" : "]\";proto=");
     gw_buffer_put_slice(buffer, exchange->scheme);
     if (exchange->host.length) {
         gw_buffer_put_literal(buffer, ";host=\"");
         gw_buffer_put_slice(buffer, exchange->host);
         gw_buffer_put_literal(buffer, "\"");
     }
+}
+
+static void put_forwarded(const struct gw_exchange *exchange, struct gw_trail trail, struct gw_buffer *buffer)
+{
+    struct gw_writer_line line = gw_writer_begin(buffer, GW_SLICE("Forwarded"));
+    struct gw_trail_hop hop;
+    while (gw_trail_next(&trail, &hop)) {
+        put_element(exchange, hop.has_address ? &hop.address : NULL, buffer);
+        gw_buffer_put_literal(buffer, ", ");
+    }
+    put_element(exchange, &exchange->peer, buffer);
     gw_writer_end(&line);
+}
+
+/* ---- what it was asked for as ---- */
+
+static void put_port(const struct gw_exchange *exchange, struct gw_slice name, struct gw_buffer *buffer)
+{
+    struct gw_slice host;
+    unsigned port = 0;
+    bool is_told = exchange->host.length && gw_grammar_split_authority(exchange->host, &host, &port) && port;
+    gw_writer_put_uint_field(buffer, name,
+                             is_told                                               ? port
+                             : gw_slice_equal(exchange->scheme, GW_SLICE("https")) ? 443
+                                                                                   : 80);
+}
+
+/* Other names for the scheme, the host and its port, from a trusted peer (anybody else's are gone): they say what the
+ * key says, else the backend could answer by what others do not ask for. False: it is none of these. */
+static bool put_retold(const struct gw_exchange *exchange, const struct gw_field *field, struct gw_buffer *buffer)
+{
+    bool is_https = gw_slice_equal(exchange->scheme, GW_SLICE("https"));
+    switch (field->id) {
+    case GW_FIELD_X_FORWARDED_SCHEME:
+    case GW_FIELD_X_FORWARDED_PROTOCOL:
+    case GW_FIELD_X_SCHEME:
+    case GW_FIELD_X_URL_SCHEME:
+    case GW_FIELD_CLOUDFRONT_FORWARDED_PROTO:
+        gw_writer_put_field(buffer, field->name, exchange->scheme);
+        return true;
+    case GW_FIELD_X_FORWARDED_SSL:
+    case GW_FIELD_FRONT_END_HTTPS:
+        gw_writer_put_field(buffer, field->name, is_https ? GW_SLICE("on") : GW_SLICE("off"));
+        return true;
+    case GW_FIELD_X_ORIGINAL_HOST:
+        gw_writer_put_field(buffer, field->name, exchange->host);
+        return true;
+    case GW_FIELD_X_FORWARDED_PORT:
+        put_port(exchange, field->name, buffer);
+        return true;
+    default:
+        return false;
+    }
 }
 
 void gw_forward_put_fields(const struct gw_exchange *exchange, enum gw_forward_what what, struct gw_buffer *buffer)
@@ -61,14 +136,16 @@ void gw_forward_put_fields(const struct gw_exchange *exchange, enum gw_forward_w
         const struct gw_field *field = &request->fields[i];
         if (field->dropped || is_written_elsewhere(field->id) || is_left_out(field->id, what))
             continue;
-        gw_writer_put_field(buffer, field->name, field->value);
+        if (!put_retold(exchange, field, buffer))
+            gw_writer_put_field(buffer, field->name, field->value);
     }
     put_forwarded_for(exchange, buffer);
     gw_writer_put_field(buffer, GW_SLICE("X-Forwarded-Proto"), exchange->scheme);
     if (exchange->host.length)
         gw_writer_put_field(buffer, GW_SLICE("X-Forwarded-Host"), exchange->host);
-    if (exchange->config->forwarded)
-        put_forwarded(exchange, buffer);
+    struct gw_trail trail = trail_of(exchange);
+    if (exchange->config->forwarded || trail.source == GW_TRAIL_FORWARDED)
+        put_forwarded(exchange, trail, buffer);
     gw_writer_put_field(buffer, GW_SLICE("X-Request-Id"), exchange->request_id);
     gw_writer_put_field(buffer, GW_SLICE("Via"),
                         request->version_minor ? GW_SLICE("1.1 " VIA_NAME) : GW_SLICE("1.0 " VIA_NAME));

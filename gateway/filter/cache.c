@@ -24,7 +24,7 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     gw_normal_codings(&exchange->request, &exchange->arena); /* whatever the method: a URL's answers are of one form */
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, exchange->route);
     gw_policy_read_request(&exchange->cache, request, &rules);
-    if (!exchange->cache.is_candidate || gw_bypass_rule(exchange->route, request)) {
+    if (!exchange->cache.is_candidate || exchange->names_other_target || gw_bypass_rule(exchange->route, request)) {
         bypass(exchange);
         return GW_FILTER_CONTINUE;
     }

@@ -1,87 +1,80 @@
 #include "exchange/exchange.h"
+#include "base/names.h"
 #include "filter/table.h"
 #include "http/grammar.h"
+#include "http/trail.h"
 
-/* The client is the last address of X-Forwarded-For that is no trusted proxy: what stands before it, anybody may
- * have written. An element that is no address ends the walk. */
-static void walk_forwarded_for(struct gw_exchange *exchange)
+/* ---- what may not be believed ---- */
+
+/* Fields that name the client, the scheme, the host, the path or the method on the side, as proxies, clouds and
+ * frameworks call them. A backend that believes one of them from anybody can be told any address; and what the backend
+ * sees and the cache's key does not hold is a way to poison the cache. '_' and '-' are the same (CGI, WSGI). */
+/* clang-format off */
+#define SIDE_PATTERNS(X) \
+    /* the client */ \
+    X("Forwarded*") X("X-Forwarded*") X("*Forwarded-For") X("*Forwarded-For-IP") X("*Forwarder-For") X("*Forwarding-For") \
+    X("*Client-IP") X("*ClientIP") X("*Client-Address") X("*Real-IP") X("*True-IP") X("*User-IP") X("*ProxyUser-IP") \
+    X("*Connecting-IP") X("*Connecting-IPv6") X("*Connection-IP") X("CF-Pseudo-IPv4") X("*SocketIP") X("*Remote-IP") \
+    X("*Remote-Addr") X("*Remote-Address") X("*Originating-IP") X("*Origin-IP") X("*Source-IP") X("*Src-IP") X("*Cluster-IP") \
+    X("*External-Address") X("*Viewer-Address") X("X-IP") X("X-Peer-IP") X("X-Custom-IP-Authorization") \
+    /* the scheme */ \
+    X("*Forwarded-Proto") X("*Forwarded-Ssl") X("*Forwarded-Port") X("CF-Visitor") X("Front-End-Https") X("X-Scheme") \
+    X("X-URL-Scheme") X("X-Https") X("X-ARR-SSL") \
+    /* the host */ \
+    X("*Forwarded-Host") X("*Forwarded-Server") X("X-Original-Host") X("X-Host") X("X-HTTP-Host-Override") X("X-Host-Override") \
+    X("X-Override-Host") \
+    /* path and method */ \
+    X("X-Envoy-Original-*") X("X-Original-URI") X("X-Original-URL") X("X-Original-Path") X("X-Original-Method") X("X-Rewrite-*") \
+    X("X-Override-URL") X("X-Script-Name") X("X-WAWS-Unencoded-URL") X("X-HTTP-DestinationURL") X("X-HTTP-Path-Override") \
+    X("X-HTTP-Method") X("X-HTTP-Method-Override") X("X-Method-Override")
+/* clang-format on */
+static const struct gw_slice side_patterns[] = {
+#define PATTERN(text) { text, sizeof(text) - 1 },
+    SIDE_PATTERNS(PATTERN)
+#undef PATTERN
+};
+
+/* Filled before main, constant afterwards. */
+static struct gw_names side;
+static bool is_known_side[GW_FIELD_COUNT];
+
+__attribute__((constructor)) static void fill_side(void)
 {
-    struct gw_address addresses[32];
-    unsigned count = 0;
-    const struct gw_field *field = gw_head_find(&exchange->request, GW_FIELD_X_FORWARDED_FOR);
-    for (; field; field = gw_head_find_next(&exchange->request, field)) {
-        struct gw_slice rest = field->value, element;
-        while (gw_slice_next_element(&rest, &element)) {
-            struct gw_address address;
-            if (!gw_address_parse(&address, element, true)) {
-                count = 0; /* what stands before it cannot be believed */
-                continue;
-            }
-            if (count == GW_COUNT(addresses))
-                memmove(addresses, addresses + 1, sizeof addresses[0] * --count);
-            addresses[count++] = address;
-        }
-    }
-    while (count--) {
-        exchange->client = addresses[count];
-        if (!gw_config_trusts(exchange->config, &exchange->client))
-            return;
-    }
+    gw_names_init(&side, side_patterns, GW_COUNT(side_patterns));
+    for (unsigned id = GW_FIELD_OTHER + 1; id < GW_FIELD_COUNT; id++)
+        is_known_side[id] = gw_names_has(&side, gw_field_name_text((enum gw_field_name)id));
 }
 
-/* A name with '_' that reads like one that is known, where a backend maps both to the same variable (CGI, WSGI). */
+/* HTTP_X_FORWARDED_FOR is what CGI and WSGI make of X-Forwarded-For; some backends look for that among the fields, too. */
+static bool is_side(struct gw_slice name)
+{
+    enum { PREFIX = sizeof "HTTP_" - 1 };
+    if (gw_names_has(&side, name))
+        return true;
+    bool has_prefix = name.length > PREFIX && (name.at[PREFIX - 1] == '_' || name.at[PREFIX - 1] == '-') &&
+                      gw_slice_equal_nocase(gw_slice_of(name.at, PREFIX - 1), GW_SLICE("HTTP"));
+    return has_prefix && gw_names_has(&side, gw_slice_of(name.at + PREFIX, name.length - PREFIX));
+}
+
+/* A name with '_' that reads like one that is known, where a backend maps both to the same variable. */
 static bool is_disguised(struct gw_slice name)
 {
     char plain[64];
-    if (name.length > sizeof plain || !memchr(name.at, '_', name.length))
+    if (!memchr(name.at, '_', name.length))
         return false;
+    if (name.length > sizeof plain)
+        return is_side(name);
     for (size_t i = 0; i < name.length; i++)
         plain[i] = name.at[i] == '_' ? '-' : name.at[i];
-    struct gw_slice text = gw_slice_of(plain, name.length);
-    return gw_field_name_of(text) != GW_FIELD_OTHER ||
-           (text.length > 12 && gw_slice_equal_nocase(gw_slice_of(plain, 12), GW_SLICE("x-forwarded-")));
+    return gw_field_name_of(gw_slice_of(plain, name.length)) != GW_FIELD_OTHER || is_side(name);
 }
 
-/* Fields that name the client, the host, the path or the method on the side: what the backend sees and the cache's key
- * does not hold is a way to poison the cache. */
 static void drop_side_fields(struct gw_head *request)
 {
-    static const enum gw_field_name side[] = {
-        GW_FIELD_X_FORWARDED_FOR,
-        GW_FIELD_X_FORWARDED_HOST,
-        GW_FIELD_X_FORWARDED_PATH,
-        GW_FIELD_X_FORWARDED_PORT,
-        GW_FIELD_X_FORWARDED_PREFIX,
-        GW_FIELD_X_FORWARDED_PROTO,
-        GW_FIELD_X_FORWARDED_PROTOCOL,
-        GW_FIELD_X_FORWARDED_SCHEME,
-        GW_FIELD_X_FORWARDED_SERVER,
-        GW_FIELD_X_FORWARDED_SSL,
-        GW_FIELD_X_FORWARDED_URI,
-        GW_FIELD_X_REAL_IP,
-        GW_FIELD_FORWARDED,
-        GW_FIELD_FRONT_END_HTTPS,
-        GW_FIELD_X_ENVOY_ORIGINAL_PATH,
-        GW_FIELD_X_ORIGINAL_HOST,
-        GW_FIELD_X_ORIGINAL_URI,
-        GW_FIELD_X_ORIGINAL_URL,
-        GW_FIELD_X_REWRITE_URL,
-        GW_FIELD_X_URL_SCHEME,
-        GW_FIELD_X_HOST,
-        GW_FIELD_X_HTTP_HOST_OVERRIDE,
-        GW_FIELD_X_HTTP_METHOD,
-        GW_FIELD_X_HTTP_METHOD_OVERRIDE,
-        GW_FIELD_X_METHOD_OVERRIDE,
-    };
-    for (unsigned i = 0; i < GW_COUNT(side); i++)
-        gw_head_drop(request, side[i]);
     for (unsigned i = 0; i < request->count; i++) {
         struct gw_field *field = &request->fields[i];
-        if (field->id != GW_FIELD_OTHER)
-            continue;
-        bool forwarded = field->name.length > 12 &&
-                         gw_slice_equal_nocase(gw_slice_of(field->name.at, 12), GW_SLICE("x-forwarded-"));
-        field->dropped = field->dropped || forwarded;
+        if (field->id == GW_FIELD_OTHER ? is_side(field->name) : is_known_side[field->id])
+            field->dropped = true;
     }
 }
 
@@ -93,15 +86,95 @@ static void drop_disguised(struct gw_head *request)
             request->fields[i].dropped = true;
 }
 
+/* ---- what a trusted peer says ---- */
+
+static void take_scheme(struct gw_exchange *exchange, struct gw_slice told)
+{
+    if (gw_slice_equal_nocase(told, GW_SLICE("https")))
+        exchange->scheme = GW_SLICE("https");
+    else if (gw_slice_equal_nocase(told, GW_SLICE("http")))
+        exchange->scheme = GW_SLICE("http");
+}
+
+static void take_host(struct gw_exchange *exchange, struct gw_slice told)
+{
+    if (told.length && gw_grammar_is_authority(told))
+        exchange->host = told;
+}
+
+/* Each proxy on the way may have put its own behind the others': the first is the client's. */
+static struct gw_slice first_of_list(const struct gw_head *request, enum gw_field_name id)
+{
+    struct gw_slice value = gw_head_value(request, id);
+    const char *comma = value.length ? memchr(value.at, ',', value.length) : NULL;
+    return comma ? gw_slice_trim(gw_slice_of(value.at, (size_t)(comma - value.at))) : value;
+}
+
+/* From the nearest hop to the farthest: a hop is told of by the one behind it, so it is believed as long as that one is
+ * trusted. The client is the last that is told of by a trusted one. An element that is not well-formed, or names no
+ * address, ends the walk: what stands before it, anybody may have written. */
+static void walk_trail(struct gw_exchange *exchange)
+{
+    struct gw_trail_hop hops[32];
+    unsigned count = 0;
+    struct gw_trail trail = gw_trail_of(&exchange->request);
+    for (;;) {
+        if (count == GW_COUNT(hops))
+            memmove(hops, hops + 1, sizeof hops[0] * --count);
+        if (!gw_trail_next(&trail, &hops[count]))
+            break;
+        count++;
+    }
+    while (count--) {
+        const struct gw_trail_hop *hop = &hops[count];
+        take_scheme(exchange, hop->proto);
+        take_host(exchange, hop->host);
+        if (!hop->has_address)
+            return;
+        exchange->client = hop->address;
+        if (!gw_config_trusts(exchange->config, &exchange->client))
+            return;
+    }
+}
+
+/* What is read where a proxy says neither X-Forwarded-Proto nor Forwarded. */
+static void take_scheme_of_others(struct gw_exchange *exchange)
+{
+    static const enum gw_field_name names[] = { GW_FIELD_X_FORWARDED_SCHEME, GW_FIELD_X_FORWARDED_PROTOCOL,
+                                                GW_FIELD_X_SCHEME, GW_FIELD_X_URL_SCHEME,
+                                                GW_FIELD_CLOUDFRONT_FORWARDED_PROTO };
+    static const enum gw_field_name switches[] = { GW_FIELD_X_FORWARDED_SSL, GW_FIELD_FRONT_END_HTTPS };
+    for (unsigned i = 0; i < GW_COUNT(names); i++)
+        take_scheme(exchange, first_of_list(&exchange->request, names[i]));
+    for (unsigned i = 0; i < GW_COUNT(switches); i++)
+        if (gw_slice_equal_nocase(gw_head_value(&exchange->request, switches[i]), GW_SLICE("on")))
+            exchange->scheme = GW_SLICE("https");
+}
+
+/* These say another path, prefix or method than the request itself. The key does not hold them: see exchange.h. */
+static bool names_other_target(const struct gw_head *request)
+{
+    static const enum gw_field_name names[] = {
+        GW_FIELD_X_FORWARDED_PREFIX,     GW_FIELD_X_FORWARDED_PATH,  GW_FIELD_X_FORWARDED_URI,
+        GW_FIELD_X_ENVOY_ORIGINAL_PATH,  GW_FIELD_X_ORIGINAL_URI,    GW_FIELD_X_ORIGINAL_URL,
+        GW_FIELD_X_REWRITE_URL,          GW_FIELD_X_SCRIPT_NAME,     GW_FIELD_X_HTTP_METHOD,
+        GW_FIELD_X_HTTP_METHOD_OVERRIDE, GW_FIELD_X_METHOD_OVERRIDE,
+    };
+    for (unsigned i = 0; i < GW_COUNT(names); i++)
+        if (gw_head_find(request, names[i]))
+            return true;
+    return false;
+}
+
 static void take_from_trusted_peer(struct gw_exchange *exchange)
 {
-    struct gw_slice scheme = gw_head_value(&exchange->request, GW_FIELD_X_FORWARDED_PROTO);
-    struct gw_slice host = gw_head_value(&exchange->request, GW_FIELD_X_FORWARDED_HOST);
-    walk_forwarded_for(exchange);
-    if (gw_slice_equal_nocase(scheme, GW_SLICE("https")))
-        exchange->scheme = GW_SLICE("https");
-    if (host.length && gw_grammar_is_authority(host))
-        exchange->host = host;
+    struct gw_head *request = &exchange->request;
+    take_scheme_of_others(exchange);
+    take_host(exchange, first_of_list(request, GW_FIELD_X_ORIGINAL_HOST));
+    walk_trail(exchange);
+    take_scheme(exchange, first_of_list(request, GW_FIELD_X_FORWARDED_PROTO));
+    take_host(exchange, first_of_list(request, GW_FIELD_X_FORWARDED_HOST));
+    exchange->names_other_target = names_other_target(request);
 }
 
 static void name_request(struct gw_exchange *exchange)

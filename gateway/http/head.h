@@ -27,6 +27,8 @@
     X(AGE, "age", false)                                                                                               \
     X(AUTHORIZATION, "authorization", false)                                                                           \
     X(CACHE_CONTROL, "cache-control", false)                                                                           \
+    X(CF_VISITOR, "cf-visitor", false)                                                                                 \
+    X(CLOUDFRONT_FORWARDED_PROTO, "cloudfront-forwarded-proto", false)                                                 \
     X(CONNECTION, "connection", true)                                                                                  \
     X(CONTENT_ENCODING, "content-encoding", false)                                                                     \
     X(CONTENT_LANGUAGE, "content-language", false)                                                                     \
@@ -102,6 +104,8 @@
     X(X_REAL_IP, "x-real-ip", false)                                                                                   \
     X(X_REQUEST_ID, "x-request-id", false)                                                                             \
     X(X_REWRITE_URL, "x-rewrite-url", false)                                                                           \
+    X(X_SCHEME, "x-scheme", false)                                                                                     \
+    X(X_SCRIPT_NAME, "x-script-name", false)                                                                           \
     X(X_URL_SCHEME, "x-url-scheme", false)
 
 enum gw_field_name {

@@ -43,7 +43,16 @@ static void addresses_are_read_and_printed_in_one_form(void **state)
         { "2001:db8::1", "2001:db8::1", true },
         { "fe80::1%eth0", "fe80::1", true },
         { "[fe80::1%25eth0]:1", "fe80::1", true },
+        { "192.0.2.1:_hidden", "192.0.2.1", true }, /* RFC 7239 §6 */
         { "192.0.2.1:80", NULL, false },
+        { "192.0.2.1:", NULL, true },
+        { "192.0.2.1:x", NULL, true },
+        { "192.0.2.1:65536", NULL, true },
+        { "192.0.2.1:80 ", NULL, true },
+        { "[2001:db8::1]:", NULL, true },
+        { "[2001:db8::1]:8x", NULL, true },
+        { "[2001:db8::1]x", NULL, true },
+        { "[2001:db8::1", NULL, true },
         { "[2001:db8::1]:8080", NULL, false },
         /* no addresses */
         { "", NULL, true },

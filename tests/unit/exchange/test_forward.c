@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include "exchange/forward.h"
 
 struct scene {
@@ -132,15 +133,76 @@ static void forwarded_is_written_where_it_is_asked_for(void **state)
     }
 }
 
-static void a_trusted_peers_own_elements_stand_before_ours(void **state)
+/* X-Forwarded-* and Forwarded never disagree: both are written from what the key holds. */
+static void a_trusted_peers_hops_stand_before_ours_and_say_what_is_keyed(void **state)
 {
+    static const struct {
+        const char *fields;
+        bool always; /* backend.forwarded */
+        const char *x, *forwarded;
+    } rows[] = {
+#define TAIL ";proto=https;host=\"example.org\""
+        { "Forwarded: for=10.0.0.1;proto=http;host=evil\n", false, "10.0.0.1, 192.0.2.7",
+          "for=10.0.0.1" TAIL ", for=192.0.2.7" TAIL },
+        { "Forwarded: for=\"[2001:db8::1]:80\", for=_hidden;proto=http\nForwarded: for=10.0.0.2\n", true,
+          "2001:db8::1, unknown, 10.0.0.2, 192.0.2.7",
+          "for=\"[2001:db8::1]\"" TAIL ", for=unknown" TAIL ", for=10.0.0.2" TAIL ", for=192.0.2.7" TAIL },
+        { "X-Forwarded-For: 10.0.0.1\nForwarded: for=10.0.0.9;proto=http\n", false, "10.0.0.1, 192.0.2.7", NULL },
+        { "X-Forwarded-For: 10.0.0.1\nForwarded: for=10.0.0.9;proto=http\n", true, "10.0.0.1, 192.0.2.7",
+          "for=10.0.0.1" TAIL ", for=192.0.2.7" TAIL },
+        { "Accept: a\n", true, "192.0.2.7", "for=192.0.2.7" TAIL },
+#undef TAIL
+    };
     (void)state;
-    struct scene *scene = set_up("192.0.2.7", "Forwarded: for=10.0.0.1\n");
-    scene->config.forwarded = true;
-    const char *text = forwarded(scene);
-    const char *theirs = strstr(text, "Forwarded: for=10.0.0.1\r\n"), *ours = strstr(text, "Forwarded: for=192.0.2.7");
-    assert_true(theirs && ours && theirs < ours);
-    tear_down(scene);
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct scene *scene = set_up("192.0.2.7", rows[i].fields);
+        char line[512];
+        scene->exchange.peer_is_trusted = true;
+        scene->exchange.scheme = GW_SLICE("https");
+        scene->config.forwarded = rows[i].always;
+        const char *text = forwarded(scene);
+        snprintf(line, sizeof line, "X-Forwarded-For: %s\r\n", rows[i].x);
+        assert_non_null(strstr(text, line));
+        assert_null(strstr(text, "evil"));
+        snprintf(line, sizeof line, "\nForwarded: %s\r\n", rows[i].forwarded ? rows[i].forwarded : "");
+        const char *first = strstr(text, "\nForwarded:");
+        assert_int_equal(first != NULL, rows[i].forwarded != NULL);
+        if (first) {
+            assert_memory_equal(first, line, strlen(line));
+            assert_null(strstr(first + 1, "\nForwarded:"));
+        }
+        tear_down(scene);
+    }
+}
+
+static void other_words_for_scheme_and_host_say_what_is_keyed(void **state)
+{
+    static const struct {
+        const char *scheme, *host, *expected;
+    } rows[] = {
+        { "https", "shop.test",
+          "X-Forwarded-Ssl: on\r\nFront-End-Https: on\r\nX-Forwarded-Port: 443\r\n"
+          "X-Forwarded-Scheme: https\r\nX-Scheme: https\r\nX-Original-Host: shop.test\r\n" },
+        { "http", "shop.test",
+          "X-Forwarded-Ssl: off\r\nFront-End-Https: off\r\nX-Forwarded-Port: 80\r\n"
+          "X-Forwarded-Scheme: http\r\nX-Scheme: http\r\nX-Original-Host: shop.test\r\n" },
+        { "http", "[::1]:81",
+          "X-Forwarded-Ssl: off\r\nFront-End-Https: off\r\nX-Forwarded-Port: 81\r\n"
+          "X-Forwarded-Scheme: http\r\nX-Scheme: http\r\nX-Original-Host: [::1]:81\r\n" },
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct scene *scene = set_up("192.0.2.7", "X-Forwarded-Ssl: maybe\nFront-End-Https: x\nX-Forwarded-Port: 8\n"
+                                                  "X-Forwarded-Scheme: ftp\nX-Scheme: ftp\nX-Original-Host: evil\n"
+                                                  "X-Forwarded-Server: evil\nX-Host: evil\nCF-Visitor: evil\n");
+        scene->exchange.peer_is_trusted = true;
+        scene->exchange.scheme = gw_slice_of_string(rows[i].scheme);
+        scene->exchange.host = gw_slice_of_string(rows[i].host);
+        const char *text = forwarded(scene);
+        assert_memory_equal(text, rows[i].expected, strlen(rows[i].expected));
+        assert_null(strstr(text, "evil"));
+        tear_down(scene);
+    }
 }
 
 static void without_a_host_none_is_made_up(void **state)
@@ -206,7 +268,8 @@ int main(void)
         cmocka_unit_test(what_is_dropped_or_written_elsewhere_is_not_forwarded),
         cmocka_unit_test(forwarded_for_keeps_only_what_a_trusted_peer_said),
         cmocka_unit_test(forwarded_is_written_where_it_is_asked_for),
-        cmocka_unit_test(a_trusted_peers_own_elements_stand_before_ours),
+        cmocka_unit_test(a_trusted_peers_hops_stand_before_ours_and_say_what_is_keyed),
+        cmocka_unit_test(other_words_for_scheme_and_host_say_what_is_keyed),
         cmocka_unit_test(without_a_host_none_is_made_up),
         cmocka_unit_test(the_cache_asks_without_the_clients_conditionals_and_for_itself_without_its_range),
         cmocka_unit_test(via_tells_the_clients_version_after_those_before),
