@@ -128,7 +128,7 @@ static bool split_origin(struct gw_slice text, struct gw_arena *arena, struct gw
         while (length < rest->length && !memchr("/?#", rest->at[length], 3))
             length++;
         url->scheme = schemes[i];
-        url->host = lower(arena, gw_slice_of(rest->at, length));
+        url->host = lower(arena, gw_grammar_normal_authority(url->scheme, gw_slice_of(rest->at, length)));
         *rest = gw_slice_of(rest->at + length, rest->length - length);
         return url->host.at && gw_grammar_is_authority(url->host);
     }

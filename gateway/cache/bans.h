@@ -38,7 +38,7 @@ enum gw_ban_kind {
 struct gw_ban {
     enum gw_ban_kind kind;
     bool is_soft;
-    struct gw_slice host; /* with its port where the URL has one, in lower case; empty: any. Not for tags */
+    struct gw_slice host; /* with its port unless it is the scheme's own, in lower case; empty: any. Not for tags */
     struct gw_slice text; /* GW_BAN_TEXT_BYTES at most, with the host */
 };
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include "cache/vary.h"
+#include "http/grammar.h"
 
 static bool is_hop_by_hop(enum gw_field_name id)
 {
@@ -136,7 +137,8 @@ struct plan { /* which fields, and the sizes of the parts of the one piece */
 static size_t url_bytes(const struct gw_entry_setup *setup)
 {
     const struct gw_head *request = setup->request;
-    return setup->scheme.length + 3 + setup->host.length + request->path.length +
+    struct gw_slice host = gw_grammar_normal_authority(setup->scheme, setup->host);
+    return setup->scheme.length + 3 + host.length + request->path.length +
            (request->query.at ? 1 + request->query.length : 0);
 }
 
@@ -174,7 +176,7 @@ static void put_url(struct gw_entry *entry, char *at, const struct gw_entry_setu
     append(&end, setup->scheme);
     append(&end, GW_SLICE("://"));
     char *host = end;
-    append(&end, setup->host);
+    append(&end, gw_grammar_normal_authority(setup->scheme, setup->host));
     for (char *c = host; c < end; c++)
         *c = (char)(*c >= 'A' && *c <= 'Z' ? *c | 0x20 : *c);
     char *path = end;

@@ -25,7 +25,7 @@ struct gw_entry {
     struct gw_head head; /* end-to-end fields only; without Age, Content-Length, X-Cache and fields of this gateway */
     struct gw_head vary_values; /* the request's fields that it was selected by (cache/vary.h); count 0: none */
     unsigned vary_named;        /* of them, those that Vary names */
-    struct gw_slice url;        /* "http://host/path?query", host in lower case */
+    struct gw_slice url;        /* "http://host/path?query", host in lower case, without the scheme's own port */
     struct gw_slice host, path_and_query; /* of it */
     struct gw_slice tags;                 /* of Surrogate-Key and Cache-Tag, separated by one space */
     size_t cost_bytes;                    /* all memory behind it */

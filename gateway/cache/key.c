@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "base/hex.h"
 #include "base/random.h"
+#include "http/grammar.h"
 
 enum { PENDING_BYTES = 512, REMEMBERED_BYTES = 384 };
 
@@ -143,7 +144,7 @@ static void make_name_space(struct gw_key_maker *maker, struct gw_slice route, s
     feed_char(maker, '\n');
     feed(maker, scheme);
     feed_char(maker, '\n');
-    feed_lower(maker, host);
+    feed_lower(maker, gw_grammar_normal_authority(scheme, host));
     end(maker, maker->name_space);
     remember(maker, route, scheme, host);
 }

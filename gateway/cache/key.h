@@ -6,7 +6,8 @@
  *          empty ("/path?") leaves the last ':' out.
  * Host     It is in the key since the backend sees the client's Host (as Host or X-Forwarded-Host), and what a
  *          backend can see and the key does not hold is a way to poison the cache. The scheme is in it for the same
- *          reason (X-Forwarded-Proto).
+ *          reason (X-Forwarded-Proto). example.org and example.org:80 are one host for http (RFC 3986 §6.2.3), as are
+ *          example.org and example.org:443 for https.
  * Threads  A gw_key_maker keeps a digest context and belongs to one worker. It remembers the last name space: one
  *          SHA-256 a request, usually.
  * Failure  Should the digest itself fail (it has no reason to), the key is random: it equals no other, so nothing is
@@ -22,7 +23,7 @@ struct gw_key_maker;
 
 struct gw_cache_key {
     uint8_t sha[32];        /* SHA256("GET:/path:query") */
-    uint8_t name_space[32]; /* SHA256("route\nscheme\nhost in lower case") */
+    uint8_t name_space[32]; /* SHA256("route\nscheme\nhost in lower case"), without the scheme's own port */
 };
 
 enum { GW_KEY_HEX_BYTES = 64 };

@@ -142,6 +142,16 @@ bool gw_grammar_split_authority(struct gw_slice text, struct gw_slice *host, uns
     return *at == ':' && read_port(at + 1, end, port);
 }
 
+struct gw_slice gw_grammar_normal_authority(struct gw_slice scheme, struct gw_slice authority)
+{
+    unsigned usual = gw_slice_equal_nocase(scheme, GW_SLICE("https")) ? 443 : 80, port;
+    struct gw_slice host;
+    if (!authority.length || !memchr(authority.at, ':', authority.length) ||
+        !gw_grammar_split_authority(authority, &host, &port) || (port != 0 && port != usual))
+        return authority;
+    return host;
+}
+
 bool gw_grammar_is_authority(struct gw_slice text)
 {
     struct gw_slice host;

@@ -37,6 +37,9 @@ bool gw_grammar_is_field_value(struct gw_slice text);
 bool gw_grammar_is_authority(struct gw_slice text);
 /* The same, and its parts: host with its brackets; port 0 where there is none. */
 bool gw_grammar_split_authority(struct gw_slice text, struct gw_slice *host, unsigned *port);
+/* The authority without a port that the scheme has anyway: "a:80" and "a:" are "a" for http, "a:443" for https (RFC 3986
+ * §6.2.3). Case stays, and so does a dot at the end. What is no authority stays as it is. */
+struct gw_slice gw_grammar_normal_authority(struct gw_slice scheme, struct gw_slice authority);
 /* absolute-path ["?" query] in RFC 3986's characters (percent-encodings complete), no fragment. */
 bool gw_grammar_is_origin_form(struct gw_slice text);
 /* The same, and its parts: query.at is NULL where there is no '?'. */

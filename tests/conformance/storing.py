@@ -194,4 +194,9 @@ row("key-query-guessed", "RFC 9111 §4.2.2", MAY, "A heuristic applies to resour
 row("key-path", "RFC 9111 §2", MUST, "Another path is another resource, and so is another case.",
     first(FRESH, to="/a"), fetched(to="/A"), fetched(to="/a/"), cached(to="/a"))
 row("key-host", "RFC 9111 §2", MUST, "Another host is another resource.", first(FRESH), fetched("Host: other.test"), cached())
+for name, host in (("80", "gateway.test:80"), ("080", "Gateway.test:080"), ("empty", "gateway.test:")):
+    row("key-host-port-%s" % name, "RFC 3986 §6.2.3", MAY, "A scheme's own port makes no difference.",
+        first(FRESH, asks=("Host: gateway.test",)), cached("Host: " + host), sent("DELETE", "Host: " + host, status=200, asked=1), fetched("Host: gateway.test"))
+row("key-host-port-443", "RFC 3986 §6.2.3", MUST, "Another scheme's port is another resource.", first(FRESH, asks=("Host: gateway.test",)), fetched("Host: gateway.test:443"))
+row("key-host-dot", "RFC 3986 §3.2.2", MUST, "A name with a dot at its end is another one.", first(FRESH, asks=("Host: gateway.test",)), fetched("Host: gateway.test."))
 row("key-host-case", "RFC 9110 §4.2.3", MAY, "A host's case makes no difference.", first(FRESH), cached("Host: GATEWAY.test"))

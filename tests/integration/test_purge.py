@@ -89,7 +89,8 @@ class Purges:
         self.assertEqual([self.hit(self.gateways[0], *what) is not None for what in ((other,), (path, "other.test"), (path,))], [True, True, False])
 
     def test_a_host_is_compared_in_any_case_and_with_its_port(self):
-        for host, query in (("Gateway.Test:8080", "url=http://gateway.test:8080"), ("gateway.test:8080", "prefix=http://GATEWAY.test:8080")):
+        for host, query in (("Gateway.Test:8080", "url=http://gateway.test:8080"), ("gateway.test:8080", "prefix=http://GATEWAY.test:8080"), ("gateway.test:80", "url=http://gateway.test"),
+                            ("Gateway.test:", "prefix=http://gateway.test"), ("gateway.test", "url=http://gateway.test:080"), ("gateway.test", "prefix=http://Gateway.TEST:80")):
             with self.subTest(query):
                 path, _ = self.told.path()
                 self.fill(path, host)

@@ -88,6 +88,31 @@ static void a_name_space_is_of_route_scheme_and_host(void **state)
     assert_memory_equal(&first, &again, sizeof first);
 }
 
+static void the_schemes_own_port_is_no_part_of_the_host(void **state)
+{
+    static const struct row {
+        const char *scheme, *host, *other;
+        bool is_same;
+    } rows[] = {
+        { "http", "a.org", "a.org:80", true },    { "http", "a.org", "A.org:", true },
+        { "http", "a.org", "a.org:0080", true },  { "https", "a.org", "a.org:443", true },
+        { "http", "[::1]", "[::1]:80", true },    { "http", "a.org", "a.org:443", false },
+        { "https", "a.org", "a.org:80", false },  { "http", "a.org", "a.org.", false },
+        { "http", "a.org", "a.org:8080", false }, { "http", "a.org", "a.org:800", false },
+        { "http", "[::1]", "[::1:80]", false },   { "http", "a.org", "a.org:80:80", false },
+        { "http", "a.org.", "a.org.:80", true },
+    };
+    struct gw_cache_key one, other;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        gw_key_make(*state, GW_SLICE("GET"), GW_SLICE("/"), GW_NO_SLICE, GW_NO_SLICE,
+                    gw_slice_of_string(rows[i].scheme), gw_slice_of_string(rows[i].host), &one);
+        gw_key_make(*state, GW_SLICE("GET"), GW_SLICE("/"), GW_NO_SLICE, GW_NO_SLICE,
+                    gw_slice_of_string(rows[i].scheme), gw_slice_of_string(rows[i].other), &other);
+        if ((memcmp(&one, &other, sizeof one) == 0) != rows[i].is_same)
+            fail_msg("%s: %s and %s", rows[i].scheme, rows[i].host, rows[i].other);
+    }
+}
+
 static void parts_may_not_slide_from_one_into_the_next(void **state)
 {
     struct gw_slice get = GW_SLICE("GET"), path = GW_SLICE("/");
@@ -168,6 +193,7 @@ int main(void)
         cmocka_unit_test(the_key_is_the_digest_of_method_path_and_query),
         cmocka_unit_test(different_targets_never_share_a_key),
         cmocka_unit_test(a_name_space_is_of_route_scheme_and_host),
+        cmocka_unit_test(the_schemes_own_port_is_no_part_of_the_host),
         cmocka_unit_test(parts_may_not_slide_from_one_into_the_next),
         cmocka_unit_test(long_targets_and_hosts_are_digested_whole),
         cmocka_unit_test(a_key_prints_as_hex),
