@@ -53,13 +53,20 @@ static int64_t age_value_s(const struct gw_head *response)
 
 int64_t gw_freshness_age_s(const struct gw_head *response, int64_t request_at_s, int64_t response_at_s)
 {
-    int64_t date_s = response_at_s;
-    int64_t delay = bounded(response_at_s - request_at_s);
-    int64_t corrected = bounded(age_value_s(response) + delay);
-    if (read_date(response, GW_FIELD_DATE, response_at_s, &date_s) != DATE_VALID)
-        return corrected;
-    int64_t apparent = bounded(response_at_s - date_s);
-    return apparent > corrected ? apparent : corrected;
+    return bounded(age_value_s(response) + bounded(response_at_s - request_at_s));
+}
+
+/* The instant that a response speaks of, if its Date tells. One in the future is a clock that is ahead. False: Date is
+ * malformed. */
+static bool read_origin(const struct gw_head *response, int64_t response_at_s, int64_t *at_s)
+{
+    *at_s = response_at_s;
+    return read_date(response, GW_FIELD_DATE, response_at_s, at_s) != DATE_UNCLEAR;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 bool gw_freshness_is_explicit(const struct gw_head *response, const struct gw_directives *directives)
@@ -76,12 +83,12 @@ int64_t gw_freshness_lifetime_s(const struct gw_head *response, const struct gw_
     if (directives->max_age != GW_DIRECTIVE_ABSENT)
         return bounded(directives->max_age);
 
-    int64_t expires_s = 0, date_s = response_at_s;
-    if (read_date(response, GW_FIELD_EXPIRES, response_at_s, &expires_s) != DATE_VALID)
+    int64_t expires_s = 0, date_s;
+    if (read_date(response, GW_FIELD_EXPIRES, response_at_s, &expires_s) != DATE_VALID ||
+        !read_origin(response, response_at_s, &date_s))
         return 0;
-    if (read_date(response, GW_FIELD_DATE, response_at_s, &date_s) == DATE_UNCLEAR)
-        return 0;
-    return bounded(expires_s - date_s);
+    /* Date does not make it old, so it must not make it fresh beyond Expires either. */
+    return bounded(smaller(expires_s - date_s, expires_s - response_at_s));
 }
 
 bool gw_freshness_has_last_modified(const struct gw_head *response, int64_t response_at_s)
@@ -92,10 +99,10 @@ bool gw_freshness_has_last_modified(const struct gw_head *response, int64_t resp
 
 int64_t gw_freshness_guess_s(const struct gw_head *response, int64_t response_at_s, int64_t most_s)
 {
-    int64_t modified_s = 0, date_s = response_at_s;
+    int64_t modified_s = 0, date_s;
     if (read_date(response, GW_FIELD_LAST_MODIFIED, response_at_s, &modified_s) != DATE_VALID ||
-        read_date(response, GW_FIELD_DATE, response_at_s, &date_s) == DATE_UNCLEAR)
+        !read_origin(response, response_at_s, &date_s))
         return 0;
-    int64_t guess_s = bounded((date_s - modified_s) / 10);
+    int64_t guess_s = bounded((smaller(date_s, response_at_s) - modified_s) / 10);
     return guess_s < most_s ? guess_s : most_s;
 }

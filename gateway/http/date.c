@@ -122,10 +122,10 @@ static bool take_time(struct gw_slice *text, struct civil *civil)
            take(text, ":") && take_number(text, 2, &civil->second);
 }
 
-/* RFC 9111 §4.2 would have other zones invalid. */
+/* RFC 9111 §4.2 would have other zones invalid, UTC too. */
 static bool take_zone(struct gw_slice *text)
 {
-    return take(text, " GMT") || take(text, " UTC");
+    return take(text, " GMT");
 }
 
 /* The day's name is redundant; it need only be one. */

@@ -13,6 +13,7 @@ FORMS = {
     "asctime": lambda seconds: time.strftime("%a %b %e %H:%M:%S %Y", time.gmtime(seconds)),
     "lower": lambda seconds: formatdate(int(seconds), usegmt=True).lower(),
     "upper": lambda seconds: formatdate(int(seconds), usegmt=True).upper(),
+    "utc": lambda seconds: formatdate(int(seconds), usegmt=True).replace("GMT", "UTC"),
     "est": lambda seconds: formatdate(int(seconds), usegmt=True).replace("GMT", "EST"),
     "aoe": lambda seconds: formatdate(int(seconds), usegmt=True).replace("GMT", "AoE"),
     "numeric": lambda seconds: formatdate(int(seconds), usegmt=True).replace("GMT", "+0000"),

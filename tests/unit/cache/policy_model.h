@@ -285,7 +285,7 @@ static long long seconds_of(const struct list *list, const char *name, bool is_r
     return most_is_strict ? most : least;
 }
 
-/* The forms of RFC 9110 §5.6.7, and UTC for GMT (RFC 9111 §4.2). */
+/* The forms of RFC 9110 §5.6.7; drawn, but none: with UTC for GMT (RFC 9111 §4.2). */
 enum { DATE_FORMS = 4 };
 
 static size_t put_rfc850(char *to, size_t room, const struct tm *tm)
@@ -312,12 +312,12 @@ static size_t put_time(char *to, size_t room, unsigned form, const struct tm *tm
 
 static bool to_time(const char *text, long long *at)
 {
-    static const char *const forms[DATE_FORMS] = { "%a, %d %b %Y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S UTC",
-                                                   "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y" };
+    static const char *const forms[DATE_FORMS] = { "%a, %d %b %Y %H:%M:%S GMT", NULL, "%A, %d-%b-%y %H:%M:%S GMT",
+                                                   "%a %b %e %H:%M:%S %Y" };
     for (unsigned i = 0; text && i < DATE_FORMS; i++) {
         struct tm tm = { 0 };
         char again[64];
-        const char *end = strptime(text, forms[i], &tm);
+        const char *end = forms[i] ? strptime(text, forms[i], &tm) : NULL;
         if (!end || *end || put_time(again, sizeof again, i, &tm) == 0 || strcasecmp(again, text) != 0)
             continue;
         *at = timegm(&tm);
@@ -439,7 +439,7 @@ static long long model_age(const struct message *response, long long request_at,
 {
     char first[64] = "";
     const char *line;
-    long long age = 0, date = response_at;
+    long long age = 0;
     for (unsigned i = 0; !*first && (line = find(response, "Age", i)) != NULL; i++) {
         line += strspn(line, ", ");
         snprintf(first, sizeof first, "%.*s", (int)strcspn(line, ","), line);
@@ -447,8 +447,6 @@ static long long model_age(const struct message *response, long long request_at,
     if (!to_seconds(first, &age))
         age = 0;
     age += response_at - request_at;
-    if (find_only(response, "Date") && to_time(find_only(response, "Date"), &date) && response_at - date > age)
-        age = response_at - date;
     return age > MOST_S ? MOST_S : age;
 }
 
@@ -495,12 +493,13 @@ static long long stated_freshness(const struct response *response)
         return response->max_age;
     if (!to_time(find_only(response->message, "Expires"), &expires) || response->is_date_odd)
         return 0;
-    return expires > response->date ? expires - response->date : 0;
+    long long from = response->date > NOW_S ? response->date : NOW_S;
+    return expires > from ? expires - from : 0;
 }
 
 static long long guessed_freshness(const struct response *response)
 {
-    long long guess = (response->date - response->modified) / 10;
+    long long guess = ((response->date < NOW_S ? response->date : NOW_S) - response->modified) / 10;
     if (response->is_date_odd || guess < 0)
         return 0;
     return guess < response->rules->heuristic_max_s ? guess : response->rules->heuristic_max_s;

@@ -16,9 +16,10 @@ static void the_age_counts_everything_since_the_origin(void **state)
         { "", -5, 0 }, /* the clock went back meanwhile */
         { "Age: 10", 0, 10 },
         { "Age: 10", 2, 12 },
-        { "Date: Sun, 06 Nov 1994 08:49:07 GMT", 0, 30 }, /* apparent age */
+        { "Date: Sun, 06 Nov 1994 08:49:07 GMT", 0, 0 }, /* no apparent age: see freshness.h */
+        { "Date: Sun, 06 Nov 1994 08:49:07 GMT", 3, 3 },
         { "Date: Sun, 06 Nov 1994 08:49:07 GMT\nAge: 50", 0, 50 },
-        { "Date: Sun, 06 Nov 1994 08:49:07 GMT\nAge: 20", 5, 30 },
+        { "Date: Sun, 06 Nov 1994 08:49:07 GMT\nAge: 20", 5, 25 },
         { "Date: Sun, 06 Nov 1994 09:49:37 GMT", 0, 0 }, /* a backend's clock ahead */
         { "Date: yesterday\nAge: 7", 0, 7 },
         { "Age: 1, 9", 0, 1 }, /* the first */
@@ -63,6 +64,9 @@ static void the_lifetime_is_the_first_that_is_stated(void **state)
         { "Expires: Sun, 06 Nov 1994 08:50:37 GMT", true, 60 }, /* counted from when it came */
         { "Date: Sun, 06 Nov 1994 08:50:07 GMT\nExpires: Sun, 06 Nov 1994 08:50:37 GMT", true, 30 },
         { "Date: Sun, 06 Nov 1994 08:50:37 GMT\nExpires: Sun, 06 Nov 1994 08:50:37 GMT", true, 0 },
+        { "Date: Sun, 06 Nov 1994 07:00:00 GMT\nExpires: Sun, 06 Nov 1994 08:50:37 GMT", true,
+          60 }, /* never beyond it */
+        { "Expires: Sun, 06 Nov 1994 08:50:37 UTC", true, 0 },
         { "Expires: Sun, 06 Nov 1994 08:40:00 GMT", true, 0 },
         { "Expires: 0", true, 0 },
         { "Expires:", true, 0 },

@@ -54,7 +54,7 @@ static void all_three_formats_are_read(void **state)
         { 784111777, "Sun Nov  6 08:49:37 1994" },       { 784975777, "Wed Nov 16 08:49:37 1994" },
         { 1483228800, "Sat, 31 Dec 2016 23:59:60 GMT" }, /* a leap second */
         { 784111777, "sun, 06 NOV 1994 08:49:37 gmt" },  { 784111777, "SUNDAY, 06-nov-94 08:49:37 Gmt" },
-        { 784111777, "SUN nov  6 08:49:37 1994" },       { 784111777, "Sun, 06 Nov 1994 08:49:37 UTC" },
+        { 784111777, "SUN nov  6 08:49:37 1994" },
     };
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         int64_t seconds = 0;
