@@ -135,6 +135,7 @@ struct gw_config {
     unsigned keepalive_connections;   /* idle ones kept, per worker and backend */
     unsigned keepalive_timeout_ms;    /* how long; below the backend's own */
     size_t max_response_header_bytes;
+    unsigned max_response_headers;
     unsigned retries;             /* further attempts where that is safe */
     unsigned continue_timeout_ms; /* Expect: 100-continue: the gateway's own 100 after this */
     struct gw_slice tls_ca_file;  /* empty: the system's */

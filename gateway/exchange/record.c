@@ -26,6 +26,13 @@ static uint64_t least_remaining(const struct gw_exchange *exchange)
     return exchange->limit.count ? least : 0;
 }
 
+/* A method may be as long as the request line. */
+static struct gw_slice bounded_method(struct gw_slice method)
+{
+    enum { MOST_BYTES = 64 };
+    return method.length > MOST_BYTES ? gw_slice_of(method.at, MOST_BYTES) : method;
+}
+
 void gw_record_write(const struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
@@ -35,7 +42,7 @@ void gw_record_write(const struct gw_exchange *exchange)
         .began_wall_us = exchange->began_wall_us,
         .request_id = exchange->request_id,
         .client = gw_slice_of(exchange->client_text, exchange->client_text_length),
-        .method_text = request->method_text,
+        .method_text = bounded_method(request->method_text),
         .target = request->target,
         .version = request->version_minor ? GW_SLICE("HTTP/1.1") : GW_SLICE("HTTP/1.0"),
         .user_agent = request->fields ? gw_head_value(request, GW_FIELD_USER_AGENT) : GW_NO_SLICE,

@@ -16,11 +16,24 @@ static void on_answer(void *owner)
     gw_exchange_answered(exchange);
 }
 
+/* "post" is another method than POST (RFC 9110 §9.1), but Django and Flask read it as POST: it must not go around a limit
+ * that is written for POST. Methods of policies are in upper case. */
+static struct gw_slice method_that_counts(struct gw_exchange *exchange)
+{
+    struct gw_slice method = exchange->request.method_text;
+    char *upper = exchange->request.method == GW_METHOD_OTHER ? gw_arena_take(&exchange->arena, method.length) : NULL;
+    if (!upper)
+        return method;
+    for (size_t i = 0; i < method.length; i++)
+        upper[i] = (char)(method.at[i] >= 'a' && method.at[i] <= 'z' ? method.at[i] - 'a' + 'A' : method.at[i]);
+    return gw_slice_of(upper, method.length);
+}
+
 static enum gw_filter_result ask(struct gw_exchange *exchange, bool misses)
 {
     const struct gw_head *request = &exchange->request;
     struct gw_limit_subject subject = {
-        .method = request->method_text,
+        .method = method_that_counts(exchange),
         .host = request->authority,
         .path = request->path,
         .client = &exchange->client,

@@ -116,8 +116,8 @@ enum gw_field_name {
         GW_FIELD_COUNT
 };
 
-/* X(NAME, safe, idempotent): RFC 9110 §9.2. Others are GW_METHOD_OTHER: forwarded as they came, neither safe nor
- * idempotent. */
+/* X(NAME, safe, idempotent): RFC 9110 §9.2, and QUERY (RFC 10008). All others are GW_METHOD_OTHER: they are forwarded as
+ * they came, and count as neither safe nor idempotent. Case matters (§9.1): "get" is another method than GET. */
 #define GW_METHODS(X)                                                                                                  \
     X(GET, true, true)                                                                                                 \
     X(HEAD, true, true)                                                                                                \
@@ -126,6 +126,7 @@ enum gw_field_name {
     X(DELETE, false, true)                                                                                             \
     X(OPTIONS, true, true)                                                                                             \
     X(PATCH, false, false)                                                                                             \
+    X(QUERY, true, true)                                                                                               \
     X(TRACE, true, true)                                                                                               \
     X(CONNECT, false, false)
 

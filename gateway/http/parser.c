@@ -75,15 +75,40 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_message_complete,
 };
 
+static bool execute(struct gw_parser *parser, const char *at, size_t length)
+{
+    llhttp_errno_t error = length ? llhttp_execute(&parser->llhttp, at, length) : HPE_OK;
+    /* It stops after a message with Upgrade; that is the end which is compared by show(). */
+    return error == HPE_OK || (error == HPE_PAUSED_UPGRADE && llhttp_get_error_pos(&parser->llhttp) == at + length);
+}
+
 /* Shows llhttp what the guard accepted. After it, both must have seen as many bytes of body, and the same end or none.
  */
 static bool show(struct gw_parser *parser, const char *at, size_t length, bool is_end)
 {
-    llhttp_errno_t error = length ? llhttp_execute(&parser->llhttp, at, length) : HPE_OK;
-    /* It stops after a message with Upgrade; that is the end which is compared here. */
-    if (error == HPE_PAUSED_UPGRADE && llhttp_get_error_pos(&parser->llhttp) == at + length)
-        error = HPE_OK;
-    return error == HPE_OK && parser->llhttp_message_done == is_end && parser->llhttp_body_bytes == parser->body_bytes;
+    return execute(parser, at, length) && parser->llhttp_message_done == is_end &&
+           parser->llhttp_body_bytes == parser->body_bytes;
+}
+
+/* llhttp knows a fixed list of methods, and its versions differ in the URLs that they let pass. Neither says anything
+ * about where a request ends (CONNECT is refused before), so instead of the client's request line it sees this one. */
+static bool show_request_line(struct gw_parser *parser)
+{
+    struct gw_slice line = parser->head->version_minor ? GW_SLICE("POST / HTTP/1.1\r\n")
+                                                       : GW_SLICE("POST / HTTP/1.0\r\n");
+    return execute(parser, line.at, line.length);
+}
+
+static bool show_head(struct gw_parser *parser, const char *bytes, size_t length, bool is_end)
+{
+    const struct gw_head *head = parser->head;
+    const char *stop = bytes + length;
+    if (!parser->is_response) {
+        if (!show_request_line(parser))
+            return false;
+        bytes = head->count ? head->fields[0].name.at : stop - 2;
+    }
+    return show(parser, bytes, (size_t)(stop - bytes), is_end) && parser->llhttp_head_done;
 }
 
 static enum gw_parser_event fail(struct gw_parser *parser, enum gw_error error)
@@ -164,13 +189,8 @@ static enum gw_parser_event complete_head(struct gw_parser *parser, const char *
     if (error)
         return fail(parser, error);
     bool is_end = head->framing == GW_FRAMING_NONE || (head->framing == GW_FRAMING_LENGTH && !head->content_length);
-    if (!show(parser, bytes, length, is_end) || !parser->llhttp_head_done) {
-        /* The version is known to be right, so a constant that llhttp misses is that of a method of another protocol
-         * (RTSP). */
-        llhttp_errno_t why = llhttp_get_errno(&parser->llhttp);
-        bool is_method = why == HPE_INVALID_METHOD || why == HPE_INVALID_CONSTANT;
-        return fail(parser, is_method ? GW_ERROR_METHOD : GW_ERROR_MALFORMED);
-    }
+    if (!show_head(parser, bytes, length, is_end))
+        return fail(parser, GW_ERROR_MALFORMED);
     parser->remaining = head->content_length;
     parser->place = GW_PARSER_AT_BODY;
     return GW_PARSER_HEAD;

@@ -8,12 +8,13 @@
  *          same byte, or the message fails. Then the head is held against RFC 9110 and 9112 as a whole: Host,
  *          target, lengths, codings. A head that is handed out is valid; forwarding it means to write it again from
  *          its parts. How the input is cut never changes what is read.
+ *          llhttp's list of methods and its rules for URLs are left out: it is shown a request line of ours.
  * Refused  bare CR or LF, NUL and other controls, obs-fold, space before a colon, both Content-Length and
  *          Transfer-Encoding, differing Content-Lengths, any coding but one final "chunked", Transfer-Encoding in
  *          1.0, chunk sizes over 16 digits, more or less than one Host in 1.1, Host and absolute-form that disagree,
  *          userinfo, fragments, empty field names, a length or coding on 1xx and 204 (but for 204 with
  *          Content-Length: 0), trailers named Content-Length or Transfer-Encoding. Repeated Content-Lengths are
- *          refused too when they agree. Methods that llhttp does not know, and CONNECT, are GW_ERROR_METHOD.
+ *          refused too when they agree. CONNECT is GW_ERROR_METHOD.
  * Dropped  Chunk extensions and other trailers, after a check (RFC 9112 §7.1.1, RFC 9110 §6.5.1). llhttp is not
  *          shown the extensions, of which its versions refuse different valid ones.
  * Bounds   limits; 256 bytes of extensions a chunk, 16 KiB a message. Memory: head_bytes at most, in the arena.

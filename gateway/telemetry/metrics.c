@@ -130,7 +130,9 @@ static struct gw_series *series_of(struct gw_shard *shard, const struct gw_reque
     unsigned route = record->route ? record->route->index + 1 : 0;
     if (route >= shard->metrics->route_count)
         route = 0;
-    unsigned method = (unsigned)record->method < GW_METHOD_COUNT ? record->method : GW_METHOD_OTHER;
+    /* QUERY counts as _OTHER, as do all methods that few backends have. */
+    bool has_label = (unsigned)record->method < GW_METHOD_COUNT && record->method != GW_METHOD_QUERY;
+    unsigned method = has_label ? record->method : GW_METHOD_OTHER;
     unsigned status_class = record->status >= 100 && record->status <= 599 ? (unsigned)record->status / 100 : 0;
     return &shard->series[gw_series_index(route, method, status_class)];
 }

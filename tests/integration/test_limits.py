@@ -52,6 +52,12 @@ class Limits(Scene):
             self.assertEqual((answers.count(200), answers.count(429)), (20, 180))
             self.assertEqual(self.origin.count("/exact") - before, 20)
 
+    def test_for_a_method_hold_in_any_case(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, limits("1/h", 1000, policies=[{"name": "writes", "methods": ["POST"], "rate": "1/h", "burst": 2}]))
+            asked = [gateway.fetch("/any-case", method=method).status for method in ("post", "Post", "GET", "BREW", "POST", "pOST")]
+            self.assertEqual(asked, [200, 200, 200, 200, 429, 429])
+
     def test_are_told_in_every_answer(self):
         with Stage() as stage:
             gateway = stage.gateway(self.origin, limits("1/h", 3))

@@ -32,6 +32,7 @@ static void the_first_route_that_matches_is_taken_and_the_last_matches_all(void 
         { "GET", "read.example.org", "/", "reads" },
         { "HEAD", "READ.example.org:8080", "/", "reads" },
         { "POST", "read.example.org", "/", "wild" },
+        { "get", "read.example.org", "/", "wild" },
         { "GET", "a.example.org", "/apix", "wild" },
         { "GET", "example.org", "/", "default" },
         { "GET", "", "/", "default" }, /* HTTP/1.0 without Host */

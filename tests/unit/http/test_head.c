@@ -67,12 +67,15 @@ static void methods_are_known_by_their_exact_name(void **state)
 {
     assert_int_equal(gw_method_of(GW_SLICE("GET")), GW_METHOD_GET);
     assert_int_equal(gw_method_of(GW_SLICE("OPTIONS")), GW_METHOD_OPTIONS);
+    assert_int_equal(gw_method_of(GW_SLICE("QUERY")), GW_METHOD_QUERY);
     assert_int_equal(gw_method_of(GW_SLICE("get")), GW_METHOD_OTHER);
     assert_int_equal(gw_method_of(GW_SLICE("GETS")), GW_METHOD_OTHER);
     assert_int_equal(gw_method_of(GW_SLICE("")), GW_METHOD_OTHER);
     assert_string_equal(gw_method_name(GW_METHOD_PATCH), "PATCH");
     assert_string_equal(gw_method_name(GW_METHOD_OTHER), "_OTHER");
     assert_true(gw_method_is_safe(GW_METHOD_HEAD));
+    assert_true(gw_method_is_safe(GW_METHOD_QUERY));
+    assert_true(gw_method_is_idempotent(GW_METHOD_QUERY));
     assert_false(gw_method_is_safe(GW_METHOD_PUT));
     assert_true(gw_method_is_idempotent(GW_METHOD_PUT));
     assert_false(gw_method_is_idempotent(GW_METHOD_POST));
