@@ -22,7 +22,7 @@ const uint8_t gw_grammar_classes[256] = {
     ['"'] = V,
     ['#'] = T | V,
     ['$'] = T | V | P | Q | N,
-    ['%'] = T | V,
+    ['%'] = T | V | Q,
     ['&'] = T | V | P | Q | N,
     ['\''] = T | V | P | Q | N,
     ['('] = V | P | Q | N,
@@ -43,19 +43,19 @@ const uint8_t gw_grammar_classes[256] = {
     ['@'] = V | P | Q | I,
     ['A' ... 'F'] = EVERYWHERE | H,
     ['G' ... 'Z'] = EVERYWHERE,
-    ['['] = V,
-    ['\\'] = V,
-    [']'] = V,
-    ['^'] = T | V,
+    ['['] = V | P | Q,
+    ['\\'] = V | Q,
+    [']'] = V | P | Q,
+    ['^'] = T | V | P | Q,
     ['_'] = EVERYWHERE,
-    ['`'] = T | V,
+    ['`'] = T | V | P | Q,
     ['a' ... 'f'] = EVERYWHERE | H,
     ['g' ... 'z'] = EVERYWHERE,
-    ['{'] = V,
-    ['|'] = T | V,
-    ['}'] = V,
+    ['{'] = V | P | Q,
+    ['|'] = T | V | P | Q,
+    ['}'] = V | P | Q,
     ['~'] = T | V | P | Q | N,
-    [0x80 ... 0xff] = V,
+    [0x80 ... 0xff] = V | Q,
 };
 
 static bool is_all(struct gw_slice text, unsigned classes)
@@ -161,7 +161,7 @@ bool gw_grammar_is_authority(struct gw_slice text)
 
 bool gw_grammar_is_query(struct gw_slice text)
 {
-    return text.length == 0 || skip_encoded(text.at, text.at + text.length, Q) == text.at + text.length;
+    return is_all(text, Q);
 }
 
 bool gw_grammar_split_origin_form(struct gw_slice text, struct gw_slice *path, struct gw_slice *query)

@@ -50,6 +50,12 @@ static const char *read_version(const char *at, const char *end, struct gw_head 
     return at + 8;
 }
 
+/* Where the target ends; what it may hold is the guard's to judge. */
+static bool is_of_target(unsigned char c)
+{
+    return c > ' ' && c != 0x7f;
+}
+
 const char *gw_lines_request(const char *at, const char *end, struct gw_head *head, enum gw_error *error)
 {
     *error = GW_ERROR_MALFORMED;
@@ -59,7 +65,7 @@ const char *gw_lines_request(const char *at, const char *end, struct gw_head *he
     head->method_text = gw_slice_of(at, (size_t)(stop - at));
 
     at = ++stop;
-    while (stop < end && stop[0] > ' ' && stop[0] < 0x7f)
+    while (stop < end && is_of_target((unsigned char)*stop))
         stop++;
     if (stop == at || stop == end || *stop != ' ')
         return NULL;

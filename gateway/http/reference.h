@@ -13,7 +13,7 @@ struct gw_reference {
 };
 
 /* Slices of base and text, or in the arena. The fragment is left out, dot segments are resolved. False: no http or
- * https URI with a path in RFC 3986's characters, or the arena's bound. */
+ * https URI that a request line could hold (grammar.h), or the arena's bound. */
 bool gw_reference_resolve(struct gw_reference *target, struct gw_arena *arena, const struct gw_reference *base,
                           struct gw_slice text) GW_MUST_CHECK;
 /* Takes what stands before the path from the beginning of text, and moves text behind it. target: its scheme and

@@ -54,6 +54,32 @@ class TheCache(Scene):
                 self.assertEqual(self.cache_says(target), "MISS")
         self.assertEqual(self.cache_says(path + "?a"), "HIT")
 
+    def test_keys_what_browsers_leave_raw_as_it_came(self):
+        path = self.path() + "[a]{b}|^`"
+        spellings = [path + query for query in ("?f[x]=1", "?f%5Bx%5D=1", "?f[x]=%", "?f[x]=%25", "?\xe4", "?%E4", "?\\", "?%5C")]
+        for target in spellings + [path.replace("[", "%5B")]:
+            with self.subTest(target):
+                self.assertEqual((self.cache_says(target), self.cache_says(target)), ("MISS", "HIT"))
+        self.ask(spellings[0], method="POST")
+        self.assertEqual([self.cache_says(target) for target in spellings], ["MISS"] + ["HIT"] * 7)
+
+    def test_ends_what_a_location_names_raw(self):
+        path, other = self.path(), self.path() + "[1]?f[x]={y}|%\xe4"
+        self.cache_says(other)
+        self.origin.on(path, status=201, fields=[("Location", other)])
+        self.assertEqual(self.cache_says(other), "HIT")
+        self.ask(path, method="POST")
+        self.assertEqual(self.cache_says(other), "MISS")
+
+    def test_ends_what_is_stored_after_methods_that_are_not_known_to_be_safe(self):
+        for method, says in (("BREW", "MISS"), ("get", "MISS"), ("QUERY", "HIT"), ("PROPFIND", "HIT")):
+            with self.subTest(method):
+                path = self.path()
+                self.ask(path)
+                asked = [self.ask(path, method=method, body=b"q") for _ in range(2)]
+                self.assertEqual([answer.field("X-Cache") for answer in asked], ["BYPASS"] * 2)
+                self.assertEqual(self.cache_says(path), says)
+
     def test_stores_a_chunked_answer(self):
         path = self.path()
         self.origin.on(path, fields=FRESH, body=[b"one", b"two"], chunked=True)

@@ -94,6 +94,13 @@ class Embedded(Scene):
         self.assertEqual((told["query"], told["near"][0]["would_be_used"]), ("a=1&b=2", "fresh"))
         self.assertIsNone(inspected(self.gateway, "/query?utm_medium=y")["query"])
 
+    def test_a_url_is_named_as_it_came(self):
+        path, query = "/raw[1]{2}|^`", "f[x]={y}\\|%&z=%zz"
+        self.gateway.fetch(path + "?" + query)
+        told = inspected(self.gateway, path + "?" + query)
+        self.assertEqual((len(told["near"]), told["query"]), (1, query))
+        self.assertEqual(inspected(self.gateway, path.replace("[", "%5B") + "?" + query)["near"], [])
+
     def test_purges_show(self):
         self.stored("/purged", FRESH, ("ETag", '"1"'))
         purge(self.gateway, "prefix=/purged&soft=1")

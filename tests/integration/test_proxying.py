@@ -23,13 +23,29 @@ class ARequest(Scene):
         cls.gateway = stage.gateway(cls.origin, {"server": {"trusted_proxies": [TRUSTED + "/32"]}, "cors": {"enabled": False}})
 
     def test_keeps_its_method(self):
-        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "TRACE"):
-            with self.subTest(method):
-                self.assertEqual(self.gateway.fetch("/methods", method=method).status, 200)
-                self.assertEqual(self.origin.last("/methods").method, method)
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "TRACE", "QUERY", "REFRESH", "BREW", "get", "Post", "DESCRIBE", "SOURCE", "PRI", "M-SEARCH",
+                       "!#$%&'*+-.^_`|~09az", "X" * 1000):
+            for body in (None, b"", b"x" * 100000):
+                if body and method == "TRACE":
+                    continue
+                with self.subTest(method, body=body and len(body)):
+                    self.assertEqual(self.gateway.fetch("/methods", method=method, body=body).status, 200)
+                    seen = self.origin.last("/methods")
+                    self.assertEqual((seen.method, seen.body), (method, body or b""))
+        self.assertEqual(self.gateway.metric_sum("gateway_responses_total", method="_OTHER") % 3, 0)
+        self.assertEqual(self.gateway.metric_sum("gateway_responses_total", method="BREW"), 0)
+        self.assertEqual(self.gateway.access_log(path="/methods")[-1]["method"], "X" * 64)
+
+    def test_of_an_unknown_method_keeps_the_connection(self):
+        with self.gateway.client() as client:
+            for method in ("QUERY", "BREW", "get"):
+                client.ask(method, "/methods", body=[b"a", b"b"], chunked=True)
+                self.assertEqual(client.read().body, b"origin")
+                self.assertEqual(self.origin.last("/methods").body, b"ab")
 
     def test_keeps_its_target(self):
-        for target in ("/", "/a%2Fb?x=%20&y=1", "/a//b/./c", "/?", "/a?b?c/d", "/a;b=c,d@e:f!$&'()*+=~", "/%E2%82%AC"):
+        for target in ("/", "/a%2Fb?x=%20&y=1", "/a//b/./c", "/?", "/a?b?c/d", "/a;b=c,d@e:f!$&'()*+=~", "/%E2%82%AC", "/a?filter[name]=x", "/a?match[]=up", "/a?q={x|y}^`\\z'",
+                       "/a?100%", "/a?%&%z=%2", "/a?\xc3\xa4\x80\xff", "/[a]{b}|^`/c", "/..[a]/../{b}", "//a[b]", "/%00", "/a;{p}=[q]"):
             with self.subTest(target):
                 self.assertEqual(self.gateway.fetch(target).status, 200)
                 self.assertEqual(self.origin.last().target, target)
@@ -37,6 +53,8 @@ class ARequest(Scene):
     def test_in_absolute_form_is_forwarded_in_origin_form(self):  # RFC 9112 §3.2.2
         self.assertEqual(self.gateway.fetch("http://gateway.test/absolute?x=1").status, 200)
         self.assertEqual(self.origin.last("/absolute").target, "/absolute?x=1")
+        self.assertEqual(self.gateway.fetch("http://gateway.test/absolute?x[]={1}%\xe9\\").status, 200)
+        self.assertEqual(self.origin.last("/absolute").target, "/absolute?x[]={1}%\xe9\\")
 
     def test_options_asterisk_is_forwarded_as_it_is(self):  # RFC 9112 §3.2.4
         self.assertEqual(self.gateway.fetch("*", method="OPTIONS").status, 200)

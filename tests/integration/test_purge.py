@@ -108,6 +108,16 @@ class Purges:
         self.assertIsNotNone(self.hit(self.gateways[0], path + "?a=1"))
         self.assertIsNotNone(self.hit(self.gateways[0], path + "?"))
 
+    def test_a_url_is_named_as_it_came(self):
+        for query in ("?f[x]={y}|^`\\", "?100%", "?%zz", "?\xe4\xff"):
+            for kind in ("url=http://%s%s", "url=%.0s%s", "prefix=%.0s%s"):
+                with self.subTest(query, kind=kind):
+                    path, _ = self.told.path()
+                    self.fill(path + query)
+                    self.told.values[path + query] = "new"
+                    self.purged(kind % (HOST, quote(path + query, encoding="latin-1")))
+                    self.assert_never_again(path + query, b"old")
+
     def test_every_variant_ends(self):
         for kind in KINDS:
             with self.subTest(kind):
