@@ -51,7 +51,10 @@ prove: ## the limits' promises, measured through everything that can happen to R
 	@build/tests/sim/sim_limits $(if $(QUICK),--quick)
 	@build/tests/sim/sim_near $(if $(QUICK),--quick)
 
-conformance: ## the table of cache rules by RFC section, as Markdown (ctest -R conformance runs it)
+conformance: ## run the cache rules by RFC section (without Redis, with it, without near caches), and print their table as Markdown
+	@scripts/install-packages build run test >&2
+	@cmake --preset release >/dev/null && cmake --build build --parallel $(JOBS) --target visara-gateway >&2
+	@$(CTEST) --test-dir build --tests-regex '^conformance\.' >&2
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/support /usr/bin/python3 tests/conformance/test_conformance.py --table
 
 test-compose: ## docker-compose.yml with three replicas, as its user runs it (needs a Docker engine), then down again
