@@ -4,6 +4,8 @@
  * Text     "GET:/path:query"; without a query "GET:/path:". Two requests never share a text: a ':' within the path
  *          is written as '?', which no path can hold (else /a:b and /a?b: were one), and a query that is there but
  *          empty ("/path?") leaves the last ':' out.
+ * Space    What the route's answers depend on beside the request: its backends (gw_route.cache_space), or
+ *          cache.namespace. Gateways before other backends share nothing by accident.
  * Host     It is in the key since the backend sees the client's Host (as Host or X-Forwarded-Host), and what a
  *          backend can see and the key does not hold is a way to poison the cache. The scheme is in it for the same
  *          reason (X-Forwarded-Proto). example.org and example.org:80 are one host for http (RFC 3986 §6.2.3), as are
@@ -23,14 +25,14 @@ struct gw_key_maker;
 
 struct gw_cache_key {
     uint8_t sha[32];        /* SHA256("GET:/path:query") */
-    uint8_t name_space[32]; /* SHA256("route\nscheme\nhost in lower case"), without the scheme's own port */
+    uint8_t name_space[32]; /* SHA256("space\nroute\nscheme\nhost in lower case"), without the scheme's own port */
 };
 
 enum { GW_KEY_HEX_BYTES = 64 };
 
 struct gw_key_maker *gw_key_maker_create(void) GW_MUST_CHECK; /* NULL when memory is out */
 void gw_key_maker_destroy(struct gw_key_maker **maker);
-/* Borrows all. query: absent (at == NULL) and empty are different. HEAD is keyed as GET by the caller's `method`. */
+/* Borrows all. route: its cache_space. query: absent (at == NULL) and empty are different. HEAD is keyed as GET by the caller's `method`. */
 void gw_key_make(struct gw_key_maker *maker, struct gw_slice method, struct gw_slice path, struct gw_slice query,
                  struct gw_slice route, struct gw_slice scheme, struct gw_slice host, struct gw_cache_key *key);
 /* SHA-256 of anything; for limit keys by header too. */

@@ -291,12 +291,14 @@ static void derive_rest(struct gw_loading *loading)
 bool gw_derive_config(struct gw_loading *loading)
 {
     static bool (*const parts[])(struct gw_loading * loading) = {
-        derive_server, gw_caching_derive, gw_routes_derive, gw_policies_derive, derive_cors, gw_redis_derive,
+        derive_server, gw_caching_derive, gw_routes_derive, gw_policies_derive,
+        derive_cors,   gw_redis_derive,   gw_space_check,
     };
     bool good = true;
     derive_backend(loading);
     derive_rest(loading);
     for (size_t i = 0; i < GW_COUNT(parts); i++)
         good &= gw_loading_file(loading, parts[i](loading));
-    return good && gw_caching_derive_credentials(loading); /* of the policies, too */
+    return good && gw_caching_derive_credentials(loading) /* of the policies, too */ &&
+           gw_space_derive(loading) /* of all that answers depend on */;
 }

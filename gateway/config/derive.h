@@ -16,6 +16,10 @@ bool gw_policies_derive(struct gw_loading *loading) GW_MUST_CHECK;
 /* routes.c: routes, and through them the backends. */
 bool gw_routes_derive(struct gw_loading *loading) GW_MUST_CHECK;
 
+/* space.c: each route's part of the cache's name space. Derived last, since it is made of what its answers depend on. */
+bool gw_space_check(struct gw_loading *loading) GW_MUST_CHECK;
+bool gw_space_derive(struct gw_loading *loading) GW_MUST_CHECK;
+
 /* caching.c: the keys of "cache"; before the routes, which take their rules from there. */
 bool gw_caching_derive(struct gw_loading *loading) GW_MUST_CHECK;
 /* And the names of fields with credentials; after the policies, whose fields are among them. */

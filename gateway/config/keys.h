@@ -208,6 +208,10 @@ enum gw_key_type {
     X(CACHE_REDIS_URL, "cache.redis_url", STRING, "", 0, 2048, NULL, NULL, NULL,                                       \
       "A second Redis, for the cache alone, written as redis.url; empty: the same one. Recommended where limits must " \
       "outlive a full cache: the first on noeviction, this one on allkeys-lfu.")                                       \
+    X(CACHE_NAMESPACE, "cache.namespace", STRING, "", 0, 64, NULL, NULL, NULL,                                         \
+      "Gateways of one Redis, one prefix and one namespace answer from each other's cache. Empty: made of each "       \
+      "route's backends and of what is sent to them, so that gateways before other backends do not. Give it a name "   \
+      "to keep what is stored when backends change.")                                                                  \
     X(CACHE_OUTAGE_TTL, "cache.outage_ttl", DURATION, "10s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,                      \
       "While Redis is away: how long an instance keeps what it fetched itself.")                                       \
     X(CACHE_STATUS_KEY, "cache.status_key", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                  \

@@ -25,7 +25,7 @@ struct gw_slice gw_exchange_make_key(struct gw_desk *desk, struct gw_arena *aren
 {
     query = gw_query_normalise(query, &route->cache_ignore_query, &desk->config->credentials, route->cache_sort_query,
                                arena);
-    gw_key_make(desk->keys, GW_SLICE("GET"), path, query, route->name, scheme, host, key);
+    gw_key_make(desk->keys, GW_SLICE("GET"), path, query, route->cache_space, scheme, host, key);
     return query;
 }
 

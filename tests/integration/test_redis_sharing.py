@@ -212,5 +212,71 @@ class OneLimit(Scene):
         self.assertEqual(gateways[0].fetch("/", key).field("RateLimit").split(";")[1], "r=7")
 
 
+class NameSpaces(Scene):
+    """Gateways of one Redis and one prefix: two before one backend, two before another, one of these by a name of its own."""
+    TOKEN = "only-these-tests-know-it"
+
+    @classmethod
+    def set_stage(cls, stage):
+        cls.redis = RedisServer()
+        stage.actors.append(cls.redis)
+        cls.production, cls.staging = stage.origin(), stage.origin()
+        named = {"namespace": "shop"}
+        url = cls.production.url
+        cls.live, cls.twin, cls.test, cls.named, cls.moved = [
+            wait_for_pair(wait_for_redis(stage.gateway(backend, config(cls.redis, cache=cache, admin={"token": cls.TOKEN}))))
+            for backend, cache in ((url, {}), (url.replace("http:", "HTTP:") + "/", {}), (cls.staging, {}), (url, named), (cls.staging, named))]
+        for origin, body in ((cls.production, b"production"), (cls.staging, b"staging")):
+            for path in ("/apart", "/seen", "/named", "/prefix", "/unsafe", "/purged"):
+                origin.on(path, fields=FRESH + [("Surrogate-Key", "t" + path[1:])], body=body)
+
+    def label(self, gateway, path):
+        answer = gateway.fetch(path)
+        return answer.field("X-Cache"), answer.body
+
+    def store(self, path, *gateways):
+        for gateway in gateways:
+            wait_until(lambda gateway=gateway: self.label(gateway, path)[0] == "HIT", "it is stored")
+
+    def ask_admin(self, gateway, target, method):
+        return gateway.fetch("/gateway/cache/" + target, [("Authorization", "Bearer " + self.TOKEN)], method)
+
+    def test_other_backends_answers_are_never_served(self):
+        self.store("/apart", self.live)
+        self.assertEqual(self.label(self.test, "/apart"), ("MISS", b"staging"))
+        self.assertEqual(self.label(self.twin, "/apart"), ("HIT", b"production"))
+        self.assertEqual(self.label(self.named, "/apart"), ("MISS", b"production"))
+
+    def test_a_name_keeps_what_is_stored_when_backends_change(self):
+        self.store("/named", self.named)
+        self.assertEqual(self.label(self.moved, "/named"), ("HIT", b"production"))
+
+    def test_inspection_looks_in_its_own(self):
+        self.store("/seen", self.live, self.test)
+        places = [self.ask_admin(gateway, "inspect?url=http%3A//gateway.test/seen", "GET").json()["key"]
+                  for gateway in (self.live, self.twin, self.test, self.named)]
+        self.assertEqual([place == places[0] for place in places], [True, True, False, False])
+
+    def test_an_unsafe_method_ends_what_its_own_name_space_has(self):
+        self.store("/unsafe", self.live, self.test)
+        self.twin.fetch("/unsafe", [], "DELETE")
+        self.assertEqual(self.label(self.live, "/unsafe")[0], "MISS")
+        self.assertEqual(self.label(self.test, "/unsafe")[0], "HIT")
+
+    def test_a_url_is_purged_in_its_own(self):
+        self.store("/purged", self.live, self.test)
+        self.assertEqual(self.ask_admin(self.twin, "purge?url=http%3A//gateway.test/purged", "POST").status, 200)
+        self.assertEqual(self.label(self.live, "/purged")[0], "MISS")
+        self.assertEqual(self.label(self.test, "/purged")[0], "HIT")
+
+    def test_a_prefix_and_a_tag_and_all_are_purged_in_each(self):
+        for query in ("prefix=/prefix", "tag=tprefix", "all=1"):
+            with self.subTest(query):
+                self.store("/prefix", self.live, self.test, self.named)
+                self.assertEqual(self.ask_admin(self.live, "purge?" + query, "POST").status, 200)
+                for gateway in (self.twin, self.test, self.named):
+                    wait_until(lambda gateway=gateway: self.label(gateway, "/prefix")[0] == "MISS", "the purge is heard of")
+
+
 if __name__ == "__main__":
     main()
