@@ -17,6 +17,13 @@ static enum gw_limit_label limit_label(const struct gw_exchange *exchange)
     return GW_LIMIT_LABEL_NONE;
 }
 
+/* What is refused was not asked of the cache, or what the cache said was of no use to it: no miss of the cache. */
+static enum gw_cache_label cache_label(const struct gw_exchange *exchange)
+{
+    bool is_refused = exchange->limit.verdict == GW_LIMIT_REFUSED || exchange->limit.verdict == GW_LIMIT_UNKNOWN;
+    return is_refused ? GW_CACHE_LABEL_NONE : exchange->cache_label;
+}
+
 static uint64_t least_remaining(const struct gw_exchange *exchange)
 {
     uint64_t least = UINT64_MAX;
@@ -51,7 +58,7 @@ void gw_record_write(const struct gw_exchange *exchange)
         .status = exchange->status,
         .bytes_received = exchange->body_received,
         .bytes_sent = exchange->body_sent,
-        .cache = exchange->cache_label,
+        .cache = cache_label(exchange),
         .limit = limit_label(exchange),
         .limit_remaining = least_remaining(exchange),
         .error = exchange->error,

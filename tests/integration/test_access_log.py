@@ -35,6 +35,18 @@ class TheAccessLog(Scene):
         self.assertEqual((first["cache"], second["cache"]), ("miss", "hit"))
         self.assertNotIn("upstream", second)
 
+    def test_tells_no_miss_of_what_was_refused(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, {"limits": {"enabled": True, "rate": "1/h", "burst": 2}, "cache": {"enabled": True}})
+            statuses = [gateway.fetch("/refused", method=method).status for method in ("GET", "GET", "GET", "POST", "HEAD")]
+            self.assertEqual(statuses, [200, 200, 429, 429, 429])
+            lines = gateway.access_log(5, "/refused")
+            self.assertEqual([line.get("cache") for line in lines], ["miss", "hit", None, None, None])
+            cache = gateway.stats()["cache"]
+            self.assertEqual((cache["hits"], cache["misses"], cache["hit_rate"]), (1, 1, "50.00%"))
+            self.assertEqual(gateway.metric_sum("gateway_cache_requests_total"), 2)
+            self.assertFalse(gateway.fetch("/refused").has("X-Cache"))
+
     def test_tells_of_an_upload(self):
         self.gateway.fetch("/upload", method="POST", body=b"x" * 1234)
         line = self.line("/upload")
