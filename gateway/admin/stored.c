@@ -274,6 +274,24 @@ static struct best find_best(const struct gw_stored *stored)
     return best;
 }
 
+static bool knows_refusal(const struct gw_stored *stored)
+{
+    return stored->last_refusal != GW_CACHE_STORABLE;
+}
+
+static void put_last(struct gw_json *json, const struct gw_stored *stored)
+{
+    enum gw_not_stored_label label = (enum gw_not_stored_label)stored->last_refusal;
+    if (!knows_refusal(stored)) {
+        gw_json_put_null(json, json->root, "last_refusal");
+        return;
+    }
+    cJSON *object = gw_json_put_object(json, json->root, "last_refusal");
+    gw_json_put_string(json, object, "detail", gw_not_stored_word(label));
+    gw_json_put_string(json, object, "why", gw_not_stored_sentence(label));
+    gw_json_put_uint(json, object, "ago_s", stored->last_ago_s);
+}
+
 static void say_found(const struct gw_stored *stored, const struct best *best, struct gw_buffer *text)
 {
     int64_t age_s = gw_entry_age_s(best->entry, stored->now_us);
@@ -327,6 +345,10 @@ static void put_verdict(struct gw_json *json, const struct gw_stored *stored)
         say_found(stored, &best, &text);
     else
         gw_buffer_print(&text, "%s: %s", asked, why_missed(stored));
+    if (!refusal && !best.entry && knows_refusal(stored))
+        gw_buffer_print(&text, " The last answer, %llu s ago, was not stored: %s.",
+                        (unsigned long long)stored->last_ago_s,
+                        gw_not_stored_sentence((enum gw_not_stored_label)stored->last_refusal));
     gw_json_put_slice(json, json->root, "verdict", gw_buffer_slice(&text));
 }
 
@@ -344,6 +366,7 @@ int gw_stored_put(const struct gw_stored *stored, struct gw_buffer *page)
         gw_json_put_null(&json, json.root, "query");
     put_request(&json, stored);
     put_near(&json, stored);
+    put_last(&json, stored);
     put_store(&json, stored);
     return gw_json_finish_indented(&json, 200, page);
 }

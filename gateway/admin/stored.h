@@ -26,13 +26,15 @@ struct gw_stored { /* all borrowed */
     enum gw_ban_verdict near_bans[GW_NEAR_VARIANTS];
     unsigned near_count;
     bool near_hit_for_miss;
+    enum gw_cache_refusal last_refusal; /* of this process' last answer; STORABLE: none is known */
+    uint64_t last_ago_s;
 
     bool has_store;                      /* instances share a Redis */
     struct gw_slice prefix;              /* of its keys */
     const struct gw_shared_sight *sight; /* NULL: it was not asked, or did not answer in time */
 };
 
-/* {"verdict":…,"url":…,"route":…,"key":{…},"query":…,"request":{…},"near":[…],"redis":{…}}, indented; fills the page and
+/* {"verdict":…,"url":…,"route":…,"key":{…},"query":…,"request":{…},"near":[…],"last_refusal":{"detail":…,"why":…,"ago_s":…},"redis":{…}}, indented; fills the page and
  * returns the status. */
 int gw_stored_put(const struct gw_stored *stored, struct gw_buffer *page);
 

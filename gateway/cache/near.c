@@ -42,9 +42,15 @@ struct gw_near {
     struct gw_bans *bans;
 
     atomic_int mode; /* read at every look-up, nearly never written: it shares a line with what is fixed */
+    struct gw_last last;
     _Alignas(64) atomic_size_t used_bytes; /* <= bytes, always */
     struct stripe stripes[STRIPES];
 };
+
+struct gw_last *gw_near_last(struct gw_near *near)
+{
+    return &near->last;
+}
 
 static size_t slots_for(size_t bytes)
 {

@@ -21,6 +21,7 @@
 
 #include "cache/bans.h"
 #include "cache/entry.h"
+#include "cache/last.h"
 
 struct gw_near;
 
@@ -80,5 +81,8 @@ void gw_near_flush(struct gw_near *near);
 void gw_near_set_mode(struct gw_near *near, enum gw_near_mode mode);
 enum gw_near_mode gw_near_mode(const struct gw_near *near);
 void gw_near_read_counts(struct gw_near *near, struct gw_near_counts *counts);
+
+/* What was not stored last (cache/last.h), beside what is. */
+struct gw_last *gw_near_last(struct gw_near *near);
 
 #endif

@@ -102,21 +102,22 @@ void gw_policy_read_request(struct gw_cache_request *request, const struct gw_he
                         !request->has_authorization && !request->only_if_cached;
 }
 
-/* --- what a response allows --- */
-
-const char *gw_cache_refusal_name(enum gw_cache_refusal refusal)
+enum gw_cache_refusal gw_policy_request_refusal(const struct gw_cache_request *request, const struct gw_head *head)
 {
-    static const char *const names[GW_CACHE_REFUSAL_COUNT] = {
-        [GW_CACHE_STORABLE] = "storable",     [GW_CACHE_REQUEST_FORBIDS] = "request_forbids",
-        [GW_CACHE_STATUS] = "status",         [GW_CACHE_NO_STORE] = "no_store",
-        [GW_CACHE_PRIVATE] = "private",       [GW_CACHE_AUTHORIZATION] = "authorization",
-        [GW_CACHE_SET_COOKIE] = "set_cookie", [GW_CACHE_VARY] = "vary",
-        [GW_CACHE_STALE] = "stale",           [GW_CACHE_CREDENTIAL] = "credential",
-        [GW_CACHE_PARTIAL] = "partial",       [GW_CACHE_TOO_LARGE] = "too_large",
-        [GW_CACHE_UNPARSABLE] = "unparsable",
-    };
-    return (unsigned)refusal < GW_CACHE_REFUSAL_COUNT ? names[refusal] : "unknown";
+    if (head->method != GW_METHOD_GET && head->method != GW_METHOD_HEAD)
+        return GW_CACHE_METHOD;
+    if (!request->is_candidate) {
+        bool is_conditional = gw_head_find(head, GW_FIELD_IF_MATCH) || gw_head_find(head, GW_FIELD_IF_UNMODIFIED_SINCE);
+        return is_conditional ? GW_CACHE_PRECONDITION : GW_CACHE_REQUEST_FORBIDS;
+    }
+    if (request->may_store)
+        return GW_CACHE_STORABLE;
+    if (!request->may_look_up)
+        return GW_CACHE_REQUEST_NO_STORE;
+    return request->is_range ? GW_CACHE_RANGE : GW_CACHE_METHOD;
 }
+
+/* --- what a response allows --- */
 
 enum status_class { /* each may do what those before it may */
                     STATUS_NEVER,
@@ -234,7 +235,7 @@ static enum gw_cache_refusal refuse_status(const struct reading *reading)
         least = is_public ? STATUS_EXPLICIT : STATUS_HEURISTIC;
     else
         least = is_public ? STATUS_HEURISTIC : STATUS_DEFAULT;
-    return class < least ? GW_CACHE_STATUS : GW_CACHE_STORABLE;
+    return class < least ? GW_CACHE_NO_FRESHNESS : GW_CACHE_STORABLE;
 }
 
 /* What the response alone forbids, whoever asked. */
@@ -249,8 +250,9 @@ static enum gw_cache_refusal refuse_response(const struct reading *reading)
         return GW_CACHE_PRIVATE;
     if (is_set_cookie_in_the_way(reading))
         return GW_CACHE_SET_COOKIE;
-    if (gw_vary_is_any(reading->response))
-        return GW_CACHE_VARY;
+    enum gw_vary_limit limit = gw_vary_limit(reading->response);
+    if (limit)
+        return limit == GW_VARY_ANY ? GW_CACHE_VARY_ANY : limit == GW_VARY_OWN ? GW_CACHE_VARY_OWN : GW_CACHE_VARY;
     return refuse_status(reading);
 }
 
@@ -344,7 +346,12 @@ enum gw_cache_refusal gw_policy_may_store(const struct gw_cache_request *request
     *life = (struct gw_cache_life) { .age_s = gw_freshness_age_s(response, request_at_s, response_at_s) };
     life->freshness_s = lifetime_s(&reading, life->age_s, response_at_s);
     life->terms = terms_of(&reading, life, response_at_s);
-    return is_of_use(life) ? GW_CACHE_STORABLE : GW_CACHE_STALE;
+    if (is_of_use(life))
+        return GW_CACHE_STORABLE;
+    if (reading.directives.is_unclear)
+        return GW_CACHE_UNPARSABLE;
+    bool has_lifetime = reading.is_explicit || reading.must_validate || life->freshness_s > 0;
+    return has_lifetime ? GW_CACHE_STALE : GW_CACHE_NO_FRESHNESS;
 }
 
 /* --- may it be reused? --- */

@@ -12,6 +12,7 @@
 #include "base/names.h"
 #include "http/directives.h"
 #include "http/head.h"
+#include "telemetry/metrics.h"
 
 struct gw_cache_rules {     /* of the route and configuration */
     int64_t default_ttl_s;  /* where the response says nothing about freshness, and nothing is guessed; 0: not then */
@@ -46,24 +47,19 @@ struct gw_cache_request {
 void gw_policy_read_request(struct gw_cache_request *request, const struct gw_head *head,
                             const struct gw_cache_rules *rules);
 
-/* Why not stored; for logs, metrics and inspection. */
+/* Why not stored, by the list of telemetry/metrics.h, which has the words for metrics, log and Cache-Status. Of these the
+ * caller's are METHOD, RULE, REQUEST_NO_STORE, RANGE, PRECONDITION (the request's, before anything is asked), TOO_LARGE,
+ * ENDLESS and NO_ROOM. VARY: too many names, or none that is a name. */
 enum gw_cache_refusal {
     GW_CACHE_STORABLE,
-    GW_CACHE_REQUEST_FORBIDS,
-    GW_CACHE_STATUS,
-    GW_CACHE_NO_STORE,
-    GW_CACHE_PRIVATE,
-    GW_CACHE_AUTHORIZATION,
-    GW_CACHE_SET_COOKIE,
-    GW_CACHE_VARY,       /* "*", or a field that this gateway writes itself; all others make variants */
-    GW_CACHE_STALE,      /* not fresh (or no-cache), and without a validator: it could never be used */
-    GW_CACHE_CREDENTIAL, /* says nothing, and the request carried a credential */
-    GW_CACHE_PARTIAL,    /* 206 */
-    GW_CACHE_TOO_LARGE,  /* the caller's */
-    GW_CACHE_UNPARSABLE, /* no freshness, and a Cache-Control that is no list of directives */
-    GW_CACHE_REFUSAL_COUNT
+#define GW_CACHE_REFUSAL_ENUM(NAME, label, word, sentence) GW_CACHE_##NAME,
+    GW_NOT_STORED_REASONS(GW_CACHE_REFUSAL_ENUM)
+#undef GW_CACHE_REFUSAL_ENUM
+        GW_CACHE_REFUSAL_COUNT
 };
-const char *gw_cache_refusal_name(enum gw_cache_refusal refusal);
+
+/* Why is the cache not asked for this request, or its answer not stored? STORABLE where it may be. */
+enum gw_cache_refusal gw_policy_request_refusal(const struct gw_cache_request *request, const struct gw_head *head);
 
 /* What a stored response allows, read once. */
 struct gw_cache_terms {

@@ -56,18 +56,28 @@ static bool is_written_here(enum gw_field_name id)
     }
 }
 
-bool gw_vary_is_any(const struct gw_head *response)
+static enum gw_vary_limit limit_of(struct gw_slice name)
+{
+    if (name.at[0] == '*')
+        return GW_VARY_ANY;
+    if (!gw_grammar_is_token(name))
+        return GW_VARY_UNCLEAR;
+    return is_written_here(gw_field_name_of(name)) ? GW_VARY_OWN : GW_VARY_SELECTS;
+}
+
+enum gw_vary_limit gw_vary_limit(const struct gw_head *response)
 {
     unsigned count = 0;
     for (const struct gw_field *field = gw_head_find(response, GW_FIELD_VARY); field;
          field = gw_head_find_next(response, field)) {
         struct gw_slice rest = field->value, name;
-        while (gw_slice_next_element(&rest, &name))
-            if (++count > GW_VARY_NAMES || name.at[0] == '*' || !gw_grammar_is_token(name) ||
-                is_written_here(gw_field_name_of(name)))
-                return true;
+        while (gw_slice_next_element(&rest, &name)) {
+            enum gw_vary_limit limit = ++count > GW_VARY_NAMES ? GW_VARY_UNCLEAR : limit_of(name);
+            if (limit)
+                return limit;
+        }
     }
-    return false;
+    return GW_VARY_SELECTS;
 }
 
 bool gw_vary_is_present(const struct gw_head *response)

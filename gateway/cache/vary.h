@@ -21,8 +21,18 @@
 
 enum { GW_VARY_NAMES = 64 };
 
-/* "*", no token, a field that the gateway writes, or too many. */
-bool gw_vary_is_any(const struct gw_head *response);
+/* Why no stored response can be selected by this Vary; the first that is met. */
+enum gw_vary_limit {
+    GW_VARY_SELECTS, /* one can */
+    GW_VARY_ANY,     /* "*" */
+    GW_VARY_OWN,     /* a field that the gateway writes */
+    GW_VARY_UNCLEAR, /* no token, or too many */
+};
+enum gw_vary_limit gw_vary_limit(const struct gw_head *response);
+static inline bool gw_vary_is_any(const struct gw_head *response)
+{
+    return gw_vary_limit(response) != GW_VARY_SELECTS;
+}
 /* Does Vary name anything? */
 bool gw_vary_is_present(const struct gw_head *response);
 bool gw_vary_has_side_fields(const struct gw_head *request);

@@ -116,7 +116,9 @@ struct gw_cache_report { /* for Cache-Status */
     enum gw_forwarded forwarded;
     int forwarded_status; /* 0: none came, or the response's own */
     bool is_stored, is_collapsed, has_ttl;
-    int64_t ttl_s; /* of what was stored before: what is left of its freshness; negative: stale since */
+    bool may_outgrow;              /* it is being stored, and its length is not known: "stored" would be a promise */
+    enum gw_cache_refusal refusal; /* why not stored, or not asked; STORABLE: it is, or it is a hit */
+    int64_t ttl_s;                 /* of what was stored before: what is left of its freshness; negative: stale since */
 };
 
 /* What a worker lends to its exchanges. */

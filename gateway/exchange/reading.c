@@ -280,6 +280,7 @@ static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_f
     case GW_FETCH_FROM_STORE:
         exchange->cache_label = GW_CACHE_LABEL_HIT;
         report->forwarded = GW_FORWARDED_NOT;
+        report->refusal = GW_CACHE_STORABLE;
         exchange->has_waited = false; /* the fetch counts who waited with it */
         gw_counter_add(&exchange->desk->shard->cache_shared_hits, 1);
         break;
@@ -288,6 +289,7 @@ static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_f
         report->forwarded_status = 304;
         report->is_stored = entry->terms.window_s > 0 || entry->freshness_s > entry->age_s;
         report->is_collapsed = exchange->joined;
+        report->refusal = reader->refusal;
         break;
     case GW_FETCH_FROM_ERROR:
         exchange->cache_label = GW_CACHE_LABEL_STALE;

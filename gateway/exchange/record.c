@@ -24,6 +24,14 @@ static enum gw_cache_label cache_label(const struct gw_exchange *exchange)
     return is_refused ? GW_CACHE_LABEL_NONE : exchange->cache_label;
 }
 
+/* A body that outgrew what is stored did so after its head was told. */
+static enum gw_not_stored_label refusal(const struct gw_exchange *exchange)
+{
+    bool is_told = exchange->report.may_outgrow && exchange->reader.refusal;
+    enum gw_cache_refusal last = is_told ? exchange->reader.refusal : exchange->report.refusal;
+    return cache_label(exchange) == GW_CACHE_LABEL_NONE ? GW_NOT_STORED_LABEL_NONE : (enum gw_not_stored_label)last;
+}
+
 static uint64_t least_remaining(const struct gw_exchange *exchange)
 {
     uint64_t least = UINT64_MAX;
@@ -59,6 +67,7 @@ void gw_record_write(const struct gw_exchange *exchange)
         .bytes_received = exchange->body_received,
         .bytes_sent = exchange->body_sent,
         .cache = cache_label(exchange),
+        .not_stored = refusal(exchange),
         .limit = limit_label(exchange),
         .limit_remaining = least_remaining(exchange),
         .error = exchange->error,

@@ -1,6 +1,7 @@
 #include "fetch/collect.h"
 
 #include "base/clock.h"
+#include "cache/last.h"
 #include "cache/vary.h"
 #include "http/date.h"
 
@@ -58,20 +59,20 @@ enum gw_cache_refusal gw_collect_begin(struct gw_fetch *fetch)
     if (refusal != GW_CACHE_STORABLE)
         return refusal;
     if (is_endless(head))
-        return GW_CACHE_TOO_LARGE;
+        return GW_CACHE_ENDLESS;
     if (!gw_vary_select(&fetch->selection, &fetch->arena, &fetch->request_head, head))
-        return GW_CACHE_TOO_LARGE;
+        return GW_CACHE_NO_ROOM;
     fetch->length_known = head->framing != GW_FRAMING_CHUNKED && head->framing != GW_FRAMING_UNTIL_CLOSE;
     size_t length = head->framing == GW_FRAMING_LENGTH ? (size_t)head->content_length : 0;
     if (head->framing == GW_FRAMING_LENGTH && head->content_length > most)
         return GW_CACHE_TOO_LARGE;
     size_t first = fetch->length_known ? length : most < FIRST_BODY_BYTES ? most : FIRST_BODY_BYTES;
     if (fetch->fetcher->collecting_bytes + first > fetch->fetcher->collecting_bound)
-        return GW_CACHE_TOO_LARGE;
+        return GW_CACHE_NO_ROOM;
     if (first) {
         fetch->body = gw_block_create(first);
         if (!fetch->body)
-            return GW_CACHE_TOO_LARGE;
+            return GW_CACHE_NO_ROOM;
     }
     fetch->reserved_bytes = first;
     fetch->fetcher->collecting_bytes += first;
@@ -169,8 +170,10 @@ bool gw_collect_put(struct gw_fetch *fetch, struct gw_entry *entry, void (*on_st
         is_sent = gw_shared_put(fetcher->shared, entry, &fetch->seen, on_stored, fetch);
     else
         is_stored = gw_near_put(fetcher->near, entry, fetch->epoch);
-    if (is_sent || is_stored)
+    if (is_sent || is_stored) {
         gw_counter_add(&fetcher->shard->cache_stored, 1);
+        gw_last_forget(gw_near_last(fetcher->near), &fetch->key);
+    }
     return is_sent;
 }
 
@@ -251,6 +254,8 @@ void gw_collect_count_refusal(struct gw_fetch *fetch, enum gw_cache_refusal refu
 {
     _Static_assert((int)GW_CACHE_REFUSAL_COUNT == (int)GW_NOT_STORED_LABEL_COUNT, "one label a refusal");
     gw_counter_add(&fetch->fetcher->shard->cache_not_stored[refusal], 1);
+    fetch->refusal = refusal;
+    gw_last_note(gw_near_last(fetch->fetcher->near), &fetch->key, refusal, gw_clock_monotonic_us());
 }
 
 void gw_collect_release(struct gw_fetch *fetch)

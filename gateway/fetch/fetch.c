@@ -117,6 +117,7 @@ static void fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
     fetch->may_store = request->may_store && fetch->fetcher->near;
     fetch->flight = NULL;
     fetch->is_storing = false;
+    fetch->refusal = GW_CACHE_STORABLE;
     fetch->call_runs = false;
     fetch->head = NULL;
     fetch->length_known = false;
@@ -309,6 +310,11 @@ bool gw_fetch_is_collecting(const struct gw_fetch *fetch)
 {
     bool is_whole = fetch->state == GW_FETCH_COMPLETE && !fetch->entry;
     return fetch->may_store && (fetch->state == GW_FETCH_COLLECTING || is_whole);
+}
+
+bool gw_fetch_may_outgrow(const struct gw_fetch *fetch)
+{
+    return gw_fetch_is_collecting(fetch) && fetch->state == GW_FETCH_COLLECTING && !fetch->length_known;
 }
 
 const struct gw_cache_life *gw_fetch_life(const struct gw_fetch *fetch)

@@ -82,6 +82,7 @@ struct gw_reader { /* lies in the exchange */
     bool
         may_share_another; /* told with on_released: another fetch, without its request's credential, or asked for after
                                a purge, may be for sharing */
+    enum gw_cache_refusal refusal; /* told with on_head, on_entry and on_end: why the answer is not stored */
     /* told with on_head, on_entry, on_fail and on_released, where is_first */
     const struct gw_backend *backend; /* asked last */
     uint64_t upstream_us;             /* from asking to the head; 0: no head */
@@ -155,6 +156,8 @@ void gw_fetch_end_body(struct gw_reader *reader);
 
 /* Will it be stored, as far as is known? */
 bool gw_fetch_is_collecting(const struct gw_fetch *fetch);
+/* Is it, or may it still outgrow cache.max_object_bytes? Its length is not known before its end. */
+bool gw_fetch_may_outgrow(const struct gw_fetch *fetch);
 /* Then what its head says of that; else NULL. */
 const struct gw_cache_life *gw_fetch_life(const struct gw_fetch *fetch);
 

@@ -229,7 +229,8 @@ static bool append(struct gw_fetch *fetch, struct gw_slice bytes)
 /* Longer than what is stored: from here on at the first reader's pace, once it has caught up. */
 static void stop_collecting(struct gw_fetch *fetch)
 {
-    gw_collect_count_refusal(fetch, GW_CACHE_TOO_LARGE);
+    bool is_large = fetch->body_bytes > fetch->config->max_object_bytes;
+    gw_collect_count_refusal(fetch, is_large ? GW_CACHE_TOO_LARGE : GW_CACHE_NO_ROOM);
     pass(fetch);
     if (fetch->state != GW_FETCH_PASSING)
         return;

@@ -2,6 +2,7 @@
 
 static void tell_backend(struct gw_fetch *fetch, struct gw_reader *reader)
 {
+    reader->refusal = fetch->refusal;
     if (!reader->is_first)
         return;
     reader->backend = fetch->call.backend;
@@ -29,6 +30,7 @@ void gw_readers_attach(struct gw_fetch *fetch, struct gw_reader *reader, bool is
     reader->backend = NULL;
     reader->upstream_us = 0;
     reader->upstream_status = 0;
+    reader->refusal = GW_CACHE_STORABLE;
     gw_list_push_back(&fetch->readers, &reader->link);
     if (is_first)
         fetch->first = reader;

@@ -78,6 +78,7 @@ struct gw_fetch {
     struct gw_head selection; /* request fields that select the answer (cache/vary.h) */
     struct gw_cache_life life;
     bool length_known;
+    enum gw_cache_refusal refusal; /* why it is not stored; STORABLE while it is, or nobody asked */
     struct gw_block *body;
     size_t body_bytes, reserved_bytes;
 };

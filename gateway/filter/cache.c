@@ -5,7 +5,7 @@
 #include "filter/table.h"
 #include "http/writer.h"
 
-static void bypass(struct gw_exchange *exchange)
+static void bypass(struct gw_exchange *exchange, enum gw_cache_refusal refusal)
 {
     enum gw_method method = exchange->request.method;
     bool is_for_method = method != GW_METHOD_GET && method != GW_METHOD_HEAD;
@@ -14,6 +14,14 @@ static void bypass(struct gw_exchange *exchange)
                                                   .max_stale = GW_DIRECTIVE_ABSENT };
     exchange->cache_label = GW_CACHE_LABEL_BYPASS;
     exchange->report.forwarded = is_for_method ? GW_FORWARDED_METHOD : GW_FORWARDED_BYPASS;
+    exchange->report.refusal = refusal;
+}
+
+static enum gw_cache_refusal why_bypassed(const struct gw_exchange *exchange)
+{
+    if (!exchange->cache.is_candidate)
+        return gw_policy_request_refusal(&exchange->cache, &exchange->request);
+    return exchange->names_other_target ? GW_CACHE_TARGET : GW_CACHE_RULE;
 }
 
 static enum gw_filter_result on_request(struct gw_exchange *exchange)
@@ -25,11 +33,12 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, exchange->route);
     gw_policy_read_request(&exchange->cache, request, &rules);
     if (!exchange->cache.is_candidate || exchange->names_other_target || gw_bypass_rule(exchange->route, request)) {
-        bypass(exchange);
+        bypass(exchange, why_bypassed(exchange));
         return GW_FILTER_CONTINUE;
     }
     exchange->cache_label = exchange->cache.may_look_up ? GW_CACHE_LABEL_MISS : GW_CACHE_LABEL_BYPASS;
     exchange->report.forwarded = GW_FORWARDED_REQUEST;
+    exchange->report.refusal = gw_policy_request_refusal(&exchange->cache, request);
     if (exchange->limit.verdict == GW_LIMIT_REFUSED) /* what is refused is not looked for */
         return GW_FILTER_CONTINUE;
     exchange->cache_asked = true;
@@ -49,6 +58,7 @@ static enum gw_filter_result on_answers(struct gw_exchange *exchange)
     }
     exchange->cache_label = exchange->reuse == GW_REUSE_FRESH ? GW_CACHE_LABEL_HIT : GW_CACHE_LABEL_STALE;
     exchange->report.forwarded = GW_FORWARDED_NOT;
+    exchange->report.refusal = GW_CACHE_STORABLE;
     if (exchange->reuse == GW_REUSE_REVALIDATING)
         gw_exchange_refresh(exchange);
     gw_counter_add(exchange->is_near ? &shard->cache_near_hits : &shard->cache_shared_hits, 1);
@@ -88,6 +98,18 @@ static void put_key(const struct gw_exchange *exchange, struct gw_buffer *fields
     gw_buffer_put_literal(fields, "\"");
 }
 
+/* Why it is not stored, or the cache was not asked (RFC 9211 §2.8); and where a body of unknown length is on its way to
+ * the cache, that it is not said yet whether it will be: it may outgrow cache.max_object_bytes. */
+static void put_detail(const struct gw_cache_report *report, struct gw_buffer *fields)
+{
+    const char *word = report->may_outgrow ? "unknown-length"
+                                           : gw_not_stored_word((enum gw_not_stored_label)report->refusal);
+    if (!word)
+        return;
+    gw_buffer_put_literal(fields, "; detail=");
+    gw_buffer_put_string(fields, word);
+}
+
 /* RFC 9211, behind those of caches nearer to the origin; not on what is made here (§2). */
 static void put_status(struct gw_exchange *exchange)
 {
@@ -115,6 +137,7 @@ static void put_status(struct gw_exchange *exchange)
         gw_buffer_put_literal(fields, "; stored");
     if (report->is_collapsed)
         gw_buffer_put_literal(fields, "; collapsed");
+    put_detail(report, fields);
     if (exchange->config->cache_status_key && exchange->cache_asked)
         put_key(exchange, fields);
     gw_writer_end(&line);

@@ -65,6 +65,7 @@ static void look_near(const struct look *look, struct gw_stored *stored)
     const struct gw_desk *desk = look->exchange->desk;
     if (!desk->near)
         return;
+    stored->last_refusal = gw_last_get(gw_near_last(desk->near), &look->key, stored->now_us, &stored->last_ago_s);
     stored->near_mode = gw_near_mode(desk->near);
     stored->near_count = gw_near_list(desk->near, &look->key, stored->near);
     for (unsigned i = 0; i < stored->near_count; i++)

@@ -86,6 +86,8 @@ static void put_json_outcome(struct gw_buffer *buffer, const struct gw_request_r
     }
     if (record->cache != GW_CACHE_LABEL_NONE)
         put_json_label(buffer, "cache", gw_cache_label_name(record->cache));
+    if (record->not_stored != GW_NOT_STORED_LABEL_NONE)
+        put_json_label(buffer, "cache_detail", gw_not_stored_word(record->not_stored));
     if (record->limit != GW_LIMIT_LABEL_NONE) {
         put_json_label(buffer, "limit", gw_limit_label_name(record->limit));
         put_json_number(buffer, "limit_remaining", record->limit_remaining);
@@ -160,6 +162,8 @@ void gw_access_line_put_text(struct gw_buffer *buffer, struct gw_access_line_clo
     gw_buffer_put_literal(buffer, "ms");
     const char *cache = record->cache == GW_CACHE_LABEL_NONE ? "-" : gw_cache_label_name(record->cache);
     put_text_member(buffer, " cache=", gw_slice_of_string(cache));
+    if (record->not_stored != GW_NOT_STORED_LABEL_NONE)
+        put_text_member(buffer, " cache_detail=", gw_slice_of_string(gw_not_stored_word(record->not_stored)));
     const char *limit = record->limit == GW_LIMIT_LABEL_NONE ? "-" : gw_limit_label_name(record->limit);
     put_text_member(buffer, " limit=", gw_slice_of_string(limit));
     put_text_member(buffer, " upstream=", record->has_upstream ? record->upstream : GW_NO_SLICE);

@@ -34,7 +34,7 @@ struct gw_access_log_writer *gw_access_log_writer_create(struct gw_access_log *l
 void gw_access_log_writer_destroy(struct gw_access_log_writer **writer);
 /* Adds the line of one request; a full buffer is written first. Requests to /gateway/ only where log.level is debug.
  * JSON: time ("2026-11-24T21:55:55.123Z", when it began), request_id, client, method, path (the target as received),
- * status, bytes_sent, bytes_received, duration_ms (1.234), upstream, upstream_ms, cache, limit, limit_remaining, route,
+ * status, bytes_sent, bytes_received, duration_ms (1.234), upstream, upstream_ms, cache, cache_detail, limit, limit_remaining, route,
  * error, user_agent; what is absent is left out. Text: for people. */
 void gw_access_log_add(struct gw_access_log_writer *writer, const struct gw_request_record *record);
 /* Once a loop turn. True while something is left that must be tried again. */

@@ -12,13 +12,27 @@ const char *gw_cache_label_name(enum gw_cache_label label)
     return (unsigned)label < GW_CACHE_LABEL_COUNT ? names[label] : "none";
 }
 
+static const struct {
+    const char *label, *word, *sentence;
+} reasons[GW_NOT_STORED_LABEL_COUNT] = { { "storable", NULL, "it was stored" },
+#define ROW(NAME, label, word, sentence) { label, word, sentence },
+                                         GW_NOT_STORED_REASONS(ROW)
+#undef ROW
+};
+
 const char *gw_not_stored_label_name(enum gw_not_stored_label label)
 {
-    static const char *const names[GW_NOT_STORED_LABEL_COUNT] = {
-        "storable", "request_forbids", "status",     "no_store", "private",   "authorization", "set_cookie",
-        "vary",     "stale",           "credential", "partial",  "too_large", "unparsable",
-    };
-    return (unsigned)label < GW_NOT_STORED_LABEL_COUNT ? names[label] : "storable";
+    return reasons[(unsigned)label < GW_NOT_STORED_LABEL_COUNT ? label : GW_NOT_STORED_LABEL_NONE].label;
+}
+
+const char *gw_not_stored_word(enum gw_not_stored_label label)
+{
+    return reasons[(unsigned)label < GW_NOT_STORED_LABEL_COUNT ? label : GW_NOT_STORED_LABEL_NONE].word;
+}
+
+const char *gw_not_stored_sentence(enum gw_not_stored_label label)
+{
+    return reasons[(unsigned)label < GW_NOT_STORED_LABEL_COUNT ? label : GW_NOT_STORED_LABEL_NONE].sentence;
 }
 
 const char *gw_limit_label_name(enum gw_limit_label label)

@@ -28,24 +28,46 @@ enum gw_cache_label {
 };
 const char *gw_cache_label_name(enum gw_cache_label label); /* "hit"; NONE: "none" */
 
-/* Why a response was not stored: gw_cache_refusal (cache/policy.h), in its order and words. */
+/* Why a response was not stored, or the cache not asked. X(NAME, the label of metrics, the word of Cache-Status (a token of
+ * RFC 8941), of the access log and of inspection, a sentence about the last answer): cache/policy.h makes its
+ * gw_cache_refusal of the same list. */
+/* clang-format off */
+#define GW_NOT_STORED_REASONS(X) \
+    X(REQUEST_FORBIDS, "request_forbids", "request", "the request was none whose answer is stored") \
+    X(METHOD, "method", "method", "the method was not GET") \
+    X(RULE, "rule", "rule", "a rule of cache.bypass_… leads past the cache") \
+    X(TARGET, "target", "target", "the request named another target than its own on the side") \
+    X(PRECONDITION, "precondition", "precondition", "If-Match or If-Unmodified-Since is the backend's to judge") \
+    X(REQUEST_NO_STORE, "request_no_store", "request-no-store", "the request said no-store") \
+    X(RANGE, "range", "range", "the request asked for a part") \
+    X(STATUS, "status", "status", "its status is never stored") \
+    X(NO_FRESHNESS, "no_freshness", "no-freshness", "it stated no freshness, and none is assumed for it") \
+    X(NO_STORE, "no_store", "no-store", "it said no-store") \
+    X(PRIVATE, "private", "private", "it said private") \
+    X(AUTHORIZATION, "authorization", "authorization", "the request had Authorization, and the answer did not say that it may be shared") \
+    X(SET_COOKIE, "set_cookie", "set-cookie", "it set a cookie") \
+    X(VARY, "vary", "vary", "its Vary has no end that could be stored") \
+    X(VARY_ANY, "vary_any", "vary-any", "it said Vary: *") \
+    X(VARY_OWN, "vary_own", "vary-own", "its Vary names a field that this gateway writes itself") \
+    X(STALE, "stale", "stale", "it was not fresh, and had no validator") \
+    X(CREDENTIAL, "credential", "credential", "it stated no freshness, and the request carried a credential") \
+    X(PARTIAL, "partial", "partial", "it was a part (206)") \
+    X(TOO_LARGE, "too_large", "too-large", "it was larger than cache.max_object_bytes") \
+    X(ENDLESS, "endless", "event-stream", "it was a stream of events") \
+    X(NO_ROOM, "no_room", "no-room", "too many answers were being stored at once") \
+    X(UNPARSABLE, "unparsable", "unparsable", "its Cache-Control is no list of directives, and states no freshness")
+/* clang-format on */
+
 enum gw_not_stored_label {
     GW_NOT_STORED_LABEL_NONE, /* it may be stored: never counted */
-    GW_NOT_STORED_LABEL_REQUEST_FORBIDS,
-    GW_NOT_STORED_LABEL_STATUS,
-    GW_NOT_STORED_LABEL_NO_STORE,
-    GW_NOT_STORED_LABEL_PRIVATE,
-    GW_NOT_STORED_LABEL_AUTHORIZATION,
-    GW_NOT_STORED_LABEL_SET_COOKIE,
-    GW_NOT_STORED_LABEL_VARY,
-    GW_NOT_STORED_LABEL_STALE,
-    GW_NOT_STORED_LABEL_CREDENTIAL,
-    GW_NOT_STORED_LABEL_PARTIAL,
-    GW_NOT_STORED_LABEL_TOO_LARGE,
-    GW_NOT_STORED_LABEL_UNPARSABLE,
-    GW_NOT_STORED_LABEL_COUNT
+#define GW_NOT_STORED_ENUM(NAME, label, word, sentence) GW_NOT_STORED_LABEL_##NAME,
+    GW_NOT_STORED_REASONS(GW_NOT_STORED_ENUM)
+#undef GW_NOT_STORED_ENUM
+        GW_NOT_STORED_LABEL_COUNT
 };
 const char *gw_not_stored_label_name(enum gw_not_stored_label label); /* "no_store"; NONE: "storable" */
+const char *gw_not_stored_word(enum gw_not_stored_label label);       /* "no-store"; NONE: NULL */
+const char *gw_not_stored_sentence(enum gw_not_stored_label label);   /* NONE: "it was stored" */
 
 enum gw_limit_label {
     GW_LIMIT_LABEL_NONE,
@@ -129,6 +151,7 @@ struct gw_request_record { /* what one request was, for metrics and the access l
     uint64_t upstream_us;                /* request sent until the head; 0 if none */
     bool has_upstream;
     enum gw_cache_label cache;
+    enum gw_not_stored_label not_stored; /* of the answer, or why the cache was not asked */
     enum gw_limit_label limit;
     uint64_t limit_remaining;
     enum gw_error error; /* GW_ERROR_NONE */

@@ -25,6 +25,24 @@ row("cache-status-stored-is-not-aged", "RFC 9211 §2.4", MAY, "ttl is of what wa
     first(HOUR, has={"Cache-Status": "visara; fwd=uri-miss; stored"}), cached(has={"Cache-Status": re.compile(r"^visara; hit; ttl=(3600|359\d)$")}))
 row("cache-status-not-stored", "RFC 9211 §2.5", MUST, "Not stored: no such word.",
     first("Cache-Control: no-store", has=says("fwd=uri-miss", without=("stored", "hit"))))
+for name, said, asks in (
+    ("no-store", ("Cache-Control: no-store",), ()), ("private", ("Cache-Control: private",), ()), ("set-cookie", (HOUR, "Set-Cookie: a=b"), ()),
+    ("vary-any", (HOUR, "Vary: *"), ()), ("vary-own", (HOUR, "Vary: Via"), ()), ("vary", (HOUR, "Vary: a b"), ()), ("credential", (), ("Cookie: a=b",)),
+    ("authorization", (HOUR,), ("Authorization: Basic eDp5",)), ("unparsable", ("Cache-Control: public max-age=3600; x, foo bar",), ()), ("stale", ("Cache-Control: max-age=0",), ()),
+    ("event-stream", (HOUR, "Content-Type: text/event-stream"), ()), ("request-no-store", (HOUR,), ("Cache-Control: no-store",)),
+    ("precondition", (HOUR,), ('If-Match: "a"',)),
+):
+    row("cache-status-detail-%s" % name, "RFC 9211 §2.8", MAY, "detail=%s: why it is not stored." % name,
+        first(*said, asks=asks, has=says("detail=%s" % name, without=("stored", "hit"))))
+for name, status, said in (("status", 429, HOUR), ("partial", 206, HOUR), ("no-freshness", 302, "X-A: b")):
+    row("cache-status-detail-%s" % name, "RFC 9211 §2.8", MAY, "detail=%s: why it is not stored." % name,
+        first(said, origin_status=status, has=says("detail=%s" % name, without=("stored", "hit"))))
+row("cache-status-detail-method", "RFC 9211 §2.8", MAY, "detail=method: why it is not stored.",
+    fetched(method="POST", sends=b"x", says=answer(HOUR), has=says("fwd=method", "detail=method", without=("stored",))))
+row("cache-status-detail-too-large", "RFC 9211 §2.8", MAY, "detail=too-large: why it is not stored.",
+    first(HOUR, origin_body=bytes(2 << 20), has=says("detail=too-large", without=("stored",))))
+row("cache-status-no-detail", "RFC 9211 §2.8", MAY, "What is stored, and what is stored already, needs no reason.",
+    first(HOUR, has=says("stored", without=("detail",))), cached(has=says("hit", without=("detail",))))
 row("cache-status-vary-miss", "RFC 9211 §2.2", SHOULD, "fwd=vary-miss: only other variants were stored.",
     first(HOUR, "Vary: X-One", asks=("X-One: 1",)), fetched("X-One: 2", has=says("fwd=vary-miss", without=("hit",))))
 row("cache-status-stale", "RFC 9211 §2.2", SHOULD, "fwd=stale: what was stored was stale.",

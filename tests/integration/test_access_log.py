@@ -35,6 +35,19 @@ class TheAccessLog(Scene):
         self.assertEqual((first["cache"], second["cache"]), ("miss", "hit"))
         self.assertNotIn("upstream", second)
 
+    def test_says_why_an_answer_is_not_stored(self):
+        self.origin.on("/why/private", fields=[("Cache-Control", "private")])
+        self.origin.on("/why/outgrown", fields=[("Cache-Control", "max-age=60")], body=[b"x" * 65536] * 20, chunked=True)
+        self.origin.on("/why/chunked", fields=[("Cache-Control", "max-age=60")], body=[b"x"] * 2, chunked=True)
+        for path, method, word in (("/why/private", "GET", "private"), ("/why/outgrown", "GET", "too-large"), ("/why/chunked", "GET", None), ("/why/stored", "GET", None),
+                                   ("/why/posted", "POST", "method")):
+            with self.subTest(path):
+                answer = self.gateway.fetch(path, method=method)
+                self.assertEqual(self.line(path).get("cache_detail"), word)
+                if path == "/why/outgrown":  # nobody could know when the head left
+                    self.assertIn("detail=unknown-length", answer.field("Cache-Status"))
+                    self.assertNotIn("stored", answer.field("Cache-Status"))
+
     def test_tells_no_miss_of_what_was_refused(self):
         with Stage() as stage:
             gateway = stage.gateway(self.origin, {"limits": {"enabled": True, "rate": "1/h", "burst": 2}, "cache": {"enabled": True}})
@@ -42,6 +55,7 @@ class TheAccessLog(Scene):
             self.assertEqual(statuses, [200, 200, 429, 429, 429])
             lines = gateway.access_log(5, "/refused")
             self.assertEqual([line.get("cache") for line in lines], ["miss", "hit", None, None, None])
+            self.assertFalse([line for line in lines if "cache_detail" in line])
             cache = gateway.stats()["cache"]
             self.assertEqual((cache["hits"], cache["misses"], cache["hit_rate"]), (1, 1, "50.00%"))
             self.assertEqual(gateway.metric_sum("gateway_cache_requests_total"), 2)

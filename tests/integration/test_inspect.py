@@ -118,6 +118,20 @@ class Embedded(Scene):
         self.assertEqual((told["near"], told["near_hit_for_miss"]), ([], True))
         self.assertIn("hit-for-miss", told["verdict"])
 
+    def test_why_the_last_answer_was_not_stored(self):
+        self.origin.on("/last", fields=[("Set-Cookie", "a=b")])
+        self.gateway.fetch("/last")
+        told = inspected(self.gateway, "/last")
+        self.assertEqual((told["last_refusal"]["detail"], told["last_refusal"]["why"]), ("set-cookie", "it set a cookie"))
+        self.assertRegex(told["verdict"], r" The last answer, \d+ s ago, was not stored: it set a cookie\.$")
+        self.assertIsNone(inspected(self.gateway, "/last", host="other.test")["last_refusal"])
+        self.origin.on("/last", fields=[("Cache-Control", "private; max-age=0")])
+        self.gateway.fetch("/last")
+        self.assertEqual(inspected(self.gateway, "/last")["last_refusal"]["detail"], "private")
+        self.stored("/last")
+        self.assertIsNone(inspected(self.gateway, "/last")["last_refusal"])
+        self.assertIn("Answered from this process' memory", inspected(self.gateway, "/last")["verdict"])
+
     def test_what_is_no_inspection_is_refused_by_name(self):
         for query, part in (("", "url=http://host/path"), ("url=/path", "http://host/path"), ("url=http://a/&header=x", "Name: value"), ("url=http://a/&soft=1", "parameter soft")):
             with self.subTest(query):
