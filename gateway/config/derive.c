@@ -159,6 +159,7 @@ static void derive_backend(struct gw_loading *loading)
     config->keepalive_connections = (unsigned)v[GW_KEY_BACKEND_KEEPALIVE_CONNECTIONS].number;
     config->keepalive_timeout_ms = (unsigned)v[GW_KEY_BACKEND_KEEPALIVE_TIMEOUT].number;
     config->max_response_header_bytes = (size_t)v[GW_KEY_BACKEND_MAX_RESPONSE_HEADER_BYTES].number;
+    config->max_response_headers = (unsigned)v[GW_KEY_BACKEND_MAX_RESPONSE_HEADERS].number;
     config->retries = (unsigned)v[GW_KEY_BACKEND_RETRIES].number;
     config->continue_timeout_ms = (unsigned)v[GW_KEY_BACKEND_CONTINUE_TIMEOUT].number;
     config->tls_ca_file = v[GW_KEY_BACKEND_TLS_CA_FILE].text;

@@ -55,7 +55,7 @@ enum gw_key_type {
       NULL, "Longest request line; beyond it the client gets 414.")                                                    \
     X(SERVER_MAX_HEADER_BYTES, "server.max_header_bytes", SIZE, "32KiB", 1024, GW_KEYS_MIB, NULL, NULL, NULL,          \
       "Request line and header fields together; beyond it 431.")                                                       \
-    X(SERVER_MAX_HEADERS, "server.max_headers", INTEGER, "100", 1, 1000, NULL, NULL, NULL,                             \
+    X(SERVER_MAX_HEADERS, "server.max_headers", INTEGER, "256", 1, 1000, NULL, NULL, NULL,                             \
       "Header fields of a request; beyond it 431.")                                                                    \
     X(SERVER_MAX_BODY_BYTES, "server.max_body_bytes", SIZE, "1GiB", 0, UINT64_C(1) << 50, NULL, NULL, NULL,            \
       "Largest request body; beyond it 413. 0 forbids bodies.")                                                        \
@@ -107,6 +107,8 @@ enum gw_key_type {
       "that are just being closed.")                                                                                   \
     X(BACKEND_MAX_RESPONSE_HEADER_BYTES, "backend.max_response_header_bytes", SIZE, "128KiB", 1024, 16 * GW_KEYS_MIB,  \
       NULL, NULL, NULL, "Status line and header fields of an answer; beyond it 502.")                                  \
+    X(BACKEND_MAX_RESPONSE_HEADERS, "backend.max_response_headers", INTEGER, "1000", 1, 10000, NULL, NULL, NULL,       \
+      "Header fields of an answer; beyond it 502.")                                                                    \
     X(BACKEND_RETRIES, "backend.retries", INTEGER, "1", 0, 10, NULL, NULL, NULL,                                       \
       "Further attempts where repeating does no harm.")                                                                \
     X(BACKEND_CONTINUE_TIMEOUT, "backend.continue_timeout", DURATION, "1s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,       \

@@ -47,7 +47,8 @@ void gw_exchange_desk_free(struct gw_desk *desk)
 static size_t arena_bound(const struct gw_config *config)
 {
     size_t cors = config->cors_methods.length + config->cors_headers.length + config->cors_exposed.length;
-    return 4 * config->max_header_bytes + 2 * config->max_response_header_bytes + 4 * cors + ARENA_SLACK_BYTES;
+    size_t fields = config->max_response_headers * sizeof(struct gw_field);
+    return 4 * config->max_header_bytes + 2 * config->max_response_header_bytes + fields + 4 * cors + ARENA_SLACK_BYTES;
 }
 
 static struct gw_exchange *create(struct gw_desk *desk)

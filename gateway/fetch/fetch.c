@@ -47,7 +47,9 @@ static struct gw_fetch *take_fetch(struct gw_fetcher *fetcher, const struct gw_c
         gw_look_init(fetch);
         gw_list_init(&fetch->link);
         gw_arena_init(&fetch->arena, FIRST_ARENA_BYTES,
-                      2 * (config->max_header_bytes + config->max_response_header_bytes) + ARENA_SLACK_BYTES);
+                      2 * (config->max_header_bytes + config->max_response_header_bytes +
+                           config->max_response_headers * sizeof(struct gw_field)) +
+                          ARENA_SLACK_BYTES);
     }
     gw_list_push_back(&fetcher->busy, &fetch->link);
     return fetch;

@@ -19,6 +19,11 @@ static unsigned digit_of(char c)
     return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 static enum gw_error step_size(struct gw_parser *parser, char c)
 {
     if (gw_grammar_is(c, GW_GRAMMAR_HEX)) {
@@ -29,6 +34,8 @@ static enum gw_error step_size(struct gw_parser *parser, char c)
     }
     if (c == ';')
         return go(parser, parser->chunk_digits > 0, GW_CHUNKS_EXTENSION);
+    if (is_blank(c))
+        return go(parser, parser->chunk_digits > 0, GW_CHUNKS_EXTENSION_BLANK);
     return go(parser, parser->chunk_digits > 0 && c == '\r', GW_CHUNKS_SIZE_LF);
 }
 
@@ -37,24 +44,33 @@ static enum gw_error leave_extension(struct gw_parser *parser, char c)
 {
     if (c == ';')
         return go(parser, true, GW_CHUNKS_EXTENSION);
+    if (is_blank(c))
+        return go(parser, true, GW_CHUNKS_EXTENSION_BLANK);
     return go(parser, c == '\r', GW_CHUNKS_SIZE_LF);
 }
 
-/* chunk-ext = *( ";" chunk-ext-name [ "=" ( token / quoted-string ) ] ), without the bad white space of §7.1.1: nobody
- * sends it but who wants to be read in two ways. */
-static enum gw_error step_extension(struct gw_parser *parser, char c)
+/* chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 §7.1.1). So there is
+ * no white space at the end of the line, nor behind a size without extensions. */
+static enum gw_error step_strict(struct gw_parser *parser, char c, bool is_text)
 {
-    bool is_tchar = gw_grammar_is_tchar((unsigned char)c), is_text = gw_grammar_is(c, GW_GRAMMAR_VALUE);
-    if (parser->extension_bytes++ == MOST_EXTENSION_BYTES || parser->extensions_bytes++ == MOST_EXTENSIONS_BYTES)
-        return GW_ERROR_FRAMING;
+    bool is_tchar = gw_grammar_is_tchar((unsigned char)c);
     switch (parser->chunk_state) {
     case GW_CHUNKS_EXTENSION:
-        return go(parser, is_tchar, GW_CHUNKS_EXTENSION_NAME);
+        return is_blank(c) ? GW_ERROR_NONE : go(parser, is_tchar, GW_CHUNKS_EXTENSION_NAME);
     case GW_CHUNKS_EXTENSION_NAME:
+    case GW_CHUNKS_EXTENSION_NAMED:
         if (c == '=')
             return go(parser, true, GW_CHUNKS_EXTENSION_EQUALS);
+        if (is_blank(c) || c == ';')
+            return go(parser, true, is_blank(c) ? GW_CHUNKS_EXTENSION_NAMED : GW_CHUNKS_EXTENSION);
+        if (parser->chunk_state == GW_CHUNKS_EXTENSION_NAMED)
+            return GW_ERROR_FRAMING;
         return is_tchar ? GW_ERROR_NONE : leave_extension(parser, c);
+    case GW_CHUNKS_EXTENSION_BLANK:
+        return is_blank(c) ? GW_ERROR_NONE : go(parser, c == ';', GW_CHUNKS_EXTENSION);
     case GW_CHUNKS_EXTENSION_EQUALS:
+        if (is_blank(c))
+            return GW_ERROR_NONE;
         if (c == '"')
             return go(parser, true, GW_CHUNKS_EXTENSION_QUOTED);
         return go(parser, is_tchar, GW_CHUNKS_EXTENSION_VALUE);
@@ -66,9 +82,24 @@ static enum gw_error step_extension(struct gw_parser *parser, char c)
         return go(parser, is_text, c == '\\' ? GW_CHUNKS_EXTENSION_ESCAPED : GW_CHUNKS_EXTENSION_QUOTED);
     case GW_CHUNKS_EXTENSION_ESCAPED:
         return go(parser, is_text, GW_CHUNKS_EXTENSION_QUOTED);
+    case GW_CHUNKS_EXTENSION_LOOSE:
+        return GW_ERROR_FRAMING;
     default:
         return leave_extension(parser, c);
     }
+}
+
+/* Where a backend's line breaks the grammar, all up to its CR is skipped: the size before it is in no doubt. */
+static enum gw_error step_extension(struct gw_parser *parser, char c)
+{
+    bool is_text = gw_grammar_is(c, GW_GRAMMAR_VALUE);
+    if (parser->extension_bytes++ == MOST_EXTENSION_BYTES || parser->extensions_bytes++ == MOST_EXTENSIONS_BYTES)
+        return GW_ERROR_FRAMING;
+    enum gw_error error = step_strict(parser, c, is_text);
+    if (!error || !parser->is_response || (!is_text && c != '\r'))
+        return error;
+    parser->is_forgiven = true;
+    return go(parser, true, is_text ? GW_CHUNKS_EXTENSION_LOOSE : GW_CHUNKS_SIZE_LF);
 }
 
 static enum gw_error end_size_line(struct gw_parser *parser, char c)

@@ -10,11 +10,14 @@ enum gw_chunks_state {
     GW_CHUNKS_SIZE, /* the first state */
     GW_CHUNKS_EXTENSION,
     GW_CHUNKS_EXTENSION_NAME,
+    GW_CHUNKS_EXTENSION_NAMED, /* white space behind the name */
     GW_CHUNKS_EXTENSION_EQUALS,
     GW_CHUNKS_EXTENSION_VALUE,
     GW_CHUNKS_EXTENSION_QUOTED,
     GW_CHUNKS_EXTENSION_ESCAPED,
     GW_CHUNKS_EXTENSION_AFTER,
+    GW_CHUNKS_EXTENSION_BLANK, /* white space that must lead to a ';' */
+    GW_CHUNKS_EXTENSION_LOOSE, /* a backend's, by no grammar */
     GW_CHUNKS_SIZE_LF,
     GW_CHUNKS_DATA, /* parser->remaining bytes of it; not for gw_chunks_step */
     GW_CHUNKS_DATA_CR,
@@ -29,7 +32,7 @@ enum gw_chunks_state {
 
 static inline bool gw_chunks_in_extension(const struct gw_parser *parser)
 {
-    return parser->chunk_state >= GW_CHUNKS_EXTENSION && parser->chunk_state <= GW_CHUNKS_EXTENSION_AFTER;
+    return parser->chunk_state >= GW_CHUNKS_EXTENSION && parser->chunk_state <= GW_CHUNKS_EXTENSION_LOOSE;
 }
 
 /* Takes one byte that is no data: GW_ERROR_NONE, or why not (FRAMING, HEAD_TOO_LARGE). */

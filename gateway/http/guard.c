@@ -3,6 +3,8 @@
 #include "http/grammar.h"
 #include "http/parser.h"
 
+enum { MOST_REASON_BYTES = 256 }; /* of what is passed on */
+
 enum gw_error gw_guard_blame(enum gw_error error, bool is_response)
 {
     if (!is_response)
@@ -20,9 +22,9 @@ enum gw_error gw_guard_blame(enum gw_error error, bool is_response)
 }
 
 /* The only field of its name, also when dropped fields stand beside it; *several tells of more. */
-static const struct gw_field *only(const struct gw_head *head, enum gw_field_name id, bool *several)
+static struct gw_field *only(const struct gw_head *head, enum gw_field_name id, bool *several)
 {
-    const struct gw_field *field = gw_head_find(head, id);
+    struct gw_field *field = gw_head_find(head, id);
     *several = field && gw_head_find_next(head, field);
     return field;
 }
@@ -59,24 +61,65 @@ static enum gw_error judge_codings(const struct gw_head *head)
     return codings > 1 && chunked == 1 && last_is_chunked ? GW_ERROR_CODING : GW_ERROR_FRAMING;
 }
 
-static enum gw_error read_lengths(struct gw_head *head)
+/* The next element of a list in which none is empty; *rest is absent after the last. */
+static struct gw_slice next_length(struct gw_slice *rest)
+{
+    const char *comma = memchr(rest->at, ',', rest->length);
+    size_t length = comma ? (size_t)(comma - rest->at) : rest->length;
+    struct gw_slice element = gw_slice_of(rest->at, length);
+    *rest = comma ? gw_slice_of(comma + 1, rest->length - length - 1) : GW_NO_SLICE;
+    return gw_slice_trim(element);
+}
+
+/* A backend that names the same length more than once, in one field or several, leaves no doubt (RFC 9110 §8.6): the
+ * first one stays. */
+static bool merge_lengths(struct gw_head *head, struct gw_field *first)
+{
+    struct gw_slice rest = first->value, kept = next_length(&rest);
+    if (!gw_slice_to_uint64(kept, &head->content_length))
+        return false;
+    for (struct gw_field *field = first; field; field = gw_head_find_next(head, field)) {
+        rest = field->value;
+        while (rest.at) {
+            uint64_t length;
+            if (!gw_slice_to_uint64(next_length(&rest), &length) || length != head->content_length)
+                return false;
+        }
+    }
+    gw_head_drop(head, GW_FIELD_CONTENT_LENGTH);
+    first->dropped = false;
+    first->value = kept;
+    head->is_forgiven = true;
+    return true;
+}
+
+static bool read_length(struct gw_head *head, struct gw_field *length, bool several, bool is_response)
+{
+    bool is_plain = !several && gw_slice_to_uint64(length->value, &head->content_length);
+    if (!is_plain && !(is_response && merge_lengths(head, length)))
+        return false;
+    head->framing = GW_FRAMING_LENGTH;
+    return head->content_length <= INT64_MAX;
+}
+
+/* In 1.0, chunked means doubt (RFC 9112 §6.1). A client's is refused; a backend's is chunked all the same, as nginx and
+ * haproxy read it, but its connection ends. */
+static enum gw_error read_lengths(struct gw_head *head, bool is_response)
 {
     bool several_codings, several_lengths;
     const struct gw_field *coding = only(head, GW_FIELD_TRANSFER_ENCODING, &several_codings);
-    const struct gw_field *length = only(head, GW_FIELD_CONTENT_LENGTH, &several_lengths);
+    struct gw_field *length = only(head, GW_FIELD_CONTENT_LENGTH, &several_lengths);
     head->framing = GW_FRAMING_NONE;
     head->content_length = 0;
     if (coding) {
-        if (length || head->version_minor == 0)
+        if (length || (head->version_minor == 0 && !is_response))
             return GW_ERROR_FRAMING;
         if (several_codings || !gw_slice_equal_nocase(coding->value, GW_SLICE("chunked")))
             return judge_codings(head);
         head->framing = GW_FRAMING_CHUNKED;
-    } else if (length) {
-        if (several_lengths || !gw_slice_to_uint64(length->value, &head->content_length) ||
-            head->content_length > INT64_MAX)
-            return GW_ERROR_FRAMING;
-        head->framing = GW_FRAMING_LENGTH;
+        head->is_forgiven = head->version_minor == 0;
+    } else if (length && !read_length(head, length, several_lengths, is_response)) {
+        return GW_ERROR_FRAMING;
     }
     return GW_ERROR_NONE;
 }
@@ -199,25 +242,42 @@ static enum gw_error guard_request(struct gw_head *head)
     if (!error && host && !head->authority.at)
         head->authority = host->value;
     if (!error)
-        error = read_lengths(head);
+        error = read_lengths(head, false);
     if (!error)
         error = read_expectation(head);
     return error;
 }
 
-/* RFC 9112 §6.3, 1-2 and 8. */
+/* RFC 9110 §8.6 and RFC 9112 §6.1 forbid a length and a coding where there is no body, but several frameworks send them.
+ * Whatever they say, the answer ends with its head (RFC 9112 §6.3, 1). A 204 with a zero length is common. */
+static enum gw_error end_with_head(struct gw_head *head)
+{
+    bool is_harmless = head->status == 204 && head->framing == GW_FRAMING_LENGTH && head->content_length == 0;
+    if (head->framing != GW_FRAMING_NONE && !is_harmless) {
+        if (head->status == 101)
+            return GW_ERROR_FRAMING;
+        gw_head_drop(head, GW_FIELD_CONTENT_LENGTH);
+        gw_head_drop(head, GW_FIELD_TRANSFER_ENCODING);
+        head->is_forgiven = true;
+    }
+    head->framing = GW_FRAMING_NONE;
+    head->content_length = 0;
+    return GW_ERROR_NONE;
+}
+
+/* RFC 9112 §6.3, 1-2 and 8. A status above 599 is no class of its own, but three digits (RFC 9110 §15). */
 static enum gw_error guard_response(struct gw_head *head, enum gw_method request_method)
 {
-    enum gw_error error = read_lengths(head);
+    if (head->reason.length > MOST_REASON_BYTES)
+        head->reason.length = MOST_REASON_BYTES;
+    head->is_forgiven = false;
+    enum gw_error error = read_lengths(head, true);
     if (error)
         return error;
     bool has_length = head->framing == GW_FRAMING_LENGTH;
+    head->is_forgiven |= head->status > 599;
     if (head->status < 200 || head->status == 204) {
-        /* RFC 9110 §8.6, RFC 9112 §6.1 forbid both; 204 with a zero length is common and says nothing else. */
-        bool is_harmless = has_length && head->status == 204 && head->content_length == 0;
-        if (head->framing != GW_FRAMING_NONE && !is_harmless)
-            return GW_ERROR_FRAMING;
-        head->framing = GW_FRAMING_NONE;
+        return end_with_head(head);
     } else if (request_method == GW_METHOD_HEAD || head->status == 304) {
         head->framing = GW_FRAMING_NONE;
         head->content_length = has_length ? head->content_length : UINT64_MAX;
@@ -231,7 +291,7 @@ enum gw_error gw_guard_meaning(struct gw_head *head, bool is_response, enum gw_m
 {
     read_connection(head);
     enum gw_error error = is_response ? guard_response(head, request_method) : guard_request(head);
-    if (head->framing == GW_FRAMING_UNTIL_CLOSE)
+    if (head->framing == GW_FRAMING_UNTIL_CLOSE || head->is_forgiven)
         head->keep_alive = false;
     return gw_guard_blame(error, is_response);
 }
@@ -239,7 +299,7 @@ enum gw_error gw_guard_meaning(struct gw_head *head, bool is_response, enum gw_m
 static bool is_start_line(const struct gw_head *head, bool is_response)
 {
     if (is_response)
-        return head->status >= 100 && head->status <= 599 && gw_grammar_is_field_value(head->reason);
+        return head->status >= 100 && head->status <= 999 && gw_grammar_is_field_value(head->reason);
     return gw_grammar_is_token(head->method_text);
 }
 

@@ -165,7 +165,8 @@ struct gw_head {
 
     /* responses */
     int status;
-    struct gw_slice reason;
+    struct gw_slice reason; /* as received, 256 bytes at most; may be empty */
+    bool is_forgiven;       /* something was put right that left no doubt: its connection is not kept */
 
     /* both */
     uint8_t version_minor; /* 0 or 1 */

@@ -95,7 +95,7 @@ const char *gw_lines_status(const char *at, const char *end, struct gw_head *hea
             return NULL;
         head->status = head->status * 10 + (at[i] - '0');
     }
-    if (head->status < 100 || head->status > 599)
+    if (head->status < 100)
         return NULL;
     at += 4;
     if (at < end && *at == ' ')

@@ -12,7 +12,7 @@
 /* method SP request-target SP HTTP-version CRLF (RFC 9112 §3): sets method, method_text, target, version_minor. *error
  * is GW_ERROR_VERSION for a well-formed line of another version, else GW_ERROR_MALFORMED; set with NULL only. */
 const char *gw_lines_request(const char *at, const char *end, struct gw_head *head, enum gw_error *error);
-/* HTTP-version SP status-code SP [reason-phrase] CRLF (RFC 9112 §4): sets status (100-599), reason, version_minor. The
+/* HTTP-version SP status-code SP [reason-phrase] CRLF (RFC 9112 §4): sets status (100-999), reason, version_minor. The
  * second space may be missing with the phrase, as from several servers; nothing else can be meant. */
 const char *gw_lines_status(const char *at, const char *end, struct gw_head *head, enum gw_error *error);
 /* field-name ":" OWS field-value OWS CRLF (RFC 9112 §5). */

@@ -33,13 +33,22 @@ static bool agrees_on_length(const llhttp_t *llhttp, const struct gw_head *head)
     }
 }
 
+/* Without what the guard has dropped. */
+static unsigned count_fields(const struct gw_head *head)
+{
+    unsigned count = head->count;
+    for (unsigned i = 0; head->is_forgiven && i < head->count; i++)
+        count -= head->fields[i].dropped;
+    return count;
+}
+
 /* 1 tells llhttp that there is no body, which it cannot know of HEAD (and does not know of 304, in 8.1). */
 static int on_headers_complete(llhttp_t *llhttp)
 {
     struct gw_parser *parser = parser_of(llhttp);
     const struct gw_head *head = parser->head;
     if (parser->llhttp_head_done || !agrees_on_length(llhttp, head) || llhttp->http_major != 1 ||
-        llhttp->http_minor != head->version_minor || parser->llhttp_fields != head->count ||
+        llhttp->http_minor != head->version_minor || parser->llhttp_fields != count_fields(head) ||
         (parser->is_response && llhttp->status_code != head->status))
         return -1;
     parser->llhttp_head_done = true;
@@ -99,14 +108,42 @@ static bool show_request_line(struct gw_parser *parser)
     return execute(parser, line.at, line.length);
 }
 
+/* A framing field that is followed by white space (RFC 9110 §5.5 lets it be): llhttp forgives a space, but no tab. */
+static bool has_space_after(const struct gw_head *head, enum gw_field_name id)
+{
+    const struct gw_field *field = gw_head_find(head, id);
+    return field && field->value.at[field->value.length] != '\r';
+}
+
+/* Field by field, as the guard has understood them. */
+static bool show_fields(struct gw_parser *parser)
+{
+    const struct gw_head *head = parser->head;
+    for (unsigned i = 0; i < head->count; i++) {
+        const struct gw_field *field = &head->fields[i];
+        if (field->dropped)
+            continue;
+        if (!execute(parser, field->name.at, field->name.length) || !execute(parser, ":", 1) ||
+            !execute(parser, field->value.at, field->value.length) || !execute(parser, "\r\n", 2))
+            return false;
+    }
+    return true;
+}
+
 static bool show_head(struct gw_parser *parser, const char *bytes, size_t length, bool is_end)
 {
     const struct gw_head *head = parser->head;
-    const char *stop = bytes + length;
+    const char *stop = bytes + length, *fields = head->count ? head->fields[0].name.at : stop - 2;
     if (!parser->is_response) {
         if (!show_request_line(parser))
             return false;
-        bytes = head->count ? head->fields[0].name.at : stop - 2;
+        bytes = fields;
+    }
+    if (head->is_forgiven || has_space_after(head, GW_FIELD_CONTENT_LENGTH) ||
+        has_space_after(head, GW_FIELD_TRANSFER_ENCODING)) {
+        if (!execute(parser, bytes, (size_t)(fields - bytes)) || !show_fields(parser))
+            return false;
+        bytes = stop - 2;
     }
     return show(parser, bytes, (size_t)(stop - bytes), is_end) && parser->llhttp_head_done;
 }

@@ -10,11 +10,15 @@
  *          its parts. How the input is cut never changes what is read.
  *          llhttp's list of methods and its rules for URLs are left out: it is shown a request line of ours.
  * Refused  bare CR or LF, NUL and other controls, obs-fold, space before a colon, both Content-Length and
- *          Transfer-Encoding, differing Content-Lengths, any coding but one final "chunked", Transfer-Encoding in
- *          1.0, chunk sizes over 16 digits, more or less than one Host in 1.1, Host and absolute-form that disagree,
- *          userinfo, fragments, empty field names, a length or coding on 1xx and 204 (but for 204 with
- *          Content-Length: 0), trailers named Content-Length or Transfer-Encoding. Repeated Content-Lengths are
- *          refused too when they agree. CONNECT is GW_ERROR_METHOD.
+ *          Transfer-Encoding, differing Content-Lengths, any coding but one final "chunked", chunk sizes over 16
+ *          digits, more or less than one Host in 1.1, Host and absolute-form that disagree, userinfo, fragments, empty
+ *          field names, trailers named Content-Length or Transfer-Encoding. Of requests also: Content-Lengths that are
+ *          repeated though they agree, Transfer-Encoding in 1.0. CONNECT is GW_ERROR_METHOD.
+ * Forgiven Backends are careless, and where nginx and haproxy find their answers nobody should get a 502. What leaves no
+ *          doubt where the answer ends is put right, told by is_forgiven, and the connection is not kept: a
+ *          Content-Length that is repeated with the same value, a length or a coding (not both) on 1xx and 204, chunked
+ *          in 1.0, a status of 600 to 999, and anything behind a chunk's size. llhttp, which is stricter with some of
+ *          it, is shown the fields that are left.
  * Dropped  Chunk extensions and other trailers, after a check (RFC 9112 §7.1.1, RFC 9110 §6.5.1). llhttp is not
  *          shown the extensions, of which its versions refuse different valid ones.
  * Bounds   limits; 256 bytes of extensions a chunk, 16 KiB a message. Memory: head_bytes at most, in the arena.
@@ -76,6 +80,7 @@ struct gw_parser {
     /* the body's guard */
     uint8_t chunk_state; /* enum gw_chunks_state */
     uint8_t chunk_digits;
+    bool is_forgiven;                           /* as in head: here something within the body */
     unsigned extension_bytes, extensions_bytes; /* of the chunk, of the message */
     size_t trailer_bytes;
     unsigned trailer_fields;

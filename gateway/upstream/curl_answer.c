@@ -2,7 +2,7 @@
 #include "http/parser.h"
 #include "upstream/curl_transfer.h"
 
-enum { MAX_INTERIMS = 32, MAX_FIELDS = 256 };
+enum { MAX_INTERIMS = 32 };
 
 static enum gw_curl_answer fail(struct gw_curl_transfer *transfer, enum gw_error error)
 {
@@ -59,9 +59,8 @@ static enum gw_curl_answer start_head(struct gw_curl_transfer *transfer, struct 
     gw_arena_reset(&transfer->interim_arena);
     if (!transfer->is_interim)
         transfer->head = gw_arena_take(transfer->call->arena, sizeof(head));
-    struct gw_slice reason = head.reason;
-    head.reason = gw_arena_copy(arena_of(transfer), reason);
-    if (!head_of(transfer) || (reason.length && !head.reason.at))
+    head.reason = head.reason.length ? gw_arena_copy(arena_of(transfer), head.reason) : GW_SLICE("");
+    if (!head_of(transfer) || !head.reason.at)
         return fail(transfer, GW_ERROR_UPSTREAM_HEAD_TOO_LARGE);
     *head_of(transfer) = head;
     return GW_CURL_ANSWER_GOES_ON;
@@ -79,7 +78,8 @@ static enum gw_curl_answer add_field(struct gw_curl_transfer *transfer, struct g
     size_t name_length = (size_t)(colon - line.at);
     struct gw_slice name = gw_slice_of(copy.at, name_length);
     struct gw_slice value = gw_slice_trim(gw_slice_of(copy.at + name_length + 1, copy.length - name_length - 1));
-    if (head_of(transfer)->count >= MAX_FIELDS || !gw_head_add(head_of(transfer), arena, name, value))
+    if (head_of(transfer)->count >= transfer->call->config->max_response_headers ||
+        !gw_head_add(head_of(transfer), arena, name, value))
         return fail(transfer, GW_ERROR_UPSTREAM_HEAD_TOO_LARGE);
     return GW_CURL_ANSWER_GOES_ON;
 }

@@ -145,12 +145,19 @@ static int on_word(CURL *easy, curl_infotype type, char *bytes, size_t length, v
     return 0;
 }
 
+static void keep_unless(struct gw_curl_transfer *transfer, bool is_forgiven)
+{
+    if (is_forgiven)
+        curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
 static bool tell_head(struct gw_curl_transfer *transfer)
 {
     struct gw_call *call = transfer->call;
     call->head_at_us = gw_clock_monotonic_us();
     gw_curl_transfer_watch_time(transfer);
     listen_for_excess(transfer);
+    keep_unless(transfer, transfer->head->is_forgiven);
     if (call->backend->is_tls && transfer->head->framing == GW_FRAMING_UNTIL_CLOSE)
         transfer->goodbye = gw_curl_tls_note(transfer->easy); /* without one the body counts as cut */
     call->events->on_head(call, transfer->head);
@@ -177,6 +184,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
         return length;
     case GW_CURL_ANSWER_INTERIM:
         note_told(transfer);
+        keep_unless(transfer, transfer->interim.is_forgiven);
         call->events->on_interim(call, &transfer->interim);
         return transfer->call ? length : 0;
     case GW_CURL_ANSWER_HEAD:

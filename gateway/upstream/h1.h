@@ -21,7 +21,7 @@
 #include "upstream/pool.h"
 #include "upstream/transport.h"
 
-enum { GW_H1_INTERIMS = 32, GW_H1_RESPONSE_FIELDS = 256 };
+enum { GW_H1_INTERIMS = 32 };
 
 struct gw_h1 {
     struct gw_transport base;
@@ -79,7 +79,7 @@ struct gw_h1_connection {
     bool is_paused;
     bool is_unparsed;  /* the parser stopped before it had told all */
     bool is_answering; /* the final head was told */
-    bool is_keepable;  /* as the response says */
+    bool is_keepable;  /* as the responses say; a careless one is not */
     unsigned interims;
 };
 

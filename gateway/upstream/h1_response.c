@@ -11,8 +11,9 @@ bool gw_h1_response_begin(struct gw_h1_connection *connection)
         return false;
     connection->limits = (struct gw_parser_limits) { .line_bytes = call->config->max_response_header_bytes,
                                                      .head_bytes = call->config->max_response_header_bytes,
-                                                     .fields = GW_H1_RESPONSE_FIELDS };
-    connection->is_paused = connection->is_unparsed = connection->is_answering = connection->is_keepable = false;
+                                                     .fields = call->config->max_response_headers };
+    connection->is_paused = connection->is_unparsed = connection->is_answering = false;
+    connection->is_keepable = true;
     connection->interims = 0;
     gw_parser_begin(&connection->parser, connection->head, call->arena, call->method);
     return true;
@@ -41,6 +42,7 @@ static void tell_interim(struct gw_h1_connection *connection)
         gw_h1_fail(connection, GW_ERROR_UPSTREAM_MALFORMED);
         return;
     }
+    connection->is_keepable = connection->is_keepable && !connection->head->is_forgiven;
     call->events->on_interim(call, connection->head);
     if (connection->call == call && status == 100)
         gw_h1_request_continue(connection);
@@ -55,7 +57,7 @@ static void tell_head(struct gw_h1_connection *connection)
         return;
     }
     connection->is_answering = true;
-    connection->is_keepable = head->keep_alive;
+    connection->is_keepable = connection->is_keepable && head->keep_alive;
     if (connection->request != GW_H1_SENT)
         gw_h1_request_drop(connection);
     call->head_at_us = gw_clock_monotonic_us();
@@ -83,7 +85,7 @@ static bool tell(struct gw_h1_connection *connection, enum gw_parser_event event
         return connection->call == call;
     case GW_PARSER_END:
         if (connection->is_answering) {
-            gw_h1_complete(connection, input->length == 0);
+            gw_h1_complete(connection, input->length == 0 && !connection->parser.is_forgiven);
             return false;
         }
         gw_parser_begin(&connection->parser, connection->head, call->arena, call->method);

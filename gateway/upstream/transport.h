@@ -17,6 +17,9 @@
  * Promises A response body that did not end (RFC 9112 §8) gives on_fail(RESET), never on_end; such a connection is
  *          never reused. Answers are held to the same grammar as requests: on_fail(UPSTREAM_MALFORMED). A request is
  *          never sent twice by a transport.
+ *          What is forgiven (http/parser.h) is read by both transports in the same way, and the connection is closed. Chunks
+ *          are libcurl's to read: it also takes a bare LF for the end of a chunk's line, and it does not tell what it has
+ *          forgiven there, so that such a connection is kept; 17 digits of a size it refuses, too.
  * Kept     A connection over which something came unasked is never used again (RFC 9112 §9.2): each is looked at before
  *          a request goes over it, and after an answer that was followed by more it is not kept. Where that shows too
  *          late to take another one, the call ends with on_fail(RESET), was_reused and not was_sent: any method may be

@@ -1,5 +1,5 @@
 """Nothing ambiguous passes, in either direction, and a body that did not end is never ended."""
-from stage import TRANSPORT, Scene, Truncated, main, reply, wait_until
+from stage import TRANSPORT, Scene, Stage, Truncated, main, reply, wait_until
 
 HOST = b"Host: gateway.test\r\n"
 NEXT = b"GET /smuggled HTTP/1.1\r\nHost: gateway.test\r\n\r\n"
@@ -131,6 +131,11 @@ BROKEN_CHUNKS = [
     ("trailer without a colon", b"3\r\nabc\r\n0\r\nA\r\n\r\n"),
     ("trailer that speaks of framing", b"3\r\nabc\r\n0\r\nContent-Length: 9\r\n\r\n"),
     ("trailer with NUL", b"3\r\nabc\r\n0\r\nA: \0\r\n\r\n"),
+    ("blank behind the size", b"3 \r\nabc\r\n" + LAST),
+    ("tab behind the size", b"3\t\r\nabc\r\n" + LAST),
+    ("blank within the size", b"1 0\r\nabc\r\n" + LAST),
+    ("blank behind an extension", b"3;a \r\nabc\r\n" + LAST),
+    ("blank and no extension", b"3; \r\nabc\r\n" + LAST),
 ]
 BAD_ANSWERS = [
     ("no HTTP", b"hello\r\n\r\n"),
@@ -138,10 +143,14 @@ BAD_ANSWERS = [
     ("status of two digits", b"HTTP/1.1 20 X\r\nContent-Length: 0\r\n\r\n"),
     ("status of four digits", b"HTTP/1.1 2000 X\r\nContent-Length: 0\r\n\r\n"),
     ("status below 100", b"HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n"),
-    ("status above 599", b"HTTP/1.1 600 X\r\nContent-Length: 0\r\n\r\n"),
     ("version 2.0", b"HTTP/2.0 200 X\r\nContent-Length: 0\r\n\r\n"),
     ("Content-Length and Transfer-Encoding", b"HTTP/1.1 200 X\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
     ("differing Content-Lengths", b"HTTP/1.1 200 X\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
+    ("differing Content-Lengths in one field", b"HTTP/1.1 200 X\r\nContent-Length: 3, 4\r\n\r\nabcd"),
+    ("differing Content-Lengths of a 204", b"HTTP/1.1 204 X\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n"),
+    ("Content-Length and Transfer-Encoding of a 204", b"HTTP/1.1 204 X\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    ("an empty element in Content-Length", b"HTTP/1.1 200 X\r\nContent-Length: 3,\r\n\r\nabc"),
+    ("empty Content-Length", b"HTTP/1.1 200 X\r\nContent-Length:\r\n\r\nabc"),
     ("Content-Length with a sign", b"HTTP/1.1 200 X\r\nContent-Length: +3\r\n\r\nabc"),
     ("unknown coding", b"HTTP/1.1 200 X\r\nTransfer-Encoding: gzip\r\n\r\nabc"),
     ("chunked is not the last", b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked, gzip\r\n\r\nabc"),
@@ -160,6 +169,37 @@ BAD_ANSWERS = [
     ("nothing", b""),
     ("half a status line", b"HTTP/1.1 20"),
     ("half a head", b"HTTP/1.1 200 X\r\nContent-Le"),
+]
+# Careless, but nobody can doubt where they end (as nginx and haproxy see it, too): name, bytes, status, body
+FORGIVEN = [
+    ("204 with chunked", b"HTTP/1.1 204 X\r\nTransfer-Encoding: chunked\r\n\r\n", 204, b""),
+    ("204 with chunked and a last chunk", b"HTTP/1.1 204 X\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 204, b""),
+    ("204 with a length", b"HTTP/1.1 204 X\r\nContent-Length: 5\r\n\r\n", 204, b""),
+    ("204 with a length and a body", b"HTTP/1.1 204 X\r\nContent-Length: 5\r\n\r\nhello", 204, b""),
+    ("Content-Length twice", b"HTTP/1.1 200 X\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 200, b"abc"),
+    ("Content-Length twice in one field", b"HTTP/1.1 200 X\r\nContent-Length: 3, 3\r\n\r\nabc", 200, b"abc"),
+    ("status 600", b"HTTP/1.1 600 X\r\nContent-Length: 3\r\n\r\nabc", 600, b"abc"),
+    ("status 999", b"HTTP/1.1 999 X\r\nContent-Length: 3\r\n\r\nabc", 999, b"abc"),
+    ("chunked in 1.0", b"HTTP/1.0 200 X\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200, b"abc"),
+    ("1xx with a length", b"HTTP/1.1 100 C\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 X\r\nContent-Length: 3\r\n\r\nabc", 200, b"abc"),
+    ("1xx with chunked", b"HTTP/1.1 103 C\r\nTransfer-Encoding: chunked\r\n\r\nHTTP/1.1 200 X\r\nContent-Length: 3\r\n\r\nabc", 200, b"abc"),
+]
+# libcurl reads chunks itself: it forgives the same, but does not tell, so there the connection may be kept
+FORGIVEN_CHUNKS = [
+    (name, b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n" + body, 200, b"abc") for name, body in (
+        ("a blank behind a chunk's size", b"3 \r\nabc\r\n0\r\n\r\n"),
+        ("blanks behind each chunk's size", b"3  \t\r\nabc\r\n0 \r\n\r\n"),
+        ("a semicolon alone", b"3;\r\nabc\r\n0\r\n\r\n"),
+        ("a blank behind an extension", b"3;a=b \r\nabc\r\n0\r\n\r\n"),
+    )]
+# What needs no forgiving
+WELL = [
+    ("tab behind Content-Length", b"HTTP/1.1 200 X\r\nContent-Length: 3\t\r\n\r\nabc", 200, b"abc"),
+    ("tab behind chunked", b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\t\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200, b"abc"),
+    ("blank before an extension", b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n3; a\r\nabc\r\n0 ;b\r\n\r\n", 200, b"abc"),
+    ("300 fields", b"HTTP/1.1 200 X\r\n" + b"X-A: a\r\n" * 300 + b"Content-Length: 3\r\n\r\nabc", 200, b"abc"),
+    ("304 with a length", b"HTTP/1.1 304 X\r\nContent-Length: 3\r\n\r\n", 304, b""),
+    ("no reason phrase", b"HTTP/1.1 200\r\nContent-Length: 3\r\n\r\nabc", 200, b"abc"),
 ]
 TRUNCATED = [
     ("length", reply(fields=[("Content-Length", "100")]) + b"x" * 50),
@@ -241,6 +281,24 @@ class Requests(Scene):
         seen = self.origin.last("/well")
         self.assertEqual((seen.body, seen.field("X-Spaces"), seen.field("X-Empty")), (b"abc", "a", ""))
 
+    def test_with_white_space_where_the_rfcs_let_it_be_are_read(self):  # RFC 9110 §5.5, RFC 9112 §7.1.1
+        for name, data, body in (
+            ("tab behind Content-Length", post(b"hello", b"Content-Length: 5\t"), b"hello"),
+            ("white space around Content-Length", post(b"hello", b"Content-Length:\t 5 \t "), b"hello"),
+            ("tab behind chunked", post(b"5\r\nhello\r\n" + LAST, b"Transfer-Encoding: chunked\t"), b"hello"),
+            ("white space around chunked", post(b"5\r\nhello\r\n" + LAST, b"Transfer-Encoding: \t chunked\t "), b"hello"),
+            ("blank before an extension", post(b"5; a\r\nhello\r\n" + LAST, CHUNKED), b"hello"),
+            ("white space within extensions", post(b'5 ;\ta = b\t; c\t=\t"d e" ;f\r\nhello\r\n0 ; g\r\n\r\n', CHUNKED), b"hello"),
+        ):
+            data = data.replace(b"/refused", b"/spaced")
+            for pieces in ([data], [bytes([byte]) for byte in data]):
+                with self.subTest(name, pieces=len(pieces)), self.gateway.client() as client:
+                    for piece in pieces:
+                        client.send(piece)
+                    self.assertEqual(client.read("POST").body, b"origin")
+                    self.assertEqual(self.origin.last("/spaced").body, body)
+                    self.assertEqual(client.get("/").status, 200)
+
     def test_that_are_too_large_are_refused(self):
         for name, data, status in (
             ("request line", get(target=b"/refused" + b"a" * 1000), 414),
@@ -259,8 +317,27 @@ class Requests(Scene):
         with self.gateway.client() as client:
             client.ask("POST", "/" + "a" * (1000 - len("POST / HTTP/1.1\r\n")), [("X-A", "a" * 2500)], b"x" * 1000)
             self.assertEqual(client.read().status, 200)
-            client.ask("POST", "/", [], [b"x" * 500] * 2, chunked=True)
-            self.assertEqual(client.read().status, 200)
+            for pieces in ([b"x" * 500] * 2, [b"x" * 1000], [b"x" * 999, b"x"], [b"x"] * 1000):
+                client.ask("POST", "/just", [], pieces, chunked=True)
+                self.assertEqual(client.read().status, 200)
+                self.assertEqual(len(self.origin.last("/just").body), 1000)
+
+    def test_in_chunks_pass_up_to_the_last_byte_of_the_bound(self):
+        for size, status in ((999, 200), (1000, 200), (1001, 413)):
+            for cut in (1, 300, 2000):
+                with self.subTest(size, cut=cut), self.gateway.client() as client:
+                    data = post(b"%x\r\n%s\r\n%s" % (size, b"x" * size, LAST), CHUNKED).replace(b"/refused", b"/bound")
+                    try:
+                        for at in range(0, len(data), cut):
+                            client.send(data[at:at + cut])
+                    except OSError:
+                        self.assertEqual(status, 413)  # answered and closed before the end
+                    try:
+                        self.assertEqual(client.read("POST").status, status)
+                    except Truncated:
+                        self.assertEqual(status, 413)
+                    if status == 200:
+                        self.assertEqual(len(self.origin.last("/bound").body), size)
 
     def test_that_come_too_slowly_get_408(self):
         for name, data in (("header", b"GET /refused HTTP/1.1\r\nHost: gate"), ("body", post(b"hel", b"Content-Length: 5")), ("chunks", post(b"3\r\nab", CHUNKED))):
@@ -300,7 +377,8 @@ class Answers(Scene):
     def say(self, path, data, end="close"):
         def handler(call):
             call.send(data)
-            getattr(call, end)()
+            if end:
+                getattr(call, end)()
         self.origin.on(path, handler)
 
     def test_that_are_malformed_are_502(self):
@@ -310,6 +388,39 @@ class Answers(Scene):
                 with self.gateway.client() as client:
                     self.assert_error(client.get("/bad"), 502)
                     self.assertEqual(client.get("/").body, b"origin")
+
+    def read(self, name, data, status, body):
+        self.say("/careless", data, end=None)
+        with self.gateway.client() as client:
+            response = client.get("/careless")
+            self.assertEqual((response.status, response.body), (status, body), name)
+            before = len(self.origin.connections)
+            self.assertEqual(client.get("/").body, b"origin")
+            return len(self.origin.connections) - before
+
+    def test_that_are_careless_are_read_and_their_connections_not_kept(self):
+        chunks = FORGIVEN_CHUNKS if TRANSPORT != "curl" else []
+        for name, data, status, body in FORGIVEN + chunks:
+            with self.subTest(name):
+                self.assertEqual(self.read(name, data, status, body), 1, "a new connection")
+
+    def test_that_are_well_keep_their_connections(self):
+        for name, data, status, body in WELL:
+            with self.subTest(name):
+                self.assertEqual(self.read(name, data, status, body), 0, "the same connection")
+
+    def test_in_careless_chunks_are_read(self):
+        for name, data, status, body in FORGIVEN_CHUNKS:
+            with self.subTest(name):
+                self.read(name, data, status, body)
+
+    def test_may_have_as_many_fields_as_configured(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, {"backend": {"max_response_headers": 20}})
+            for count, status in ((20, 200), (21, 502)):
+                with self.subTest(count):
+                    self.origin.on("/many", fields=[("X-A", "a")] * (count - 1))  # and Content-Length
+                    self.assertEqual(gateway.fetch("/many").status, status)
 
     def test_that_did_not_end_are_never_ended(self):
         for name, data in TRUNCATED:

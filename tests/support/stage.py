@@ -185,7 +185,7 @@ class Reader:
         lines = [self.line(message)]
         while lines[-1]:
             lines.append(self.line(message))
-        pattern = rb"HTTP/1\.1 [1-5]\d\d [\t -~\x80-\xff]*$" if self.kind is Response else rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~\x80-\xff]+ HTTP/1\.1$"
+        pattern = rb"HTTP/1\.1 [1-9]\d\d [\t -~\x80-\xff]*$" if self.kind is Response else rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~\x80-\xff]+ HTTP/1\.1$"
         if not re.match(pattern, lines[0]):
             raise Malformed("start line: %r" % lines[0])
         message.start, message.raw = lines[0].decode("latin-1"), b"\r\n".join(lines) + b"\r\n"

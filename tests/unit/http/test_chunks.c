@@ -55,9 +55,20 @@ static void extensions_are_checked_and_dropped(void **state)
         { BODY("3;a=\"\"\r\nabc\r\n" LAST), GW_ERROR_NONE },
         { BODY("3;\r\nabc\r\n" LAST), GW_ERROR_FRAMING },
         { BODY("3;;a\r\nabc\r\n" LAST), GW_ERROR_FRAMING },
-        { BODY("3; a\r\nabc\r\n" LAST), GW_ERROR_FRAMING },
-        { BODY("3 ;a\r\nabc\r\n" LAST), GW_ERROR_FRAMING },
-        { BODY("3;a =b\r\nabc\r\n" LAST), GW_ERROR_FRAMING },
+        { BODY("3; a\r\nabc\r\n" LAST), GW_ERROR_NONE },
+        { BODY("3 ;a\r\nabc\r\n" LAST), GW_ERROR_NONE },
+        { BODY("3;a =b\r\nabc\r\n" LAST), GW_ERROR_NONE },
+        { BODY("3 \t;\t a \t= \tb ;\t c ; d=\"\" ;e\r\nabc\r\n0 ; a\r\n\r\n"), GW_ERROR_NONE },
+        { BODY("3;a \r\nabc\r\n" LAST), GW_ERROR_FRAMING },
+        { BODY("3;a=b \r\nabc\r\n" LAST), GW_ERROR_FRAMING },
+        { BODY("3;a=\"b\" \r\nabc\r\n" LAST), GW_ERROR_FRAMING },
+        { BODY("3; \r\nabc\r\n" LAST), GW_ERROR_FRAMING },
+        { BODY("3;a b\r\nabc\r\n" LAST), GW_ERROR_FRAMING },
+        { BODY("3 a\r\nabc\r\n" LAST), GW_ERROR_FRAMING },
+        { BODY("3 3\r\nabc\r\n" LAST), GW_ERROR_FRAMING },
+        { BODY("3;a= \r\nabc\r\n" LAST), GW_ERROR_FRAMING },
+        { BODY("3 \nabc\r\n" LAST), GW_ERROR_FRAMING },
+        { BODY("3 \rabc\r\n" LAST), GW_ERROR_FRAMING },
         { BODY("3;a=\r\nabc\r\n" LAST), GW_ERROR_FRAMING },
         { BODY("3;=b\r\nabc\r\n" LAST), GW_ERROR_FRAMING },
         { BODY("3;a=b=c\r\nabc\r\n" LAST), GW_ERROR_FRAMING },
@@ -69,6 +80,39 @@ static void extensions_are_checked_and_dropped(void **state)
         { BODY(";a\r\n"), GW_ERROR_FRAMING },
     };
     CHECK_ROWS(rows, &request);
+    (void)state;
+}
+
+#define ANSWERED(text) "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" text
+
+static void a_backend_is_forgiven_what_stands_behind_a_size(void **state)
+{
+    static const enum gw_error bad = GW_ERROR_UPSTREAM_MALFORMED;
+    static const struct row rows[] = {
+        { ANSWERED("3 \r\nabc\r\n" LAST), GW_ERROR_NONE },
+        { ANSWERED("3 \t \r\nabc\r\n0\t\r\n\r\n"), GW_ERROR_NONE },
+        { ANSWERED("3;\r\nabc\r\n" LAST), GW_ERROR_NONE },
+        { ANSWERED("3;;a=\r\nabc\r\n" LAST), GW_ERROR_NONE },
+        { ANSWERED("3;a=\"b\r\nabc\r\n" LAST), GW_ERROR_NONE },
+        { ANSWERED("3 (three) \x80\r\nabc\r\n" LAST), GW_ERROR_NONE },
+        { ANSWERED("3 \nabc\r\n" LAST), bad },
+        { ANSWERED("3 \rabc\r\n" LAST), bad },
+        { ANSWERED("3 \r\r\nabc\r\n" LAST), bad },
+        { ANSWERED("3;a\nb\r\nabc\r\n" LAST), bad },
+        { ANSWERED("3 \x01\r\nabc\r\n" LAST), bad },
+        { ANSWERED(" 3\r\nabc\r\n" LAST), bad },
+        { ANSWERED("3x\r\nabc\r\n" LAST), bad },
+        { ANSWERED("3\r\nabc \r\n" LAST), bad },
+    };
+    CHECK_ROWS(rows, &response);
+
+    struct reading reading;
+    read_every_way(&reading, &response, GW_SLICE(ANSWERED("3 \r\nabc\r\n" LAST)));
+    assert_true(reading.parser.is_forgiven);
+    reading_free(&reading);
+    read_every_way(&reading, &response, GW_SLICE(ANSWERED("3 ;a\r\nabc\r\n" LAST)));
+    assert_false(reading.parser.is_forgiven);
+    reading_free(&reading);
     (void)state;
 }
 
@@ -155,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chunk_is_size_data_and_strict_line_ends),
         cmocka_unit_test(extensions_are_checked_and_dropped),
+        cmocka_unit_test(a_backend_is_forgiven_what_stands_behind_a_size),
         cmocka_unit_test(trailers_are_checked_and_dropped),
         cmocka_unit_test(extensions_and_trailers_are_bounded),
         cmocka_unit_test(extensions_of_a_whole_message_are_bounded),

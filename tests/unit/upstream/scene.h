@@ -453,6 +453,7 @@ static int scene_open(void **state)
     scene->config.max_backend_connections = 16;
     scene->config.keepalive_connections = 8;
     scene->config.max_response_header_bytes = 4096;
+    scene->config.max_response_headers = 256;
     struct sockaddr_in address;
     uv_ip4_addr("127.0.0.1", 0, &address);
     uint16_t port = listen_on(scene, (const struct sockaddr *)&address);

@@ -206,6 +206,7 @@ static int open_stage(void **state)
     stage->config.keepalive_connections = 4;
     stage->config.keepalive_timeout_ms = 60000;
     stage->config.max_response_header_bytes = 4096;
+    stage->config.max_response_headers = 256;
     stage->config.tls_verify = true;
     stage->config.tls_ca_file = gw_slice_of_string(stage->authority.file);
     const struct gw_transport_setup setup = { &stage->loop, &stage->timers, &stage->blocks, &stage->shard, NULL };
