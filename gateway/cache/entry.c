@@ -61,9 +61,10 @@ static bool is_stored(const struct keeping *keeping, const struct gw_field *fiel
     return !keeping->names_fields || !gw_directives_name_field(keeping->response, field->name);
 }
 
+/* An empty phrase is kept; an absent one, of a head that was made here, is the status' own. */
 static struct gw_slice reason_of(const struct gw_head *response)
 {
-    return response->reason.length ? response->reason : gw_status_reason(response->status);
+    return response->reason.at ? response->reason : gw_status_reason(response->status);
 }
 
 enum { STATUS_LINE_BYTES = sizeof "HTTP/1.1 200 \r\n" - 1, FIELD_EXTRA_BYTES = sizeof ": \r\n" - 1 };

@@ -31,9 +31,11 @@ static void put_date(struct gw_desk *desk, struct gw_buffer *head)
     gw_writer_put_field(head, GW_SLICE("Date"), gw_slice_of(desk->date_text, GW_DATE_BYTES));
 }
 
-static void put_status_line(int status, struct gw_buffer *head)
+/* response: the backend's, or NULL. Its reason phrase is kept, also where it is empty, unless the status is ours. */
+static void put_status_line(int status, const struct gw_head *response, struct gw_buffer *head)
 {
-    struct gw_slice reason = gw_status_reason(status);
+    bool is_theirs = response && response->status == status && response->reason.at;
+    struct gw_slice reason = is_theirs ? response->reason : gw_status_reason(status);
     gw_buffer_put_literal(head, "HTTP/1.1 ");
     gw_buffer_put_uint(head, (uint64_t)status);
     gw_buffer_put_literal(head, " ");
@@ -80,7 +82,7 @@ static void put_head(struct gw_exchange *exchange, struct gw_buffer *head)
     if (entry && exchange->head == &entry->head && exchange->status == entry->head.status) {
         gw_buffer_put_slice(head, entry->head_text);
     } else {
-        put_status_line(exchange->status, head);
+        put_status_line(exchange->status, exchange->head, head);
         if (exchange->head && exchange->status == 304 && exchange->head->status == 200)
             put_unmodified_fields(exchange->head, head);
         else if (exchange->head)
@@ -194,7 +196,7 @@ void gw_answer_interim(struct gw_exchange *exchange, int status, const struct gw
     if (exchange->request.version_minor == 0)
         return; /* RFC 9110 §15.2: never to a 1.0 client */
     gw_buffer_clear(text);
-    put_status_line(status, text);
+    put_status_line(status, head, text);
     if (head) {
         struct gw_head own = *head; /* the fields that are dropped are its own */
         gw_head_drop_hop_by_hop(&own);

@@ -39,6 +39,23 @@ class TheCache(Scene):
         self.assertNotEqual(first.field("X-Request-Id"), second.field("X-Request-Id"))
         self.assertEqual(self.origin.count(path), 1)
 
+    def test_keeps_the_reason_phrase(self):
+        for status, reason, kept in ((200, "Fine \xe4 so far", None), (404, "Nicht da", None), (200, "", None), (200, "x" * 300, "x" * 256)):
+            with self.subTest(status, reason=reason):
+                path = self.path()
+                self.origin.on(path, status=status, reason=reason, fields=FRESH + [("ETag", '"1"')], body=b"0123456789")
+                answers = [self.ask(path) for _ in range(2)]
+                self.assertEqual([(answer.reason, answer.field("X-Cache")) for answer in answers], [(reason if kept is None else kept, says) for says in ("MISS", "HIT")])
+                if status == 200:  # statuses that are made here have their own
+                    self.assertEqual(self.ask(path, [("Range", "bytes=0-1")]).start, "HTTP/1.1 206 Partial Content")
+                    self.assertEqual(self.ask(path, [("If-None-Match", '"1"')]).start, "HTTP/1.1 304 Not Modified")
+
+    def test_keeps_the_reason_phrase_of_what_is_confirmed(self):
+        path = self.path()
+        self.origin.on(path, lambda call: call.respond(304 if call.request.has("If-None-Match") else 200, fields=[("Cache-Control", "no-cache"), ("ETag", '"1"')],
+                                                       reason="Not Now" if call.request.has("If-None-Match") else "As It Was", body=b""))
+        self.assertEqual([(answer.reason, answer.field("X-Cache")) for answer in (self.ask(path), self.ask(path))], [("As It Was", "MISS"), ("As It Was", "REVALIDATED")])
+
     def test_age_grows(self):
         path = self.path()
         self.origin.on(path, fields=[("Cache-Control", "max-age=600"), ("Age", "100")])

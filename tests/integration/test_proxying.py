@@ -193,7 +193,7 @@ class AnAnswer(Scene):
             with self.subTest(status):
                 self.origin.on("/status", status=status, reason="As The Origin Says", fields=fields, body=b"abc")
                 response = self.gateway.fetch("/status")
-                self.assertEqual((response.status, response.body), (status, b"abc"))
+                self.assertEqual((response.status, response.reason, response.body), (status, "As The Origin Says", b"abc"))
                 for name in {name for name, _ in fields}:
                     self.assertEqual(response.all(name), [value for key, value in fields if key == name])
 
