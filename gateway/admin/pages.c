@@ -94,15 +94,18 @@ static bool is_redis_down(const struct gw_admin *admin)
 }
 
 /* It answers, but what it is to keep it does not take: limits are kept locally, nothing new is stored. */
-static bool is_redis_full(const struct gw_admin *admin)
+static bool is_full(const struct gw_admin_node *node)
 {
     enum { TOLD_US = 10 * 1000 * 1000 };
-    uint64_t now_us = gw_clock_monotonic_us();
-    for (unsigned i = 0; i < admin->node_count; i++) {
-        uint64_t oom_at_us = atomic_load_explicit(&admin->nodes[i].breaker->oom_at_us, memory_order_relaxed);
-        if (oom_at_us && now_us - oom_at_us < TOLD_US)
+    uint64_t oom_at_us = atomic_load_explicit(&node->breaker->oom_at_us, memory_order_relaxed);
+    return oom_at_us && gw_clock_monotonic_us() < oom_at_us + TOLD_US;
+}
+
+static bool is_redis_full(const struct gw_admin *admin)
+{
+    for (unsigned i = 0; i < admin->node_count; i++)
+        if (is_full(&admin->nodes[i]))
             return true;
-    }
     return false;
 }
 
@@ -125,6 +128,11 @@ static void put_nodes(struct gw_json *json, const struct gw_admin *admin)
         gw_json_put_string(json, object, "status", is_open ? "down" : "up");
         if (is_open)
             gw_json_put_string(json, object, "reason", gw_breaker_reason_name(atomic_load(&node->breaker->reason)));
+        char said[GW_BREAKER_SAID_BYTES] = "";
+        if (is_open || is_full(node))
+            gw_breaker_copy_said(node->breaker, !is_open, said);
+        if (*said)
+            gw_json_put_string(json, object, "detail", said);
         gw_json_put_uint(json, object, "openings",
                          atomic_load_explicit(&node->breaker->openings, memory_order_relaxed));
     }

@@ -1,5 +1,6 @@
 #include "cache/coherence.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,6 +14,7 @@ enum {
     LEAST_WAIT_US = 50000,
     MOST_WAIT_US = 2000000,
     REFUSED_WAIT_US = 60000000,
+    WHY_BYTES = 160,
     MOST_ASKED = 8, /* of one side, unanswered */
     PREFIX_BYTES = 32 + sizeof "cache:",
 };
@@ -53,6 +55,7 @@ struct gw_coherence {
     struct side subscriber, tracker;
     int64_t subscriber_id; /* 0: not known yet */
     bool is_subscribed, is_refusal_told;
+    char lost_why[WHY_BYTES]; /* not told yet; "" where there is nothing to tell */
 };
 
 static const char channel[] = "__redis__:invalidate";
@@ -111,11 +114,20 @@ static void close_pair(struct gw_coherence *coherence)
 static void lose_pair(struct gw_coherence *coherence, const char *why)
 {
     if (coherence->state == UP)
-        gw_log(GW_LOG_WARN, "cache",
-               "invalidations from %s are not heard: %s; without a cache in memory until they are",
-               coherence->setup.node->url_masked.at, why);
+        snprintf(coherence->lost_why, sizeof coherence->lost_why, "%s", why);
     close_pair(coherence);
     coherence->retry_at_us = gw_clock_monotonic_us() + jittered_wait(coherence);
+}
+
+/* Where Redis itself is away, the store tells so, and that is why: only what is lost beside a Redis that serves is told
+ * here. */
+static void tell_loss(struct gw_coherence *coherence)
+{
+    if (coherence->lost_why[0])
+        gw_log(GW_LOG_WARN, "cache",
+               "invalidations from %s are not heard: %s; without a cache in memory until they are",
+               coherence->setup.node->url_masked.at, coherence->lost_why);
+    coherence->lost_why[0] = '\0';
 }
 
 static void take_refusal(struct gw_coherence *coherence, const char *said)
@@ -244,13 +256,14 @@ static void begin_seeking(struct gw_coherence *coherence)
 
 /* ---- answers ---- */
 
-/* Those that time heals; every other error says that this server, or this user, will never do it. */
-static bool is_of_the_moment(enum ask ask, const char *text)
+/* What this server, or this user, will never do. Every other error is of the moment (LOADING, BUSY, a subscriber that is
+ * gone by the time the answer comes): it heals, and is no matter of permissions. */
+static bool is_refusal(enum ask ask, const char *text)
 {
-    static const char *const starts[] = { "LOADING",           "BUSY",          "MASTERDOWN", "NOAUTH",
-                                          "ERR The client ID", "ERR max number" };
+    static const char *const starts[] = { "NOPERM ", "ERR unknown ", "ERR Unknown ", "ERR syntax error",
+                                          "ERR wrong number" };
     if (ask == ASK_LOGIN)
-        return true;
+        return false;
     for (size_t i = 0; i < GW_COUNT(starts); i++)
         if (strncmp(text, starts[i], strlen(starts[i])) == 0)
             return true;
@@ -264,7 +277,7 @@ static void take_answer(struct side *side, enum ask ask, const struct gw_line_re
     bool is_good = ask == ASK_ID          ? reply->kind == GW_LINE_INTEGER && reply->integer > 0
                    : ask == ASK_SUBSCRIBE ? reply->kind == GW_LINE_SUBSCRIBED
                                           : reply->kind == GW_LINE_TEXT || ask == ASK_NAME; /* a name is a courtesy */
-    if (reply->kind == GW_LINE_ERROR && ask != ASK_NAME && !is_of_the_moment(ask, reply->text)) {
+    if (reply->kind == GW_LINE_ERROR && ask != ASK_NAME && is_refusal(ask, reply->text)) {
         take_refusal(coherence, reply->text);
         return;
     }
@@ -355,6 +368,7 @@ static void look(struct gw_coherence *coherence)
     unsigned epoch = atomic_load_explicit(&breaker->epoch, memory_order_relaxed);
     if (epoch != coherence->breaker_epoch) {
         coherence->breaker_epoch = epoch;
+        coherence->lost_why[0] = '\0';
         close_pair(coherence);
         coherence->retry_at_us = now_us;
     }
@@ -364,8 +378,10 @@ static void look(struct gw_coherence *coherence)
         lose_pair(coherence, "it is silent");
     if (coherence->state == UP && now_us >= coherence->beat_at_us)
         beat(coherence, now_us);
-    if (coherence->state == WAITING && now_us >= coherence->retry_at_us && !gw_breaker_is_open(breaker))
+    if (coherence->state == WAITING && now_us >= coherence->retry_at_us && !gw_breaker_is_open(breaker)) {
+        tell_loss(coherence);
         begin_seeking(coherence);
+    }
     choose_mode(coherence);
 }
 

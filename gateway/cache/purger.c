@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "store/reply.h"
 
 enum {
     AWAY_MS = 8, /* between looks at a store that is away: the poll is to come before look-ups */
@@ -12,6 +13,7 @@ enum {
     RECENT_US = (GW_PURGER_POLL_MS - 2 * GW_TIMER_SLOT_MS) * 1000,
     KEY_BYTES = 64,
     DIGITS = 20,
+    SAID_BYTES = 128,
 };
 
 struct gw_purge {
@@ -108,18 +110,18 @@ static void ask(struct gw_purger *purger)
         purger->is_asking = run_script(purger, GW_NO_SLICE, on_polled, purger);
 }
 
-static void complain(struct gw_purger *purger, const char *what)
+static void complain(struct gw_purger *purger, const char *what, struct gw_slice said)
 {
     if (!purger->is_confused)
-        gw_log(GW_LOG_WARN, "cache", "%.*s %s (redis/README.md: \"Access\", \"The log of bans\")",
-               (int)purger->key_length, purger->key, what);
+        gw_log(GW_LOG_WARN, "cache", "%.*s %s%s%.*s (redis/README.md: \"Access\", \"The log of bans\")",
+               (int)purger->key_length, purger->key, what, said.length ? ": " : "", GW_SLICE_ARGS(said));
     purger->is_confused = true;
 }
 
 static void take_nonsense(struct gw_purger *purger)
 {
     static const struct gw_ban all = { .kind = GW_BAN_ALL };
-    complain(purger, "holds what is no log of purges: nothing that is stored is used");
+    complain(purger, "holds what is no log of purges: nothing that is stored is used", GW_NO_SLICE);
     ban_here(purger, &all);
 }
 
@@ -146,13 +148,17 @@ static void take_answer(struct gw_purger *purger, struct gw_slice packed)
     }
 }
 
-/* No answer, or an error. */
-static void lose(struct gw_purger *purger)
+/* No answer, or an error. An answer that is late or lost is the store's to tell; only a Redis that refuses this very call
+ * is a matter of its permissions, or of what lies at the key. */
+static void lose(struct gw_purger *purger, const struct gw_store_reply *reply)
 {
+    char said[SAID_BYTES];
     purger->is_current = false;
     purger->is_up = gw_store_is_up(purger->setup.store);
-    if (purger->is_up)
-        complain(purger, "cannot be read: purges of other instances are not heard of");
+    if (reply->error.length) {
+        gw_reply_quote(reply->error, GW_NO_SLICE, said, sizeof(said));
+        complain(purger, "cannot be read, so purges of other instances are not heard of", gw_slice_of_string(said));
+    }
     settle(purger, false);
 }
 
@@ -163,7 +169,7 @@ static void on_polled(void *owner, const struct gw_store_reply *reply)
     if (reply->result == GW_STORE_VALUE)
         take_answer(purger, reply->value);
     else
-        lose(purger);
+        lose(purger, reply);
 }
 
 static void on_banned(void *owner, const struct gw_store_reply *reply)

@@ -138,13 +138,15 @@ static void watch(struct gw_tombs *tombs)
         gw_timer_start(tombs->setup.timers, &tombs->timer, RETRY_AFTER_MS);
 }
 
-static void lose(struct gw_tombs *tombs)
+static void lose(struct gw_tombs *tombs, const char *why)
 {
     gw_counter_add(&tombs->setup.shard->cache_invalidations_lost, 1);
     if (!tombs->is_lost)
-        gw_log(GW_LOG_ERROR, "cache",
-               "an invalidation is lost: Redis is away and too many wait for it, or it refuses it; everything stored "
-               "before is banned when it is back, and may be answered by other instances until then");
+        gw_log(
+            GW_LOG_ERROR, "cache",
+            "an invalidation is lost: %s; everything stored before is banned when Redis is back, and may be answered "
+            "by other instances until then",
+            why);
     tombs->is_lost = true;
 }
 
@@ -166,7 +168,8 @@ static void keep(struct gw_tombs *tombs, struct gw_tomb *tomb)
     if (is_kept(bucket, &tomb->key)) {
         give_up(tomb);
     } else if (tombs->kept_count >= tombs->setup.config->redis_max_pending || tomb->attempts >= ATTEMPTS) {
-        lose(tombs);
+        lose(tombs, tomb->attempts >= ATTEMPTS ? "Redis did not acknowledge it however often it was sent"
+                                               : "too many wait for Redis");
         give_up(tomb);
     } else {
         gw_list_push_back(bucket, &tomb->link);
@@ -264,7 +267,7 @@ struct gw_tomb *gw_tombs_set(struct gw_tombs *tombs, const struct gw_cache_key *
     struct gw_tomb *tomb = obtain(tombs);
     gw_near_invalidate(tombs->setup.near, key);
     if (!tomb) {
-        lose(tombs);
+        lose(tombs, "memory is out");
         watch(tombs);
         return NULL;
     }

@@ -4,11 +4,15 @@
  *          in time, from a node that takes writes. No half-open state: no client ever pays for a probe.
  * Opens    by whoever sees: no byte on a connection for redis.timeout while a command waits; connection refused,
  *          reset or timed out; LOADING, READONLY, MASTERDOWN, CLUSTERDOWN, BUSY, NOAUTH, WRONGPASS, NOPERM; garbage.
- * Threads  Any; relaxed atomics. Opening is idempotent. `epoch` counts openings, so that who slept through one
- *          knows. */
+ * Told     One cause is one line of the log, however many connections see it: see gw_breaker_open. What the node itself
+ *          said is told with it, and stands in the health page.
+ * Threads  Any; relaxed atomics, and a lock that is held for a copy of some bytes while somebody opens it or reads what
+ *          was said: never on a request's way. Opening is idempotent. `epoch` counts openings, so that who slept through
+ *          one knows. */
 #ifndef GW_STORE_BREAKER_H
 #define GW_STORE_BREAKER_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,9 +20,11 @@
 /* X(NAME, name, what a person reads) */
 #define GW_BREAKER_ROWS(X)                                                                                             \
     X(NONE, "none", "no reason")                                                                                       \
-    X(SILENT, "silent", "nothing came for redis.timeout")                                                              \
+    X(SILENT, "silent", "it does not answer in time")                                                                  \
     X(CONNECT, "connect", "it cannot be reached")                                                                      \
     X(LOST, "lost", "the connection ended")                                                                            \
+    X(TLS, "tls", "no TLS connection comes about")                                                                     \
+    X(REFUSED, "refused", "it refuses to serve")                                                                       \
     X(READONLY, "readonly", "it takes no writes")                                                                      \
     X(LOADING, "loading", "it is not ready to serve")                                                                  \
     X(BUSY, "busy", "it is busy in a script")                                                                          \
@@ -32,7 +38,9 @@ enum gw_breaker_reason {
         GW_BREAKER_REASONS
 };
 const char *gw_breaker_reason_name(enum gw_breaker_reason reason);     /* "silent" */
-const char *gw_breaker_reason_sentence(enum gw_breaker_reason reason); /* "nothing came for redis.timeout" */
+const char *gw_breaker_reason_sentence(enum gw_breaker_reason reason); /* "it takes no writes" */
+
+enum { GW_BREAKER_SAID_BYTES = 192 };
 
 struct gw_breaker {
     atomic_bool is_open; /* begins open: until the first PING is answered */
@@ -42,6 +50,13 @@ struct gw_breaker {
     _Atomic uint64_t logged_at_us;           /* the last opening that was logged; 0: none */
     _Atomic uint64_t oom_at_us; /* the last write that was refused for want of memory; 0: none. Opens nothing */
     _Atomic(const char *) node; /* for the log: the masked URL; set by the prober, who outlives it */
+
+    pthread_mutex_t lock; /* of what follows */
+    unsigned told;        /* reasons that were logged lately, a bit each */
+    uint64_t reason_at_us;
+    uint64_t full_logged_at_us;
+    char said[GW_BREAKER_SAID_BYTES]; /* with the reason */
+    char full[GW_BREAKER_SAID_BYTES]; /* with oom_at_us */
 };
 
 void gw_breaker_init(struct gw_breaker *breaker);
@@ -49,8 +64,16 @@ static inline bool gw_breaker_is_open(const struct gw_breaker *breaker)
 {
     return atomic_load_explicit(&breaker->is_open, memory_order_relaxed);
 }
-/* Logs the first of a series: the next one a minute later, or when the reason is another. */
-void gw_breaker_open(struct gw_breaker *breaker, enum gw_breaker_reason reason, uint64_t now_us);
+/* said: the words of the node, of the system or of TLS, for a person; printable ASCII; "" where there are none. Logs a
+ * reason once a minute. While it is open, a connection that is silent, lost or cannot be made is no cause of its own:
+ * it is logged only where nothing was told for a minute, and does not replace a reason that says more and was seen
+ * within some seconds; nor does one without words replace words. */
+void gw_breaker_open(struct gw_breaker *breaker, enum gw_breaker_reason reason, const char *said, uint64_t now_us);
+/* A write was refused for want of memory: opens nothing; logged once a minute. */
+void gw_breaker_tell_full(struct gw_breaker *breaker, const char *said, uint64_t now_us);
+/* What was said with the reason of the last opening, or, full, with the last write that was refused for want of memory;
+ * "" where nothing was. */
+void gw_breaker_copy_said(struct gw_breaker *breaker, bool full, char text[GW_BREAKER_SAID_BYTES]);
 /* By main's prober only. */
 void gw_breaker_close(struct gw_breaker *breaker);
 

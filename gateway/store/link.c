@@ -16,7 +16,7 @@ enum { LINK_READ_BYTES = 16 * 1024, LINK_READS = 64 };
 enum { LINK_SLACK_BYTES = 2 * LINK_READ_BYTES };
 /* A connection that lived so long is made again at once; else attempts count. */
 enum { LINK_LIVED_US = 1000 * 1000 };
-enum { LINK_SAID_BYTES = 128 };
+enum { LINK_PEEK_BYTES = 64, LINK_LAST_BYTES = 1024 };
 
 static void connect_next(struct gw_link *link);
 static void on_prepare(uv_prepare_t *prepare);
@@ -40,6 +40,17 @@ static bool is_due(const struct gw_link *link)
 
 /* ---- the end of a connection, or of an attempt ---- */
 
+void gw_link_say(struct gw_link *link, struct gw_slice words)
+{
+    if (!link->said[0])
+        gw_reply_quote(words, link->setup.node->password, link->said, sizeof(link->said));
+}
+
+static void say(struct gw_link *link, const char *words)
+{
+    gw_link_say(link, gw_slice_of_string(words));
+}
+
 static void wait_and_tell(struct gw_link *link, enum gw_breaker_reason reason)
 {
     uint64_t wait_ms = link->setup.least_wait_ms;
@@ -59,9 +70,53 @@ static enum gw_breaker_reason reason_of(const struct gw_link *link, const redisC
 {
     if (link->reason != GW_BREAKER_NONE || link->is_quiet)
         return link->reason;
-    if (link->state == GW_LINK_CONNECTING || link->state == GW_LINK_LOGIN)
+    if (link->state == GW_LINK_CONNECTING)
         return GW_BREAKER_CONNECT;
     return context->err == REDIS_ERR_PROTOCOL || context->err == REDIS_ERR_OOM ? GW_BREAKER_NONSENSE : GW_BREAKER_LOST;
+}
+
+/* Redis says why it takes no further client, and closes, before it reads what was written to it meanwhile: the reset that
+ * follows is seen first, by the write. What it said is still there to be read. */
+static void read_last_words(struct gw_link *link, const redisContext *context, enum gw_breaker_reason *reason)
+{
+    char bytes[LINK_LAST_BYTES];
+    ssize_t length = recv(context->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    const char *end = length > 1 && *bytes == '-' ? memchr(bytes, '\r', (size_t)length) : NULL;
+    if (!end)
+        return;
+    struct gw_slice words = gw_slice_of(bytes + 1, (size_t)(end - bytes - 1));
+    *reason = GW_BREAKER_REFUSED;
+    (void)gw_reply_fault(words, reason);
+    gw_link_say(link, words);
+}
+
+static void say_error(struct gw_link *link, const redisContext *context)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+    if (context->err && context->err != REDIS_ERR_EOF)
+        say(link, context->errstr);
+    else if (!context->err && getsockopt(context->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)
+        say(link, uv_strerror(uv_translate_sys_error(error)));
+}
+
+/* The connection ends: the reason, and what there is to say of it. */
+static enum gw_breaker_reason explain(struct gw_link *link, const redisContext *context)
+{
+    enum gw_breaker_reason reason = reason_of(link, context);
+    bool is_in_login = reason == GW_BREAKER_LOST && link->state == GW_LINK_LOGIN;
+    char words[GW_BREAKER_SAID_BYTES];
+    gw_tls_take_error(words, sizeof(words));
+    if (*words && is_in_login)
+        reason = GW_BREAKER_TLS;
+    if (*words)
+        say(link, words);
+    else if (is_in_login && !link->answered && !link->setup.node->is_tls)
+        read_last_words(link, context, &reason);
+    if (is_in_login)
+        say(link, "before the log-in was answered");
+    say_error(link, context);
+    return reason;
 }
 
 /* The connection is gone, for whatever reason. */
@@ -96,9 +151,7 @@ static void on_cleanup(void *data)
     struct gw_link *link = wire->link;
     if (!wire->context)
         return;
-    enum gw_breaker_reason reason = reason_of(link, &wire->context->c);
-    char said[LINK_SAID_BYTES];
-    gw_tls_take_error(said, sizeof(said));
+    enum gw_breaker_reason reason = explain(link, &wire->context->c);
     wire->context->ev.cleanup = NULL;
     wire->context = NULL;
     uv_close((uv_handle_t *)&wire->poll, free_wire);
@@ -242,6 +295,25 @@ static void read_unasked(struct gw_link *link)
         gw_link_drop(link, GW_BREAKER_NONSENSE);
 }
 
+/* What is no Redis shows itself by its first bytes, which hiredis' error does not tell. */
+static void look_at_first_bytes(struct gw_link *link)
+{
+    char bytes[LINK_PEEK_BYTES];
+    ssize_t length = link->setup.node->is_tls || link->answered
+                         ? 0
+                         : recv(link->wire->context->c.fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+    if (length <= 0 || strchr("+-:$*", *bytes))
+        return;
+    if ((*bytes == 0x15 || *bytes == 0x16) && (length < 2 || bytes[1] == 3)) {
+        say(link, "it speaks TLS: rediss:// may be meant");
+        return;
+    }
+    size_t line = 0;
+    while (line < (size_t)length && bytes[line] != '\r' && bytes[line] != '\n')
+        line++;
+    gw_link_say(link, gw_slice_of(bytes, line));
+}
+
 static void read_all(struct gw_link *link)
 {
     struct gw_link_wire *wire = link->wire;
@@ -251,6 +323,8 @@ static void read_all(struct gw_link *link)
                 read_unasked(link);
             return;
         }
+        if (link->state == GW_LINK_LOGIN)
+            look_at_first_bytes(link);
         redisReader *reader = wire->context->c.reader;
         size_t before = reader->len - reader->pos;
         redisAsyncHandleRead(wire->context);
@@ -313,7 +387,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 /* ---- connecting ---- */
 
-static redisAsyncContext *begin_context(const struct gw_link *link, unsigned address)
+static redisAsyncContext *begin_context(struct gw_link *link, unsigned address)
 {
     const struct gw_redis_node *node = link->setup.node;
     redisAsyncContext *context = node->is_unix ? redisAsyncConnectUnix(node->host.at)
@@ -321,8 +395,9 @@ static redisAsyncContext *begin_context(const struct gw_link *link, unsigned add
     if (!context)
         return NULL;
     if (context->err || !gw_tls_begin(link->tls, node, &context->c)) {
-        char said[LINK_SAID_BYTES];
-        gw_tls_take_error(said, sizeof(said));
+        char words[GW_BREAKER_SAID_BYTES];
+        gw_tls_take_error(words, sizeof(words));
+        say(link, *words ? words : context->c.errstr);
         redisAsyncFree(context);
         return NULL;
     }
@@ -350,6 +425,7 @@ static bool begin_wire(struct gw_link *link, unsigned address)
     gw_reply_attach(&link->reply, context->c.reader);
     redisAsyncSetConnectCallback(context, on_connect);
     link->wire = wire;
+    link->said[0] = '\0';
     link->reason = GW_BREAKER_NONE;
     link->is_quiet = false;
     link->asked = link->flushed = link->answered = 0;
@@ -378,12 +454,15 @@ static void on_found(void *data, const struct gw_seek_found *found)
     link->seek = NULL;
     link->found = *found;
     link->next_address = 0;
+    if (!found->count)
+        say(link, found->error ? uv_strerror(found->error) : "its name has no address");
     connect_next(link);
 }
 
 static void begin(struct gw_link *link)
 {
     link->next_address = 0;
+    link->said[0] = '\0';
     if (gw_seek_at_once(link->setup.node, &link->found)) {
         connect_next(link);
         return;
@@ -417,6 +496,7 @@ static void check_silence(struct gw_link *link)
     } else if (recv(link->wire->context->c.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) {
         arm(link, 1); /* it was this loop that was slow: what came is read first */
     } else {
+        say(link, "nothing came for redis.timeout");
         gw_link_drop(link, GW_BREAKER_SILENT);
     }
 }
@@ -431,11 +511,18 @@ static void on_due(struct gw_timer *timer)
         begin(link);
         break;
     case GW_LINK_RESOLVING: /* told, but the look-up goes on: another one would wait behind it */
+        say(link, "its name is still looked up");
         link->setup.on_down(link->setup.context, GW_BREAKER_CONNECT);
+        link->said[0] = '\0';
         break;
     case GW_LINK_CONNECTING:
-    case GW_LINK_LOGIN:
+        say(link, "no connection within redis.connect_timeout");
         gw_link_drop(link, GW_BREAKER_CONNECT);
+        break;
+    case GW_LINK_LOGIN:
+        say(link, link->setup.node->is_tls ? "no TLS handshake or log-in within redis.connect_timeout"
+                                           : "no answer to the log-in within redis.connect_timeout");
+        gw_link_drop(link, GW_BREAKER_SILENT);
         break;
     case GW_LINK_UP:
         check_silence(link);

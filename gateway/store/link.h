@@ -37,7 +37,8 @@ struct gw_link_setup {
     const struct gw_scripts *scripts;     /* NULL: none are loaded */
     unsigned least_wait_ms, most_wait_ms; /* between attempts */
     void (*on_up)(void *context);
-    /* A connection or an attempt ended; NONE: it was closed while nothing was due. Not after gw_link_close. */
+    /* A connection or an attempt ended; NONE: it was closed while nothing was due; gw_link_said says more. Not after
+     * gw_link_close. */
     void (*on_down)(void *context, enum gw_breaker_reason reason);
     void *context;
 };
@@ -75,8 +76,9 @@ struct gw_link {
     unsigned attempts; /* in a row that failed */
     struct gw_seek_found found;
     unsigned next_address;
-    enum gw_breaker_reason reason; /* why the connection is being dropped */
-    bool is_quiet;                 /* nobody waits for it: no reason to tell */
+    enum gw_breaker_reason reason;    /* why the connection is being dropped */
+    bool is_quiet;                    /* nobody waits for it: no reason to tell */
+    char said[GW_BREAKER_SAID_BYTES]; /* beside the reason */
     uint64_t up_at_us;
 
     uint64_t asked, flushed, answered; /* commands of this connection */
@@ -108,6 +110,14 @@ void gw_link_flush(struct gw_link *link);
 void gw_link_drop(struct gw_link *link, enum gw_breaker_reason reason);
 /* The same, at the turn's end: no on_reply runs before this returns. Nothing can be asked from here on. */
 void gw_link_break(struct gw_link *link, enum gw_breaker_reason reason);
+/* Keeps what the node said, for a person, where nothing is kept yet: cut, escaped, and without what it may repeat of the
+ * password. Before gw_link_drop. */
+void gw_link_say(struct gw_link *link, struct gw_slice words);
+/* What was said of the last end: for on_down; "" where nothing was. */
+static inline const char *gw_link_said(const struct gw_link *link)
+{
+    return link->said;
+}
 /* CLOCK_MONOTONIC, read once a turn. */
 uint64_t gw_link_now_us(struct gw_link *link);
 

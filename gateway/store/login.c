@@ -1,6 +1,5 @@
 /* What is said first on a new connection, all of it in one write. */
 #include "store/wire.h"
-#include "base/log.h"
 #include "store/resp.h"
 
 enum { LOGIN_BYTES = 128 * 1024 };
@@ -70,9 +69,9 @@ static void on_step(struct gw_link_asked *asked, const struct gw_reply *reply)
     enum step step = link->steps[link->steps_done++];
     bool is_text = reply->kind == GW_REPLY_STATUS || reply->kind == GW_REPLY_STRING;
     if (reply->kind == GW_REPLY_ERROR && !is_forgiven(step, gw_reply_text(reply))) {
-        enum gw_breaker_reason reason = step == STEP_AUTH ? GW_BREAKER_AUTH : GW_BREAKER_CONNECT;
+        enum gw_breaker_reason reason = step == STEP_AUTH ? GW_BREAKER_AUTH : GW_BREAKER_REFUSED;
         (void)gw_reply_fault(gw_reply_text(reply), &reason);
-        gw_log(GW_LOG_DEBUG, "store", "%s: %.*s", link->setup.node->url_masked.at, GW_SLICE_ARGS(gw_reply_text(reply)));
+        gw_link_say(link, gw_reply_text(reply));
         gw_link_drop(link, reason);
     } else if (reply->kind != GW_REPLY_ERROR && !is_text) {
         gw_link_drop(link, GW_BREAKER_NONSENSE);

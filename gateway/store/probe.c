@@ -168,7 +168,9 @@ static enum gw_breaker_reason take(struct gw_probe *probe, enum step step, const
     if (reply->kind == GW_REPLY_ERROR) {
         if (is_forgiven(step, gw_reply_text(reply)))
             return GW_BREAKER_NONE;
+        reason = GW_BREAKER_REFUSED;
         (void)gw_reply_fault(gw_reply_text(reply), &reason);
+        gw_link_say(&probe->link, gw_reply_text(reply));
         return reason;
     }
     switch (step) {
@@ -177,7 +179,10 @@ static enum gw_breaker_reason take(struct gw_probe *probe, enum step step, const
     case STEP_INFO:
         if (reply->kind != GW_REPLY_STRING)
             return reason;
-        return is_primary(gw_reply_text(reply)) ? GW_BREAKER_NONE : GW_BREAKER_READONLY;
+        if (is_primary(gw_reply_text(reply)))
+            return GW_BREAKER_NONE;
+        gw_link_say(&probe->link, GW_SLICE("it is a replica"));
+        return GW_BREAKER_READONLY;
     case STEP_TIME:
         if (reply->kind != GW_REPLY_ARRAY || reply->integer_count != 2 || reply->integers[0] > INT64_MAX / 1000 - 1)
             return reason;
@@ -211,8 +216,6 @@ static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
     enum step step = probe->step++;
     enum gw_breaker_reason reason = take(probe, step, reply);
     if (reason != GW_BREAKER_NONE) {
-        gw_log(GW_LOG_DEBUG, "store", "%s: %.*s", probe->setup.node->url_masked.at,
-               GW_SLICE_ARGS(gw_reply_text(reply)));
         probe->step = STEPS;
         gw_link_drop(&probe->link, reason);
         return;
@@ -240,7 +243,7 @@ static void on_down(void *context, enum gw_breaker_reason reason)
     struct gw_probe *probe = context;
     probe->step = STEPS;
     if (reason != GW_BREAKER_NONE)
-        gw_breaker_open(probe->setup.breaker, reason, gw_clock_monotonic_us());
+        gw_breaker_open(probe->setup.breaker, reason, gw_link_said(&probe->link), gw_clock_monotonic_us());
     look(probe);
 }
 

@@ -183,6 +183,19 @@ static bool ask_again(struct gw_store_call *call)
     return good;
 }
 
+/* Each write is refused while it lasts: once a second is enough. */
+static void tell_full(struct gw_store *store, struct gw_slice text)
+{
+    enum { TELL_EACH_US = 1000 * 1000 };
+    uint64_t now_us = gw_link_now_us(&store->link);
+    uint64_t told_at_us = atomic_load_explicit(&store->breaker->oom_at_us, memory_order_relaxed);
+    char said[GW_BREAKER_SAID_BYTES];
+    if (told_at_us && now_us < told_at_us + TELL_EACH_US)
+        return;
+    gw_reply_quote(text, store->link.setup.node->password, said, sizeof(said));
+    gw_breaker_tell_full(store->breaker, said, now_us);
+}
+
 /* True: it was asked again, and is not to be finished. */
 static bool take_error(struct gw_store_call *call, struct gw_slice text)
 {
@@ -199,7 +212,7 @@ static bool take_error(struct gw_store_call *call, struct gw_slice text)
     case GW_REPLY_FAULT_OOM:
         call->result = GW_REDIS_RESULT_OOM;
         call->reply.result = GW_STORE_OOM;
-        atomic_store_explicit(&store->breaker->oom_at_us, gw_link_now_us(&store->link), memory_order_relaxed);
+        tell_full(store, text);
         break;
     case GW_REPLY_FAULT_TYPE: /* for who asked, it is a value that makes no sense */
         if (call->kind == GW_REDIS_LABEL_GET) {
@@ -207,12 +220,15 @@ static bool take_error(struct gw_store_call *call, struct gw_slice text)
             call->reply.value = GW_SLICE("");
         }
         break;
-    case GW_REPLY_FAULT_NODE:
+    case GW_REPLY_FAULT_NODE: /* the breaker tells it */
+        gw_link_say(&store->link, text);
         gw_link_drop(&store->link, reason);
-        break;
+        return false;
     case GW_REPLY_FAULT_CALL:
         break;
     }
+    if (!call->replies_due && call->reply.result == GW_STORE_LOST)
+        call->reply.error = text;
     return false;
 }
 
@@ -396,7 +412,7 @@ static void on_down(void *context, enum gw_breaker_reason reason)
 {
     struct gw_store *store = context;
     if (reason != GW_BREAKER_NONE)
-        gw_breaker_open(store->breaker, reason, gw_clock_monotonic_us());
+        gw_breaker_open(store->breaker, reason, gw_link_said(&store->link), gw_clock_monotonic_us());
 }
 
 struct gw_store *gw_store_open(const struct gw_store_setup *setup)

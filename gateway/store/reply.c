@@ -146,6 +146,40 @@ void gw_reply_attach(struct gw_reply *reply, redisReader *reader)
     reader->maxbuf = GW_REPLY_KEPT_BYTES;
 }
 
+/* Before Redis 6, "ERR unknown command `AUTH`, with args beginning with: …" repeats what was sent. */
+static struct gw_slice without_arguments(struct gw_slice words, struct gw_slice password)
+{
+    static const struct gw_slice before = { ", with args", 11 };
+    const char *end = words.length ? memmem(words.at, words.length, before.at, before.length) : NULL;
+    if (end)
+        words.length = (size_t)(end - words.at);
+    if (password.length && words.length && memmem(words.at, words.length, password.at, password.length))
+        return GW_SLICE("its words repeat the password");
+    return words;
+}
+
+void gw_reply_quote(struct gw_slice words, struct gw_slice password, char *told, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    struct gw_slice left = without_arguments(words, password);
+    size_t length = 0;
+    for (size_t i = 0; i < left.length; i++) {
+        unsigned char c = (unsigned char)left.at[i];
+        if (length + 8 > size) {
+            memcpy(told + length, "...", 3);
+            length += 3;
+            break;
+        }
+        if (c >= ' ' && c < 0x7f) {
+            told[length++] = (char)c;
+        } else {
+            memcpy(told + length, (char[4]) { '\\', 'x', digits[c >> 4], digits[c & 15] }, 4);
+            length += 4;
+        }
+    }
+    told[length] = '\0';
+}
+
 static const struct word {
     struct gw_slice start;
     enum gw_reply_fault fault;
@@ -164,9 +198,9 @@ static const struct word {
     { { "NOAUTH ", 7 }, GW_REPLY_FAULT_NODE, GW_BREAKER_AUTH },
     { { "WRONGPASS ", 10 }, GW_REPLY_FAULT_NODE, GW_BREAKER_AUTH },
     { { "NOPERM ", 7 }, GW_REPLY_FAULT_NODE, GW_BREAKER_AUTH },
-    { { "DENIED ", 7 }, GW_REPLY_FAULT_NODE, GW_BREAKER_AUTH },
+    { { "DENIED ", 7 }, GW_REPLY_FAULT_NODE, GW_BREAKER_REFUSED }, /* protected mode */
     { { "ERR invalid password", 20 }, GW_REPLY_FAULT_NODE, GW_BREAKER_AUTH },
-    { { "ERR max number of clients", 25 }, GW_REPLY_FAULT_NODE, GW_BREAKER_CONNECT },
+    { { "ERR max number of clients", 25 }, GW_REPLY_FAULT_NODE, GW_BREAKER_REFUSED },
 };
 
 static const struct word *find(struct gw_slice text)

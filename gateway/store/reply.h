@@ -47,6 +47,10 @@ static inline struct gw_slice gw_reply_text(const struct gw_reply *reply)
     return gw_slice_of(reply->text, reply->text_length);
 }
 
+/* What Redis says, for a person: printable ASCII, other bytes as \\x1f, cut to size (at least 8 bytes; terminated). Not
+ * told is what it repeats of the gateway's own words, since they may be the password. */
+void gw_reply_quote(struct gw_slice words, struct gw_slice password, char *told, size_t size);
+
 /* What an error reply means for the node. */
 enum gw_reply_fault {
     GW_REPLY_FAULT_CALL,   /* this call's alone */

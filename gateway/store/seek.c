@@ -23,6 +23,7 @@ bool gw_seek_at_once(const struct gw_redis_node *node, struct gw_seek_found *fou
 {
     struct gw_address address;
     found->count = 0;
+    found->error = 0;
     if (node->is_unix) {
         found->count = 1; /* the path is the node's host */
     } else if (gw_slice_equal_nocase(node->host, GW_SLICE("localhost"))) {
@@ -37,7 +38,7 @@ bool gw_seek_at_once(const struct gw_redis_node *node, struct gw_seek_found *fou
 static void on_result(uv_getaddrinfo_t *request, int status, struct addrinfo *results)
 {
     struct gw_seek *seek = request->data;
-    struct gw_seek_found found = { .count = 0 };
+    struct gw_seek_found found = { .count = 0, .error = status };
     for (struct addrinfo *result = results; status == 0 && result; result = result->ai_next) {
         char text[GW_SEEK_ADDRESS_BYTES];
         if ((result->ai_family == AF_INET || result->ai_family == AF_INET6) &&

@@ -14,6 +14,7 @@ enum { GW_SEEK_ADDRESSES = 8, GW_SEEK_ADDRESS_BYTES = 46 };
 struct gw_seek_found {
     char list[GW_SEEK_ADDRESSES][GW_SEEK_ADDRESS_BYTES];
     unsigned count;
+    int error; /* of getaddrinfo(3), as libuv has it; 0: none */
 };
 
 struct gw_seek;

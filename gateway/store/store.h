@@ -54,6 +54,7 @@ struct gw_store_reply {
     const int64_t *integers;
     unsigned integer_count;
     struct gw_slice value; /* VALUE; valid during done */
+    struct gw_slice error; /* LOST: Redis' words, where it refused this call alone; else none. Valid during done */
     int64_t ttl_ms;        /* GET: PTTL, asked first; negative: none (-1: no expiry; -2: stored in between) */
 };
 

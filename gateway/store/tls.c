@@ -92,7 +92,9 @@ void gw_tls_take_error(char *text, size_t size)
     const char *reason = refused_for != X509_V_OK ? X509_verify_cert_error_string(refused_for)
                          : error                  ? ERR_reason_error_string(error)
                                                   : NULL;
-    snprintf(text, size, "%s%s", reason ? "TLS: " : "", reason ? reason : "");
+    if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_WRONG_VERSION_NUMBER)
+        reason = "what came is no TLS: redis:// may be meant";
+    snprintf(text, size, "%s", reason ? reason : "");
     refused_for = X509_V_OK;
     ERR_clear_error();
 }

@@ -15,7 +15,7 @@ bool gw_tls_create(const struct gw_config *config, const struct gw_redis_node *n
 void gw_tls_destroy(struct gw_tls **tls);
 /* For a connection that is being made. False: it must be dropped. */
 bool gw_tls_begin(struct gw_tls *tls, const struct gw_redis_node *node, redisContext *connection) GW_MUST_CHECK;
-/* What TLS complained of on this thread ("TLS: certificate has expired"), empty where it did not. To be called when a
+/* What TLS complained of on this thread ("certificate has expired"), empty where it did not. To be called when a
  * connection to the node ends, before hiredis frees it: an error that nobody takes stays in OpenSSL's queue of this
  * thread, and the next connection's first "try again" would be read as that error. */
 void gw_tls_take_error(char *text, size_t size);

@@ -485,7 +485,7 @@ static void the_breaker_makes_an_outage_and_ends_it(void **state)
     open_instance(stage, instance);
     await_mode(instance, GW_NEAR_SHARED);
     assert_true(read_and_fill(stage->writer, instance->near, 1));
-    gw_breaker_open(&instance->breaker, GW_BREAKER_SILENT, gw_clock_monotonic_us());
+    gw_breaker_open(&instance->breaker, GW_BREAKER_SILENT, "", gw_clock_monotonic_us());
     await_mode(instance, GW_NEAR_OUTAGE);
     assert_int_equal(near_version(instance->near, 1), -1);
     assert_false(

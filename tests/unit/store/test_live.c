@@ -225,6 +225,44 @@ static void a_replica_is_left_until_it_is_a_primary(void **state)
     end(&scene, &real);
 }
 
+/* Enough replicas are gone (or a disk is full): it reads, and takes no write. */
+static void a_server_that_takes_no_writes_for_now_is_left_until_it_does(void **state)
+{
+    static const struct {
+        const char *begin, *end, *code;
+    } rows[] = {
+        { "CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "NOREPLICAS " },
+    };
+    struct scene scene;
+    struct real real;
+    struct outcome outcome;
+    (void)state;
+    begin(&scene, &real, LONG_TIMEOUT);
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        char said[GW_BREAKER_SAID_BYTES];
+        for (unsigned is_script = 0; is_script < 2; is_script++) {
+            ask_real(&real, rows[i].begin);
+            memset(&outcome, 0, sizeof(outcome));
+            if (is_script)
+                assert_non_null(take(&scene, "k", &outcome));
+            else
+                assert_non_null(gw_store_set(scene.store, GW_SLICE("a"), GW_SLICE("b"), 60000, on_done, &outcome));
+            until(&scene, outcome.runs);
+            assert_int_equal(outcome.result, GW_STORE_LOST);
+            until(&scene, gw_breaker_is_open(&scene.breaker));
+            assert_int_equal(atomic_load(&scene.breaker.reason), GW_BREAKER_READONLY);
+            gw_breaker_copy_said(&scene.breaker, false, said);
+            assert_ptr_equal(strstr(said, rows[i].code), said);
+            ask_real(&real, rows[i].end);
+            until_up(&scene);
+            assert_non_null(take(&scene, "k", &outcome));
+            until(&scene, outcome.runs);
+            assert_int_equal(outcome.result, GW_STORE_INTEGERS);
+        }
+    }
+    end(&scene, &real);
+}
+
 static void a_full_server_refuses_writes_and_is_asked_on(void **state)
 {
     struct scene scene;
@@ -286,7 +324,7 @@ static void a_certificate_is_verified_with_its_name(void **state)
             assert_int_equal(outcome.length, 200000);
         } else {
             until(&scene, gw_breaker_is_open(&scene.breaker));
-            assert_int_equal(atomic_load(&scene.breaker.reason), GW_BREAKER_CONNECT);
+            assert_int_equal(atomic_load(&scene.breaker.reason), GW_BREAKER_TLS);
         }
         scene_close(&scene);
     }
@@ -304,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_server_that_is_killed_and_started_again_is_used_again),
         cmocka_unit_test(a_server_that_stands_still_is_left_and_found_again),
         cmocka_unit_test(a_replica_is_left_until_it_is_a_primary),
+        cmocka_unit_test(a_server_that_takes_no_writes_for_now_is_left_until_it_does),
         cmocka_unit_test(a_certificate_is_verified_with_its_name),
         cmocka_unit_test(a_full_server_refuses_writes_and_is_asked_on),
     };

@@ -135,7 +135,7 @@ static void what_a_worker_opened_is_closed_again_soon(void **state)
     struct gw_probe *probe = open_probe(&scene, "a", true, &watch);
     until(&scene, is_closed(&scene));
     for (unsigned i = 1; i <= 3; i++) {
-        gw_breaker_open(&scene.breaker, GW_BREAKER_LOST, gw_clock_monotonic_us());
+        gw_breaker_open(&scene.breaker, GW_BREAKER_LOST, "", gw_clock_monotonic_us());
         until(&scene, is_closed(&scene)); /* long before the next heartbeat */
         assert_int_equal(watch.downs, i);
         assert_int_equal(watch.ups, i + 1);
