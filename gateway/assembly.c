@@ -370,11 +370,20 @@ static bool open_worker(void *context, struct gw_worker *worker)
     return desk->log != NULL;
 }
 
+/* Since the start it has not been reached, and why is known: nobody is to wait for it. */
+static bool is_known_as_away(const struct node *node)
+{
+    return node->address && gw_breaker_is_open(&node->breaker) && atomic_load(&node->breaker.reason) != GW_BREAKER_NONE;
+}
+
 static bool is_ready(void *context, struct gw_worker *worker)
 {
     struct gw_assembly *assembly = context;
     const struct bench *bench = &assembly->benches[worker->index];
-    return !bench->limit_store || (gw_store_is_up(bench->limit_store) && gw_store_is_up(bench->cache_store));
+    if (!bench->limit_store || is_known_as_away(&assembly->limits) || is_known_as_away(&assembly->cache))
+        return true;
+    return gw_store_is_up(bench->limit_store) && gw_store_is_up(bench->cache_store) &&
+           (!assembly->config->limits_enabled || gw_probe_is_settled(assembly->limits.probe));
 }
 
 static void end_fetches(void *context, struct gw_worker *worker)

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "server/connection.h"
 
-enum { LOG_RETRY_MS = 50, READY_LOOK_MS = 8 };
+enum { LOG_RETRY_MS = 50, READY_LOOK_MS = 8, READY_WITHIN_MS = 3000 };
 
 /* ---- listening ---- */
 
@@ -163,7 +163,7 @@ static void run(void *argument)
     uv_sem_post(&worker->started);
     if (!is_open)
         return; /* main ends the process */
-    worker->ready_by_ms = uv_now(&worker->loop) + worker->config->redis_connect_timeout_ms;
+    worker->ready_by_ms = uv_now(&worker->loop) + READY_WITHIN_MS;
     listen_when_ready(worker);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     gw_timers_close(&worker->timers);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/census.h"
 #include "store/link.h"
 #include "store/resp.h"
 
@@ -11,13 +12,13 @@ enum {
     PROBE_MOST_WAIT_MS = 1000,
     PROBE_MISSED_BEATS = 3, /* an instance that missed so many is gone */
     PROBE_CALM_US = 10 * 1000 * 1000,
+    PROBE_YOUNG_US = 5 * 1000 * 1000,         /* so long it counts at each tick */
+    PROBE_SETTLED_AFTER_US = 2 * 1000 * 1000, /* at the latest, whatever Redis does */
     PROBE_ID_BYTES = 96,
     PROBE_COMMAND_BYTES = 512,
 };
 
 /* The commands of a round, in the order of their answers. */
-enum { FEWER_BELIEVED_AFTER_US = 120 * 1000 * 1000 };
-
 enum step { STEP_PING, STEP_INFO, STEP_TIME, STEP_ADD, STEP_REMOVE, STEP_COUNT, STEP_EXPIRE, STEPS };
 
 struct gw_probe {
@@ -35,8 +36,12 @@ struct gw_probe {
     uint64_t told_at_us; /* the opening whose end was logged */
     int64_t server_ms;   /* Redis' clock */
     bool is_up;          /* as main last saw it */
-    atomic_uint instances;
-    uint64_t fewer_since_us; /* 0: not fewer */
+    struct gw_census census;
+    atomic_uint instances;   /* of the census */
+    uint64_t young_until_us; /* till then a round at each tick */
+    _Atomic uint64_t
+        settled_at_us; /* from when on the others have counted this instance, or nobody can be waited for */
+    bool was_counted;
 };
 
 /* ---- the breaker, as main sees it ---- */
@@ -139,6 +144,8 @@ static void end_round(struct gw_probe *probe)
     uint64_t now_us = gw_clock_monotonic_us();
     probe->step = STEPS;
     probe->next_round_us = now_us + (uint64_t)probe->setup.config->redis_heartbeat_ms * 1000;
+    if (now_us < probe->young_until_us)
+        probe->next_round_us = now_us; /* at the next tick */
     close_breaker(probe, now_us);
 }
 
@@ -193,19 +200,27 @@ static enum gw_breaker_reason take(struct gw_probe *probe, enum step step, const
     }
 }
 
-/* More are believed at once, fewer only after a while: links that are lost one by one look like instances that
- * leave, and those that remain would each take a larger share while those cut off keep theirs. */
+static void settle(struct gw_probe *probe, uint64_t at_us)
+{
+    if (at_us < atomic_load_explicit(&probe->settled_at_us, memory_order_relaxed))
+        atomic_store_explicit(&probe->settled_at_us, at_us, memory_order_relaxed);
+}
+
+/* Others count once a heartbeat. Where there are some, a first count is followed by the time in which each of them
+ * counts this instance, too. */
 static void count_instances(struct gw_probe *probe, unsigned count)
 {
     uint64_t now_us = gw_clock_monotonic_us();
-    if (count >= atomic_load_explicit(&probe->instances, memory_order_relaxed))
-        probe->fewer_since_us = 0;
-    else if (!probe->fewer_since_us)
-        probe->fewer_since_us = now_us;
-    if (!probe->fewer_since_us || now_us - probe->fewer_since_us >= FEWER_BELIEVED_AFTER_US) {
-        atomic_store_explicit(&probe->instances, count, memory_order_relaxed);
-        probe->fewer_since_us = 0;
-    }
+    uint64_t heartbeat_us = (uint64_t)probe->setup.config->redis_heartbeat_ms * 1000;
+    if (gw_census_take(&probe->census, count, now_us))
+        probe->young_until_us = now_us + PROBE_YOUNG_US; /* who starts is seldom alone */
+    atomic_store_explicit(&probe->instances, probe->census.believed, memory_order_relaxed);
+    if (probe->was_counted)
+        return;
+    probe->was_counted = true;
+    probe->young_until_us = now_us + PROBE_YOUNG_US;
+    uint64_t counted_at_us = count > 1 ? now_us + heartbeat_us + PROBE_TICK_MS * 1000 : now_us;
+    settle(probe, counted_at_us);
 }
 
 static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
@@ -242,8 +257,10 @@ static void on_down(void *context, enum gw_breaker_reason reason)
 {
     struct gw_probe *probe = context;
     probe->step = STEPS;
+    uint64_t now_us = gw_clock_monotonic_us();
     if (reason != GW_BREAKER_NONE)
-        gw_breaker_open(probe->setup.breaker, reason, gw_link_said(&probe->link), gw_clock_monotonic_us());
+        gw_breaker_open(probe->setup.breaker, reason, gw_link_said(&probe->link), now_us);
+    settle(probe, now_us); /* it is away: who starts does not wait for it */
     look(probe);
 }
 
@@ -293,7 +310,9 @@ struct gw_probe *gw_probe_open(const struct gw_probe_setup *setup)
     probe->step = STEPS;
     probe->wait_ms = PROBE_TICK_MS;
     probe->is_up = !gw_breaker_is_open(setup->breaker);
-    atomic_init(&probe->instances, expected ? expected : 1);
+    probe->census.believed = expected ? expected : 1;
+    atomic_init(&probe->instances, probe->census.believed);
+    atomic_init(&probe->settled_at_us, setup->keeps_heartbeat ? gw_clock_monotonic_us() + PROBE_SETTLED_AFTER_US : 0);
     gw_random_init(&probe->random);
     gw_timer_init(&probe->timer, on_tick);
     atomic_store_explicit(&setup->breaker->node, setup->node->url_masked.at, memory_order_relaxed);
@@ -347,4 +366,9 @@ void gw_probe_free(struct gw_probe **probe)
 unsigned gw_probe_instances(struct gw_probe *probe)
 {
     return atomic_load_explicit(&probe->instances, memory_order_relaxed);
+}
+
+bool gw_probe_is_settled(const struct gw_probe *probe)
+{
+    return gw_clock_monotonic_us() >= atomic_load_explicit(&probe->settled_at_us, memory_order_relaxed);
 }

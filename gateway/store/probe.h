@@ -5,7 +5,8 @@
  *          gw:instances <time in ms> <id>, ZREMRANGEBYSCORE of those older than three heartbeats, ZCARD and PEXPIRE
  *          in another; each write answered within redis.timeout, by a primary. Then the breaker closes: a node that
  *          takes the heartbeat takes writes. (Out of memory is no failure: the count stays as it was.)
- * Pace     Closed: a round each redis.heartbeat. Open: each 100 ms … 1 s with jitter, growing while it opens again
+ * Pace     Closed: a round each redis.heartbeat; each 100 ms in the 5 s after the first count and after one that is more
+ *          than was believed, for instances often start together. Open: each 100 ms … 1 s with jitter, growing while it opens again
  *          and again. Connections are made anew, and the name resolved anew, 100 ms … 1 s after one was lost.
  * Failure  A round that fails drops the connection and opens the breaker like anybody.
  * Threads  Main's loop. gw_probe_instances may be read by any. */
@@ -38,8 +39,12 @@ struct gw_probe *gw_probe_open(const struct gw_probe_setup *setup) GW_MUST_CHECK
 void gw_probe_close(struct gw_probe *probe);
 /* After the loop ended. */
 void gw_probe_free(struct gw_probe **probe);
-/* Live instances, this one included, as last seen (fewer are believed after two minutes); expected_instances or 1
- * before the first answer. Any thread. */
+/* Live instances, this one included, as far as they are believed (census.h); expected_instances or 1 before the first
+ * answer. Any thread. */
 unsigned gw_probe_instances(struct gw_probe *probe);
+/* May this instance serve? It has counted the others, and they had the time to count it (a heartbeat), so that an outage
+ * that begins now finds all of them sharing out a limit by the same number. Also true as soon as Redis cannot be used,
+ * and 2 s after the opening in any case. Any thread. */
+bool gw_probe_is_settled(const struct gw_probe *probe);
 
 #endif

@@ -160,6 +160,77 @@ static void before_the_first_answer_the_expected_instances_count(void **state)
     close_all(&scene, probe, NULL);
 }
 
+static void it_serves_when_the_others_have_counted_it(void **state)
+{
+    struct scene scene;
+    struct fake fake;
+    struct watch watch = { 0 };
+    (void)state;
+    fake_start(&fake, play); /* which counts three */
+    scene_open(&scene, fake.url, LONG_TIMEOUT, "");
+    struct gw_probe *probe = open_probe(&scene, "a", true, &watch);
+    assert_false(gw_probe_is_settled(probe));
+    until(&scene, gw_probe_instances(probe) == 3);
+    uint64_t counted_us = gw_clock_monotonic_us();
+    until(&scene, gw_probe_is_settled(probe));
+    /* A heartbeat of the others, but for what this loop took to notice the count. */
+    assert_true(gw_clock_monotonic_us() - counted_us >= 200000);
+    close_all(&scene, probe, NULL);
+    fake_stop(&fake);
+}
+
+static void it_does_not_wait_for_who_cannot_be_counted(void **state)
+{
+    static const struct {
+        enum mood mood;
+        bool listens, keeps_heartbeat;
+    } rows[] = {
+        { PRIMARY, false, true },  /* nobody there */
+        { LOADING, true, true },   /* nothing can be counted */
+        { FORBIDDEN, true, true }, /* nor may it */
+        { FULL, true, true },      /* three are counted, though not this one */
+        { MUTE, true, true },      /* it never answers: 2 s at most, whatever the timeouts are */
+        { PRIMARY, true, false },  /* not the limits' node */
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct scene scene;
+        struct fake fake;
+        struct watch watch = { 0 };
+        fake_start(&fake, play);
+        atomic_store(&fake.mood, (int)rows[i].mood);
+        if (!rows[i].listens)
+            fake_stop(&fake);
+        scene_open(&scene, fake.url, "\"timeout\": \"60s\", \"connect_timeout\": \"60s\", \"heartbeat\": \"60s\",", "");
+        struct gw_probe *probe = open_probe(&scene, "a", rows[i].keeps_heartbeat, &watch);
+        assert_true(rows[i].keeps_heartbeat || gw_probe_is_settled(probe));
+        until(&scene, gw_probe_is_settled(probe)); /* in 20 s, where each of its waits is a minute */
+        close_all(&scene, probe, NULL);
+        if (rows[i].listens)
+            fake_stop(&fake);
+    }
+}
+
+static void alone_it_serves_at_once_and_sees_who_joins_before_the_next_heartbeat(void **state)
+{
+    struct scene scene;
+    struct real real;
+    struct watch watch = { 0 };
+    (void)state;
+    if (!real_is_installed())
+        skip();
+    real_start(&real);
+    scene_open(&scene, real.socket_url, "\"timeout\": \"10s\", \"heartbeat\": \"60s\",", "");
+    uint64_t began_us = gw_clock_monotonic_us();
+    struct gw_probe *first = open_probe(&scene, "first", true, &watch), *second;
+    until(&scene, gw_probe_is_settled(first));
+    assert_true(is_closed(&scene) || gw_clock_monotonic_us() - began_us >= 2000000); /* the count, not the bound */
+    second = open_probe(&scene, "second", true, &watch);
+    until(&scene, gw_probe_instances(first) == 2 && gw_probe_instances(second) == 2);
+    close_all(&scene, first, second);
+    real_stop(&real);
+}
+
 static void live_instances_are_counted_and_the_gone_forgotten(void **state)
 {
     struct scene scene;
@@ -227,6 +298,9 @@ int main(void)
         cmocka_unit_test(only_a_primary_that_takes_writes_closes_it),
         cmocka_unit_test(what_a_worker_opened_is_closed_again_soon),
         cmocka_unit_test(before_the_first_answer_the_expected_instances_count),
+        cmocka_unit_test(it_serves_when_the_others_have_counted_it),
+        cmocka_unit_test(it_does_not_wait_for_who_cannot_be_counted),
+        cmocka_unit_test(alone_it_serves_at_once_and_sees_who_joins_before_the_next_heartbeat),
         cmocka_unit_test(live_instances_are_counted_and_the_gone_forgotten),
         cmocka_unit_test(an_outage_and_a_failover_are_seen_from_main),
     };
