@@ -83,6 +83,7 @@ static void reset(struct gw_exchange *exchange)
     exchange->limit.verdict = GW_LIMIT_NONE;
     exchange->limit.count = exchange->limit.shadow_refusals = 0;
     exchange->limit.retry_after_ms = 0;
+    exchange->limit.is_local = false;
     exchange->cache_asked = exchange->cache_hit_for_miss = exchange->fetch_alone = exchange->joined = false;
     exchange->fetch_allowed = exchange->has_waited = exchange->has_returned = false;
     exchange->cache = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT,

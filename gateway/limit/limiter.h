@@ -40,6 +40,7 @@ struct gw_limit_decision {
     struct gw_limit_outcome outcomes[GW_LIMIT_POLICIES_PER_REQUEST];
     unsigned shadow_refusals;
     uint64_t retry_after_ms; /* REFUSED: until all refusing policies could allow; else 0 */
+    bool is_local;           /* Redis was away or late: this instance's own share decided, or on_redis_failure */
 };
 
 /* NULL when memory is out. */

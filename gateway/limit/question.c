@@ -81,6 +81,8 @@ static bool take_open(const struct matter *matter, uint64_t now_us)
 
 static void decide(const struct matter *matter, uint64_t now_us, struct gw_limit_decision *decision)
 {
+    for (unsigned i = 0; i < matter->count; i++)
+        decision->is_local |= is_open(matter, i);
     if (!matter->store_refuses && is_denied(matter)) {
         decision->verdict = GW_LIMIT_UNKNOWN;
         return;

@@ -130,7 +130,7 @@ struct gw_shard {
     gw_counter requests_success, requests_failed[GW_CAUSE_COUNT], admin_requests; /* failed: by who caused it */
     gw_counter request_errors[GW_ERROR_COUNT]; /* errors that the gateway itself answered or cut for */
     gw_counter cache[GW_CACHE_LABEL_COUNT];
-    gw_counter limit[GW_LIMIT_LABEL_COUNT];
+    gw_counter limit[GW_LIMIT_LABEL_COUNT], limit_local;
 
     struct gw_metrics *metrics;
     struct gw_series *series; /* route x method x class */

@@ -351,6 +351,7 @@ static const struct family families[] = {
     { "gateway_cache_saved_bytes_total", "counter", SHARD(cache_bytes_saved), "Bytes of bodies sent that no backend was asked for: from what is stored, and by another request's fetch." },
 
     { "gateway_limiter_decisions_total", "counter", put_limit, offsetof(struct gw_shard, limit), "Requests by what the rate limit said." },
+    { "gateway_limiter_local_decisions_total", "counter", SHARD(limit_local), "Requests whose limit this instance decided by itself, as Redis was away or late." },
     { "gateway_limiter_clients", "gauge", GAUGE(limiter_clients), "Clients whose buckets are remembered." },
 
     { "gateway_redis_calls_total", "counter", put_redis_calls, offsetof(struct gw_shard, redis_calls), "Calls to Redis by what for and what came of it; skipped: not made." },
