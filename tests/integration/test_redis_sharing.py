@@ -260,7 +260,7 @@ class NameSpaces(Scene):
     def test_an_unsafe_method_ends_what_its_own_name_space_has(self):
         self.store("/unsafe", self.live, self.test)
         self.twin.fetch("/unsafe", [], "DELETE")
-        self.assertEqual(self.label(self.live, "/unsafe")[0], "MISS")
+        wait_until(lambda: self.label(self.live, "/unsafe")[0] == "MISS", "the other instance hears of it")
         self.assertEqual(self.label(self.test, "/unsafe")[0], "HIT")
 
     def test_a_url_is_purged_in_its_own(self):
