@@ -16,7 +16,7 @@ TESTS ?=
 CTEST := scripts/run-tests --parallel $(TEST_JOBS) $(if $(TESTS),--tests-regex '$(TESTS)' --no-tests=ignore,--no-tests=error)
 OURS := git ls-files --cached --others --exclude-standard
 
-.PHONY: help run demo test test-debian13 conformance test-compose prove build bench test-coverage clean format lint asan tsan fuzz docs deps
+.PHONY: help run demo test test-debian13 conformance test-compose test-browser prove build bench test-coverage clean format lint asan tsan fuzz docs deps
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,11 @@ conformance: ## run the cache rules by RFC section (without Redis, with it, with
 
 test-compose: ## docker-compose.yml with three replicas, as its user runs it (needs a Docker engine), then down again
 	@/usr/bin/python3 tests/compose/test_compose.py
+
+test-browser: ## CORS in Chromium, headless (installs it: about 100 MB to download)
+	@scripts/install-packages build run browser
+	@$(MAKE) build
+	@GATEWAY_BINARY=./visara-gateway PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/support timeout 300 /usr/bin/python3 tests/browser/test_cors.py
 
 build: ## the release binary, ./visara-gateway
 	@scripts/install-packages build

@@ -335,10 +335,13 @@ static void make_request(struct gw_head *request, struct gw_field *fields, const
     request->capacity = parts->selection.count;
     request->path = parts->path;
     request->query = parts->query;
+    request->origin_selects = true;
     for (unsigned i = 0; i < parts->selection.count; i++) {
         const struct gw_field *field = &parts->selection.fields[i];
         if (field->value.at)
             add_field(request, field->name, field->value);
+        if (field->id == GW_FIELD_ORIGIN && i < parts->named)
+            request->origin_selects = false; /* by Vary alone */
     }
 }
 

@@ -22,7 +22,8 @@
     X(X_URL_SCHEME) \
     X(X_HOST) \
     X(X_HTTP_HOST_OVERRIDE) \
-    X(FRONT_END_HTTPS)
+    X(FRONT_END_HTTPS) \
+    X(ORIGIN)
 /* clang-format on */
 
 static const enum gw_field_name side_fields[] = {
@@ -91,11 +92,19 @@ bool gw_vary_is_present(const struct gw_head *response)
     return false;
 }
 
+static bool selects(const struct gw_head *request, enum gw_field_name id)
+{
+    return id != GW_FIELD_ORIGIN || request->origin_selects;
+}
+
 bool gw_vary_has_side_fields(const struct gw_head *request)
 {
-    for (unsigned i = 0; i < request->count; i++) /* each request asks, and has fewer fields than there are of these */
-        if (is_side_field(request->fields[i].id) && !request->fields[i].dropped)
+    for (unsigned i = 0; i < request->count;
+         i++) { /* each request asks, and has fewer fields than there are of these */
+        const struct gw_field *field = &request->fields[i];
+        if (is_side_field(field->id) && !field->dropped && selects(request, (enum gw_field_name)field->id))
             return true;
+    }
     return false;
 }
 
@@ -205,13 +214,16 @@ static void put_selection(struct target *to, const struct gw_head *request, stru
     const struct names all = names;
     const bool has_side_fields = gw_vary_has_side_fields(request);
     struct gw_slice name;
-    while (take_name(&names, &name))
-        if (!has_name(all, name, names.taken - 1))
+    while (take_name(&names, &name)) {
+        bool is_side = request->origin_selects && gw_field_name_of(name) == GW_FIELD_ORIGIN;
+        if (!is_side && !has_name(all, name, names.taken - 1))
             put_field(to, request, name);
+    }
     to->size.named = to->size.fields;
     for (size_t i = 0; has_side_fields && i < GW_COUNT(side_fields); i++) {
         name = gw_field_name_text(side_fields[i]);
-        if (gw_head_find(request, side_fields[i]) && !has_name(all, name, GW_VARY_NAMES))
+        bool is_named = side_fields[i] != GW_FIELD_ORIGIN && has_name(all, name, GW_VARY_NAMES);
+        if (selects(request, side_fields[i]) && gw_head_find(request, side_fields[i]) && !is_named)
             put_field(to, request, name);
     }
 }
@@ -375,7 +387,8 @@ bool gw_vary_matches(const struct gw_head *selection, const struct gw_head *requ
         if (!value_matches(&selection->fields[i], request))
             return false;
     for (size_t i = 0; request_has_side_fields && i < GW_COUNT(side_fields); i++)
-        if (gw_head_find(request, side_fields[i]) && !has_selected(selection, side_fields[i]))
+        if (selects(request, side_fields[i]) && gw_head_find(request, side_fields[i]) &&
+            !has_selected(selection, side_fields[i]))
             return false;
     return true;
 }

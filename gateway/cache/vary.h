@@ -10,6 +10,10 @@
  *          (X-Forwarded-Host and -Prefix, X-Original-URL, X-Rewrite-URL and the like; not those that name the
  *          client) select like fields of Vary: who can smuggle one through the peer gets a variant of his own, and
  *          poisons nobody's. For everybody else they have been removed before a look-up.
+ *          Origin is one of them where head->origin_selects, and then it is never one that Vary names: backends that
+ *          speak CORS name the origin of the request in their answers, and most of them forget Vary: Origin where they
+ *          say nothing of CORS, to a request without Origin or of an origin that they refuse. So the answers of one URL
+ *          would be of two sets of names, of which the cache keeps one.
  * Never    Fields that the gateway writes itself for the backend (X-Forwarded-For, Via, X-Request-Id …): the
  *          client's request does not show what the backend saw, so a Vary that names one is as good as "*". Host and
  *          scheme are in the key. */

@@ -169,8 +169,9 @@ struct gw_config {
 
     /* cors */
     bool cors_enabled;
-    struct gw_strings cors_origins; /* "*" or origins */
-    bool cors_any_origin;
+    bool cors_alone;                /* cors.origins is set: what backends say of CORS does not count */
+    struct gw_strings cors_origins; /* "*" or origins; none: not cors_alone */
+    bool cors_any_origin;           /* "*", or none are set */
     struct gw_slice cors_methods, cors_headers,
         cors_exposed; /* as they go into the fields; headers "*": what was asked for */
     bool cors_credentials;

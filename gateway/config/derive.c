@@ -248,14 +248,15 @@ static bool derive_origins(struct gw_loading *loading)
     const struct gw_source *origins = &loading->sources[GW_KEY_CORS_ORIGINS];
     bool good = true;
     config->cors_origins = v[GW_KEY_CORS_ORIGINS].list;
-    config->cors_any_origin = has_star(&config->cors_origins);
+    config->cors_alone = config->cors_enabled && config->cors_origins.count;
+    config->cors_any_origin = !config->cors_origins.count || has_star(&config->cors_origins);
     if (config->cors_any_origin && config->cors_origins.count > 1)
         return complain(loading, GW_KEY_CORS_ORIGINS, NULL, "* alone, or origins without it");
     if (!config->cors_any_origin)
         good = gw_match_check_each(loading, origins, &config->cors_origins, check_origin);
     if (config->cors_enabled && config->cors_credentials && config->cors_any_origin && !origins->is_wrong)
         return complain(loading, GW_KEY_CORS_CREDENTIALS, "true",
-                        "false, or cors.origins without *: browsers refuse the two together");
+                        "false, or cors.origins without *: browsers refuse credentials for any origin");
     return good;
 }
 

@@ -219,10 +219,13 @@ enum gw_key_type {
     X(CACHE_STATUS_KEY, "cache.status_key", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                  \
       "Tell the key of what is stored in Cache-Status.")                                                               \
     X(CORS_ENABLED, "cors.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                                           \
-      "Answer preflights and send Access-Control-* fields. The defaults are those of a permissive development "        \
-      "gateway: name your origins in production.")                                                                     \
-    X(CORS_ORIGINS, "cors.origins", LIST, "*", 0, 256, NULL, NULL, NULL,                                               \
-      "Origins (https://app.example.org) that may read answers; * alone: all.")                                        \
+      "Answer preflights and send Access-Control-* fields where backends do not, or in their place: see "              \
+      "cors.origins. False: leave CORS to the backends alone.")                                                        \
+    X(CORS_ORIGINS, "cors.origins", LIST, "", 0, 256, NULL, NULL, NULL,                                                \
+      "Origins (https://app.example.org) that may read answers; * alone: all. Where this is set, the gateway alone "   \
+      "speaks: it answers preflights, and Access-Control-* fields of backends are removed. Empty: an answer with "     \
+      "Access-Control-* fields of its own is left alone, preflights go to the backend first, and where it says "       \
+      "nothing of CORS every origin may read, without credentials.")                                                   \
     X(CORS_METHODS, "cors.methods", LIST, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", 0, 64, NULL, NULL, NULL,     \
       "Methods that a preflight allows.")                                                                              \
     X(CORS_HEADERS, "cors.headers", LIST, "*", 0, 64, NULL, NULL, NULL,                                                \

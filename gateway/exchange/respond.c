@@ -15,6 +15,13 @@ static void settle_body(struct gw_exchange *exchange)
     }
 }
 
+static void ask_before_answer(struct gw_exchange *exchange)
+{
+    for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++)
+        if ((*filter)->before_answer)
+            (*filter)->before_answer(exchange);
+}
+
 static void begin_answer(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
@@ -102,6 +109,7 @@ static void tell_age(struct gw_exchange *exchange)
 /* Made here, or from the cache. */
 void gw_engine_answer_here(struct gw_exchange *exchange)
 {
+    ask_before_answer(exchange);
     struct gw_slice content = exchange->content;
     struct gw_block *block = exchange->content_block;
     settle_body(exchange);
@@ -147,6 +155,10 @@ void gw_engine_answer_fetched(struct gw_exchange *exchange)
     exchange->status = head->status;
     if (exchange->body == GW_BODY_HELD || exchange->body == GW_BODY_FLOWING)
         exchange->keep_alive = false;
-    gw_answer_choose_framing(exchange, head->framing, head->content_length);
+    ask_before_answer(exchange);
+    if (exchange->head)
+        gw_answer_choose_framing(exchange, head->framing, head->content_length);
+    else /* the backend's body still comes, and is dropped: its connection stays of use */
+        gw_answer_choose_framing(exchange, GW_FRAMING_NONE, UINT64_MAX);
     begin_answer(exchange);
 }

@@ -23,18 +23,14 @@ void gw_collect_drop_own_fields(struct gw_fetch *fetch, struct gw_head *head)
     static const enum gw_field_name always[] = { GW_FIELD_X_CACHE, GW_FIELD_X_CACHE_AGE, GW_FIELD_X_REQUEST_ID };
     static const enum gw_field_name limits[] = { GW_FIELD_X_RATELIMIT_LIMIT, GW_FIELD_X_RATELIMIT_REMAINING,
                                                  GW_FIELD_X_RATELIMIT_RESET };
-    static const enum gw_field_name cors[] = {
-        GW_FIELD_ACCESS_CONTROL_ALLOW_ORIGIN,   GW_FIELD_ACCESS_CONTROL_ALLOW_CREDENTIALS,
-        GW_FIELD_ACCESS_CONTROL_ALLOW_HEADERS,  GW_FIELD_ACCESS_CONTROL_ALLOW_METHODS,
-        GW_FIELD_ACCESS_CONTROL_EXPOSE_HEADERS, GW_FIELD_ACCESS_CONTROL_MAX_AGE,
-    };
     gw_head_drop_hop_by_hop(head);
     for (unsigned i = 0; i < GW_COUNT(always); i++)
         gw_head_drop(head, always[i]);
     for (unsigned i = 0; fetch->config->limits_enabled && fetch->config->limit_x_fields && i < GW_COUNT(limits); i++)
         gw_head_drop(head, limits[i]);
-    for (unsigned i = 0; fetch->config->cors_enabled && i < GW_COUNT(cors); i++)
-        gw_head_drop(head, cors[i]);
+    for (unsigned i = 0; fetch->config->cors_alone && i < head->count; i++)
+        if (gw_head_is_cors(&head->fields[i]))
+            head->fields[i].dropped = true;
     if (fetch->may_store && !gw_head_find(head, GW_FIELD_DATE))
         add_date(fetch, head);
 }

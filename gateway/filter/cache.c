@@ -26,10 +26,11 @@ static enum gw_cache_refusal why_bypassed(const struct gw_exchange *exchange)
 
 static enum gw_filter_result on_request(struct gw_exchange *exchange)
 {
-    const struct gw_head *request = &exchange->request;
+    struct gw_head *request = &exchange->request;
     if (!exchange->desk->near || !exchange->route->cache_enabled)
         return GW_FILTER_CONTINUE;
     gw_normal_codings(&exchange->request, &exchange->arena); /* whatever the method: a URL's answers are of one form */
+    request->origin_selects = !exchange->config->cors_alone;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, exchange->route);
     gw_policy_read_request(&exchange->cache, request, &rules);
     if (!exchange->cache.is_candidate || exchange->names_other_target || gw_bypass_rule(exchange->route, request)) {

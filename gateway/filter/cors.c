@@ -1,9 +1,29 @@
 #include "exchange/exchange.h"
+#include "exchange/route.h"
 #include "filter/table.h"
 #include "http/writer.h"
 
-/* Fetch Standard, CORS protocol. The gateway speaks for its backends: their own Access-Control fields are dropped
- * (fetch.c). */
+/* Fetch Standard, CORS protocol. With cors.origins the gateway alone speaks: it answers preflights, and the backends' own
+ * Access-Control fields are dropped (fetch/collect.c). Without it backends come first: what they say stands, and the
+ * gateway speaks only where they do not. */
+
+/* Does this answer speak CORS? So does a refusal: it lacks Access-Control-Allow-Origin, but most frameworks say something
+ * else of CORS in it, or that they looked at Origin (Starlette's 400, Spring's 403, Django's 200). */
+static bool speaks(const struct gw_head *answer)
+{
+    if (gw_head_has_token(answer, GW_FIELD_VARY, GW_SLICE("Origin")))
+        return true;
+    for (unsigned i = 0; i < answer->count; i++)
+        if (!answer->fields[i].dropped && gw_head_is_cors(&answer->fields[i]))
+            return true;
+    return false;
+}
+
+/* What the backend said, now or when it was stored; NULL: the answer is the gateway's own. */
+static const struct gw_head *backend_head(const struct gw_exchange *exchange)
+{
+    return exchange->entry ? &exchange->entry->head : exchange->head;
+}
 
 static bool is_allowed(const struct gw_config *config, struct gw_slice origin)
 {
@@ -36,7 +56,7 @@ static bool is_preflight(const struct gw_head *request)
            gw_head_find(request, GW_FIELD_ACCESS_CONTROL_REQUEST_METHOD);
 }
 
-static void put_preflight(struct gw_exchange *exchange)
+static void put_preflight(struct gw_exchange *exchange, uint64_t max_age_s)
 {
     const struct gw_config *config = exchange->config;
     struct gw_slice asked = gw_head_value(&exchange->request, GW_FIELD_ACCESS_CONTROL_REQUEST_HEADERS);
@@ -48,33 +68,84 @@ static void put_preflight(struct gw_exchange *exchange)
         gw_exchange_add_field(exchange, GW_SLICE("Access-Control-Allow-Headers"), headers);
     if (any)
         gw_exchange_add_field(exchange, GW_SLICE("Vary"), GW_SLICE("Access-Control-Request-Headers"));
-    gw_writer_put_uint_field(&exchange->fields, GW_SLICE("Access-Control-Max-Age"), config->cors_max_age_s);
+    gw_writer_put_uint_field(&exchange->fields, GW_SLICE("Access-Control-Max-Age"), max_age_s);
+}
+
+/* The backend that will get the request is the one to be asked about it, unless a route is there for OPTIONS itself. */
+static void pick_route(struct gw_exchange *exchange)
+{
+    struct gw_head asked = exchange->request;
+    asked.method_text = gw_head_value(&asked, GW_FIELD_ACCESS_CONTROL_REQUEST_METHOD);
+    if (exchange->route->match.methods.count == 0)
+        exchange->route = gw_route_pick(exchange->config, &asked);
 }
 
 static enum gw_filter_result on_request(struct gw_exchange *exchange)
 {
+    const struct gw_config *config = exchange->config;
     const struct gw_head *request = &exchange->request;
-    if (!exchange->config->cors_enabled || !is_preflight(request))
+    if (!config->cors_enabled || !is_preflight(request))
         return GW_FILTER_CONTINUE;
-    if (is_allowed(exchange->config, gw_head_value(request, GW_FIELD_ORIGIN)))
-        put_preflight(exchange);
+    if (!config->cors_alone) {
+        pick_route(exchange);
+        return GW_FILTER_CONTINUE;
+    }
+    if (is_allowed(config, gw_head_value(request, GW_FIELD_ORIGIN)))
+        put_preflight(exchange, config->cors_max_age_s);
     gw_exchange_answer(exchange, 204, GW_NO_SLICE, GW_NO_SLICE);
     return GW_FILTER_ANSWERED;
+}
+
+static bool will_pass(int status)
+{
+    return status == 429 || (status >= 500 && status != 501);
+}
+
+/* A preflight that the backend has answered without a word of CORS is answered here. So is one that met a backend that
+ * fails, so that the script reads the error that its own request gets; but a browser must not remember that, for the
+ * backend was not asked. What the gateway itself refuses stays refused. */
+static void before_answer(struct gw_exchange *exchange)
+{
+    const struct gw_config *config = exchange->config;
+    const struct gw_head *answer = exchange->head;
+    if (!config->cors_enabled || config->cors_alone || exchange->is_admin || !is_preflight(&exchange->request))
+        return;
+    bool has_failed = exchange->error && gw_error_cause(exchange->error) == GW_CAUSE_BACKEND;
+    if (answer ? speaks(answer) : !has_failed)
+        return;
+    put_preflight(exchange, !answer || will_pass(answer->status) ? 0 : config->cors_max_age_s);
+    exchange->head = NULL;
+    gw_exchange_answer(exchange, 204, GW_NO_SLICE, GW_NO_SLICE);
+}
+
+/* Else a cache between us and them would give one origin the answer that names another. */
+static void complete_vary(struct gw_exchange *exchange, const struct gw_head *answer)
+{
+    struct gw_slice allowed = gw_head_value(answer, GW_FIELD_ACCESS_CONTROL_ALLOW_ORIGIN);
+    if (allowed.length && !gw_slice_equal(allowed, GW_SLICE("*")) &&
+        !gw_head_has_token(answer, GW_FIELD_VARY, GW_SLICE("Origin")))
+        gw_exchange_add_field(exchange, GW_SLICE("Vary"), GW_SLICE("Origin"));
 }
 
 static void on_response(struct gw_exchange *exchange)
 {
     const struct gw_config *config = exchange->config;
-    if (!config->cors_enabled || !exchange->request.fields || exchange->is_admin)
+    const struct gw_head *request = &exchange->request, *answer = backend_head(exchange);
+    if (!config->cors_enabled || !request->fields || exchange->is_admin)
         return;
+    bool has_origin = gw_head_find(request, GW_FIELD_ORIGIN);
+    if (has_origin && !config->cors_alone && answer && speaks(answer)) {
+        complete_vary(exchange, answer);
+        return;
+    }
     put_origin(exchange);
-    if (config->cors_exposed.length && !is_preflight(&exchange->request) &&
-        gw_head_find(&exchange->request, GW_FIELD_ORIGIN))
+    if (config->cors_exposed.length && has_origin && !is_preflight(request))
         gw_exchange_add_field(exchange, GW_SLICE("Access-Control-Expose-Headers"), config->cors_exposed);
 }
 
 const struct gw_filter gw_filter_cors = {
     .name = "cors",
     .on_request = on_request,
+    .before_answer = before_answer,
     .on_response = on_response,
 };

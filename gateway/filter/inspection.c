@@ -32,6 +32,7 @@ static struct look *create_look(struct gw_exchange *exchange)
     look->exchange = exchange;
     look->route = gw_route_pick(exchange->config, &look->order.head);
     gw_normal_codings(&look->order.head, &exchange->arena);
+    look->order.head.origin_selects = !exchange->config->cors_alone;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, look->route);
     gw_policy_read_request(&look->request, &look->order.head, &rules);
     gw_exchange_make_key(exchange->desk, &exchange->arena, look->route, url->path, url->query, url->scheme, url->host,

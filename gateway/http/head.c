@@ -265,6 +265,12 @@ static size_t text_length(const struct gw_head *head)
     return length;
 }
 
+bool gw_head_is_cors(const struct gw_field *field)
+{
+    static const struct gw_slice start = { "access-control-", 15 };
+    return field->name.length > start.length && gw_slice_equal_nocase(gw_slice_of(field->name.at, start.length), start);
+}
+
 bool gw_head_copy(struct gw_head *to, const struct gw_head *from, struct gw_arena *arena)
 {
     struct gw_head head = *from;

@@ -162,6 +162,7 @@ struct gw_head {
     struct gw_slice query;     /* without '?'; at == NULL where there is none ("?" alone: length 0, at set) */
     struct gw_slice authority; /* of absolute-form, else Host's value; may be empty (1.0) */
     bool expects_continue;
+    bool origin_selects; /* Origin selects what is stored, as a side field does (cache/vary.h); set by who looks up */
 
     /* responses */
     int status;
@@ -211,6 +212,8 @@ void gw_head_drop(struct gw_head *head, enum gw_field_name id);
  * …) in Connection is ignored, since it is how a client makes a proxy strip what the backend
  * decides by. */
 void gw_head_drop_hop_by_hop(struct gw_head *head);
+/* Is it one of CORS (Access-Control-…, Fetch Standard)? */
+bool gw_head_is_cors(const struct gw_field *field);
 /* Has one of the fields of this name the list element `token` (any case)? */
 bool gw_head_has_token(const struct gw_head *head, enum gw_field_name id, struct gw_slice token);
 /* A deep copy, dropped fields left out, into another arena. False at its bound. */

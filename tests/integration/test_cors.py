@@ -1,5 +1,6 @@
 """Cross-origin requests, as the Fetch standard asks."""
-from stage import Scene, Stage, main
+from redis_stage import RedisServer
+from stage import Scene, Stage, main, wait_until
 
 ORIGIN = "https://app.example.org"
 
@@ -17,14 +18,14 @@ class Cors(Scene):
         return gateway.fetch("/cors", [("Origin", origin), ("Access-Control-Request-Method", method), ("Access-Control-Request-Headers", headers)], "OPTIONS")
 
     def test_a_preflight_is_answered_by_the_gateway(self):
-        before = self.origin.count()
-        for gateway in (self.anyone, self.named):
+        for gateway, asked in ((self.anyone, 1), (self.named, 0)):  # without cors.origins once the backend had nothing to say
+            before = self.origin.count()
             answer = self.preflight(gateway, ORIGIN)
             self.assertIn(answer.status, (200, 204))
             self.assertEqual(answer.body, b"")
             self.assertIn("PUT", answer.field("Access-Control-Allow-Methods"))
             self.assertIn("x-one", answer.field("Access-Control-Allow-Headers").lower())
-        self.assertEqual(self.origin.count(), before)
+            self.assertEqual(self.origin.count(), before + asked)
 
     def test_by_default_every_origin_may_read(self):
         self.assertEqual(self.preflight(self.anyone, ORIGIN).field("Access-Control-Allow-Origin"), "*")
@@ -108,6 +109,139 @@ class Cors(Scene):
             preflight = self.preflight(gateway, origin)
             self.assertEqual(preflight.field("Access-Control-Allow-Methods"), ", ".join(methods))
             self.assertEqual(preflight.field("Access-Control-Allow-Headers"), ", ".join(names))
+
+
+def cors_of(answer):
+    return sorted((name.lower(), value) for name, value in answer.fields if name.lower().startswith("access-control-"))
+
+
+class BackendsFirst(Scene):
+    """cors.origins is not set: what a backend says of CORS stands, and the gateway speaks where it does not."""
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+        cls.gateway = stage.gateway(cls.origin, {"cache": {"enabled": True}})
+        cls.alone = stage.gateway(cls.origin, {"cors": {"origins": ["*"]}})
+        redis = RedisServer()
+        stage.actors.append(redis)
+        cls.shared = stage.gateway(cls.origin, {"cache": {"enabled": True, "near_bytes": 0}, "redis": {"url": redis.url, "timeout": "5s"}})
+        wait_until(lambda: cls.shared.fetch("/gateway/health").json()["redis"] == "up", "Redis is reached")
+
+    def preflight(self, target, gateway=None, **more):
+        fields = [("Origin", ORIGIN), ("Access-Control-Request-Method", "PUT"), ("Access-Control-Request-Headers", "X-One")]
+        return (gateway or self.gateway).fetch(target, fields, "OPTIONS", **more)
+
+    def test_an_answer_that_speaks_is_left_alone(self):
+        theirs = [("Access-Control-Allow-Origin", ORIGIN), ("Access-Control-Allow-Credentials", "true"), ("Access-Control-Expose-Headers", "X-Theirs"),
+                  ("Access-Control-Allow-Private-Network", "true"), ("Vary", "Origin")]
+        self.origin.on("/theirs", fields=theirs)
+        answer = self.gateway.fetch("/theirs", [("Origin", ORIGIN)])
+        self.assertEqual(cors_of(answer), sorted((name.lower(), value) for name, value in theirs if name != "Vary"))
+        self.assertEqual(answer.all("Vary"), ["Origin"])
+        self.assertEqual(cors_of(self.alone.fetch("/theirs", [("Origin", ORIGIN)]))[0], ("access-control-allow-origin", "*"))
+        self.assertNotIn("X-Theirs", str(cors_of(self.alone.fetch("/theirs", [("Origin", ORIGIN)]))))
+        self.assertFalse(self.alone.fetch("/theirs", [("Origin", ORIGIN)]).has("Access-Control-Allow-Private-Network"))
+
+    def test_a_refusal_that_says_something_of_cors_stays_one(self):
+        for fields in ([("Access-Control-Allow-Credentials", "true")], [("Vary", "Accept, origin")], [("access-control-expose-headers", "X")]):
+            with self.subTest(fields):
+                self.origin.on("/refused", fields=fields + [("Cache-Control", "no-store")])
+                self.assertFalse(self.gateway.fetch("/refused", [("Origin", ORIGIN)]).has("Access-Control-Allow-Origin"))
+
+    def test_who_names_one_origin_and_no_vary_gets_one(self):
+        self.origin.on("/unvaried", fields=[("Access-Control-Allow-Origin", ORIGIN), ("Cache-Control", "no-store")])
+        self.assertEqual(self.gateway.fetch("/unvaried", [("Origin", ORIGIN)]).all("Vary"), ["Origin"])
+
+    def test_a_preflight_that_the_backend_answers_is_left_alone(self):
+        for status, fields in ((200, [("Access-Control-Allow-Origin", ORIGIN), ("Access-Control-Allow-Methods", "PUT"), ("Access-Control-Max-Age", "7")]),
+                               (400, [("Access-Control-Allow-Methods", "GET"), ("Access-Control-Max-Age", "600"), ("Vary", "Origin")]),  # Starlette
+                               (403, [("Vary", "Origin"), ("Vary", "Access-Control-Request-Method")]),  # Spring
+                               (200, [("vary", "origin")])):  # Django
+            with self.subTest(status=status, fields=fields):
+                self.origin.on("/asked", status=status, fields=fields, body=b"theirs")
+                answer = self.preflight("/asked")
+                self.assertEqual((answer.status, answer.body), (status, b"theirs"))
+                self.assertEqual(cors_of(answer), sorted((name.lower(), value) for name, value in fields if name.lower() != "vary"))
+
+    def test_a_preflight_that_the_backend_says_nothing_to_is_answered_here(self):
+        before = len(self.origin.connections)
+        for status, max_age in ((200, "600"), (204, "600"), (307, "600"), (400, "600"), (401, "600"), (404, "600"), (405, "600"), (501, "600"),
+                                (429, "0"), (500, "0"), (503, "0")):
+            with self.subTest(status), self.gateway.client() as client:
+                self.origin.on("/silent", status=status, fields=[("Allow", "GET"), ("Set-Cookie", "a=b")], body=b"" if status == 204 else b"x" * 3000)
+                for _ in range(2):  # over the same connections
+                    client.ask("OPTIONS", "/silent", [("Origin", ORIGIN), ("Access-Control-Request-Method", "PUT")])
+                    answer = client.read()
+                    self.assertEqual((answer.status, answer.body, answer.field("Access-Control-Allow-Origin")), (204, b"", "*"))
+                    self.assertEqual(answer.field("Access-Control-Max-Age"), max_age)
+                    self.assertFalse(answer.has("Set-Cookie") or answer.has("Allow") or answer.has("Content-Length"))
+        self.assertLessEqual(len(self.origin.connections) - before, 3)
+
+    def test_a_preflight_meets_a_backend_that_is_down(self):
+        """The script is to read the 502 that its own request gets; nothing of it may be remembered."""
+        with Stage() as stage:
+            answer = self.preflight("/", stage.gateway("http://127.0.0.1:1"))
+            self.assertEqual((answer.status, answer.field("Access-Control-Allow-Origin"), answer.field("Access-Control-Max-Age")), (204, "*", "0"))
+
+    def test_a_preflight_asks_the_backend_that_will_get_the_request(self):
+        with Stage() as stage:
+            other = stage.origin()
+            other.on("/x", fields=[("Access-Control-Allow-Origin", ORIGIN)])
+            gateway = stage.gateway(self.origin, {"routes": [{"name": "puts", "methods": ["PUT"], "backend": other.url}]})
+            self.assertEqual(self.preflight("/x", gateway).field("Access-Control-Allow-Origin"), ORIGIN)
+
+    def test_a_preflight_that_reaches_a_backend_is_counted_and_not_stored(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, {"limits": {"enabled": True, "rate": "1/h", "burst": 2}, "cache": {"enabled": True}})
+            before = self.origin.count("/counted")
+            self.assertEqual([self.preflight("/counted", gateway).status for _ in range(3)], [204, 204, 429])
+            self.assertEqual(self.origin.count("/counted"), before + 2)
+
+    def test_what_is_stored_for_one_origin_is_not_for_another(self):
+        other = "https://other.example.org"
+
+        def say(call):
+            asked = call.request.field("Origin")
+            call.respond(fields=[("Cache-Control", "max-age=60")] + ([("Access-Control-Allow-Origin", asked)] if asked == ORIGIN else []))
+        self.origin.on("/careless", say)  # no Vary
+        for gateway, first in ((gateway, first) for gateway in (self.gateway, self.shared) for first in (None, other, ORIGIN)):
+            with self.subTest(first, shared=gateway is self.shared):
+                target, before = "/careless?%s" % first, self.origin.count("/careless")
+                for origin in (first, ORIGIN, other, None, ORIGIN, other, None):
+                    answer = gateway.fetch(target, [("Origin", origin)] if origin else [])
+                    self.assertEqual(answer.field("Access-Control-Allow-Origin"), ORIGIN if origin == ORIGIN else "*" if origin else None)
+                # in Redis the first variant takes the place of the one answer that was there
+                self.assertEqual(self.origin.count("/careless"), before + 3 + (gateway is self.shared and first is None))
+
+    def test_with_origins_of_its_own_the_gateway_shares_what_is_stored(self):
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, {"cache": {"enabled": True}, "cors": {"origins": ["*"]}})
+            self.origin.on("/shared", fields=[("Cache-Control", "max-age=60")])
+            labels = [gateway.fetch("/shared", [("Origin", origin)]).field("X-Cache") for origin in (ORIGIN, "https://other.example.org")]
+            self.assertEqual(labels, ["MISS", "HIT"])
+
+
+class StarlettesMiddleware(Scene):
+    @classmethod
+    def set_stage(cls, stage):
+        cls.gateway = stage.gateway(stage.example("tests/support/cors_app.py", CORS_ORIGIN=ORIGIN), {"cache": {"enabled": True}})
+
+    def test_speaks_for_itself(self):
+        evil = "https://evil.example.org"
+        for origin, status, allowed in ((ORIGIN, 200, ORIGIN), (evil, 400, None)):
+            with self.subTest(origin):
+                answer = self.gateway.fetch("/json", [("Origin", origin), ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "content-type")],
+                                            "OPTIONS")
+                self.assertEqual((answer.status, answer.field("Access-Control-Allow-Origin")), (status, allowed))
+                answer = self.gateway.fetch("/me", [("Origin", origin), ("Cookie", "who=bob")])
+                self.assertEqual((answer.status, answer.field("Access-Control-Allow-Origin"), answer.json()), (200, allowed, "bob"))
+                self.assertEqual(answer.all("Access-Control-Expose-Headers"), ["X-Theirs"])
+
+    def test_is_stored_for_each_origin(self):
+        for label in ("MISS", "HIT"):
+            for origin, allowed in ((None, None), ("https://evil.example.org", None), (ORIGIN, ORIGIN)):
+                answer = self.gateway.fetch("/stored", [("Origin", origin)] if origin else [])
+                self.assertEqual((answer.field("X-Cache"), answer.field("Access-Control-Allow-Origin")), (label, allowed))
 
 
 if __name__ == "__main__":

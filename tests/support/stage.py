@@ -686,15 +686,16 @@ class Gateway(Process):
 
 
 class Example(Process):
-    """examples/backend under uvicorn."""
+    """examples/backend, or another application of this tree, under uvicorn."""
 
-    def __init__(self, folder, name):
+    def __init__(self, folder, name, app="examples/backend/app.py", **environment):
         self.lease = Port()
         self.port = self.lease.number
         self.url = "http://127.0.0.1:%d" % self.port
-        command = ["/usr/bin/python3", "-m", "uvicorn", "--app-dir", os.path.join(ROOT, "examples", "backend"),
-                   "--host", "127.0.0.1", "--port", str(self.port), "--log-level", "warning", "app:app"]
-        super().__init__(folder, name, command, clean_environment(PYTHONDONTWRITEBYTECODE="1"))
+        path, module = os.path.split(os.path.join(ROOT, app))
+        command = ["/usr/bin/python3", "-m", "uvicorn", "--app-dir", path,
+                   "--host", "127.0.0.1", "--port", str(self.port), "--log-level", "warning", module.removesuffix(".py") + ":app"]
+        super().__init__(folder, name, command, clean_environment(PYTHONDONTWRITEBYTECODE="1", **environment))
 
     def stop(self):
         self.end(signal.SIGTERM, PATIENCE)
@@ -718,8 +719,8 @@ class Stage:
         self.actors.append(Origin(**more))
         return self.actors[-1]
 
-    def example(self):
-        example = Example(self.folder, "example%d" % len(self.actors))
+    def example(self, *app, **environment):
+        example = Example(self.folder, "example%d" % len(self.actors), *app, **environment)
         self.actors.append(example)
         example.wait_until_ready(example.port, "/health")
         return example

@@ -73,6 +73,42 @@ static void a_selection_matches_requests_with_the_same_fields(void **state)
     }
 }
 
+static void origin_selects_by_itself_where_that_is_wanted(void **state)
+{
+    static const struct row {
+        const char *vary, *stored, *asking;
+        bool matches, matches_else; /* where it is not wanted */
+    } rows[] = {
+        { "", "", "", true, true },
+        { "", "Origin: a", "Origin: a", true, true },
+        { "", "Origin: a", "Origin: b", false, true },
+        { "", "Origin: a", "", false, true },
+        { "", "", "Origin: a", false, true },
+        { "Vary: Origin", "Origin: a", "Origin: a", true, true },
+        { "Vary: Origin", "Origin: a", "Origin: b", false, false },
+        { "Vary: Origin", "", "Origin: a", false, false },
+        { "Vary: Origin", "", "", true, true },
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++)
+        for (int wanted = 0; wanted < 2; wanted++) {
+            struct gw_arena arena;
+            struct gw_head selection;
+            open_arena(&arena);
+            struct gw_head response = response_head(&arena, 200, rows[i].vary);
+            struct gw_head stored = request_head(&arena, "GET", rows[i].stored);
+            struct gw_head asking = request_head(&arena, "GET", rows[i].asking);
+            stored.origin_selects = asking.origin_selects = wanted;
+            assert_true(gw_vary_select(&selection, &arena, &stored, &response));
+            bool expected = wanted ? rows[i].matches : rows[i].matches_else;
+            if (gw_vary_matches(&selection, &asking, gw_vary_has_side_fields(&asking)) != expected)
+                fail_msg("row %zu, %d: %s | %s | %s", i, wanted, rows[i].vary, rows[i].stored, rows[i].asking);
+            /* whatever Vary says: a URL's answers are variants of one set of names */
+            assert_int_equal(gw_vary_measure(&stored, &response).named, !wanted && rows[i].vary[0]);
+            gw_arena_free(&arena);
+        }
+}
+
 static void a_long_value_matches_itself_alone(void **state)
 {
     enum { LONG = 1024 };
@@ -344,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_long_selection_has_a_digest_of_its_own),
         cmocka_unit_test(the_digest_is_of_the_text_in_the_readme),
         cmocka_unit_test(some_vary_never_matches),
+        cmocka_unit_test(origin_selects_by_itself_where_that_is_wanted),
         cmocka_unit_test(a_dropped_field_is_absent),
         cmocka_unit_test(selections_of_the_same_names_and_values_are_the_same),
         cmocka_unit_test(a_selection_past_the_bound_fails),

@@ -121,7 +121,7 @@ static void defaults_are_what_the_documentation_says(void **state)
     assert_text(config->policies[0].rate_text, "10/s");
     assert_int_equal(config->routes[0].default_ttl_s, 300);
     assert_int_equal(config->near_bytes, 64 << 20);
-    assert_true(config->cors_any_origin);
+    assert_true(config->cors_enabled && config->cors_any_origin && !config->cors_alone);
     assert_text(config->cors_methods, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     assert_text(config->cors_headers, "*");
     assert_int_equal(config->log_level, GW_LOG_INFO);
@@ -532,7 +532,7 @@ static void cors_takes_origins_and_lists_that_may_be_empty(void **state)
     struct gw_config *config = of(
         "{\"cors\": {\"origins\": [\"https://a.org:8\"], \"credentials\": true, \"exposed_headers\": []}}");
     (void)state;
-    assert_false(config->cors_any_origin);
+    assert_true(config->cors_alone && !config->cors_any_origin);
     assert_text(config->cors_origins.items[0], "https://a.org:8");
     assert_true(config->cors_credentials);
     assert_int_equal(config->cors_exposed.length, 0);

@@ -291,7 +291,7 @@ static void fields_of_this_hop_and_of_this_gateway_are_dropped_from_answers(void
     for (int ours = 0; ours < 2; ours++) {
         struct stage *stage = set_up();
         struct listener one = new_listener();
-        stage->config.limits_enabled = stage->config.limit_x_fields = stage->config.cors_enabled = ours;
+        stage->config.limits_enabled = stage->config.limit_x_fields = stage->config.cors_alone = ours;
         begin(stage, &one);
         says_head(stage, 200, answer, 0);
         const struct gw_head *head = one.head;
