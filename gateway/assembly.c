@@ -181,6 +181,11 @@ void gw_assembly_destroy(struct gw_assembly **taken)
     free(assembly);
 }
 
+void gw_assembly_reopen_logs(struct gw_assembly *assembly)
+{
+    gw_access_log_reopen(assembly->log);
+}
+
 const struct gw_worker_hooks *gw_assembly_hooks(struct gw_assembly *assembly)
 {
     return &assembly->hooks;

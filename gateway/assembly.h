@@ -19,6 +19,8 @@ void gw_assembly_destroy(struct gw_assembly **assembly);
 bool gw_assembly_open_main(struct gw_assembly *assembly, uv_loop_t *loop, struct gw_timers *timers) GW_MUST_CHECK;
 /* After the workers ended; the loop runs on until they are closed. */
 void gw_assembly_close_main(struct gw_assembly *assembly);
+/* While workers run: files that are written are opened again. */
+void gw_assembly_reopen_logs(struct gw_assembly *assembly);
 const struct gw_worker_hooks *gw_assembly_hooks(struct gw_assembly *assembly);
 struct gw_shard *gw_assembly_shard(struct gw_assembly *assembly, unsigned worker);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <uv.h>
 #include "assembly.h"
@@ -19,6 +20,8 @@
 
 extern char **environ;
 
+enum { GW_SIGNALS = 5 };
+
 struct process {
     struct gw_config *config;
     struct gw_server server;
@@ -30,7 +33,7 @@ struct process {
     uv_loop_t loop;
     struct gw_timers timers;
     struct gw_mailbox mailbox;
-    uv_signal_t signals[2], hangup;
+    uv_signal_t signals[GW_SIGNALS];
     uv_timer_t drain_timer;
     struct gw_worker *workers;
     unsigned worker_count; /* started */
@@ -49,9 +52,7 @@ static void stop_workers(void)
         gw_worker_stop(&process.workers[i]);
     for (unsigned i = 0; i < process.worker_count; i++)
         gw_worker_join(&process.workers[i]);
-    uv_close((uv_handle_t *)&process.hangup, NULL);
-    signal(SIGHUP, SIG_IGN);
-    for (unsigned i = 0; i < GW_COUNT(process.signals); i++) {
+    for (unsigned i = 0; i < GW_SIGNALS; i++) {
         int number = process.signals[i].signum;
         uv_close((uv_handle_t *)&process.signals[i], NULL);
         if (number)
@@ -87,16 +88,15 @@ static void on_drain_timeout(uv_timer_t *timer)
     cut_workers();
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_stop(const char *name)
 {
-    (void)handle;
     if (process.is_draining) { /* asked twice: at once */
-        uv_timer_start(&process.drain_timer, on_drain_timeout, 0, 0);
-        uv_signal_stop(&process.signals[0]);
-        uv_signal_stop(&process.signals[1]);
+        if (!process.is_cut)
+            gw_log(GW_LOG_WARN, "main", "%s again: cutting what still runs", name);
+        cut_workers();
         return;
     }
-    gw_log(GW_LOG_INFO, "main", "%s: draining for at most %u ms", number == SIGTERM ? "SIGTERM" : "SIGINT",
+    gw_log(GW_LOG_INFO, "main", "%s: draining for at most %u ms; once more ends the drain", name,
            process.config->drain_timeout_ms);
     process.is_draining = true;
     atomic_store(&process.server.draining, true);
@@ -105,12 +105,64 @@ static void on_signal(uv_signal_t *handle, int number)
         gw_worker_drain(&process.workers[i]);
 }
 
-/* A new configuration without a restart is for a later version: a hangup must not end what is served. */
-static void on_hangup(uv_signal_t *handle, int number)
+static void on_reopen(const char *name)
 {
-    (void)handle;
+    gw_log(GW_LOG_INFO, "main", "%s: log files are opened again", name);
+    gw_assembly_reopen_logs(process.assembly);
+}
+
+/* A new configuration without a restart is for a later version: a hangup must not end what is served. */
+static void on_hangup(const char *name)
+{
+    gw_log(GW_LOG_WARN, "main", "%s: the configuration is read at the start only, and has not changed", name);
+    on_reopen(name);
+}
+
+/* What is done at which signal. All others that a process may ignore are ignored: none of them, sent by mistake or by a
+ * recipe for another server, may end what is served. */
+static const struct {
+    int number;
+    const char *name;
+    void (*act)(const char *name);
+} signal_table[GW_SIGNALS] = {
+    { SIGTERM, "SIGTERM", on_stop },   { SIGINT, "SIGINT", on_stop },   { SIGQUIT, "SIGQUIT", on_stop },
+    { SIGUSR1, "SIGUSR1", on_reopen }, { SIGHUP, "SIGHUP", on_hangup },
+};
+
+static void on_signal(uv_signal_t *handle, int number)
+{
     (void)number;
-    gw_log(GW_LOG_WARN, "main", "SIGHUP: this version reads its configuration at the start only; nothing has changed");
+    unsigned i = (unsigned)(handle - process.signals);
+    signal_table[i].act(signal_table[i].name);
+}
+
+/* Faults and abort, what a terminal or a parent does with its processes, and what ends a process that is only starting. */
+static bool keeps_its_default(int number)
+{
+    static const int numbers[] = { SIGKILL, SIGSTOP, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGABRT, SIGTRAP, SIGSYS,
+                                   SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGTERM, SIGINT,  SIGQUIT };
+    for (unsigned i = 0; i < GW_COUNT(numbers); i++)
+        if (numbers[i] == number)
+            return true;
+    return false;
+}
+
+/* The C library keeps the first real-time signals for itself and refuses to set them; it sets its own handler where it
+ * needs one. */
+static void ignore_by_kernel(int number)
+{
+    struct {
+        void (*handler)(int);
+        unsigned long more[15];
+    } action = { .handler = SIG_IGN };
+    syscall(SYS_rt_sigaction, number, &action, NULL, (size_t)8);
+}
+
+static void ignore_others(void)
+{
+    for (int number = 1; number <= 64; number++)
+        if (!keeps_its_default(number) && signal(number, SIG_IGN) == SIG_ERR)
+            ignore_by_kernel(number);
 }
 
 /* ---- starting ---- */
@@ -171,17 +223,14 @@ static void warn_of_too_few_files(void)
 
 static bool open_main_loop(void)
 {
-    static const int numbers[] = { SIGTERM, SIGINT };
     if (uv_loop_init(&process.loop) != 0 || gw_mailbox_open(&process.mailbox, &process.loop) != 0 ||
         gw_timers_open(&process.timers, &process.loop) != 0)
         return false;
     uv_timer_init(&process.loop, &process.drain_timer);
-    for (unsigned i = 0; i < GW_COUNT(numbers); i++) {
+    for (unsigned i = 0; i < GW_SIGNALS; i++) {
         uv_signal_init(&process.loop, &process.signals[i]);
-        uv_signal_start(&process.signals[i], on_signal, numbers[i]);
+        uv_signal_start(&process.signals[i], on_signal, signal_table[i].number);
     }
-    uv_signal_init(&process.loop, &process.hangup);
-    uv_signal_start(&process.hangup, on_hangup, SIGHUP);
     return true;
 }
 
@@ -221,6 +270,7 @@ static void say_hello(void)
 static int run(void)
 {
     struct gw_complaint complaint;
+    ignore_others();
     process.server.config = process.config;
     process.server.main_mailbox = &process.mailbox;
     if (process.config->max_connections_per_client)

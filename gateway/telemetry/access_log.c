@@ -9,7 +9,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/clock.h"
+#include "base/log.h"
 #include "telemetry/access_line.h"
+
+#define TELL_US UINT64_C(10000000)
 
 enum way {
     WAY_WRITE, /* write(2) never waits */
@@ -20,13 +24,17 @@ enum way {
 struct gw_access_log {
     int fd;
     enum way way;
-    bool is_shared_stream; /* may take part of a write: no regular file */
     bool as_json;
     bool has_admin_lines;
+    char *path; /* of a file, to open it again; NULL: standard output or error */
 
-    pthread_mutex_t lock;                      /* of a shared stream: around one write */
+    pthread_mutex_t lock;                      /* around one write */
     const struct gw_access_log_writer *inside; /* whose line is half written; NULL: between lines */
     bool is_torn;                              /* a half written line was given up: a line feed goes first */
+    atomic_bool is_failing;                    /* the last write failed */
+    bool is_told;                              /* and that was logged */
+    uint64_t next_tell_us;
+    uint64_t lost; /* lines, since it is failing */
 };
 
 struct gw_access_log_writer {
@@ -76,15 +84,15 @@ static int open_standard(struct gw_access_log *log, struct gw_slice where, struc
     return own >= 0 ? own : complain(complaint, where, "a descriptor that can be duplicated");
 }
 
-static int open_file(struct gw_slice where, struct gw_complaint *complaint)
+static int open_path(const char *path)
 {
-    char path[PATH_MAX];
-    errno = ENAMETOOLONG;
-    if (where.length >= sizeof(path))
-        return complain(complaint, where, "a file that can be written");
-    memcpy(path, where.at, where.length);
-    path[where.length] = '\0';
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
+    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
+}
+
+static int open_file(struct gw_access_log *log, struct gw_slice where, struct gw_complaint *complaint)
+{
+    log->path = strndup(where.at, where.length);
+    int fd = log->path ? open_path(log->path) : -1;
     return fd >= 0 ? fd : complain(complaint, where, "a file that can be written");
 }
 
@@ -104,9 +112,7 @@ bool gw_access_log_open(const struct gw_config *config, struct gw_access_log **l
     made->as_json = config->log_json;
     made->has_admin_lines = config->log_level >= GW_LOG_DEBUG;
     bool is_standard = gw_slice_equal(where, GW_SLICE("stdout")) || gw_slice_equal(where, GW_SLICE("stderr"));
-    made->fd = is_standard ? open_standard(made, where, complaint) : open_file(where, complaint);
-    struct stat status;
-    made->is_shared_stream = made->fd >= 0 && (fstat(made->fd, &status) != 0 || !S_ISREG(status.st_mode));
+    made->fd = is_standard ? open_standard(made, where, complaint) : open_file(made, where, complaint);
     *log = made;
     if (made->fd < 0)
         gw_access_log_close(log);
@@ -121,8 +127,30 @@ void gw_access_log_close(struct gw_access_log **log)
         return;
     if (gone->fd >= 0)
         close(gone->fd);
+    free(gone->path);
     pthread_mutex_destroy(&gone->lock);
     free(gone);
+}
+
+void gw_access_log_reopen(struct gw_access_log *log)
+{
+    if (!log || !log->path)
+        return;
+    int fd = open_path(log->path), error = errno;
+    pthread_mutex_lock(&log->lock);
+    bool done = fd >= 0 && dup3(fd, log->fd, O_CLOEXEC) >= 0; /* under the same number */
+    if (done)
+        log->is_torn = false;
+    else if (fd >= 0)
+        error = errno;
+    pthread_mutex_unlock(&log->lock);
+    if (done)
+        gw_log(GW_LOG_INFO, "access_log", "%s is opened again", log->path);
+    else
+        gw_log(GW_LOG_WARN, "access_log", "%s cannot be opened again (%s): the file that is open stays in use",
+               log->path, strerror(error));
+    if (fd >= 0)
+        close(fd);
 }
 
 struct gw_access_log_writer *gw_access_log_writer_create(struct gw_access_log *log, struct gw_shard *shard)
@@ -171,14 +199,62 @@ static ssize_t write_locked(struct gw_access_log *log, const struct gw_access_lo
 static ssize_t write_some(struct gw_access_log_writer *writer)
 {
     struct gw_access_log *log = writer->log;
-    if (!log->is_shared_stream)
-        return write_once(log, writer->bytes, writer->length);
     pthread_mutex_lock(&log->lock);
     ssize_t written = write_locked(log, writer);
     int error = errno;
     pthread_mutex_unlock(&log->lock);
     errno = error;
     return written;
+}
+
+/* ---- what is lost ---- */
+
+static enum gw_log_loss loss_of(int error)
+{
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return GW_LOG_LOSS_DISK_FULL;
+    case EPIPE:
+    case ECONNRESET:
+    case ENOTCONN:
+        return GW_LOG_LOSS_READER_GONE;
+    default:
+        return GW_LOG_LOSS_ERROR;
+    }
+}
+
+/* One warning, however many lines it costs; and not more of them than one in TELL_US where the disk is full now and then.
+ */
+static void note_failure(struct gw_access_log *log, int error, uint64_t lines)
+{
+    uint64_t now_us = gw_clock_monotonic_us();
+    pthread_mutex_lock(&log->lock);
+    bool begins = !atomic_exchange(&log->is_failing, true);
+    log->lost = begins ? lines : log->lost + lines;
+    bool tells = begins && now_us >= log->next_tell_us;
+    if (tells) {
+        log->next_tell_us = now_us + TELL_US;
+        log->is_told = true;
+    }
+    pthread_mutex_unlock(&log->lock);
+    if (tells)
+        gw_log(GW_LOG_WARN, "access_log", "%s cannot be written (%s): lines are lost until it can",
+               log->path ? log->path : "standard output or error", strerror(error));
+}
+
+static void note_recovery(struct gw_access_log *log)
+{
+    pthread_mutex_lock(&log->lock);
+    bool tells = atomic_exchange(&log->is_failing, false) && log->is_told;
+    uint64_t lost = log->lost;
+    if (tells)
+        log->is_told = false;
+    pthread_mutex_unlock(&log->lock);
+    if (tells)
+        gw_log(GW_LOG_WARN, "access_log", "%s is written again; %llu lines were lost",
+               log->path ? log->path : "standard output or error", (unsigned long long)lost);
 }
 
 static uint64_t count_lines(const char *at, size_t length)
@@ -189,11 +265,12 @@ static uint64_t count_lines(const char *at, size_t length)
     return lines;
 }
 
-/* Forgets everything that waits. */
-static void drop_all(struct gw_access_log_writer *writer)
+/* Forgets everything that waits. Returns how many lines that were. */
+static uint64_t drop_all(struct gw_access_log_writer *writer, enum gw_log_loss loss)
 {
     struct gw_access_log *log = writer->log;
-    gw_counter_add(&writer->shard->log_lines_dropped, count_lines(writer->bytes, writer->length));
+    uint64_t lines = count_lines(writer->bytes, writer->length);
+    gw_counter_add(&writer->shard->log_lines_dropped[loss], lines);
     writer->length = 0;
     pthread_mutex_lock(&log->lock);
     if (log->inside == writer) {
@@ -201,24 +278,31 @@ static void drop_all(struct gw_access_log_writer *writer)
         log->is_torn = true;
     }
     pthread_mutex_unlock(&log->lock);
+    return lines;
 }
 
 static void drain(struct gw_access_log_writer *writer)
 {
+    struct gw_access_log *log = writer->log;
+    if (!writer->length)
+        return;
     while (writer->length) {
         ssize_t written = write_some(writer);
+        int error = errno;
         if (written > 0) {
             writer->length -= (size_t)written;
             memmove(writer->bytes, writer->bytes + written, writer->length);
-        } else if (written < 0 && errno == EINTR) {
+        } else if (written < 0 && error == EINTR) {
             continue;
         } else {
             writer->is_full = true;
-            if (written < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
-                drop_all(writer);
+            if (written < 0 && error != EAGAIN && error != EWOULDBLOCK)
+                note_failure(log, error, drop_all(writer, loss_of(error)));
             return;
         }
     }
+    if (atomic_load_explicit(&log->is_failing, memory_order_relaxed))
+        note_recovery(log);
 }
 
 void gw_access_log_writer_destroy(struct gw_access_log_writer **writer)
@@ -229,7 +313,7 @@ void gw_access_log_writer_destroy(struct gw_access_log_writer **writer)
         return;
     if (gone->log) {
         drain(gone);
-        drop_all(gone);
+        drop_all(gone, GW_LOG_LOSS_SLOW);
     }
     free(gone);
 }
@@ -257,7 +341,7 @@ void gw_access_log_add(struct gw_access_log_writer *writer, const struct gw_requ
     if (!writer->is_full)
         drain(writer);
     if (!put_line(writer, record))
-        gw_counter_add(&writer->shard->log_lines_dropped, 1);
+        gw_counter_add(&writer->shard->log_lines_dropped[GW_LOG_LOSS_SLOW], 1);
 }
 
 bool gw_access_log_flush(struct gw_access_log_writer *writer)

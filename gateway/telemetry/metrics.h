@@ -101,6 +101,14 @@ enum gw_redis_result {
 };
 const char *gw_redis_result_name(enum gw_redis_result result); /* "ok" */
 
+enum gw_log_loss {                          /* why a line of the access log was dropped */
+                   GW_LOG_LOSS_SLOW,        /* its reader does not take it, or it is too long */
+                   GW_LOG_LOSS_DISK_FULL,   /* or a quota, or the limit of a file's size */
+                   GW_LOG_LOSS_READER_GONE, /* a pipe or socket whose other end is closed */
+                   GW_LOG_LOSS_ERROR,       /* any other */
+                   GW_LOG_LOSS_COUNT
+};
+
 struct gw_metrics; /* all shards */
 
 /* One worker's plain counters: public, so that whoever counts does so with one gw_counter_add. */
@@ -123,7 +131,7 @@ struct gw_shard {
     gw_counter redis_calls[GW_REDIS_LABEL_COUNT][GW_REDIS_RESULT_COUNT];
     gw_counter redis_connects, redis_pending, redis_noscript;
     struct gw_histogram redis_duration; /* in tenths of µs: ten times finer steps than a request's */
-    gw_counter log_lines_dropped;
+    gw_counter log_lines_dropped[GW_LOG_LOSS_COUNT];
     gw_counter loop_lag_us; /* of the last turn that was measured */
 
     /* by gw_metrics_record, nobody else */

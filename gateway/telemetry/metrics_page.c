@@ -153,6 +153,14 @@ static void put_failed(const struct view *view, const struct family *family)
                      shard_sum(view->metrics, family->offset + i * sizeof(gw_counter)));
 }
 
+static void put_log_losses(const struct view *view, const struct family *family)
+{
+    static const char *const reasons[GW_LOG_LOSS_COUNT] = { "slow", "disk_full", "reader_gone", "error" };
+    for (unsigned i = 0; i < GW_LOG_LOSS_COUNT; i++)
+        put_labelled(view, family, "reason", reasons[i],
+                     shard_sum(view->metrics, family->offset + i * sizeof(gw_counter)));
+}
+
 static void put_errors(const struct view *view, const struct family *family)
 {
     for (unsigned i = GW_ERROR_NONE + 1; i < GW_ERROR_COUNT; i++) {
@@ -363,7 +371,7 @@ static const struct family families[] = {
     { "gateway_redis_breaker_openings_total", "counter", NODE(openings), "How often the breaker opened." },
     { "gateway_instances", "gauge", GAUGE(instances), "Live instances that share the Redis, as last seen; 0 without Redis." },
 
-    { "gateway_log_lines_dropped_total", "counter", SHARD(log_lines_dropped), "Access-log lines lost because their reader was too slow." },
+    { "gateway_log_lines_dropped_total", "counter", put_log_losses, offsetof(struct gw_shard, log_lines_dropped), "Access-log lines lost, by reason: slow is a reader that does not take them." },
     { "gateway_loop_lag_seconds", "gauge", put_loop_lag, 0, "How long a worker's last measured turn kept others waiting." },
 
     { "gateway_memory_alloc_bytes", "gauge", PROCESS(alloc_bytes), "Memory in use, as malloc counts it." },

@@ -2,8 +2,16 @@
 import json
 import os
 import re
+import signal
 
 from stage import Scene, Stage, Truncated, main, reply, wait_until
+
+
+def content(path):
+    if not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf-8") as file:
+        return file.read()
 
 
 class TheAccessLog(Scene):
@@ -104,6 +112,38 @@ class TheAccessLog(Scene):
                     return [line for line in file if "/filed" in line]
             wait_until(written, "the line is in the file")
             self.assertEqual((quiet.out(), filed.out()), (b"", b""))
+
+    def test_is_opened_again_for_logrotate(self):
+        for sent in (signal.SIGUSR1, signal.SIGHUP):
+            with self.subTest(sent.name), Stage() as stage:
+                path = os.path.join(stage.folder, "access.log")
+                gateway = stage.gateway(self.origin, {"server": {"workers": 2}, "log": {"access": path}})
+                gateway.fetch("/before")
+                wait_until(lambda: "/before" in content(path), "the line is there")
+                os.rename(path, path + ".1")
+                gateway.process.send_signal(sent)
+                wait_until(lambda: b"is opened again" in gateway.errors() and os.path.exists(path), "it is opened again")
+                for _ in range(4):
+                    gateway.fetch("/after")
+                wait_until(lambda: content(path).count("/after") == 4, "the lines are in the new file")
+                self.assertNotIn("/after", content(path + ".1"))
+
+    def test_a_full_disk_is_told_once_and_so_is_its_end(self):
+        with Stage() as stage:
+            path = os.path.join(stage.folder, "access.log")
+            os.symlink("/dev/full", path)
+            gateway = stage.gateway(self.origin, {"log": {"access": path}})
+            for _ in range(20):
+                gateway.fetch("/lost")
+            wait_until(lambda: gateway.metric('gateway_log_lines_dropped_total{reason="disk_full"}') == 20, "the lines are counted")
+            self.assertEqual(gateway.metric('gateway_log_lines_dropped_total{reason="slow"}'), 0)
+            self.assertEqual(gateway.errors().count(b"No space left on device"), 1, gateway.errors())
+            os.unlink(path)
+            gateway.process.send_signal(signal.SIGUSR1)
+            wait_until(lambda: b"is opened again" in gateway.errors(), "it is opened again")
+            gateway.fetch("/found")
+            wait_until(lambda: "/found" in content(path), "the line is there")
+            wait_until(lambda: b"20 lines were lost" in gateway.errors(), "the end is told")
 
     def test_lines_are_whole_under_load(self):
         with Stage() as stage:

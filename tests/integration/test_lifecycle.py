@@ -1,5 +1,6 @@
 """Start, drain and stop: not one request fails because the gateway ends."""
 import collections
+import os
 import signal
 import socket
 import threading
@@ -46,6 +47,36 @@ class ADrain(Scene):
                 gateway.process.send_signal(signal.SIGHUP)
                 wait_until(lambda: b"SIGHUP" in gateway.errors(), "it is said in the log")
                 self.assertEqual(client.get("/").status, 200)
+
+    def test_other_signals_end_nothing(self):
+        """USR1 opens log files again, and all that mean nothing here are ignored."""
+        ends = {"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL"}
+        faults = {"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS"}
+        stops = {"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU"}
+        known = {number: signal.Signals(number).name for number in signal.valid_signals() if number in set(signal.Signals)}
+        numbers = [number for number in range(1, 65) if known.get(number) not in ends | faults | stops]
+        self.assertGreater(len(numbers), 45)
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin())
+            with gateway.client() as client:
+                for number in numbers:
+                    os.kill(gateway.process.pid, number)
+                    self.assertEqual(client.get("/").status, 200, "signal %d" % number)
+            self.assertIsNone(gateway.process.poll())
+
+    def test_a_second_signal_ends_it(self):
+        for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGQUIT, signal.SIGINT)):
+            with self.subTest(first.name), Stage() as stage:
+                origin = stage.origin()
+                origin.on("/never", lambda call: call.wait_for_close())
+                gateway = stage.gateway(origin, {"server": {"drain_timeout": "600s"}})
+                with gateway.client() as never:
+                    never.ask(target="/never")
+                    wait_until(lambda: origin.count("/never"), "it is in flight")  # pylint: disable=cell-var-from-loop
+                    gateway.process.send_signal(first)
+                    wait_until(lambda: b"draining" in gateway.errors(), "it drains")  # pylint: disable=cell-var-from-loop
+                    gateway.process.send_signal(second)
+                    self.assertEqual(gateway.process.wait(30), 0)
 
     def test_under_load_fails_no_request(self):
         with Stage() as stage:
@@ -105,14 +136,15 @@ class ADrain(Scene):
                 self.assertEqual(gateway.process.wait(30), 0)
                 self.assertNotIn(b"0\r\n\r\n", half.read_rest())  # cut, not ended
 
-    def test_by_sigint_is_the_same(self):
-        with Stage() as stage:
-            gateway = stage.gateway(stage.origin())
-            with gateway.client() as idle:
-                idle.get("/")
-                gateway.process.send_signal(signal.SIGINT)
-                self.assertEqual(gateway.process.wait(30), 0)
-                idle.assert_closed()
+    def test_by_sigint_or_sigquit_is_the_same(self):
+        for sent in (signal.SIGINT, signal.SIGQUIT):
+            with self.subTest(sent.name), Stage() as stage:
+                gateway = stage.gateway(stage.origin())
+                with gateway.client() as idle:
+                    idle.get("/")
+                    gateway.process.send_signal(sent)
+                    self.assertEqual(gateway.process.wait(30), 0)
+                    idle.assert_closed()
 
     def test_does_not_wait_for_idle_connections(self):
         with Stage() as stage:

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,9 +66,17 @@ static struct gw_access_log_writer *open_writer(struct bench *bench)
     return writer;
 }
 
+static uint64_t lost(struct gw_shard *shard)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < GW_LOG_LOSS_COUNT; i++)
+        sum += gw_counter_read(&shard->log_lines_dropped[i]);
+    return sum;
+}
+
 static uint64_t dropped(struct bench *bench)
 {
-    return gw_counter_read(&bench->shard.log_lines_dropped);
+    return lost(&bench->shard);
 }
 
 /* A line of about `bytes` bytes with a number of its own. */
@@ -306,12 +315,12 @@ static void workers_at_the_same_time_lose_only_what_they_count(void **state)
         i += atomic_load(&workers[i].is_done);
     }
     read_on(fd, &text);
-    uint64_t lost = 0;
+    uint64_t lost_lines = 0;
     for (size_t i = 0; i < GW_COUNT(workers); i++) {
         pthread_join(workers[i].thread, NULL);
-        lost += gw_counter_read(&workers[i].shard.log_lines_dropped);
+        lost_lines += lost(&workers[i].shard);
     }
-    assert_int_equal(count_lines_of_workers(&text) + lost, GW_COUNT(workers) * LINES_OF_A_WORKER);
+    assert_int_equal(count_lines_of_workers(&text) + lost_lines, GW_COUNT(workers) * LINES_OF_A_WORKER);
     close(fd);
 }
 
@@ -475,6 +484,79 @@ static void what_is_left_when_a_writer_goes_is_counted(void **state)
     close(fd);
 }
 
+static size_t file_bytes(const char *path)
+{
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    return (size_t)status.st_size;
+}
+
+static void a_file_that_is_full_tears_no_line_that_comes_later(void **state)
+{
+    struct bench *bench = *state;
+    struct rlimit before, small;
+    open_log(bench);
+    struct gw_access_log_writer *writer = open_writer(bench);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 1000; /* in the middle of a line */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    for (unsigned i = 0; i < 10; i++)
+        add(writer, i, 200);
+    (void)gw_access_log_flush(writer);
+    add(writer, 10, 200);
+    (void)gw_access_log_flush(writer);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(file_bytes(bench->path), 1000);
+    uint64_t full = gw_counter_read(&bench->shard.log_lines_dropped[GW_LOG_LOSS_DISK_FULL]);
+    assert_true(full > 0);
+    assert_int_equal(full, dropped(bench));
+    add(writer, 11, 200);
+    assert_false(gw_access_log_flush(writer));
+    struct text text = { NULL, 0 };
+    int fd = open(bench->path, O_RDONLY | O_CLOEXEC);
+    read_on(fd, &text);
+    close(fd);
+    assert_int_equal(text.at[1000], '\n'); /* the torn line is ended, and the next one is whole */
+    assert_int_equal(text.at[1001], '{');
+    assert_int_equal(text.at[text.length - 1], '\n');
+    assert_int_equal(dropped(bench), full);
+    free(text.at);
+    gw_access_log_writer_destroy(&writer);
+}
+
+static void a_file_is_opened_again_at_its_path(void **state)
+{
+    struct bench *bench = *state;
+    char moved[128];
+    snprintf(moved, sizeof(moved), "%s.1", bench->path);
+    open_log(bench);
+    struct gw_access_log_writer *writer = open_writer(bench);
+    add(writer, 1, 10);
+    (void)gw_access_log_flush(writer);
+    assert_int_equal(rename(bench->path, moved), 0);
+    add(writer, 2, 10);
+    (void)gw_access_log_flush(writer); /* still to the one that was moved */
+    size_t bytes = file_bytes(moved);
+    gw_access_log_reopen(bench->log);
+    add(writer, 3, 10);
+    (void)gw_access_log_flush(writer);
+    assert_int_equal(file_bytes(moved), bytes);
+    assert_int_equal(file_bytes(bench->path), bytes / 2);
+    unlink(moved);
+
+    /* Where that fails, the one that is open stays in use. */
+    unlink(bench->path);
+    assert_int_equal(mkdir(bench->path, 0700), 0);
+    gw_access_log_reopen(bench->log);
+    add(writer, 4, 10);
+    assert_false(gw_access_log_flush(writer));
+    assert_int_equal(dropped(bench), 0);
+    gw_access_log_writer_destroy(&writer);
+    rmdir(bench->path);
+    gw_access_log_reopen(NULL);
+}
+
 #define on_a_bench(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -492,9 +574,12 @@ int main(void)
         on_a_bench(a_socket_that_nobody_reads_does_not_block),
         on_a_bench(requests_to_the_gateway_itself_are_logged_at_debug_only),
         on_a_bench(a_line_that_never_fits_is_dropped_alone),
+        on_a_bench(a_file_that_is_full_tears_no_line_that_comes_later),
+        on_a_bench(a_file_is_opened_again_at_its_path),
         on_a_bench(what_is_left_when_a_writer_goes_is_counted),
     };
     signal(SIGPIPE, SIG_IGN); /* as main does */
-    alarm(60);                /* a write that blocks must not hang the run */
+    signal(SIGXFSZ, SIG_IGN);
+    alarm(60); /* a write that blocks must not hang the run */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
