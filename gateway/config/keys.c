@@ -75,17 +75,24 @@ void gw_keys_environment(const struct gw_key *key, char *name)
 }
 
 /* Insertions, deletions, replacements and swaps of neighbours, one each (optimal string alignment). Three rows, taken by
- * turns. */
+ * turns. Ends as soon as it must be too many: a pod may have thousands of variables, and each is held against every
+ * key. */
 unsigned gw_keys_distance(struct gw_slice written, struct gw_slice meant)
 {
     unsigned rows[3][GW_KEYS_NAME_BYTES];
-    if (written.length >= GW_KEYS_NAME_BYTES || meant.length >= GW_KEYS_NAME_BYTES)
+    unsigned allowed = meant.length <= 3 ? 1 : meant.length <= 8 ? 2 : 3, least = 0, least_before = 0;
+    if (meant.length >= GW_KEYS_NAME_BYTES || written.length > meant.length + allowed ||
+        meant.length > written.length + allowed || written.length >= GW_KEYS_NAME_BYTES)
         return UINT_MAX;
     for (unsigned j = 0; j <= meant.length; j++)
         rows[0][j] = j;
     for (size_t i = 1; i <= written.length; i++) {
         unsigned *row = rows[i % 3], *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
+        if (least > allowed && least_before > allowed)
+            return UINT_MAX;
         row[0] = (unsigned)i;
+        least_before = least;
+        least = row[0];
         for (size_t j = 1; j <= meant.length; j++) {
             char w = written.at[i - 1], m = meant.at[j - 1];
             unsigned best = above[j - 1] + (w != m);
@@ -96,10 +103,10 @@ unsigned gw_keys_distance(struct gw_slice written, struct gw_slice meant)
             if (i > 1 && j > 1 && w == meant.at[j - 2] && written.at[i - 2] == m && before[j - 2] + 1 < best)
                 best = before[j - 2] + 1;
             row[j] = best;
+            least = best < least ? best : least;
         }
     }
     unsigned distance = rows[written.length % 3][meant.length];
-    size_t allowed = meant.length <= 3 ? 1 : meant.length <= 8 ? 2 : 3;
     return distance <= allowed ? distance : UINT_MAX;
 }
 

@@ -37,6 +37,8 @@ static void print_place(const struct gw_source *source, int item, char *place, s
 }
 
 static void complain(const struct gw_source *source, int item, struct gw_complaint *complaint, const char *found,
+                     const char *format, va_list arguments) GW_PRINTF(5, 0);
+static void complain(const struct gw_source *source, int item, struct gw_complaint *complaint, const char *found,
                      const char *format, va_list arguments)
 {
     char place[256], text[sizeof(complaint->expected)];
