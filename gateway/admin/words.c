@@ -3,13 +3,16 @@
 #include <time.h>
 #include "admin/pages.h"
 
+__extension__ typedef unsigned __int128 wide;
+
 void gw_words_put_percent(uint64_t part, uint64_t whole, const char *empty, struct gw_buffer *buffer)
 {
     if (!whole) {
         gw_buffer_put_string(buffer, empty);
         return;
     }
-    uint64_t hundredths = (part * 10000 + whole / 2) / whole;
+    /* wide: of bytes there are soon more than 2^64 / 10,000 */
+    uint64_t hundredths = (uint64_t)(((wide)part * 10000 + whole / 2) / whole);
     gw_buffer_put_uint(buffer, hundredths / 100);
     gw_buffer_put_char(buffer, '.');
     gw_buffer_put_char(buffer, (char)('0' + hundredths / 10 % 10));

@@ -39,10 +39,15 @@ static void a_percentage_has_two_decimals(void **state)
     static const struct row {
         uint64_t part, whole;
         const char *text;
-    } rows[] = { { 0, 0, "empty" },         { 0, 7, "0.00%" },
-                 { 7, 7, "100.00%" },       { 2, 3, "66.67%" },
-                 { 9851, 10000, "98.51%" }, { 1, 2000, "0.05%" },
-                 { 1, 20000, "0.01%" },     { 1000000, 1000000000, "0.10%" } };
+    } rows[] = { { 0, 0, "empty" },
+                 { 0, 7, "0.00%" },
+                 { 7, 7, "100.00%" },
+                 { 2, 3, "66.67%" },
+                 { 9851, 10000, "98.51%" },
+                 { 1, 2000, "0.05%" },
+                 { 1, 20000, "0.01%" },
+                 { 1000000, 1000000000, "0.10%" },
+                 { UINT64_MAX / 2, UINT64_MAX, "50.00%" } };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct gw_buffer buffer = word();
