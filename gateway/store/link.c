@@ -105,16 +105,19 @@ static enum gw_breaker_reason explain(struct gw_link *link, const redisContext *
 {
     enum gw_breaker_reason reason = reason_of(link, context);
     bool is_in_login = reason == GW_BREAKER_LOST && link->state == GW_LINK_LOGIN;
+    bool is_made = link->state == GW_LINK_UP;
     char words[GW_BREAKER_SAID_BYTES];
     gw_tls_take_error(words, sizeof(words));
-    if (*words && is_in_login)
+    if (*words && !is_made && (reason == GW_BREAKER_LOST || reason == GW_BREAKER_CONNECT))
         reason = GW_BREAKER_TLS;
     if (*words)
         say(link, words);
     else if (is_in_login && !link->answered && !link->setup.node->is_tls)
         read_last_words(link, context, &reason);
     if (is_in_login)
-        say(link, "before the log-in was answered");
+        say(link, link->setup.node->is_tls || link->setup.node->is_unix
+                      ? "before the log-in was answered"
+                      : "before the log-in was answered, as a port does that wants TLS");
     say_error(link, context);
     return reason;
 }
@@ -128,9 +131,14 @@ static void ended(struct gw_link *link, enum gw_breaker_reason reason)
     gw_timer_stop(&link->timer);
     if (link->state == GW_LINK_CLOSED)
         return;
-    if (was_connecting && link->next_address < link->found.count) {
-        connect_next(link);
-        return;
+    if (was_connecting) {
+        if (link->first_reason == GW_BREAKER_NONE)
+            link->first_reason = reason;
+        reason = link->first_reason;
+        if (link->next_address < link->found.count) {
+            connect_next(link);
+            return;
+        }
     }
     if (has_lived)
         link->attempts = 0;
@@ -349,6 +357,7 @@ static void on_connect(const redisAsyncContext *context, int status)
         return; /* on_cleanup follows */
     wire->is_connected = true;
     wire->link->state = GW_LINK_LOGIN;
+    wire->link->said[0] = '\0'; /* what other addresses said is over */
     if (!wire->link->setup.node->is_unix)
         (void)setsockopt(context->c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
@@ -398,6 +407,8 @@ static redisAsyncContext *begin_context(struct gw_link *link, unsigned address)
         char words[GW_BREAKER_SAID_BYTES];
         gw_tls_take_error(words, sizeof(words));
         say(link, *words ? words : context->c.errstr);
+        if (link->first_reason == GW_BREAKER_NONE)
+            link->first_reason = *words ? GW_BREAKER_TLS : GW_BREAKER_CONNECT;
         redisAsyncFree(context);
         return NULL;
     }
@@ -425,7 +436,6 @@ static bool begin_wire(struct gw_link *link, unsigned address)
     gw_reply_attach(&link->reply, context->c.reader);
     redisAsyncSetConnectCallback(context, on_connect);
     link->wire = wire;
-    link->said[0] = '\0';
     link->reason = GW_BREAKER_NONE;
     link->is_quiet = false;
     link->asked = link->flushed = link->answered = 0;
@@ -445,7 +455,7 @@ static void connect_next(struct gw_link *link)
         return;
     }
     gw_timer_stop(&link->timer);
-    wait_and_tell(link, GW_BREAKER_CONNECT);
+    wait_and_tell(link, link->first_reason == GW_BREAKER_NONE ? GW_BREAKER_CONNECT : link->first_reason);
 }
 
 static void on_found(void *data, const struct gw_seek_found *found)
@@ -463,6 +473,7 @@ static void begin(struct gw_link *link)
 {
     link->next_address = 0;
     link->said[0] = '\0';
+    link->first_reason = GW_BREAKER_NONE;
     if (gw_seek_at_once(link->setup.node, &link->found)) {
         connect_next(link);
         return;

@@ -76,9 +76,10 @@ struct gw_link {
     unsigned attempts; /* in a row that failed */
     struct gw_seek_found found;
     unsigned next_address;
-    enum gw_breaker_reason reason;    /* why the connection is being dropped */
-    bool is_quiet;                    /* nobody waits for it: no reason to tell */
-    char said[GW_BREAKER_SAID_BYTES]; /* beside the reason */
+    enum gw_breaker_reason reason;       /* why the connection is being dropped */
+    enum gw_breaker_reason first_reason; /* of this attempt's addresses, the first that could not be connected to */
+    bool is_quiet;                       /* nobody waits for it: no reason to tell */
+    char said[GW_BREAKER_SAID_BYTES];    /* beside the reason */
     uint64_t up_at_us;
 
     uint64_t asked, flushed, answered; /* commands of this connection */

@@ -75,22 +75,28 @@ class Rediss(Scene):
     def test_another_authority_is_refused(self):
         server = self.server(self.certificate)
         for authority in (self.stranger.path, None):
-            self.is_bridged("rediss://localhost:%d" % server.port, authority)
+            _, told = self.is_bridged("rediss://localhost:%d" % server.port, authority)
+            self.assertEqual(told["reason"], "tls")
+            self.assertRegex(told["detail"], "self.signed certificate")
         self.assertEqual(server.cli("KEYS", "*"), [])
 
     def test_another_name_is_refused(self):
         server = self.server(self.certificate)
-        self.is_bridged("rediss://127.0.0.1:%d" % server.port, self.certificate.path)
+        _, told = self.is_bridged("rediss://127.0.0.1:%d" % server.port, self.certificate.path)
+        self.assertEqual((told["reason"], told["detail"]), ("tls", "IP address mismatch"))
         self.assertEqual(server.cli("KEYS", "*"), [])
 
     def test_a_plain_port_is_refused(self):
         server = self.server()
-        self.is_bridged("rediss://localhost:%d" % server.port, self.certificate.path, connect_timeout="500ms")
+        _, told = self.is_bridged("rediss://localhost:%d" % server.port, self.certificate.path, connect_timeout="500ms")
+        self.assertIn(told["reason"], ("tls", "silent"), told)  # Redis answers the handshake with an error, or waits for the end of a line
+        self.assertRegex(told["detail"], "TLS", told)
         self.assertEqual(server.cli("KEYS", "*"), [])
 
     def test_a_tls_port_is_no_plain_one(self):
         server = self.server(self.certificate)
-        self.is_bridged("redis://localhost:%d" % server.port, None, connect_timeout="500ms")
+        _, told = self.is_bridged("redis://localhost:%d" % server.port, None, connect_timeout="500ms")
+        self.assertEqual((told["reason"], told["detail"]), ("lost", "before the log-in was answered, as a port does that wants TLS"))
 
     def test_an_outage_is_bridged_and_ends(self):
         """Nothing listens for as long as some attempts take: under AddressSanitizer the end of the stage sees what one of them leaves behind."""
@@ -107,7 +113,9 @@ class Rediss(Scene):
     def test_nobody_there(self):
         lease = Port()
         self.addCleanup(lease.release)
-        self.is_bridged("rediss://localhost:%d" % lease.number, self.certificate.path)
+        _, told = self.is_bridged("rediss://localhost:%d" % lease.number, self.certificate.path)
+        self.assertEqual(told["reason"], "connect")
+        self.assertIn("refused", told["detail"].lower())
 
 
 if __name__ == "__main__":

@@ -721,7 +721,7 @@ static void what_is_no_redis_shows_itself(void **state)
           "HTTP/1.1 400 Bad Request" },
         { { "220 mail.example ESMTP\r\n", 24 }, false, GW_BREAKER_NONSENSE, "220 mail.example ESMTP" },
         { { "\x15\x03\x01\x00\x02\x02\x46", 7 }, true, GW_BREAKER_NONSENSE, "it speaks TLS: rediss:// may be meant" },
-        { { "", 0 }, true, GW_BREAKER_LOST, "before the log-in was answered" },
+        { { "", 0 }, true, GW_BREAKER_LOST, "before the log-in was answered, as a port does that wants TLS" },
     };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
