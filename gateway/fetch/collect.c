@@ -4,6 +4,7 @@
 #include "cache/last.h"
 #include "cache/vary.h"
 #include "http/date.h"
+#include "http/structured.h"
 
 enum { FIRST_BODY_BYTES = 16 * 1024 };
 
@@ -18,16 +19,18 @@ static void add_date(struct gw_fetch *fetch, struct gw_head *head)
         return;
 }
 
+/* RFC 9211 §2. */
+static const unsigned cache_status_types = GW_STRUCTURED_STRING | GW_STRUCTURED_TOKEN;
+
 void gw_collect_drop_own_fields(struct gw_fetch *fetch, struct gw_head *head)
 {
     static const enum gw_field_name always[] = { GW_FIELD_X_CACHE, GW_FIELD_X_CACHE_AGE, GW_FIELD_X_REQUEST_ID };
-    static const enum gw_field_name limits[] = { GW_FIELD_X_RATELIMIT_LIMIT, GW_FIELD_X_RATELIMIT_REMAINING,
-                                                 GW_FIELD_X_RATELIMIT_RESET };
     gw_head_drop_hop_by_hop(head);
     for (unsigned i = 0; i < GW_COUNT(always); i++)
         gw_head_drop(head, always[i]);
-    for (unsigned i = 0; fetch->config->limits_enabled && fetch->config->limit_x_fields && i < GW_COUNT(limits); i++)
-        gw_head_drop(head, limits[i]);
+    if (fetch->route->cache_enabled &&
+        !gw_structured_takes(head, GW_FIELD_CACHE_STATUS, cache_status_types, GW_SLICE("visara")))
+        gw_head_drop(head, GW_FIELD_CACHE_STATUS);
     for (unsigned i = 0; fetch->config->cors_alone && i < head->count; i++)
         if (gw_head_is_cors(&head->fields[i]))
             head->fields[i].dropped = true;

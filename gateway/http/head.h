@@ -27,6 +27,7 @@
     X(AGE, "age", false)                                                                                               \
     X(AUTHORIZATION, "authorization", false)                                                                           \
     X(CACHE_CONTROL, "cache-control", false)                                                                           \
+    X(CACHE_STATUS, "cache-status", false)                                                                             \
     X(CF_VISITOR, "cf-visitor", false)                                                                                 \
     X(CLOUDFRONT_FORWARDED_PROTO, "cloudfront-forwarded-proto", false)                                                 \
     X(CONNECTION, "connection", true)                                                                                  \
@@ -62,8 +63,11 @@
     X(PROXY_CONNECTION, "proxy-connection", true)                                                                      \
     X(RANGE, "range", false)                                                                                           \
     X(RATELIMIT, "ratelimit", false)                                                                                   \
+    X(RATELIMIT_LIMIT, "ratelimit-limit", false)                                                                       \
     X(RATELIMIT_POLICY, "ratelimit-policy", false)                                                                     \
     X(REFRESH, "refresh", false)                                                                                       \
+    X(RATELIMIT_REMAINING, "ratelimit-remaining", false)                                                               \
+    X(RATELIMIT_RESET, "ratelimit-reset", false)                                                                       \
     X(RETRY_AFTER, "retry-after", false)                                                                               \
     X(SERVER, "server", false)                                                                                         \
     X(SET_COOKIE, "set-cookie", false)                                                                                 \
@@ -98,6 +102,9 @@
     X(X_ORIGINAL_HOST, "x-original-host", false)                                                                       \
     X(X_ORIGINAL_URI, "x-original-uri", false)                                                                         \
     X(X_ORIGINAL_URL, "x-original-url", false)                                                                         \
+    X(X_RATE_LIMIT_LIMIT, "x-rate-limit-limit", false)                                                                 \
+    X(X_RATE_LIMIT_REMAINING, "x-rate-limit-remaining", false)                                                         \
+    X(X_RATE_LIMIT_RESET, "x-rate-limit-reset", false)                                                                 \
     X(X_RATELIMIT_LIMIT, "x-ratelimit-limit", false)                                                                   \
     X(X_RATELIMIT_REMAINING, "x-ratelimit-remaining", false)                                                           \
     X(X_RATELIMIT_RESET, "x-ratelimit-reset", false)                                                                   \

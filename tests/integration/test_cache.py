@@ -310,6 +310,18 @@ class TheCache(Scene):
         for name in ("X-Hop", "Keep-Alive", "RateLimit"):
             self.assertFalse(answer.has(name), name)
 
+    def test_tells_its_status_behind_those_that_can_be_read(self):  # RFC 9211 §2, RFC 9651 §4.2
+        for lines, kept in ((["ExampleCache; hit; ttl=5"], True), (['"cdn, too"; fwd=miss;detail="x"', "other"], True), (["x,,y"], False), (["hit from cache"], False),
+                            (["HIT (1)"], False), (["other", ""], False), (["visara; hit"], False), (['other, "visara"; fwd=miss'], False), (["1;hit"], False), (["(a b)"], False)):
+            for cache_control in ("max-age=60", "no-store"):
+                with self.subTest(lines=lines, cache_control=cache_control):
+                    path = self.path()
+                    self.origin.on(path, fields=[("Cache-Control", cache_control)] + [("Cache-Status", line) for line in lines])
+                    for _ in range(2):
+                        told = self.ask(path).all("Cache-Status")
+                        self.assertEqual(told[:-1], lines if kept else [])
+                        self.assertTrue(told[-1].startswith("visara;"))
+
     def test_never_holds_the_gateways_own_pages(self):
         for _ in range(2):
             self.assertIn(self.ask("/gateway/stats").field("X-Cache"), (None, "BYPASS"))
