@@ -40,10 +40,16 @@ static bool is_stored(const struct keeping *keeping, const struct gw_field *fiel
     case GW_FIELD_AGE:
     case GW_FIELD_CONTENT_LENGTH:
     case GW_FIELD_RATELIMIT:
+    case GW_FIELD_RATELIMIT_LIMIT:
     case GW_FIELD_RATELIMIT_POLICY:
+    case GW_FIELD_RATELIMIT_REMAINING:
+    case GW_FIELD_RATELIMIT_RESET:
     case GW_FIELD_TRACEPARENT:
     case GW_FIELD_X_CACHE:
     case GW_FIELD_X_CACHE_AGE:
+    case GW_FIELD_X_RATE_LIMIT_LIMIT:
+    case GW_FIELD_X_RATE_LIMIT_REMAINING:
+    case GW_FIELD_X_RATE_LIMIT_RESET:
     case GW_FIELD_X_RATELIMIT_LIMIT:
     case GW_FIELD_X_RATELIMIT_REMAINING:
     case GW_FIELD_X_RATELIMIT_RESET:

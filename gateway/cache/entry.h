@@ -65,7 +65,7 @@ struct gw_entry_setup { /* all borrowed for the call */
 /* Copies the head (and what vary needs of the request's), shares the body. Held once; NULL when memory is out.
  * Left out of the response's head: what is dropped or hop-by-hop, "Proxy-" fields, what its no-cache="…" or
  * private="…" names (but for Vary), what speaks of this one answer (Age, X-Cache, X-Request-Id, traceparent, RateLimit
- * and X-RateLimit fields; Set-Cookie but by terms.keeps_set_cookie), and Content-Length, which
+ * and X-RateLimit fields, those of former drafts too; Set-Cookie but by terms.keeps_set_cookie), and Content-Length, which
  * the writer adds. Via of those before stays. */
 struct gw_entry *gw_entry_create(const struct gw_entry_setup *setup) GW_MUST_CHECK;
 

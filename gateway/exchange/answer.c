@@ -62,16 +62,23 @@ static void put_framing(const struct gw_exchange *exchange, struct gw_buffer *he
 
 /* A 304 is about what the client has: fields that describe a content are left out, but for those that guide the update
  * of what it has (RFC 9110 §15.4.5). */
-static void put_unmodified_fields(const struct gw_head *response, struct gw_buffer *head)
+static void put_response_fields(const struct gw_exchange *exchange, struct gw_buffer *head)
 {
     static const bool describes[GW_FIELD_COUNT] = { [GW_FIELD_CONTENT_TYPE] = true,
                                                     [GW_FIELD_CONTENT_ENCODING] = true,
                                                     [GW_FIELD_CONTENT_LANGUAGE] = true,
-                                                    [GW_FIELD_CONTENT_RANGE] = true,
-                                                    [GW_FIELD_CONTENT_LENGTH] = true };
+                                                    [GW_FIELD_CONTENT_RANGE] = true };
+    const struct gw_head *response = exchange->head;
+    const bool *left_out = exchange->left_out;
+    bool is_unmodified = exchange->status == 304 && response->status == 200;
+    if (!is_unmodified && !left_out) {
+        gw_head_put_fields(response, head);
+        return;
+    }
     for (unsigned i = 0; i < response->count; i++) {
         const struct gw_field *field = &response->fields[i];
-        if (!field->dropped && !describes[field->id])
+        bool is_out = field->dropped || field->id == GW_FIELD_CONTENT_LENGTH || (left_out && left_out[field->id]);
+        if (!is_out && !(is_unmodified && describes[field->id]))
             gw_writer_put_field(head, field->name, field->value);
     }
 }
@@ -83,10 +90,8 @@ static void put_head(struct gw_exchange *exchange, struct gw_buffer *head)
         gw_buffer_put_slice(head, entry->head_text);
     } else {
         put_status_line(exchange->status, exchange->head, head);
-        if (exchange->head && exchange->status == 304 && exchange->head->status == 200)
-            put_unmodified_fields(exchange->head, head);
-        else if (exchange->head)
-            gw_head_put_fields(exchange->head, head);
+        if (exchange->head)
+            put_response_fields(exchange, head);
     }
     if (exchange->content_type.length)
         gw_writer_put_field(head, GW_SLICE("Content-Type"), exchange->content_type);

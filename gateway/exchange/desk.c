@@ -109,6 +109,7 @@ static void reset(struct gw_exchange *exchange)
     exchange->content_type = exchange->content = GW_NO_SLICE;
     exchange->content_block = NULL;
     exchange->fields.length = 0;
+    exchange->left_out = NULL;
     exchange->framing = GW_ANSWER_NO_BODY;
     exchange->length = 0;
     exchange->head_due = exchange->continue_told = false;

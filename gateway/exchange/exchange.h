@@ -209,6 +209,7 @@ struct gw_exchange {
     struct gw_slice content;        /* made here */
     struct gw_block *content_block; /* behind it, held; NULL: in the arena, or static */
     struct gw_buffer fields;        /* "Name: value\r\n"… that filters added */
+    const bool *left_out;           /* by field name: of the head, what this answer does not carry; NULL: nothing */
     enum gw_answer_framing framing;
     uint64_t length;
     bool head_due;                /* not written yet */

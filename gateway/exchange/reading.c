@@ -312,6 +312,7 @@ static void on_fail(struct gw_reader *reader, enum gw_error error)
         gw_answer_drop(exchange);
         exchange->head = NULL;
         gw_buffer_clear(&exchange->fields);
+        exchange->left_out = NULL;
         exchange->body_sent = 0;
         gw_exchange_answer_error(exchange, error);
         gw_engine_answer_here(exchange);

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "exchange/exchange.h"
 #include "filter/table.h"
+#include "http/structured.h"
 
 static struct gw_slice field_of(void *context, struct gw_slice name)
 {
@@ -83,10 +84,50 @@ static enum gw_filter_result before_fetch(struct gw_exchange *exchange)
     return result == GW_FILTER_ASKED ? result : on_answers(exchange);
 }
 
+/* ---- beside what a backend says of its own limits ---- */
+
+/* Fields that hold one value, by their present and former names: beside ours, nobody could tell whose they are. */
+#define VALUES                                                                                                         \
+    [GW_FIELD_X_RATELIMIT_LIMIT] = true, [GW_FIELD_X_RATELIMIT_REMAINING] = true, [GW_FIELD_X_RATELIMIT_RESET] = true, \
+    [GW_FIELD_X_RATE_LIMIT_LIMIT] = true, [GW_FIELD_X_RATE_LIMIT_REMAINING] = true,                                    \
+    [GW_FIELD_X_RATE_LIMIT_RESET] = true, [GW_FIELD_RATELIMIT_LIMIT] = true, [GW_FIELD_RATELIMIT_REMAINING] = true,    \
+    [GW_FIELD_RATELIMIT_RESET] = true
+static const bool values[GW_FIELD_COUNT] = { VALUES };
+static const bool values_and_lists[GW_FIELD_COUNT] = {
+    VALUES, [GW_FIELD_RATELIMIT] = true, [GW_FIELD_RATELIMIT_POLICY] = true
+};
+#undef VALUES
+
+/* RateLimit and RateLimit-Policy are Lists of Strings, each a policy's name: ours may stand behind a backend's if these
+ * are well-formed and name none of ours. One without the other would say half of it. */
+static bool lists_take_ours(const struct gw_exchange *exchange)
+{
+    const struct gw_head *head = exchange->head;
+    for (unsigned i = 0; i < exchange->limit.count; i++) {
+        const struct gw_limit_policy *policy = exchange->limit.outcomes[i].policy;
+        if (!policy->shadow &&
+            (!gw_structured_takes(head, GW_FIELD_RATELIMIT, GW_STRUCTURED_STRING, policy->name) ||
+             !gw_structured_takes(head, GW_FIELD_RATELIMIT_POLICY, GW_STRUCTURED_STRING, policy->name)))
+            return false;
+    }
+    return true;
+}
+
+/* A backend's own 429 is told in its own words alone: "19 remaining" would contradict it. */
+static bool is_backends_refusal(const struct gw_exchange *exchange)
+{
+    return exchange->head && exchange->head->status == 429;
+}
+
 static void on_response(struct gw_exchange *exchange)
 {
-    if (exchange->limit.verdict != GW_LIMIT_NONE && exchange->limit.verdict != GW_LIMIT_UNKNOWN)
-        gw_limit_put_fields(&exchange->limit, exchange->config, GW_NO_SLICE, GW_NO_SLICE, &exchange->fields);
+    const struct gw_limit_decision *decision = &exchange->limit;
+    size_t before = exchange->fields.length;
+    if (decision->verdict == GW_LIMIT_NONE || decision->verdict == GW_LIMIT_UNKNOWN || is_backends_refusal(exchange))
+        return;
+    gw_limit_put_fields(decision, exchange->config, GW_NO_SLICE, GW_NO_SLICE, &exchange->fields);
+    if (exchange->head && !exchange->entry && exchange->fields.length > before) /* what is stored has none of these */
+        exchange->left_out = exchange->config->limit_fields && !lists_take_ours(exchange) ? values_and_lists : values;
 }
 
 const struct gw_filter gw_filter_limit = {

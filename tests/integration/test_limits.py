@@ -171,6 +171,54 @@ class Limits(Scene):
             self.assertRegex(", ".join(answer.all("RateLimit")), r'^"theirs";r=5;t=9, "default";r=4;t=\d+$')
             self.assertEqual(", ".join(answer.all("RateLimit-Policy")), '"theirs";q=9;w=9, "default";q=5;w=18000')
 
+    def test_no_fields_of_a_backend_contradict_ours(self):
+        """What holds one value is the gateway's; a list that cannot be read, or names the gateway's policy, goes as a whole."""
+        ours = {"RateLimit-Policy": '"default";q=50;w=180000', "X-RateLimit-Limit": "50"}
+        old = [(prefix + name, "7") for prefix in ("X-RateLimit-", "X-Rate-Limit-", "RateLimit-") for name in ("Limit", "Remaining", "Reset")]
+        good = [("RateLimit", '"theirs";r=5;t=9'), ("RateLimit-Policy", '"theirs";q=9;w=9'), ("RateLimit-Policy", '"more";q=1')]
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, limits("1/h", 50))
+            for number, (fields, kept) in enumerate((
+                    (old, []),
+                    (old + good, good),
+                    ([("RateLimit", "limit=100, remaining=50, reset=3")], []),
+                    ([("RateLimit", "limit=100, remaining=50, reset=3"), ("RateLimit-Policy", "100;w=60")], []),
+                    (good + [("RateLimit", "x,,y")], []),
+                    (good[:2] + [("RateLimit-Policy", "")], []),
+                    ([("RateLimit", '"default";r=5;t=9'), ("RateLimit-Policy", '"default";q=9;w=9')], []),
+                    ([("RateLimit", '"theirs";r=5;t=9'), ("RateLimit-Policy", '"theirs";q=9;w=9, "default";q=1')], []))):
+                with self.subTest(fields):
+                    self.origin.on("/own-%d" % number, fields=fields + [("X-Kept", "1"), ("ETag", '"1"')])
+                    answer = gateway.fetch("/own-%d" % number)
+                    self.assertEqual(answer.field("X-Kept"), "1")
+                    for name in ("RateLimit", "RateLimit-Policy"):
+                        theirs = [value for key, value in kept if key == name]
+                        self.assertEqual(answer.all(name)[:-1], theirs)
+                        self.assertTrue(answer.all(name)[-1].startswith('"default";'))
+                    self.assertEqual(answer.all("RateLimit-Policy")[-1], ours["RateLimit-Policy"])
+                    self.assertEqual(answer.field("X-RateLimit-Limit"), "50")
+                    self.assertEqual(answer.field("X-RateLimit-Remaining"), answer.all("RateLimit")[-1].split(";")[1][2:])
+                    for prefix in ("X-Rate-Limit-", "RateLimit-"):
+                        self.assertFalse([name for name in ("Limit", "Remaining", "Reset") if answer.has(prefix + name)])
+
+    def test_a_backends_own_refusal_is_told_in_its_words(self):
+        fields = [("Retry-After", "77"), ("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "77"), ("RateLimit", '"theirs";r=0;t=77')]
+        self.origin.on("/refused", status=429, fields=fields)
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, limits("1/h", 5))
+            answer = gateway.fetch("/refused")
+            self.assertEqual(answer.status, 429)
+            self.assertEqual([(name, value) for name, value in answer.fields if "ratelimit" in name.lower() and "expose" not in name.lower()], fields[1:])
+            self.assertEqual(answer.all("Retry-After"), ["77"])
+
+    def test_what_is_not_limited_keeps_a_backends_own_fields(self):
+        fields = [("RateLimit", "limit=100, remaining=50, reset=3"), ("X-RateLimit-Limit", "7"), ("RateLimit-Limit", "8")]
+        self.origin.on("/free", fields=fields)
+        with Stage() as stage:
+            for config in (limits("1/h", 5, ratelimit_fields=False, x_ratelimit_fields=False), limits("1/h", 5, shadow=True)):
+                answer = stage.gateway(self.origin, config).fetch("/free")
+                self.assertEqual([(name, value) for name, value in answer.fields if "ratelimit" in name.lower() and "expose" not in name.lower()], fields)
+
     def test_fields_can_be_left_out(self):
         with Stage() as stage:
             gateway = stage.gateway(self.origin, limits("1/h", 1, ratelimit_fields=False, x_ratelimit_fields=False))

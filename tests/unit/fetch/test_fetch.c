@@ -291,7 +291,7 @@ static void fields_of_this_hop_and_of_this_gateway_are_dropped_from_answers(void
     for (int ours = 0; ours < 2; ours++) {
         struct stage *stage = set_up();
         struct listener one = new_listener();
-        stage->config.limits_enabled = stage->config.limit_x_fields = stage->config.cors_alone = ours;
+        stage->config.cors_alone = ours;
         begin(stage, &one);
         says_head(stage, 200, answer, 0);
         const struct gw_head *head = one.head;
@@ -302,7 +302,8 @@ static void fields_of_this_hop_and_of_this_gateway_are_dropped_from_answers(void
         assert_null(gw_head_find(head, GW_FIELD_X_CACHE_AGE));
         assert_null(gw_head_find(head, GW_FIELD_X_REQUEST_ID));
         assert_non_null(gw_head_find(head, GW_FIELD_ETAG));
-        assert_int_equal(gw_head_find(head, GW_FIELD_X_RATELIMIT_LIMIT) == NULL, ours);
+        assert_non_null(
+            gw_head_find(head, GW_FIELD_X_RATELIMIT_LIMIT)); /* each reader's own limits say whether it stays */
         assert_int_equal(gw_head_find(head, GW_FIELD_ACCESS_CONTROL_ALLOW_ORIGIN) == NULL, ours);
         ends(stage);
         tear_down(stage);
