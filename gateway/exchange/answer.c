@@ -105,6 +105,15 @@ static void put_head(struct gw_exchange *exchange, struct gw_buffer *head)
     gw_buffer_put_literal(head, "\r\n");
 }
 
+/* RFC 9110 §11.6.1: a 401 names a scheme. The filter that answers it may say which; else it is that of admin.token. */
+static void complete_challenge(struct gw_exchange *exchange)
+{
+    static const char name[] = "WWW-Authenticate: ";
+    struct gw_slice added = gw_buffer_slice(&exchange->fields);
+    if (!memmem(added.at, added.length, name, sizeof name - 1))
+        gw_exchange_add_field(exchange, GW_SLICE("WWW-Authenticate"), GW_SLICE("Bearer"));
+}
+
 /* Memory is out, so the head lacks something, and without it the answer might mean something else: a 206 without
  * Content-Range, a Vary that is missing. */
 static struct gw_slice give_up_head(struct gw_exchange *exchange)
@@ -121,6 +130,8 @@ static struct gw_slice give_up_head(struct gw_exchange *exchange)
 static struct gw_slice make_head(struct gw_exchange *exchange)
 {
     struct gw_buffer *head = &exchange->desk->scratch;
+    if (exchange->status == 401 && !exchange->head)
+        complete_challenge(exchange);
     gw_buffer_clear(head);
     put_head(exchange, head);
     if (head->overflowed || exchange->fields.overflowed)

@@ -110,7 +110,6 @@ static enum gw_filter_result begin_order(struct gw_exchange *exchange, const str
     const struct gw_head *request = &exchange->request;
     if (!gw_cache_pages_knows_token(request, exchange->config->admin_token)) {
         gw_admin_answer_problem(exchange, 401, "unauthorized", GW_SLICE("This path of the gateway wants a token."));
-        gw_exchange_add_field(exchange, GW_SLICE("WWW-Authenticate"), GW_SLICE("Bearer"));
         return GW_FILTER_ANSWERED;
     }
     if (request->method != order->methods[0] && request->method != order->methods[1]) {

@@ -59,7 +59,13 @@ struct scene {
     struct client client;
     atomic_bool draining;
     size_t added_bytes; /* 0, or all the room that there is for the fields that the gateway adds */
+    const char *scheme; /* NULL, or what a 401 asks for in place of the hit; empty: nothing */
 };
+
+static const char *scheme_of(const struct gw_exchange *exchange)
+{
+    return GW_CONTAINER(exchange->desk, struct scene, desk)->scheme;
+}
 
 static enum gw_filter_result look_up(struct gw_exchange *exchange)
 {
@@ -75,6 +81,11 @@ static enum gw_filter_result answer(struct gw_exchange *exchange)
 {
     size_t room = GW_CONTAINER(exchange->desk, struct scene, desk)->added_bytes;
     assert_non_null(exchange->entry);
+    if (scheme_of(exchange)) {
+        gw_exchange_answer(exchange, 401, GW_NO_SLICE, GW_NO_SLICE);
+        if (*scheme_of(exchange))
+            gw_exchange_add_field(exchange, GW_SLICE("WWW-Authenticate"), gw_slice_of_string(scheme_of(exchange)));
+    }
     if (room)
         exchange->fields = gw_buffer_over(gw_arena_take(&exchange->arena, room), room);
     return GW_FILTER_ANSWERED;
@@ -225,6 +236,22 @@ static void an_answer_whose_head_finds_no_memory_becomes_a_503(void **state)
     }
 }
 
+static void a_401_made_here_always_names_a_scheme(void **state) /* RFC 9110 §11.6.1 */
+{
+    static const struct {
+        const char *scheme, *line;
+    } rows[] = { { "", "\r\nWWW-Authenticate: Bearer\r\n" }, { "ApiKey", "\r\nWWW-Authenticate: ApiKey\r\n" } };
+    struct scene *scene = *state;
+    assert_true(put_for(scene->desk.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        scene->scheme = rows[i].scheme;
+        gw_exchange_put(ask(scene, "GET", ""));
+        const char *line = strstr(scene->client.head, rows[i].line);
+        assert_non_null(line);
+        assert_null(strstr(line + 3, "WWW-Authenticate"));
+    }
+}
+
 #define HIT_TEST(name) cmocka_unit_test_setup_teardown(name, open_scene, close_scene)
 
 int main(void)
@@ -233,6 +260,7 @@ int main(void)
         HIT_TEST(a_hit_writes_the_stored_bytes_themselves),
         HIT_TEST(what_a_slow_client_has_yet_to_take_is_the_stored_bytes_too),
         HIT_TEST(an_answer_whose_head_finds_no_memory_becomes_a_503),
+        HIT_TEST(a_401_made_here_always_names_a_scheme),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
