@@ -276,7 +276,6 @@ static bool open_fetcher(struct gw_assembly *assembly, struct gw_worker *worker)
     fetcher->timers = &worker->timers;
     fetcher->flights = assembly->flights;
     fetcher->shard = worker->shard;
-    fetcher->turn = worker->index;
     fetcher->collecting_bound = share > LEAST_COLLECTING_BYTES ? share : LEAST_COLLECTING_BYTES;
     return fetcher->transports[0] && fetcher->transports[1];
 }

@@ -8,17 +8,20 @@
 static const struct gw_backend *next_backend(struct gw_fetch *fetch)
 {
     const struct gw_route *route = fetch->route;
-    return &route->backends[fetch->fetcher->turn++ % route->backend_count];
+    return &route->backends[gw_registry_take_turn(fetch->fetcher->registry, route->index) % route->backend_count];
 }
 
-/* Not the one that has just failed, where there is another; and no turn is taken for it, else each request would
- * begin at the dead one of two. */
+/* Not the one that has just failed, nor the same server under the same name again, where there is another; and no turn
+ * is taken for it, else each request would begin at the dead one of two. */
 static const struct gw_backend *backend_after(const struct gw_fetch *fetch, const struct gw_backend *failed)
 {
     const struct gw_route *route = fetch->route;
-    for (unsigned i = 0; i < route->backend_count; i++)
-        if (&route->backends[i] == failed)
-            return &route->backends[(i + 1) % route->backend_count];
+    unsigned at = (unsigned)(failed - route->backends);
+    for (unsigned i = 1; i < route->backend_count; i++) {
+        const struct gw_backend *next = &route->backends[(at + i) % route->backend_count];
+        if (next->index != failed->index)
+            return next;
+    }
     return failed;
 }
 

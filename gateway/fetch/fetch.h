@@ -103,7 +103,6 @@ struct gw_fetcher {                     /* one worker's; filled by the worker */
     struct gw_list free; /* fetches to be used again */
     struct gw_list busy;
     unsigned free_count;
-    unsigned turn;           /* round robin over a route's backends */
     size_t collecting_bytes; /* in all fetches that collect */
     size_t collecting_bound; /* then they pass instead */
 };

@@ -8,7 +8,13 @@ struct place {
     _Alignas(64) struct gw_backend_record record;
 };
 
+struct turn {
+    _Alignas(64) atomic_uint next;
+};
+
 struct gw_registry {
+    unsigned turn_count;  /* at least one */
+    struct turn *turns;   /* by route index */
     unsigned count;       /* backends of the configuration */
     struct place *places; /* one a url; at most `count` */
     unsigned *place_of;   /* by backend index */
@@ -35,11 +41,15 @@ struct gw_registry *gw_registry_create(const struct gw_config *config)
     size_t bytes = (registry->count ? registry->count : 1) * sizeof(*registry->places);
     registry->places = aligned_alloc(_Alignof(struct place), bytes);
     registry->place_of = calloc(registry->count ? registry->count : 1, sizeof(*registry->place_of));
-    if (!registry->places || !registry->place_of) {
+    registry->turn_count = config->route_count ? config->route_count : 1;
+    registry->turns = aligned_alloc(_Alignof(struct turn), registry->turn_count * sizeof(*registry->turns));
+    if (!registry->places || !registry->place_of || !registry->turns) {
         gw_registry_destroy(&registry);
         return NULL;
     }
     memset(registry->places, 0, bytes);
+    for (unsigned i = 0; i < registry->turn_count; i++)
+        atomic_init(&registry->turns[i].next, i);
     share_places(registry, config);
     return registry;
 }
@@ -52,6 +62,7 @@ void gw_registry_destroy(struct gw_registry **registry)
         return;
     free(gone->places);
     free(gone->place_of);
+    free(gone->turns);
     free(gone);
 }
 
@@ -75,6 +86,12 @@ enum gw_backend_state gw_registry_state(const struct gw_backend_record *record, 
     enum gw_backend_state state = (enum gw_backend_state)atomic_load_explicit(&record->state, memory_order_relaxed);
     uint64_t failed_at_us = atomic_load_explicit(&record->failed_at_us, memory_order_relaxed);
     return state == GW_BACKEND_DOWN && now_us > failed_at_us + FAILURE_TELLS_US ? GW_BACKEND_UNKNOWN : state;
+}
+
+unsigned gw_registry_take_turn(struct gw_registry *registry, unsigned route_index)
+{
+    struct turn *turn = &registry->turns[route_index % registry->turn_count];
+    return atomic_fetch_add_explicit(&turn->next, 1, memory_order_relaxed);
 }
 
 void gw_registry_note(struct gw_registry *registry, unsigned backend_index, bool answered)

@@ -1,6 +1,8 @@
-/* registry.h: what is known of each backend, by all workers: is it up, what was asked of it.
+/* registry.h: what all workers know of backends: is each up, what was asked of it, and whose turn it is.
  *
- * Data     A record for each url: routes that name the same url share one, for it is the same server.
+ * Data     A record for each url: routes that name the same url share one, for it is the same server. A turn for each
+ *          route: with one for all of them, two routes that are asked in turn would each ask the same backend again and
+ *          again.
  * Threads  Any; relaxed atomics. Asked by the backend's index in the configuration. */
 #ifndef GW_UPSTREAM_REGISTRY_H
 #define GW_UPSTREAM_REGISTRY_H
@@ -30,6 +32,9 @@ bool gw_registry_is_first(const struct gw_registry *registry, unsigned backend_i
 /* What may be told of it now. A failure tells nothing of the present for longer than a minute: where nobody asks, a
  * backend that was down once would stay "down" for a whole quiet night. now_us: monotonic. `record` may be NULL. */
 enum gw_backend_state gw_registry_state(const struct gw_backend_record *record, uint64_t now_us);
+/* Which of the route's backends is next, round robin over all workers: a number to be divided by how many they are. The
+ * routes begin at different ones. */
+unsigned gw_registry_take_turn(struct gw_registry *registry, unsigned route_index);
 /* Once at the end of each attempt. Not for an attempt that the gateway itself gave up. */
 void gw_registry_note(struct gw_registry *registry, unsigned backend_index, bool answered);
 

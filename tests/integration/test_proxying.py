@@ -335,6 +335,57 @@ class Connections(Scene):
             self.assertEqual(client.get("/bye").body, b"bye")
 
 
+class SeveralBackends(Scene):
+    def count(self, origins, path):
+        return [origin.count(path) for origin in origins]
+
+    def test_take_turns_for_each_route(self):
+        for workers in (1, 2, 4):
+            with self.subTest(workers=workers), Stage() as stage:
+                one, two, three = (stage.origin() for _ in range(3))
+                usual, own = one.url + "," + two.url, [one.url, two.url, three.url]
+                gateway = stage.gateway(usual, {"server": {"workers": workers}, "routes": [
+                    {"name": "a", "path": "/a"}, {"name": "b", "path": "/b"}, {"name": "c", "path": "/c", "backend": own}]})
+                for _ in range(12):
+                    for path in ("/a", "/b", "/c", "/"):  # each by a connection of its own, so by any worker
+                        gateway.fetch(path)
+                for path in ("/a", "/b", "/"):
+                    self.assertEqual(self.count((one, two), path), [6, 6])
+                self.assertEqual(self.count((one, two, three), "/c"), [4, 4, 4])
+
+    def test_one_that_is_down_takes_no_turn_from_another_route(self):
+        with Stage() as stage:
+            one, two = stage.origin(), stage.origin()
+            urls = "http://127.0.0.1:1,%s,%s" % (one.url, two.url)
+            gateway = stage.gateway(urls, {"server": {"workers": 2}, "routes": [{"name": "a", "path": "/a"}]})
+            for _ in range(12):
+                self.assertEqual([gateway.fetch(path).status for path in ("/a", "/b")], [200, 200])
+            for path in ("/a", "/b"):
+                self.assertEqual(self.count((one, two), path), [8, 4])  # what the first would have got goes to the next one
+
+    def test_a_retry_does_not_go_to_the_one_that_has_just_failed(self):
+        def fail(call):
+            call.close()
+        for bad_count, good_count, retries in ((1, 1, 1), (1, 2, 1), (2, 1, 2)):
+            with self.subTest(bad=bad_count, good=good_count), Stage() as stage:
+                bad, good = [stage.origin() for _ in range(bad_count)], [stage.origin() for _ in range(good_count)]
+                for origin in bad:
+                    origin.on("/x", fail)
+                gateway = stage.gateway(",".join(origin.url for origin in bad + good), {"server": {"workers": 1}, "backend": {"retries": retries}})
+                for _ in range(2 * (bad_count + good_count)):
+                    self.assertEqual(gateway.fetch("/x").status, 200)
+                for origin in bad:  # its own turns, and those of the bad one before it
+                    self.assertEqual(origin.count("/x"), 2 * (bad.index(origin) + 1))
+
+    def test_a_retry_does_not_go_to_the_same_url_named_again(self):
+        with Stage() as stage:
+            bad, good = stage.origin(), stage.origin()
+            bad.on("/x", lambda call: call.close())
+            gateway = stage.gateway(",".join((bad.url, bad.url, good.url)), {"server": {"workers": 1}, "backend": {"retries": 1}})
+            self.assertEqual([gateway.fetch("/x").status for _ in range(6)], [200] * 6)
+            self.assertEqual(self.count((bad, good), "/x"), [4, 6])
+
+
 class ABackendUrl(Scene):
     def test_may_have_a_path(self):
         with Stage() as stage:

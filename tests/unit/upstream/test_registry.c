@@ -17,6 +17,7 @@ static int set_up(void **state)
 {
     config.backends = by_index;
     config.backend_count = 3;
+    config.route_count = 2;
     struct gw_registry *registry = gw_registry_create(&config);
     assert_non_null(registry);
     *state = registry;
@@ -121,6 +122,30 @@ static void two_workers_lose_no_count(void **state)
     assert_int_equal(record->failures, ATTEMPTS);
 }
 
+static void each_route_has_a_turn_of_its_own(void **state)
+{
+    for (unsigned i = 0; i < 6; i++)
+        for (unsigned route = 0; route < config.route_count; route++)
+            assert_int_equal(gw_registry_take_turn(*state, route), route + i);
+}
+
+static void *take_many(void *registry)
+{
+    for (unsigned i = 0; i < ATTEMPTS; i++)
+        (void)gw_registry_take_turn(registry, 1);
+    return NULL;
+}
+
+static void two_workers_never_take_the_same_turn(void **state)
+{
+    pthread_t threads[2];
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_many, *state), 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(gw_registry_take_turn(*state, 1), 1 + 2 * ATTEMPTS);
+}
+
 #define with_registry(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -132,6 +157,8 @@ int main(void)
         with_registry(one_url_is_one_record),
         with_registry(an_index_beyond_the_configuration_is_nobody),
         with_registry(two_workers_lose_no_count),
+        with_registry(each_route_has_a_turn_of_its_own),
+        with_registry(two_workers_never_take_the_same_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
