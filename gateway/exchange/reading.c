@@ -316,6 +316,9 @@ static void on_fail(struct gw_reader *reader, enum gw_error error)
         exchange->body_sent = 0;
         gw_exchange_answer_error(exchange, error);
         gw_engine_answer_here(exchange);
+    } else if (exchange->framing == GW_ANSWER_NO_BODY) { /* what broke off is dropped anyway: the client has it all */
+        gw_answer_end(exchange);
+        gw_engine_finish_if_written(exchange);
     } else {
         exchange->cut = true;
         gw_engine_move(exchange, GW_EXCHANGE_GONE);

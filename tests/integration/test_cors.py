@@ -1,4 +1,6 @@
 """Cross-origin requests, as the Fetch standard asks."""
+import threading
+
 from redis_stage import RedisServer
 from stage import Scene, Stage, main, wait_until
 
@@ -176,6 +178,19 @@ class BackendsFirst(Scene):
                     self.assertEqual(answer.field("Access-Control-Max-Age"), max_age)
                     self.assertFalse(answer.has("Set-Cookie") or answer.has("Allow") or answer.has("Content-Length"))
         self.assertLessEqual(len(self.origin.connections) - before, 3)
+
+    def test_what_is_dropped_of_a_backends_answer_may_break_off(self):
+        def say(call):
+            call.send(b"HTTP/1.1 405 X\r\nContent-Length: 100\r\n\r\n")
+            self.is_answered.wait(10)
+            call.close()
+        self.is_answered = threading.Event()
+        self.origin.on("/broken", say)
+        with self.gateway.client() as client:
+            client.ask("OPTIONS", "/broken", [("Origin", ORIGIN), ("Access-Control-Request-Method", "PUT")])
+            self.assertEqual(client.read().status, 204)
+            self.is_answered.set()
+            self.assertEqual(client.get("/after").body, b"origin")
 
     def test_a_preflight_meets_a_backend_that_is_down(self):
         """The script is to read the 502 that its own request gets; nothing of it may be remembered."""
