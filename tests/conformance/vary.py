@@ -115,6 +115,15 @@ row("vary-user-agent", "RFC 9111 §4.1", MUST, "Vary: User-Agent keeps them apar
     first(HOUR, "Vary: User-Agent", asks=("User-Agent: a/1",)), fetched("User-Agent: b/1"), cached("User-Agent: a/1"))
 row("vary-origin", "RFC 9111 §4.1", MUST, "Vary: Origin keeps them apart.",
     first(HOUR, "Vary: Origin", asks=("Origin: https://a.test",)), fetched("Origin: https://b.test"), fetched())
+row("vary-ages", "RFC 9111 §4.2.3", MUST, "Each variant has an age of its own.",
+    first(HOUR, "Vary: X-One", "Age: 1000", asks=("X-One: 1",)), fetched("X-One: 2", says=answer(HOUR, "Vary: X-One", "Age: 10")),
+    cached("X-One: 1", has={"Age": (1000, 1060)}), cached("X-One: 2", has={"Age": (10, 70)}), cached("X-One: 1", has={"Age": (1000, 1060)}))
+row("vary-ages-stale", "RFC 9111 §4.2.4", MUST, "One variant is stale while another is fresh.",
+    first(HOUR, "Vary: X-One", asks=("X-One: 1",)), fetched("X-One: 2", says=answer(HOUR, "Vary: X-One", "Age: 7200", 'ETag: "a"')),
+    cached("X-One: 1"), validated("X-One: 2", says=HOUR), cached("X-One: 1"))
+row("vary-ages-expires", "RFC 9111 §4.2", MUST, "A variant outlives its own lifetime, not another's.",
+    first("Cache-Control: max-age=1", "Vary: X-One", asks=("X-One: 1",)), fetched("X-One: 2", says=answer(HOUR, "Vary: X-One")),
+    fetched("X-One: 1", says=answer(HOUR, "Vary: X-One"), pause=3), cached("X-One: 2", has={"Age": (2, 60)}))
 row("vary-host", "RFC 9111 §4.1", MAY, "Vary: Host adds nothing.", first(HOUR, "Vary: Host"), cached())
 row("vary-range", "RFC 9111 §4.1", MUST, "Vary: Range with a Range never answers for the whole.",
     fetched("Range: bytes=0-3", says=answer(HOUR, "Vary: Range", "Content-Range: bytes 0-3/8", status=206, body=b"answ")),

@@ -56,6 +56,25 @@ class TheCache(Scene):
                                                        reason="Not Now" if call.request.has("If-None-Match") else "As It Was", body=b""))
         self.assertEqual([(answer.reason, answer.field("X-Cache")) for answer in (self.ask(path), self.ask(path))], [("As It Was", "MISS"), ("As It Was", "REVALIDATED")])
 
+    def test_tells_the_bytes_that_no_backend_was_asked_for(self):
+        path, private = self.path(), self.path()
+        self.origin.on(path, fields=FRESH + [("ETag", '"a"')], body=b"x" * 1000)
+        self.origin.on(private, fields=[("Cache-Control", "private")], body=b"x" * 1000)
+        last = [self.gateway.metric_sum("gateway_cache_saved_bytes_total")]
+        for target, method, fields, status, saved in (
+            (path, "GET", [], 200, 0),  # a miss
+            (path, "GET", [], 200, 1000),
+            (path, "GET", [("Range", "bytes=0-99")], 206, 100),
+            (path, "HEAD", [], 200, 0),
+            (path, "GET", [("If-None-Match", '"a"')], 304, 0),
+            (private, "GET", [], 200, 0),
+            (private, "GET", [], 200, 0),
+        ):
+            with self.subTest(target=target, method=method, fields=fields):
+                self.assertEqual(self.ask(target, fields, method=method).status, status)
+                last.append(last[-1] + saved)
+                wait_until(lambda: self.gateway.metric_sum("gateway_cache_saved_bytes_total") == last[-1], "%d bytes are counted" % last[-1])
+
     def test_age_grows(self):
         path = self.path()
         self.origin.on(path, fields=[("Cache-Control", "max-age=600"), ("Age", "100")])

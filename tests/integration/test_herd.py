@@ -62,6 +62,30 @@ class Herd(Scene):
         wait_until(lambda: sum(gateway.metric_sum("gateway_requests_in_flight") - 1 for gateway in gateways or self.gateways) >= count - 6,
                    "%d requests are in flight" % count)
 
+    def assert_nobody_waits(self, path):
+        """no-cache is stored, but answers nobody unasked: who waited would have to ask all the same."""
+        gate = threading.Event()
+
+        def say(call):
+            call.wait(gate)
+            if call.request.has("If-None-Match"):
+                call.respond(304, [("Cache-Control", "no-cache"), ("ETag", '"1"')])
+            else:
+                call.respond(fields=[("Cache-Control", "no-cache"), ("ETag", '"1"')], body=b"validated")
+        self.origin.on(path, say)
+        clients = self.ask_all(12, path)
+        self.wait_for(12)
+        gate.set()
+        self.assertEqual({(answer.status, answer.body) for answer in (client.read() for client in clients)}, {(200, b"validated")})
+        gate.clear()
+        for gateway in self.gateways:
+            before = self.origin.count(path)
+            clients = self.ask_all(8, path, gateways=[gateway])
+            wait_until(lambda: self.origin.count(path) == before + 8, "each asks, while no answer has come")
+            gate.set()
+            self.assertEqual({(answer.status, answer.body) for answer in (client.read() for client in clients)}, {(200, b"validated")})
+            gate.clear()
+
 
 class OnOneKey(Herd):
     def test_a_thousand_clients_at_three_instances_make_one_request(self):
@@ -114,6 +138,9 @@ class OnOneKey(Herd):
             client.read()
         for gateway in self.gateways:
             self.assertEqual(gateway.fetch("/says-nothing").field("X-Cache"), "HIT")
+
+    def test_what_must_be_validated_each_time_is_waited_for_by_nobody(self):
+        self.assert_nobody_waits("/validated")
 
     def test_a_body_of_unknown_length_is_one_request_too(self):
         gate = self.gated("/pieces", fields=FRESH, body=[b"a" * 100, b"b" * 100], chunked=True)
@@ -250,6 +277,14 @@ class WithADyingLeader(Herd):
         self.assertEqual({client.read().body for client in clients}, {b"by another"})
         self.assertEqual(self.origin.count("/killed"), 2)
         release.set()
+
+
+class WithoutMarks(Herd):
+    """cache.hit_for_miss 0: that nobody waits is known by what is stored alone."""
+    CACHE = {"hit_for_miss": "0s"}
+
+    def test_what_must_be_validated_each_time_is_waited_for_by_nobody(self):
+        self.assert_nobody_waits("/validated")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """What clients see when Redis is slow, down, failing over or talking nonsense: nothing, but for a first redis.timeout."""
+import re
 import socket
 import threading
 import time
@@ -65,6 +66,30 @@ class Failures(Scene):
         self.ask_all_is_well(gateway)
         self.redis.restart()
         self.comes_back(gateway)
+
+    def test_while_it_is_away_own_fetches_are_kept_for_the_outage_ttl(self):
+        def ttl(gateway, path):
+            answer = gateway.fetch(path)
+            found = re.search("ttl=([0-9]+)", answer.field("Cache-Status"))
+            return int(found.group(1)) if answer.field("X-Cache") == "HIT" else None
+        self.origin.on("/kept", fields=FRESH)
+        self.origin.on("/short", fields=[("Cache-Control", "max-age=2")])
+        gateway = self.gateway(cache={"outage_ttl": "20s"})
+        brief = self.gateway(cache={"outage_ttl": "1s"})
+        self.redis.kill()
+        for each in (gateway, brief):
+            wait_until(lambda: redis_word(each) == "down", "it is noticed")
+        left = wait_until(lambda: ttl(gateway, "/kept"), "it is kept, as soon as what is in memory counts")
+        self.assertIn(left, range(1, 21), "not the 60 s that the backend says")
+        gateway.fetch("/short")
+        self.assertIn(ttl(gateway, "/short"), (None, 0, 1, 2), "never longer than the backend says")
+        wait_until(lambda: ttl(brief, "/kept") is not None, "it is kept")
+        wait_until(lambda: ttl(brief, "/kept") is None, "its second is over")
+        self.redis.restart()
+        self.comes_back(gateway)
+        self.origin.on("/after", fields=FRESH)
+        gateway.fetch("/after")
+        self.assertIn(wait_until(lambda: ttl(gateway, "/after"), "it is stored"), range(30, 61))
 
     def test_frozen_and_thawed(self):
         gateway = self.gateway()

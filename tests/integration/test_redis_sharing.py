@@ -1,6 +1,7 @@
 """One limit and one cache across replicas: what two gateways share through a real Redis."""
 import collections
 import itertools
+import threading
 import time
 
 from redis_stage import RedisServer
@@ -188,6 +189,54 @@ class OneLimit(Scene):
         answers = [status for _ in range(5) for status in in_parallel(10, lambda number: gateways[number % 2].fetch("/hot", [("X-Key", "same")]).status)]
         self.assertEqual(answers.count(200), 5)
         self.assertEqual(gateways[0].fetch("/hot", [("X-Key", "same")]).status, 429)
+
+    def test_a_limit_on_misses_charges_each_request_to_a_backend_once(self):
+        told = config(self.redis, limits={"enabled": True, "rate": "1/h", "burst": 10, "count": "misses", "by": "header:X-Key"}, server={"workers": 1})
+        gateways = [wait_for_pair(wait_for_redis(self.stage.gateway(self.origin, told))) for _ in range(2)]
+        client = [("X-Key", "misses")]
+
+        def left():
+            """Asked by a miss of its own, which costs one, too."""
+            self.misses = getattr(self, "misses", 0) + 1
+            return int(gateways[self.misses % 2].fetch("/left/%d" % self.misses, client).field("X-RateLimit-Remaining"))
+        self.assertEqual(left(), 9)
+        self.origin.on("/charged", fields=FRESH)
+        gateways[0].fetch("/charged", client)
+        for gateway in gateways:
+            wait_until(lambda gateway=gateway: gateway.fetch("/charged").field("X-Cache") == "HIT", "it is stored")
+            for _ in range(5):
+                self.assertEqual(gateway.fetch("/charged", client).field("X-Cache"), "HIT")
+        self.assertEqual(left(), 7, "hits cost nothing")
+        self.origin.on("/charged/validated", fields=[("Cache-Control", "no-cache"), ("ETag", '"1"')])
+        gateways[0].fetch("/charged/validated", client)
+        self.assertEqual(left(), 5)
+
+    def test_who_waits_for_another_and_asks_after_all_is_charged_once(self):
+        told = config(self.redis, limits={"enabled": True, "rate": "1/h", "burst": 10, "count": "misses", "by": "header:X-Key"}, server={"workers": 1})
+        gateway = wait_for_pair(wait_for_redis(self.stage.gateway(self.origin, told)))
+        gate = threading.Event()
+
+        def say(call):
+            call.wait(gate)
+            call.respond(fields=[("Cache-Control", "private")])
+        self.origin.on("/released", say)
+        clients = [gateway.client() for _ in range(3)]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.ask(target="/released", fields=[("X-Key", "released")])
+        wait_until(lambda: gateway.metric_sum("gateway_requests_in_flight") >= 4, "all are in flight")  # and the one that asks
+        gate.set()
+        left = sorted(int(client.read().field("X-RateLimit-Remaining")) for client in clients)
+        self.assertEqual((left, self.origin.count("/released")), ([7, 8, 9], 3))
+        self.assertEqual(gateway.fetch("/released/last", [("X-Key", "released")]).field("X-RateLimit-Remaining"), "6")
+
+    def test_what_is_refused_is_no_miss_of_the_cache(self):
+        """The cache was asked in the same write as the limit: what it said was of no use to who is refused."""
+        told = config(self.redis, limits={"enabled": True, "rate": "1/h", "burst": 1, "by": "header:X-Key"})
+        gateway = wait_for_redis(self.stage.gateway(self.origin, told))
+        self.assertEqual([gateway.fetch("/refused/%d" % number, [("X-Key", "told")]).status for number in range(3)], [200, 429, 429])
+        self.assertEqual([gateway.access_log(1, "/refused/%d" % number)[0].get("cache") for number in range(3)], ["miss", None, None])
+        self.assertEqual(gateway.stats()["cache"]["misses"], 1)
 
     def test_a_flood_that_is_refused_costs_redis_a_call_per_token_due(self):
         gateways = self.gateways(3, rate="2/s", burst=2, by="route")

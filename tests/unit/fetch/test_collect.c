@@ -204,6 +204,48 @@ static void a_lone_request_that_may_be_stored_but_leads_no_flight_ends_with_its_
     tear_down(stage);
 }
 
+static void who_joined_before_a_purge_was_heard_of_is_released_and_the_first_is_answered(void **state)
+{
+    (void)state;
+    for (unsigned length = 0; length < 2; length++) {
+        struct stage *stage = set_up();
+        struct listener one = new_listener(), two = new_listener();
+        const struct gw_ban ban = { .kind = GW_BAN_PREFIX, .text = GW_SLICE("/elsewhere") };
+        struct gw_bans *bans = stage->fetcher.bans = gw_bans_create();
+        assert_true(gw_bans_add(bans, &ban, 1000)); /* before the backend is asked: nobody minds */
+        lead(stage, &one);
+        join(stage, &two);
+        assert_true(gw_bans_add(bans, &ban, 2000));
+        says_head(stage, 200, "Cache-Control: max-age=60\n", length ? 100 : CHUNKED);
+        assert_heard(&two, "released", 0); /* perhaps it came after the purge, on another instance */
+        assert_true(two.reader.may_share_another);
+        says_body(stage, 100);
+        ends(stage);
+        assert_heard(&one, "200 end", 100);
+        tear_down(stage);
+        gw_bans_destroy(&bans);
+    }
+}
+
+static void who_joined_without_a_purge_meanwhile_reads_along(void **state)
+{
+    (void)state;
+    struct stage *stage = set_up();
+    struct listener one = new_listener(), two = new_listener();
+    const struct gw_ban ban = { .kind = GW_BAN_PREFIX, .text = GW_SLICE("/elsewhere") };
+    struct gw_bans *bans = stage->fetcher.bans = gw_bans_create();
+    assert_true(gw_bans_add(bans, &ban, 1000));
+    lead(stage, &one);
+    join(stage, &two);
+    says_head(stage, 200, "Cache-Control: max-age=60\n", 100);
+    assert_true(gw_bans_add(bans, &ban, 2000)); /* the head is there: it is bound to what was joined before */
+    says_body(stage, 100);
+    ends(stage);
+    assert_heard(&two, "200 end", 100);
+    tear_down(stage);
+    gw_bans_destroy(&bans);
+}
+
 /* ---- not for everybody ---- */
 
 static const struct {
@@ -507,6 +549,8 @@ int main(void)
         cmocka_unit_test(nobody_joins_what_passes_or_is_over),
         cmocka_unit_test(the_leader_may_leave_and_the_answer_still_comes_and_is_stored),
         cmocka_unit_test(a_lone_request_that_may_be_stored_but_leads_no_flight_ends_with_its_reader_before_the_head),
+        cmocka_unit_test(who_joined_before_a_purge_was_heard_of_is_released_and_the_first_is_answered),
+        cmocka_unit_test(who_joined_without_a_purge_meanwhile_reads_along),
         cmocka_unit_test(an_answer_that_may_not_be_stored_is_the_first_readers_alone),
         cmocka_unit_test(a_request_that_shares_nothing_marks_nothing),
         cmocka_unit_test(an_answer_for_a_leader_that_left_and_for_nobody_else_is_given_up),
