@@ -1,6 +1,6 @@
 #include "base/names.h"
 
-enum { LETTERS = 3 }; /* of a start or an end, that a bit of the table is for */
+enum { LETTERS = 3 }; /* of a start or an end, that choose a chain */
 
 static unsigned char fold(char c)
 {
@@ -17,25 +17,15 @@ static bool is_folded_equal(const char *a, const char *b, size_t length)
     return true;
 }
 
-static unsigned bit_of(const char *at)
+/* Coarser than fold(), and without a branch: other characters than letters may share a chain. */
+static uint32_t coarse(char c)
 {
-    uint32_t letters = (uint32_t)fold(at[0]) << 16 | (uint32_t)fold(at[1]) << 8 | fold(at[2]);
-    return letters * 0x9e3779b1u >> 23;
+    return c == '_' ? '-' : (uint32_t)(unsigned char)c | 0x20;
 }
 
-static bool has_bit(const uint32_t *bits, unsigned bit)
+static unsigned chain_of(const char *at)
 {
-    return bits[bit / 32] >> bit % 32 & 1;
-}
-
-/* What is too short for a bit of its own may be the start or end of any name. */
-static void set_bit(uint32_t *bits, const char *at, bool is_short)
-{
-    unsigned bit = is_short ? 0 : bit_of(at);
-    if (is_short)
-        memset(bits, 0xff, GW_NAMES_WORDS * sizeof *bits);
-    else
-        bits[bit / 32] |= 1u << bit % 32;
+    return (coarse(at[0]) << 16 | coarse(at[1]) << 8 | coarse(at[2])) * 0x9e3779b1u >> 24;
 }
 
 static bool has_star_behind(struct gw_slice pattern)
@@ -48,17 +38,24 @@ static bool has_star_before(struct gw_slice pattern)
     return pattern.length && pattern.at[0] == '*';
 }
 
+static uint8_t *first_of_chain(struct gw_names *names, struct gw_slice pattern)
+{
+    size_t stars = has_star_behind(pattern) || has_star_before(pattern);
+    if (pattern.length < LETTERS + stars)
+        return &names->first_short;
+    if (has_star_behind(pattern))
+        return &names->starts[chain_of(pattern.at)];
+    return &names->ends[chain_of(pattern.at + pattern.length - LETTERS)];
+}
+
 void gw_names_init(struct gw_names *names, const struct gw_slice *patterns, unsigned count)
 {
-    *names = (struct gw_names) { .patterns = patterns, .count = count };
-    for (unsigned i = 0; i < count; i++) {
-        struct gw_slice pattern = patterns[i];
-        size_t stars = has_star_behind(pattern) || has_star_before(pattern);
-        bool is_short = pattern.length < LETTERS + stars;
-        if (has_star_behind(pattern))
-            set_bit(names->starts, pattern.at, is_short);
-        else
-            set_bit(names->ends, pattern.at + pattern.length - LETTERS, is_short);
+    _Static_assert(GW_NAMES_MOST <= UINT8_MAX, "a pattern's number is eight bits");
+    *names = (struct gw_names) { .patterns = patterns };
+    for (unsigned i = 0; i < count && i < GW_NAMES_MOST; i++) {
+        uint8_t *first = first_of_chain(names, patterns[i]);
+        names->next[i + 1] = *first;
+        *first = (uint8_t)(i + 1);
     }
 }
 
@@ -73,13 +70,21 @@ static bool matches(struct gw_slice pattern, struct gw_slice name)
     return name.length == length && is_folded_equal(name.at, pattern.at, length);
 }
 
-bool gw_names_has(const struct gw_names *names, struct gw_slice name)
+static bool is_in_chain(const struct gw_names *names, unsigned number, struct gw_slice name)
 {
-    if (name.length >= LETTERS && !has_bit(names->ends, bit_of(name.at + name.length - LETTERS)) &&
-        !has_bit(names->starts, bit_of(name.at)))
-        return false;
-    for (unsigned i = 0; i < names->count; i++)
-        if (matches(names->patterns[i], name))
+    for (; number; number = names->next[number])
+        if (matches(names->patterns[number - 1], name))
             return true;
     return false;
+}
+
+bool gw_names_has(const struct gw_names *names, struct gw_slice name)
+{
+    if (name.length >= LETTERS) {
+        unsigned start = names->starts[chain_of(name.at)];
+        unsigned end = names->ends[chain_of(name.at + name.length - LETTERS)];
+        if ((start | end) && (is_in_chain(names, start, name) || is_in_chain(names, end, name)))
+            return true;
+    }
+    return names->first_short && is_in_chain(names, names->first_short, name);
 }
