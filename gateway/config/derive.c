@@ -290,9 +290,11 @@ static void derive_rest(struct gw_loading *loading)
     config->access_log = v[GW_KEY_LOG_ACCESS].text;
 }
 
+typedef bool derive_part(struct gw_loading *loading);
+
 bool gw_derive_config(struct gw_loading *loading)
 {
-    static bool (*const parts[])(struct gw_loading * loading) = {
+    static derive_part *const parts[] = {
         derive_server, gw_caching_derive, gw_routes_derive, gw_policies_derive,
         derive_cors,   gw_redis_derive,   gw_space_check,
     };
