@@ -86,6 +86,8 @@ static void advise_on_proxies(struct gw_loading *loading)
         const struct gw_network *network = &config->trusted_proxies[i];
         bool is_ipv4 = gw_address_is_ipv4(&network->address) && network->prefix_bits >= 96;
         unsigned bits = network->prefix_bits - (is_ipv4 ? 96 : 0);
+        struct gw_address written;
+        const char *slash = memchr(list->items[i].at, '/', list->items[i].length);
         bool is_none = memcmp(network->address.bytes + (is_ipv4 ? 12 : 0), none.bytes, is_ipv4 ? 4 : 16) == 0;
         if (bits < (is_ipv4 ? 8 : 7))
             gw_source_warn(loading, source, (int)i, list->items[i].at,
@@ -93,6 +95,12 @@ static void advise_on_proxies(struct gw_loading *loading)
                            "limit by address holds; name the proxies' own networks");
         else if (bits == (is_ipv4 ? 32 : 128) && is_none)
             gw_source_warn(loading, source, (int)i, list->items[i].at, "no proxy has this address: nobody is believed");
+        else if (slash &&
+                 gw_address_parse(&written, gw_slice_of(list->items[i].at, (size_t)(slash - list->items[i].at)),
+                                  false) &&
+                 memcmp(&written, &network->address, sizeof(written)) != 0)
+            gw_source_warn(loading, source, (int)i, list->items[i].at,
+                           "the whole network of %u bits is believed, not this address alone", bits);
     }
 }
 

@@ -33,7 +33,7 @@ static bool derive_sizes(struct gw_loading *loading)
 /* As between '&' and '=' of a query; or its beginning and a '*'. */
 static bool check_parameter(struct gw_loading *loading, const struct gw_source *source, int item, struct gw_slice name)
 {
-    bool good = name.length > 0;
+    bool good = name.length > 0 && gw_match_is_normal(name);
     for (size_t i = 0; i < name.length; i++)
         if (name.at[i] <= ' ' || name.at[i] > '~' || strchr("&=?#", name.at[i]) ||
             (name.at[i] == '*' && i + 1 < name.length))

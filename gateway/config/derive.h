@@ -52,6 +52,10 @@ bool gw_match_is_token(struct gw_slice text);
 /* A token that looks like a wildcard or a regular expression: no name that anybody sends. */
 bool gw_match_is_pattern(struct gw_slice name);
 
+/* Is its percent-encoding that of clients: complete, in upper case, and only of what must be encoded? Longer texts than
+ * 1 KiB count as such. */
+bool gw_match_is_normal(struct gw_slice text);
+
 /* Is this one, as it is compared with what clients send? False with a complaint; a warning where it may be meant. item:
  * of a list, or GW_SOURCE_WHOLE. */
 typedef bool gw_match_check(struct gw_loading *loading, const struct gw_source *source, int item, struct gw_slice text);

@@ -7,7 +7,8 @@ struct fill {
     struct gw_file *file;
     char *const *environment;
     struct gw_findings *findings;
-    size_t room; /* bytes that may still be filled in, over the whole file */
+    size_t room;         /* bytes that may still be filled in, over the whole file */
+    const char *section; /* of what is looked at */
     bool good;
 };
 
@@ -16,8 +17,10 @@ static bool complain(struct fill *fill, cJSON *node, struct gw_slice found, cons
     char place[256], text[128];
     const char *name = fill->file->name;
     size_t length = strlen(name);
-    snprintf(place, sizeof(place), "%s:%u%s%.80s", length > 120 ? name + length - 120 : name,
-             gw_file_line(fill->file, node), node->string ? ": " : "", node->string ? node->string : "");
+    bool is_inside = fill->section && node->string && fill->section != node->string;
+    snprintf(place, sizeof(place), "%s:%u: %.40s%s%.60s", length > 120 ? name + length - 120 : name,
+             gw_file_line(fill->file, node), fill->section ? fill->section : "", is_inside ? "." : "",
+             is_inside ? node->string : "");
     snprintf(text, sizeof(text), "%.*s", (int)(found.length < 100 ? found.length : 100), found.at);
     gw_complain(&fill->findings->latest, place, text, "%s", expected);
     gw_findings_file(fill->findings, false);
@@ -105,6 +108,8 @@ static void fill_node(struct fill *fill, cJSON *node)
 static void walk(struct fill *fill, cJSON *node)
 {
     for (cJSON *child = node->child; child; child = child->next) {
+        if (node == fill->file->tree)
+            fill->section = child->string;
         if (cJSON_IsString(child) && strstr(child->valuestring, "${"))
             fill_node(fill, child);
         walk(fill, child);
@@ -113,7 +118,7 @@ static void walk(struct fill *fill, cJSON *node)
 
 bool gw_file_fill(struct gw_file *file, char *const *environment, struct gw_findings *findings)
 {
-    struct fill fill = { file, environment, findings, GW_FILE_BYTES, true };
+    struct fill fill = { file, environment, findings, GW_FILE_BYTES, NULL, true };
     walk(&fill, file->tree);
     return fill.good;
 }

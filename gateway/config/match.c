@@ -200,6 +200,13 @@ static bool put_normal(struct gw_buffer *buffer, struct gw_slice path)
     return true;
 }
 
+bool gw_match_is_normal(struct gw_slice text)
+{
+    char memory[1024];
+    struct gw_buffer normal = gw_buffer_over(memory, sizeof(memory));
+    return put_normal(&normal, text) && (normal.overflowed || gw_slice_equal(gw_buffer_slice(&normal), text));
+}
+
 /* Up to the first byte of a pattern, cut to whole segments: what was probably meant. */
 static struct gw_slice plain_part(struct gw_slice path, const char *marks)
 {
@@ -236,6 +243,8 @@ static void warn_of_path(struct gw_loading *loading, const struct gw_source *sou
 
 static const char *wrong_path(struct gw_slice path)
 {
+    if (path.at[0] == ' ' || path.at[path.length - 1] == ' ')
+        return "a path that begins with / and has no spaces at its ends";
     if (path.at[0] != '/')
         return memmem(path.at, path.length, "://", 3) ? "the path alone, which begins with /, without scheme and host"
                                                       : "a path that begins with / and has no query";

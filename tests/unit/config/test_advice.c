@@ -84,6 +84,11 @@ static void trust_in_everybody_is_told(void **state)
         { "{\"server\": {\"trusted_proxies\": [\"::/0\"]}}", "text:1: server.trusted_proxies[0]", "so wide" },
         { "{\"server\": {\"trusted_proxies\": [\"128.0.0.0/1\"]}}", "text:1: server.trusted_proxies[0]", "so wide" },
         { "{\"server\": {\"trusted_proxies\": [\"0.0.0.0\"]}}", "text:1: server.trusted_proxies[0]", "nobody" },
+        { "{\"server\": {\"trusted_proxies\": [\"10.0.0.5/8\"]}}", "text:1: server.trusted_proxies[0]",
+          "whole network" },
+        { "{\"server\": {\"trusted_proxies\": [\"2001:db8::1/32\"]}}", "text:1: server.trusted_proxies[0]",
+          "of 32 bits" },
+        { "{\"server\": {\"trusted_proxies\": [\"10.0.0.5/32\"]}}", NULL, NULL },
         { "{\"server\": {\"trusted_proxies\": [\"::\"]}}", "text:1: server.trusted_proxies[0]", "nobody" },
     };
     (void)state;

@@ -74,7 +74,7 @@ static void what_cannot_be_filled_in_is_told_with_its_line(void **state)
         print_message("%s\n", rows[i].written);
         assert_false(fill(rows[i].written, &file, &findings));
         assert_int_equal(findings.error_count, 1);
-        assert_string_equal(findings.items[0].complaint.place, "f:2: access");
+        assert_string_equal(findings.items[0].complaint.place, "f:2: log.access");
         assert_string_equal(findings.items[0].complaint.found, rows[i].found);
         assert_true(value_of(&file)->type & GW_FILE_WRONG);
         gw_file_close(&file);

@@ -217,7 +217,7 @@ static void what_a_variable_fills_in_is_read_as_its_text(void **state)
     gw_buffer_destroy(&page);
     assert_null(load("P=http NETS= OFF=off H=a PW=b", arguments, &complaint));
     unlink(file_name);
-    assert_non_null(strstr(complaint.place, ":1: trusted_proxies"));
+    assert_non_null(strstr(complaint.place, ":1: server.trusted_proxies"));
     assert_string_equal(complaint.found, "${NETS}");
 }
 

@@ -122,6 +122,15 @@ static void a_path_that_no_request_has_is_an_error(void **state)
     check(path_keys, GW_COUNT(path_keys), rows, GW_COUNT(rows));
 }
 
+static void a_path_has_no_spaces_at_its_ends(void **state)
+{
+    static const struct row rows[] = { { "/a ", "no spaces at its ends", NULL },
+                                       { " /a", "no spaces at its ends", NULL },
+                                       { " ", "no spaces at its ends", NULL } };
+    (void)state;
+    check(path_keys, 2, rows, GW_COUNT(rows)); /* the items of a list are trimmed */
+}
+
 static void a_host_that_no_request_names_is_an_error(void **state)
 {
     static const struct row rows[] = {
@@ -196,6 +205,9 @@ static void a_parameter_is_no_regular_expression(void **state)
         { "?a", "the name of a query parameter", NULL },
         { "*_id", "with * at its end", NULL },
         { "\\u00e4", "as clients send it", NULL },
+        { "%75tm", "as clients send it", NULL },
+        { "a%5b", "as clients send it", NULL },
+        { "a%5B%5D", NULL, NULL },
         { "utm_*", NULL, NULL },
         { "*", NULL, NULL },
         { "filter[name]", NULL, NULL },
@@ -295,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_path_that_no_request_has_is_an_error),
+        cmocka_unit_test(a_path_has_no_spaces_at_its_ends),
         cmocka_unit_test(a_host_that_no_request_names_is_an_error),
         cmocka_unit_test(a_method_that_nobody_sends_is_told),
         cmocka_unit_test(the_name_of_a_field_is_no_pattern),
