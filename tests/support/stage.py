@@ -9,7 +9,6 @@
 Nothing sleeps for luck: wait_until waits for a condition, reads wait for bytes, and all of them have a bound."""
 import collections
 import contextlib
-import fcntl
 import json
 import os
 import random
@@ -49,26 +48,25 @@ def wait_until(condition, what, seconds=None):
 
 
 class Port:
-    """A port that no other test takes: below the ephemeral range, under a lock that is held until it is released."""
-    folder = os.path.join(tempfile.gettempdir(), "visara-gateway-ports-%d" % os.getuid())
+    """A port that no other test takes: below the ephemeral range, under a name in the abstract namespace that is held until it is released. It is of the
+    same network namespace as the port, and leaves no file."""
 
     def __init__(self):
-        os.makedirs(self.folder, exist_ok=True)
         for _ in range(1000):
             self.number = random.SystemRandom().randrange(10000, 30000)
-            self.lock = os.open(os.path.join(self.folder, str(self.number)), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            self.lock = socket.socket(socket.AF_UNIX)
             try:
-                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.lock.bind("\0visara-gateway-test-port-%d" % self.number)
                 with socket.socket() as probe:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind(("127.0.0.1", self.number))
                 return
             except OSError:
-                os.close(self.lock)
+                self.lock.close()
         raise AssertionError("no free port")
 
     def release(self):
-        os.close(self.lock)
+        self.lock.close()
 
 
 # ---------------------------------------------------------------------------------------------------------- messages

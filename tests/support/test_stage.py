@@ -1,9 +1,12 @@
 """The stage itself: a strict reader that forgave something would let every other test pass for the wrong reason."""
+import os
 import socket
+import tempfile
 import threading
 import unittest
+import unittest.mock
 
-from stage import Client, Malformed, Origin, Reader, Request, Response, Truncated, main, reply, wait_until
+from stage import Client, Malformed, Origin, Port, Reader, Request, Response, Truncated, main, reply, wait_until
 
 
 def read(kind, data):
@@ -17,6 +20,22 @@ def read(kind, data):
         reader.body(message)
         message.rest = bytes(reader.buffer)
         return message
+
+
+class APort(unittest.TestCase):
+    def test_is_taken_once_until_it_is_released_and_leaves_no_file(self):
+        with tempfile.TemporaryDirectory() as folder, unittest.mock.patch.object(tempfile, "tempdir", folder):
+            port = Port()
+            with unittest.mock.patch("random.SystemRandom.randrange", side_effect=[port.number, port.number, 10007, 10008, 10009]):
+                other = Port()
+            self.assertNotEqual(other.number, port.number)
+            port.release()
+            with unittest.mock.patch("random.SystemRandom.randrange", side_effect=[port.number]):
+                again = Port()
+            self.assertEqual(again.number, port.number)
+            for one in (other, again):
+                one.release()
+            self.assertEqual(os.listdir(folder), [])
 
 
 class TheReader(unittest.TestCase):
