@@ -70,7 +70,7 @@ static void reset(struct gw_exchange *exchange)
     exchange->state = GW_EXCHANGE_DONE;
     gw_head_init(&exchange->request);
     exchange->body = GW_BODY_NONE;
-    exchange->on_admin_port = exchange->peer_is_trusted = exchange->names_other_target = false;
+    exchange->on_admin_port = exchange->peer_is_trusted = exchange->overrides_method = false;
     exchange->request_id = exchange->host = GW_NO_SLICE;
     exchange->client_text_length = 0;
     exchange->scheme = GW_SLICE("http");

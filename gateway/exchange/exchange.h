@@ -165,9 +165,7 @@ struct gw_exchange {
     bool on_admin_port;
     struct gw_address peer, client;
     bool peer_is_trusted;
-    bool
-        names_other_target; /* a trusted peer's X-Forwarded-Prefix and the like: the backend may answer by them, and the
-                                key does not hold them, so the cache is not asked */
+    bool overrides_method; /* by a trusted peer's X-HTTP-Method-Override and the like: the cache is not asked */
     struct gw_slice request_id;
     char request_id_text[33], client_text[GW_ADDRESS_TEXT_BYTES];
     size_t client_text_length;

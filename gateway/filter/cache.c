@@ -21,7 +21,7 @@ static enum gw_cache_refusal why_bypassed(const struct gw_exchange *exchange)
 {
     if (!exchange->cache.is_candidate)
         return gw_policy_request_refusal(&exchange->cache, &exchange->request);
-    return exchange->names_other_target ? GW_CACHE_TARGET : GW_CACHE_RULE;
+    return exchange->overrides_method ? GW_CACHE_METHOD_OVERRIDE : GW_CACHE_RULE;
 }
 
 static enum gw_filter_result on_request(struct gw_exchange *exchange)
@@ -33,7 +33,7 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     request->origin_selects = !exchange->config->cors_alone;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, exchange->route);
     gw_policy_read_request(&exchange->cache, request, &rules);
-    if (!exchange->cache.is_candidate || exchange->names_other_target || gw_bypass_rule(exchange->route, request)) {
+    if (!exchange->cache.is_candidate || exchange->overrides_method || gw_bypass_rule(exchange->route, request)) {
         bypass(exchange, why_bypassed(exchange));
         return GW_FILTER_CONTINUE;
     }

@@ -24,7 +24,7 @@
     X("*Forwarded-Host") X("*Forwarded-Server") X("X-Original-Host") X("X-Host") X("X-HTTP-Host-Override") X("X-Host-Override") \
     X("X-Override-Host") \
     /* path and method */ \
-    X("X-Envoy-Original-*") X("X-Original-URI") X("X-Original-URL") X("X-Original-Path") X("X-Original-Method") X("X-Rewrite-*") \
+    X("X-Envoy-Original-*") X("X-Original-URI") X("X-Original-URL") X("X-Original-Path") X("X-Replaced-Path") X("X-Original-Method") X("X-Rewrite-*") \
     X("X-Override-URL") X("X-Script-Name") X("X-WAWS-Unencoded-URL") X("X-HTTP-DestinationURL") X("X-HTTP-Path-Override") \
     X("X-HTTP-Method") X("X-HTTP-Method-Override") X("X-Method-Override")
 /* clang-format on */
@@ -151,19 +151,10 @@ static void take_scheme_of_others(struct gw_exchange *exchange)
             exchange->scheme = GW_SLICE("https");
 }
 
-/* These say another path, prefix or method than the request itself. The key does not hold them: see exchange.h. */
-static bool names_other_target(const struct gw_head *request)
+static bool overrides_method(const struct gw_head *request)
 {
-    static const enum gw_field_name names[] = {
-        GW_FIELD_X_FORWARDED_PREFIX,     GW_FIELD_X_FORWARDED_PATH,  GW_FIELD_X_FORWARDED_URI,
-        GW_FIELD_X_ENVOY_ORIGINAL_PATH,  GW_FIELD_X_ORIGINAL_URI,    GW_FIELD_X_ORIGINAL_URL,
-        GW_FIELD_X_REWRITE_URL,          GW_FIELD_X_SCRIPT_NAME,     GW_FIELD_X_HTTP_METHOD,
-        GW_FIELD_X_HTTP_METHOD_OVERRIDE, GW_FIELD_X_METHOD_OVERRIDE,
-    };
-    for (unsigned i = 0; i < GW_COUNT(names); i++)
-        if (gw_head_find(request, names[i]))
-            return true;
-    return false;
+    return gw_head_find(request, GW_FIELD_X_HTTP_METHOD) || gw_head_find(request, GW_FIELD_X_HTTP_METHOD_OVERRIDE) ||
+           gw_head_find(request, GW_FIELD_X_METHOD_OVERRIDE);
 }
 
 static void take_from_trusted_peer(struct gw_exchange *exchange)
@@ -174,7 +165,7 @@ static void take_from_trusted_peer(struct gw_exchange *exchange)
     walk_trail(exchange);
     take_scheme(exchange, first_of_list(request, GW_FIELD_X_FORWARDED_PROTO));
     take_host(exchange, first_of_list(request, GW_FIELD_X_FORWARDED_HOST));
-    exchange->names_other_target = names_other_target(request);
+    exchange->overrides_method = overrides_method(request);
 }
 
 static void name_request(struct gw_exchange *exchange)

@@ -100,6 +100,7 @@
     X(X_HTTP_METHOD_OVERRIDE, "x-http-method-override", false)                                                         \
     X(X_METHOD_OVERRIDE, "x-method-override", false)                                                                   \
     X(X_ORIGINAL_HOST, "x-original-host", false)                                                                       \
+    X(X_ORIGINAL_PATH, "x-original-path", false)                                                                       \
     X(X_ORIGINAL_URI, "x-original-uri", false)                                                                         \
     X(X_ORIGINAL_URL, "x-original-url", false)                                                                         \
     X(X_RATE_LIMIT_LIMIT, "x-rate-limit-limit", false)                                                                 \
@@ -109,6 +110,7 @@
     X(X_RATELIMIT_REMAINING, "x-ratelimit-remaining", false)                                                           \
     X(X_RATELIMIT_RESET, "x-ratelimit-reset", false)                                                                   \
     X(X_REAL_IP, "x-real-ip", false)                                                                                   \
+    X(X_REPLACED_PATH, "x-replaced-path", false)                                                                       \
     X(X_REQUEST_ID, "x-request-id", false)                                                                             \
     X(X_REWRITE_URL, "x-rewrite-url", false)                                                                           \
     X(X_SCHEME, "x-scheme", false)                                                                                     \

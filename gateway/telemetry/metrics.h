@@ -36,7 +36,7 @@ const char *gw_cache_label_name(enum gw_cache_label label); /* "hit"; NONE: "non
     X(REQUEST_FORBIDS, "request_forbids", "request", "the request was none whose answer is stored") \
     X(METHOD, "method", "method", "the method was not GET") \
     X(RULE, "rule", "rule", "a rule of cache.bypass_… leads past the cache") \
-    X(TARGET, "target", "target", "the request named another target than its own on the side") \
+    X(METHOD_OVERRIDE, "method_override", "method-override", "the request named another method than its own on the side") \
     X(PRECONDITION, "precondition", "precondition", "If-Match or If-Unmodified-Since is the backend's to judge") \
     X(REQUEST_NO_STORE, "request_no_store", "request-no-store", "the request said no-store") \
     X(RANGE, "range", "range", "the request asked for a part") \

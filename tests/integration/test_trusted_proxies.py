@@ -180,15 +180,30 @@ class TrustedProxies(Scene):
         for port, host, seen in (("8443", "gateway.test", "80"), ("9", "gateway.test", "80"), ("9", "gateway.test:81", "81")):
             self.assertEqual(self.ask([("X-Forwarded-Port", port)], target="/by-port", host=host)[0].body, seen.encode())
 
-    def test_what_asks_for_another_target_is_not_cached(self):
-        self.origin.on("/prefixed", lambda call: call.respond(200, [("Cache-Control", "max-age=60")], repr(call.request.fields).encode()))
-        for name in ("X-Forwarded-Prefix", "X-Original-URL", "X-Rewrite-URL", "X-Script-Name", "X-HTTP-Method-Override", "X-Envoy-Original-Path"):
-            for value in ("/one", "/two"):
-                answer = self.ask([(name, value)], target="/prefixed")[0]
-                self.assertEqual(answer.field("X-Cache"), "BYPASS")
-                self.assertIn(value.encode(), answer.body)
-        self.assertEqual(self.ask([], target="/prefixed")[0].field("X-Cache"), "MISS")
-        self.assertEqual(self.ask([], target="/prefixed")[0].field("X-Cache"), "HIT")
+    def test_fields_for_another_path_select_what_is_stored(self):
+        """A proxy that strips a prefix sends such a field with every request: it has its share of the cache, and nobody else reads it."""
+        def say(call):
+            call.respond(200, [("Cache-Control", "max-age=60")], repr(call.request.fields).encode())
+        for name in ("X-Forwarded-Prefix", "X-Forwarded-Path", "X-Forwarded-Uri", "X-Original-URL", "X-Original-URI", "X-Original-Path", "X-Rewrite-URL", "X-Replaced-Path",
+                     "X-Script-Name", "X-Envoy-Original-Path"):
+            target = "/prefixed-%d" % next(self.numbers)
+            self.origin.on(target, say)
+            for label in ("MISS", "HIT"):
+                for value in ("/one", "/two"):
+                    with self.subTest(name=name, value=value):
+                        answer = self.ask([(name, value)], target=target)[0]
+                        self.assertEqual(answer.field("X-Cache"), label)
+                        self.assertIn(value.encode(), answer.body)
+                self.assertEqual(self.ask([], target=target)[0].field("X-Cache"), label)
+            self.assertEqual(self.origin.count(target), 3)
+
+    def test_what_asks_for_another_method_is_not_cached(self):
+        self.origin.on("/overridden", fields=[("Cache-Control", "max-age=60")])
+        for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
+            for method in ("DELETE", "GET"):
+                answer, asked, _ = self.ask([(name, method)], target="/overridden")
+                self.assertEqual((answer.field("X-Cache"), asked.field(name)), ("BYPASS", method))
+        self.assertEqual(self.ask([], target="/overridden")[0].field("X-Cache"), "MISS")
 
     def test_a_starlette_redirect_does_not_loop(self):
         self.origin.on("/unused", lambda call: call.send(reply()))
