@@ -34,6 +34,8 @@ static const struct gw_slice side_patterns[] = {
 #undef PATTERN
 };
 
+_Static_assert(GW_COUNT(side_patterns) <= GW_NAMES_MOST, "what is beyond would not be found");
+
 /* Filled before main, constant afterwards. */
 static struct gw_names side;
 static bool is_known_side[GW_FIELD_COUNT];
