@@ -79,6 +79,8 @@ static void put_rules(const struct gw_loading *loading, struct gw_buffer *text)
     for (size_t i = 0; i < GW_COUNT(rules); i++)
         if (loading->values[rules[i].id].number)
             gw_buffer_put_string(text, rules[i].word);
+    if (loading->config->cors_alone) /* then what backends say of CORS is not stored */
+        gw_buffer_put_literal(text, "cors_alone\n");
 }
 
 static bool digest(struct gw_loading *loading, const struct gw_route *route, char hex[2 * SPACE_DIGEST_BYTES])

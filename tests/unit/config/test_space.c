@@ -60,6 +60,10 @@ static void who_answers_the_same_shares_and_nobody_else(void **state)
         { "{\"backend\": {\"url\": \"http://a\"}}",
           "{\"backend\": {\"url\": \"http://a\"}, \"cors\": {\"enabled\": false}}", false },
         { "{\"backend\": {\"url\": \"http://a\"}}",
+          "{\"backend\": {\"url\": \"http://a\"}, \"cors\": {\"origins\": [\"*\"]}}", false },
+        { "{\"backend\": {\"url\": \"http://a\"}, \"cors\": {\"origins\": [\"http://b\"]}}",
+          "{\"backend\": {\"url\": \"http://a\"}, \"cors\": {\"origins\": [\"*\"]}}", true },
+        { "{\"backend\": {\"url\": \"http://a\"}}",
           "{\"backend\": {\"url\": \"http://a\"}, \"routes\": [{\"name\": \"all\"}]}", false },
         /* said by hand */
         { "{\"backend\": {\"url\": \"http://a\"}, \"cache\": {\"namespace\": \"shop\"}}",
