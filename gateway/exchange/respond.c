@@ -135,6 +135,10 @@ static void report_fetch(struct gw_exchange *exchange)
     report->is_stored = gw_fetch_life(exchange->reader.fetch) != NULL && !report->may_outgrow;
     if (exchange->reader.refusal)
         report->refusal = exchange->reader.refusal;
+    /* What is stored was not for this request, and that for its credential, not for its Vary. */
+    bool is_for_credential = report->refusal == GW_CACHE_CREDENTIAL || report->refusal == GW_CACHE_AUTHORIZATION;
+    if (report->forwarded == GW_FORWARDED_VARY_MISS && is_for_credential)
+        report->forwarded = GW_FORWARDED_REQUEST;
 }
 
 void gw_engine_answer_fetched(struct gw_exchange *exchange)

@@ -41,6 +41,10 @@ row("cache-status-detail-method", "RFC 9211 §2.8", MAY, "detail=method: why it 
     fetched(method="POST", sends=b"x", says=answer(HOUR), has=says("fwd=method", "detail=method", without=("stored",))))
 row("cache-status-detail-too-large", "RFC 9211 §2.8", MAY, "detail=too-large: why it is not stored.",
     first(HOUR, origin_body=bytes(2 << 20), has=says("detail=too-large", without=("stored",))))
+row("cache-status-credential", "RFC 9211 §2.2", SHOULD, "fwd=request: what is stored is not for a request with a credential.",
+    first(), fetched("Cookie: a=b", has=says("fwd=request", "detail=credential", without=("hit", "stored"))))
+row("cache-status-authorization", "RFC 9211 §2.2", SHOULD, "fwd=request: what is stored is not for a request with Authorization.",
+    first(HOUR), fetched("Authorization: Basic eDp5", has=says("fwd=request", "detail=authorization", without=("hit", "stored"))))
 row("cache-status-no-detail", "RFC 9211 §2.8", MAY, "What is stored, and what is stored already, needs no reason.",
     first(HOUR, has=says("stored", without=("detail",))), cached(has=says("hit", without=("detail",))))
 row("cache-status-vary-miss", "RFC 9211 §2.2", SHOULD, "fwd=vary-miss: only other variants were stored.",
