@@ -80,13 +80,14 @@ void gw_policy_read_request(struct gw_cache_request *request, const struct gw_he
                                            .max_stale = GW_DIRECTIVE_ABSENT };
     request->has_authorization = gw_head_find(head, GW_FIELD_AUTHORIZATION) != NULL;
     request->has_credential = has_credential(head, rules);
+    static const struct gw_head nothing;
     request->has_side_fields = gw_vary_has_side_fields(head);
     request->default_ttl_applies = rules->with_credentials || !request->has_credential;
     request->is_candidate = is_candidate(head);
     if (!request->is_candidate)
         return;
 
-    gw_directives_read(&directives, head, true);
+    gw_directives_read(&directives, rules->ignores_request ? &nothing : head, true);
     request->max_age = directives.max_age;
     request->min_fresh = directives.min_fresh;
     request->max_stale = max_stale_of(&directives);

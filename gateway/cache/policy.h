@@ -21,6 +21,7 @@ struct gw_cache_rules {     /* of the route and configuration */
     int64_t stale_if_error_s;  /* beside the response's own stale-if-error: the larger counts */
     int64_t keep_s;            /* how long one with a validator is kept, to be validated, when no longer fresh */
     bool with_credentials;     /* default TTL and guesses also where the request carried a credential */
+    bool ignores_request;      /* what Cache-Control and Pragma of requests say */
     bool may_share_set_cookie; /* where the response says public, or s-maxage */
     const struct gw_names *credentials;     /* fields that carry one, beside Cookie and Authorization; NULL: none */
     const struct gw_slice *targeted_fields; /* RFC 9213, as CDN-Cache-Control: the first that is there counts instead */

@@ -143,6 +143,8 @@ bool gw_caching_derive_route(struct gw_loading *loading, struct gw_route *route,
     route->default_ttl_s = (int64_t)value_of(loading, s, v, GW_ROUTE_DEFAULT_TTL, GW_KEY_CACHE_DEFAULT_TTL)->number;
     route->override_ttl_s = ttl == GW_KEYS_OFF ? -1 : (int64_t)ttl;
     route->cache_sort_query = value_of(loading, s, v, GW_ROUTE_CACHE_SORT_QUERY, GW_KEY_CACHE_SORT_QUERY)->number;
+    route->cache_ignores_request =
+        value_of(loading, s, v, GW_ROUTE_CACHE_REQUEST_DIRECTIVES, GW_KEY_CACHE_REQUEST_DIRECTIVES)->number;
     bool good = true;
     for (size_t i = 0; i < GW_COUNT(lists); i++) {
         const struct gw_value *value = value_of(loading, s, v, lists[i].own, lists[i].usual);

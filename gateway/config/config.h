@@ -56,6 +56,7 @@ struct gw_route {
     struct gw_strings cache_bypass_fields, cache_bypass_cookies; /* names; a request with one bypasses the cache */
     struct gw_strings cache_bypass_paths;                        /* and one below these; for gw_match_path_holds */
     struct gw_strings cache_ignore_query; /* parameters that the key leaves out; a '*' at the end: any rest */
+    bool cache_ignores_request;           /* Cache-Control and Pragma of requests mean nothing */
     bool cache_sort_query;                /* their order makes no other key */
     struct gw_slice cache_space;          /* "space\nname": what its answers depend on, for cache keys */
     unsigned index;

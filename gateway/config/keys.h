@@ -201,6 +201,13 @@ enum gw_key_type {
       "(utm_*), * alone for the whole query. Backends still see them.")                                                \
     X(CACHE_SORT_QUERY, "cache.sort_query", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                  \
       "Take queries that differ only in the order of their parameters as one.")                                        \
+    X(CACHE_REQUEST_DIRECTIVES, "cache.request_directives", CHOICE, "obey", 0, 0, "obey|ignore", NULL, NULL,           \
+      "Whether Cache-Control and Pragma of requests count: no-cache and max-age=0 (a browser's reload) ask the "       \
+      "backend, no-store keeps out of the cache, only-if-cached never asks, max-age, min-fresh and max-stale bound "   \
+      "ages. ignore: none of them does, as in nginx and Varnish; they are still passed on to the backend.")            \
+    X(CACHE_FETCH_WHOLE_FOR_RANGE, "cache.fetch_whole_for_range", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,            \
+      "Ask the backend for the whole where a request with Range finds nothing stored, and answer the part of it. "     \
+      "Where the whole may not be stored (private, or over cache.max_object_bytes), the part is asked for after all.") \
     X(CACHE_FLIGHT, "cache.flight", CHOICE, "instances", 0, 0, "process|instances", NULL, NULL,                        \
       "Over what one fetch serves all who ask meanwhile: one process, or all instances that share a Redis.")           \
     X(CACHE_FLIGHT_WAIT, "cache.flight_wait", DURATION, "5s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,                     \
@@ -290,7 +297,9 @@ enum gw_key_type {
     X(CACHE_IGNORE_QUERY, "cache_ignore_query", LIST, "=cache.ignore_query", 0, 64, NULL, NULL, NULL,                  \
       "As cache.ignore_query.")                                                                                        \
     X(CACHE_SORT_QUERY, "cache_sort_query", BOOLEAN, "=cache.sort_query", 0, 1, NULL, NULL, NULL,                      \
-      "As cache.sort_query.")
+      "As cache.sort_query.")                                                                                          \
+    X(CACHE_REQUEST_DIRECTIVES, "cache_request_directives", CHOICE, "=cache.request_directives", 0, 0, "obey|ignore",  \
+      NULL, NULL, "As cache.request_directives.")
 
 /* The same: of an object in "limits.policies". */
 #define GW_POLICY_KEYS(X)                                                                                              \

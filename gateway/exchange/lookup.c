@@ -12,6 +12,7 @@ struct gw_cache_rules gw_exchange_cache_rules(const struct gw_config *config, co
         .stale_if_error_s = config->stale_if_error_s,
         .keep_s = config->cache_keep_s,
         .with_credentials = config->cache_with_credentials,
+        .ignores_request = route->cache_ignores_request,
         .may_share_set_cookie = config->cache_share_set_cookie,
         .credentials = &config->credentials,
         .targeted_fields = config->targeted_fields.items,

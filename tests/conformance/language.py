@@ -29,6 +29,8 @@ CONFIGS = {
     "share_set_cookie": {"cache": {"share_set_cookie": True}},
     "stale_if_error": {"cache": {"stale_if_error": "3600s"}},
     "no_heuristic": {"cache": {"heuristic_max": "0s"}},
+    "whole_for_range": {"cache": {"fetch_whole_for_range": True}},
+    "ignores_request": {"cache": {"request_directives": "ignore"}},
     "status_key": {"cache": {"status_key": True}},
 }
 ROWS = []

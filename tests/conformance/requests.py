@@ -134,3 +134,16 @@ row("forwards-not-hop-by-hop", "RFC 9110 §7.6.1", MUST, "Hop-by-hop fields of a
 row("via-on-miss", "RFC 9110 §7.6.3", MUST, "The backend's request has Via.", first(HOUR, seen={"Via": NOT_EMPTY}))
 row("validation-as-requested", "RFC 9111 §4.3.1", MUST, "A validation has the fields that its request selects by.",
     first(HOUR, OLD, ETAG, "Vary: X-One", asks=("X-One: 1",)), validated("X-One: 1", seen={"X-One": "1"}))
+
+# ------------------------------------------------------------------------------------ where they are not to be obeyed
+
+for name, asked in (("no-cache", asks("no-cache")), ("max-age-0", asks("max-age=0")), ("pragma", "Pragma: no-cache"), ("no-store", asks("no-store")),
+                    ("max-age", asks("max-age=1")), ("min-fresh", asks("min-fresh=999999"))):
+    row("ignored-%s" % name, "RFC 9111 §5.2.1", MAY, "cache.request_directives: ignore, %s changes nothing." % asked,
+        first(HOUR, "Age: 100", asks=(asked,)), cached(asked), config="ignores_request")
+row("ignored-only-if-cached", "RFC 9111 §5.2.1.7", MAY, "Nor does only-if-cached: the backend is asked.",
+    fetched(asks("only-if-cached"), says=answer(HOUR)), cached(), config="ignores_request")
+row("ignored-max-stale", "RFC 9111 §5.2.1.2", MUST, "Nor max-stale: what is stale is not served for it.",
+    first(HOUR, OLD), fetched(asks("max-stale"), says=answer(HOUR)), config="ignores_request")
+row("ignored-passed-on", "RFC 9111 §5.2", MUST, "The backend sees them all the same.",
+    fetched(asks("no-cache"), says=answer(HOUR), seen={"Cache-Control": "no-cache"}), config="ignores_request")
