@@ -6,17 +6,23 @@
 
 /* --- entity-tags --- */
 
-/* The next entity-tag of a list, without W/ (weak comparison, RFC 9110 §8.8.3.2). Not the list reader for quoted
- * strings: in a tag a backslash escapes nothing. False at the end, or at what is no tag: then *rest is not empty. */
+/* Tags are compared weakly (RFC 9110 §8.8.3.2). */
+static struct gw_slice without_weak(struct gw_slice tag)
+{
+    bool is_weak = tag.length > 2 && tag.at[0] == 'W' && tag.at[1] == '/';
+    return is_weak ? gw_slice_of(tag.at + 2, tag.length - 2) : tag;
+}
+
+/* The next entity-tag of a list, without W/. Not the list reader for quoted strings: in a tag a backslash escapes
+ * nothing. What has no quotes, which careless backends send and their clients repeat, goes to the next comma. False at
+ * the end. */
 static bool next_tag(struct gw_slice *rest, struct gw_slice *tag)
 {
     const char *at = rest->at, *end = rest->at + rest->length;
     while (at < end && (*at == ',' || *at == ' ' || *at == '\t'))
         at++;
-    *rest = gw_slice_of(at, (size_t)(end - at));
-    if (end - at > 2 && at[0] == 'W' && at[1] == '/')
-        at += 2;
-    if (at == end || *at != '"')
+    struct gw_slice text = without_weak(gw_slice_of(at, (size_t)(end - at)));
+    if (text.length == 0)
         return false;
     const char *close = memchr(at + 1, '"', (size_t)(end - at - 1));
     if (!close)
@@ -31,8 +37,8 @@ static bool read_etag(const struct gw_head *response, struct gw_slice *tag)
     const struct gw_field *field = gw_head_find(response, GW_FIELD_ETAG);
     if (!field || field->value.length == 0 || gw_head_find_next(response, field))
         return false;
-    struct gw_slice rest = field->value;
-    return next_tag(&rest, tag) && rest.length == 0;
+    *tag = without_weak(field->value);
+    return !gw_slice_equal(*tag, GW_SLICE("*"));
 }
 
 /* --- what a request allows --- */
@@ -414,7 +420,7 @@ static bool names_tag(const struct gw_head *request_head, const struct gw_field 
     bool has_own = read_etag(response, &own);
     for (const struct gw_field *field = first; field; field = gw_head_find_next(request_head, field)) {
         struct gw_slice rest = field->value;
-        if (gw_slice_equal(rest, GW_SLICE("*")))
+        if (gw_slice_equal(rest, GW_SLICE("*")) || (has_own && gw_slice_equal(without_weak(rest), own)))
             return true;
         while (has_own && rest.length && next_tag(&rest, &theirs))
             if (gw_slice_equal(own, theirs))

@@ -19,6 +19,29 @@ row("validate-weak", "RFC 9111 §4.3.1", MUST, "A weak ETag is sent as it is.",
     first(HOUR, OLD, 'ETag: W/"a"'), validated(seen={"If-None-Match": 'W/"a"'}))
 row("validate-empty-etag", "RFC 9110 §8.8.3", MAY, "An ETag may be an empty string.",
     first(HOUR, OLD, 'ETag: ""'), validated(seen={"If-None-Match": '""'}))
+for name, tag in (("unquoted", "abc"), ("unquoted-weak", "W/abc"), ("unquoted-comma", "a,b"), ("unquoted-open", '"abc'), ("unquoted-inside", 'a"b"')):
+    row("validate-%s-etag" % name, "RFC 9110 §8.8.3", MAY, "What is no entity-tag is sent as it came: %s" % tag,
+        first(HOUR, OLD, "ETag: " + tag), validated(seen={"If-None-Match": tag}))
+    row("none-match-%s" % name, "RFC 9110 §13.1.2", MAY, "And compared as it came: %s" % tag,
+        first(HOUR, "ETag: " + tag), cached("If-None-Match: " + tag, status=304), cached('If-None-Match: "zz"', status=200))
+row("none-match-unquoted-list", "RFC 9110 §13.1.2", MAY, "Within a list, too.",
+    first(HOUR, "ETag: abc"), cached('If-None-Match: "x", abc , y', status=304), cached("If-None-Match: abcd, xabc", status=200))
+row("none-match-unquoted-weak-asked", "RFC 9110 §8.8.3.2", MAY, "W/ makes no difference.",
+    first(HOUR, "ETag: abc"), cached("If-None-Match: W/abc", status=304))
+row("none-match-unquoted-quoted", "RFC 9110 §13.1.2", MUST, "With quotes it is another.",
+    first(HOUR, "ETag: abc"), cached('If-None-Match: "abc"', status=200))
+row("validate-star-etag", "RFC 9110 §13.1.2", MUST, "An ETag that is a star is never sent: it would match anything.",
+    first(HOUR, OLD, "ETag: *"), fetched(seen={"If-None-Match": None}))
+row("unasked-304", "RFC 9110 §15.4.5", MUST, "A 304 to a request without a conditional is no answer.",
+    sent("GET", says=answer(HOUR, ETAG, status=304), status=502), fetched(says=answer(HOUR, body=b"whole"), status=200))
+row("unasked-304-stale", "RFC 5861 §4", MAY, "What is stored stands in for it, where it may.",
+    first("Cache-Control: max-age=1, stale-if-error=3600", "Age: 2"), stale(says=answer(status=304)))
+row("unasked-304-post", "RFC 9110 §15.4.5", MUST, "Whatever the method.",
+    sent("POST", says=answer(status=304), sends=b"x", status=502))
+row("unasked-304-stripped", "RFC 9110 §15.4.5", MUST, "Also where the client's conditional was kept from the backend.",
+    sent("GET", 'If-None-Match: "a"', says=answer(HOUR, ETAG, status=304), status=502, seen={"If-None-Match": None}))
+row("asked-304-passes", "RFC 9110 §13.1.2", MUST, "To a conditional that was passed on, it is the answer.",
+    sent("GET", 'If-None-Match: "a"', "Cache-Control: no-store", says=answer(HOUR, ETAG, status=304), status=304, seen={"If-None-Match": '"a"'}))
 row("validate-odd-etag", "RFC 9110 §8.8.3", MUST, "An ETag is opaque: commas, backslashes and what is not ASCII belong to it.",
     first(HOUR, OLD, 'ETag: "a, b\\c \xe9"'), validated(seen={"If-None-Match": '"a, b\\c \xe9"'}))
 row("validate-passed", "RFC 9111 §4.3", MAY, "Also when max-age passed within the cache.",

@@ -511,7 +511,7 @@ static bool is_validator(const struct message *response, const char *tag)
         return false;
     if (strncmp(tag, "W/", 2) == 0)
         tag += 2;
-    return strlen(tag) >= 2 && tag[0] == '"' && strchr(tag + 1, '"') == tag + strlen(tag) - 1;
+    return *tag && strcmp(tag, "*") != 0;
 }
 
 /* RFC 9111 §3, but for freshness. */

@@ -298,7 +298,8 @@ static void what_is_not_fresh_is_stored_only_if_it_is_of_use(void **state)
         { "9111 §4.3.1", "", 200, "Cache-Control: max-age=60\nAge: 7200\nETag: \"a\"", STORED(7200, 60) },
         { "9111 §4.3.1", "", 200, "Cache-Control: no-cache\nETag: W/\"a\"", STORED(0, 300) },
         { "9111 §4.3.1", "", 200, "Cache-Control: max-age=0\n" TEN_MINUTES_AGO, STORED(0, 0) },
-        { "9111 §4.3.1", "", 200, "Cache-Control: max-age=0\nETag: a", REFUSED(STALE) },
+        { "9111 §4.3.1", "", 200, "Cache-Control: max-age=0\nETag: a", STORED(0, 0) }, /* compared as it came */
+        { "9110 §13.1.2", "", 200, "Cache-Control: max-age=0\nETag: *", REFUSED(STALE) },
         { "9111 §4.3.1", "", 200, "Cache-Control: max-age=0\nETag: \"a\"\nETag: \"b\"", REFUSED(STALE) },
         { "9111 §4.3.1", "", 200, "Cache-Control: max-age=0\nLast-Modified: then", REFUSED(STALE) },
         { "9111 §5.2.2.4", "", 200, "Cache-Control: max-age=0, no-cache=\"etag\"\nETag: \"a\"", REFUSED(STALE) },

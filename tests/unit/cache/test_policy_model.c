@@ -181,7 +181,7 @@ static void draw_response(struct message *response)
 {
     static const char *const ages[] = { "0",  "5",   "59",   "60", "3600", "99",         "x",
                                         "-5", "1.5", "7, 9", "",   ", 5",  "99999999999" };
-    static const char *const tags[] = { "\"a\"", "W/\"b\"", "\"\"", "a", "w/\"a\"" };
+    static const char *const tags[] = { "\"a\"", "W/\"b\"", "\"\"", "a", "w/\"a\"", "*" };
     static const char *const varies[] = { "Accept", "Accept", "accept", "*", "Accept, *", "Via", "" };
     static const char *const dates[] = { "Date", "Date", "Expires", "Expires", "Last-Modified", "Last-Modified" };
     memset(response, 0, sizeof *response);
