@@ -24,14 +24,14 @@ static bool next_tag(struct gw_slice *rest, struct gw_slice *tag)
     struct gw_slice text = without_weak(gw_slice_of(at, (size_t)(end - at)));
     if (text.length == 0)
         return false;
-    const char *close = memchr(at + 1, '"', (size_t)(end - at - 1));
-    if (!close)
-        return false;
-    *tag = gw_slice_of(at, (size_t)(close + 1 - at));
-    *rest = gw_slice_of(close + 1, (size_t)(end - close - 1));
+    const char *close = text.at[0] == '"' ? memchr(text.at + 1, '"', text.length - 1) : NULL;
+    const char *comma = memchr(text.at, ',', text.length), *stop = close ? close + 1 : comma ? comma : end;
+    *tag = gw_slice_trim(gw_slice_of(text.at, (size_t)(stop - text.at)));
+    *rest = gw_slice_of(stop, (size_t)(end - stop));
     return true;
 }
 
+/* As it came, but for W/. "*" would ask for whatever there is. */
 static bool read_etag(const struct gw_head *response, struct gw_slice *tag)
 {
     const struct gw_field *field = gw_head_find(response, GW_FIELD_ETAG);
@@ -80,13 +80,13 @@ static int64_t max_stale_of(const struct gw_directives *directives)
 void gw_policy_read_request(struct gw_cache_request *request, const struct gw_head *head,
                             const struct gw_cache_rules *rules)
 {
+    static const struct gw_head nothing;
     struct gw_directives directives;
     *request = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT,
                                            .min_fresh = GW_DIRECTIVE_ABSENT,
                                            .max_stale = GW_DIRECTIVE_ABSENT };
     request->has_authorization = gw_head_find(head, GW_FIELD_AUTHORIZATION) != NULL;
     request->has_credential = has_credential(head, rules);
-    static const struct gw_head nothing;
     request->has_side_fields = gw_vary_has_side_fields(head);
     request->default_ttl_applies = rules->with_credentials || !request->has_credential;
     request->is_candidate = is_candidate(head);
@@ -105,7 +105,7 @@ void gw_policy_read_request(struct gw_cache_request *request, const struct gw_he
      * §5.2.1.1). */
     request->must_validate = directives.no_cache || directives.no_cache_fields || directives.max_age == 0;
     request->may_store = !directives.no_store && head->method == GW_METHOD_GET && !request->is_range;
-    request->may_join = request->may_look_up && request->may_store && !request->must_validate &&
+    request->may_join = request->may_look_up && (request->may_store || request->is_range) && !request->must_validate &&
                         !request->has_authorization && !request->only_if_cached;
 }
 

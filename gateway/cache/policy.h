@@ -34,9 +34,10 @@ struct gw_cache_request {
     bool is_candidate;
     bool may_look_up;    /* no-store: false */
     bool must_validate;  /* no-cache, Pragma, max-age=0: what is stored only once the backend confirms it */
-    bool may_store;      /* no-store, HEAD, Range: false */
-    bool may_join;       /* a flight: one that may look up and store, no Authorization, only-if-cached, must_validate */
-    bool is_range;       /* Range on GET: answered from a complete stored response, else the backend's, unstored */
+    bool may_store;      /* no-store, HEAD, Range: false (with a Range the caller says true where it takes the whole) */
+    bool may_join;       /* a flight: one that may look up and store (or has a Range, which reads along but never
+                            leads), no Authorization, only-if-cached, must_validate */
+    bool is_range;       /* Range on GET: answered from a complete stored response; the backend's is stored if whole */
     bool has_credential; /* Cookie, Authorization or a field of the rules */
     bool has_authorization;
     bool has_side_fields;                  /* see cache/vary.h */

@@ -75,16 +75,9 @@ static uint64_t number_of(struct gw_slice digits)
     return gw_slice_to_uint64(digits, &number) ? number : UINT64_MAX;
 }
 
-/* The one range of "bytes=…" (RFC 9110 §14.1.1, §14.1.2), split at its dash. */
-static bool read_spec(struct gw_slice value, struct gw_slice *first, struct gw_slice *last)
+/* A range of "bytes=…" (RFC 9110 §14.1.1, §14.1.2), split at its dash. */
+static bool read_spec(struct gw_slice spec, struct gw_slice *first, struct gw_slice *last)
 {
-    static const struct gw_slice unit = { "bytes=", 6 };
-    struct gw_slice spec, another;
-    if (value.length < unit.length || !gw_slice_equal_nocase(gw_slice_of(value.at, unit.length), unit))
-        return false;
-    struct gw_slice rest = gw_slice_of(value.at + unit.length, value.length - unit.length);
-    if (!gw_slice_next_element(&rest, &spec) || gw_slice_next_element(&rest, &another))
-        return false;
     const char *dash = memchr(spec.at, '-', spec.length);
     if (!dash)
         return false;
@@ -105,14 +98,11 @@ static enum gw_range suffix_of(uint64_t length, uint64_t body_bytes, struct gw_r
     return GW_RANGE_PART;
 }
 
-enum gw_range gw_range_of(const struct gw_head *request, const struct gw_head *response, uint64_t body_bytes,
-                          int64_t now_s, struct gw_range_part *part)
+/* WHOLE, too, for what is no range. */
+static enum gw_range range_of(struct gw_slice spec, uint64_t body_bytes, struct gw_range_part *part)
 {
-    const struct gw_field *field = find_only(request, GW_FIELD_RANGE);
     struct gw_slice first, last;
-    *part = (struct gw_range_part) { 0, 0 };
-    if (request->method != GW_METHOD_GET || response->status != 200 || !field ||
-        !read_spec(field->value, &first, &last) || !is_condition_met(request, response, now_s))
+    if (!read_spec(spec, &first, &last))
         return GW_RANGE_WHOLE;
     if (first.length == 0)
         return suffix_of(number_of(last), body_bytes, part);
@@ -124,4 +114,59 @@ enum gw_range gw_range_of(const struct gw_head *request, const struct gw_head *r
     uint64_t end = last.length ? number_of(last) : UINT64_MAX;
     part->length = (end < body_bytes - 1 ? end : body_bytes - 1) - part->first + 1;
     return GW_RANGE_PART;
+}
+
+/* Of several, those that cannot be satisfied do not count (§14.1.2): one that is left is the part, more are the
+ * whole. */
+static enum gw_range choose(struct gw_slice list, uint64_t body_bytes, struct gw_range_part *part)
+{
+    struct gw_slice spec;
+    unsigned parts = 0;
+    bool has_any = false;
+    while (gw_slice_next_element(&list, &spec)) {
+        struct gw_range_part found = { 0, 0 };
+        enum gw_range range = range_of(spec, body_bytes, &found);
+        if (range == GW_RANGE_WHOLE)
+            return GW_RANGE_WHOLE;
+        has_any = true;
+        if (range == GW_RANGE_PART && parts++ == 0)
+            *part = found;
+    }
+    if (!has_any || parts > 1)
+        return GW_RANGE_WHOLE;
+    return parts ? GW_RANGE_PART : GW_RANGE_UNSATISFIABLE;
+}
+
+enum gw_range gw_range_of(const struct gw_head *request, const struct gw_head *response, uint64_t body_bytes,
+                          int64_t now_s, struct gw_range_part *part)
+{
+    static const struct gw_slice unit = { "bytes=", 6 };
+    const struct gw_field *field = find_only(request, GW_FIELD_RANGE);
+    *part = (struct gw_range_part) { 0, 0 };
+    if (request->method != GW_METHOD_GET || response->status != 200 || !field || field->value.length < unit.length ||
+        !gw_slice_equal_nocase(gw_slice_of(field->value.at, unit.length), unit) ||
+        !is_condition_met(request, response, now_s))
+        return GW_RANGE_WHOLE;
+    struct gw_slice list = gw_slice_of(field->value.at + unit.length, field->value.length - unit.length);
+    enum gw_range range = choose(list, body_bytes, part);
+    if (range != GW_RANGE_PART)
+        *part = (struct gw_range_part) { 0, 0 };
+    return range;
+}
+
+/* "bytes 0-99/100" (RFC 9110 §14.4) */
+bool gw_range_is_whole(const struct gw_head *response)
+{
+    static const struct gw_slice start = { "bytes 0-", 8 };
+    const struct gw_field *field = find_only(response, GW_FIELD_CONTENT_RANGE);
+    uint64_t last, length;
+    if (response->status != 206 || response->framing != GW_FRAMING_LENGTH || !field ||
+        field->value.length < start.length || !gw_slice_equal_nocase(gw_slice_of(field->value.at, start.length), start))
+        return false;
+    struct gw_slice rest = gw_slice_of(field->value.at + start.length, field->value.length - start.length);
+    const char *slash = memchr(rest.at, '/', rest.length);
+    if (!slash || !gw_slice_to_uint64(gw_slice_of(rest.at, (size_t)(slash - rest.at)), &last) ||
+        !gw_slice_to_uint64(gw_slice_of(slash + 1, (size_t)(rest.at + rest.length - slash - 1)), &length))
+        return false;
+    return length > 0 && last == length - 1 && response->content_length == length;
 }

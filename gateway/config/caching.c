@@ -104,6 +104,7 @@ bool gw_caching_derive(struct gw_loading *loading)
     config->cache_share_set_cookie = v[GW_KEY_CACHE_SHARE_SET_COOKIE].number;
     config->cache_status_key = v[GW_KEY_CACHE_STATUS_KEY].number;
     config->flights_over_instances = v[GW_KEY_CACHE_FLIGHT].number == 1;
+    config->fetch_whole_for_range = v[GW_KEY_CACHE_FETCH_WHOLE_FOR_RANGE].number;
     config->flight_wait_ms = (unsigned)v[GW_KEY_CACHE_FLIGHT_WAIT].number;
     config->hit_for_miss_ms = (unsigned)v[GW_KEY_CACHE_HIT_FOR_MISS].number;
     config->cache_outage_ttl_ms = (unsigned)v[GW_KEY_CACHE_OUTAGE_TTL].number;
@@ -142,9 +143,9 @@ bool gw_caching_derive_route(struct gw_loading *loading, struct gw_route *route,
     route->cache_enabled = loading->config->cache_enabled && (!v || v[GW_ROUTE_CACHE].number);
     route->default_ttl_s = (int64_t)value_of(loading, s, v, GW_ROUTE_DEFAULT_TTL, GW_KEY_CACHE_DEFAULT_TTL)->number;
     route->override_ttl_s = ttl == GW_KEYS_OFF ? -1 : (int64_t)ttl;
-    route->cache_sort_query = value_of(loading, s, v, GW_ROUTE_CACHE_SORT_QUERY, GW_KEY_CACHE_SORT_QUERY)->number;
     route->cache_ignores_request =
         value_of(loading, s, v, GW_ROUTE_CACHE_REQUEST_DIRECTIVES, GW_KEY_CACHE_REQUEST_DIRECTIVES)->number;
+    route->cache_sort_query = value_of(loading, s, v, GW_ROUTE_CACHE_SORT_QUERY, GW_KEY_CACHE_SORT_QUERY)->number;
     bool good = true;
     for (size_t i = 0; i < GW_COUNT(lists); i++) {
         const struct gw_value *value = value_of(loading, s, v, lists[i].own, lists[i].usual);

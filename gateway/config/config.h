@@ -165,6 +165,7 @@ struct gw_config {
     bool cache_share_set_cookie;       /* where the response says public, or s-maxage */
     bool cache_status_key;             /* key=… in Cache-Status */
     bool flights_over_instances;       /* else over this process */
+    bool fetch_whole_for_range;        /* Range on a miss: the whole is asked for, where it may be stored */
     unsigned flight_wait_ms, hit_for_miss_ms;
     unsigned cache_outage_ttl_ms; /* of own fetches while Redis is away */
 

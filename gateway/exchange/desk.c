@@ -112,6 +112,7 @@ static void reset(struct gw_exchange *exchange)
     exchange->left_out = NULL;
     exchange->framing = GW_ANSWER_NO_BODY;
     exchange->length = 0;
+    exchange->is_part = false;
     exchange->head_due = exchange->continue_told = false;
     exchange->gathered_count = exchange->chunk_count = 0;
     exchange->keep_alive = exchange->slow = exchange->complete = exchange->cut = false;

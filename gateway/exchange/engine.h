@@ -30,6 +30,9 @@ void gw_engine_fail_fetch(struct gw_exchange *exchange, enum gw_error error);
 /* respond.c: the head is made and due. */
 void gw_engine_answer_here(struct gw_exchange *exchange);
 void gw_engine_answer_fetched(struct gw_exchange *exchange);
+/* The next piece of the body, or what of it lies in the part that is asked for; with its last byte the answer, and
+ * perhaps the exchange, ends. */
+void gw_engine_add_piece(struct gw_exchange *exchange, struct gw_slice piece, struct gw_block *block);
 
 /* settle.c */
 bool gw_engine_invalidates(const struct gw_exchange *exchange);

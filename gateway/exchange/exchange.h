@@ -210,9 +210,11 @@ struct gw_exchange {
     const bool *left_out;           /* by field name: of the head, what this answer does not carry; NULL: nothing */
     enum gw_answer_framing framing;
     uint64_t length;
-    bool head_due;                /* not written yet */
-    bool continue_told;           /* 100 went out */
-    struct gw_piece gathered[12]; /* written together; each keeps its block */
+    bool is_part;                  /* of the whole that arrives: */
+    uint64_t part_skip, part_left; /* bytes before it, and of it, that are still to come */
+    bool head_due;                 /* not written yet */
+    bool continue_told;            /* 100 went out */
+    struct gw_piece gathered[12];  /* written together; each keeps its block */
     unsigned gathered_count;
     char chunk_text[6][20]; /* chunk-size lines among them */
     unsigned chunk_count;

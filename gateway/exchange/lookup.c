@@ -167,6 +167,10 @@ void gw_engine_go_on(struct gw_exchange *exchange)
     switch (gw_flight_enter(exchange->desk->fetcher->flights, &ask)) {
     case GW_FLIGHT_LEAD:
         exchange->flight = ask.flight;
+        if (exchange->cache.is_range) { /* what it is answered may be a part: nobody waits for that */
+            gw_engine_land(exchange);
+            break;
+        }
         if (was_stored_meanwhile(exchange)) {
             gw_engine_land(exchange);
             gw_engine_decide_again(exchange);

@@ -59,31 +59,49 @@ static struct gw_fetch_request describe(const struct gw_exchange *exchange, stru
     };
 }
 
+/* The whole for a Range (cache.fetch_whole_for_range), unless it is known not to be for storing. */
+static bool asks_whole(const struct gw_exchange *exchange)
+{
+    const struct gw_field *range = gw_head_find(&exchange->request, GW_FIELD_RANGE);
+    return exchange->config->fetch_whole_for_range && exchange->cache_asked && exchange->cache.may_look_up &&
+           !exchange->cache_hit_for_miss && range && !gw_head_find_next(&exchange->request, range);
+}
+
 /* The full answer is asked for where others may get it, and where what is stored is to be confirmed: by its own
  * validators, and without a Range, which is cut from what is confirmed. */
 static enum gw_forward_what what_to_ask(const struct gw_exchange *exchange, bool validates)
 {
     if (validates)
         return GW_FORWARD_WHOLE;
+    if (exchange->cache.is_range)
+        return asks_whole(exchange) ? GW_FORWARD_WHOLE : GW_FORWARD_AS_ASKED;
     return exchange->cache_asked && exchange->cache.may_join ? GW_FORWARD_FULL : GW_FORWARD_AS_ASKED;
+}
+
+static bool is_conditional(const struct gw_head *request)
+{
+    return gw_head_find(request, GW_FIELD_IF_NONE_MATCH) || gw_head_find(request, GW_FIELD_IF_MODIFIED_SINCE);
 }
 
 static void begin_fetch(struct gw_exchange *exchange)
 {
     struct gw_desk *desk = exchange->desk;
     struct gw_cache_request cache = exchange->cache;
-    bool is_storable = exchange->cache_asked && (cache.may_store || cache.is_range);
-    bool validates = is_storable && exchange->stored && exchange->stored->terms.has_validator;
-    bool may_store = exchange->cache_asked && (cache.may_store || validates);
+    /* What answers a Range may be the whole, which is stored (fetch/collect.h). */
+    bool may_store = exchange->cache_asked && (cache.may_store || (cache.is_range && cache.may_look_up));
+    bool validates = may_store && exchange->stored && exchange->stored->terms.has_validator;
+    enum gw_forward_what what = what_to_ask(exchange, validates);
     struct gw_buffer *fields = &desk->scratch;
     gw_buffer_clear(fields);
-    gw_forward_put_fields(exchange, what_to_ask(exchange, validates), fields);
+    gw_forward_put_fields(exchange, what, fields);
     if (fields->overflowed) {
         gw_engine_fail_fetch(exchange, GW_ERROR_HEAD_TOO_LARGE);
         return;
     }
     struct gw_fetch_request ask = describe(exchange, gw_buffer_slice(fields));
+    ask.is_conditional = what == GW_FORWARD_AS_ASKED && is_conditional(&exchange->request);
     cache.may_store = may_store;
+    ask.lacks_range = what == GW_FORWARD_WHOLE && cache.is_range;
     struct gw_head head;
     if (may_store) {
         head = keyed_head(exchange);
@@ -250,7 +268,7 @@ static void on_body(struct gw_reader *reader, struct gw_slice bytes, struct gw_b
 {
     struct gw_exchange *exchange = exchange_from(reader);
     if (exchange->state == GW_EXCHANGE_ANSWERING)
-        gw_answer_add(exchange, bytes, block);
+        gw_engine_add_piece(exchange, bytes, block);
     else if (!gw_chain_push(&exchange->held, bytes,
                             block)) /* SETTLING: the upstream is paused, one block may still come */
         gw_exchange_on_gone(exchange, GW_ERROR_OVERLOADED);

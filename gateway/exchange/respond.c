@@ -141,21 +141,61 @@ static void report_fetch(struct gw_exchange *exchange)
         report->forwarded = GW_FORWARDED_REQUEST;
 }
 
+/* Nothing of the body is for this client; the fetch goes on without it. */
+static void answer_without_body(struct gw_exchange *exchange, int status, enum gw_framing framing, uint64_t length)
+{
+    exchange->status = status;
+    gw_answer_choose_framing(exchange, framing, length);
+    begin_answer(exchange);
+    gw_answer_end(exchange);
+    exchange->head = NULL;
+    gw_fetch_leave(&exchange->reader);
+    gw_engine_finish_if_written(exchange);
+}
+
+static void begin_part(struct gw_exchange *exchange, const struct gw_range_part *part)
+{
+    exchange->status = 206;
+    exchange->is_part = true;
+    exchange->part_skip = part->first;
+    exchange->part_left = part->length;
+    put_content_range(exchange, part, exchange->head->content_length);
+    gw_answer_choose_framing(exchange, GW_FRAMING_LENGTH, part->length);
+    begin_answer(exchange);
+}
+
+/* A whole that is being stored while it arrives: has the client it already, or is only a part of it asked for? Then
+ * that is answered. The length must be known for a part. */
+static bool answers_less(struct gw_exchange *exchange)
+{
+    const struct gw_head *head = exchange->head;
+    struct gw_range_part part;
+    exchange->report.forwarded_status = head->status;
+    if (is_not_modified(exchange)) {
+        answer_without_body(exchange, 304, GW_FRAMING_NONE, UINT64_MAX);
+        return true;
+    }
+    enum gw_range range = GW_RANGE_WHOLE;
+    if (exchange->cache.is_range && head->status == 200 && head->framing == GW_FRAMING_LENGTH)
+        range = gw_range_of(&exchange->request, head, head->content_length, now_s(), &part);
+    if (range == GW_RANGE_PART) {
+        begin_part(exchange, &part);
+    } else if (range == GW_RANGE_UNSATISFIABLE) {
+        put_content_range(exchange, NULL, head->content_length);
+        exchange->head = NULL; /* its fields are the whole's */
+        answer_without_body(exchange, 416, GW_FRAMING_LENGTH, 0);
+    } else {
+        exchange->report.forwarded_status = 0;
+    }
+    return range != GW_RANGE_WHOLE;
+}
+
 void gw_engine_answer_fetched(struct gw_exchange *exchange)
 {
     const struct gw_head *head = exchange->head;
     report_fetch(exchange);
-    if (gw_fetch_is_collecting(exchange->reader.fetch) && is_not_modified(exchange)) {
-        exchange->status = 304;
-        exchange->report.forwarded_status = head->status;
-        gw_answer_choose_framing(exchange, GW_FRAMING_NONE, UINT64_MAX);
-        begin_answer(exchange);
-        gw_answer_end(exchange);
-        exchange->head = NULL;
-        gw_fetch_leave(&exchange->reader);
-        gw_engine_finish_if_written(exchange);
+    if (gw_fetch_is_collecting(exchange->reader.fetch) && answers_less(exchange))
         return;
-    }
     exchange->status = head->status;
     if (exchange->body == GW_BODY_HELD || exchange->body == GW_BODY_FLOWING)
         exchange->keep_alive = false;
@@ -165,4 +205,23 @@ void gw_engine_answer_fetched(struct gw_exchange *exchange)
     else /* the backend's body still comes, and is dropped: its connection stays of use */
         gw_answer_choose_framing(exchange, GW_FRAMING_NONE, UINT64_MAX);
     begin_answer(exchange);
+}
+
+void gw_engine_add_piece(struct gw_exchange *exchange, struct gw_slice piece, struct gw_block *block)
+{
+    if (!exchange->is_part) {
+        gw_answer_add(exchange, piece, block);
+        return;
+    }
+    size_t skip = exchange->part_skip < piece.length ? (size_t)exchange->part_skip : piece.length;
+    size_t rest = piece.length - skip, take = exchange->part_left < rest ? (size_t)exchange->part_left : rest;
+    exchange->part_skip -= skip;
+    exchange->part_left -= take;
+    gw_answer_add(exchange, gw_slice_of(piece.at + skip, take), block);
+    if (exchange->part_left)
+        return;
+    gw_answer_end(exchange); /* it need not wait for the rest */
+    exchange->head = NULL;
+    gw_fetch_leave(&exchange->reader);
+    gw_engine_finish_if_written(exchange);
 }

@@ -103,27 +103,44 @@ static void put_conditional(struct gw_buffer *buffer, struct gw_slice name, cons
         gw_writer_put_field(buffer, name, value->value);
 }
 
-/* The fields move, since they are one piece with what goes before and behind them. */
-void gw_ask_put_conditionals(struct gw_fetch *fetch)
+/* Two fields (NULL: not that one) behind the plain ones; all of them move, since they are one piece with what goes
+ * before. Without memory they stay as they were. */
+static void put_behind(struct gw_fetch *fetch, struct gw_slice name, const struct gw_field *field,
+                       struct gw_slice other_name, const struct gw_field *other)
 {
-    const struct gw_field *etag = validator(fetch, GW_FIELD_ETAG);
-    const struct gw_field *modified = validator(fetch, GW_FIELD_LAST_MODIFIED);
     size_t room = (size_t)(fetch->fields.at - fetch->room_at), size = room + fetch->plain_fields;
     fetch->fields.length = fetch->plain_fields;
-    if (!etag && !modified)
+    if (!field && !other)
         return;
-    size += etag ? etag->value.length + sizeof "If-None-Match: \r\n" : 0;
-    size += modified ? modified->value.length + sizeof "If-Modified-Since: \r\n" : 0;
+    size += field ? name.length + field->value.length + sizeof ": \r\n" : 0;
+    size += other ? other_name.length + other->value.length + sizeof ": \r\n" : 0;
     char *at = gw_arena_take(&fetch->arena, size);
     if (!at)
         return;
     struct gw_buffer text = gw_buffer_over(at, size);
     text.length = room;
     gw_buffer_put_slice(&text, fetch->fields);
-    put_conditional(&text, GW_SLICE("If-None-Match"), etag);
-    put_conditional(&text, GW_SLICE("If-Modified-Since"), modified);
+    put_conditional(&text, name, field);
+    put_conditional(&text, other_name, other);
     fetch->room_at = at;
     fetch->fields = gw_slice_of(at + room, text.length - room);
+}
+
+void gw_ask_put_conditionals(struct gw_fetch *fetch)
+{
+    put_behind(fetch, GW_SLICE("If-None-Match"), validator(fetch, GW_FIELD_ETAG), GW_SLICE("If-Modified-Since"),
+               validator(fetch, GW_FIELD_LAST_MODIFIED));
+}
+
+enum gw_error gw_ask_part(struct gw_fetch *fetch)
+{
+    const struct gw_head *request = &fetch->request_head;
+    gw_ask_cancel(fetch);
+    fetch->lacks_range = false;
+    put_behind(fetch, GW_SLICE("Range"), gw_head_find(request, GW_FIELD_RANGE), GW_SLICE("If-Range"),
+               gw_head_find(request, GW_FIELD_IF_RANGE));
+    fetch->plain_fields = fetch->fields.length; /* it validates nothing */
+    return attempt(fetch, fetch->call.backend, false);
 }
 
 enum gw_error gw_ask_whole(struct gw_fetch *fetch)

@@ -10,6 +10,8 @@ bool gw_ask_copy(struct gw_fetch *fetch, const struct gw_fetch_request *request)
 void gw_ask_put_conditionals(struct gw_fetch *fetch);
 /* Asks for the whole instead: the 304 that came is of something else. */
 enum gw_error gw_ask_whole(struct gw_fetch *fetch) GW_MUST_CHECK;
+/* Asks for the part after all: the whole is not for storing. */
+enum gw_error gw_ask_part(struct gw_fetch *fetch) GW_MUST_CHECK;
 /* The first attempt. GW_ERROR_NONE: the call runs. */
 enum gw_error gw_ask_begin(struct gw_fetch *fetch) GW_MUST_CHECK;
 /* After a failed attempt: may the same request be sent again (RFC 9110 §9.2.2), and was it? */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "cache/last.h"
+#include "cache/range.h"
 #include "cache/vary.h"
 #include "http/date.h"
 #include "http/structured.h"
@@ -46,12 +47,10 @@ static bool is_endless(const struct gw_head *head)
     return type.length >= events.length && gw_slice_equal_nocase(gw_slice_of(type.at, events.length), events);
 }
 
-enum gw_cache_refusal gw_collect_begin(struct gw_fetch *fetch)
+static enum gw_cache_refusal begin_whole(struct gw_fetch *fetch)
 {
     const struct gw_head *head = fetch->head;
     size_t most = fetch->config->max_object_bytes;
-    if (!fetch->may_store)
-        return GW_CACHE_REQUEST_FORBIDS;
     enum gw_cache_refusal refusal = gw_policy_may_store(&fetch->cache, &fetch->request_head, head, &fetch->rules,
                                                         fetch->asked_at_s, (int64_t)(gw_clock_wall_us() / 1000000),
                                                         &fetch->life);
@@ -76,6 +75,36 @@ enum gw_cache_refusal gw_collect_begin(struct gw_fetch *fetch)
     fetch->reserved_bytes = first;
     fetch->fetcher->collecting_bytes += first;
     return GW_CACHE_STORABLE;
+}
+
+/* A 206 that is all there is, is stored as the 200 that it would be without Range; so readers see it, too. What is not
+ * stored stays as it came. */
+static enum gw_cache_refusal begin_complete_part(struct gw_fetch *fetch)
+{
+    struct gw_head *head = fetch->head, part = *head;
+    struct gw_field *range = gw_head_find(head, GW_FIELD_CONTENT_RANGE);
+    head->status = 200;
+    head->reason = GW_SLICE("OK");
+    range->dropped = true;
+    enum gw_cache_refusal refusal = begin_whole(fetch);
+    if (refusal != GW_CACHE_STORABLE) {
+        head->status = part.status;
+        head->reason = part.reason;
+        range->dropped = false;
+    }
+    return refusal;
+}
+
+enum gw_cache_refusal gw_collect_begin(struct gw_fetch *fetch)
+{
+    if (!fetch->may_store)
+        return GW_CACHE_REQUEST_FORBIDS;
+    bool had_range = fetch->cache.is_range && !fetch->lacks_range;
+    if (had_range && gw_range_is_whole(fetch->head))
+        return begin_complete_part(fetch);
+    if (had_range && fetch->head->status != 200) /* 416, or whatever else its Range may have brought about */
+        return fetch->head->status == 206 ? GW_CACHE_PARTIAL : GW_CACHE_STATUS;
+    return begin_whole(fetch);
 }
 
 /* Room for `more` bytes of a body whose length is not known. */

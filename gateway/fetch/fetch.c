@@ -106,6 +106,8 @@ static void fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
     fetch->config = request->config;
     fetch->route = request->route;
     fetch->method = request->method;
+    fetch->lacks_range = request->lacks_range;
+    fetch->is_conditional = request->is_conditional;
     fetch->body_begun = false;
     fetch->attempts_left = request->config->retries;
     fetch->was_refreshed = false;

@@ -115,6 +115,8 @@ struct gw_fetch_request {           /* borrowed for the call; the fetch copies w
     struct gw_slice path, query;  /* query.at == NULL: none; path "*": OPTIONS * */
     struct gw_slice scheme, host; /* that the client asked for; host empty: unknown (HTTP/1.0) */
     struct gw_slice fields;       /* "Name: value\r\n"…, as the backend gets them, without Host and framing */
+    bool lacks_range;    /* the head's Range is not in fields: it is sent after all if the whole cannot be stored */
+    bool is_conditional; /* fields ask for what has changed: a 304 may be the answer */
     bool has_body, is_chunked, expects_continue;
     uint64_t content_length;
 

@@ -100,11 +100,18 @@ static void on_fail(struct gw_call *call, enum gw_error error)
 
 /* ---- the head ---- */
 
+/* Does the head tell what the whole is now? What answers a Range may not. */
+static bool tells_of_whole(const struct gw_fetch *fetch)
+{
+    bool had_range = fetch->cache.is_range && !fetch->lacks_range;
+    return fetch->head->status < 500 && (!had_range || fetch->head->status == 200);
+}
+
 /* The answer is the first reader's alone. */
 static void pass(struct gw_fetch *fetch)
 {
     fetch->state = GW_FETCH_PASSING;
-    if (fetch->may_store && fetch->stored && fetch->head->status < 500)
+    if (fetch->may_store && fetch->stored && tells_of_whole(fetch))
         gw_collect_forget_stored(fetch);
     if (fetch->flight)
         gw_collect_mark_hit_for_miss(fetch);
@@ -143,6 +150,17 @@ static void take_confirmation(struct gw_fetch *fetch, const struct gw_head *head
         gw_incoming_fail(fetch, error);
 }
 
+/* To a request without a conditional: an answer to nothing, which a client could not use, and no cache may keep. */
+static void refuse_unasked(struct gw_fetch *fetch)
+{
+    fetch->head = NULL;
+    gw_ask_cancel(fetch);
+    gw_counter_add(&fetch->fetcher->shard->upstream_errors[GW_ERROR_UPSTREAM_MALFORMED], 1);
+    gw_log(GW_LOG_WARN, "upstream", "%.*s: 304 to a request without a conditional",
+           GW_SLICE_ARGS(fetch->call.backend->url));
+    gw_incoming_fail(fetch, GW_ERROR_UPSTREAM_MALFORMED);
+}
+
 static bool is_server_failure(int status)
 {
     return status == 500 || status == 502 || status == 503 || status == 504;
@@ -175,6 +193,18 @@ static void begin_collecting(struct gw_fetch *fetch)
     gw_readers_release_others(fetch);
 }
 
+/* The whole is not for storing: its client gets the part that it asked for, as the backend has it. */
+static void ask_part(struct gw_fetch *fetch)
+{
+    if (fetch->stored)
+        gw_collect_forget_stored(fetch);
+    gw_collect_mark_near(fetch); /* the next one asks for its part at once */
+    fetch->head = NULL;
+    enum gw_error error = gw_ask_part(fetch);
+    if (error)
+        gw_incoming_fail(fetch, error);
+}
+
 static void take_head(struct gw_fetch *fetch)
 {
     if (is_server_failure(fetch->head->status) && answers_stale(fetch)) {
@@ -194,6 +224,10 @@ static void take_head(struct gw_fetch *fetch)
     }
     if (fetch->may_store)
         gw_collect_count_refusal(fetch, refusal);
+    if (fetch->lacks_range && fetch->head->status == 200) {
+        ask_part(fetch);
+        return;
+    }
     fetch->is_personal = fetch->may_store && refusal == GW_CACHE_CREDENTIAL && !fetch->stored;
     begin_passing(fetch);
 }
@@ -209,6 +243,8 @@ static void on_head(struct gw_call *call, struct gw_head *head)
     compare_with_purges(fetch);
     if (head->status == 304 && is_validating(fetch))
         take_confirmation(fetch, head);
+    else if (head->status == 304 && !fetch->is_conditional)
+        refuse_unasked(fetch);
     else
         take_head(fetch);
     gw_fetch_unhold(fetch);

@@ -34,6 +34,8 @@ struct gw_fetch {
     char *room_at; /* from here to the fields there is room for the longest Host line; it ends where they begin */
     struct gw_slice fields;
     size_t plain_fields; /* how much of it, without the conditionals at its end */
+    bool lacks_range;    /* its fields do; for gw_ask_part */
+    bool is_conditional; /* by its client's fields */
     bool body_begun;
     unsigned attempts_left;
     bool was_refreshed; /* the one extra try after a dead kept connection is used up */

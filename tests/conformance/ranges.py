@@ -1,5 +1,5 @@
 """RFC 9110 §14 and RFC 9111 §3.3, §3.4: parts of what is stored whole, and parts that the backend sends."""
-from language import MAY, MUST, SAME, SHOULD, answer, cached, fetched, first, row, sent, validated
+from language import MAY, MUST, SAME, SHOULD, answer, cached, fetched, first, row, sent, stale, validated
 
 HOUR, OLD, ETAG, DIGITS = "Cache-Control: max-age=3600", "Age: 7200", 'ETag: "a"', b"0123456789"
 
@@ -7,6 +7,10 @@ HOUR, OLD, ETAG, DIGITS = "Cache-Control: max-age=3600", "Age: 7200", 'ETag: "a"
 def whole(*said, **more):
     """The first step: ten digits that are stored."""
     return first(HOUR, *said, origin_body=DIGITS, **more)
+
+
+def sent_nowhere(*fields, **more):
+    return sent("GET", *fields, asked=0, **more)
 
 
 # ---------------------------------------------------------------------------------------- parts of what is stored (§14.2)
@@ -54,6 +58,12 @@ for name, level, asked, sentence in (
 ):
     row("range-ignored-%s" % name, "RFC 9110 §14.2", level, sentence,
         whole(), cached("Range: " + asked, status=200, body=DIGITS, has={"Content-Range": None}))
+for name, asked, status, body, said in (
+    ("none", "bytes=200-300,400-500", 416, b"", "bytes */10"), ("none-suffix", "bytes=-0, 10-", 416, b"", "bytes */10"),
+    ("one", "bytes=200-300, 2-4", 206, b"234", "bytes 2-4/10"), ("one-suffix", "bytes=-3,99-", 206, b"789", "bytes 7-9/10"),
+):
+    row("range-of-several-%s" % name, "RFC 9110 §14.1.2", MUST, "Of several ranges, those that cannot be satisfied do not count: %s." % asked,
+        whole(), (cached if status == 206 else sent_nowhere)("Range: " + asked, status=status, body=body, has={"Content-Range": said}))
 row("range-lines", "RFC 9110 §5.3", MUST, "Two lines of Range are not one range: the whole.",
     whole(), cached("Range: bytes=0-1", "Range: bytes=4-5", status=200, body=DIGITS))
 row("range-head", "RFC 9110 §14.2", MUST, "Range means nothing to HEAD.",
@@ -135,5 +145,61 @@ row("partial-416", "RFC 9111 §3", MUST, "A 416 of the backend does not answer a
     fetched("Range: bytes=99-", says=answer(HOUR, "Content-Range: bytes */10", status=416)), fetched(says=answer(HOUR, body=DIGITS), status=200))
 row("range-to-backend", "RFC 9110 §14.2", MUST, "A part of what is not stored is the backend's, or of the whole that it sends.",
     sent("GET", "Range: bytes=2-4", says=answer(HOUR, body=DIGITS), asked=1), sent("GET", status=200, body=DIGITS))
+
+# ----------------------------------------------------------------------------- the whole that comes for a part (§14.2)
+
+for name, asked, status, body, has in (
+    ("begin", "bytes=0-3", 206, DIGITS[:4], "bytes 0-3/10"), ("middle", "bytes=2-4", 206, b"234", "bytes 2-4/10"),
+    ("end", "bytes=-2", 206, b"89", "bytes 8-9/10"), ("open", "bytes=0-", 206, DIGITS, "bytes 0-9/10"),
+    ("several", "bytes=0-1,4-5", 200, DIGITS, None), ("beyond", "bytes=99-", 416, b"", "bytes */10"),
+    ("wrong", "bytes=x", 200, DIGITS, None),
+):
+    row("range-miss-%s" % name, "RFC 9110 §14.2", MAY, "A complete 200 to a ranged request is stored, and answers the range: %s." % asked,
+        sent("GET", "Range: " + asked, says=answer(HOUR, ETAG, body=DIGITS), asked=1, status=status, body=body, has={"Content-Range": has}),
+        cached("Range: bytes=5-6", status=206, body=b"56"), cached(status=200, body=DIGITS))
+row("range-miss-chunked", "RFC 9110 §14.2", MAY, "Of unknown length it is answered whole, and stored.",
+    sent("GET", "Range: bytes=2-4", says=answer(HOUR, body=DIGITS, framing="chunked"), status=200, body=DIGITS),
+    cached("Range: bytes=2-4", status=206, body=b"234"))
+row("range-miss-broken", "RFC 9111 §3.3", MUST, "One that breaks off is not stored.",
+    sent("GET", "Range: bytes=0-1", says=answer(HOUR, body=DIGITS, framing="short")), fetched(says=answer(HOUR, body=DIGITS), status=200))
+row("range-miss-private", "RFC 9111 §5.2.2.7", MUST, "What may not be stored is passed on as it came.",
+    fetched("Range: bytes=0-", says=answer("Cache-Control: private, max-age=60", body=DIGITS), status=200, body=DIGITS, has={"Content-Range": None}),
+    fetched("Range: bytes=0-", status=200, body=DIGITS))
+row("range-miss-no-store", "RFC 9111 §5.2.1.5", MUST, "no-store in the request stores nothing.",
+    fetched("Range: bytes=0-3", "Cache-Control: no-store", says=answer(HOUR, body=DIGITS)), fetched())
+row("range-miss-cookie", "RFC 9111 §3", MUST, "Nor is what says nothing, and was asked for with a credential.",
+    fetched("Range: bytes=0-3", "Cookie: a=1", says=answer(body=DIGITS)), fetched())
+row("range-miss-if-range-other", "RFC 9110 §13.1.5", MUST, "If-Range that does not match what comes: the whole.",
+    sent("GET", "Range: bytes=2-4", 'If-Range: "b"', says=answer(HOUR, ETAG, body=DIGITS), status=200, body=DIGITS), cached(body=DIGITS))
+row("range-miss-none-match", "RFC 9110 §13.2.2", MUST, "If-None-Match is decided before Range: 304.",
+    sent("GET", "Range: bytes=2-4", 'If-None-Match: "a"', says=answer(HOUR, ETAG, body=DIGITS), status=304, body=b""), cached(body=DIGITS))
+row("partial-whole", "RFC 9111 §3.3", MAY, "A 206 that is all there is, is stored as whole.",
+    fetched("Range: bytes=0-9", says=answer(HOUR, ETAG, "Content-Range: bytes 0-9/10", status=206, body=DIGITS), status=206, body=DIGITS,
+            has={"Content-Range": "bytes 0-9/10"}),
+    cached(status=200, body=DIGITS, has={"Content-Range": None}), cached("Range: bytes=2-4", status=206, body=b"234"))
+row("partial-whole-open", "RFC 9111 §3.3", MAY, "Also where its end was not named.",
+    fetched("Range: bytes=0-", says=answer(HOUR, "Content-Range: bytes 0-9/10", status=206, body=DIGITS), status=206), cached(status=200, body=DIGITS))
+for name, said, body in (("begin", "bytes 1-9/10", DIGITS[1:]), ("end", "bytes 0-8/10", DIGITS[:9]), ("unknown", "bytes 0-9/*", DIGITS),
+                         ("length", "bytes 0-9/10", DIGITS[:9]), ("unit", "lines 0-9/10", DIGITS), ("word", "bytes 0-9", DIGITS)):
+    row("partial-not-whole-%s" % name, "RFC 9111 §3.3", MUST, "One that is not, or does not say so, is not: %s." % said,
+        fetched("Range: bytes=0-", says=answer(HOUR, "Content-Range: " + said, status=206, body=body), status=206, body=body, has={"Content-Range": said}),
+        fetched(says=answer(HOUR, body=DIGITS), status=200, body=DIGITS))
+row("partial-whole-private", "RFC 9111 §5.2.2.7", MUST, "What may not be stored stays a 206.",
+    fetched("Range: bytes=0-", says=answer("Cache-Control: private", "Content-Range: bytes 0-9/10", status=206, body=DIGITS), status=206,
+            has={"Content-Range": "bytes 0-9/10"}), fetched(says=answer(HOUR, body=DIGITS), status=200))
+row("partial-leaves-stale", "RFC 5861 §4", MAY, "A 206 does not end a stale whole that may stand in for an error.",
+    first("Cache-Control: max-age=1, stale-if-error=3600", OLD[:5] + "2", origin_body=DIGITS),
+    fetched("Range: bytes=2-4", says=part(), status=206), stale(says=answer(status=503), status=200, body=DIGITS))
+
+WHOLE = "whole_for_range"
+row("range-asks-whole", "RFC 9110 §14.2", MAY, "Where it is configured, the whole is asked for.",
+    sent("GET", "Range: bytes=2-4", says=answer(HOUR, ETAG, body=DIGITS), status=206, body=b"234", asked=1, seen={"Range": None},
+         has={"Content-Range": "bytes 2-4/10"}), cached(status=200, body=DIGITS), config=WHOLE)
+row("range-asks-whole-if-range", "RFC 9110 §13.1.5", MUST, "If-Range is then decided here.",
+    sent("GET", "Range: bytes=2-4", 'If-Range: "b"', says=answer(HOUR, ETAG, body=DIGITS), status=200, body=DIGITS, seen={"Range": None, "If-Range": None}),
+    cached("Range: bytes=2-4", 'If-Range: "a"', status=206), config=WHOLE)
+row("range-asks-part-after-all", "RFC 9110 §14.2", MUST, "What may not be stored is asked for as its client did.",
+    sent("GET", "Range: bytes=2-4", 'If-Range: "a"', says=answer("Cache-Control: private", body=DIGITS), asked=2, status=200,
+         seen={"Range": "bytes=2-4", "If-Range": '"a"'}), sent("GET", "Range: bytes=2-4", seen={"Range": "bytes=2-4"}), config=WHOLE)
 row("range-miss-if-range", "RFC 9110 §13.1.5", MUST, "If-Range on a miss reaches the backend with its Range, or neither does.",
     fetched("Range: bytes=2-4", 'If-Range: "a"', says=part(ETAG), status=206, seen={"Range": "bytes=2-4", "If-Range": '"a"'}))

@@ -1,7 +1,7 @@
 """RFC 9111 §4.3 and RFC 9110 §13: validation of what is stored, and clients' conditionals answered from it."""
 import re
 
-from language import MAY, MUST, SAME, SHOULD, Step, answer, cached, fetched, first, row, sent, validated
+from language import MAY, MUST, SAME, SHOULD, Step, answer, cached, fetched, first, row, sent, stale, validated
 
 HOUR, OLD, ETAG, SINCE = "Cache-Control: max-age=3600", "Age: 7200", 'ETag: "a"', "Last-Modified: {now-36000}"
 

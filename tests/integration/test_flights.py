@@ -85,7 +85,7 @@ class AFlight(Scene):
                 self.assertEqual(len(set(bodies)), 10, "an answer that may not be shared was: %r" % bodies)
 
     def test_is_joined_by_none_that_carries_a_credential_or_says_no(self):
-        for fields in ([("Authorization", "Basic eDp5")], [("Cache-Control", "no-cache")], [("Cache-Control", "no-store")], [("Range", "bytes=0-0")]):
+        for fields in ([("Authorization", "Basic eDp5")], [("Cache-Control", "no-cache")], [("Cache-Control", "no-store")]):
             with self.subTest(fields):
                 path = "/alone/" + fields[0][1].replace(" ", "").replace("=", "")
                 gate = self.gated(path, fields=FRESH, body=b"x")
@@ -192,6 +192,58 @@ class AFlight(Scene):
             self.origin.on(path, fields=FRESH, body=b"x")
             self.assertEqual(set(in_parallel(16, lambda _, path=path: self.gateway.fetch(path).status)), {200})
             self.assertEqual(self.origin.count(path), 1, path)
+
+
+class Parts(Scene):
+    """Of a whole that arrives. One worker, so that all read the one fetch as it grows."""
+
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+        cls.gateway = stage.gateway(cls.origin, {"server": {"workers": 1}, "cache": {"enabled": True, "flight_wait": "%ds" % PATIENCE}})
+
+    def ask(self, path, asked=None):
+        client = self.gateway.client()
+        self.addCleanup(client.close)
+        client.ask(target=path, fields=[("Range", "bytes=" + asked)] if asked else [])
+        return client
+
+    def test_leave_as_soon_as_they_are_there(self):
+        gate = threading.Event()
+
+        def say(call):
+            call.send(reply(200, FRESH + [("Content-Length", "10")], b"01234"))
+            call.wait(gate)
+            call.send(b"56789")
+        self.origin.on("/parts", say)
+        whole = self.ask("/parts")
+        wait_until(lambda: self.origin.count("/parts"), "the backend was asked")
+        begins, ends, beyond = [[self.ask("/parts", asked) for _ in range(4)] for asked in ("1-3", "-2", "10-")]
+        told = [client.read() for client in begins + beyond]  # the rest has not come yet
+        self.assertEqual([(answer.status, answer.body, answer.field("Content-Range")) for answer in told],
+                         [(206, b"123", "bytes 1-3/10")] * 4 + [(416, b"", "bytes */10")] * 4)
+        begins[0].ask(target="/parts", fields=[("Range", "bytes=2-2")])  # the connection is kept
+        self.assertEqual(begins[0].read().body, b"2")
+        gate.set()
+        self.assertEqual([(answer.status, answer.body) for answer in (client.read() for client in ends)], [(206, b"89")] * 4)
+        self.assertEqual(whole.read().body, b"0123456789")
+        self.assertEqual(self.origin.count("/parts"), 1)
+
+    def test_of_what_a_range_began_goes_into_the_cache(self):
+        """Its client has its part, and may leave: the whole is stored all the same."""
+        gate = threading.Event()
+
+        def say(call):
+            call.send(reply(200, FRESH + [("Content-Length", "10")], b"01234"))
+            call.wait(gate)
+            call.send(b"56789")
+        self.origin.on("/began", say)
+        client = self.ask("/began", "0-1")
+        self.assertEqual(client.read().body, b"01")
+        client.close()
+        gate.set()
+        stored = wait_until(lambda: (lambda answer: answer if answer.field("X-Cache") == "HIT" else None)(self.gateway.fetch("/began")), "it is stored")
+        self.assertEqual(stored.body, b"0123456789")
 
 
 class AWait(Scene):
