@@ -117,11 +117,9 @@ enum gw_cache_refusal gw_policy_request_refusal(const struct gw_cache_request *r
         bool is_conditional = gw_head_find(head, GW_FIELD_IF_MATCH) || gw_head_find(head, GW_FIELD_IF_UNMODIFIED_SINCE);
         return is_conditional ? GW_CACHE_PRECONDITION : GW_CACHE_REQUEST_FORBIDS;
     }
-    if (request->may_store)
-        return GW_CACHE_STORABLE;
     if (!request->may_look_up)
         return GW_CACHE_REQUEST_NO_STORE;
-    return request->is_range ? GW_CACHE_RANGE : GW_CACHE_METHOD;
+    return request->may_store || request->is_range ? GW_CACHE_STORABLE : GW_CACHE_METHOD;
 }
 
 /* --- what a response allows --- */

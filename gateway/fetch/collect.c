@@ -103,7 +103,7 @@ enum gw_cache_refusal gw_collect_begin(struct gw_fetch *fetch)
     if (had_range && gw_range_is_whole(fetch->head))
         return begin_complete_part(fetch);
     if (had_range && fetch->head->status != 200) /* 416, or whatever else its Range may have brought about */
-        return fetch->head->status == 206 ? GW_CACHE_PARTIAL : GW_CACHE_STATUS;
+        return fetch->head->status == 206 ? GW_CACHE_PARTIAL : GW_CACHE_RANGE;
     return begin_whole(fetch);
 }
 

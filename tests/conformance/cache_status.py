@@ -85,6 +85,10 @@ row("cache-status-key", "RFC 9211 §2.7", MAY, "key: by configuration, and then 
 row("cache-status-no-key", "RFC 9211 §6", SHOULD, "No key otherwise.", first(HOUR), cached(has=says("hit", without=("key",))))
 row("cache-status-set-by-client", "RFC 9211 §2", MUST, "It is a response field: one in a request changes nothing.",
     first(HOUR, asks=("Cache-Status: evil; hit",), has=says("fwd=uri-miss")), cached("Cache-Status: evil; hit", has=says("hit")))
+row("cache-status-range-stored", "RFC 9211 §2.5", MUST, "A whole that a ranged request has fetched is stored.",
+    fetched("Range: bytes=2-4", says=answer(HOUR, body=b"0123456789"), status=206, has={"Cache-Status": "visara; fwd=uri-miss; fwd-status=200; stored"}))
+row("cache-status-range-416", "RFC 9211 §2.8", MAY, "What answers a range alone is not, and why.",
+    fetched("Range: bytes=99-", says=answer(HOUR, "Content-Range: bytes */10", status=416), has={"Cache-Status": "visara; fwd=uri-miss; detail=range"}))
 row("cache-status-range", "RFC 9211 §2.1", MUST, "A part from the cache is a hit.",
     first(HOUR), sent("GET", "Range: bytes=0-2", status=206, asked=0, has=says("hit")))
 row("x-cache-hit", "RFC 9211 §1", MAY, "X-Cache and Cache-Status agree: HIT.", first(HOUR), cached(has={"X-Cache": "HIT"}))
