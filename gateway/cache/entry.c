@@ -302,12 +302,13 @@ static bool is_replaced(const struct keeping *update, const struct gw_field *fie
     return by && is_taken(update, by);
 }
 
-static bool is_within(const struct gw_head *head, size_t head_bytes)
+static bool is_within(const struct gw_head *head, size_t head_bytes, unsigned stored_fields)
 {
+    unsigned most = stored_fields > GW_ENTRY_MERGED_FIELDS ? stored_fields : GW_ENTRY_MERGED_FIELDS;
     size_t bytes = STATUS_LINE_BYTES + head->reason.length + sizeof "\r\n" - 1;
     for (unsigned i = 0; i < head->count; i++)
         bytes += head->fields[i].name.length + head->fields[i].value.length + FIELD_EXTRA_BYTES;
-    return bytes <= head_bytes && head->count <= GW_ENTRY_MERGED_FIELDS;
+    return bytes <= head_bytes && head->count <= most;
 }
 
 bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct gw_entry *stored,
@@ -331,7 +332,7 @@ bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct
         if ((is_age || is_taken(&keeping, field)) && !gw_head_add(merged, arena, field->name, field->value))
             return false;
     }
-    return is_within(merged, head_bytes);
+    return is_within(merged, head_bytes, stored->head.count);
 }
 
 enum gw_reuse gw_entry_reuse(const struct gw_entry *entry, const struct gw_cache_request *request,

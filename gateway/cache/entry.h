@@ -73,8 +73,8 @@ struct gw_entry *gw_entry_create(const struct gw_entry_setup *setup) GW_MUST_CHE
  * the update has replaced by the update's, but for what describes the stored body (Content-Encoding, Content-Length,
  * Content-Range, Content-Digest, Repr-Digest, Transfer-Encoding), and for what is not stored (Set-Cookie: by the stored
  * terms; but Age, which its age is counted from). Slices of both, in the arena. False at its bound, and where the whole
- * is larger than a response may be: its lines longer than head_bytes, or more than GW_ENTRY_MERGED_FIELDS. Updates that
- * bring new names each time would else make a head that no buffer holds. */
+ * is larger than a response may be: its lines longer than head_bytes, or more than GW_ENTRY_MERGED_FIELDS (where fewer
+ * are stored). Updates that bring new names each time would else make a head that no buffer holds. */
 bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct gw_entry *stored,
                     const struct gw_head *update, size_t head_bytes) GW_MUST_CHECK;
 

@@ -75,6 +75,11 @@ class TheCache(Scene):
                 last.append(last[-1] + saved)
                 wait_until(lambda: self.gateway.metric_sum("gateway_cache_saved_bytes_total") == last[-1], "%d bytes are counted" % last[-1])
 
+    def test_confirms_what_has_many_fields(self):
+        path = self.path()
+        self.origin.on(path, lambda call: call.respond(304 if call.request.has("If-None-Match") else 200, fields=[("Cache-Control", "no-cache"), ("ETag", '"1"')] + [("X-A", "a")] * 300))
+        self.assertEqual([(answer.field("X-Cache"), len(answer.all("X-A"))) for answer in (self.ask(path), self.ask(path))], [("MISS", 300), ("REVALIDATED", 300)])
+
     def test_age_grows(self):
         path = self.path()
         self.origin.on(path, fields=[("Cache-Control", "max-age=600"), ("Age", "100")])
