@@ -1,6 +1,7 @@
 """Pipelining, bounds and timeouts of client connections."""
 import resource
 import threading
+import time
 
 from stage import Client, SANITIZER, Scene, Stage, Truncated, main, wait_until
 
@@ -95,6 +96,37 @@ class Bounds(Scene):
                 kept.get("/")
                 silent.assert_closed()
                 kept.assert_closed()
+
+    def test_a_client_that_takes_nothing_is_given_up(self):
+        """server.write_timeout, whether the answer comes from a backend or from here."""
+        with Stage() as stage:
+            origin = stage.origin()
+            origin.on("/large", body=b"x" * 20000000)
+            origin.on("/stored", fields=[("Cache-Control", "max-age=60")], body=b"x" * 1000000)
+            gateway = stage.gateway(origin, {"server": {"write_timeout": "300ms"}, "cache": {"enabled": True}})
+            gateway.fetch("/stored")
+            for target, times in (("/large", 1), ("/stored", 30)):
+                with self.subTest(target), gateway.client(receive_buffer=4096) as client:
+                    for _ in range(times):
+                        client.ask(target=target)
+                    lines = gateway.access_log(1, target)
+                    wait_until(lambda: [line for line in gateway.access_log(1, target) if line.get("error") == "client_gone"], "it is given up")
+                    self.assertEqual({line["status"] for line in lines}, {200})
+                    wait_until(lambda: gateway.metric_sum("gateway_active_connections") == 1, "its connection is closed")
+
+    def test_a_slow_client_that_takes_something_is_not_given_up(self):
+        with Stage() as stage:
+            origin = stage.origin()
+            origin.on("/large", body=b"x" * 3000000)
+            gateway = stage.gateway(origin, {"server": {"write_timeout": "1s"}})
+            with gateway.client(receive_buffer=65536) as client:
+                client.ask(target="/large")
+                began, response, taken = time.monotonic(), client.read_head(), 0
+                for piece in client.reader.pieces(response):
+                    taken += len(piece)
+                    if time.monotonic() - began < 2:
+                        time.sleep(0.02)
+                self.assertEqual(taken, 3000000)
 
     def test_requests_on_a_connection_are_counted(self):
         with Stage() as stage:
