@@ -116,6 +116,8 @@ struct gw_config {
     unsigned max_header_count;
     uint64_t max_body_bytes;
     unsigned header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, drain_timeout_ms;
+    unsigned linger_timeout_ms, linger_silence_ms;
+    unsigned max_lingering; /* connections, all workers together */
     struct gw_network *trusted_proxies;
     unsigned trusted_proxy_count;
 

@@ -137,6 +137,9 @@ static bool derive_server(struct gw_loading *loading)
     config->idle_timeout_ms = (unsigned)v[GW_KEY_SERVER_IDLE_TIMEOUT].number;
     config->write_timeout_ms = (unsigned)v[GW_KEY_SERVER_WRITE_TIMEOUT].number;
     config->drain_timeout_ms = (unsigned)v[GW_KEY_SERVER_DRAIN_TIMEOUT].number;
+    config->linger_timeout_ms = (unsigned)v[GW_KEY_SERVER_LINGER_TIMEOUT].number;
+    config->linger_silence_ms = (unsigned)v[GW_KEY_SERVER_LINGER_SILENCE].number;
+    config->max_lingering = (unsigned)v[GW_KEY_SERVER_MAX_LINGERING].number;
     bool good = gw_loading_file(loading, derive_listens(loading));
     good &= gw_loading_file(loading, derive_admin_listen(loading));
     good &= gw_loading_file(loading, derive_admin_token(loading));

@@ -67,6 +67,12 @@ enum gw_key_type {
       "How long a kept connection may wait for its next request.")                                                     \
     X(SERVER_WRITE_TIMEOUT, "server.write_timeout", DURATION, "60s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,              \
       "Longest time in which a client takes nothing of its answer; then the connection is cut.")                       \
+    X(SERVER_LINGER_TIMEOUT, "server.linger_timeout", DURATION, "30s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,            \
+      "How long what a client still sends is read and dropped after its answer, so that it can read the answer.")      \
+    X(SERVER_LINGER_SILENCE, "server.linger_silence", DURATION, "5s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,             \
+      "The same, without a byte from the client.")                                                                     \
+    X(SERVER_MAX_LINGERING, "server.max_lingering", INTEGER, "1000", 0, 1000000, NULL, NULL, NULL,                     \
+      "Connections that may wait for their client's end at the same time; more are closed at once.")                   \
     X(SERVER_DRAIN_TIMEOUT, "server.drain_timeout", DURATION, "30s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,              \
       "After SIGTERM, for requests in flight to end; then they are cut.")                                              \
     X(SERVER_TRUSTED_PROXIES, "server.trusted_proxies", LIST, "", 0, 256, NULL, "TRUSTED_PROXIES", NULL,               \

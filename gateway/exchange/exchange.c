@@ -206,6 +206,15 @@ bool gw_exchange_on_body(struct gw_exchange *exchange, struct gw_slice bytes, st
     return more;
 }
 
+void gw_exchange_on_body_there(struct gw_exchange *exchange)
+{
+    if (exchange->body != GW_BODY_HELD || exchange->continue_told)
+        return;
+    exchange->request.expects_continue = false;
+    if (exchange->state == GW_EXCHANGE_FETCHING)
+        gw_fetch_body_is_there(&exchange->reader);
+}
+
 void gw_exchange_on_body_end(struct gw_exchange *exchange)
 {
     if (exchange->body == GW_BODY_FLOWING || exchange->body == GW_BODY_HELD)
@@ -272,9 +281,18 @@ static void gw_engine_record(struct gw_exchange *exchange)
     gw_engine_move(exchange, GW_EXCHANGE_RECORDED);
 }
 
+/* Where the framing shows that the body is not whole, a reset would only take from the client what it has not read yet
+ * (RFC 9112 §8). */
+static enum gw_downstream_end end_of_cut(const struct gw_exchange *exchange)
+{
+    bool shows = exchange->framing == GW_ANSWER_LENGTH || exchange->framing == GW_ANSWER_CHUNKED;
+    bool is_client_gone = exchange->error == GW_ERROR_CLIENT_GONE;
+    return shows && !is_client_gone ? GW_DOWNSTREAM_BREAK : GW_DOWNSTREAM_CUT;
+}
+
 static void gw_engine_give_back(struct gw_exchange *exchange)
 {
     bool keep = exchange->keep_alive && (exchange->body == GW_BODY_NONE || exchange->body == GW_BODY_ENDED);
-    enum gw_downstream_end end = exchange->cut ? GW_DOWNSTREAM_CUT : keep ? GW_DOWNSTREAM_KEEP : GW_DOWNSTREAM_CLOSE;
+    enum gw_downstream_end end = exchange->cut ? end_of_cut(exchange) : keep ? GW_DOWNSTREAM_KEEP : GW_DOWNSTREAM_CLOSE;
     exchange->downstream->table->done(exchange->downstream, end);
 }

@@ -254,6 +254,9 @@ void gw_exchange_refuse(struct gw_exchange *exchange, enum gw_error error);
 /* A piece of the request's body. False: no more until want_body. */
 bool gw_exchange_on_body(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block);
 void gw_exchange_on_body_end(struct gw_exchange *exchange);
+/* Of a request with Expect: 100-continue: its body is coming already, so nobody need be asked whether it may (RFC 9110
+ * §10.1.1). */
+void gw_exchange_on_body_there(struct gw_exchange *exchange);
 /* The body cannot be read to its end (malformed, late, too large): the error is answered if no status is out, else
  * the exchange is cut. */
 void gw_exchange_on_body_broken(struct gw_exchange *exchange, enum gw_error error);

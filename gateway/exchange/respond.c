@@ -12,6 +12,7 @@ static void settle_body(struct gw_exchange *exchange)
     if (exchange->body == GW_BODY_HELD || exchange->body == GW_BODY_FLOWING || exchange->body == GW_BODY_DISCARDING) {
         exchange->body = GW_BODY_DISCARDING;
         exchange->keep_alive = false;
+        exchange->downstream->table->drop_body(exchange->downstream);
     }
 }
 
@@ -197,8 +198,10 @@ void gw_engine_answer_fetched(struct gw_exchange *exchange)
     if (gw_fetch_is_collecting(exchange->reader.fetch) && answers_less(exchange))
         return;
     exchange->status = head->status;
-    if (exchange->body == GW_BODY_HELD || exchange->body == GW_BODY_FLOWING)
+    if (exchange->body != GW_BODY_ENDED && gw_fetch_takes_body(&exchange->reader))
         exchange->keep_alive = false;
+    else
+        settle_body(exchange);
     ask_before_answer(exchange);
     if (exchange->head)
         gw_answer_choose_framing(exchange, head->framing, head->content_length);

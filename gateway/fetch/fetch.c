@@ -7,7 +7,7 @@
 #include "fetch/look.h"
 #include "fetch/readers.h"
 
-enum { KEPT_FREE = 256, FIRST_ARENA_BYTES = 4096, ARENA_SLACK_BYTES = 64 * 1024 };
+enum { AWAITED_LOOK_MS = 200, KEPT_FREE = 256, FIRST_ARENA_BYTES = 4096, ARENA_SLACK_BYTES = 64 * 1024 };
 
 /* ---- its life ---- */
 
@@ -222,6 +222,26 @@ bool gw_fetch_join(struct gw_fetch *fetch, struct gw_reader *reader)
     return true;
 }
 
+/* By readers, by those who wait on other workers, or by the cache, whose refresh it is. */
+static bool is_awaited(const struct gw_fetch *fetch)
+{
+    return fetch->is_refresh || !gw_list_is_empty(&fetch->readers) || gw_flight_is_awaited(fetch->flight);
+}
+
+/* Nobody reads it here, but it was awaited on other workers. */
+void gw_fetch_look_whether_awaited(struct gw_fetch *fetch)
+{
+    if (fetch->state != GW_FETCH_ASKING || !fetch->flight || !gw_list_is_empty(&fetch->readers))
+        return;
+    if (is_awaited(fetch)) {
+        gw_timer_start(fetch->fetcher->timers, &fetch->timer, AWAITED_LOOK_MS);
+        return;
+    }
+    gw_fetch_hold(fetch);
+    gw_fetch_finish(fetch);
+    gw_fetch_unhold(fetch);
+}
+
 void gw_fetch_leave(struct gw_reader *reader)
 {
     struct gw_fetch *fetch = reader->fetch;
@@ -230,13 +250,16 @@ void gw_fetch_leave(struct gw_reader *reader)
     gw_fetch_hold(fetch);
     bool was_first = fetch->first == reader;
     gw_readers_detach(fetch, reader);
-    /* A shared fetch goes on: others may wait for it on other workers. */
+    /* A shared fetch goes on where others wait for it, perhaps on other workers. */
     bool is_read = !gw_list_is_empty(&fetch->readers);
     bool goes_on = fetch->state == GW_FETCH_COLLECTING || fetch->state == GW_FETCH_CONFIRMED ||
-                   fetch->state == GW_FETCH_COMPLETE || (fetch->state == GW_FETCH_ASKING && fetch->flight) ||
+                   fetch->state == GW_FETCH_COMPLETE ||
+                   (fetch->state == GW_FETCH_ASKING && fetch->flight && is_awaited(fetch)) ||
                    (fetch->state == GW_FETCH_LOOKING && is_read);
     if (!goes_on && (was_first || !is_read))
         gw_fetch_finish(fetch);
+    else if (!is_read && !fetch->is_refresh)
+        gw_fetch_look_whether_awaited(fetch);
     gw_fetch_unhold(fetch);
 }
 
@@ -308,6 +331,19 @@ void gw_fetch_end_body(struct gw_reader *reader)
         return;
     fetch->body_begun = true;
     gw_transport_end_body(fetch->transport, &fetch->call);
+}
+
+bool gw_fetch_takes_body(const struct gw_reader *reader)
+{
+    const struct gw_fetch *fetch = reader->fetch;
+    return fetch && fetch->call_runs && gw_transport_takes_body(fetch->transport, &fetch->call);
+}
+
+void gw_fetch_body_is_there(struct gw_reader *reader)
+{
+    struct gw_fetch *fetch = reader->fetch;
+    if (fetch && fetch->call_runs)
+        gw_transport_go_on(fetch->transport, &fetch->call);
 }
 
 bool gw_fetch_is_collecting(const struct gw_fetch *fetch)

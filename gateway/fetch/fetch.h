@@ -5,7 +5,7 @@
  *          buffer; the reader's pace is the upstream's. When the reader leaves, the fetch ends. Collecting: the
  *          answer may be stored; it is read at the upstream's speed into one block, bounded by
  *          cache.max_object_bytes, and each reader follows with a cursor. Readers may leave; the fetch goes on and
- *          stores.
+ *          stores, once the head came. Before that it is given up when nobody waits for it any more, on no worker.
  * Looking  Before the backend is asked, a fetch that leads a flight asks the store for the lease of its key, and looks
  *          once more at what lies there (one round trip, on misses only): another instance may be about to store, or
  *          have stored meanwhile. Where another holds the lease it looks again every 20 to 50 ms, for cache.flight_wait
@@ -154,6 +154,10 @@ void gw_fetch_resume(struct gw_reader *reader);
 /* As gw_transport_send and gw_transport_end_body; by the first reader, after on_want_body. */
 bool gw_fetch_send_body(struct gw_reader *reader, struct gw_slice bytes, struct gw_block *block);
 void gw_fetch_end_body(struct gw_reader *reader);
+/* From on_head on, as gw_transport_takes_body. */
+bool gw_fetch_takes_body(const struct gw_reader *reader);
+/* As gw_transport_go_on. */
+void gw_fetch_body_is_there(struct gw_reader *reader);
 
 /* Will it be stored, as far as is known? */
 bool gw_fetch_is_collecting(const struct gw_fetch *fetch);

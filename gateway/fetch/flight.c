@@ -157,6 +157,16 @@ void gw_flight_set_storing(struct gw_flights *flights, struct gw_flight *flight)
     uv_mutex_unlock(&flight->stripe->lock);
 }
 
+bool gw_flight_is_awaited(struct gw_flight *flight)
+{
+    if (!flight)
+        return false;
+    uv_mutex_lock(&flight->stripe->lock);
+    bool is_awaited = !gw_list_is_empty(&flight->waiters);
+    uv_mutex_unlock(&flight->stripe->lock);
+    return is_awaited;
+}
+
 static void detach(struct gw_flights *flights, const struct gw_cache_key *key, bool is_told)
 {
     uint64_t hash = gw_hash(key, sizeof *key, flights->seed);

@@ -42,6 +42,8 @@ void gw_flights_destroy(struct gw_flights **flights);
 enum gw_flight_role gw_flight_enter(struct gw_flights *flights, struct gw_flight_ask *ask);
 /* By the leader, before the loop turns: what readers of its worker join; NULL: they wait no longer (they get ALONE). */
 void gw_flight_set_fetch(struct gw_flights *flights, struct gw_flight *flight, void *fetch);
+/* By the leader: does anybody wait on another worker? flight NULL: nobody. */
+bool gw_flight_is_awaited(struct gw_flight *flight);
 /* By the leader: takes the flight out and wakes who waits. Takes *flight and leaves NULL. */
 void gw_flight_land(struct gw_flights *flights, struct gw_flight **flight);
 /* What the backend said to this flight before now is out of date: who comes from now on leads or joins another one.

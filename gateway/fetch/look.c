@@ -121,6 +121,10 @@ bool gw_look_begin(struct gw_fetch *fetch)
 static void on_timer(struct gw_timer *timer)
 {
     struct gw_fetch *fetch = GW_CONTAINER(timer, struct gw_fetch, timer);
+    if (fetch->state != GW_FETCH_LOOKING) {
+        gw_fetch_look_whether_awaited(fetch);
+        return;
+    }
     if (!fetch->look && !fetch->lease_due && ask(fetch))
         return;
     gw_look_end(fetch);

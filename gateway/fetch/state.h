@@ -41,7 +41,8 @@ struct gw_fetch {
     bool was_refreshed; /* the one extra try after a dead kept connection is used up */
 
     /* looking */
-    struct gw_timer timer; /* the store's deadline, or the next look */
+    struct gw_timer
+        timer; /* the store's deadline, or the next look; while asking: the next look whether it is awaited */
     struct gw_lease *lease;
     bool lease_due; /* its answer */
     enum gw_lease_result lease_result;
@@ -90,6 +91,8 @@ void gw_fetch_hold(struct gw_fetch *fetch);
 void gw_fetch_unhold(struct gw_fetch *fetch);
 /* Ends it without an answer: the first reader was told or has left, all others try alone. Held. */
 void gw_fetch_finish(struct gw_fetch *fetch);
+/* The timer, while the backend is asked: gives the fetch up where nobody waits for it any more. */
+void gw_fetch_look_whether_awaited(struct gw_fetch *fetch);
 /* What was collected before the fetch began to pass, then the upstream. Held. */
 void gw_fetch_resume_passing(struct gw_fetch *fetch, struct gw_reader *reader);
 

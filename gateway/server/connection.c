@@ -7,8 +7,6 @@
 
 enum {
     CARRY_BYTES = GW_BLOCK_BYTES,
-    LINGER_MS = 2000,
-    LINGER_BYTES = 1024 * 1024,
     HURRY_SILENCE_MS = 1000,
     WRITE_PIECES = 16,
 };
@@ -17,7 +15,7 @@ enum phase {
     IDLE,      /* between requests */
     HEAD,      /* a request begins to arrive */
     RUNNING,   /* an exchange runs */
-    LINGERING, /* half-closed: what comes is thrown away */
+    LINGERING, /* half-closed: what comes is thrown away, until the client ends or its time is over */
     CLOSING,   /* uv_close was called */
 };
 
@@ -31,6 +29,8 @@ struct gw_connection {
     struct gw_list link;
     enum phase phase;
     bool in_parse, is_reading, is_broken, body_wanted, close_when_written;
+    bool is_dropping;  /* what comes while the answer leaves is thrown away */
+    bool is_lingering; /* counted in server.lingering */
     unsigned requests;
     struct gw_exchange *exchange;
     struct gw_parser parser;
@@ -42,10 +42,11 @@ struct gw_connection {
     } request;
     struct gw_timer timer;
     uint64_t deadline_ms; /* UINT64_MAX: none; the timer may run earlier */
-    size_t lingered;
+    uint64_t linger_until_ms;
 };
 
 static void process(struct gw_connection *connection);
+static void read_on(struct gw_connection *connection);
 
 static struct gw_connection *connection_from(struct gw_downstream *downstream)
 {
@@ -111,6 +112,8 @@ static void forget(struct gw_connection *connection)
     leave_place(worker);
     atomic_fetch_sub_explicit(&worker->server->places[worker->index].connections, 1, memory_order_relaxed);
     gw_counter_subtract(&worker->shard->connections_open, 1);
+    if (connection->is_lingering)
+        atomic_fetch_sub_explicit(&worker->server->lingering, 1, memory_order_relaxed);
     if (connection->is_counted)
         gw_peers_leave(worker->server->peers, &connection->peer);
 }
@@ -141,18 +144,38 @@ static void on_shutdown(uv_shutdown_t *request, int status)
     (void)status;
 }
 
-static void read_on(struct gw_connection *connection);
+/* Draining, or clients wait for a descriptor. */
+static bool is_hurried(const struct gw_worker *worker)
+{
+    return worker->is_draining || atomic_load_explicit(&worker->server->waiting, memory_order_relaxed) > 0;
+}
 
+/* A bound on silence, and one on all of it. */
+static void set_linger_deadline(struct gw_connection *connection)
+{
+    struct gw_worker *worker = connection->worker;
+    uint64_t now_ms = uv_now(&worker->loop), until_ms = connection->linger_until_ms;
+    uint64_t left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
+    uint64_t silence_ms = is_hurried(worker) ? HURRY_SILENCE_MS : worker->config->linger_silence_ms;
+    set_deadline(connection, left_ms < silence_ms ? left_ms : silence_ms);
+}
+
+/* A close while bytes of the client come makes the kernel send a reset, and that takes from the client what it has not
+ * read of its answer (RFC 9112 §9.6): so our side ends first, and what still comes is thrown away. */
 static void linger(struct gw_connection *connection)
 {
+    struct gw_worker *worker = connection->worker;
     connection->phase = LINGERING;
-    connection->lingered = 0;
     gw_chain_free(&connection->carry);
-    if (uv_shutdown(&connection->request.shutdown, (uv_stream_t *)&connection->tcp, on_shutdown) != 0) {
+    connection->is_lingering = true;
+    unsigned others = atomic_fetch_add_explicit(&worker->server->lingering, 1, memory_order_relaxed);
+    if (uv_shutdown(&connection->request.shutdown, (uv_stream_t *)&connection->tcp, on_shutdown) != 0 ||
+        others >= worker->config->max_lingering) {
         close_connection(connection);
         return;
     }
-    set_deadline(connection, LINGER_MS);
+    connection->linger_until_ms = uv_now(&worker->loop) + worker->config->linger_timeout_ms;
+    set_linger_deadline(connection);
     read_on(connection);
 }
 
@@ -317,6 +340,8 @@ static void on_head(struct gw_connection *connection, struct gw_slice *input)
         exchange->request.keep_alive = false;
     bool has_body = exchange->request.framing == GW_FRAMING_CHUNKED ||
                     (exchange->request.framing == GW_FRAMING_LENGTH && exchange->request.content_length);
+    if (has_body && input->length) /* its body is coming already */
+        exchange->request.expects_continue = false;
     if (!has_body && gw_parser_next(&connection->parser, input, &body) != GW_PARSER_END)
         gw_exchange_refuse(exchange, GW_ERROR_MALFORMED);
     else
@@ -341,7 +366,7 @@ static void on_body(struct gw_connection *connection, struct gw_slice bytes, str
     set_deadline(connection, connection->worker->config->body_timeout_ms);
     bool more = gw_exchange_on_body(connection->exchange, bytes, block);
     if (connection->phase == RUNNING && connection->exchange) {
-        connection->body_wanted = more;
+        connection->body_wanted = more && !connection->is_dropping;
         if (!more)
             clear_deadline(connection);
     }
@@ -417,12 +442,14 @@ static void take_input(struct gw_connection *connection, struct gw_slice input, 
 {
     if (connection->carry.length == 0)
         parse(connection, &input, block);
-    if (input.length == 0 || connection->phase == CLOSING || connection->phase == LINGERING)
+    if (input.length == 0 || connection->phase == CLOSING || connection->phase == LINGERING || connection->is_dropping)
         return;
     if (!gw_chain_push(&connection->carry, input, block))
         break_off(connection); /* what was read is lost, and nothing after it may be taken for it */
     if (connection->is_broken || connection->carry.kept_bytes > CARRY_BYTES)
         stop_reading(connection);
+    else if (connection->phase == RUNNING && connection->exchange && connection->exchange->request.expects_continue)
+        gw_exchange_on_body_there(connection->exchange);
 }
 
 /* The client is gone, or gone silent for ever. */
@@ -446,12 +473,10 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
     if (length == 0)
         return;
     gw_counter_add(&worker->shard->bytes_received, (uint64_t)length);
-    if (connection->phase == LINGERING) {
-        connection->lingered += (size_t)length;
-        if (connection->lingered > LINGER_BYTES)
-            close_connection(connection);
+    if (connection->phase == LINGERING)
+        set_linger_deadline(connection);
+    if (connection->phase == LINGERING || connection->is_dropping)
         return;
-    }
     take_input(connection, gw_slice_of(buffer->base, (size_t)length), worker->blocks.current);
     gw_block_pool_read(&worker->blocks, (size_t)length);
 }
@@ -469,18 +494,27 @@ static void want_body(struct gw_downstream *downstream)
         process(connection);
 }
 
-/* Draining, or clients wait for a descriptor. */
-static bool is_hurried_now(const struct gw_worker *worker)
+static void drop_input(struct gw_connection *connection)
 {
-    return worker->is_draining || atomic_load_explicit(&worker->server->waiting, memory_order_relaxed) > 0;
+    connection->body_wanted = false;
+    connection->is_dropping = true;
+    gw_chain_free(&connection->carry);
+    read_on(connection);
+}
+
+static void drop_body(struct gw_downstream *downstream)
+{
+    struct gw_connection *connection = connection_from(downstream);
+    drop_input(connection);
+    clear_deadline(connection);
 }
 
 static void next_request(struct gw_connection *connection)
 {
     connection->phase = IDLE;
     gw_counter_add(&connection->worker->shard->connections_idle, 1);
-    bool is_hurried = is_hurried_now(connection->worker);
-    set_deadline(connection, is_hurried ? HURRY_SILENCE_MS : connection->worker->config->idle_timeout_ms);
+    set_deadline(connection,
+                 is_hurried(connection->worker) ? HURRY_SILENCE_MS : connection->worker->config->idle_timeout_ms);
     if (!connection->in_parse)
         process(connection);
 }
@@ -497,6 +531,7 @@ static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
         next_request(connection);
     } else if (connection->out.length) {
         connection->close_when_written = true;
+        drop_input(connection);
     } else {
         linger(connection);
     }
@@ -505,6 +540,7 @@ static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
 static const struct gw_downstream_table downstream_table = {
     .write = write_pieces,
     .want_body = want_body,
+    .drop_body = drop_body,
     .done = done,
 };
 
@@ -649,6 +685,8 @@ void gw_connection_hurry_idle(struct gw_worker *worker)
         struct gw_connection *connection = GW_CONTAINER(link, struct gw_connection, link);
         if (connection->phase == IDLE)
             set_deadline(connection, HURRY_SILENCE_MS);
+        else if (connection->phase == LINGERING)
+            set_linger_deadline(connection);
     }
 }
 
@@ -659,7 +697,6 @@ void gw_connection_cut_all(struct gw_worker *worker)
         struct gw_connection *connection = GW_CONTAINER(link, struct gw_connection, link);
         if (connection->phase == RUNNING && connection->exchange)
             gw_exchange_on_gone(connection->exchange, GW_ERROR_CANCELLED);
-        else
-            close_connection(connection);
+        close_connection(connection); /* nothing lingers any more */
     }
 }

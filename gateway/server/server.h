@@ -24,6 +24,7 @@ struct gw_server {
 
     atomic_bool draining;
     atomic_uint connections;    /* open, or about to be accepted, of all workers */
+    atomic_uint lingering;      /* of these, those that only wait for their client's end */
     atomic_uint waiting;        /* workers that wait for a descriptor */
     atomic_ullong last_told_ms; /* when it was last logged that clients wait */
 };

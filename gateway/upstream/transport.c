@@ -11,6 +11,17 @@ void gw_transport_end_body(struct gw_transport *transport, struct gw_call *call)
     transport->table->end_body(call);
 }
 
+void gw_transport_go_on(struct gw_transport *transport, struct gw_call *call)
+{
+    if (transport->table->go_on)
+        transport->table->go_on(call);
+}
+
+bool gw_transport_takes_body(struct gw_transport *transport, const struct gw_call *call)
+{
+    return transport->table->takes_body && transport->table->takes_body(call);
+}
+
 void gw_transport_pause(struct gw_transport *transport, struct gw_call *call)
 {
     transport->table->pause(call);

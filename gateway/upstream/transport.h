@@ -12,7 +12,7 @@
  *          gw_transport_send is called anyway. The owner may give nothing then and send later. What is given within
  *          on_want_body may leave in one write: the head with the first piece, the last piece with the last chunk.
  *          After the last byte of content_length nothing more is asked (nor ever, if it is 0). After a final answer
- *          the rest of the body is not wanted, and the connection not kept.
+ *          the rest of the body is not wanted, and the connection not kept; but where gw_transport_takes_body says so.
  *          Response bodies are pushed by on_body; gw_transport_pause stops them at once, but for the piece being told.
  * Promises A response body that did not end (RFC 9112 §8) gives on_fail(RESET), never on_end; such a connection is
  *          never reused. Answers are held to the same grammar as requests: on_fail(UPSTREAM_MALFORMED). A request is
@@ -102,6 +102,8 @@ struct gw_transport_kind_table {
     enum gw_error (*begin)(struct gw_transport *transport, struct gw_call *call);
     bool (*send)(struct gw_call *call, struct gw_slice bytes, struct gw_block *block);
     void (*end_body)(struct gw_call *call);
+    void (*go_on)(struct gw_call *call);            /* NULL: does nothing */
+    bool (*takes_body)(const struct gw_call *call); /* NULL: false */
     void (*pause)(struct gw_call *call);
     void (*resume)(struct gw_call *call);
     void (*cancel)(struct gw_call *call);
@@ -127,6 +129,12 @@ bool gw_transport_send(struct gw_transport *transport, struct gw_call *call, str
 /* The body is complete; allowed while a piece is waiting. Without it the request is never ended. Less than
  * content_length: on_fail(INTERNAL). */
 void gw_transport_end_body(struct gw_transport *transport, struct gw_call *call);
+/* Of a call that expects_continue: its body waits for nothing any more, not even for 100. on_want_body may run before it
+ * returns. libcurl cannot be told once it has begun: there the backend's 100, or continue_timeout_ms, is awaited. */
+void gw_transport_go_on(struct gw_transport *transport, struct gw_call *call);
+/* From on_head on: is the rest of the body wanted though the answer has begun? libcurl ends a transfer whose answer is
+ * chunked only with the request. */
+bool gw_transport_takes_body(struct gw_transport *transport, const struct gw_call *call);
 void gw_transport_pause(struct gw_transport *transport, struct gw_call *call);
 /* No event runs before it returns: they come from the loop. */
 void gw_transport_resume(struct gw_transport *transport, struct gw_call *call);

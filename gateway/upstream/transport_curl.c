@@ -363,6 +363,12 @@ static void end_body(struct gw_call *call)
         gw_curl_transfer_make_due(transfer);
 }
 
+static bool takes_body(const struct gw_call *call)
+{
+    const struct gw_curl_transfer *transfer = call->inner;
+    return transfer && !gw_curl_transfer_upload_is_over(transfer);
+}
+
 static void pause_reading(struct gw_call *call)
 {
     struct gw_curl_transfer *transfer = transfer_of(call);
@@ -453,6 +459,7 @@ const struct gw_transport_kind_table gw_transport_curl = {
     .begin = begin,
     .send = send_piece,
     .end_body = end_body,
+    .takes_body = takes_body,
     .pause = pause_reading,
     .resume = resume_reading,
     .cancel = cancel,

@@ -416,6 +416,13 @@ static void end_body(struct gw_call *call)
         gw_h1_request_end_body(call->inner);
 }
 
+static void go_on(struct gw_call *call)
+{
+    call->expects_continue = false; /* where the head is not out yet, it says nothing of it */
+    if (call->inner)
+        gw_h1_request_continue(call->inner);
+}
+
 static void pause_call(struct gw_call *call)
 {
     struct gw_h1_connection *connection = call->inner;
@@ -459,6 +466,7 @@ const struct gw_transport_kind_table gw_transport_h1 = {
     .begin = begin,
     .send = send_body,
     .end_body = end_body,
+    .go_on = go_on,
     .pause = pause_call,
     .resume = resume_call,
     .cancel = cancel,

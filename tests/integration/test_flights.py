@@ -68,6 +68,22 @@ class AFlight(Scene):
                 self.assertEqual({client.read().body for client in others}, {b"for the others"})
                 self.assertEqual(self.origin.count(path), 1)
 
+    def test_that_nobody_waits_for_is_given_up(self):
+        """Before its head came: the backend need not work for nobody. Those who wait may be on either worker."""
+        for count in (1, 2, 8):
+            for leave in ("close", "reset"):
+                with self.subTest(count=count, leave=leave):
+                    path, ended = "/given-up/%d/%s" % (count, leave), threading.Event()
+                    self.origin.on(path, lambda call, ended=ended: (call.wait_for_close(), ended.set(), call.close()))
+                    clients = self.open_all(count, path)
+                    wait_until(lambda: self.origin.count(path), "the backend was asked")
+                    self.all_wait(count)
+                    for client in clients:
+                        getattr(client, leave)()
+                    self.assertTrue(ended.wait(PATIENCE), "the backend still works for it")
+                    self.origin.on(path, fields=FRESH, body=b"again")
+                    self.assertEqual(self.gateway.fetch(path).body, b"again")
+
     def test_that_may_not_be_shared_gives_each_an_answer_of_its_own(self):
         for name, said in (("private", [("Cache-Control", "private")]), ("cookie", [("Set-Cookie", "a=b")]), ("no-store", [("Cache-Control", "no-store")])):
             with self.subTest(name):

@@ -432,9 +432,21 @@ class Answers(Scene):
                     client.ask(target="/truncated")
                     try:
                         response = client.read()
-                    except Truncated:
+                    except Truncated as cut:
+                        self.assertEqual(cut.cause, "closed")  # the framing shows it: what came is not taken away by a reset
                         continue
                     self.assertEqual(response.status, 502)  # nothing had been sent downstream yet
+
+    def test_that_did_not_end_reach_the_client_as_far_as_they_came(self):
+        for name, said in (("length", reply(fields=[("Content-Length", "3000000")])), ("chunked", reply(chunked=True)[:-5] + b"2dc6c0\r\n")):
+            with self.subTest(name), self.gateway.client() as client:
+                self.say("/broke-off", said + b"x" * 2000000, "close")
+                client.ask(target="/broke-off")
+                try:
+                    client.read()
+                    self.fail("it did not end")
+                except Truncated as cut:
+                    self.assertEqual((len(cut.message.body), cut.cause), (2000000, "closed"))
 
     def test_that_did_not_end_are_not_ended_for_http_1_0_either(self):
         """There the end of the stream ends the body: only a reset can say that it did not."""

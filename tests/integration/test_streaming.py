@@ -3,8 +3,9 @@ import hashlib
 import random
 import threading
 import time
+import unittest
 
-from stage import Scene, Stage, main, reply, wait_until
+from stage import TRANSPORT, Scene, Stage, main, reply, wait_until
 
 
 def head(method, target, *fields):
@@ -158,6 +159,40 @@ class Expectations(Scene):
                 client.send(body)
                 self.assertEqual(client.read("POST").body, b"hello")
                 self.assertEqual(client.get("/").body, b"origin")
+
+    def test_whose_body_is_there_already_wait_for_nothing(self):  # RFC 9110 §10.1.1
+        self.origin.on("/at-once", lambda call: call.respond(body=call.read_body() + (call.request.field("Expect") or ", not asked").encode()), streamed=True)
+        for framing, body in (("Content-Length: 5", b"hello"), ("Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n")):
+            for first in (1, len(body)):
+                with self.subTest(framing, first=first), self.gateway.client() as client:
+                    client.send(head("POST", "/at-once", "Expect: 100-continue", framing) + body[:first])
+                    client.send(body[first:])
+                    response = client.read("POST")
+                    self.assertEqual((response.body, response.interim), (b"hello, not asked", []))
+                    self.assertEqual(client.get("/").body, b"origin")
+
+    @unittest.skipIf(TRANSPORT == "curl", "libcurl waits once it has begun")
+    def test_whose_body_comes_without_waiting_are_not_waited_for(self):
+        asked = threading.Event()
+        self.origin.on("/comes", lambda call: (asked.set(), call.respond(body=call.read_body())), streamed=True)
+        with self.gateway.client() as client:
+            self.expect(client, "/comes")
+            self.assertTrue(asked.wait(30))
+            client.send(b"hello")
+            self.assertEqual(client.read("POST").body, b"hello")
+            self.assertEqual(client.get("/").body, b"origin")
+
+    def test_of_an_upload_that_is_answered_while_it_comes_end(self):
+        """A chunked answer that begins before the body has ended: it is whole, whichever way the backend is spoken to."""
+        def answer_first(call):
+            call.send(reply(chunked=True)[:-5] + b"3\r\nabc\r\n")
+            call.send(b"0\r\n\r\n")
+            call.read_body()
+        self.origin.on("/answers-first", answer_first, streamed=True)
+        for _ in range(3):
+            with self.gateway.client() as client:
+                client.send(head("POST", "/answers-first", "Content-Length: 2000000") + b"x" * 2000000)
+                self.assertEqual(client.read("POST").body, b"abc")
 
     def test_are_forwarded(self):
         def meet(call):

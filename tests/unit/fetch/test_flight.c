@@ -146,13 +146,16 @@ static void who_forgot_is_not_woken(void **state)
     struct gw_flight_ask leader, before, after, stays;
     struct gw_cache_key key = key_of(1);
     set_up(&scene);
+    assert_false(gw_flight_is_awaited(NULL));
     enter(&scene, &key, 0, &leader);
+    assert_false(gw_flight_is_awaited(leader.flight));
     assert_int_equal(enter(&scene, &key, 1, &before), GW_FLIGHT_WAIT);
     assert_int_equal(enter(&scene, &key, 1, &after), GW_FLIGHT_WAIT);
     assert_int_equal(enter(&scene, &key, 1, &stays), GW_FLIGHT_WAIT);
     gw_flight_forget(scene.flights, &before.waiter);
     assert_null(before.waiter);
     gw_flight_forget(scene.flights, &before.waiter); /* nothing is allowed */
+    assert_true(gw_flight_is_awaited(leader.flight));
     gw_flight_land(scene.flights, &leader.flight);
     gw_flight_forget(scene.flights, &after.waiter); /* its letter is on the way */
     uv_run(&scene.loop, UV_RUN_ONCE);

@@ -187,12 +187,14 @@ static void a_confirmation_is_stored_also_where_its_reader_has_left(void **state
     (void)state;
     for (int stop = 0; stop < 3; stop++) {
         struct stage *stage = set_up();
-        struct listener one = new_listener();
+        struct listener one = new_listener(), two = new_listener();
         one.leaves_at = stop == 2 ? "entry" : NULL;
         find_stored(stage, VALIDATORS);
         lead(stage, &one);
-        if (stop == 0)
+        if (stop == 0) { /* another one waits: else it would be given up */
+            join(stage, &two);
             gw_fetch_leave(&one.reader);
+        }
         says_head(stage, 304, "Cache-Control: max-age=77\n", 0);
         if (stop == 1)
             gw_fetch_leave(&one.reader);
@@ -200,6 +202,7 @@ static void a_confirmation_is_stored_also_where_its_reader_has_left(void **state
         assert_near(stage, NEAR_FRESH);
         assert_true(is_idle(stage));
         let_go(&one);
+        let_go(&two);
         drop_stored(stage);
         tear_down(stage);
     }
