@@ -1,6 +1,8 @@
 /* The keys of "cache", and what routes take from them. */
 #include "config/derive.h"
 
+#include "base/path.h"
+
 enum { CACHING_LEAST_NEAR = 4096, CACHING_MOST_WITHOUT_NEAR = 64 << 20 };
 
 static bool complain(struct gw_loading *loading, enum gw_key_id id, const char *expected)
@@ -136,6 +138,18 @@ static const struct gw_value *value_of(const struct gw_loading *loading, const s
     return s && s[own].origin != GW_ORIGIN_DEFAULT ? &v[own] : &loading->values[usual];
 }
 
+/* In the form in which paths are compared; the list itself may be another route's, too. */
+static bool make_plain(struct gw_loading *loading, struct gw_strings *paths)
+{
+    struct gw_slice *items = gw_loading_take(loading, paths->count, sizeof(*items));
+    if (!items)
+        return false;
+    for (unsigned i = 0; i < paths->count; i++)
+        items[i] = gw_path_plain(paths->items[i], &loading->config->arena);
+    paths->items = items;
+    return true;
+}
+
 bool gw_caching_derive_route(struct gw_loading *loading, struct gw_route *route, const struct gw_source *s,
                              const struct gw_value *v)
 {
@@ -153,5 +167,5 @@ bool gw_caching_derive_route(struct gw_loading *loading, struct gw_route *route,
         if (s)
             good &= gw_match_check_each(loading, &s[lists[i].own], &v[lists[i].own].list, lists[i].check);
     }
-    return good;
+    return good && (!route->cache_bypass_paths.count || make_plain(loading, &route->cache_bypass_paths));
 }

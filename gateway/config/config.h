@@ -23,7 +23,9 @@ struct gw_strings {
 
 /* Which requests: all of what is set must hold. */
 struct gw_match {
-    struct gw_slice path;      /* prefix by whole segments: "/api" matches /api and /api/x, not /apix; empty: any */
+    struct gw_slice
+        path; /* prefix by whole segments: "/api" matches /api and /api/x, not /apix; empty: any. Plain, as are
+                             the paths that are compared with it (base/path.h) */
     struct gw_slice host;      /* without port, lower case; "*.example.org" allowed; empty: any */
     struct gw_strings methods; /* empty: any */
 };
@@ -208,10 +210,10 @@ void gw_config_drop(struct gw_config *config);
 bool gw_config_trusts(const struct gw_config *config, const struct gw_address *address);
 
 /* Is this path the prefix, or below it by whole segments? "/api" and "/api/" hold /api/x, "/api" holds /api too, neither
- * /apix; "/" holds every path that begins so. prefix is not empty. */
+ * /apix; "/" holds every path that begins so. prefix is not empty. Both are plain (base/path.h). */
 bool gw_match_path_holds(struct gw_slice prefix, struct gw_slice path);
 
-/* Does this request match? method and host as received (host may carry a port), path decoded of nothing. */
+/* Does this request match? method and host as received (host may carry a port), path plain. */
 bool gw_match_holds(const struct gw_match *match, struct gw_slice method, struct gw_slice host, struct gw_slice path);
 
 #endif

@@ -284,7 +284,8 @@ enum gw_key_type {
       "Unique; a-z, 0-9, _ and -. It names the route in metrics and logs.")                                            \
     X(PATH, "path", STRING, "", 0, 1024, NULL, NULL, NULL,                                                             \
       "Prefix by whole segments, without wildcards: /api matches /api and /api/x, not /apix; empty: any. As clients "  \
-      "send it: percent-encoded where that is needed.")                                                                \
+      "send it: percent-encoded where that is needed; compared decoded, "                                              \
+      "without double slashes and dot segments.")                                                                      \
     X(HOST, "host", STRING, "", 0, 255, NULL, NULL, NULL,                                                              \
       "Host without port; *.example.org for all below it; empty: any.")                                                \
     X(METHODS, "methods", LIST, "", 0, 32, NULL, NULL, NULL, "In upper case (GET does not include HEAD); empty: any.") \

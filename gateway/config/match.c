@@ -1,5 +1,7 @@
 #include "config/derive.h"
 
+#include "base/path.h"
+
 /* What these name is compared byte by byte. A wildcard, a placeholder or another spelling than clients send is a valid
  * text that matches nothing, and a protection that matches nothing is none: so it is told, with what to write. */
 
@@ -292,6 +294,7 @@ static bool derive_path(struct gw_loading *loading, struct gw_slice *path, const
     while (text.length && text.at[text.length - 1] == '/')
         text.length--; /* "/api/" is "/api", "/" is any */
     *path = gw_loading_copy(&loading->config->arena, text);
+    *path = path->at ? gw_path_plain(*path, &loading->config->arena) : *path;
     return path->at ? good : gw_loading_no_memory(loading->complaint);
 }
 

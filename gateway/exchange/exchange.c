@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "exchange/answer.h"
 #include "exchange/route.h"
 
@@ -66,7 +67,8 @@ void gw_exchange_begin(struct gw_exchange *exchange)
     exchange->keep_alive = request->keep_alive;
     if (!prepare(exchange))
         exchange->error = GW_ERROR_OVERLOADED;
-    exchange->route = gw_route_pick(exchange->config, request);
+    exchange->plain_path = gw_path_plain(request->path, &exchange->arena);
+    exchange->route = gw_route_pick(exchange->config, request, exchange->plain_path);
     gw_engine_move(exchange, GW_EXCHANGE_BEGUN);
 }
 

@@ -5,6 +5,8 @@
 #include "config/config.h"
 #include "http/head.h"
 
-const struct gw_route *gw_route_pick(const struct gw_config *config, const struct gw_head *request);
+/* path: the request's, plain (base/path.h). */
+const struct gw_route *gw_route_pick(const struct gw_config *config, const struct gw_head *request,
+                                     struct gw_slice path);
 
 #endif

@@ -3,6 +3,8 @@
  * asks again must not get what was stored before. */
 #include "exchange/answer.h"
 #include "exchange/engine.h"
+
+#include "base/path.h"
 #include "exchange/route.h"
 #include "http/reference.h"
 
@@ -32,15 +34,14 @@ static void on_tombstone(void *owner, const struct gw_shared_answer *answer)
 }
 
 /* What is stored was asked for by GET, perhaps through another route than this method's. */
-static const struct gw_route *route_of_get(const struct gw_exchange *exchange, struct gw_slice path,
-                                           struct gw_slice query)
+static const struct gw_route *route_of_get(struct gw_exchange *exchange, struct gw_slice path, struct gw_slice query)
 {
     struct gw_head get = exchange->request;
     get.method = GW_METHOD_GET;
     get.method_text = GW_SLICE("GET");
     get.path = path;
     get.query = query;
-    return gw_route_pick(exchange->config, &get);
+    return gw_route_pick(exchange->config, &get, gw_path_plain(path, &exchange->arena));
 }
 
 static void end_stored(struct gw_exchange *exchange, struct gw_slice path, struct gw_slice query)

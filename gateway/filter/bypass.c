@@ -17,10 +17,10 @@ static bool has_cookie(const struct gw_head *request, struct gw_slice name)
     return false;
 }
 
-const char *gw_bypass_rule(const struct gw_route *route, const struct gw_head *request)
+const char *gw_bypass_rule(const struct gw_route *route, const struct gw_head *request, struct gw_slice plain_path)
 {
     for (unsigned i = 0; i < route->cache_bypass_paths.count; i++)
-        if (gw_match_path_holds(route->cache_bypass_paths.items[i], request->path))
+        if (gw_match_path_holds(route->cache_bypass_paths.items[i], plain_path))
             return "cache.bypass_paths";
     for (unsigned i = 0; i < route->cache_bypass_fields.count; i++)
         if (gw_head_find_named(request, route->cache_bypass_fields.items[i]))

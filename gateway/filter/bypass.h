@@ -5,7 +5,7 @@
 #include "config/config.h"
 #include "http/head.h"
 
-/* The rule that holds, for a person ("cache.bypass_cookies"); NULL: none does. */
-const char *gw_bypass_rule(const struct gw_route *route, const struct gw_head *request);
+/* plain_path: the request's (base/path.h). The rule that holds, for a person ("cache.bypass_cookies"); NULL: none does. */
+const char *gw_bypass_rule(const struct gw_route *route, const struct gw_head *request, struct gw_slice plain_path);
 
 #endif

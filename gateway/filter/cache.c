@@ -33,7 +33,8 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     request->origin_selects = !exchange->config->cors_alone;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, exchange->route);
     gw_policy_read_request(&exchange->cache, request, &rules);
-    if (!exchange->cache.is_candidate || exchange->overrides_method || gw_bypass_rule(exchange->route, request)) {
+    if (!exchange->cache.is_candidate || exchange->overrides_method ||
+        gw_bypass_rule(exchange->route, request, exchange->plain_path)) {
         bypass(exchange, why_bypassed(exchange));
         return GW_FILTER_CONTINUE;
     }

@@ -77,7 +77,7 @@ static void pick_route(struct gw_exchange *exchange)
     struct gw_head asked = exchange->request;
     asked.method_text = gw_head_value(&asked, GW_FIELD_ACCESS_CONTROL_REQUEST_METHOD);
     if (exchange->route->match.methods.count == 0)
-        exchange->route = gw_route_pick(exchange->config, &asked);
+        exchange->route = gw_route_pick(exchange->config, &asked, exchange->plain_path);
 }
 
 static enum gw_filter_result on_request(struct gw_exchange *exchange)

@@ -1,5 +1,6 @@
 #include "admin/stored.h"
 #include "base/clock.h"
+#include "base/path.h"
 #include "cache/normal.h"
 #include "cache/query.h"
 #include "exchange/route.h"
@@ -11,6 +12,7 @@ enum { PAGE_BYTES = 4 * 1024 * 1024 };
 struct look { /* what is asked about, as the cache knows it; in the exchange's arena */
     struct gw_exchange *exchange;
     struct gw_inspect_order order;
+    struct gw_slice plain_path;
     const struct gw_route *route;
     struct gw_cache_request request;
     struct gw_cache_key key;
@@ -30,7 +32,8 @@ static struct look *create_look(struct gw_exchange *exchange)
     }
     const struct gw_cache_url *url = &look->order.url;
     look->exchange = exchange;
-    look->route = gw_route_pick(exchange->config, &look->order.head);
+    look->plain_path = gw_path_plain(url->path, &exchange->arena);
+    look->route = gw_route_pick(exchange->config, &look->order.head, look->plain_path);
     gw_normal_codings(&look->order.head, &exchange->arena);
     look->order.head.origin_selects = !exchange->config->cors_alone;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, look->route);
@@ -44,7 +47,8 @@ static const char *bypass_of(const struct look *look)
 {
     if (!look->exchange->desk->near)
         return "cache.enabled is off";
-    return look->route->cache_enabled ? gw_bypass_rule(look->route, &look->order.head) : "the route's cache is off";
+    return look->route->cache_enabled ? gw_bypass_rule(look->route, &look->order.head, look->plain_path)
+                                      : "the route's cache is off";
 }
 
 /* Looks for a request that nothing answers: so nothing is used. */

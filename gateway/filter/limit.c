@@ -36,7 +36,7 @@ static enum gw_filter_result ask(struct gw_exchange *exchange, bool misses)
     struct gw_limit_subject subject = {
         .method = method_that_counts(exchange),
         .host = request->authority,
-        .path = request->path,
+        .path = exchange->plain_path,
         .client = &exchange->client,
         .route = exchange->route->index,
         .field = field_of,

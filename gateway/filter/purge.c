@@ -3,6 +3,7 @@
 #include "admin/cache_pages.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "cache/query.h"
 #include "exchange/route.h"
 #include "filter/admin.h"
@@ -60,7 +61,7 @@ static void on_tombstone(void *owner, const struct gw_shared_answer *nothing)
     answer_and_go_on(exchange, gw_shared_is_up(exchange->desk->shared) ? GW_PURGE_EVERYWHERE : GW_PURGE_LATER);
 }
 
-static const struct gw_route *route_of(const struct gw_exchange *exchange, const struct gw_cache_url *url)
+static const struct gw_route *route_of(struct gw_exchange *exchange, const struct gw_cache_url *url)
 {
     struct gw_head get;
     gw_head_init(&get);
@@ -68,7 +69,7 @@ static const struct gw_route *route_of(const struct gw_exchange *exchange, const
     get.method_text = GW_SLICE("GET");
     get.authority = url->host;
     get.path = url->path;
-    return gw_route_pick(exchange->config, &get);
+    return gw_route_pick(exchange->config, &get, gw_path_plain(url->path, &exchange->arena));
 }
 
 static void end_stored(struct gw_exchange *exchange, const struct gw_cache_url *url, struct gw_slice scheme)

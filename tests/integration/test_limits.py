@@ -52,6 +52,17 @@ class Limits(Scene):
             self.assertEqual((answers.count(200), answers.count(429)), (20, 180))
             self.assertEqual(self.origin.count("/exact") - before, 20)
 
+    def test_for_a_path_hold_in_any_spelling(self):
+        """A backend decodes the path: what is /login to it is /login to a limit."""
+        policies = [{"name": "login", "path": "/login", "rate": "1/h", "burst": 1}, {"name": "cafe", "path": "/caf%C3%A9", "rate": "1/h", "burst": 1}]
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin(), {"limits": {"enabled": True, "policies": policies}})
+            self.assertEqual(gateway.fetch("/login").status, 200)
+            for target in ("/login", "/%6Cogin", "/log%69n", "//login", "/./login", "/x/../login", "/x/%2e%2E/login", "/x%2f..%2Flogin", "/login/x", "/login%2Fx", "/%6cogin?x=1"):
+                with self.subTest(target):
+                    self.assertEqual(gateway.fetch(target).status, 429)
+            self.assertEqual([gateway.fetch(target).status for target in ("/caf%c3%a9", "/caf%C3%A9", "/other", "/loginx", "/%6Coginx")], [200, 429, 200, 200, 200])
+
     def test_for_a_method_hold_in_any_case(self):
         with Stage() as stage:
             gateway = stage.gateway(self.origin, limits("1/h", 1000, policies=[{"name": "writes", "methods": ["POST"], "rate": "1/h", "burst": 2}]))

@@ -45,7 +45,7 @@ static void the_first_route_that_matches_is_taken_and_the_last_matches_all(void 
         head.method_text = gw_slice_of_string(rows[i].method);
         head.authority = gw_slice_of_string(rows[i].host);
         head.path = gw_slice_of_string(rows[i].path);
-        const struct gw_route *route = gw_route_pick(&config, &head);
+        const struct gw_route *route = gw_route_pick(&config, &head, head.path);
         if (!gw_slice_equal(route->name, gw_slice_of_string(rows[i].route)))
             fail_msg("%s %s%s took %.*s", rows[i].method, rows[i].host, rows[i].path, GW_SLICE_ARGS(route->name));
     }
@@ -57,8 +57,8 @@ static void the_only_route_is_taken_without_a_look(void **state)
     const struct gw_config one = { .routes = &routes[0], .route_count = 1 };
     struct gw_head head;
     gw_head_init(&head); /* not even parsed: a refusal is answered, too */
-    assert_ptr_equal(gw_route_pick(&one, &head), &routes[0]);
-    assert_ptr_equal(gw_route_pick(&config, &head), &routes[GW_COUNT(routes) - 1]);
+    assert_ptr_equal(gw_route_pick(&one, &head, head.path), &routes[0]);
+    assert_ptr_equal(gw_route_pick(&config, &head, head.path), &routes[GW_COUNT(routes) - 1]);
 }
 
 int main(void)

@@ -1,0 +1,59 @@
+#include "base/path.h"
+
+static bool is_plain(struct gw_slice path)
+{
+    for (size_t i = 0; i < path.length; i++) {
+        if (path.at[i] == '%')
+            return false;
+        if (path.at[i] == '/' && i + 1 < path.length && (path.at[i + 1] == '/' || path.at[i + 1] == '.'))
+            return false;
+    }
+    return true;
+}
+
+static int hex_of(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+static size_t decode(char *to, struct gw_slice path)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < path.length; i++) {
+        int high = path.at[i] == '%' && i + 2 < path.length ? hex_of(path.at[i + 1]) : -1;
+        int low = high < 0 ? -1 : hex_of(path.at[i + 2]);
+        to[length++] = (char)(low < 0 ? path.at[i] : high * 16 + low);
+        i += low < 0 ? 0 : 2;
+    }
+    return length;
+}
+
+/* In place: what is written never overtakes what is read. */
+static size_t resolve(char *text, size_t length)
+{
+    size_t written = 0;
+    for (size_t at = 0, end; at < length; at = end) { /* at a '/' */
+        const char *next = memchr(text + at + 1, '/', length - at - 1);
+        end = next ? (size_t)(next - text) : length;
+        struct gw_slice segment = gw_slice_of(text + at + 1, end - at - 1);
+        bool is_up = gw_slice_equal(segment, GW_SLICE(".."));
+        if (segment.length && !is_up && !gw_slice_equal(segment, GW_SLICE("."))) {
+            memmove(text + written, text + at, end - at);
+            written += end - at;
+            continue;
+        }
+        while (is_up && written && text[--written] != '/')
+            ;
+        if (end == length)
+            text[written++] = '/';
+    }
+    return written;
+}
+
+struct gw_slice gw_path_plain(struct gw_slice path, struct gw_arena *arena)
+{
+    if (path.length == 0 || path.at[0] != '/' || is_plain(path))
+        return path;
+    char *text = gw_arena_take(arena, path.length);
+    return text ? gw_slice_of(text, resolve(text, decode(text, path))) : path;
+}

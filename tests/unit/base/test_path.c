@@ -1,0 +1,68 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "base/path.h"
+
+static void a_path_is_what_a_backend_makes_of_it(void **state)
+{
+    static const struct {
+        const char *path, *plain;
+    } rows[] = {
+        { "", "" },
+        { "*", "*" },
+        { "/", "/" },
+        { "/login", "/login" },
+        { "/a/b.html", "/a/b.html" },
+        { "/%6Cogin", "/login" },
+        { "/%6c%6F%67in", "/login" },
+        { "/l%6", "/l%6" },
+        { "/100%", "/100%" },
+        { "/%zz%6Cx", "/%zzlx" },
+        { "/%256C", "/%6C" }, /* once */
+        { "/a%2Fb", "/a/b" },
+        { "//login", "/login" },
+        { "///a//b//", "/a/b/" },
+        { "/./login", "/login" },
+        { "/x/../login", "/login" },
+        { "/x/%2e%2E/login", "/login" },
+        { "/x%2F..%2flogin", "/login" },
+        { "/../../login", "/login" },
+        { "/a/b/..", "/a/" },
+        { "/a/b/.", "/a/b/" },
+        { "/..", "/" },
+        { "/.", "/" },
+        { "/a/...", "/a/..." },
+        { "/.well-known/x", "/.well-known/x" },
+        { "/a/..b/c", "/a/..b/c" },
+        { "/caf%C3%A9", "/caf\xc3\xa9" },
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct gw_arena arena;
+        gw_arena_init(&arena, 64, 4096);
+        struct gw_slice plain = gw_path_plain(gw_slice_of_string(rows[i].path), &arena);
+        if (!gw_slice_equal(plain, gw_slice_of_string(rows[i].plain)))
+            fail_msg("%s became %.*s", rows[i].path, GW_SLICE_ARGS(plain));
+        gw_arena_free(&arena);
+    }
+}
+
+static void a_nul_is_a_byte_like_others(void **state)
+{
+    (void)state;
+    struct gw_arena arena;
+    gw_arena_init(&arena, 64, 4096);
+    assert_true(gw_slice_equal(gw_path_plain(GW_SLICE("/a%00b"), &arena), GW_SLICE("/a\0b")));
+    gw_arena_free(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_path_is_what_a_backend_makes_of_it),
+        cmocka_unit_test(a_nul_is_a_byte_like_others),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
