@@ -257,7 +257,7 @@ class AnAnswer(Scene):
         for status in (204, 304):
             with self.subTest(status), self.gateway.client() as client:
                 self.origin.on("/none", status=status, fields=[("ETag", '"x"')])
-                response = client.get("/none")
+                response = client.get("/none", [("If-None-Match", '"x"')])
                 self.assertEqual((response.status, response.body), (status, b""))
                 self.assertFalse(response.has("Transfer-Encoding"))
                 self.assertEqual(client.get("/").body, b"origin")
