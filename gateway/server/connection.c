@@ -8,6 +8,7 @@
 enum {
     CARRY_BYTES = GW_BLOCK_BYTES,
     HURRY_SILENCE_MS = 1000,
+    HURRY_LINGER_MS = 2000,
     WRITE_PIECES = 16,
 };
 
@@ -150,13 +151,18 @@ static bool is_hurried(const struct gw_worker *worker)
     return worker->is_draining || atomic_load_explicit(&worker->server->waiting, memory_order_relaxed) > 0;
 }
 
-/* A bound on silence, and one on all of it. */
+/* A bound on silence, and one on all of it. Who has its answer and sends on for ever must hold neither a drain nor a
+ * descriptor that others wait for. */
 static void set_linger_deadline(struct gw_connection *connection)
 {
     struct gw_worker *worker = connection->worker;
-    uint64_t now_ms = uv_now(&worker->loop), until_ms = connection->linger_until_ms;
-    uint64_t left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
-    uint64_t silence_ms = is_hurried(worker) ? HURRY_SILENCE_MS : worker->config->linger_silence_ms;
+    uint64_t now_ms = uv_now(&worker->loop), silence_ms = worker->config->linger_silence_ms;
+    if (is_hurried(worker)) {
+        silence_ms = HURRY_SILENCE_MS;
+        if (connection->linger_until_ms > now_ms + HURRY_LINGER_MS)
+            connection->linger_until_ms = now_ms + HURRY_LINGER_MS;
+    }
+    uint64_t until_ms = connection->linger_until_ms, left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
     set_deadline(connection, left_ms < silence_ms ? left_ms : silence_ms);
 }
 

@@ -8,8 +8,8 @@
  *          stored body by reference). Idle it is this struct and nothing else.
  * Ends     KEEP: the next request. CLOSE and BREAK: half-close, throw away what still comes, close, so that the client
  *          reads our answer before a reset can overtake it: server.linger_timeout at most, server.linger_silence
- *          without a byte, and server.max_lingering connections; draining, a second without a byte. What lingers counts
- *          as a connection. CUT: reset. */
+ *          without a byte, and server.max_lingering connections; in a drain, and while clients wait for a descriptor,
+ *          two seconds, and one without a byte. What lingers counts as a connection. CUT: reset. */
 #ifndef GW_SERVER_CONNECTION_H
 #define GW_SERVER_CONNECTION_H
 

@@ -1,5 +1,7 @@
 """A client that sends on after its answer gets the answer (RFC 9112 §9.6), and does not hold the gateway for ever."""
+import contextlib
 import socket
+import threading
 import time
 
 from stage import PATIENCE, Scene, Stage, Truncated, in_parallel, main, wait_until
@@ -98,6 +100,45 @@ class Lingering(Scene):
             gateway.stop()
             stage.actors.remove(gateway)
             stage.gateways.remove(gateway)
+
+    @contextlib.contextmanager
+    def sending_on(self):
+        """Yields a list: to all clients in it a byte is sent again and again, for as long as they take it."""
+        clients, ends = [], threading.Event()
+
+        def run():
+            while not ends.wait(0.05):
+                for client in list(clients):
+                    try:
+                        client.send(b"x")
+                    except OSError:
+                        clients.remove(client)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield clients
+        finally:
+            ends.set()
+            thread.join()
+
+    def test_nor_does_one_that_sends_on(self):
+        with Stage() as stage:
+            gateway = self.limited(stage, linger_silence="600s", linger_timeout="600s", drain_timeout="600s")
+            with self.sending_on() as clients:
+                clients.append(self.refused(gateway))
+                gateway.stop()
+            stage.actors.remove(gateway)
+            stage.gateways.remove(gateway)
+
+    def test_nor_the_descriptors_that_others_wait_for(self):
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin(), {**LIMITED, "server": {"linger_silence": "600s", "linger_timeout": "600s"}}, files=256)
+            gateway.fetch("/")
+            with self.sending_on() as clients:
+                for _ in range(200):
+                    clients.append(self.refused(gateway))
+            self.assertGreaterEqual(gateway.metric("gateway_accept_waits_total"), 1)
 
     def test_what_is_refused_at_once_is_read_too(self):
         """The head alone is refused: what follows it is read all the same."""
