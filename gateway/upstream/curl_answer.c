@@ -55,6 +55,7 @@ static enum gw_curl_answer start_head(struct gw_curl_transfer *transfer, struct 
     transfer->is_interim = head.status < 200;
     if (transfer->is_interim && ++transfer->interims > MAX_INTERIMS)
         return fail(transfer, GW_ERROR_UPSTREAM_MALFORMED);
+    transfer->is_old = transfer->is_old || head.version_minor == 0;
     transfer->in_head = true;
     gw_arena_reset(&transfer->interim_arena);
     if (!transfer->is_interim)

@@ -145,9 +145,11 @@ static int on_word(CURL *easy, curl_infotype type, char *bytes, size_t length, v
     return 0;
 }
 
+/* A connection, or a handle, on which an answer came in HTTP/1.0 makes libcurl write 1.0 in its next request, and refuse
+ * to send a chunked body. */
 static void keep_unless(struct gw_curl_transfer *transfer, bool is_forgiven)
 {
-    if (is_forgiven)
+    if (is_forgiven || transfer->is_old)
         curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 

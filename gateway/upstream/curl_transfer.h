@@ -76,6 +76,7 @@ struct gw_curl_transfer {
     size_t head_bytes;
     unsigned interims;
     bool is_interim, in_head, head_done;
+    bool is_old; /* in HTTP/1.0 */
     uint64_t body_bytes;
     struct gw_curl_goodbye *goodbye; /* for a body that ends with its TLS connection */
     bool is_paused;                  /* the owner's wish */

@@ -75,7 +75,7 @@ static void take_back(struct gw_curl_transfer *transfer, bool is_good)
 static void finish(struct gw_curl_transfer *transfer, enum gw_error error)
 {
     struct gw_call *call = transfer->call;
-    bool is_good = error == GW_ERROR_NONE && !transfer->is_complete;
+    bool is_good = error == GW_ERROR_NONE && !transfer->is_complete && !transfer->is_old;
     if (call)
         leave_call(transfer);
     take_back(transfer, call && is_good);

@@ -290,6 +290,15 @@ class AnAnswer(Scene):
         self.origin.on("/old", old)
         self.assertEqual(self.gateway.fetch("/old").body, b"old times")
 
+    def test_of_an_http_1_0_backend_that_keeps_its_connection_is_followed_by_requests_in_1_1(self):
+        answer = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nold"
+        self.origin.on("/old/kept", lambda call: call.send(answer))
+        for _ in range(3):
+            self.assertEqual(self.gateway.fetch("/old/kept").body, b"old")
+            with self.gateway.client() as client:
+                client.send(b"POST /old/kept HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+                self.assertEqual(client.read("POST").body, b"old")
+
 
 class Connections(Scene):
     @classmethod
