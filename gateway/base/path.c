@@ -29,7 +29,7 @@ static size_t decode(char *to, struct gw_slice path)
 }
 
 /* In place: what is written never overtakes what is read. */
-static size_t resolve(char *text, size_t length)
+static size_t resolve(char *text, size_t length, bool *climbs)
 {
     size_t written = 0;
     for (size_t at = 0, end; at < length; at = end) { /* at a '/' */
@@ -42,6 +42,7 @@ static size_t resolve(char *text, size_t length)
             written += end - at;
             continue;
         }
+        *climbs = *climbs || (is_up && !written);
         while (is_up && written && text[--written] != '/')
             ;
         if (end == length)
@@ -50,10 +51,13 @@ static size_t resolve(char *text, size_t length)
     return written;
 }
 
-struct gw_slice gw_path_plain(struct gw_slice path, struct gw_arena *arena)
+struct gw_slice gw_path_plain(struct gw_slice path, struct gw_arena *arena, bool *climbs)
 {
+    bool nobody_asks;
+    climbs = climbs ? climbs : &nobody_asks;
+    *climbs = false;
     if (path.length == 0 || path.at[0] != '/' || is_plain(path))
         return path;
     char *text = gw_arena_take(arena, path.length);
-    return text ? gw_slice_of(text, resolve(text, decode(text, path))) : path;
+    return text ? gw_slice_of(text, resolve(text, decode(text, path), climbs)) : path;
 }

@@ -12,8 +12,9 @@
 #include "base/arena.h"
 #include "base/slice.h"
 
-/* Nearly always the path itself, else a copy in the arena. What does not begin with '/' (OPTIONS *), and all where the
+/* Nearly always the path itself, else a copy in the arena. *climbs (or NULL): a segment ".." leads above "/", which here
+ * is as if it stayed there, but behind the path of a backend's URL leads out of that. What does not begin with '/' (OPTIONS *), and all where the
  * arena is full, comes back as it is. A '%' without two hexadecimal digits stands for itself. */
-struct gw_slice gw_path_plain(struct gw_slice path, struct gw_arena *arena);
+struct gw_slice gw_path_plain(struct gw_slice path, struct gw_arena *arena, bool *climbs);
 
 #endif

@@ -145,7 +145,7 @@ static bool make_plain(struct gw_loading *loading, struct gw_strings *paths)
     if (!items)
         return false;
     for (unsigned i = 0; i < paths->count; i++)
-        items[i] = gw_path_plain(paths->items[i], &loading->config->arena);
+        items[i] = gw_path_plain(paths->items[i], &loading->config->arena, NULL);
     paths->items = items;
     return true;
 }

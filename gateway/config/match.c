@@ -294,7 +294,7 @@ static bool derive_path(struct gw_loading *loading, struct gw_slice *path, const
     while (text.length && text.at[text.length - 1] == '/')
         text.length--; /* "/api/" is "/api", "/" is any */
     *path = gw_loading_copy(&loading->config->arena, text);
-    *path = path->at ? gw_path_plain(*path, &loading->config->arena) : *path;
+    *path = path->at ? gw_path_plain(*path, &loading->config->arena, NULL) : *path;
     return path->at ? good : gw_loading_no_memory(loading->complaint);
 }
 

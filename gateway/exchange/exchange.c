@@ -67,7 +67,10 @@ void gw_exchange_begin(struct gw_exchange *exchange)
     exchange->keep_alive = request->keep_alive;
     if (!prepare(exchange))
         exchange->error = GW_ERROR_OVERLOADED;
-    exchange->plain_path = gw_path_plain(request->path, &exchange->arena);
+    bool climbs;
+    exchange->plain_path = gw_path_plain(request->path, &exchange->arena, &climbs);
+    if (climbs) /* out of the path of the backend's URL, to where no limit is looked for (nginx: 400, too) */
+        exchange->error = GW_ERROR_MALFORMED;
     exchange->route = gw_route_pick(exchange->config, request, exchange->plain_path);
     gw_engine_move(exchange, GW_EXCHANGE_BEGUN);
 }

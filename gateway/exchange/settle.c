@@ -41,7 +41,7 @@ static const struct gw_route *route_of_get(struct gw_exchange *exchange, struct 
     get.method_text = GW_SLICE("GET");
     get.path = path;
     get.query = query;
-    return gw_route_pick(exchange->config, &get, gw_path_plain(path, &exchange->arena));
+    return gw_route_pick(exchange->config, &get, gw_path_plain(path, &exchange->arena, NULL));
 }
 
 static void end_stored(struct gw_exchange *exchange, struct gw_slice path, struct gw_slice query)

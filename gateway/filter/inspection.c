@@ -32,7 +32,7 @@ static struct look *create_look(struct gw_exchange *exchange)
     }
     const struct gw_cache_url *url = &look->order.url;
     look->exchange = exchange;
-    look->plain_path = gw_path_plain(url->path, &exchange->arena);
+    look->plain_path = gw_path_plain(url->path, &exchange->arena, NULL);
     look->route = gw_route_pick(exchange->config, &look->order.head, look->plain_path);
     gw_normal_codings(&look->order.head, &exchange->arena);
     look->order.head.origin_selects = !exchange->config->cors_alone;

@@ -69,7 +69,7 @@ static const struct gw_route *route_of(struct gw_exchange *exchange, const struc
     get.method_text = GW_SLICE("GET");
     get.authority = url->host;
     get.path = url->path;
-    return gw_route_pick(exchange->config, &get, gw_path_plain(url->path, &exchange->arena));
+    return gw_route_pick(exchange->config, &get, gw_path_plain(url->path, &exchange->arena, NULL));
 }
 
 static void end_stored(struct gw_exchange *exchange, const struct gw_cache_url *url, struct gw_slice scheme)

@@ -63,6 +63,19 @@ class Limits(Scene):
                     self.assertEqual(gateway.fetch(target).status, 429)
             self.assertEqual([gateway.fetch(target).status for target in ("/caf%c3%a9", "/caf%C3%A9", "/other", "/loginx", "/%6Coginx")], [200, 429, 200, 200, 200])
 
+    def test_for_a_path_are_not_gone_around_by_the_path_of_the_backend_s_url(self):
+        """Behind http://backend/v1, /../v1/login would be /login to a backend that resolves it, and /../admin none of /v1."""
+        policies = [{"name": "login", "path": "/login", "rate": "1/h", "burst": 1}]
+        with Stage() as stage:
+            origin = stage.origin()
+            gateway = stage.gateway(origin.url + "/v1", {"limits": {"enabled": True, "policies": policies}})
+            self.assertEqual([gateway.fetch("/login").status, gateway.fetch("/login").status], [200, 429])
+            for target in ("/../v1/login", "/%2E%2e/v1/login", "/..%2Fv1/login", "/login/../../v1/login", "/a/..//../admin", "/..", "http://gateway.test/../v1/login"):
+                with self.subTest(target):
+                    self.assert_error(gateway.fetch(target), 400, "malformed_request")
+            self.assertEqual(gateway.fetch("/a/../other").status, 200)
+            self.assertEqual([request.target for request in origin.requests], ["/v1/login", "/v1/a/../other"])
+
     def test_for_a_method_hold_in_any_case(self):
         with Stage() as stage:
             gateway = stage.gateway(self.origin, limits("1/h", 1000, policies=[{"name": "writes", "methods": ["POST"], "rate": "1/h", "burst": 2}]))

@@ -42,7 +42,7 @@ static void a_path_is_what_a_backend_makes_of_it(void **state)
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct gw_arena arena;
         gw_arena_init(&arena, 64, 4096);
-        struct gw_slice plain = gw_path_plain(gw_slice_of_string(rows[i].path), &arena);
+        struct gw_slice plain = gw_path_plain(gw_slice_of_string(rows[i].path), &arena, NULL);
         if (!gw_slice_equal(plain, gw_slice_of_string(rows[i].plain)))
             fail_msg("%s became %.*s", rows[i].path, GW_SLICE_ARGS(plain));
         gw_arena_free(&arena);
@@ -54,8 +54,40 @@ static void a_nul_is_a_byte_like_others(void **state)
     (void)state;
     struct gw_arena arena;
     gw_arena_init(&arena, 64, 4096);
-    assert_true(gw_slice_equal(gw_path_plain(GW_SLICE("/a%00b"), &arena), GW_SLICE("/a\0b")));
+    assert_true(gw_slice_equal(gw_path_plain(GW_SLICE("/a%00b"), &arena, NULL), GW_SLICE("/a\0b")));
     gw_arena_free(&arena);
+}
+
+static void a_path_may_lead_above_the_root(void **state)
+{
+    static const struct {
+        const char *path;
+        bool climbs;
+    } rows[] = {
+        { "/a/../b", false },
+        { "/a/b/../../c", false },
+        { "/a/..", false },
+        { "/...", false },
+        { "/..a/x", false },
+        { "/..", true },
+        { "/../login", true },
+        { "/%2e%2E/login", true },
+        { "/..%2flogin", true },
+        { "//../login", true },
+        { "/./../login", true },
+        { "/a/../../login", true },
+        { "/a%2F..%2F../login/x/y", true },
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct gw_arena arena;
+        bool climbs;
+        gw_arena_init(&arena, 64, 4096);
+        (void)gw_path_plain(gw_slice_of_string(rows[i].path), &arena, &climbs);
+        if (climbs != rows[i].climbs)
+            fail_msg("%s", rows[i].path);
+        gw_arena_free(&arena);
+    }
 }
 
 int main(void)
@@ -63,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_path_is_what_a_backend_makes_of_it),
         cmocka_unit_test(a_nul_is_a_byte_like_others),
+        cmocka_unit_test(a_path_may_lead_above_the_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
