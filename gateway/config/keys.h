@@ -177,16 +177,22 @@ enum gw_key_type {
       "Let cache.default_ttl and cache.heuristic_max apply also where the request carried Cookie or another "          \
       "credential. One user's page may then reach the next: only for backends that never answer personally.")          \
     X(CACHE_CREDENTIAL_FIELDS, "cache.credential_fields", LIST,                                                        \
-      "*Key, *Token, *Secret, *Password, *Session, *Session-Id, *SessionId, *Auth, *Authorization, Auth*, X-Auth*, "   \
-      "*Assertion, *JWT, *Signature, *Credential, X-Credential-*, DPoP, *Identity, *Principal, *Username, "            \
-      "*User-Name, *User-Id, *UserId, *Userinfo, *User-Info, *Email, *Groups, *Roles, X-User, "                        \
+      "*Key, *Token, *Secret, *Password, *Session, *Session-Id, *SessionId, *Auth, *Authorization, Auth*, "            \
+      "X-Auth*, *Assertion, *JWT, *Signature, *Credential, X-Credential-*, DPoP, *Identity, *Principal, "              \
+      "*Username, *User-Name, *User-Id, *UserId, *Userinfo, *User-Info, *Email, *Groups, *Roles, X-User, "             \
       "X-Forwarded-User, SM-User, IV-*, Remote-*, X-Remote-*, X-WebAuth-*, X-Session-*, X-Token-*, X-JWT-*, "          \
       "X-MS-Client-Principal*, X-MS-Token-*, X-Goog-Authenticated-User-*, X-AppEngine-User-*, X-Amzn-OIDC-*, "         \
       "X-Amzn-Mtls-*, OIDC-*, X-OIDC-*, Shib-*, CF-Access-*, Tailscale-*, X-Pomerium-*, X-Vouch-*, "                   \
-      "X-Consumer-*, X-Hasura-*, Impersonate-*, X-Tenant*, X-Scope-OrgID, *Account-Id, *Customer-Id, "                 \
-      "*Client-Cert, *ClientCert, Client-Cert-*, SSL-Client-*, X-SSL-Client-*, X-Client-Cert-*, "                      \
-      "X-Forwarded-Tls-Client-Cert*",                                                                                  \
-      0, 128, NULL, NULL, NULL,                                                                                        \
+      "X-Consumer-*, X-Hasura-*, Impersonate-*, X-Tenant*, *Account-Id, *Customer-Id, *Passcode, "                     \
+      "*Passphrase, *Passwd, *-Pass, *-PIN, *-OTP, *Ticket, *Bearer, *Cookie, *-SID, SID, *-UID, UID, *-Sub, "         \
+      "*Subject, *Login, *Claims, *Scopes, *Permissions, *Role, *Actor, *Act-As, *On-Behalf-Of, Sudo, "                \
+      "*Api-User, *Proxy-User, *Current-User, *Device-Id, *Installation-Id, *Visitor-Id, *Guest-Id, "                  \
+      "*Member-Id, *Person-Id, *Employee-Id, *Identity-Id, *Persistent-Id, *Client-Id, *App-Id, "                      \
+      "*Application-Id, *Org-Id, *OrgId, *Organization, *Organization-Id, *Workspace-Id, *Project-Id, "                \
+      "*Company-Id, *Team-Id, X-Honeycomb-Team, X-Cognito-*, X-SSO-*, X-SAML-*, Mellon-*, EPPN, *-DN, *-CN, "          \
+      "X-ClientCert-*, X-Tls-Client-*, CF-Client-Cert-*, *Client-Cert, *ClientCert, Client-Cert-*, "                   \
+      "SSL-Client-*, X-SSL-Client-*, X-Client-Cert-*, X-Forwarded-Tls-Client-Cert*",                                   \
+      0, 160, NULL, NULL, NULL,                                                                                        \
       "Request fields that carry a key, a token, a session or an identity, beside Cookie and Authorization. "          \
       "A star at the beginning or the end stands for any rest, and _ is as good as -. A field that a limit "           \
       "goes by (header:NAME) is one, too, whatever stands here. By the same names cache.ignore_query keeps "           \

@@ -370,6 +370,10 @@ class OneUsersAnswer(Scene):
         "Remote-User", "Remote-Groups", "X-Remote-User", "X-Authenticated-User", "X-Authentik-Username", "X-Webauth-User", "Tailscale-User-Login", "X-User", "X-User-Id", "X-Username",
         "X-Userinfo", "SM_USER", "iv-user", "OIDC_CLAIM_email", "X-Consumer-Username", "X-Credential-Identifier", "X-Hasura-User-Id", "Impersonate-User", "X-Scope-OrgID",
         "X-Rh-Identity", "X-Forwarded-Client-Cert", "Client-Cert", "X-SSL-Client-S-DN", "X-Amzn-Mtls-Clientcert-Subject", "X-ARR-ClientCert", "DPoP", "Signature", "Proxy-Authorization",
+        "X-Client-DN", "X-ClientCert-DN", "X-Client-CN", "X-Tls-Client-Subject", "Cf-Client-Cert-Sha256", "X-Passcode", "X-Passphrase", "X-Pin", "X-OTP", "X-Ticket", "X-Bearer", "X-Cookie",
+        "X-SID", "sid", "X-UID", "uid", "X-Sub", "X-Subject", "X-Login", "X-Claims", "X-User-Claims", "X-Scopes", "X-Role", "X-User-Role", "X-Actor", "X-Act-As", "On-Behalf-Of", "Sudo",
+        "X-Api-User", "X-Device-Id", "X-Member-Id", "X-IBM-Client-Id", "Client-ID", "X-Parse-Application-Id", "X-App-Id", "app_id", "X-Org-Id", "OpenAI-Organization", "X-Workspace-Id", "X-Project-Id",
+        "X-Honeycomb-Team", "X-Cognito-Sub", "MELLON_email", "eppn", "X-Kratos-Authenticated-Identity-Id",
     )
 
     @classmethod
@@ -401,7 +405,8 @@ class OneUsersAnswer(Scene):
         browser = [("User-Agent", "Mozilla/5.0"), ("Accept", "*/*"), ("Accept-Language", "en"), ("Accept-Encoding", "gzip"), ("Sec-Fetch-User", "?1"), ("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "navigate"),
                    ("Sec-Fetch-Dest", "document"), ("Sec-Ch-Ua", '"Chromium"'), ("Sec-Ch-Ua-Mobile", "?0"), ("Sec-Ch-Ua-Platform", '"Linux"'), ("Upgrade-Insecure-Requests", "1"), ("DNT", "1"), ("Sec-GPC", "1"),
                    ("Priority", "u=0, i"), ("Referer", "http://a/"), ("Origin", "http://a"), ("Save-Data", "on"), ("X-Requested-With", "XMLHttpRequest"), ("X-User-Agent", "grpc-web"), ("X-Api-Version", "2"),
-                   ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), ("X-Amzn-Trace-Id", "Root=1"), ("X-Request-Id", "abcdefgh"), ("X-Correlation-Id", "1"), ("CDN-Loop", "a"), ("Cf-Ray", "1")]
+                   ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), ("X-Amzn-Trace-Id", "Root=1"), ("X-Request-Id", "abcdefgh"), ("X-Correlation-Id", "1"), ("CDN-Loop", "a"), ("Cf-Ray", "1"),
+                   ("X-Correlation-UUID", "1"), ("X-Trace-GUID", "1"), ("X-App-Version", "1"), ("X-Device-Type", "tv"), ("X-Amz-Cf-Id", "1"), ("X-B3-TraceId", "1"), ("sentry-trace", "1"), ("X-Cache-Bypass", "1"), ("Last-Event-ID", "1")]
         self.assertEqual([self.gateway.fetch("/browser", browser).field("X-Cache") for _ in range(2)], ["MISS", "HIT"])
 
     def test_a_field_that_a_limit_goes_by_is_a_credential_beside_any_list(self):
