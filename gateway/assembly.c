@@ -358,8 +358,8 @@ static bool open_worker(void *context, struct gw_worker *worker)
     desk->keys = gw_key_maker_create();
     if (!desk->keys || !open_stores(assembly, worker) || !open_fetcher(assembly, worker))
         return false;
-    gw_exchange_desk_init(desk);
     desk->config = config;
+    gw_exchange_desk_init(desk);
     desk->filters = gw_filter_table;
     desk->fetcher = &assembly->benches[worker->index].fetcher;
     desk->near = assembly->near;

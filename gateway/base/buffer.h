@@ -34,10 +34,16 @@ static inline struct gw_buffer gw_buffer_create(size_t bound)
 }
 void gw_buffer_destroy(struct gw_buffer *buffer);
 
-/* In the arena, which must outlive the buffer; takes memory when first written to. */
-static inline struct gw_buffer gw_buffer_in(struct gw_arena *arena)
+/* In the arena, which must outlive the buffer, with room for so many bytes (0: none yet). Where the arena is full,
+ * overflowed is set at once. */
+static inline struct gw_buffer gw_buffer_in(struct gw_arena *arena, size_t first_bytes)
 {
-    return (struct gw_buffer) { .bound = SIZE_MAX / 4, .arena = arena };
+    char *at = first_bytes ? gw_arena_take(arena, first_bytes) : NULL;
+    return (struct gw_buffer) { .bound = SIZE_MAX / 4,
+                                .arena = arena,
+                                .at = at,
+                                .capacity = at ? first_bytes : 0,
+                                .overflowed = first_bytes && !at };
 }
 
 /* Empty again, with the memory that it has. */

@@ -1,7 +1,5 @@
 #include "base/names.h"
 
-enum { LETTERS = 3 }; /* of a start or an end, that choose a chain */
-
 static unsigned char fold(char c)
 {
     if (c == '_')
@@ -17,17 +15,6 @@ static bool is_folded_equal(const char *a, const char *b, size_t length)
     return true;
 }
 
-/* Coarser than fold(), and without a branch: other characters than letters may share a chain. */
-static uint32_t coarse(char c)
-{
-    return c == '_' ? '-' : (uint32_t)(unsigned char)c | 0x20;
-}
-
-static unsigned chain_of(const char *at)
-{
-    return (coarse(at[0]) << 16 | coarse(at[1]) << 8 | coarse(at[2])) * 0x9e3779b1u >> 24;
-}
-
 static bool has_star_behind(struct gw_slice pattern)
 {
     return pattern.length && pattern.at[pattern.length - 1] == '*';
@@ -41,11 +28,11 @@ static bool has_star_before(struct gw_slice pattern)
 static uint8_t *first_of_chain(struct gw_names *names, struct gw_slice pattern)
 {
     size_t stars = has_star_behind(pattern) || has_star_before(pattern);
-    if (pattern.length < LETTERS + stars)
+    if (pattern.length < GW_NAMES_LETTERS + stars)
         return &names->first_short;
     if (has_star_behind(pattern))
-        return &names->starts[chain_of(pattern.at)];
-    return &names->ends[chain_of(pattern.at + pattern.length - LETTERS)];
+        return &names->starts[gw_names_chains_of(pattern).start];
+    return &names->ends[gw_names_chains_of(pattern).end];
 }
 
 void gw_names_init(struct gw_names *names, const struct gw_slice *patterns, unsigned count)
@@ -78,13 +65,8 @@ static bool is_in_chain(const struct gw_names *names, unsigned number, struct gw
     return false;
 }
 
-bool gw_names_has(const struct gw_names *names, struct gw_slice name)
+bool gw_names_search(const struct gw_names *names, struct gw_slice name, unsigned start, unsigned end)
 {
-    if (name.length >= LETTERS) {
-        unsigned start = names->starts[chain_of(name.at)];
-        unsigned end = names->ends[chain_of(name.at + name.length - LETTERS)];
-        if ((start | end) && (is_in_chain(names, start, name) || is_in_chain(names, end, name)))
-            return true;
-    }
-    return names->first_short && is_in_chain(names, names->first_short, name);
+    return is_in_chain(names, start, name) || is_in_chain(names, end, name) ||
+           is_in_chain(names, names->first_short, name);
 }

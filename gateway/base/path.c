@@ -1,13 +1,19 @@
 #include "base/path.h"
 
+/* at: behind a '/'. */
+static bool begins_plainly(const char *at, const char *end)
+{
+    return at == end || (*at != '/' && *at != '.');
+}
+
 static bool is_plain(struct gw_slice path)
 {
-    for (size_t i = 0; i < path.length; i++) {
-        if (path.at[i] == '%')
+    const char *at = path.at, *end = path.at + path.length;
+    if (memchr(at, '%', path.length))
+        return false;
+    for (; at; at = memchr(at, '/', (size_t)(end - at)))
+        if (!begins_plainly(++at, end))
             return false;
-        if (path.at[i] == '/' && i + 1 < path.length && (path.at[i + 1] == '/' || path.at[i + 1] == '.'))
-            return false;
-    }
     return true;
 }
 

@@ -123,11 +123,11 @@ static struct gw_slice normal_of(const struct gw_head *request, const struct gw_
     return gw_buffer_slice(&text);
 }
 
-static struct gw_slice remembered_normal_of(const struct gw_head *request, const struct gw_field *line)
+static struct gw_slice remembered_normal_of(const struct gw_head *request, const struct gw_field *line, bool is_only)
 {
     static _Thread_local struct spelling spellings[SPELLINGS], other;
     struct spelling *spelling = &spellings[line->value.length % SPELLINGS];
-    if (line->value.length > SPELLING_BYTES || gw_head_find_next(request, line))
+    if (line->value.length > SPELLING_BYTES || !is_only)
         return normal_of(request, line, &other);
     if (spelling->normal_length && gw_slice_equal(gw_slice_of(spelling->value, spelling->value_length), line->value))
         return gw_slice_of(spelling->normal, spelling->normal_length);
@@ -142,9 +142,10 @@ void gw_normal_codings(struct gw_head *request, struct gw_arena *arena)
     struct gw_field *line = gw_head_find(request, GW_FIELD_ACCEPT_ENCODING);
     if (!line)
         return;
-    struct gw_slice normal = remembered_normal_of(request, line);
-    for (struct gw_field *next; (next = gw_head_find_next(request, line));)
-        next->dropped = true;
+    struct gw_field *further = gw_head_find_next(request, line);
+    struct gw_slice normal = remembered_normal_of(request, line, !further);
+    for (; further; further = gw_head_find_next(request, further))
+        further->dropped = true;
     if (gw_slice_equal(line->value, normal))
         return;
     line->value = gw_arena_copy(arena, normal);

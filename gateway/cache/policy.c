@@ -48,7 +48,7 @@ static bool has_credential(const struct gw_head *head, const struct gw_cache_rul
     if (gw_head_find(head, GW_FIELD_COOKIE) || gw_head_find(head, GW_FIELD_AUTHORIZATION))
         return true;
     for (unsigned i = 0; rules->credentials && i < head->count; i++)
-        if (!head->fields[i].dropped && gw_names_has(rules->credentials, head->fields[i].name))
+        if (!head->fields[i].dropped && gw_field_set_has(rules->credentials, &head->fields[i]))
             return true;
     return false;
 }

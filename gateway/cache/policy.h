@@ -9,8 +9,8 @@
 #ifndef GW_CACHE_POLICY_H
 #define GW_CACHE_POLICY_H
 
-#include "base/names.h"
 #include "http/directives.h"
+#include "http/field_set.h"
 #include "http/head.h"
 #include "telemetry/metrics.h"
 
@@ -23,7 +23,7 @@ struct gw_cache_rules {     /* of the route and configuration */
     bool with_credentials;     /* default TTL and guesses also where the request carried a credential */
     bool ignores_request;      /* what Cache-Control and Pragma of requests say */
     bool may_share_set_cookie; /* where the response says public, or s-maxage */
-    const struct gw_names *credentials;     /* fields that carry one, beside Cookie and Authorization; NULL: none */
+    const struct gw_field_set *credentials; /* fields that carry one, beside Cookie and Authorization; NULL: none */
     const struct gw_slice *targeted_fields; /* RFC 9213, as CDN-Cache-Control: the first that is there counts instead */
     unsigned targeted_field_count;
 };

@@ -12,6 +12,7 @@ enum {
 
 void gw_exchange_desk_init(struct gw_desk *desk)
 {
+    gw_field_set_init(&desk->credentials, &desk->config->credentials);
     gw_list_init(&desk->free);
     desk->free_count = 0;
     desk->scratch = gw_buffer_create(HEAD_BOUND);

@@ -53,9 +53,9 @@ void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event)
 
 static bool prepare(struct gw_exchange *exchange)
 {
-    exchange->fields = gw_buffer_in(&exchange->arena);
+    exchange->fields = gw_buffer_in(&exchange->arena, FIRST_FIELDS_BYTES);
     gw_counter_add(&exchange->desk->shard->requests_in_flight, 1);
-    return gw_buffer_reserve(&exchange->fields, FIRST_FIELDS_BYTES);
+    return !exchange->fields.overflowed;
 }
 
 void gw_exchange_begin(struct gw_exchange *exchange)

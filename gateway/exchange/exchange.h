@@ -140,6 +140,7 @@ struct gw_desk {
     const atomic_bool *draining;
     unsigned worker;
 
+    struct gw_field_set credentials; /* of the configuration */
     struct gw_random random;
     struct gw_buffer scratch; /* for one head, between two events; whoever uses it clears it first */
     struct gw_list free;
@@ -238,7 +239,7 @@ struct gw_exchange {
     const struct gw_filter *taken_by; /* NULL: all filters are asked */
 };
 
-/* The desk's pool. */
+/* The desk's pool, and what is worked out of desk->config, which is set before. */
 void gw_exchange_desk_init(struct gw_desk *desk);
 void gw_exchange_desk_free(struct gw_desk *desk);
 /* Once a loop turn: frees what the pool has too many of. */
@@ -281,7 +282,7 @@ void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, s
 void gw_exchange_answered(struct gw_exchange *exchange);
 
 /* What configuration and route say of storing. */
-struct gw_cache_rules gw_exchange_cache_rules(const struct gw_config *config, const struct gw_route *route);
+struct gw_cache_rules gw_exchange_cache_rules(const struct gw_desk *desk, const struct gw_route *route);
 /* The key of a GET for this path and query, by the route's rules about queries; the query as it is keyed, in the
  * arena. */
 struct gw_slice gw_exchange_make_key(struct gw_desk *desk, struct gw_arena *arena, const struct gw_route *route,

@@ -3,8 +3,9 @@
 #include "base/clock.h"
 #include "cache/query.h"
 
-struct gw_cache_rules gw_exchange_cache_rules(const struct gw_config *config, const struct gw_route *route)
+struct gw_cache_rules gw_exchange_cache_rules(const struct gw_desk *desk, const struct gw_route *route)
 {
+    const struct gw_config *config = desk->config;
     return (struct gw_cache_rules) {
         .default_ttl_s = route->default_ttl_s,
         .override_ttl_s = route->override_ttl_s,
@@ -14,7 +15,7 @@ struct gw_cache_rules gw_exchange_cache_rules(const struct gw_config *config, co
         .with_credentials = config->cache_with_credentials,
         .ignores_request = route->cache_ignores_request,
         .may_share_set_cookie = config->cache_share_set_cookie,
-        .credentials = &config->credentials,
+        .credentials = &desk->credentials,
         .targeted_fields = config->targeted_fields.items,
         .targeted_field_count = config->targeted_fields.count,
     };

@@ -30,7 +30,7 @@ static void describe_storing(const struct gw_exchange *exchange, const struct gw
     ask->may_store = true;
     ask->head = head;
     ask->cache = *cache;
-    ask->rules = gw_exchange_cache_rules(exchange->config, exchange->route);
+    ask->rules = gw_exchange_cache_rules(exchange->desk, exchange->route);
     ask->key = exchange->key;
     ask->seen = exchange->seen;
 }
@@ -195,7 +195,7 @@ static struct gw_entry *freshen(struct gw_exchange *exchange, const struct gw_he
     struct gw_entry *stored = exchange->stored;
     struct gw_head merged, request = keyed_head(exchange);
     struct gw_cache_request cache = exchange->cache;
-    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, exchange->route);
+    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->desk, exchange->route);
     struct gw_cache_life life;
     int64_t now_s = (int64_t)(gw_clock_wall_us() / 1000000);
     cache.may_store = true;

@@ -27,11 +27,12 @@ static enum gw_cache_refusal why_bypassed(const struct gw_exchange *exchange)
 static enum gw_filter_result on_request(struct gw_exchange *exchange)
 {
     struct gw_head *request = &exchange->request;
-    if (!exchange->desk->near || !exchange->route->cache_enabled)
+    bool is_refused = exchange->limit.verdict == GW_LIMIT_REFUSED; /* that is answered, whatever is stored */
+    if (!exchange->desk->near || !exchange->route->cache_enabled || is_refused)
         return GW_FILTER_CONTINUE;
     gw_normal_codings(&exchange->request, &exchange->arena); /* whatever the method: a URL's answers are of one form */
     request->origin_selects = !exchange->config->cors_alone;
-    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, exchange->route);
+    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->desk, exchange->route);
     gw_policy_read_request(&exchange->cache, request, &rules);
     if (!exchange->cache.is_candidate || exchange->overrides_method ||
         gw_bypass_rule(exchange->route, request, exchange->plain_path)) {
@@ -41,8 +42,6 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     exchange->cache_label = exchange->cache.may_look_up ? GW_CACHE_LABEL_MISS : GW_CACHE_LABEL_BYPASS;
     exchange->report.forwarded = GW_FORWARDED_REQUEST;
     exchange->report.refusal = gw_policy_request_refusal(&exchange->cache, request);
-    if (exchange->limit.verdict == GW_LIMIT_REFUSED) /* what is refused is not looked for */
-        return GW_FILTER_CONTINUE;
     exchange->cache_asked = true;
     exchange->keyed_query = gw_exchange_make_key(exchange->desk, &exchange->arena, exchange->route, request->path,
                                                  request->query, exchange->scheme, exchange->host, &exchange->key);

@@ -1,6 +1,6 @@
 #include "exchange/exchange.h"
-#include "base/names.h"
 #include "filter/table.h"
+#include "http/field_set.h"
 #include "http/grammar.h"
 #include "http/trail.h"
 
@@ -38,13 +38,12 @@ _Static_assert(GW_COUNT(side_patterns) <= GW_NAMES_MOST, "what is beyond would n
 
 /* Filled before main, constant afterwards. */
 static struct gw_names side;
-static bool is_known_side[GW_FIELD_COUNT];
+static struct gw_field_set side_fields;
 
 __attribute__((constructor)) static void fill_side(void)
 {
     gw_names_init(&side, side_patterns, GW_COUNT(side_patterns));
-    for (unsigned id = GW_FIELD_OTHER + 1; id < GW_FIELD_COUNT; id++)
-        is_known_side[id] = gw_names_has(&side, gw_field_name_text((enum gw_field_name)id));
+    gw_field_set_init(&side_fields, &side);
 }
 
 /* HTTP_X_FORWARDED_FOR is what CGI and WSGI make of X-Forwarded-For; some backends look for that among the fields, too. */
@@ -53,7 +52,8 @@ static bool is_side(struct gw_slice name)
     enum { PREFIX = sizeof "HTTP_" - 1 };
     if (gw_names_has(&side, name))
         return true;
-    bool has_prefix = name.length > PREFIX && (name.at[PREFIX - 1] == '_' || name.at[PREFIX - 1] == '-') &&
+    bool has_prefix = name.length > PREFIX && (name.at[0] | 0x20) == 'h' &&
+                      (name.at[PREFIX - 1] == '_' || name.at[PREFIX - 1] == '-') &&
                       gw_slice_equal_nocase(gw_slice_of(name.at, PREFIX - 1), GW_SLICE("HTTP"));
     return has_prefix && gw_names_has(&side, gw_slice_of(name.at + PREFIX, name.length - PREFIX));
 }
@@ -71,21 +71,17 @@ static bool is_disguised(struct gw_slice name)
     return gw_field_name_of(gw_slice_of(plain, name.length)) != GW_FIELD_OTHER || is_side(name);
 }
 
-static void drop_side_fields(struct gw_head *request)
+/* A disguised one goes whoever sends it: a proxy that sets X-Forwarded-Host lets its clients' X_Forwarded_Host through. */
+static void drop_untold(struct gw_head *request, bool peer_is_trusted)
 {
     for (unsigned i = 0; i < request->count; i++) {
         struct gw_field *field = &request->fields[i];
-        if (field->id == GW_FIELD_OTHER ? is_side(field->name) : is_known_side[field->id])
+        bool is_known = field->id != GW_FIELD_OTHER;
+        if (!peer_is_trusted && (is_known ? side_fields.has_known[field->id] : is_side(field->name)))
+            field->dropped = true;
+        else if (!is_known && is_disguised(field->name))
             field->dropped = true;
     }
-}
-
-/* Whoever sends them: a proxy that sets X-Forwarded-Host lets its clients' X_Forwarded_Host through. */
-static void drop_disguised(struct gw_head *request)
-{
-    for (unsigned i = 0; i < request->count; i++)
-        if (request->fields[i].id == GW_FIELD_OTHER && is_disguised(request->fields[i].name))
-            request->fields[i].dropped = true;
 }
 
 /* ---- what a trusted peer says ---- */
@@ -197,9 +193,7 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
         exchange->peer_is_trusted = gw_config_trusts(exchange->config, &exchange->peer);
         if (exchange->peer_is_trusted)
             take_from_trusted_peer(exchange);
-        else
-            drop_side_fields(request);
-        drop_disguised(request);
+        drop_untold(request, exchange->peer_is_trusted);
         gw_head_drop_hop_by_hop(request);
     }
     exchange->client_text_length = gw_address_print(&exchange->client, exchange->client_text);

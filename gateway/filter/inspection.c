@@ -36,7 +36,7 @@ static struct look *create_look(struct gw_exchange *exchange)
     look->route = gw_route_pick(exchange->config, &look->order.head, look->plain_path);
     gw_normal_codings(&look->order.head, &exchange->arena);
     look->order.head.origin_selects = !exchange->config->cors_alone;
-    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->config, look->route);
+    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->desk, look->route);
     gw_policy_read_request(&look->request, &look->order.head, &rules);
     gw_exchange_make_key(exchange->desk, &exchange->arena, look->route, url->path, url->query, url->scheme, url->host,
                          &look->key);

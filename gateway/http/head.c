@@ -7,7 +7,6 @@ enum {
     LONGEST_NAME = 40, /* room for each well-known name */
     NAME_SLOTS = 256,  /* of the table that finds them; about a third full */
     FIRST_FIELDS = 16, /* what most messages fit in */
-    LAST_FIRST = 254,  /* head->first[] knows the fields before this index */
 };
 
 static const struct well_known {
@@ -150,7 +149,7 @@ bool gw_head_add(struct gw_head *head, struct gw_arena *arena, struct gw_slice n
     if (head->count == head->capacity && !make_room(head, arena))
         return false;
     enum gw_field_name id = gw_field_name_of(name);
-    if (!head->first[id] && head->count < LAST_FIRST)
+    if (!head->first[id] && head->count < GW_HEAD_INDEXED)
         head->first[id] = (uint8_t)(head->count + 1);
     head->fields[head->count++] = (struct gw_field) { .name = name, .value = value, .id = (uint8_t)id };
     return true;
@@ -176,10 +175,10 @@ static struct gw_field *find_other_from(const struct gw_head *head, unsigned i, 
 /* Where the search for a name begins. */
 static unsigned first_of(const struct gw_head *head, enum gw_field_name id)
 {
-    return head->first[id] ? head->first[id] - 1u : LAST_FIRST;
+    return head->first[id] ? head->first[id] - 1u : GW_HEAD_INDEXED;
 }
 
-struct gw_field *gw_head_find(const struct gw_head *head, enum gw_field_name id)
+struct gw_field *gw_head_search(const struct gw_head *head, enum gw_field_name id)
 {
     return find_from(head, first_of(head, id), id);
 }

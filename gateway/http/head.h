@@ -162,6 +162,8 @@ struct gw_field {
     bool dropped;          /* not forwarded: hop-by-hop, named by Connection, or removed by a filter */
 };
 
+enum { GW_HEAD_INDEXED = 254 }; /* first[] knows the fields before this index */
+
 struct gw_head {
     /* requests */
     enum gw_method method;
@@ -188,7 +190,8 @@ struct gw_head {
 
     struct gw_field *fields;
     unsigned count, capacity;
-    uint8_t first[GW_FIELD_COUNT]; /* index + 1 of the first field of that name; 0: none, or beyond 254: then search */
+    uint8_t first
+        [GW_FIELD_COUNT]; /* index + 1 of the first field of that name; 0: none, or beyond GW_HEAD_INDEXED: then search */
 };
 
 enum gw_method gw_method_of(struct gw_slice text);
@@ -207,8 +210,13 @@ void gw_head_init(struct gw_head *head);
 /* Adds a field at the end; name and value must live as long as the head. False at the arena's bound. */
 bool gw_head_add(struct gw_head *head, struct gw_arena *arena, struct gw_slice name,
                  struct gw_slice value) GW_MUST_CHECK;
-/* The first field of a name that is not dropped, or NULL; then the next of the same name. */
-struct gw_field *gw_head_find(const struct gw_head *head, enum gw_field_name id);
+struct gw_field *gw_head_search(const struct gw_head *head, enum gw_field_name id);
+/* The first field of a name that is not dropped, or NULL; then the next of the same name. Inline, since most that are
+ * asked for are not there. */
+static inline struct gw_field *gw_head_find(const struct gw_head *head, enum gw_field_name id)
+{
+    return head->first[id] || head->count > GW_HEAD_INDEXED ? gw_head_search(head, id) : NULL;
+}
 struct gw_field *gw_head_find_next(const struct gw_head *head, const struct gw_field *after);
 /* By name, for names of the configuration; the first not dropped, or NULL. */
 struct gw_field *gw_head_find_named(const struct gw_head *head, struct gw_slice name);

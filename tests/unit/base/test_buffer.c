@@ -81,7 +81,7 @@ static void a_buffer_in_an_arena_grows_up_to_the_arenas_bound(void **state)
     (void)state;
     struct gw_arena arena;
     gw_arena_init(&arena, FIRST, FURTHER);
-    struct gw_buffer buffer = gw_buffer_in(&arena);
+    struct gw_buffer buffer = gw_buffer_in(&arena, 0);
     for (size_t i = 0; i < 4000; i++) {
         gw_buffer_put_char(&buffer, (char)('a' + i % 26));
         if (i % 1000 == 0)
@@ -98,6 +98,20 @@ static void a_buffer_in_an_arena_grows_up_to_the_arenas_bound(void **state)
     gw_buffer_put_literal(&buffer, "again");
     assert_false(buffer.overflowed);
     assert_holds(&buffer, "again");
+    gw_arena_free(&arena);
+}
+
+static void a_buffer_in_an_arena_begins_with_the_room_that_it_was_given_or_overflowed(void **state)
+{
+    enum { FIRST = 64, FURTHER = 64 };
+    (void)state;
+    struct gw_arena arena;
+    gw_arena_init(&arena, FIRST, FURTHER);
+    struct gw_buffer buffer = gw_buffer_in(&arena, FIRST), none = gw_buffer_in(&arena, FIRST + FURTHER);
+    assert_int_equal(buffer.capacity, FIRST);
+    assert_false(buffer.overflowed);
+    assert_int_equal(none.capacity, 0);
+    assert_true(none.overflowed);
     gw_arena_free(&arena);
 }
 
@@ -220,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_heap_buffer_grows_up_to_its_bound_and_not_beyond),
         cmocka_unit_test(a_destroyed_buffer_may_be_used_again),
         cmocka_unit_test(a_buffer_in_an_arena_grows_up_to_the_arenas_bound),
+        cmocka_unit_test(a_buffer_in_an_arena_begins_with_the_room_that_it_was_given_or_overflowed),
         cmocka_unit_test(an_absurd_length_overflows_and_does_not_wrap),
         cmocka_unit_test(numbers_hex_and_prints_are_written_whole_or_not_at_all),
         cmocka_unit_test(json_text_escapes_what_json_forbids),

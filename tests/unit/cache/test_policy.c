@@ -8,12 +8,14 @@
 #define DATE  "Date: Sun, 06 Nov 1994 08:49:37 GMT\n"
 
 static const struct gw_slice credential_fields[] = { { "x-api-key", 9 } };
-static struct gw_names credentials;
+static struct gw_names credential_names;
+static struct gw_field_set credentials;
 
 static int name_credentials(void **state)
 {
     (void)state;
-    gw_names_init(&credentials, credential_fields, 1);
+    gw_names_init(&credential_names, credential_fields, 1);
+    gw_field_set_init(&credentials, &credential_names);
     return 0;
 }
 

@@ -207,8 +207,10 @@ static void draw_response(struct message *response)
 static struct gw_cache_rules draw_rules(void)
 {
     static const struct gw_slice names[] = { { "x-api-key", 9 } };
-    static struct gw_names credentials;
-    gw_names_init(&credentials, names, 1);
+    static struct gw_names credential_names;
+    static struct gw_field_set credentials;
+    gw_names_init(&credential_names, names, 1);
+    gw_field_set_init(&credentials, &credential_names);
     static const struct gw_slice fields[] = { { "X-Cache-Control", 15 }, { "cdn-cache-control", 17 } };
     static const int overrides[] = { -1, -1, -1, -1, 0, 10, 100 };
     return (struct gw_cache_rules) { .default_ttl_s = draw(3) ? 300 : 0,
