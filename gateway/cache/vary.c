@@ -117,12 +117,16 @@ struct names {
     const struct gw_field *line;
     struct gw_slice rest;
     unsigned taken;
+    bool by_coding; /* at last Accept-Encoding, for a response with Content-Encoding */
 };
 
 static struct names names_of_response(const struct gw_head *response)
 {
     const struct gw_field *line = gw_head_find(response, GW_FIELD_VARY);
-    return (struct names) { .response = response, .line = line, .rest = line ? line->value : GW_NO_SLICE };
+    return (struct names) { .response = response,
+                            .line = line,
+                            .rest = line ? line->value : GW_NO_SLICE,
+                            .by_coding = gw_head_find(response, GW_FIELD_CONTENT_ENCODING) };
 }
 
 static bool take_name(struct names *names, struct gw_slice *name)
@@ -130,6 +134,12 @@ static bool take_name(struct names *names, struct gw_slice *name)
     while (names->taken < GW_VARY_NAMES) {
         if (gw_slice_next_element(&names->rest, name)) {
             names->taken++;
+            return true;
+        }
+        if (!names->line && names->by_coding) {
+            names->by_coding = false;
+            names->taken++;
+            *name = gw_field_name_text(GW_FIELD_ACCEPT_ENCODING);
             return true;
         }
         if (!names->line)

@@ -5,6 +5,8 @@
  * Form     Values are compared as they came, since so the backend gets them: it may see a difference where the RFC sees
  *          none. Only several lines of one name are one list, joined by ", " (RFC 9110 §5.3). Accept-Encoding has its
  *          normal form before (cache/normal.h), for the key and the backend.
+ * Coded    A response with Content-Encoding is selected by Accept-Encoding even if its Vary does not say so: backends
+ *          forget that, and a client that cannot decode must not get what another one asked for.
  * Bounds   A Vary of more than GW_VARY_NAMES members is as good as "*".
  * Side     Fields of a trusted peer that can change the answer although neither Vary nor the key names them
  *          (X-Forwarded-Host and -Prefix, X-Original-URL, X-Rewrite-URL and the like; not those that name the

@@ -186,3 +186,15 @@ for name, varies, asked, again, sentence in (
     ("encoding-identity", ENCODING, "Accept-Encoding: gzip", "Accept-Encoding: identity", "identity is another than gzip."),
 ):
     row("vary-differs-%s" % name, "RFC 9111 §4.1", MUST, sentence, first(HOUR, varies, asks=(asked,)), fetched(again))
+
+# -------------------------------------------------------------------------------------------- codings that Vary forgets
+
+for name, fields in (("stated", (HOUR,)), ("guessed", ())):
+    row("vary-coding-%s" % name, "RFC 9110 §12.5.3", MUST, "A coded response is for those who accept its coding, also where Vary forgot it.",
+        first("Content-Encoding: gzip", *fields, asks=("Accept-Encoding: gzip",)), fetched("Accept-Encoding: identity"))
+    row("vary-coding-%s-match" % name, "RFC 9110 §12.5.3", MAY, "And for those who do, it is stored.",
+        first("Content-Encoding: gzip", *fields, asks=("Accept-Encoding: gzip",)), cached("Accept-Encoding: gzip"))
+row("vary-coding-missing", "RFC 9110 §12.5.3", MUST, "A request without Accept-Encoding is another one.",
+    first("Content-Encoding: gzip", HOUR, asks=("Accept-Encoding: gzip",)), fetched())
+row("vary-coding-beside", "RFC 9110 §12.5.5", MUST, "Beside what Vary does name.",
+    first("Content-Encoding: gzip", HOUR, "Vary: X-One", asks=("Accept-Encoding: gzip", "X-One: 1")), fetched("X-One: 1"), fetched("Accept-Encoding: gzip", "X-One: 2"))

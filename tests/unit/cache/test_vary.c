@@ -27,6 +27,12 @@ static void a_selection_matches_requests_with_the_same_fields(void **state)
         { "Vary: Accept", "Accept: ab", "Accept: a", false },
         { "Vary: Accept", "Accept: a", "Accept: ab", false },
         { "Vary: Accept, X-Plan", "Accept: a\nX-Plan: gold", "X-Plan: gold\nAccept: a", true },
+        { "Content-Encoding: gzip", "Accept-Encoding: gzip", "Accept-Encoding: gzip", true }, /* Vary forgot it */
+        { "Content-Encoding: gzip", "Accept-Encoding: gzip", "Accept-Encoding: identity", false },
+        { "Content-Encoding: gzip", "Accept-Encoding: gzip", "", false },
+        { "Content-Encoding: gzip\nVary: Accept", "Accept-Encoding: gzip", "Accept-Encoding: br", false },
+        { "Content-Encoding: gzip\nVary: accept-encoding", "Accept-Encoding: gzip", "Accept-Encoding: gzip", true },
+        { "X-Plan: gold", "Accept-Encoding: gzip", "Accept-Encoding: identity", true },
         { "Vary: Accept, X-Plan", "Accept: a\nX-Plan: gold", "Accept: a\nX-Plan: free", false },
         { "Vary: Accept\nVary: X-Plan", "X-Plan: gold", "X-Plan: free", false },
         { "Vary: X-Plan", "X-Plan: gold", "x-plan: gold\nX-Plane: free", true },
