@@ -176,10 +176,65 @@ struct reading {
     const struct gw_head *response;
     const struct gw_cache_rules *rules;
     struct gw_directives directives;
-    bool is_explicit;   /* it states its freshness itself */
-    bool may_guess;     /* by Last-Modified */
-    bool must_validate; /* no-cache */
+    bool is_explicit;           /* it states its freshness itself */
+    bool may_guess;             /* by Last-Modified */
+    bool must_validate;         /* no-cache */
+    int64_t foreign_lifetime_s; /* where it does not: what it says to other caches; 0: not to store */
 };
+
+/* Fields in which backends speak to other shared caches: nginx, Varnish, LiteSpeed, CDNs. */
+static const struct gw_slice foreign_fields[] = {
+    { "Surrogate-Control", 17 },         { "CDN-Cache-Control", 17 },        { "Cloudflare-CDN-Cache-Control", 28 },
+    { "Netlify-CDN-Cache-Control", 25 }, { "Vercel-CDN-Cache-Control", 24 }, { "X-LiteSpeed-Cache-Control", 25 },
+};
+
+static int64_t smaller_of_stated(int64_t a, int64_t b)
+{
+    return b == GW_DIRECTIVE_ABSENT || (a != GW_DIRECTIVE_ABSENT && a < b) ? a : b;
+}
+
+/* Seconds, or @ and a moment, as nginx reads it; what is neither permits nothing. */
+static int64_t accel_expires_s(const struct gw_head *response, int64_t response_at_s)
+{
+    const struct gw_field *field = gw_head_find_named(response, GW_SLICE("X-Accel-Expires"));
+    if (!field)
+        return GW_DIRECTIVE_ABSENT;
+    bool is_moment = field->value.length > 0 && field->value.at[0] == '@';
+    uint64_t number = 0;
+    if (!gw_slice_to_uint64(gw_slice_of(field->value.at + is_moment, field->value.length - is_moment), &number))
+        return 0;
+    int64_t seconds = number > INT64_MAX ? INT64_MAX : (int64_t)number;
+    return !is_moment ? seconds : seconds > response_at_s ? seconds - response_at_s : 0;
+}
+
+static bool is_obeyed(const struct gw_cache_rules *rules, struct gw_slice name)
+{
+    for (unsigned i = 0; i < rules->targeted_field_count; i++)
+        if (gw_slice_equal_nocase(rules->targeted_fields[i], name))
+            return true;
+    return false;
+}
+
+static int64_t foreign_field_s(const struct gw_head *response, struct gw_slice name)
+{
+    struct gw_directives said;
+    gw_directives_read_one_targeted(&said, response, name);
+    if (said.no_store || said.no_cache || said.is_private)
+        return 0;
+    return smaller_of_stated(said.s_maxage, said.max_age);
+}
+
+/* What the backend says to other shared caches is not obeyed here unless cache.targeted_fields names that field. But a
+ * backend that says it is not silent, so no lifetime longer than that is made up: 0, where it forbids to store. */
+static int64_t foreign_lifetime_s(const struct gw_head *response, const struct gw_cache_rules *rules,
+                                  int64_t response_at_s)
+{
+    int64_t least_s = accel_expires_s(response, response_at_s);
+    for (size_t i = 0; i < GW_COUNT(foreign_fields); i++)
+        if (gw_head_find_named(response, foreign_fields[i]) && !is_obeyed(rules, foreign_fields[i]))
+            least_s = smaller_of_stated(least_s, foreign_field_s(response, foreign_fields[i]));
+    return least_s;
+}
 
 static struct reading read_response(const struct gw_head *response, const struct gw_cache_rules *rules,
                                     int64_t response_at_s)
@@ -193,6 +248,9 @@ static struct reading read_response(const struct gw_head *response, const struct
     /* Old backends say Pragma, though RFC 9111 §5.4 gives it no meaning in a response. */
     reading.must_validate = directives->no_cache || (!reading.is_explicit && !directives->is_targeted &&
                                                      gw_directives_pragma_no_cache(response));
+    bool is_forbidden = directives->is_private || (directives->no_store && !directives->must_understand);
+    bool is_settled = reading.is_explicit || is_forbidden;
+    reading.foreign_lifetime_s = is_settled ? GW_DIRECTIVE_ABSENT : foreign_lifetime_s(response, rules, response_at_s);
     return reading;
 }
 
@@ -277,6 +335,8 @@ static enum gw_cache_refusal refuse(const struct gw_cache_request *request, cons
     /* The route's override of the lifetime, too, leaves it open whether the backend forgot "private". */
     if (!reading->is_explicit && !request->default_ttl_applies)
         return GW_CACHE_CREDENTIAL;
+    if (reading->foreign_lifetime_s == 0)
+        return GW_CACHE_NO_STORE;
     return GW_CACHE_STORABLE;
 }
 
@@ -287,9 +347,10 @@ static int64_t lifetime_s(const struct reading *reading, int64_t age_s, int64_t 
         return age_s + rules->override_ttl_s;
     if (reading->is_explicit)
         return gw_freshness_lifetime_s(reading->response, &reading->directives, response_at_s);
+    int64_t guess_s = rules->default_ttl_s;
     if (reading->may_guess)
-        return gw_freshness_guess_s(reading->response, response_at_s, rules->heuristic_max_s);
-    return rules->default_ttl_s;
+        guess_s = gw_freshness_guess_s(reading->response, response_at_s, rules->heuristic_max_s);
+    return smaller_of_stated(guess_s, reading->foreign_lifetime_s);
 }
 
 static int64_t larger(int64_t a, int64_t b)

@@ -554,6 +554,15 @@ static void read_unclear(struct gw_directives *directives, const struct gw_head 
     }
 }
 
+void gw_directives_read_one_targeted(struct gw_directives *directives, const struct gw_head *response,
+                                     struct gw_slice field)
+{
+    if (read_targeted(directives, response, field))
+        return;
+    init(directives);
+    read_unclear(directives, response, field);
+}
+
 void gw_directives_read_targeted(struct gw_directives *directives, const struct gw_head *response,
                                  const struct gw_slice *fields, unsigned count)
 {

@@ -39,6 +39,10 @@ bool gw_directives_pragma_no_cache(const struct gw_head *head);
 void gw_directives_read_targeted(struct gw_directives *directives, const struct gw_head *response,
                                  const struct gw_slice *fields, unsigned count);
 
+/* Of this field alone, whatever Cache-Control says; where it is no valid Dictionary, only the words that forbid. */
+void gw_directives_read_one_targeted(struct gw_directives *directives, const struct gw_head *response,
+                                     struct gw_slice field);
+
 /* Does Cache-Control name this field of the response in no-cache="…" or private="…" (RFC 9111 §5.2.2.4, §5.2.2.7)? A
  * list that is malformed, or names a field by which the response is cached (Cache-Control, Expires, Pragma), is read as
  * the directive without one. */

@@ -514,6 +514,26 @@ static bool is_validator(const struct message *response, const char *tag)
     return *tag && strcmp(tag, "*") != 0;
 }
 
+/* What is said to other caches in a field that is not obeyed: the longest that may be guessed. */
+static long long foreign_freshness(const struct response *response)
+{
+    struct list list = { .count = 0 };
+    bool is_odd = false;
+    for (unsigned i = 0; i < response->rules->targeted_field_count; i++)
+        if (strcasecmp(response->rules->targeted_fields[i].at, "CDN-Cache-Control") == 0)
+            return MOST_S;
+    if (!read_dictionary(&list, response->message, "CDN-Cache-Control")) {
+        memset(&list, 0, sizeof list);
+        read_no_dictionary(&list, response->message, "CDN-Cache-Control");
+    }
+    if (forbids(&list, "no-store") || forbids(&list, "private") || forbids(&list, "no-cache"))
+        return 0;
+    long long shared = seconds_of(&list, "s-maxage", false, false, &is_odd);
+    long long all = seconds_of(&list, "max-age", false, false, &is_odd);
+    shared = shared == ABSENT ? MOST_S : shared;
+    return all != ABSENT && all < shared ? all : shared;
+}
+
 /* RFC 9111 §3, but for freshness. */
 static bool is_storable(const struct response *response, const struct asked *asked, bool is_explicit, bool is_guessed,
                         bool shares_cookie)
@@ -542,6 +562,8 @@ static bool is_storable(const struct response *response, const struct asked *ask
         return false;
     if (asked->has_credential && !response->rules->with_credentials)
         return false;
+    if (foreign_freshness(response) == 0)
+        return false;
     if (is_guessed)
         return response->is_public || IS_IN(status, by_guess);
     return response->is_public ? IS_IN(status, by_guess) : IS_IN(status, by_default);
@@ -568,6 +590,8 @@ static struct stored model_store(const struct message *request, const struct mes
                        : is_explicit              ? stated_freshness(&response)
                        : is_guessed               ? guessed_freshness(&response)
                                                   : rules->default_ttl_s;
+    if (rules->override_ttl_s < 0 && !is_explicit && foreign_freshness(&response) < stored.freshness)
+        stored.freshness = foreign_freshness(&response);
     stored.for_authorization = response.is_public || (forbids(list, "must-revalidate") && !list->is_unclear) ||
                                (response.s_maxage != ABSENT && !response.is_odd);
     stored.is_explicit = is_explicit;

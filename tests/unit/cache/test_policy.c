@@ -293,6 +293,39 @@ static void freshness_is_guessed_where_nothing_states_it(void **state)
     check_store_rows(unguessed, GW_COUNT(unguessed), &without_guess);
 }
 
+static void nothing_is_guessed_beyond_what_other_caches_are_told(void **state)
+{
+    static const struct store_row rows[] = {
+        { "nginx", "", 200, "X-Accel-Expires: 0", REFUSED(NO_STORE) },
+        { "nginx", "", 200, "X-Accel-Expires: 20", STORED(0, 20) },
+        { "nginx", "", 200, "X-Accel-Expires: 3600", STORED(0, 300) },
+        { "nginx", "", 200, "X-Accel-Expires: @1", REFUSED(NO_STORE) },
+        { "nginx", "", 200, "X-Accel-Expires: @99999999999", STORED(0, 300) },
+        { "nginx", "", 200, "X-Accel-Expires: off", REFUSED(NO_STORE) },
+        { "nginx", "", 200, "X-Accel-Expires: -1", REFUSED(NO_STORE) },
+        { "nginx", "", 200, "X-Accel-Expires:", REFUSED(NO_STORE) },
+        { "nginx", "", 200, "X-Accel-Expires: 99999999999999999999", REFUSED(NO_STORE) },
+        { "nginx", "", 200, "X-Accel-Expires: 0\nCache-Control: max-age=60", STORED(0, 60) },
+        { "nginx", "", 200, "X-Accel-Expires: 0\nCache-Control: public", REFUSED(NO_STORE) },
+        { "nginx", "", 200, "X-Accel-Expires: 0\n" TEN_MINUTES_AGO, REFUSED(NO_STORE) },
+        { "nginx", "", 200, "X-Accel-Expires: 5\n" TEN_MINUTES_AGO, STORED(0, 5) },
+        { "Varnish", "", 200, "Surrogate-Control: no-store", REFUSED(NO_STORE) },
+        { "Varnish", "", 200, "Surrogate-Control: no-store, content=\"ESI/1.0\"", REFUSED(NO_STORE) },
+        { "Varnish", "", 200, "Surrogate-Control: content=\"ESI/1.0\"", STORED(0, 300) },
+        { "Varnish", "", 200, "Surrogate-Control: max-age=10+60, no-store", REFUSED(NO_STORE) },
+        { "Varnish", "", 200, "Surrogate-Control: max-age=10", STORED(0, 10) },
+        { "9213", "", 200, "CDN-Cache-Control: no-store", REFUSED(NO_STORE) },
+        { "9213", "", 200, "CDN-Cache-Control: private; max-age=0", REFUSED(NO_STORE) },
+        { "9213", "", 200, "CDN-Cache-Control: max-age=0", REFUSED(NO_STORE) },
+        { "9213", "", 200, "CDN-Cache-Control: max-age=600, s-maxage=7", STORED(0, 7) },
+        { "9213", "", 200, "Vercel-CDN-Cache-Control: no-cache", REFUSED(NO_STORE) },
+        { "LiteSpeed", "", 200, "X-LiteSpeed-Cache-Control: private,max-age=60", REFUSED(NO_STORE) },
+        { "9213", "", 200, "CDN-Cache-Control: no-store\nCache-Control: max-age=60", STORED(0, 60) },
+    };
+    (void)state;
+    check_store_rows(rows, GW_COUNT(rows), &rules);
+}
+
 static void what_is_not_fresh_is_stored_only_if_it_is_of_use(void **state)
 {
     static const struct store_row rows[] = {
@@ -627,6 +660,7 @@ int main(void)
         cmocka_unit_test(credentials_are_cookie_authorization_and_what_is_configured),
         cmocka_unit_test(a_response_is_stored_where_directives_allow_it),
         cmocka_unit_test(freshness_is_guessed_where_nothing_states_it),
+        cmocka_unit_test(nothing_is_guessed_beyond_what_other_caches_are_told),
         cmocka_unit_test(what_is_not_fresh_is_stored_only_if_it_is_of_use),
         cmocka_unit_test(a_route_overrides_the_lifetime_and_nothing_else),
         cmocka_unit_test(set_cookie_is_shared_where_both_sides_allow_it),
