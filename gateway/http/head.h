@@ -16,14 +16,14 @@
 #define GW_FIELDS(X)                                                                                                   \
     X(ACCEPT, "accept", false)                                                                                         \
     X(ACCEPT_ENCODING, "accept-encoding", false)                                                                       \
-    X(ACCESS_CONTROL_REQUEST_HEADERS, "access-control-request-headers", false)                                         \
-    X(ACCESS_CONTROL_REQUEST_METHOD, "access-control-request-method", false)                                           \
     X(ACCESS_CONTROL_ALLOW_CREDENTIALS, "access-control-allow-credentials", false)                                     \
     X(ACCESS_CONTROL_ALLOW_HEADERS, "access-control-allow-headers", false)                                             \
     X(ACCESS_CONTROL_ALLOW_METHODS, "access-control-allow-methods", false)                                             \
     X(ACCESS_CONTROL_ALLOW_ORIGIN, "access-control-allow-origin", false)                                               \
     X(ACCESS_CONTROL_EXPOSE_HEADERS, "access-control-expose-headers", false)                                           \
     X(ACCESS_CONTROL_MAX_AGE, "access-control-max-age", false)                                                         \
+    X(ACCESS_CONTROL_REQUEST_HEADERS, "access-control-request-headers", false)                                         \
+    X(ACCESS_CONTROL_REQUEST_METHOD, "access-control-request-method", false)                                           \
     X(AGE, "age", false)                                                                                               \
     X(AUTHORIZATION, "authorization", false)                                                                           \
     X(CACHE_CONTROL, "cache-control", false)                                                                           \
@@ -65,9 +65,9 @@
     X(RATELIMIT, "ratelimit", false)                                                                                   \
     X(RATELIMIT_LIMIT, "ratelimit-limit", false)                                                                       \
     X(RATELIMIT_POLICY, "ratelimit-policy", false)                                                                     \
-    X(REFRESH, "refresh", false)                                                                                       \
     X(RATELIMIT_REMAINING, "ratelimit-remaining", false)                                                               \
     X(RATELIMIT_RESET, "ratelimit-reset", false)                                                                       \
+    X(REFRESH, "refresh", false)                                                                                       \
     X(RETRY_AFTER, "retry-after", false)                                                                               \
     X(SERVER, "server", false)                                                                                         \
     X(SET_COOKIE, "set-cookie", false)                                                                                 \
@@ -80,11 +80,15 @@
     X(VARY, "vary", false)                                                                                             \
     X(VIA, "via", false)                                                                                               \
     X(WWW_AUTHENTICATE, "www-authenticate", false)                                                                     \
+    X(X_ARR_SSL, "x-arr-ssl", false)                                                                                   \
     X(X_CACHE, "x-cache", false)                                                                                       \
     X(X_CACHE_AGE, "x-cache-age", false)                                                                               \
+    X(X_ENVOY_ORIGINAL_HOST, "x-envoy-original-host", false)                                                           \
     X(X_ENVOY_ORIGINAL_PATH, "x-envoy-original-path", false)                                                           \
+    X(X_FORWARDED_CONTEXT, "x-forwarded-context", false)                                                               \
     X(X_FORWARDED_FOR, "x-forwarded-for", false)                                                                       \
     X(X_FORWARDED_HOST, "x-forwarded-host", false)                                                                     \
+    X(X_FORWARDED_METHOD, "x-forwarded-method", false)                                                                 \
     X(X_FORWARDED_PATH, "x-forwarded-path", false)                                                                     \
     X(X_FORWARDED_PORT, "x-forwarded-port", false)                                                                     \
     X(X_FORWARDED_PREFIX, "x-forwarded-prefix", false)                                                                 \
@@ -94,15 +98,24 @@
     X(X_FORWARDED_SERVER, "x-forwarded-server", false)                                                                 \
     X(X_FORWARDED_SSL, "x-forwarded-ssl", false)                                                                       \
     X(X_FORWARDED_URI, "x-forwarded-uri", false)                                                                       \
+    X(X_FORWARDED_URL, "x-forwarded-url", false)                                                                       \
     X(X_HOST, "x-host", false)                                                                                         \
+    X(X_HOST_OVERRIDE, "x-host-override", false)                                                                       \
+    X(X_HTTP_DESTINATIONURL, "x-http-destinationurl", false)                                                           \
     X(X_HTTP_HOST_OVERRIDE, "x-http-host-override", false)                                                             \
     X(X_HTTP_METHOD, "x-http-method", false)                                                                           \
     X(X_HTTP_METHOD_OVERRIDE, "x-http-method-override", false)                                                         \
+    X(X_HTTP_PATH_OVERRIDE, "x-http-path-override", false)                                                             \
+    X(X_HTTPS, "x-https", false)                                                                                       \
     X(X_METHOD_OVERRIDE, "x-method-override", false)                                                                   \
+    X(X_ORIGINAL_FORWARDED_HOST, "x-original-forwarded-host", false)                                                   \
     X(X_ORIGINAL_HOST, "x-original-host", false)                                                                       \
+    X(X_ORIGINAL_METHOD, "x-original-method", false)                                                                   \
     X(X_ORIGINAL_PATH, "x-original-path", false)                                                                       \
     X(X_ORIGINAL_URI, "x-original-uri", false)                                                                         \
     X(X_ORIGINAL_URL, "x-original-url", false)                                                                         \
+    X(X_OVERRIDE_HOST, "x-override-host", false)                                                                       \
+    X(X_OVERRIDE_URL, "x-override-url", false)                                                                         \
     X(X_RATE_LIMIT_LIMIT, "x-rate-limit-limit", false)                                                                 \
     X(X_RATE_LIMIT_REMAINING, "x-rate-limit-remaining", false)                                                         \
     X(X_RATE_LIMIT_RESET, "x-rate-limit-reset", false)                                                                 \
@@ -112,10 +125,13 @@
     X(X_REAL_IP, "x-real-ip", false)                                                                                   \
     X(X_REPLACED_PATH, "x-replaced-path", false)                                                                       \
     X(X_REQUEST_ID, "x-request-id", false)                                                                             \
+    X(X_REWRITE_PATH, "x-rewrite-path", false)                                                                         \
+    X(X_REWRITE_URI, "x-rewrite-uri", false)                                                                           \
     X(X_REWRITE_URL, "x-rewrite-url", false)                                                                           \
     X(X_SCHEME, "x-scheme", false)                                                                                     \
     X(X_SCRIPT_NAME, "x-script-name", false)                                                                           \
-    X(X_URL_SCHEME, "x-url-scheme", false)
+    X(X_URL_SCHEME, "x-url-scheme", false)                                                                             \
+    X(X_WAWS_UNENCODED_URL, "x-waws-unencoded-url", false)
 
 enum gw_field_name {
     GW_FIELD_OTHER,

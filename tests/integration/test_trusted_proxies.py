@@ -185,7 +185,8 @@ class TrustedProxies(Scene):
         def say(call):
             call.respond(200, [("Cache-Control", "max-age=60")], repr(call.request.fields).encode())
         for name in ("X-Forwarded-Prefix", "X-Forwarded-Path", "X-Forwarded-Uri", "X-Original-URL", "X-Original-URI", "X-Original-Path", "X-Rewrite-URL", "X-Replaced-Path",
-                     "X-Script-Name", "X-Envoy-Original-Path"):
+                     "X-Script-Name", "X-Envoy-Original-Path", "X-Envoy-Original-Host", "X-Forwarded-Context", "X-Forwarded-Url", "X-Forwarded-Method", "X-Original-Method", "X-Original-Forwarded-Host",
+                     "X-Rewrite-Path", "X-Rewrite-URI", "X-Override-URL", "X-Override-Host", "X-Host-Override", "X-HTTP-Path-Override", "X-HTTP-DestinationURL", "X-WAWS-Unencoded-URL", "X-Https", "X-ARR-SSL"):
             target = "/prefixed-%d" % next(self.numbers)
             self.origin.on(target, say)
             for label in ("MISS", "HIT"):
