@@ -159,7 +159,9 @@ static bool tell_head(struct gw_curl_transfer *transfer)
     call->head_at_us = gw_clock_monotonic_us();
     gw_curl_transfer_watch_time(transfer);
     listen_for_excess(transfer);
-    keep_unless(transfer, transfer->head->is_forgiven);
+    /* Answered with 200 instead of 100, libcurl is done though it has sent nothing of the body, and keeps the connection:
+     * the backend would take the next request for the body. */
+    keep_unless(transfer, transfer->head->is_forgiven || (call->has_body && !transfer->upload_done));
     if (call->backend->is_tls && transfer->head->framing == GW_FRAMING_UNTIL_CLOSE)
         transfer->goodbye = gw_curl_tls_note(transfer->easy); /* without one the body counts as cut */
     call->events->on_head(call, transfer->head);

@@ -234,6 +234,16 @@ class Expectations(Scene):
                     received += client.sock.recv(65536)
                 self.assertNotIn(b"HTTP/1.1", received)
 
+    def test_that_are_answered_without_100_leave_no_connection_in_the_middle_of_a_body(self):
+        """What is left of the body would be taken out of the next request on that connection."""
+        self.origin.on("/answered", lambda call: (call.send(reply(chunked=True)[:-5] + b"3\r\nabc\r\n0\r\n\r\n"), call.read_body()), streamed=True)
+        for framing in ("Content-Length: 500", "Transfer-Encoding: chunked"):
+            with self.subTest(framing), self.gateway.client() as client:
+                self.expect(client, "/answered", framing)
+                self.assertEqual(client.read("POST").body, b"abc")
+                for _ in range(3):
+                    self.assertEqual(self.gateway.fetch("/").body, b"origin")
+
     def test_are_met_by_the_gateway_where_the_backend_is_silent(self):
         self.origin.on("/silent", lambda call: call.respond(body=call.read_body()), streamed=True)
         with self.impatient.client() as client:
