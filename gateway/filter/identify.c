@@ -13,7 +13,8 @@
 #define SIDE_PATTERNS(X) \
     /* the client */ \
     X("Forwarded*") X("X-Forwarded*") X("*Forwarded-For") X("*Forwarded-For-IP") X("*Forwarder-For") X("*Forwarding-For") \
-    X("*Client-IP") X("*ClientIP") X("*Client-Address") X("*Real-IP") X("*True-IP") X("*User-IP") X("*ProxyUser-IP") \
+    X("*Client-IP") X("*ClientIP") X("*Client-IPv6") X("*Client-Address") X("*Client-Port") X("*Real-IP") \
+    X("*Real-IPv6") X("*Real-Port") X("*Coming-From") X("*True-IP") X("*User-IP") X("*ProxyUser-IP") \
     X("*Connecting-IP") X("*Connecting-IPv6") X("*Connection-IP") X("CF-Pseudo-IPv4") X("*SocketIP") X("*Remote-IP") \
     X("*Remote-Addr") X("*Remote-Address") X("*Originating-IP") X("*Origin-IP") X("*Source-IP") X("*Src-IP") X("*Cluster-IP") \
     X("*External-Address") X("*Viewer-Address") X("X-IP") X("X-Peer-IP") X("X-Custom-IP-Authorization") \
