@@ -196,7 +196,8 @@ static const char docs_head[] =
     "  `\"${BACKENDS}\"` a list with commas.\n"
     "- `--check-config` says whether all is well. It tells every mistake at once, and warns of what is valid but can "
     "hardly\n"
-    "  be meant: a limit that holds nobody, a key without effect. The start logs the same warnings. Both look whether "
+    "  be meant: a limit that clients can avoid, a key without effect. The start logs the same warnings. Both look "
+    "whether "
     "the\n"
     "  files that are named can be used. `visara-gateway healthcheck`, with the same flags and variables, asks the "
     "gateway\n"
@@ -225,8 +226,9 @@ static const char docs_routes[] =
     "`default`, with `backend.url`, matches what no other does; it is added unless the last route written matches\n"
     "everything. At most 64 routes and 64 different backends. A route that no request reaches, because one before it "
     "takes\n"
-    "all of its requests, is an error: write the narrower one first. Paths are compared as they were sent, without\n"
-    "decoding; they are prefixes of whole segments, and know neither wildcards nor placeholders.\n";
+    "all of its requests, is an error: write the narrower one first. Paths are compared as a backend reads\n"
+    "them: decoded, without double slashes and dot segments. They are prefixes of whole segments, and know neither\n"
+    "wildcards nor placeholders.\n";
 
 static const char docs_policies[] =
     "\n## Objects in limits.policies\n"
@@ -236,9 +238,10 @@ static const char docs_policies[] =
     "further ones, an array of objects; a request must be allowed by all that match. A bucket holds `burst` tokens,\n"
     "refills at `rate`, and must fill within a year.\n"
     "\n"
-    "A limit by `header:X-Api-Key` alone limits nobody who sends a new key with each request, since the gateway does "
-    "not\n"
-    "check keys. So it goes with one by address for the same requests, wide enough for many keys behind one address:\n"
+    "The gateway does not check keys. So a limit by `header:X-Api-Key` alone does not hold a client that sends a new "
+    "key\n"
+    "with each request: put one by address beside it, for the same requests, wide enough for many keys behind one\n"
+    "address:\n"
     "\n"
     "```json\n"
     "{ \"limits\": { \"rate\": \"10/s\", \"burst\": 20, \"by\": \"header:X-Api-Key\",\n"

@@ -74,7 +74,7 @@ enum gw_key_type {
     X(SERVER_MAX_LINGERING, "server.max_lingering", INTEGER, "1000", 0, 1000000, NULL, NULL, NULL,                     \
       "Connections that may wait for their client's end at the same time; more are closed at once.")                   \
     X(SERVER_DRAIN_TIMEOUT, "server.drain_timeout", DURATION, "30s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,              \
-      "After SIGTERM, for requests in flight to end; then they are cut.")                                              \
+      "After SIGTERM, SIGINT or SIGQUIT, for requests in flight to end; then they are cut.")                           \
     X(SERVER_TRUSTED_PROXIES, "server.trusted_proxies", LIST, "", 0, 256, NULL, "TRUSTED_PROXIES", NULL,               \
       "Networks (10.0.0.0/8, 2001:db8::/32) or addresses whose X-Forwarded-* and the like are believed. From all "     \
       "others these fields are removed.")                                                                              \
@@ -262,7 +262,7 @@ enum gw_key_type {
     X(LOG_FORMAT, "log.format", CHOICE, "json", 0, 0, "json|text", NULL, NULL,                                         \
       "One JSON object a line, or text for people.")                                                                   \
     X(LOG_ACCESS, "log.access", STRING, "stdout", 1, 4096, NULL, NULL, NULL,                                           \
-      "Where the access log goes: stdout, stderr, off, or a file's path.")                                             \
+      "Where the access log goes: stdout, stderr, off, or a file's path, which SIGUSR1 and SIGHUP open again.")        \
     X(REDIS_URL, "redis.url", STRING, "", 0, 2048, NULL, "REDIS_URL", NULL,                                            \
       "The Redis that instances share: redis://[[user]:password@]host[:6379][/db], rediss:// the same over TLS, or "   \
       "unix://[[user]:password@]/path[?db=N]; percent-encoding where user or password need it. Empty: embedded mode, " \

@@ -6,7 +6,7 @@
  *          host that the client asked for, and loses the backend's path prefix. One that is relative, or names anything
  *          else, or a path outside that prefix, stays as it is. "//host" names the backend's scheme.
  * Stored   It is done before an answer is stored: scheme and host are in the cache's key, so that what is stored is read
- *          by those alone who asked for the same. */
+ *          only by clients that asked for the same. */
 #ifndef GW_FETCH_LOCATION_H
 #define GW_FETCH_LOCATION_H
 

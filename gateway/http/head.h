@@ -189,7 +189,8 @@ struct gw_head {
     struct gw_slice query;     /* without '?'; at == NULL where there is none ("?" alone: length 0, at set) */
     struct gw_slice authority; /* of absolute-form, else Host's value; may be empty (1.0) */
     bool expects_continue;
-    bool origin_selects; /* Origin selects what is stored, as a side field does (cache/vary.h); set by who looks up */
+    bool
+        origin_selects; /* Origin selects what is stored, as a side field does (cache/vary.h); set before the look-up */
 
     /* responses */
     int status;

@@ -21,7 +21,7 @@ static struct gw_server_place *place_of(struct gw_worker *worker)
     return &worker->server->places[worker->index];
 }
 
-/* Nobody who waits has fewer connections than this worker. */
+/* No other worker that waits has fewer connections than this one. */
 static bool is_my_turn(struct gw_worker *worker)
 {
     struct gw_server *server = worker->server;
@@ -176,7 +176,7 @@ static bool watch(struct gw_listening *listening)
     return uv_poll_start(&listening->poll, UV_READABLE, on_readable) == 0;
 }
 
-/* Who waits accepts first and watches again afterwards: until then it keeps its turn. */
+/* A worker that waits first accepts, and then watches its sockets again: until then it keeps its turn. */
 static void look_again(struct gw_worker *worker)
 {
     struct gw_acceptor *acceptor = &worker->acceptor;

@@ -38,7 +38,7 @@ struct gw_acceptor {
 void gw_acceptor_init(struct gw_worker *worker);
 /* Takes the worker's sockets of worker->listeners, and listens. False when a socket cannot be watched. */
 bool gw_acceptor_open(struct gw_worker *worker) GW_MUST_CHECK;
-/* Accepts who is in the queues now, as far as there are descriptors, then closes the sockets. */
+/* Accepts the clients that are in the queues now, as far as there are descriptors, then closes the sockets. */
 void gw_acceptor_finish(struct gw_worker *worker);
 /* Closes the sockets. */
 void gw_acceptor_close(struct gw_worker *worker);

@@ -23,7 +23,7 @@ struct gw_worker;
 struct gw_worker_hooks { /* main's: the parts that only it knows. All run on the worker's thread. */
     bool (*open)(void *context, struct gw_worker *worker); /* fills worker->desk */
     /* Is what it asks others for within reach, and have the other instances counted this one? Until then, some seconds
-     * at most, it serves nobody: who connects waits in the kernel's queue. */
+     * at most, it serves nobody: new clients wait in the kernel's queue. */
     bool (*is_ready)(void *context, struct gw_worker *worker);
     void (*end_fetches)(void *context, struct gw_worker *worker); /* those that nobody reads */
     bool (*is_quiet)(void *context, struct gw_worker *worker);    /* no fetch is under way. Not asked after the cut:

@@ -7,8 +7,8 @@
  * Told     One cause is one line of the log, however many connections see it: see gw_breaker_open. What the node itself
  *          said is told with it, and stands in the health page.
  * Threads  Any; relaxed atomics, and a lock that is held for a copy of some bytes while somebody opens it or reads what
- *          was said: never on a request's way. Opening is idempotent. `epoch` counts openings, so that who slept through
- *          one knows. */
+ *          was said: never on a request's way. Opening is idempotent. `epoch` counts openings: a thread
+ *          that compares it later knows whether there was one meanwhile. */
 #ifndef GW_STORE_BREAKER_H
 #define GW_STORE_BREAKER_H
 

@@ -213,7 +213,7 @@ static void count_instances(struct gw_probe *probe, unsigned count)
     uint64_t now_us = gw_clock_monotonic_us();
     uint64_t heartbeat_us = (uint64_t)probe->setup.config->redis_heartbeat_ms * 1000;
     if (gw_census_take(&probe->census, count, now_us))
-        probe->young_until_us = now_us + PROBE_YOUNG_US; /* who starts is seldom alone */
+        probe->young_until_us = now_us + PROBE_YOUNG_US; /* an instance seldom starts alone */
     atomic_store_explicit(&probe->instances, probe->census.believed, memory_order_relaxed);
     if (probe->was_counted)
         return;
@@ -260,7 +260,7 @@ static void on_down(void *context, enum gw_breaker_reason reason)
     uint64_t now_us = gw_clock_monotonic_us();
     if (reason != GW_BREAKER_NONE)
         gw_breaker_open(probe->setup.breaker, reason, gw_link_said(&probe->link), now_us);
-    settle(probe, now_us); /* it is away: who starts does not wait for it */
+    settle(probe, now_us); /* Redis is away: a start does not wait for it */
     look(probe);
 }
 
