@@ -1,5 +1,5 @@
-# Configure it by variables (GATEWAY_CONFIG names a file): the health check reads them, too, but not the arguments.
-# visara-gateway: built and run on Debian 13, so that rediss:// and the newer parser are in it.
+# visara-gateway: built and run on Debian 13, so that rediss:// and the newer parser are in it. Configure it by variables
+# (GATEWAY_CONFIG names a file): the health check reads the same variables, but it does not see the gateway's arguments.
 FROM debian:trixie-slim AS build
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
       gcc libc6-dev cmake ninja-build pkg-config \

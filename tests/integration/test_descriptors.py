@@ -1,4 +1,4 @@
-"""More clients than file descriptors: nobody spins, who waits is served later, and the process ends when it is asked to."""
+"""More clients than file descriptors: no worker spins, clients that wait are served later, and the process ends when it is asked to."""
 import contextlib
 import resource
 import socket
