@@ -105,8 +105,9 @@ void gw_policy_read_request(struct gw_cache_request *request, const struct gw_he
      * §5.2.1.1). */
     request->must_validate = directives.no_cache || directives.no_cache_fields || directives.max_age == 0;
     request->may_store = !directives.no_store && head->method == GW_METHOD_GET && !request->is_range;
-    request->may_join = request->may_look_up && (request->may_store || request->is_range) && !request->must_validate &&
-                        !request->has_authorization && !request->only_if_cached;
+    bool reads_along = request->is_range && !request->must_validate;
+    request->may_join = request->may_look_up && (request->may_store || reads_along) && !request->has_authorization &&
+                        !request->only_if_cached;
 }
 
 enum gw_cache_refusal gw_policy_request_refusal(const struct gw_cache_request *request, const struct gw_head *head)

@@ -35,8 +35,9 @@ struct gw_cache_request {
     bool may_look_up;    /* no-store: false */
     bool must_validate;  /* no-cache, Pragma, max-age=0: what is stored only once the backend confirms it */
     bool may_store;      /* no-store, HEAD, Range: false (with a Range the caller says true where it takes the whole) */
-    bool may_join;       /* a flight: one that may look up and store (or has a Range, which reads along but never
-                            leads), no Authorization, only-if-cached, must_validate */
+    bool may_join;       /* a flight: one that may look up and store (or has a Range without must_validate, which reads
+                            along but never leads), no Authorization, only-if-cached. With must_validate only one that
+                            began after the request came */
     bool is_range;       /* Range on GET: answered from a complete stored response; the backend's is stored if whole */
     bool has_credential; /* Cookie, Authorization or a field of the rules */
     bool has_authorization;
@@ -109,6 +110,16 @@ enum gw_reuse {
 enum gw_reuse gw_policy_reuse(const struct gw_cache_request *request, const struct gw_head *request_head,
                               const struct gw_cache_terms *terms, const struct gw_head *selection, int64_t age_s,
                               int64_t freshness_s);
+/* What the request still asks of an answer that the backend was asked for after the request came: no-cache and
+ * max-age=0 have what they want. */
+static inline struct gw_cache_request gw_policy_once_confirmed(const struct gw_cache_request *request)
+{
+    struct gw_cache_request confirmed = *request;
+    confirmed.must_validate = false;
+    if (confirmed.max_age == 0)
+        confirmed.max_age = GW_DIRECTIVE_ABSENT;
+    return confirmed;
+}
 /* What says nothing of its freshness is not for requests with a credential; nor, most likely, is what these are
  * answered for sharing: they need not wait for each other. */
 static inline bool gw_policy_is_not_personal(const struct gw_cache_terms *terms, const struct gw_cache_request *request)

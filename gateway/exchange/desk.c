@@ -98,6 +98,7 @@ static void reset(struct gw_exchange *exchange)
     exchange->purge = NULL;
     exchange->inspection = NULL;
     exchange->taken_by = NULL;
+    exchange->came_at_us = 0;
     exchange->waiter = NULL;
     exchange->flight = NULL;
     exchange->reader.events = &gw_exchange_reader_events;

@@ -160,6 +160,9 @@ void gw_exchange_on_timer(struct gw_timer *timer)
     if (exchange->state == GW_EXCHANGE_WAITING) {
         if (exchange->questions) {
             give_up_questions(exchange);
+        } else if (exchange->waiter && gw_flight_was_moved(exchange->waiter)) {
+            gw_engine_wait(exchange);
+            return;
         } else {
             exchange->fetch_alone = true;
             gw_flight_forget(exchange->desk->fetcher->flights, &exchange->waiter);

@@ -43,6 +43,7 @@
     X(DECIDING,    ANSWERED,     ANSWERING,  answer_here) \
     X(DECIDING,    GONE,         RECORDING,  record) \
     X(WAITING,     RESUMED,      DECIDING,   decide_again) \
+    X(WAITING,     ANSWERED,     ANSWERING,  answer_here) \
     X(WAITING,     GONE,         RECORDING,  record) \
     X(FETCHING,    HEAD,         ANSWERING,  answer_fetched) \
     X(FETCHING,    ANSWERED,     ANSWERING,  answer_here) \
@@ -194,8 +195,10 @@ struct gw_exchange {
     bool is_near;            /* entry was in this process */
     struct gw_entry *stored; /* to be confirmed, or to stand in for a failing backend; held */
     struct gw_cache_report report;
+    uint64_t came_at_us; /* CLOCK_MONOTONIC, after its head was there: what the backend was asked for earlier will not
+                            do (cache.must_validate); 0: it will */
     struct gw_flight_waiter *waiter;
-    bool has_waited;          /* for a flight of another worker */
+    bool has_waited;          /* for a flight of another worker, or for the end of one that began too early */
     bool has_returned;        /* from a flight that was not for it, to share another */
     struct gw_flight *flight; /* to lead, until the fetch has taken it */
 

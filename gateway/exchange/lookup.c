@@ -107,10 +107,15 @@ bool gw_exchange_look_up(struct gw_exchange *exchange)
 
 /* ---- flights ---- */
 
-static void on_landed(void *owner)
+static void on_landed(void *owner, const struct gw_flight_landing *landing)
 {
     struct gw_exchange *exchange = owner;
     exchange->waiter = NULL;
+    if (landing->entry && gw_engine_may_take(exchange, landing->entry)) {
+        gw_engine_take(exchange, landing);
+        return;
+    }
+    exchange->flight = landing->flight;
     exchange->has_waited = true;
     if (gw_exchange_look_up(exchange)) {
         exchange->questions++;
@@ -153,6 +158,7 @@ static struct gw_flight_ask flight_ask(struct gw_exchange *exchange)
 {
     return (struct gw_flight_ask) { .key = &exchange->key,
                                     .worker = exchange->desk->worker,
+                                    .came_at_us = exchange->came_at_us,
                                     .mailbox = exchange->desk->mailbox,
                                     .on_landed = on_landed,
                                     .owner = exchange };
@@ -161,7 +167,10 @@ static struct gw_flight_ask flight_ask(struct gw_exchange *exchange)
 void gw_engine_go_on(struct gw_exchange *exchange)
 {
     struct gw_flight_ask ask = flight_ask(exchange);
-    if (!may_share(exchange)) {
+    bool shares = may_share(exchange);
+    if (!shares)
+        gw_engine_land(exchange);
+    if (!shares || exchange->flight) { /* it was handed over */
         gw_engine_move(exchange, GW_EXCHANGE_PASSED);
         return;
     }

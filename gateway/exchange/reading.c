@@ -75,7 +75,8 @@ static enum gw_forward_what what_to_ask(const struct gw_exchange *exchange, bool
         return GW_FORWARD_WHOLE;
     if (exchange->cache.is_range)
         return asks_whole(exchange) ? GW_FORWARD_WHOLE : GW_FORWARD_AS_ASKED;
-    return exchange->cache_asked && exchange->cache.may_join ? GW_FORWARD_FULL : GW_FORWARD_AS_ASKED;
+    bool is_shared = exchange->cache.may_join && (exchange->flight || !exchange->cache.must_validate);
+    return exchange->cache_asked && is_shared ? GW_FORWARD_FULL : GW_FORWARD_AS_ASKED;
 }
 
 static bool is_conditional(const struct gw_head *request)
@@ -153,9 +154,10 @@ static bool begin_refresh(struct gw_exchange *exchange, struct gw_flight *flight
     return gw_fetch_begin(desk->fetcher, &ask, NULL) == GW_ERROR_NONE;
 }
 
-static void on_nothing(void *owner)
+static void on_nothing(void *owner, const struct gw_flight_landing *landing)
 {
     (void)owner;
+    (void)landing;
 }
 
 void gw_exchange_refresh(struct gw_exchange *exchange)
@@ -288,6 +290,23 @@ static void on_end(struct gw_reader *reader)
     gw_engine_finish_if_written(exchange);
 }
 
+static bool is_of_use_later(const struct gw_entry *entry)
+{
+    return entry->terms.window_s > 0 || entry->freshness_s > entry->age_s;
+}
+
+void gw_engine_take(struct gw_exchange *exchange, const struct gw_flight_landing *landing)
+{
+    struct gw_cache_report *report = &exchange->report;
+    exchange->entry = gw_entry_share(landing->entry);
+    exchange->is_near = false;
+    exchange->cache_label = landing->is_confirmed ? GW_CACHE_LABEL_REVALIDATED : GW_CACHE_LABEL_MISS;
+    report->forwarded_status = landing->is_confirmed ? 304 : 0;
+    report->is_stored = is_of_use_later(landing->entry);
+    report->is_collapsed = true;
+    gw_engine_move(exchange, GW_EXCHANGE_ANSWERED);
+}
+
 static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_fetch_source source)
 {
     struct gw_exchange *exchange = exchange_from(reader);
@@ -305,7 +324,7 @@ static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_f
     case GW_FETCH_FROM_VALIDATED:
         exchange->cache_label = GW_CACHE_LABEL_REVALIDATED;
         report->forwarded_status = 304;
-        report->is_stored = entry->terms.window_s > 0 || entry->freshness_s > entry->age_s;
+        report->is_stored = is_of_use_later(entry);
         report->is_collapsed = exchange->joined;
         report->refusal = reader->refusal;
         break;
@@ -372,19 +391,30 @@ static void on_want_body(struct gw_reader *reader)
     }
 }
 
+/* What a backend says to a fetch that was joined, it was asked for after this request came, where that matters
+ * (fetch/flight.h). */
 static bool may_reuse(struct gw_reader *reader, const struct gw_head *selection, const struct gw_cache_life *life)
 {
     const struct gw_exchange *exchange = exchange_from(reader);
-    return gw_policy_reuse(&exchange->cache, &exchange->request, &life->terms, selection, life->age_s,
-                           life->freshness_s) == GW_REUSE_FRESH;
+    struct gw_cache_request request = gw_policy_once_confirmed(&exchange->cache);
+    return gw_policy_reuse(&request, &exchange->request, &life->terms, selection, life->age_s, life->freshness_s) ==
+           GW_REUSE_FRESH;
+}
+
+bool gw_engine_may_take(const struct gw_exchange *exchange, const struct gw_entry *entry)
+{
+    struct gw_cache_request request = gw_policy_once_confirmed(&exchange->cache);
+    return gw_entry_reuse(entry, &request, &exchange->request, gw_clock_monotonic_us()) >= GW_REUSE_STALE;
 }
 
 static bool may_take(struct gw_reader *reader, const struct gw_entry *entry, enum gw_fetch_source source)
 {
     const struct gw_exchange *exchange = exchange_from(reader);
+    if (source == GW_FETCH_FROM_VALIDATED)
+        return gw_engine_may_take(exchange, entry);
     uint64_t now_us = gw_clock_monotonic_us();
     enum gw_reuse reuse = gw_entry_reuse(entry, &exchange->cache, &exchange->request, now_us);
-    if (source != GW_FETCH_FROM_ERROR)
+    if (source == GW_FETCH_FROM_STORE)
         return reuse >= GW_REUSE_STALE;
     int64_t age_s = gw_entry_age_s(entry, now_us);
     return reuse > GW_REUSE_VALIDATED ||

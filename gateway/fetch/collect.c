@@ -205,16 +205,14 @@ bool gw_collect_put(struct gw_fetch *fetch, struct gw_entry *entry, void (*on_st
     return is_sent;
 }
 
-bool gw_collect_store(struct gw_fetch *fetch, void (*on_stored)(void *fetch))
+struct gw_entry *gw_collect_end(struct gw_fetch *fetch)
 {
     struct gw_block *body;
     if (!exact_body(fetch, &body))
-        return false;
+        return NULL;
     struct gw_entry *entry = make_entry(fetch, fetch->head, body, fetch->body_bytes);
-    bool is_sent = entry && gw_collect_put(fetch, entry, on_stored);
-    gw_entry_drop(entry);
     gw_block_drop(body);
-    return is_sent;
+    return entry;
 }
 
 /* The mark that a flight ends with is written over a response, but not over an index: then the whole of it goes. */

@@ -16,12 +16,13 @@ enum gw_cache_refusal gw_collect_begin(struct gw_fetch *fetch);
 bool gw_collect_append(struct gw_fetch *fetch, struct gw_slice bytes) GW_MUST_CHECK;
 /* Is what has come still within the bounds? */
 bool gw_collect_fits(const struct gw_fetch *fetch);
-/* The body is whole. True: it is on its way to the store, and on_stored will run once with the fetch. */
-bool gw_collect_store(struct gw_fetch *fetch, void (*on_stored)(void *fetch));
+/* The body is whole. Returns the entry, owned; NULL: memory is out. */
+struct gw_entry *gw_collect_end(struct gw_fetch *fetch) GW_MUST_CHECK;
 /* A 304 has come: fetch->found becomes what is stored, as its head updates it; where that may not be stored, what is
  * stored is forgotten. False: memory is out, or the head would be larger than a response may have. */
 bool gw_collect_confirm(struct gw_fetch *fetch) GW_MUST_CHECK;
-/* The same for an entry that is made already; what may not be stored is left. */
+/* Stores what gw_collect_end returned or gw_collect_confirm made; what may not be stored is left. True: it is on its way
+ * to the store, and on_stored will run once with the fetch. */
 bool gw_collect_put(struct gw_fetch *fetch, struct gw_entry *entry, void (*on_stored)(void *fetch));
 /* What is stored is not what the backend says any more, and that may not be stored. */
 void gw_collect_forget_stored(struct gw_fetch *fetch);

@@ -81,7 +81,7 @@ struct gw_reader { /* lies in the exchange */
     bool head_told, paused;
     bool
         may_share_another; /* told with on_released: another fetch, without its request's credential, or asked for after
-                               a purge, may be for sharing */
+                               a purge, or asked for at all, may be for sharing */
     enum gw_cache_refusal refusal; /* told with on_head, on_entry and on_end: why the answer is not stored */
     /* told with on_head, on_entry, on_fail and on_released, where is_first */
     const struct gw_backend *backend; /* asked last */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/random.h"
@@ -13,22 +14,31 @@ struct gw_flight {
     struct gw_cache_key key;
     unsigned worker;
     struct stripe *stripe;
+    struct gw_list *slot;
 
-    struct gw_list link; /* in the stripe's slot */
-    struct gw_list waiters;
+    struct gw_list link;           /* in the slot */
+    struct gw_list waiters;        /* for its answer */
+    struct gw_list successors;     /* for its end: they came after it began */
+    uint64_t began_at_us;          /* before its backend is asked */
+    struct gw_flight_landing told; /* its answer, held, for those who take no other one */
     bool is_storing;
-    void *fetch; /* the leader's; touched by its worker only, under the lock */
+    bool is_handed; /* its leader does not know it yet, or is looking what is stored */
+    void *fetch;    /* the leader's; touched by its worker only, under the lock */
 };
 
 struct gw_flight_waiter {
     struct gw_mailbox *mailbox;
     struct stripe *stripe;
-    void (*on_landed)(void *owner);
+    unsigned worker;
+    void (*on_landed)(void *owner, const struct gw_flight_landing *landing);
 
     struct gw_letter letter;
-    struct gw_list link; /* in its flight; alone once the letter is under way */
-    bool is_posted;      /* under the stripe's lock */
-    void *owner;         /* of its own worker only; NULL: forgotten */
+    struct gw_list link;           /* in its flight; alone once the letter is under way */
+    bool is_posted;                /* under the stripe's lock, as the two below */
+    bool takes_answer;             /* itself, not what is stored */
+    bool was_moved;                /* from the successors of one flight to the waiters of the next */
+    struct gw_flight_landing told; /* set before it is posted; the entry is held */
+    void *owner;                   /* of its own worker only; NULL: forgotten */
 };
 
 struct stripe {
@@ -81,16 +91,25 @@ static struct gw_flight *find(struct gw_list *slot, const struct gw_cache_key *k
     return NULL;
 }
 
+/* Under the lock. */
+static void begin(struct gw_flight *flight, unsigned worker)
+{
+    flight->worker = worker;
+    flight->began_at_us = gw_clock_monotonic_us();
+    gw_list_push_back(flight->slot, &flight->link);
+}
+
 static enum gw_flight_role lead(struct gw_flight_ask *ask, struct stripe *stripe, struct gw_list *slot)
 {
     struct gw_flight *flight = calloc(1, sizeof *flight);
     if (!flight)
         return GW_FLIGHT_ALONE;
     flight->key = *ask->key;
-    flight->worker = ask->worker;
     flight->stripe = stripe;
+    flight->slot = slot;
     gw_list_init(&flight->waiters);
-    gw_list_push_back(slot, &flight->link);
+    gw_list_init(&flight->successors);
+    begin(flight, ask->worker);
     ask->flight = flight;
     return GW_FLIGHT_LEAD;
 }
@@ -99,24 +118,28 @@ static enum gw_flight_role lead(struct gw_flight_ask *ask, struct stripe *stripe
 static void on_letter(struct gw_letter *letter)
 {
     struct gw_flight_waiter *waiter = GW_CONTAINER(letter, struct gw_flight_waiter, letter);
-    void *owner = waiter->owner;
-    void (*on_landed)(void *) = waiter->on_landed;
+    struct gw_flight_waiter landed = *waiter;
     free(waiter);
-    if (owner)
-        on_landed(owner);
+    if (landed.owner)
+        landed.on_landed(landed.owner, &landed.told);
+    else if (landed.told.flight)
+        gw_flight_land(NULL, &landed.told.flight);
+    gw_entry_drop(landed.told.entry);
 }
 
-static enum gw_flight_role wait_for(struct gw_flight_ask *ask, struct gw_flight *flight)
+static enum gw_flight_role wait_for(struct gw_flight_ask *ask, struct gw_flight *flight, bool is_too_early)
 {
     struct gw_flight_waiter *waiter = calloc(1, sizeof *waiter);
     if (!waiter)
         return GW_FLIGHT_ALONE;
     waiter->mailbox = ask->mailbox;
     waiter->stripe = flight->stripe;
+    waiter->worker = ask->worker;
     waiter->on_landed = ask->on_landed;
     waiter->owner = ask->owner;
     waiter->letter.deliver = on_letter;
-    gw_list_push_back(&flight->waiters, &waiter->link);
+    waiter->takes_answer = ask->came_at_us != 0;
+    gw_list_push_back(is_too_early ? &flight->successors : &flight->waiters, &waiter->link);
     ask->waiter = waiter;
     return GW_FLIGHT_WAIT;
 }
@@ -129,10 +152,11 @@ enum gw_flight_role gw_flight_enter(struct gw_flights *flights, struct gw_flight
     enum gw_flight_role role;
     uv_mutex_lock(&stripe->lock);
     struct gw_flight *flight = find(slot, ask->key);
+    bool is_too_early = flight && ask->came_at_us && flight->began_at_us <= ask->came_at_us;
     if (!flight) {
         role = lead(ask, stripe, slot);
-    } else if (flight->worker != ask->worker) {
-        role = wait_for(ask, flight);
+    } else if (is_too_early || flight->is_handed || flight->worker != ask->worker) {
+        role = wait_for(ask, flight, is_too_early);
     } else {
         ask->fetch = flight->fetch;
         role = flight->fetch ? GW_FLIGHT_LOCAL : GW_FLIGHT_ALONE;
@@ -146,6 +170,7 @@ void gw_flight_set_fetch(struct gw_flights *flights, struct gw_flight *flight, v
     (void)flights;
     uv_mutex_lock(&flight->stripe->lock);
     flight->fetch = fetch;
+    flight->is_handed = false;
     uv_mutex_unlock(&flight->stripe->lock);
 }
 
@@ -155,6 +180,13 @@ void gw_flight_set_storing(struct gw_flights *flights, struct gw_flight *flight)
     uv_mutex_lock(&flight->stripe->lock);
     flight->is_storing = true;
     uv_mutex_unlock(&flight->stripe->lock);
+}
+
+void gw_flight_set_answer(struct gw_flights *flights, struct gw_flight *flight, struct gw_entry *entry,
+                          bool is_confirmed)
+{
+    (void)flights;
+    flight->told = (struct gw_flight_landing) { .entry = gw_entry_share(entry), .is_confirmed = is_confirmed };
 }
 
 bool gw_flight_is_awaited(struct gw_flight *flight)
@@ -199,24 +231,88 @@ void gw_flight_detach_all(struct gw_flights *flights)
     }
 }
 
+static struct gw_flight_waiter *take_first(struct gw_list *waiters)
+{
+    struct gw_flight_waiter *waiter = GW_CONTAINER(waiters->next, struct gw_flight_waiter, link);
+    gw_list_remove(&waiter->link);
+    return waiter;
+}
+
+/* Under the lock: a waiter that is being forgotten sees itself either linked or posted, never in between. */
+static void post(struct gw_flight_waiter *waiter)
+{
+    waiter->is_posted = true;
+    gw_mailbox_post(waiter->mailbox, &waiter->letter);
+}
+
+static void wake_waiters(struct gw_flight *flight)
+{
+    while (!gw_list_is_empty(&flight->waiters)) {
+        struct gw_flight_waiter *waiter = take_first(&flight->waiters);
+        if (waiter->takes_answer && flight->told.entry) {
+            waiter->told = flight->told;
+            gw_entry_share(waiter->told.entry);
+        }
+        post(waiter);
+    }
+}
+
+/* The first successor leads the next flight, which this one becomes. */
+static void hand_over(struct gw_flight *flight)
+{
+    struct gw_flight_waiter *leader = take_first(&flight->successors);
+    flight->told = (struct gw_flight_landing) { .entry = NULL };
+    flight->is_storing = false;
+    flight->is_handed = true;
+    flight->fetch = NULL;
+    begin(flight, leader->worker);
+    leader->told.flight = flight;
+    post(leader);
+}
+
+/* All successors came before the next flight begins; also where one has begun already, since this one was detached. True:
+ * it is this. */
+static bool go_on(struct gw_flight *flight)
+{
+    if (gw_list_is_empty(&flight->successors))
+        return false;
+    struct gw_flight *next = find(flight->slot, &flight->key);
+    if (!next) {
+        hand_over(flight);
+        next = flight;
+    }
+    while (!gw_list_is_empty(&flight->successors)) {
+        struct gw_flight_waiter *waiter = take_first(&flight->successors);
+        waiter->was_moved = true;
+        gw_list_push_back(&next->waiters, &waiter->link);
+    }
+    return next == flight;
+}
+
 void gw_flight_land(struct gw_flights *flights, struct gw_flight **taken)
 {
     struct gw_flight *flight = *taken;
     struct stripe *stripe = flight->stripe;
+    struct gw_entry *entry = flight->told.entry;
     (void)flights;
     *taken = NULL;
     uv_mutex_lock(&stripe->lock);
     gw_list_remove(&flight->link);
-    /* Posting under the lock: a waiter that is being forgotten sees itself either linked or posted, never in
-     * between. */
-    while (!gw_list_is_empty(&flight->waiters)) {
-        struct gw_flight_waiter *waiter = GW_CONTAINER(flight->waiters.next, struct gw_flight_waiter, link);
-        gw_list_remove(&waiter->link);
-        waiter->is_posted = true;
-        gw_mailbox_post(waiter->mailbox, &waiter->letter);
-    }
+    wake_waiters(flight);
+    bool goes_on = go_on(flight);
     uv_mutex_unlock(&stripe->lock);
-    free(flight);
+    gw_entry_drop(entry);
+    if (!goes_on)
+        free(flight);
+}
+
+bool gw_flight_was_moved(struct gw_flight_waiter *waiter)
+{
+    uv_mutex_lock(&waiter->stripe->lock);
+    bool was_moved = waiter->was_moved;
+    waiter->was_moved = false;
+    uv_mutex_unlock(&waiter->stripe->lock);
+    return was_moved;
 }
 
 void gw_flight_forget(struct gw_flights *flights, struct gw_flight_waiter **taken)

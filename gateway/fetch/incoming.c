@@ -107,6 +107,16 @@ static bool tells_of_whole(const struct gw_fetch *fetch)
     return fetch->head->status < 500 && (!had_range || fetch->head->status == 200);
 }
 
+/* What is stored may be fresh where it was the request that wanted it confirmed. A failing backend says nothing of it,
+ * so no mark is written over it. */
+static void mark(struct gw_fetch *fetch)
+{
+    if (fetch->cache.must_validate && fetch->stored && !tells_of_whole(fetch))
+        gw_collect_mark_near(fetch);
+    else
+        gw_collect_mark_hit_for_miss(fetch);
+}
+
 /* The answer is the first reader's alone. */
 static void pass(struct gw_fetch *fetch)
 {
@@ -114,7 +124,7 @@ static void pass(struct gw_fetch *fetch)
     if (fetch->may_store && fetch->stored && tells_of_whole(fetch))
         gw_collect_forget_stored(fetch);
     if (fetch->flight)
-        gw_collect_mark_hit_for_miss(fetch);
+        mark(fetch);
     fetch->may_store = false;
     gw_incoming_land(fetch);
     gw_readers_release_others(fetch);
@@ -311,17 +321,23 @@ static void on_stored(void *owner)
     gw_fetch_unhold(fetch);
 }
 
-static void begin_storing(struct gw_fetch *fetch)
+/* entry NULL: memory was out. */
+static void store(struct gw_fetch *fetch, struct gw_entry *entry, bool is_confirmed)
 {
+    struct gw_flights *flights = fetch->fetcher->flights;
     if (fetch->flight)
-        gw_flight_set_storing(fetch->fetcher->flights, fetch->flight);
+        gw_flight_set_storing(flights, fetch->flight);
+    if (fetch->flight && entry && !fetch->is_outdated)
+        gw_flight_set_answer(flights, fetch->flight, entry, is_confirmed);
+    fetch->is_storing = entry && gw_collect_put(fetch, entry, on_stored);
 }
 
 static void end_collecting(struct gw_fetch *fetch)
 {
+    struct gw_entry *entry = gw_collect_end(fetch);
     fetch->state = GW_FETCH_COMPLETE;
-    begin_storing(fetch);
-    fetch->is_storing = gw_collect_store(fetch, on_stored);
+    store(fetch, entry, false);
+    gw_entry_drop(entry);
     if (!fetch->is_storing)
         gw_incoming_land(fetch);
     gw_readers_pump_all(fetch);
@@ -331,9 +347,8 @@ static void end_confirmed(struct gw_fetch *fetch)
 {
     struct gw_entry *entry = fetch->found;
     fetch->found = NULL;
-    begin_storing(fetch);
     gw_counter_add(&fetch->fetcher->shard->cache_revalidations_confirmed, 1);
-    fetch->is_storing = gw_collect_put(fetch, entry, on_stored);
+    store(fetch, entry, true);
     gw_incoming_publish(fetch, entry, GW_FETCH_FROM_VALIDATED);
     gw_entry_drop(entry);
 }

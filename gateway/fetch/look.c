@@ -4,12 +4,18 @@
 
 enum { LEAST_WAIT_MS = 20, WAIT_SPREAD_MS = 31 };
 
+/* A request that wants the backend's word waits for no other instance, whose fetch may have begun before it came. */
+static bool wants_lease(const struct gw_fetch *fetch)
+{
+    return fetch->flight && fetch->fetcher->leases && !fetch->cache.must_validate;
+}
+
 bool gw_look_is_due(const struct gw_fetch *fetch)
 {
     const struct gw_fetcher *fetcher = fetch->fetcher;
     if (!fetch->may_store || !fetcher->shared || !gw_shared_is_up(fetcher->shared))
         return false;
-    return (fetch->flight && fetcher->leases) || fetch->seen.kind == GW_SEEN_NOTHING;
+    return wants_lease(fetch) || fetch->seen.kind == GW_SEEN_NOTHING;
 }
 
 static void end_questions(struct gw_fetch *fetch)
@@ -98,7 +104,7 @@ static bool ask(struct gw_fetch *fetch)
 {
     struct gw_fetcher *fetcher = fetch->fetcher;
     fetch->lease_result = GW_LEASE_UNKNOWN;
-    if (fetch->flight && fetcher->leases && !fetch->lease) {
+    if (wants_lease(fetch) && !fetch->lease) {
         fetch->lease = gw_lease_take(fetcher->leases, &fetch->key, on_lease, fetch);
         fetch->lease_due = fetch->lease != NULL;
     }

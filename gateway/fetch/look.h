@@ -5,6 +5,8 @@
  *            │  20…50 ms               ├► marked hit-for-miss      ─► ALONE
  *            └─────────────────────────┴► lease elsewhere (a refresh: NOTHING; cache.flight_wait over: ASK)
  *
+ * Where the request wants the backend's word (must_validate), nothing stored is FOUND, and no lease is asked for.
+ *
  * The store's silence is bounded by redis.timeout, once: then ASK. */
 #ifndef GW_FETCH_LOOK_H
 #define GW_FETCH_LOOK_H

@@ -38,8 +38,10 @@ void gw_readers_attach(struct gw_fetch *fetch, struct gw_reader *reader, bool is
 
 static void release_reader(struct gw_fetch *fetch, struct gw_reader *reader)
 {
+    /* Without asking a backend it ended with what is stored, or with nothing: another may ask. */
+    bool was_asked = fetch->call.backend != NULL || fetch->is_marked;
     gw_readers_detach(fetch, reader);
-    reader->may_share_another = fetch->is_personal || fetch->is_outdated;
+    reader->may_share_another = fetch->is_personal || fetch->is_outdated || !was_asked;
     reader->events->on_released(reader);
 }
 

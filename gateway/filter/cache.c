@@ -42,6 +42,8 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     exchange->cache_label = exchange->cache.may_look_up ? GW_CACHE_LABEL_MISS : GW_CACHE_LABEL_BYPASS;
     exchange->report.forwarded = GW_FORWARDED_REQUEST;
     exchange->report.refusal = gw_policy_request_refusal(&exchange->cache, request);
+    if (exchange->cache.must_validate)
+        exchange->came_at_us = gw_clock_monotonic_us();
     exchange->cache_asked = true;
     exchange->keyed_query = gw_exchange_make_key(exchange->desk, &exchange->arena, exchange->route, request->path,
                                                  request->query, exchange->scheme, exchange->host, &exchange->key);

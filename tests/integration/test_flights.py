@@ -1,6 +1,8 @@
-"""Many clients, one cold key: the backend is asked once."""
+"""Many clients, one key: the backend is asked once where it is cold, and once more for all who want its word."""
 import threading
+import time
 
+from reload import Reloads
 from stage import PATIENCE, Scene, Stage, in_parallel, main, reply, wait_until
 
 FRESH = [("Cache-Control", "max-age=60")]
@@ -101,7 +103,7 @@ class AFlight(Scene):
                 self.assertEqual(len(set(bodies)), 10, "an answer that may not be shared was: %r" % bodies)
 
     def test_is_joined_by_none_that_carries_a_credential_or_says_no(self):
-        for fields in ([("Authorization", "Basic eDp5")], [("Cache-Control", "no-cache")], [("Cache-Control", "no-store")]):
+        for fields in ([("Authorization", "Basic eDp5")], [("Cache-Control", "no-cache"), ("Authorization", "Basic eDp5")], [("Cache-Control", "no-store")]):
             with self.subTest(fields):
                 path = "/alone/" + fields[0][1].replace(" ", "").replace("=", "")
                 gate = self.gated(path, fields=FRESH, body=b"x")
@@ -262,6 +264,196 @@ class Parts(Scene):
         self.assertEqual(stored.body, b"0123456789")
 
 
+class AReload(Reloads, Scene):
+    """On one worker. What a request that says no-cache is answered, the backend was asked for after the request came."""
+    WORKERS = 1
+
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+        cls.gateway = stage.gateway(cls.origin, {"server": {"workers": cls.WORKERS}, "backend": {"retries": 0},
+                                                 "cache": {"enabled": True, "flight_wait": "%ds" % PATIENCE}})
+        cls.gateways = [cls.gateway]
+
+    def test_by_45_at_once_is_two_requests(self):
+        for fields in ([("Cache-Control", "no-cache")], [("Cache-Control", "max-age=0")], [("Pragma", "no-cache")]):
+            for is_stored in (False, True):
+                with self.subTest(fields, is_stored=is_stored):
+                    path = "/reloaded/%s/%s" % (fields[0][1].replace("=", ""), is_stored) + fields[0][0]
+                    gate = self.timed(path)
+                    if is_stored:
+                        gate.set()
+                        self.gateway.fetch(path)
+                        gate.clear()
+                    before = self.origin.count(path)
+                    clients = self.reload(45, path, fields)
+                    gate.set()
+                    self.read_newer(clients)
+                    self.assertEqual(self.origin.count(path) - before, 2)
+                    self.assertEqual(self.gateway.fetch(path).field("X-Cache"), "HIT")
+
+    def test_is_answered_for_all_by_one_304(self):
+        gate = self.timed("/confirmed", fields=FRESH, tag='"1"')
+        gate.set()
+        self.gateway.fetch("/confirmed")
+        gate.clear()
+        clients = self.reload(45, "/confirmed")
+        gate.set()
+        answers = self.read_newer(clients)
+        self.assertEqual({(answer.status, answer.field("X-Cache")) for answer in answers}, {(200, "REVALIDATED")})
+        self.assertEqual([request.has("If-None-Match") for request in self.origin.seen("/confirmed")], [False, True, True])
+
+    def test_with_a_validator_of_the_client_s_own_is_answered_304(self):
+        gate = self.timed("/own-tag", tag='"1"', confirms=False)
+        clients = self.reload(20, "/own-tag", [("Cache-Control", "max-age=0"), ("If-None-Match", '"1"')])
+        gate.set()
+        self.assertEqual({client.read().status for _, client in clients}, {304})
+        self.assertEqual(self.origin.count("/own-tag"), 2)
+
+    def test_of_what_may_not_be_shared_gives_each_an_answer_of_its_own(self):
+        for name, fields in (("private", [("Cache-Control", "private")]), ("cookie", [("Set-Cookie", "a=b")]), ("no-store", [("Cache-Control", "no-store")])):
+            with self.subTest(name):
+                path = "/reloaded-own/" + name
+                gate = self.timed(path, fields=fields)
+                clients = self.reload(20, path)
+                gate.set()
+                answers = self.read_newer(clients)
+                self.assertEqual(len({answer.field("X-Number") for answer in answers}), 20)
+                gate.clear()  # and that is remembered: nobody waits for anybody
+                before = self.origin.count(path)
+                clients = self.reload(5, path)
+                wait_until(lambda: self.origin.count(path) == before + 5, "each asks at once")
+                gate.set()
+                self.read_newer(clients)
+
+    def test_that_leads_may_leave(self):
+        for leave in ("close", "reset"):
+            with self.subTest(leave):
+                path = "/reload-leaves/" + leave
+                gate = self.timed(path)
+                _, first = self.lead(path)
+                clients = self.reload(30, path, among=31)
+                getattr(first, leave)()
+                wait_until(lambda: self.origin.count(path) == 2, "another leads at once: nobody reads what the first asked for")
+                gate.set()
+                self.read_newer(clients)
+                self.assertEqual(self.origin.count(path), 2)
+
+    def test_that_others_read_along_may_leave(self):
+        gate = self.timed("/reload-leaves-others")
+        _, first = self.lead("/reload-leaves-others")
+        others = self.reload(10, "/reload-leaves-others", (), among=11)  # ordinary ones
+        clients = self.reload(10, "/reload-leaves-others", among=21)
+        first.close()
+        self.all_wait(20)
+        gate.set()
+        self.assertEqual({client.read().status for _, client in others}, {200})
+        self.read_newer(clients)
+        self.assertEqual(self.origin.count("/reload-leaves-others"), 2)
+
+    def test_whose_backend_fails_leaves_the_others_to_the_next(self):
+        gate = threading.Event()
+
+        def say(call):
+            came = time.monotonic_ns()
+            call.wait(gate)
+            if call.number == 1:
+                call.send(b"HTTP/1.1 200 OK\r\nX-Broken")  # the answer has begun: it is not tried again
+                call.close()
+            call.respond(fields=FRESH + [("X-Began", came), ("X-Number", call.number)], body=b"x")
+        self.origin.on("/reload-fails", say)
+        _, first = self.lead("/reload-fails")
+        clients = self.reload(30, "/reload-fails", among=31)
+        gate.set()
+        self.assertEqual(first.read().status, 502)
+        self.read_newer(clients)
+        self.assertEqual(self.origin.count("/reload-fails"), 2)
+
+    def test_whose_backend_always_fails_tells_everybody(self):
+        gate = threading.Event()
+        self.origin.on("/reload-fails-all", lambda call: (call.wait(gate), call.close()))
+        clients = self.reload(30, "/reload-fails-all")
+        gate.set()
+        self.assertEqual({client.read().status for _, client in clients}, {502})
+
+    def test_that_meets_a_failing_backend_leaves_what_is_stored(self):
+        gate = self.timed("/reload-503")
+        gate.set()
+        self.gateway.fetch("/reload-503")
+        gate.clear()
+        self.timed("/reload-503", status=503, fields=[], gate=gate)
+        clients = self.reload(10, "/reload-503")
+        gate.set()
+        self.assertEqual({client.read().status for _, client in clients}, {503})
+        self.assertEqual(self.gateway.fetch("/reload-503").field("X-Cache"), "HIT")
+
+    def test_beside_ordinary_requests_waits_for_theirs_to_end(self):
+        gate = self.timed("/mixed")
+        ordinary = self.reload(10, "/mixed", ())
+        clients = self.reload(25, "/mixed", among=35)
+        ordinary += self.reload(10, "/mixed", (), among=45)
+        gate.set()
+        self.assertEqual({client.read().status for _, client in ordinary}, {200})
+        self.read_newer(clients)
+        self.assertEqual(self.origin.count("/mixed"), 2)
+
+    def test_takes_nothing_from_those_whom_the_cache_answers(self):
+        gate = self.timed("/beside")
+        gate.set()
+        stored = self.gateway.fetch("/beside").field("X-Number")
+        gate.clear()
+        clients = self.reload(10, "/beside")
+        for _ in range(5):
+            answer = self.gateway.fetch("/beside")
+            self.assertEqual((answer.field("X-Cache"), answer.field("X-Number")), ("HIT", stored))
+        gate.set()
+        self.read_newer(clients)
+
+    def test_keeps_variants_apart(self):
+        gate = self.timed("/reload-varies", fields=FRESH + [("Vary", "Accept-Language")], says="Accept-Language")
+        clients = [(language, client) for language in ("de", "fr", "en")
+                   for client in self.reload(8, "/reload-varies", [("Cache-Control", "no-cache"), ("Accept-Language", language)], among=1)]
+        self.all_wait(24)
+        gate.set()
+        for language, client in clients:
+            answer, = self.read_newer([client])
+            self.assertEqual(answer.body.decode(), language)
+
+    def test_of_a_part_or_a_head_alone_is_its_own(self):
+        gate = self.timed("/reload-part")
+        clients = self.reload(3, "/reload-part", [("Cache-Control", "no-cache"), ("Range", "bytes=0-0")])
+        wait_until(lambda: self.origin.count("/reload-part") == 3, "each asks")
+        clients += self.reload(3, "/reload-part", [("Cache-Control", "no-cache")], among=6, method="HEAD")
+        wait_until(lambda: self.origin.count("/reload-part") == 6, "each asks")
+        gate.set()
+        self.read_newer(clients)
+
+    def test_after_a_purge_or_a_write_gets_what_was_asked_after_it(self):
+        gate = self.timed("/reload-purged")
+        first = self.reload(8, "/reload-purged")
+        self.origin.on("/other", body=b"")
+        put = self.gateway.client()
+        self.addCleanup(put.close)
+        put.ask("PUT", "/reload-purged", body=b"")
+        wait_until(lambda: any(request.method == "PUT" for request in self.origin.seen("/reload-purged")), "the change is under way")
+        gate.set()
+        self.assertEqual(put.read().status, 200)
+        gate.clear()
+        later = self.reload(8, "/reload-purged", among=1) + self.reload(8, "/reload-purged", (), among=1)
+        gate.set()
+        self.read_newer(first)
+        self.read_newer(later[:8])
+        self.assertEqual({client.read().status for _, client in later[8:]}, {200})
+
+    def test_is_never_answered_by_what_is_older(self):
+        """Again and again, with all that may come between: other reloads, ordinary requests, changes, clients that leave, and answers that are not shared."""
+        self.reload_at_random(rounds=60)
+
+
+class AReloadOverWorkers(AReload):
+    WORKERS = 4
+
+
 class AWait(Scene):
     def test_is_bounded(self):
         with Stage() as stage:
@@ -273,6 +465,8 @@ class AWait(Scene):
             first.ask(target="/slow")
             wait_until(lambda: origin.count("/slow"), "the first asked")
             self.assertEqual(gateway.fetch("/slow").body, b"x")  # though the first still waits
+            reload = gateway.fetch("/slow", [("Cache-Control", "no-cache")])  # which waits for its end
+            self.assertEqual((reload.status, reload.field("X-Cache")), (200, "MISS"))
             gate.set()
             self.assertEqual(first.read().body, b"x")
             first.close()

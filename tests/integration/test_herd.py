@@ -4,6 +4,7 @@ import signal
 import threading
 
 from redis_stage import RedisServer
+from reload import NO_CACHE, Reloads
 from stage import PATIENCE, Scene, main, wait_until
 
 FRESH = [("Cache-Control", "max-age=60")]
@@ -277,6 +278,104 @@ class WithADyingLeader(Herd):
         self.assertEqual({client.read().body for client in clients}, {b"by another"})
         self.assertEqual(self.origin.count("/killed"), 2)
         release.set()
+
+
+class OfReloads(Reloads, Scene):
+    """No-cache at two instances of two workers, and one Redis."""
+
+    @classmethod
+    def set_stage(cls, stage):
+        cls.redis = RedisServer()
+        stage.actors.append(cls.redis)
+        cls.origin = stage.origin()
+        cls.gateways = [coherent(stage.gateway(cls.origin, config(cls.redis))) for _ in range(2)]
+
+    def all_wait(self, count):
+        """For a flight, not for Redis any more."""
+        wait_until(lambda: self.in_flight() >= count and not sum(gateway.metric_sum("gateway_redis_pending") for gateway in self.gateways),
+                   "%d requests are in flight" % count)
+
+    def reload_both(self, count, path, among=None):
+        """Half of them at each instance, which the backend is told."""
+        clients = []
+        for number, gateway in enumerate(self.gateways):
+            clients += self.reload(count // 2, path, NO_CACHE + [("X-Instance", str(number))], among=0, gateway=gateway)
+        self.all_wait(among or count)
+        return clients
+
+    def asked(self, path, before=0):
+        """How often by each instance."""
+        by = [request.field("X-Instance") for request in self.origin.seen(path)[before:]]
+        return [by.count("0"), by.count("1")]
+
+    def test_each_instance_makes_two_requests(self):
+        for is_stored in (False, True):
+            with self.subTest(is_stored=is_stored):
+                path = "/reloaded/%s" % is_stored
+                gate = self.timed(path)
+                if is_stored:
+                    gate.set()
+                    self.gateways[0].fetch(path)
+                    gate.clear()
+                clients = self.reload_both(90, path)
+                gate.set()
+                self.read_newer(clients)
+                self.assertLessEqual(max(self.asked(path)), 2)
+
+    def test_one_304_answers_all_of_an_instance(self):
+        gate = self.timed("/confirmed", tag='"1"')
+        gate.set()
+        self.gateways[0].fetch("/confirmed")
+        wait_until(lambda: self.gateways[1].fetch("/confirmed").field("X-Cache") == "HIT", "it is in Redis")
+        gate.clear()
+        before = self.origin.count("/confirmed")
+        clients = self.reload_both(60, "/confirmed")
+        gate.set()
+        self.assertEqual({(answer.status, answer.field("X-Cache")) for answer in self.read_newer(clients)}, {(200, "REVALIDATED")})
+        self.assertLessEqual(max(self.asked("/confirmed", before)), 2)
+
+    def test_what_may_not_be_shared_is_each_one_s_own(self):
+        gate = self.timed("/private", fields=[("Cache-Control", "private")])
+        clients = self.reload_both(30, "/private")
+        gate.set()
+        self.assertEqual(len({answer.field("X-Number") for answer in self.read_newer(clients)}), 30)
+
+    def test_an_ordinary_herd_beside_them_is_one_request_more_at_most(self):
+        gate = self.timed("/mixed")
+        ordinary = self.reload(20, "/mixed", ())
+        clients = self.reload_both(40, "/mixed", among=60)
+        ordinary += self.reload(20, "/mixed", (), among=80)
+        gate.set()
+        self.assertEqual({client.read().status for _, client in ordinary}, {200})
+        self.read_newer(clients)
+        self.assertLessEqual(self.origin.count("/mixed"), 4)
+
+    def test_a_failing_backend_leaves_what_is_stored(self):
+        gate = self.timed("/failing")
+        gate.set()
+        for gateway in self.gateways:
+            wait_until(lambda: gateway.fetch("/failing").field("X-Cache") == "HIT", "it is stored")
+        gate.clear()
+        self.timed("/failing", status=503, fields=[], gate=gate)
+        clients = self.reload_both(10, "/failing")
+        gate.set()
+        self.assertEqual({client.read().status for _, client in clients}, {503})
+        self.assertTrue([key for key in self.redis.cli("KEYS", "gw:cache:*") if b"/failing" in (self.redis.cli("GET", key) or b"")], "it is in Redis")
+        self.assertEqual({gateway.fetch("/failing").field("X-Cache") for gateway in self.gateways}, {"HIT"})
+
+    def test_the_lease_of_another_instance_is_not_waited_for(self):
+        """Its fetch began before this request came."""
+        gate = self.timed("/leased")
+        first, = self.reload(1, "/leased", (), among=0, gateway=self.gateways[0])
+        wait_until(lambda: self.origin.count("/leased") == 1, "the first instance asks")
+        clients = self.reload(1, "/leased", among=0, gateway=self.gateways[1])
+        wait_until(lambda: self.origin.count("/leased") == 2, "the other asks, too")
+        gate.set()
+        self.read_newer(clients)
+        self.assertEqual(first[1].read().status, 200)
+
+    def test_nobody_gets_what_is_older(self):
+        self.reload_at_random(rounds=60)
 
 
 class WithoutMarks(Herd):

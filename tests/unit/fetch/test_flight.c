@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "base/base.h"
+#include "base/clock.h"
 #include "base/random.h"
 #include "fetch/flight.h"
 
@@ -46,8 +47,9 @@ static void tear_down(struct scene *scene)
     assert_null(scene->flights);
 }
 
-static void on_landed(void *owner)
+static void on_landed(void *owner, const struct gw_flight_landing *landing)
 {
+    (void)landing;
     ((struct scene *)owner)->landed++;
 }
 
@@ -138,6 +140,175 @@ static void who_comes_after_a_detachment_leads_another_flight(void **state)
         tear_down(&scene);
     }
 }
+
+/* ---- requests that want the backend's word ---- */
+
+enum { LONG_AGO = 1 };
+static const uint64_t JUST_NOW = UINT64_MAX; /* after all that has begun */
+
+struct visitor {
+    struct gw_flight_ask ask;
+    unsigned landed;
+    struct gw_entry *entry;
+    bool is_confirmed;
+    struct gw_flight *flight;
+};
+
+static void visitor_on_landed(void *owner, const struct gw_flight_landing *landing)
+{
+    struct visitor *visitor = owner;
+    visitor->landed++;
+    visitor->entry = landing->entry;
+    visitor->is_confirmed = landing->is_confirmed;
+    visitor->flight = landing->flight;
+}
+
+static enum gw_flight_role comes(struct scene *scene, struct visitor *visitor, const struct gw_cache_key *key,
+                                 unsigned worker, uint64_t came_at_us)
+{
+    *visitor = (struct visitor) { .landed = 0 };
+    visitor->ask = (struct gw_flight_ask) { .key = key,
+                                            .worker = worker,
+                                            .came_at_us = came_at_us,
+                                            .mailbox = &scene->mailbox,
+                                            .on_landed = visitor_on_landed,
+                                            .owner = visitor };
+    return gw_flight_enter(scene->flights, &visitor->ask);
+}
+
+static struct gw_entry *new_entry(void)
+{
+    struct gw_entry *entry = calloc(1, sizeof *entry);
+    assert_non_null(entry);
+    atomic_init(&entry->holders, 1);
+    return entry;
+}
+
+static void who_came_before_a_flight_began_shares_its_answer(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct visitor leader, local, other, ordinary;
+    struct gw_cache_key key = key_of(1);
+    struct gw_entry *entry = new_entry();
+    int fetch;
+    set_up(&scene);
+    assert_int_equal(comes(&scene, &leader, &key, 0, LONG_AGO), GW_FLIGHT_LEAD);
+    gw_flight_set_fetch(scene.flights, leader.ask.flight, &fetch);
+    assert_int_equal(comes(&scene, &local, &key, 0, LONG_AGO), GW_FLIGHT_LOCAL);
+    assert_ptr_equal(local.ask.fetch, &fetch);
+    assert_int_equal(comes(&scene, &other, &key, 1, LONG_AGO), GW_FLIGHT_WAIT);
+    assert_int_equal(comes(&scene, &ordinary, &key, 1, 0), GW_FLIGHT_WAIT);
+    assert_true(gw_flight_is_awaited(leader.ask.flight));
+    gw_flight_set_answer(scene.flights, leader.ask.flight, entry, true);
+    gw_flight_land(scene.flights, &leader.ask.flight);
+    uv_run(&scene.loop, UV_RUN_ONCE);
+    assert_int_equal(other.landed, 1);
+    assert_ptr_equal(other.entry, entry);
+    assert_true(other.is_confirmed);
+    assert_int_equal(ordinary.landed, 1);
+    assert_null(ordinary.entry); /* it looks what is stored */
+    assert_int_equal(atomic_load(&entry->holders), 1);
+    gw_entry_drop(entry);
+    tear_down(&scene);
+}
+
+/* On any worker; the first of them leads, on the others' behalf. */
+static void who_came_after_a_flight_began_shares_the_next_one(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct visitor before, first, second, third, late;
+    struct gw_cache_key key = key_of(1);
+    struct gw_entry *old = new_entry(), *entry = new_entry();
+    int fetch;
+    set_up(&scene);
+    comes(&scene, &before, &key, 0, 0);
+    gw_flight_set_fetch(scene.flights, before.ask.flight, &fetch);
+    assert_int_equal(comes(&scene, &first, &key, 0, JUST_NOW), GW_FLIGHT_WAIT);
+    assert_int_equal(comes(&scene, &second, &key, 0, JUST_NOW), GW_FLIGHT_WAIT);
+    assert_int_equal(comes(&scene, &third, &key, 1, JUST_NOW), GW_FLIGHT_WAIT);
+    assert_false(gw_flight_is_awaited(before.ask.flight)); /* its end is, not its answer */
+    gw_flight_set_answer(scene.flights, before.ask.flight, old, false);
+    gw_flight_land(scene.flights, &before.ask.flight);
+    uv_run(&scene.loop, UV_RUN_ONCE);
+    assert_int_equal(first.landed, 1);
+    assert_null(first.entry);
+    assert_non_null(first.flight);
+    assert_int_equal(second.landed + third.landed, 0);
+    assert_true(gw_flight_was_moved(second.ask.waiter));
+    assert_false(gw_flight_was_moved(second.ask.waiter)); /* once */
+    assert_true(gw_flight_is_awaited(first.flight));
+    assert_int_equal(comes(&scene, &late, &key, 0, 0), GW_FLIGHT_WAIT); /* no fetch to join yet */
+    gw_flight_set_fetch(scene.flights, first.flight, &fetch);
+    gw_flight_set_answer(scene.flights, first.flight, entry, false);
+    gw_flight_land(scene.flights, &first.flight);
+    uv_run(&scene.loop, UV_RUN_ONCE);
+    assert_ptr_equal(second.entry, entry);
+    assert_ptr_equal(third.entry, entry);
+    assert_false(third.is_confirmed);
+    assert_int_equal(late.landed, 1);
+    assert_int_equal(first.landed + second.landed + third.landed, 3);
+    assert_int_equal(atomic_load(&old->holders) + atomic_load(&entry->holders), 2);
+    gw_entry_drop(old);
+    gw_entry_drop(entry);
+    tear_down(&scene);
+}
+
+static void whoever_was_to_lead_next_and_left_leaves_the_others_to_themselves(void **state)
+{
+    (void)state;
+    for (unsigned is_posted = 0; is_posted < 2; is_posted++) {
+        struct scene scene;
+        struct visitor before, first, second;
+        struct gw_cache_key key = key_of(1);
+        set_up(&scene);
+        comes(&scene, &before, &key, 0, 0);
+        comes(&scene, &first, &key, 1, JUST_NOW);
+        comes(&scene, &second, &key, 1, JUST_NOW);
+        if (!is_posted)
+            gw_flight_forget(scene.flights, &first.ask.waiter);
+        gw_flight_land(scene.flights, &before.ask.flight);
+        if (is_posted)
+            gw_flight_forget(scene.flights, &first.ask.waiter); /* its letter is on the way */
+        uv_run(&scene.loop, UV_RUN_ONCE);
+        while (!second.landed)
+            uv_run(&scene.loop, UV_RUN_ONCE);
+        assert_int_equal(first.landed, 0);
+        assert_int_equal(second.landed, 1);
+        assert_true(is_posted ? second.flight == NULL : second.flight != NULL); /* it enters again, or leads */
+        if (second.flight)
+            gw_flight_land(scene.flights, &second.flight);
+        assert_int_equal(comes(&scene, &first, &key, 0, 0), GW_FLIGHT_LEAD); /* none is left */
+        gw_flight_land(scene.flights, &first.ask.flight);
+        tear_down(&scene);
+    }
+}
+
+static void who_waits_for_the_end_of_a_detached_flight_shares_the_one_that_began_since(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct visitor before, waits, next;
+    struct gw_cache_key key = key_of(1);
+    struct gw_entry *entry = new_entry();
+    set_up(&scene);
+    comes(&scene, &before, &key, 0, 0);
+    assert_int_equal(comes(&scene, &waits, &key, 0, JUST_NOW), GW_FLIGHT_WAIT);
+    gw_flight_detach(scene.flights, &key);
+    assert_int_equal(comes(&scene, &next, &key, 1, 0), GW_FLIGHT_LEAD);
+    gw_flight_land(scene.flights, &before.ask.flight);
+    assert_true(gw_flight_is_awaited(next.ask.flight));
+    gw_flight_set_answer(scene.flights, next.ask.flight, entry, false);
+    gw_flight_land(scene.flights, &next.ask.flight);
+    uv_run(&scene.loop, UV_RUN_ONCE);
+    assert_int_equal(waits.landed, 1);
+    assert_ptr_equal(waits.entry, entry);
+    gw_entry_drop(entry);
+    tear_down(&scene);
+}
+
+/* ---- leaving ---- */
 
 static void who_forgot_is_not_woken(void **state)
 {
@@ -235,12 +406,24 @@ struct client { /* plays an exchange: at each turn of the loop it takes a step *
     bool landed;
 };
 
-static void client_on_landed(void *owner)
+static void client_leads(struct client *client, struct gw_flight *flight)
+{
+    struct club *club = client->worker->club;
+    if (atomic_fetch_add(&club->leaders[client->key], 1) != 0)
+        atomic_store(&club->two_leaders, true);
+    client->flight = flight;
+    gw_flight_set_fetch(club->flights, client->flight, client);
+    atomic_fetch_add(&club->led, 1);
+}
+
+static void client_on_landed(void *owner, const struct gw_flight_landing *landing)
 {
     struct client *client = owner;
     client->waiter = NULL;
-    client->landed = true;
+    client->landed = !landing->flight;
     atomic_fetch_add(&client->worker->club->woken, 1);
+    if (landing->flight)
+        client_leads(client, landing->flight);
 }
 
 static void client_enters(struct client *client)
@@ -250,18 +433,16 @@ static void client_enters(struct client *client)
     client->key = (unsigned)(gw_random_next(&worker->random) % KEYS);
     client->steps = (unsigned)(gw_random_next(&worker->random) % 4);
     struct gw_cache_key key = key_of(client->key);
+    bool wants_word = gw_random_next(&worker->random) % 16 == 0;
     struct gw_flight_ask ask = { .key = &key,
                                  .worker = worker->index,
+                                 .came_at_us = wants_word ? gw_clock_monotonic_us() : 0,
                                  .mailbox = &worker->mailbox,
                                  .on_landed = client_on_landed,
                                  .owner = client };
     switch (gw_flight_enter(club->flights, &ask)) {
     case GW_FLIGHT_LEAD:
-        if (atomic_fetch_add(&club->leaders[client->key], 1) != 0)
-            atomic_store(&club->two_leaders, true);
-        client->flight = ask.flight;
-        gw_flight_set_fetch(club->flights, client->flight, client);
-        atomic_fetch_add(&club->led, 1);
+        client_leads(client, ask.flight);
         return;
     case GW_FLIGHT_LOCAL: { /* its fetch is the leader's here */
         struct client *leader = ask.fetch;
@@ -393,6 +574,10 @@ int main(void)
         cmocka_unit_test(the_first_leads_its_worker_joins_and_others_wait),
         cmocka_unit_test(the_same_path_in_another_name_space_is_another_flight),
         cmocka_unit_test(who_comes_after_a_detachment_leads_another_flight),
+        cmocka_unit_test(who_came_before_a_flight_began_shares_its_answer),
+        cmocka_unit_test(who_came_after_a_flight_began_shares_the_next_one),
+        cmocka_unit_test(whoever_was_to_lead_next_and_left_leaves_the_others_to_themselves),
+        cmocka_unit_test(who_waits_for_the_end_of_a_detached_flight_shares_the_one_that_began_since),
         cmocka_unit_test(who_forgot_is_not_woken),
         cmocka_unit_test(a_landed_flight_can_be_led_again),
         cmocka_unit_test(many_flights_are_told_apart),

@@ -285,8 +285,9 @@ struct waiting {
     unsigned landed;
 };
 
-static void on_landed(void *owner)
+static void on_landed(void *owner, const struct gw_flight_landing *landing)
 {
+    (void)landing;
     ((struct waiting *)owner)->landed++;
 }
 
