@@ -265,12 +265,25 @@ static enum gw_error end_with_head(struct gw_head *head)
     return GW_ERROR_NONE;
 }
 
+/* What is said of the length of an answer to HEAD is about the answer to GET, so both a length and chunked, which Phoenix
+ * and others send there, leave no doubt where it ends; but neither is told to the client. */
+static void forgive_lengths(struct gw_head *head)
+{
+    if (!gw_head_find(head, GW_FIELD_CONTENT_LENGTH) || !gw_head_find(head, GW_FIELD_TRANSFER_ENCODING))
+        return;
+    gw_head_drop(head, GW_FIELD_CONTENT_LENGTH);
+    gw_head_drop(head, GW_FIELD_TRANSFER_ENCODING);
+    head->is_forgiven = true;
+}
+
 /* RFC 9112 §6.3, 1-2 and 8. A status above 599 is no class of its own, but three digits (RFC 9110 §15). */
 static enum gw_error guard_response(struct gw_head *head, enum gw_method request_method)
 {
     if (head->reason.length > MOST_REASON_BYTES)
         head->reason.length = MOST_REASON_BYTES;
     head->is_forgiven = false;
+    if (request_method == GW_METHOD_HEAD && head->status >= 200)
+        forgive_lengths(head);
     enum gw_error error = read_lengths(head, true);
     if (error)
         return error;

@@ -16,9 +16,9 @@
  *          repeated though they agree, Transfer-Encoding in 1.0. CONNECT is GW_ERROR_METHOD.
  * Forgiven Backends are careless, and where nginx and haproxy find their answers nobody should get a 502. What leaves no
  *          doubt where the answer ends is put right, told by is_forgiven, and the connection is not kept: a
- *          Content-Length that is repeated with the same value, a length or a coding (not both) on 1xx and 204, chunked
- *          in 1.0, a status of 600 to 999, and anything behind a chunk's size. llhttp, which is stricter with some of
- *          it, is shown the fields that are left.
+ *          Content-Length that is repeated with the same value, a length or a coding (not both) on 1xx and 204, both
+ *          in an answer to HEAD, chunked in 1.0, a status of 600 to 999, and anything behind a chunk's size. llhttp,
+ *          which is stricter with some of it, is shown the fields that are left.
  * Dropped  Chunk extensions and other trailers, after a check (RFC 9112 §7.1.1, RFC 9110 §6.5.1). llhttp is not
  *          shown the extensions, of which its versions refuse different valid ones.
  * Bounds   limits; 256 bytes of extensions a chunk, 16 KiB a message. Memory: head_bytes at most, in the arena.

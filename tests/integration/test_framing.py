@@ -505,6 +505,16 @@ class Answers(Scene):
             self.assertEqual(client.read().status, 200)
             self.assertEqual(client.get("/").body, b"origin")
 
+    def test_to_head_may_say_two_things_of_the_length(self):  # as Phoenix does; nginx and haproxy let it pass
+        self.origin.on("/both", b"HTTP/1.1 200 X\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with self.gateway.client() as client:
+            client.ask("HEAD", "/both")
+            answer = client.read()
+            self.assertEqual((answer.status, answer.has("Content-Length")), (200, False))
+            before = len(self.origin.connections)
+            self.assertEqual(client.get("/").body, b"origin")
+            self.assertEqual(len(self.origin.connections), before + 1, "its connection is not kept")
+
     def test_cannot_smuggle_fields_by_a_value(self):
         self.origin.on("/value", fields=[("X-A", "a b\tc")])
         self.assertEqual(self.gateway.fetch("/value").field("X-A"), "a b\tc")

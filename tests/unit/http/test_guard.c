@@ -447,10 +447,19 @@ static void an_answer_to_head_has_no_body(void **state)
         { ANSWER("200 OK", ""), GW_ERROR_NONE },
         { ANSWER("200 OK", "Content-Length: 7\r\nContent-Length: 7\r\n"), GW_ERROR_NONE },
         { ANSWER("200 OK", "Content-Length: 7\r\nContent-Length: 8\r\n"), GW_ERROR_UPSTREAM_MALFORMED },
+        { ANSWER("200 OK", "Content-Length: 7\r\nTransfer-Encoding: chunked\r\n"), GW_ERROR_NONE },
+        { ANSWER("404 No", "Transfer-Encoding: chunked\r\nA: b\r\nContent-Length: 0\r\n"), GW_ERROR_NONE },
+        { ANSWER("101 Up", "Content-Length: 7\r\nTransfer-Encoding: chunked\r\n"), GW_ERROR_UPSTREAM_MALFORMED },
     };
     CHECK_ROWS(rows, &response_to_head);
 
     struct reading reading;
+    read_every_way(&reading, &response_to_head,
+                   GW_SLICE(ANSWER("200 OK", "Content-Length: 7\r\nTransfer-Encoding: chunked\r\n")));
+    assert_true(reading.head.is_forgiven && !reading.head.keep_alive);
+    assert_null(gw_head_find(&reading.head, GW_FIELD_CONTENT_LENGTH));
+    assert_true(reading.head.content_length == UINT64_MAX);
+    reading_free(&reading);
     read_every_way(&reading, &response_to_head, GW_SLICE(ANSWER("200 OK", "Content-Length: 7\r\n") "HTTP"));
     assert_int_equal(reading.head.framing, GW_FRAMING_NONE);
     assert_int_equal(reading.head.content_length, 7);
