@@ -35,6 +35,22 @@ static void describe_storing(const struct gw_exchange *exchange, const struct gw
     ask->seen = exchange->seen;
 }
 
+/* NTLM, and Negotiate, which may hold it, say who the user is once a connection and not with each request (RFC 4559
+ * §6): the next user's request must not go over it. */
+static bool binds_connection(const struct gw_head *request)
+{
+    const struct gw_field *field = gw_head_find(request, GW_FIELD_AUTHORIZATION);
+    for (; field; field = gw_head_find_next(request, field)) {
+        struct gw_slice scheme = field->value;
+        const char *space = memchr(scheme.at, ' ', scheme.length);
+        if (space)
+            scheme.length = (size_t)(space - scheme.at);
+        if (gw_slice_equal_nocase(scheme, GW_SLICE("NTLM")) || gw_slice_equal_nocase(scheme, GW_SLICE("Negotiate")))
+            return true;
+    }
+    return false;
+}
+
 static struct gw_fetch_request describe(const struct gw_exchange *exchange, struct gw_slice fields)
 {
     const struct gw_head *request = &exchange->request;
@@ -54,6 +70,7 @@ static struct gw_fetch_request describe(const struct gw_exchange *exchange, stru
         .is_chunked = request->framing == GW_FRAMING_CHUNKED,
         .content_length = request->framing == GW_FRAMING_LENGTH ? request->content_length : 0,
         .expects_continue = request->expects_continue && exchange->body == GW_BODY_HELD,
+        .binds_connection = binds_connection(request),
         .stored = exchange->stored,
         .epoch = exchange->epoch,
     };

@@ -135,6 +135,7 @@ static void fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
         .is_chunked = request->is_chunked,
         .content_length = request->content_length,
         .expects_continue = request->expects_continue,
+        .binds_connection = request->binds_connection,
         .arena = &fetch->arena,
     };
     if (fetch->may_store) { /* ban_sequence: when the backend is asked */

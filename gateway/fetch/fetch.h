@@ -117,7 +117,7 @@ struct gw_fetch_request {           /* borrowed for the call; the fetch copies w
     struct gw_slice fields;       /* "Name: value\r\n"…, as the backend gets them, without Host and framing */
     bool lacks_range;    /* the head's Range is not in fields: it is sent after all if the whole cannot be stored */
     bool is_conditional; /* fields ask for what has changed: a 304 may be the answer */
-    bool has_body, is_chunked, expects_continue;
+    bool has_body, is_chunked, expects_continue, binds_connection; /* as in gw_call */
     uint64_t content_length;
 
     struct gw_entry *stored; /* shared: what is stored, to answer where the backend fails; with may_store it is to be

@@ -149,7 +149,7 @@ static int on_word(CURL *easy, curl_infotype type, char *bytes, size_t length, v
  * to send a chunked body. */
 static void keep_unless(struct gw_curl_transfer *transfer, bool is_forgiven)
 {
-    if (is_forgiven || transfer->is_old)
+    if (is_forgiven || transfer->is_old || transfer->call->binds_connection)
         curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 

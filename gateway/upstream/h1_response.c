@@ -13,7 +13,7 @@ bool gw_h1_response_begin(struct gw_h1_connection *connection)
                                                      .head_bytes = call->config->max_response_header_bytes,
                                                      .fields = call->config->max_response_headers };
     connection->is_paused = connection->is_unparsed = connection->is_answering = false;
-    connection->is_keepable = true;
+    connection->is_keepable = !call->binds_connection;
     connection->interims = 0;
     gw_parser_begin(&connection->parser, connection->head, call->arena, call->method);
     return true;

@@ -73,6 +73,7 @@ struct gw_call { /* filled by the owner before gw_transport_begin, and left alon
     bool expects_continue;   /* `fields` holds no Expect: the transport writes it */
     struct gw_arena *arena;  /* for the response's head */
     bool fresh;              /* do not use a kept connection (a retry after a dead one) */
+    bool binds_connection;   /* the backend may take all that follows on the connection for this user's: not kept */
 
     /* told by the transport */
     bool was_reused;                  /* ran over a kept connection */

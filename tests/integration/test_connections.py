@@ -88,6 +88,38 @@ class Pipelined(Scene):
             self.assertEqual(self.origin.count("/after"), before)
 
 
+class Backends(Scene):
+    """A backend that takes a connection for one user's, as those with NTLM do."""
+    @classmethod
+    def set_stage(cls, stage):
+        cls.origin = stage.origin()
+        cls.gateway = stage.gateway(cls.origin, {"server": {"workers": 1}, "cache": {"enabled": False}})
+        cls.users = {}
+
+        def answer(call):
+            said = call.request.field("Authorization")
+            if said:
+                cls.users[call.connection] = said
+            call.respond(body=cls.users.get(call.connection, "nobody").encode())
+        cls.origin.on("/me", answer)
+
+    def test_never_get_the_next_users_request_over_a_connection_with_an_identity(self):
+        for said in ("NTLM alice", "ntlm alice", "Negotiate alice", "NEGOTIATE alice", "NTLM"):
+            with self.subTest(said):
+                self.assertEqual(self.gateway.fetch("/me", [("Authorization", said)]).body, said.encode())
+                self.assertEqual(self.gateway.fetch("/me").body, b"nobody")
+                self.assertEqual(self.gateway.fetch("/me", [("Authorization", said)], method="POST", body=b"a").body, said.encode())
+                self.assertEqual(self.gateway.fetch("/me").body, b"nobody")
+
+    def test_keep_connections_where_each_request_says_who_asks(self):
+        self.origin.on("/each", body=b"each")
+        self.gateway.fetch("/each")
+        before = len(self.origin.connections)
+        for said in ("Basic YTpi", "Bearer NTLM", "NTLMv3 a", "Digest a=b"):
+            self.gateway.fetch("/each", [("Authorization", said)])
+        self.assertEqual(len(self.origin.connections), before)
+
+
 class Bounds(Scene):
     def test_idle_connections_are_closed(self):
         with Stage() as stage:
