@@ -77,6 +77,8 @@ static void rewrite(struct gw_fetch *fetch, struct gw_field *field, struct gw_sl
         gw_buffer_put_slice(&text, fetch->scheme);
         gw_buffer_put_literal(&text, "://");
         gw_buffer_put_slice(&text, fetch->host);
+    } else if (path.length > 1 && path.at[0] == '/' && (path.at[1] == '/' || path.at[1] == '\\')) {
+        gw_buffer_put_literal(&text, "/."); /* else "//x" would name a host (RFC 3986 §4.2) */
     }
     if (path.length == 0 || path.at[0] != '/')
         gw_buffer_put_char(&text, '/');

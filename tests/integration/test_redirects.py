@@ -63,7 +63,7 @@ class Redirecting(Scene):
         self.assertEqual(self.gateway.fetch("http://shop.test/told", host="shop.test").field("Location"), "http://shop.test/x")
 
     def test_who_names_no_host_gets_a_relative_one(self):
-        for value, expected in (("http://%s/x?y" % self.own, "/x?y"), ("http://%s" % self.own, "/"), ("http://elsewhere.test/", "http://elsewhere.test/")):
+        for value, expected in (("http://%s/x?y" % self.own, "/x?y"), ("http://%s" % self.own, "/"), ("http://%s//elsewhere.test/x" % self.own, "/.//elsewhere.test/x"), ("http://elsewhere.test/", "http://elsewhere.test/")):
             for origin in (self.origin, self.other):
                 origin.on("/old", status=302, fields=[("Location", value)])
             with self.subTest(value), self.gateway.client() as client:
