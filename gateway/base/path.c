@@ -57,13 +57,30 @@ static size_t resolve(char *text, size_t length, bool *climbs)
     return written;
 }
 
-struct gw_slice gw_path_plain(struct gw_slice path, struct gw_arena *arena, bool *climbs)
+static size_t merge_slashes(char *text, size_t length)
 {
-    bool nobody_asks;
-    climbs = climbs ? climbs : &nobody_asks;
-    *climbs = false;
+    size_t written = 0;
+    for (size_t at = 0; at < length; at++)
+        if (text[at] != '/' || written == 0 || text[written - 1] != '/')
+            text[written++] = text[at];
+    return written;
+}
+
+struct gw_slice gw_path_plain(struct gw_slice path, struct gw_arena *arena, struct gw_path_doubt *doubt)
+{
+    struct gw_path_doubt nobody_asks;
+    doubt = doubt ? doubt : &nobody_asks;
+    *doubt = (struct gw_path_doubt) { .literal = path };
     if (path.length == 0 || path.at[0] != '/' || is_plain(path))
         return path;
-    char *text = gw_arena_take(arena, path.length);
-    return text ? gw_slice_of(text, resolve(text, decode(text, path), climbs)) : path;
+    char *text = gw_arena_take(arena, path.length), *literal = gw_arena_take(arena, path.length);
+    if (!text || !literal)
+        return path;
+    size_t length = merge_slashes(text, decode(text, path));
+    memcpy(literal, text, length);
+    struct gw_slice plain = gw_slice_of(text, resolve(text, length, &doubt->climbs));
+    doubt->literal = gw_slice_of(literal, length);
+    if (gw_slice_equal(doubt->literal, plain))
+        doubt->literal = plain;
+    return plain;
 }

@@ -58,6 +58,21 @@ static bool prepare(struct gw_exchange *exchange)
     return !exchange->fields.overflowed;
 }
 
+/* What climbs leads out of the path of the backend's URL, to where no limit is looked for (nginx: 400, too); and which
+ * route a path with dot segments is of must not depend on who reads it. */
+static void pick_route(struct gw_exchange *exchange)
+{
+    const struct gw_head *request = &exchange->request;
+    struct gw_path_doubt doubt;
+    exchange->plain_path = gw_path_plain(request->path, &exchange->arena, &doubt);
+    exchange->literal_path = doubt.literal;
+    exchange->route = gw_route_pick(exchange->config, request, exchange->plain_path);
+    bool is_one = doubt.literal.at == exchange->plain_path.at ||
+                  gw_route_pick(exchange->config, request, doubt.literal) == exchange->route;
+    if (doubt.climbs || !is_one)
+        exchange->error = GW_ERROR_MALFORMED;
+}
+
 void gw_exchange_begin(struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
@@ -67,11 +82,7 @@ void gw_exchange_begin(struct gw_exchange *exchange)
     exchange->keep_alive = request->keep_alive;
     if (!prepare(exchange))
         exchange->error = GW_ERROR_OVERLOADED;
-    bool climbs;
-    exchange->plain_path = gw_path_plain(request->path, &exchange->arena, &climbs);
-    if (climbs) /* out of the path of the backend's URL, to where no limit is looked for (nginx: 400, too) */
-        exchange->error = GW_ERROR_MALFORMED;
-    exchange->route = gw_route_pick(exchange->config, request, exchange->plain_path);
+    pick_route(exchange);
     gw_engine_move(exchange, GW_EXCHANGE_BEGUN);
 }
 

@@ -172,8 +172,8 @@ struct gw_exchange {
     char request_id_text[33], client_text[GW_ADDRESS_TEXT_BYTES];
     size_t client_text_length;
     struct gw_slice scheme, host; /* as the backend is told: X-Forwarded-Proto, and Host or X-Forwarded-Host */
-    struct gw_slice
-        plain_path; /* of the request: what routes, limits and bypass rules are matched with (base/path.h) */
+    struct gw_slice plain_path,
+        literal_path; /* of the request: what routes, limits and bypass rules are matched with (base/path.h) */
     const struct gw_route *route;
     uint64_t began_at_us;
     int64_t began_wall_us;

@@ -24,6 +24,15 @@ static enum gw_cache_refusal why_bypassed(const struct gw_exchange *exchange)
     return exchange->overrides_method ? GW_CACHE_METHOD_OVERRIDE : GW_CACHE_RULE;
 }
 
+/* As either kind of backend reads the path. */
+static bool is_bypassed(const struct gw_exchange *exchange)
+{
+    const struct gw_head *request = &exchange->request;
+    bool is_one = exchange->literal_path.at == exchange->plain_path.at;
+    return gw_bypass_rule(exchange->route, request, exchange->plain_path) ||
+           (!is_one && gw_bypass_rule(exchange->route, request, exchange->literal_path));
+}
+
 static enum gw_filter_result on_request(struct gw_exchange *exchange)
 {
     struct gw_head *request = &exchange->request;
@@ -34,8 +43,7 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     request->origin_selects = !exchange->config->cors_alone;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->desk, exchange->route);
     gw_policy_read_request(&exchange->cache, request, &rules);
-    if (!exchange->cache.is_candidate || exchange->overrides_method ||
-        gw_bypass_rule(exchange->route, request, exchange->plain_path)) {
+    if (!exchange->cache.is_candidate || exchange->overrides_method || is_bypassed(exchange)) {
         bypass(exchange, why_bypassed(exchange));
         return GW_FILTER_CONTINUE;
     }

@@ -37,6 +37,7 @@ static enum gw_filter_result ask(struct gw_exchange *exchange, bool misses)
         .method = method_that_counts(exchange),
         .host = request->authority,
         .path = exchange->plain_path,
+        .literal_path = exchange->literal_path,
         .client = &exchange->client,
         .route = exchange->route->index,
         .field = field_of,

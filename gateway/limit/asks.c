@@ -57,6 +57,14 @@ static struct gw_client_key key_of(struct gw_limiter *limiter, const struct gw_c
     return key;
 }
 
+/* As either kind of backend reads the path. */
+static bool holds(const struct gw_limit_policy *policy, const struct gw_limit_subject *subject)
+{
+    bool is_one = !subject->literal_path.at || subject->literal_path.at == subject->path.at;
+    return gw_match_holds(&policy->match, subject->method, subject->host, subject->path) ||
+           (!is_one && gw_match_holds(&policy->match, subject->method, subject->host, subject->literal_path));
+}
+
 void gw_asks_collect(struct gw_asks *asks, struct gw_limiter *limiter, const struct gw_config *config,
                      const struct gw_limit_subject *subject, bool misses, unsigned room)
 {
@@ -65,8 +73,7 @@ void gw_asks_collect(struct gw_asks *asks, struct gw_limiter *limiter, const str
         return;
     for (unsigned i = 0; i < config->policy_count && asks->count < room; i++) {
         const struct gw_limit_policy *policy = &config->policies[i];
-        if (policy->count_misses_only != misses ||
-            !gw_match_holds(&policy->match, subject->method, subject->host, subject->path))
+        if (policy->count_misses_only != misses || !holds(policy, subject))
             continue;
         asks->policies[asks->count] = policy;
         asks->asks[asks->count++] = (struct gw_client_ask) {

@@ -19,6 +19,7 @@ enum gw_limit_verdict { GW_LIMIT_NONE, GW_LIMIT_ALLOWED, GW_LIMIT_REFUSED, GW_LI
 /* What a request is asked about. */
 struct gw_limit_subject {
     struct gw_slice method, host, path;
+    struct gw_slice literal_path; /* with its dot segments (base/path.h); absent: the same */
     const struct gw_address *client;
     uint32_t route;
     /* Value of a request field by the policy's header name; the absent slice if it is not there. */

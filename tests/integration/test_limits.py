@@ -63,6 +63,20 @@ class Limits(Scene):
                     self.assertEqual(gateway.fetch(target).status, 429)
             self.assertEqual([gateway.fetch(target).status for target in ("/caf%c3%a9", "/caf%C3%A9", "/other", "/loginx", "/%6Coginx")], [200, 429, 200, 200, 200])
 
+    def test_for_a_path_hold_whether_or_not_the_backend_resolves_dot_segments(self):
+        """uvicorn does not: to FastAPI, /search/.. is /search/{q} with q = "..", and /search/..%2Fx is /search/{q:path}."""
+        config = {"limits": {"enabled": True, "policies": [{"name": "search", "path": "/search", "rate": "1/h", "burst": 1}]},
+                  "routes": [{"name": "private", "path": "/private", "cache": False}],
+                  "cache": {"enabled": True, "bypass_paths": ["/live"]}}
+        with Stage() as stage:
+            gateway = stage.gateway(stage.origin(), config)
+            self.assertEqual([gateway.fetch(target).status for target in ("/search/a", "/search/..", "/search/..%2Fx", "/search/%2e%2E/x", "/x/../search")], [200, 429, 429, 429, 429])
+            for target in ("/private/..", "/private/..%2Fx", "/x/..%2Fprivate/y"):
+                self.assert_error(gateway.fetch(target), 400, "malformed_request")
+            for target in ("/live/a", "/live/..%2Fx", "/x/%2E./live"):
+                self.assertEqual(gateway.fetch(target).field("X-Cache"), "BYPASS")
+            self.assertEqual([gateway.fetch(target).status for target in ("/private/a/../b", "/a/./b", "/a//b")], [200, 200, 200])
+
     def test_for_a_path_are_not_gone_around_by_the_path_of_the_backend_s_url(self):
         """Behind http://backend/v1, /../v1/login would be /login to a backend that resolves it, and /../admin none of /v1."""
         policies = [{"name": "login", "path": "/login", "rate": "1/h", "burst": 1}]

@@ -81,11 +81,37 @@ static void a_path_may_lead_above_the_root(void **state)
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct gw_arena arena;
-        bool climbs;
+        struct gw_path_doubt doubt;
         gw_arena_init(&arena, 64, 4096);
-        (void)gw_path_plain(gw_slice_of_string(rows[i].path), &arena, &climbs);
-        if (climbs != rows[i].climbs)
+        (void)gw_path_plain(gw_slice_of_string(rows[i].path), &arena, &doubt);
+        if (doubt.climbs != rows[i].climbs)
             fail_msg("%s", rows[i].path);
+        gw_arena_free(&arena);
+    }
+}
+
+static void dot_segments_are_read_in_two_ways(void **state)
+{
+    static const struct {
+        const char *path, *literal;
+    } rows[] = {
+        { "/search/..", "/search/.." },
+        { "/search/%2e%2E%2Fx", "/search/../x" },
+        { "//search///./x/", "/search/./x/" },
+        { "/search", NULL },
+        { "/%73earch//x", NULL },
+        { "/.well-known", NULL },
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct gw_arena arena;
+        struct gw_path_doubt doubt;
+        gw_arena_init(&arena, 64, 4096);
+        struct gw_slice plain = gw_path_plain(gw_slice_of_string(rows[i].path), &arena, &doubt);
+        if (!rows[i].literal)
+            assert_ptr_equal(doubt.literal.at, plain.at);
+        else if (!gw_slice_equal(doubt.literal, gw_slice_of_string(rows[i].literal)))
+            fail_msg("%s became %.*s", rows[i].path, GW_SLICE_ARGS(doubt.literal));
         gw_arena_free(&arena);
     }
 }
@@ -96,6 +122,7 @@ int main(void)
         cmocka_unit_test(a_path_is_what_a_backend_makes_of_it),
         cmocka_unit_test(a_nul_is_a_byte_like_others),
         cmocka_unit_test(a_path_may_lead_above_the_root),
+        cmocka_unit_test(dot_segments_are_read_in_two_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
