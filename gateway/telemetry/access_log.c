@@ -132,14 +132,22 @@ void gw_access_log_close(struct gw_access_log **log)
     free(gone);
 }
 
+static bool is_same_file(int a, int b)
+{
+    struct stat first, second;
+    return fstat(a, &first) == 0 && fstat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
 void gw_access_log_reopen(struct gw_access_log *log)
 {
     if (!log || !log->path)
         return;
     int fd = open_path(log->path), error = errno;
     pthread_mutex_lock(&log->lock);
+    bool is_another = fd >= 0 && !is_same_file(fd, log->fd);
     bool done = fd >= 0 && dup3(fd, log->fd, O_CLOEXEC) >= 0; /* under the same number */
-    if (done)
+    if (done && is_another)
         log->is_torn = false;
     else if (fd >= 0)
         error = errno;

@@ -491,9 +491,9 @@ static size_t file_bytes(const char *path)
     return (size_t)status.st_size;
 }
 
-static void a_file_that_is_full_tears_no_line_that_comes_later(void **state)
+/* The first 1,000 bytes of ten lines: the last line that is there is torn. */
+static struct gw_access_log_writer *fill_the_file(struct bench *bench)
 {
-    struct bench *bench = *state;
     struct rlimit before, small;
     open_log(bench);
     struct gw_access_log_writer *writer = open_writer(bench);
@@ -508,20 +508,60 @@ static void a_file_that_is_full_tears_no_line_that_comes_later(void **state)
     (void)gw_access_log_flush(writer);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(file_bytes(bench->path), 1000);
+    return writer;
+}
+
+static struct text read_file(const char *path)
+{
+    struct text text = { NULL, 0 };
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    read_on(fd, &text);
+    close(fd);
+    return text;
+}
+
+static void a_file_that_is_full_tears_no_line_that_comes_later(void **state)
+{
+    struct bench *bench = *state;
+    struct gw_access_log_writer *writer = fill_the_file(bench);
     uint64_t full = gw_counter_read(&bench->shard.log_lines_dropped[GW_LOG_LOSS_DISK_FULL]);
     assert_true(full > 0);
     assert_int_equal(full, dropped(bench));
     add(writer, 11, 200);
     assert_false(gw_access_log_flush(writer));
-    struct text text = { NULL, 0 };
-    int fd = open(bench->path, O_RDONLY | O_CLOEXEC);
-    read_on(fd, &text);
-    close(fd);
+    struct text text = read_file(bench->path);
     assert_int_equal(text.at[1000], '\n'); /* the torn line is ended, and the next one is whole */
     assert_int_equal(text.at[1001], '{');
     assert_int_equal(text.at[text.length - 1], '\n');
     assert_int_equal(dropped(bench), full);
     free(text.at);
+    gw_access_log_writer_destroy(&writer);
+}
+
+static void a_torn_line_ends_also_where_its_file_is_opened_again(void **state)
+{
+    struct bench *bench = *state;
+    struct gw_access_log_writer *writer = fill_the_file(bench);
+    gw_access_log_reopen(bench->log);
+    add(writer, 11, 200);
+    assert_false(gw_access_log_flush(writer));
+    struct text text = read_file(bench->path);
+    assert_int_equal(text.at[1000], '\n');
+    assert_int_equal(text.at[1001], '{');
+    free(text.at);
+    gw_access_log_writer_destroy(&writer);
+}
+
+static void a_torn_line_is_no_matter_of_the_file_that_comes_after_it(void **state)
+{
+    struct bench *bench = *state;
+    struct gw_access_log_writer *writer = fill_the_file(bench);
+    assert_int_equal(unlink(bench->path), 0);
+    gw_access_log_reopen(bench->log);
+    add(writer, 11, 200);
+    assert_false(gw_access_log_flush(writer));
+    struct text text = read_file(bench->path);
+    assert_int_equal(count_whole_lines(&text), 1);
     gw_access_log_writer_destroy(&writer);
 }
 
@@ -575,6 +615,8 @@ int main(void)
         on_a_bench(requests_to_the_gateway_itself_are_logged_at_debug_only),
         on_a_bench(a_line_that_never_fits_is_dropped_alone),
         on_a_bench(a_file_that_is_full_tears_no_line_that_comes_later),
+        on_a_bench(a_torn_line_ends_also_where_its_file_is_opened_again),
+        on_a_bench(a_torn_line_is_no_matter_of_the_file_that_comes_after_it),
         on_a_bench(a_file_is_opened_again_at_its_path),
         on_a_bench(what_is_left_when_a_writer_goes_is_counted),
     };
