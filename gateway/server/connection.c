@@ -686,13 +686,13 @@ void gw_connection_open(struct gw_listening *listening, int fd, unsigned open_be
 
 void gw_connection_hurry_idle(struct gw_worker *worker)
 {
+    uint64_t soon_ms = uv_now(&worker->loop) + HURRY_SILENCE_MS;
     gw_list_each_safe(link, &worker->connections)
     {
         struct gw_connection *connection = GW_CONTAINER(link, struct gw_connection, link);
-        if (connection->phase == IDLE)
+        bool is_idle = connection->phase == IDLE || connection->phase == LINGERING;
+        if (is_idle && connection->deadline_ms > soon_ms) /* a nearer end stays: nobody begins to wait anew */
             set_deadline(connection, HURRY_SILENCE_MS);
-        else if (connection->phase == LINGERING)
-            set_linger_deadline(connection);
     }
 }
 

@@ -1,6 +1,7 @@
 """More clients than file descriptors: no worker spins, clients that wait are served later, and the process ends when it is asked to."""
 import contextlib
 import resource
+import signal
 import socket
 import threading
 import time
@@ -32,6 +33,25 @@ def flood(gateway, count, data=UNFINISHED):
             client.sendall(data)
             clients.append(client)
         yield clients
+
+
+def has_ended(client):
+    """Reads what is there: is the end there, too?"""
+    client.settimeout(0)
+    try:
+        while client.recv(65536):
+            pass
+        return True
+    except BlockingIOError:
+        return False
+
+
+def is_answered_and_open(client):
+    client.settimeout(0)
+    try:
+        return client.recv(1) == b"H" and not has_ended(client)
+    except BlockingIOError:
+        return False
 
 
 class WithoutDescriptors(Scene):
@@ -99,6 +119,22 @@ class WithoutDescriptors(Scene):
             with flood(gateway, 300, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") as clients:
                 self.assertEqual([client.recv(12) for client in clients], [b"HTTP/1.1 200"] * 300)
                 self.assertEqual(gateway.fetch("/").status, 200)
+
+    def test_who_is_idle_makes_room_also_where_the_loop_is_late(self):
+        """A process that seldom gets the processor closes what was idle for long, and does not begin to wait anew."""
+        with Stage() as stage:
+            files_of_its_own(self, 1000)
+            gateway = stage.gateway(stage.origin(), {"server": {"workers": 1, "idle_timeout": "600s"}}, files=256)
+            with flood(gateway, 600, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") as clients:
+                wait_until(lambda: WAITS in gateway.errors(), "it tells that clients wait")
+                idle = [client for client in clients if is_answered_and_open(client)]
+                for _ in range(3):
+                    for number, seconds in ((signal.SIGSTOP, 1.2), (signal.SIGCONT, 0.1)):
+                        gateway.process.send_signal(number)
+                        until = time.monotonic() + seconds
+                        wait_until(lambda until=until: time.monotonic() > until, "%s for a while" % number.name)
+                self.assertGreater(len(idle), 20)
+                self.assertEqual([client for client in idle if not has_ended(client)], [])
 
     def test_connections_to_backends_leave_some_for_others(self):
         with Stage() as stage:
