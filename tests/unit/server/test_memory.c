@@ -2,7 +2,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "config/load.h"
 #include "limit/clients.h"
@@ -96,6 +99,47 @@ static void a_configuration_without_memory_is_a_complaint(void **state)
     EACH_ALLOCATION_FAILS(load("{\"server\":{\"workers\":\"many\"}}")); /* a mistake and no memory to say so */
 }
 
+/* From everywhere that a start reads: a file with variables in it, the environment, a secret's own file, and flags. */
+static bool load_all(char *config_path, char *const *environment)
+{
+    static struct gw_findings findings;
+    static char name[] = "visara-gateway", config_flag[] = "--config", port[] = "--port=8081",
+                routes[] = "--routes=[{\"name\":\"a\",\"path\":\"/a\",\"cache_bypass_paths\":[\"/a/x%20y\"]}]";
+    char *const argv[] = { name, config_flag, config_path, port, routes, NULL };
+    struct gw_config *config = gw_load_config(5, argv, environment, true, &findings);
+    bool is_loaded = config != NULL;
+    assert_true(is_loaded || findings.error_count > 0);
+    if (config)
+        gw_config_drop(config);
+    return is_loaded;
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void a_start_without_memory_is_a_complaint(void **state)
+{
+    char config[] = "/tmp/gw-memory-XXXXXX", secret[] = "/tmp/gw-memory-XXXXXX", variable[64];
+    char burst[] = "BURST=20", rate[] = "RATE_LIMIT_BRUST=3", ttl[] = "CACHE_TTL=60";
+    (void)state;
+    close(mkstemp(config));
+    close(mkstemp(secret));
+    write_file(config, "{\"limits\":{\"rate\":\"10/s\",\"burst\":\"${BURST}\"},"
+                       "\"backend\":{\"url\":[\"http://${HOST:-a}:1\"]},\"cache\":{\"namespace\":\"one\"}}");
+    write_file(secret, "a-token-of-enough-bytes\n");
+    snprintf(variable, sizeof variable, "GATEWAY_ADMIN_TOKEN_FILE=%s", secret);
+    char *const environment[] = { burst, rate, ttl, variable, NULL };
+    assert_true(load_all(config, environment));
+    EACH_ALLOCATION_FAILS((void)load_all(config, environment));
+    unlink(config);
+    unlink(secret);
+}
+
 static void limit_many(void)
 {
     struct gw_clients *clients = gw_clients_create(100);
@@ -146,6 +190,7 @@ int main(void)
         cmocka_unit_test(peers_without_memory_refuse),
         cmocka_unit_test(listeners_without_memory_complain),
         cmocka_unit_test(a_configuration_without_memory_is_a_complaint),
+        cmocka_unit_test(a_start_without_memory_is_a_complaint),
         cmocka_unit_test(a_table_of_clients_stays_within_its_bound_without_memory),
         cmocka_unit_test(the_parts_of_a_gateway_are_whole_or_not_there),
     };
