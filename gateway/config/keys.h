@@ -324,7 +324,8 @@ enum gw_key_type {
     X(BY, "by", STRING, "ip", 1, 136, NULL, NULL, NULL, "As limits.by.")                                               \
     X(PATH, "path", STRING, "", 0, 1024, NULL, NULL, NULL, "Which requests: as in routes.")                            \
     X(HOST, "host", STRING, "", 0, 255, NULL, NULL, NULL, "Which requests: as in routes.")                             \
-    X(METHODS, "methods", LIST, "", 0, 32, NULL, NULL, NULL, "Which requests: as in routes.")                          \
+    X(METHODS, "methods", LIST, "", 0, 32, NULL, NULL, NULL,                                                           \
+      "Which requests: as in routes; but POST holds post and Post, too.")                                              \
     X(SHADOW, "shadow", BOOLEAN, "false", 0, 1, NULL, NULL, NULL, "As limits.shadow.")                                 \
     X(COUNT, "count", CHOICE, "all", 0, 0, "all|misses", NULL, NULL, "As limits.count.")                               \
     X(ON_REDIS_FAILURE, "on_redis_failure", CHOICE, "local", 0, 0, "local|allow|deny", NULL, NULL,                     \

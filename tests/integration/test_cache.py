@@ -359,7 +359,7 @@ class TheCache(Scene):
 
 
 class OneUsersAnswer(Scene):
-    """A backend that says nothing of freshness, and answers each by his credential: nobody gets another's answer."""
+    """A backend that says nothing of freshness, and answers by the request's credential: no client gets another's answer."""
     NAMES = (
         "X-Api-Key", "api-key", "apikey", "api_key", "Key", "X-Functions-Key", "Ocp-Apim-Subscription-Key", "X-Goog-Api-Key", "X-RapidAPI-Key",
         "X-Auth-Token", "X-Access-Token", "access_token", "Private-Token", "Job-Token", "Token", "X-Vault-Token", "X-CSRF-Token", "X-XSRF-TOKEN", "X-Amz-Security-Token",

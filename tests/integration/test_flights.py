@@ -71,7 +71,7 @@ class AFlight(Scene):
                 self.assertEqual(self.origin.count(path), 1)
 
     def test_that_nobody_waits_for_is_given_up(self):
-        """Before its head came: the backend need not work for nobody. Those who wait may be on either worker."""
+        """Before its head came, so that the backend does no work in vain. The clients that wait may be on either worker."""
         for count in (1, 2, 8):
             for leave in ("close", "reset"):
                 with self.subTest(count=count, leave=leave):

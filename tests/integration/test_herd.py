@@ -64,7 +64,7 @@ class Herd(Scene):
                    "%d requests are in flight" % count)
 
     def assert_nobody_waits(self, path):
-        """no-cache is stored, but answers nobody unasked: who waited would have to ask all the same."""
+        """no-cache is stored, but the backend must be asked each time: a request that waited would have to ask all the same."""
         gate = threading.Event()
 
         def say(call):
@@ -379,7 +379,7 @@ class OfReloads(Reloads, Scene):
 
 
 class WithoutMarks(Herd):
-    """cache.hit_for_miss 0: that nobody waits is known by what is stored alone."""
+    """cache.hit_for_miss 0: only what is stored tells requests not to wait."""
     CACHE = {"hit_for_miss": "0s"}
 
     def test_what_must_be_validated_each_time_is_waited_for_by_nobody(self):

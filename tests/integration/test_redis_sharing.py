@@ -231,7 +231,7 @@ class OneLimit(Scene):
         self.assertEqual(gateway.fetch("/released/last", [("X-Key", "released")]).field("X-RateLimit-Remaining"), "6")
 
     def test_what_is_refused_is_no_miss_of_the_cache(self):
-        """The cache was asked in the same write as the limit: what it said was of no use to who is refused."""
+        """The cache was asked in the same write as the limit, but a request that is refused does not use what it said."""
         told = config(self.redis, limits={"enabled": True, "rate": "1/h", "burst": 1, "by": "header:X-Key"})
         gateway = wait_for_redis(self.stage.gateway(self.origin, told))
         self.assertEqual([gateway.fetch("/refused/%d" % number, [("X-Key", "told")]).status for number in range(3)], [200, 429, 429])

@@ -39,7 +39,7 @@ class Rediss(Scene):
         return server
 
     def is_bridged(self, url, authority, **more):
-        """A gateway whose Redis is none: it answers all the same, from what it knows itself, and keeps its own limit. Its health page's line on it."""
+        """A gateway whose Redis cannot be used: it answers from what it knows itself, and keeps its own limit. Returns the line of its health page about Redis."""
         gateway = self.stage.gateway(self.origin, config(url, authority, **more))
         wait_until(lambda: node(gateway).get("reason", "none") != "none", "the first attempt has failed")
         statuses = [gateway.fetch("/", [("Cache-Control", "no-store")]).status for _ in range(10)]
