@@ -144,8 +144,12 @@ static bool make_plain(struct gw_loading *loading, struct gw_strings *paths)
     struct gw_slice *items = gw_loading_take(loading, paths->count, sizeof(*items));
     if (!items)
         return false;
-    for (unsigned i = 0; i < paths->count; i++)
-        items[i] = gw_path_plain(paths->items[i], &loading->config->arena, NULL);
+    for (unsigned i = 0; i < paths->count; i++) {
+        struct gw_arena *arena = &loading->config->arena;
+        items[i] = gw_loading_copy(arena, gw_path_plain(paths->items[i], arena, NULL)); /* with a NUL behind it */
+        if (!items[i].at)
+            return gw_loading_no_memory(loading->complaint);
+    }
     paths->items = items;
     return true;
 }

@@ -293,8 +293,7 @@ static bool derive_path(struct gw_loading *loading, struct gw_slice *path, const
     bool good = gw_loading_file(loading, gw_match_check_path(loading, source, GW_SOURCE_WHOLE, text));
     while (text.length && text.at[text.length - 1] == '/')
         text.length--; /* "/api/" is "/api", "/" is any */
-    *path = gw_loading_copy(&loading->config->arena, text);
-    *path = path->at ? gw_path_plain(*path, &loading->config->arena, NULL) : *path;
+    *path = gw_loading_copy(&loading->config->arena, gw_path_plain(text, &loading->config->arena, NULL));
     return path->at ? good : gw_loading_no_memory(loading->complaint);
 }
 

@@ -45,16 +45,20 @@ static bool check_name(struct gw_loading *loading, const struct gw_source *sourc
 }
 
 /* A path that the route's own does not reach: usually one that was written without the route's. */
-static bool check_bypass_paths(struct gw_loading *loading, const struct gw_source *source, const struct gw_route *route)
+static bool check_bypass_paths(struct gw_loading *loading, const struct gw_source *source, const struct gw_route *route,
+                               const struct gw_value *written)
 {
     bool good = true;
-    struct gw_slice own = route->match.path;
+    struct gw_slice own = route->match.path, own_text = written[GW_ROUTE_PATH].text;
+    while (own_text.length && own_text.at[own_text.length - 1] == '/')
+        own_text.length--;
     for (unsigned i = 0; i < route->cache_bypass_paths.count && own.length; i++) {
         struct gw_slice path = route->cache_bypass_paths.items[i];
         if (gw_match_path_holds(own, path) || gw_match_path_holds(path, own))
             continue;
-        gw_source_complain(source, (int)i, loading->complaint, path.at,
-                           "a path below the route's own, whole: \"%.*s%s\"", GW_SLICE_ARGS(own), path.at);
+        const char *text = written[GW_ROUTE_CACHE_BYPASS_PATHS].list.items[i].at; /* as it was written */
+        gw_source_complain(source, (int)i, loading->complaint, text, "a path below the route's own, whole: \"%.*s%s\"",
+                           GW_SLICE_ARGS(own_text), text);
         good = gw_loading_file(loading, false);
     }
     return good;
@@ -73,7 +77,7 @@ static bool derive_route(struct gw_loading *loading, struct gw_route *route, str
                                      &s[GW_ROUTE_HOST], v[GW_ROUTE_HOST].text, &s[GW_ROUTE_METHODS],
                                      &v[GW_ROUTE_METHODS].list);
     if (good && has_match && s[GW_ROUTE_CACHE_BYPASS_PATHS].origin != GW_ORIGIN_DEFAULT)
-        good = check_bypass_paths(loading, &s[GW_ROUTE_CACHE_BYPASS_PATHS], route);
+        good = check_bypass_paths(loading, &s[GW_ROUTE_CACHE_BYPASS_PATHS], route, v);
     good &= has_match;
     if (s[GW_ROUTE_BACKEND].is_wrong)
         return false;
