@@ -12,7 +12,7 @@
 /* clang-format off */
 #define SIDE_PATTERNS(X) \
     /* the client */ \
-    X("Forwarded*") X("X-Forwarded*") X("*Forwarded-For") X("*Forwarded-For-IP") X("*Forwarder-For") X("*Forwarding-For") \
+    X("Forwarded*") X("X-Forwarded*") X("X-Forward-*") X("*Forwarded-For") X("*Forwarded-For-IP") X("*Forwarder-For") X("*Forwarding-For") \
     X("*Client-IP") X("*ClientIP") X("*Client-IPv6") X("*Client-Address") X("*Client-Port") X("*Real-IP") \
     X("*Real-IPv6") X("*Real-Port") X("*Coming-From") X("*True-IP") X("*User-IP") X("*ProxyUser-IP") \
     X("*Connecting-IP") X("*Connecting-IPv6") X("*Connection-IP") X("CF-Pseudo-IPv4") X("*SocketIP") X("*Remote-IP") \
@@ -20,10 +20,10 @@
     X("*External-Address") X("*Viewer-Address") X("X-IP") X("X-Peer-IP") X("X-Custom-IP-Authorization") \
     /* the scheme */ \
     X("*Forwarded-Proto") X("*Forwarded-Ssl") X("*Forwarded-Port") X("CF-Visitor") X("Front-End-Https") X("X-Scheme") \
-    X("X-URL-Scheme") X("X-Https") X("X-ARR-SSL") \
+    X("X-URL-Scheme") X("X-Https") X("X-ARR-SSL") X("Fastly-SSL") \
     /* the host */ \
     X("*Forwarded-Host") X("*Forwarded-Server") X("X-Original-Host") X("X-Host") X("X-HTTP-Host-Override") X("X-Host-Override") \
-    X("X-Override-Host") \
+    X("X-Override-Host") X("X-HTTP-Host") X("X-Real-Host") X("X-Proxy-Host") X("X-Proxy-URL") \
     /* path and method */ \
     X("X-Envoy-Original-*") X("X-Original-URI") X("X-Original-URL") X("X-Original-Path") X("X-Replaced-Path") X("X-Original-Method") X("X-Rewrite-*") \
     X("X-Override-URL") X("X-Script-Name") X("X-WAWS-Unencoded-URL") X("X-HTTP-DestinationURL") X("X-HTTP-Path-Override") \

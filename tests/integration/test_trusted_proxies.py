@@ -14,7 +14,7 @@ SIDE_NAMES = """True-Client-IP CF-Connecting-IP CF-Connecting-IPv6 CF-Pseudo-IPv
  X-Originating-IP X-Nf-Client-Connection-IP X-Vercel-Forwarded-For DO-Connecting-IP Ali-CDN-Real-IP Incap-Client-IP X-Sucuri-ClientIP
  CloudFront-Viewer-Address CloudFront-Forwarded-Proto CF-Visitor X-Forwarded-Ssl X-Forwarded-Port X-Forwarded-Prefix X-Forwarded-Server
  X-Forwarded-By Front-End-Https X-Url-Scheme X-Scheme X-Forwarded-Protocol X-Forwarded-Scheme X-Host X-Original-Host X-Rewrite-URL X-Script-Name
- X-Original-URL X-Original-Method HTTP_X_FORWARDED_FOR HTTP-X-Real-IP HTTP_CLIENT_IP
+ X-Original-URL X-Original-Method X-Forward-For X-Forward-Host Fastly-SSL X-HTTP-Host X-Real-Host X-Proxy-Host X-Proxy-URL HTTP_X_FORWARDED_FOR HTTP-X-Real-IP HTTP_CLIENT_IP
 X-Client-IPv6 X-Client-Port X-Real-IPv6 X-Real-Port X-Coming-From""".split()
 APP = '''
 from starlette.applications import Starlette
