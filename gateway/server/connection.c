@@ -690,9 +690,12 @@ void gw_connection_hurry_idle(struct gw_worker *worker)
     gw_list_each_safe(link, &worker->connections)
     {
         struct gw_connection *connection = GW_CONTAINER(link, struct gw_connection, link);
-        bool is_idle = connection->phase == IDLE || connection->phase == LINGERING;
-        if (is_idle && connection->deadline_ms > soon_ms) /* a nearer end stays: nobody begins to wait anew */
+        if (connection->deadline_ms <= soon_ms) /* a nearer end stays: nobody begins to wait anew */
+            continue;
+        if (connection->phase == IDLE)
             set_deadline(connection, HURRY_SILENCE_MS);
+        else if (connection->phase == LINGERING)
+            set_linger_deadline(connection);
     }
 }
 
