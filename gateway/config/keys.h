@@ -178,7 +178,7 @@ enum gw_key_type {
       "credential. One user's page may then reach the next: only for backends that never answer personally.")          \
     X(CACHE_CREDENTIAL_FIELDS, "cache.credential_fields", LIST,                                                        \
       "*Key, *Token, *Secret, *Password, *Session, *Session-Id, *SessionId, *Auth, *Authorization, Auth*, "            \
-      "X-Auth*, *Assertion, *JWT, *Signature, *Credential, X-Credential-*, DPoP, *Identity, *Principal, "              \
+      "X-Auth*, *Assertion, *JWT, *Signature, *Credential, X-Credential-*, DPoP, X-WSSE, *Identity, *Principal, "      \
       "*Username, *User-Name, *User-Id, *UserId, *Userinfo, *User-Info, *Email, *Groups, *Roles, X-User, "             \
       "X-Forwarded-User, SM-User, IV-*, Remote-*, X-Remote-*, X-WebAuth-*, X-Session-*, X-Token-*, X-JWT-*, "          \
       "X-MS-Client-Principal*, X-MS-Token-*, X-Goog-Authenticated-User-*, X-AppEngine-User-*, X-Amzn-OIDC-*, "         \

@@ -369,7 +369,7 @@ class OneUsersAnswer(Scene):
         "X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "X-Forwarded-Access-Token", "X-Auth-Request-User", "X-Auth-Request-Email",
         "Remote-User", "Remote-Groups", "X-Remote-User", "X-Authenticated-User", "X-Authentik-Username", "X-Webauth-User", "Tailscale-User-Login", "X-User", "X-User-Id", "X-Username",
         "X-Userinfo", "SM_USER", "iv-user", "OIDC_CLAIM_email", "X-Consumer-Username", "X-Credential-Identifier", "X-Hasura-User-Id", "Impersonate-User", "X-Scope-OrgID",
-        "X-Rh-Identity", "X-Forwarded-Client-Cert", "Client-Cert", "X-SSL-Client-S-DN", "X-Amzn-Mtls-Clientcert-Subject", "X-ARR-ClientCert", "DPoP", "Signature", "Proxy-Authorization",
+        "X-Rh-Identity", "X-Forwarded-Client-Cert", "Client-Cert", "X-SSL-Client-S-DN", "X-Amzn-Mtls-Clientcert-Subject", "X-ARR-ClientCert", "DPoP", "X-WSSE", "Signature", "Proxy-Authorization",
         "X-Client-DN", "X-ClientCert-DN", "X-Client-CN", "X-Tls-Client-Subject", "Cf-Client-Cert-Sha256", "X-Passcode", "X-Passphrase", "X-Pin", "X-OTP", "X-Ticket", "X-Bearer", "X-Cookie",
         "X-SID", "sid", "X-UID", "uid", "X-Sub", "X-Subject", "X-Login", "X-Claims", "X-User-Claims", "X-Scopes", "X-Role", "X-User-Role", "X-Actor", "X-Act-As", "On-Behalf-Of", "Sudo",
         "X-Api-User", "X-Device-Id", "X-Member-Id", "X-IBM-Client-Id", "Client-ID", "X-Parse-Application-Id", "X-App-Id", "app_id", "X-Org-Id", "OpenAI-Organization", "X-Workspace-Id", "X-Project-Id",
