@@ -9,11 +9,18 @@ void gw_config_drop(struct gw_config *config)
     free(config);
 }
 
+/* "$" in an expression of Python (so in Starlette's routes), PHP and Ruby stands before a last line feed, too, and to C a
+ * NUL ends the text. No control character is part of a name. */
+static bool ends_segment(char c)
+{
+    return c == '/' || (unsigned char)c < 0x20 || c == 0x7f;
+}
+
 bool gw_match_path_holds(struct gw_slice prefix, struct gw_slice path)
 {
     if (!gw_slice_starts_with(path, prefix))
         return false;
-    return path.length == prefix.length || prefix.at[prefix.length - 1] == '/' || path.at[prefix.length] == '/';
+    return path.length == prefix.length || prefix.at[prefix.length - 1] == '/' || ends_segment(path.at[prefix.length]);
 }
 
 /* Without port, and without the root's dot ("example.org." is the same host). */

@@ -210,7 +210,8 @@ void gw_config_drop(struct gw_config *config);
 bool gw_config_trusts(const struct gw_config *config, const struct gw_address *address);
 
 /* Is this path the prefix, or below it by whole segments? "/api" and "/api/" hold /api/x, "/api" holds /api too, neither
- * /apix; "/" holds every path that begins so. prefix is not empty. Both are plain (base/path.h). */
+ * /apix; "/" holds every path that begins so. A control character ends a segment, too: "/api" holds "/api\n". prefix is
+ * not empty. Both are plain (base/path.h). */
 bool gw_match_path_holds(struct gw_slice prefix, struct gw_slice path);
 
 /* Does this request match? method and host as received (host may carry a port), path plain. */

@@ -58,7 +58,7 @@ class Limits(Scene):
         with Stage() as stage:
             gateway = stage.gateway(stage.origin(), {"limits": {"enabled": True, "policies": policies}})
             self.assertEqual(gateway.fetch("/login").status, 200)
-            for target in ("/login", "/%6Cogin", "/log%69n", "//login", "/./login", "/x/../login", "/x/%2e%2E/login", "/x%2f..%2Flogin", "/login/x", "/login%2Fx", "/%6cogin?x=1"):
+            for target in ("/login", "/%6Cogin", "/log%69n", "//login", "/./login", "/x/../login", "/x/%2e%2E/login", "/x%2f..%2Flogin", "/login/x", "/login%2Fx", "/%6cogin?x=1", "/login%0A", "/%6Cogin%0a%0d", "/login%00.html"):
                 with self.subTest(target):
                     self.assertEqual(gateway.fetch(target).status, 429)
             self.assertEqual([gateway.fetch(target).status for target in ("/caf%c3%a9", "/caf%C3%A9", "/other", "/loginx", "/%6Coginx")], [200, 429, 200, 200, 200])
