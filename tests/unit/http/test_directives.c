@@ -379,6 +379,8 @@ static void a_targeted_field_that_is_no_dictionary_may_only_forbid(void **state)
     assert_true(d.no_store && d.is_unclear && !d.is_targeted && !d.is_public && d.max_age == 77);
     d = read_targeted("max-age=0; Private", "max-age=5, public", "max-age=77");
     assert_true(d.is_private && d.is_unclear && d.is_targeted && !d.is_public && d.max_age == 5);
+    d = read_targeted("max-age=5 x", "private;", "max-age=77"); /* none is valid, but each may forbid */
+    assert_true(d.is_private && d.is_unclear && d.max_age == 77);
     d = read_targeted("max-age=5", "no-store;", "max-age=77"); /* the first that is valid counts */
     assert_false(d.no_store || d.is_unclear);
     d = read_targeted("", NULL, "max-age=77, public");
