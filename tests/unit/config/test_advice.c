@@ -48,6 +48,8 @@ static void a_limit_by_a_key_that_nobody_checks_wants_one_by_address_beside_it(v
         { "{\"limits\": {\"count\": \"misses\", \"policies\": [" KEYS("") "]}}", "text:1: limits.policies[0]",
           "nobody" },
         { "{\"limits\": {\"enabled\": false, \"policies\": []}}", NULL, NULL },
+        { "{\"limits\": {\"enabled\": false, \"by\": \"header:X-Key\"}}", "text:1: limits.by",
+          "limits.enabled is false" },
         { POLICIES(KEYS("")), "text:1: limits.policies[0]", "nobody checks this field" },
         { POLICIES(KEYS(", \"shadow\": true")), NULL, NULL },
         { POLICIES(KEYS("") ",\n" WIDE("")), NULL, NULL },

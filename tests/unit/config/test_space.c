@@ -53,6 +53,8 @@ static void who_answers_the_same_shares_and_nobody_else(void **state)
           "{\"backend\": {\"url\": \"http://a\", \"rewrite_location\": false}}", false },
         { "{\"backend\": {\"url\": \"http://a\", \"preserve_host\": \"auto\"}}",
           "{\"backend\": {\"url\": \"http://a\", \"preserve_host\": \"true\"}}", true },
+        { "{\"backend\": {\"url\": \"https://a\", \"preserve_host\": \"auto\"}}",
+          "{\"backend\": {\"url\": \"https://a\", \"preserve_host\": false}}", true },
         { "{\"backend\": {\"url\": \"https://a\", \"preserve_host\": true}}",
           "{\"backend\": {\"url\": \"https://a\", \"preserve_host\": false}}", false },
         { "{\"backend\": {\"url\": \"http://a\"}}", "{\"backend\": {\"url\": \"http://a\", \"forwarded\": true}}",
