@@ -50,6 +50,11 @@ class TheCache(Scene):
                     self.assertEqual(self.ask(path, [("Range", "bytes=0-1")]).start, "HTTP/1.1 206 Partial Content")
                     self.assertEqual(self.ask(path, [("If-None-Match", '"1"')]).start, "HTTP/1.1 304 Not Modified")
 
+    def test_keeps_the_reason_phrase_of_a_complete_part_that_is_not_stored(self):
+        path = self.path()
+        self.origin.on(path, status=206, reason="Just All", fields=[("Cache-Control", "private"), ("Content-Range", "bytes 0-9/10")], body=b"0123456789")
+        self.assertEqual(self.ask(path, [("Range", "bytes=0-")]).start, "HTTP/1.1 206 Just All")
+
     def test_keeps_the_reason_phrase_of_what_is_confirmed(self):
         path = self.path()
         self.origin.on(path, lambda call: call.respond(304 if call.request.has("If-None-Match") else 200, fields=[("Cache-Control", "no-cache"), ("ETag", '"1"')],
@@ -446,6 +451,13 @@ class TheCachesBounds(Scene):
             for number in range(300):
                 self.assertEqual(client.get("/many?%d" % number).status, 200)
         self.assertLessEqual(self.gateway.metric_sum("gateway_cache_bytes"), 200000)
+
+    def test_a_304_to_a_part_that_is_asked_for_after_the_whole_confirms_nothing(self):
+        self.origin.on("/private", lambda call: call.respond(304 if call.request.has("Range") else 200, fields=[("Cache-Control", "private")], body=b""))
+        with Stage() as stage:
+            gateway = stage.gateway(self.origin, {"cache": {"enabled": True, "fetch_whole_for_range": True}})
+            self.assertEqual(gateway.fetch("/private", [("Range", "bytes=0-1")]).status, 502)
+            self.assertEqual(gateway.fetch("/").status, 200)
 
     def test_a_route_may_be_left_out(self):
         with Stage() as stage:
