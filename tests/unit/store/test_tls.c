@@ -115,10 +115,44 @@ static void an_attempt_that_fails_leaves_no_session_and_no_error_behind(void **s
     }
 }
 
+/* RFC 6066 §3: a server of several names chooses its certificate by it, and an address is no name. */
+static void the_first_message_names_the_server_where_it_has_a_name(void **state)
+{
+    static const struct {
+        const char *host;
+        bool is_named;
+    } rows[] = { { "localhost", true }, { "127.0.0.1", false } };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct scene scene;
+        char url[64], bytes[4096];
+        uint16_t port;
+        int listener = listen_anywhere(&port), client = -1;
+        ssize_t length = 0;
+        snprintf(url, sizeof(url), "rediss://%s:%u", rows[i].host, port);
+        scene_open(&scene, url, "\"connect_timeout\": \"10s\",", "");
+        scene_open_store(&scene);
+        uint64_t until_us = gw_clock_monotonic_us() + 20000000;
+        while (length <= 0) {
+            if (gw_clock_monotonic_us() > until_us)
+                fail_msg("row %zu: nothing came", i);
+            client = client < 0 ? accept4(listener, NULL, NULL, SOCK_NONBLOCK) : client;
+            length = client < 0 ? 0 : recv(client, bytes, sizeof(bytes), 0);
+            uv_run(&scene.loop, UV_RUN_NOWAIT);
+        }
+        assert_int_equal(bytes[0], 0x16); /* a handshake */
+        assert_int_equal(memmem(bytes, (size_t)length, rows[i].host, strlen(rows[i].host)) != NULL, rows[i].is_named);
+        scene_close(&scene);
+        close(client);
+        close(listener);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_attempt_that_fails_leaves_no_session_and_no_error_behind),
+        cmocka_unit_test(the_first_message_names_the_server_where_it_has_a_name),
     };
     (void)SSL_get_ex_new_index(0, NULL, on_made, NULL, on_freed);
     return cmocka_run_group_tests(tests, NULL, NULL);
