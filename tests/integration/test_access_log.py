@@ -69,6 +69,10 @@ class TheAccessLog(Scene):
             self.assertEqual(gateway.metric_sum("gateway_cache_requests_total"), 2)
             self.assertFalse(gateway.fetch("/refused").has("X-Cache"))
 
+    def test_tells_the_beginning_of_a_long_method(self):
+        self.assertEqual(self.gateway.fetch("/long-method", method="M" * 200).status, 200)
+        self.assertEqual(self.line("/long-method")["method"], "M" * 64)
+
     def test_tells_of_an_upload(self):
         self.gateway.fetch("/upload", method="POST", body=b"x" * 1234)
         line = self.line("/upload")

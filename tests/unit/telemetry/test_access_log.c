@@ -597,6 +597,57 @@ static void a_file_is_opened_again_at_its_path(void **state)
     gw_access_log_reopen(NULL);
 }
 
+/* The log's file may not grow beyond its present size. */
+static void fill_up(const struct bench *bench, struct rlimit *before)
+{
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, before), 0);
+    struct rlimit small = *before;
+    small.rlim_cur = file_bytes(bench->path);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+}
+
+static unsigned occurrences(const char *text, const char *word)
+{
+    unsigned count = 0;
+    for (; (text = strstr(text, word)) != NULL; text++)
+        count++;
+    return count;
+}
+
+static void lines_that_are_lost_are_told_once_and_counted_at_the_end(void **state)
+{
+    struct bench *bench = *state;
+    struct rlimit before;
+    int ends[2], kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+    char told[4096];
+    open_log(bench);
+    struct gw_access_log_writer *writer = open_writer(bench);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    dup2(ends[1], STDERR_FILENO);
+    for (unsigned times = 0; times < 2; times++) { /* the second time within TELL_US */
+        fill_up(bench, &before);
+        for (unsigned i = 0; i < 3; i++) {
+            add(writer, i, 10);
+            (void)gw_access_log_flush(writer);
+        }
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        add(writer, 3, 10);
+        (void)gw_access_log_flush(writer);
+    }
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(ends[1]);
+    ssize_t length = read(ends[0], told, sizeof(told) - 1);
+    close(ends[0]);
+    assert_true(length > 0);
+    told[length] = '\0';
+    assert_int_equal(occurrences(told, "cannot be written"), 1);
+    assert_int_equal(occurrences(told, "is written again; 3 lines were lost"), 1);
+    assert_int_equal(occurrences(told, "\n"), 2);
+    assert_int_equal(dropped(bench), 6);
+    gw_access_log_writer_destroy(&writer);
+}
+
 #define on_a_bench(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -618,6 +669,7 @@ int main(void)
         on_a_bench(a_torn_line_ends_also_where_its_file_is_opened_again),
         on_a_bench(a_torn_line_is_no_matter_of_the_file_that_comes_after_it),
         on_a_bench(a_file_is_opened_again_at_its_path),
+        on_a_bench(lines_that_are_lost_are_told_once_and_counted_at_the_end),
         on_a_bench(what_is_left_when_a_writer_goes_is_counted),
     };
     signal(SIGPIPE, SIG_IGN); /* as main does */
