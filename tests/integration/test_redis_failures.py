@@ -198,7 +198,8 @@ class Failures(Scene):
 
     def test_policies_allow_and_deny(self):
         policies = [{"name": name, "rate": "1/h", "burst": 1, "path": "/" + name, "on_redis_failure": name} for name in ("allow", "deny", "local")]
-        gateway = self.gateway(limits={"enabled": True, "rate": "off", "policies": policies}, cache={"enabled": False})
+        policies[1]["count"] = "misses"
+        gateway = self.gateway(limits={"enabled": True, "rate": "off", "policies": policies}, cache={"enabled": True})
         for name in ("allow", "deny", "local"):
             self.origin.on("/" + name)
         self.redis.kill()
@@ -207,7 +208,10 @@ class Failures(Scene):
         denied = gateway.fetch("/deny")
         self.assertEqual(denied.status, 503)
         self.assertIsNotNone(denied.field("Retry-After"))
+        self.assertNotIn("cache", gateway.access_log(1, "/deny")[0])  # what is refused is no miss
+        before = gateway.metric("gateway_limiter_local_decisions_total")
         self.assertEqual([gateway.fetch("/local").status for _ in range(3)][1:], [429, 429])
+        wait_until(lambda: gateway.metric("gateway_limiter_local_decisions_total") == before + 3, "they are counted as decided here")
         self.redis.restart()
         wait_until(lambda: redis_word(gateway) == "up", "it is back")
         wait_until(lambda: gateway.fetch("/deny").status == 200, "the worker's own connection is back, too")

@@ -204,6 +204,10 @@ static void it_does_not_wait_for_who_cannot_be_counted(void **state)
         scene_open(&scene, fake.url, "\"timeout\": \"60s\", \"connect_timeout\": \"60s\", \"heartbeat\": \"60s\",", "");
         struct gw_probe *probe = open_probe(&scene, "a", rows[i].keeps_heartbeat, &watch);
         assert_true(rows[i].keeps_heartbeat || gw_probe_is_settled(probe));
+        if (!rows[i].listens) {
+            until(&scene, atomic_load(&scene.breaker.reason) == GW_BREAKER_CONNECT);
+            assert_true(gw_probe_is_settled(probe)); /* at once */
+        }
         until(&scene, gw_probe_is_settled(probe)); /* in 20 s, where each of its waits is a minute */
         close_all(&scene, probe, NULL);
         if (rows[i].listens)
