@@ -30,7 +30,9 @@ class Cors(Scene):
             self.assertEqual(self.origin.count(), before + asked)
 
     def test_by_default_every_origin_may_read(self):
-        self.assertEqual(self.preflight(self.anyone, ORIGIN).field("Access-Control-Allow-Origin"), "*")
+        preflight = self.preflight(self.anyone, ORIGIN)
+        self.assertEqual(preflight.field("Access-Control-Allow-Origin"), "*")
+        self.assertFalse(preflight.has("Access-Control-Expose-Headers"))  # these are of the answer that scripts read
         answer = self.anyone.fetch("/cors", [("Origin", ORIGIN)])
         self.assertEqual(answer.field("Access-Control-Allow-Origin"), "*")
         self.assertIn("X-Cache", answer.field("Access-Control-Expose-Headers"))
@@ -153,6 +155,8 @@ class BackendsFirst(Scene):
     def test_who_names_one_origin_and_no_vary_gets_one(self):
         self.origin.on("/unvaried", fields=[("Access-Control-Allow-Origin", ORIGIN), ("Cache-Control", "no-store")])
         self.assertEqual(self.gateway.fetch("/unvaried", [("Origin", ORIGIN)]).all("Vary"), ["Origin"])
+        self.origin.on("/for-all", fields=[("Access-Control-Allow-Origin", "*"), ("Cache-Control", "no-store")])
+        self.assertEqual(self.gateway.fetch("/for-all", [("Origin", ORIGIN)]).all("Vary"), [])
 
     def test_a_preflight_that_the_backend_answers_is_left_alone(self):
         for status, fields in ((200, [("Access-Control-Allow-Origin", ORIGIN), ("Access-Control-Allow-Methods", "PUT"), ("Access-Control-Max-Age", "7")]),
@@ -203,6 +207,13 @@ class BackendsFirst(Scene):
             other = stage.origin()
             other.on("/x", fields=[("Access-Control-Allow-Origin", ORIGIN)])
             gateway = stage.gateway(self.origin, {"routes": [{"name": "puts", "methods": ["PUT"], "backend": other.url}]})
+            self.assertEqual(self.preflight("/x", gateway).field("Access-Control-Allow-Origin"), ORIGIN)
+
+    def test_a_route_for_options_itself_gets_the_preflights(self):
+        with Stage() as stage:
+            other = stage.origin()
+            other.on("/x", fields=[("Access-Control-Allow-Origin", ORIGIN)])
+            gateway = stage.gateway(self.origin, {"routes": [{"name": "preflights", "methods": ["OPTIONS"], "backend": other.url}]})
             self.assertEqual(self.preflight("/x", gateway).field("Access-Control-Allow-Origin"), ORIGIN)
 
     def test_a_preflight_that_reaches_a_backend_is_counted_and_not_stored(self):

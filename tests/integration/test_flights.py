@@ -70,6 +70,20 @@ class AFlight(Scene):
                 self.assertEqual({client.read().body for client in others}, {b"for the others"})
                 self.assertEqual(self.origin.count(path), 1)
 
+    def test_goes_on_for_one_that_may_be_on_the_other_worker(self):
+        for turn in range(12):
+            path = "/for-one/%d" % turn
+            gate = self.gated(path, fields=FRESH, body=b"for the other")
+            first, = self.open_all(1, path)
+            wait_until(lambda: self.origin.count(path), "the backend was asked")
+            other, = self.open_all(1, path)
+            self.all_wait(2)
+            first.close()
+            wait_until(lambda: self.in_flight() <= 1, "the first is gone")
+            gate.set()
+            self.assertEqual(other.read().body, b"for the other")
+            self.assertEqual(self.origin.count(path), 1)
+
     def test_that_nobody_waits_for_is_given_up(self):
         """Before its head came, so that the backend does no work in vain. The clients that wait may be on either worker."""
         for count in (1, 2, 8):

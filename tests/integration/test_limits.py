@@ -239,6 +239,15 @@ class Limits(Scene):
                     for prefix in ("X-Rate-Limit-", "RateLimit-"):
                         self.assertFalse([name for name in ("Limit", "Remaining", "Reset") if answer.has(prefix + name)])
 
+    def test_a_policy_that_is_not_told_contradicts_nothing(self):
+        fields = [("RateLimit", '"quiet";r=5;t=9'), ("RateLimit-Policy", '"quiet";q=9;w=9')]
+        self.origin.on("/quiet", fields=fields)
+        with Stage() as stage:
+            answer = stage.gateway(self.origin, limits("1/h", 50, policies=[{"name": "quiet", "rate": "1/h", "burst": 9, "shadow": True}])).fetch("/quiet")
+            for name, theirs in fields:
+                self.assertEqual(answer.all(name)[0], theirs)
+                self.assertTrue(answer.all(name)[-1].startswith('"default";'))
+
     def test_a_backends_own_refusal_is_told_in_its_words(self):
         fields = [("Retry-After", "77"), ("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "77"), ("RateLimit", '"theirs";r=0;t=77')]
         self.origin.on("/refused", status=429, fields=fields)

@@ -36,6 +36,11 @@ class Redirecting(Scene):
                     self.assertEqual(self.says(given, name, host="shop.test"), expected)
         self.assertEqual(self.says("http://127.0.0.1:%d/x" % self.other.port, host="shop.test"), "http://shop.test/x")
 
+    def test_each_of_several_lines_is_rewritten(self):
+        for origin in (self.origin, self.other):
+            origin.on("/twice", fields=[("Content-Location", "http://%s/a" % self.own), ("Content-Location", "http://%s/b" % self.own)])
+        self.assertEqual(self.gateway.fetch("/twice", host="shop.test").all("Content-Location"), ["http://shop.test/a", "http://shop.test/b"])
+
     def test_what_names_something_else_stays(self):
         for value in ("/items/", "items/", "?a=b", "#c", "", "http://elsewhere.test/items/", "https://%s/items/" % self.own, "http://127.0.0.1/items/",
                       "http://user@%s/items/" % self.own, "http://%s.evil.test/" % self.own, "http://%s0/" % self.own, "ftp://%s/" % self.own,
