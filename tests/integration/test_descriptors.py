@@ -1,5 +1,6 @@
 """More clients than file descriptors: no worker spins, clients that wait are served later, and the process ends when it is asked to."""
 import contextlib
+import re
 import resource
 import signal
 import socket
@@ -136,6 +137,34 @@ class WithoutDescriptors(Scene):
                 self.assertGreater(len(idle), 20)
                 self.assertEqual([client for client in idle if not has_ended(client)], [])
 
+    def test_so_does_who_was_idle_before_others_waited(self):
+        with Stage() as stage:
+            files_of_its_own(self, 1000)
+            gateway = stage.gateway(stage.origin(), {"server": {"workers": 2, "idle_timeout": "600s"}}, files=256)
+            wait_until(lambda: b"for server.max_connections" in gateway.errors(), "the start warns")
+            places = int(re.search(rb"enough for (\d+) clients", gateway.errors())[1])
+            with contextlib.ExitStack() as stack:
+                for _ in range(places):
+                    self.assertEqual(stack.enter_context(gateway.client()).get("/").status, 200)
+                self.assertEqual(gateway.fetch("/").status, 200)
+
+    def test_after_a_flood_who_is_idle_is_kept_again(self):
+        with Stage() as stage:
+            files_of_its_own(self, 1000)
+            gateway = stage.gateway(stage.origin(), {"server": {"workers": 2, "header_timeout": "60s"}}, files=256)
+            with flood(gateway, 300):
+                wait_until(lambda: WAITS in gateway.errors(), "it tells that clients wait")
+
+            def is_kept():  # for longer than idle connections have while others wait: a second, by timers that are coarse
+                with gateway.client() as client:
+                    client.get("/")
+                    client.sock.settimeout(3)
+                    try:
+                        return bool(client.sock.recv(1))
+                    except TimeoutError:
+                        return True
+            wait_until(is_kept, "an idle connection is kept")
+
     def test_connections_to_backends_leave_some_for_others(self):
         with Stage() as stage:
             files_of_its_own(self, 1000)
@@ -153,6 +182,16 @@ class WithoutDescriptors(Scene):
             opener.join()
             self.assertEqual(set(statuses), {200})
             self.assertLess(gateway.files(), 256)
+
+    def test_connections_to_backends_are_kept_for_ever_new_requests(self):
+        """Where descriptors are few the idle ones are counted: who is taken back is idle no more."""
+        with Stage() as stage:
+            origin = stage.origin()
+            gateway = stage.gateway(origin, {"server": {"workers": 1}}, files=256)
+            with gateway.client() as client:
+                for _ in range(400):
+                    self.assertEqual(client.get("/").status, 200)
+            self.assertLess(len(origin.connections), 20)
 
     def test_too_few_to_start_are_told(self):
         with Stage() as stage:
