@@ -67,12 +67,24 @@ static void a_limit_by_a_key_that_nobody_checks_wants_one_by_address_beside_it(v
         { POLICIES(WIDE(", \"host\": \"a.h\"") ",\n" KEYS(", \"host\": \"*.h\"")), "text:2: limits.policies[1]",
           "nobody" },
         { POLICIES(WIDE(", \"count\": \"misses\"") ",\n" KEYS(", \"count\": \"misses\"")), NULL, NULL },
-        { "{\"limits\": {\"policies\": [{\"name\": \"f\", \"rate\": 1, \"burst\": 1, \"by\": "
-          "\"header:x-forwarded-for\"}]}}",
-          "text:1: limits.policies[0]", "ip is the client's address already" },
     };
     (void)state;
     check(rows, GW_COUNT(rows));
+}
+
+static void a_limit_by_a_field_that_tells_the_address_is_told_of_ip(void **state)
+{
+    static const char *const names[] = { "x-forwarded-for", "X-Real-IP",        "Forwarded",
+                                         "X-Client-IP",     "CF-Connecting-IP", "True-Client-IP" };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(names); i++) {
+        char json[256];
+        const struct row row = { json, "text:1: limits.policies[0]", "ip is the client's address already" };
+        snprintf(json, sizeof json,
+                 "{\"limits\": {\"policies\": [{\"name\": \"f\", \"rate\": 1, \"burst\": 1, \"by\": \"header:%s\"}]}}",
+                 names[i]);
+        check(&row, 1);
+    }
 }
 
 static void trust_in_everybody_is_told(void **state)
@@ -135,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_by_a_key_that_nobody_checks_wants_one_by_address_beside_it),
+        cmocka_unit_test(a_limit_by_a_field_that_tells_the_address_is_told_of_ip),
         cmocka_unit_test(trust_in_everybody_is_told),
         cmocka_unit_test(keys_without_effect_are_told),
     };
