@@ -220,6 +220,8 @@ class Health(Scene):
         code, out, error = run(["healthcheck", "--port", str(port.number)])
         self.assertEqual((code, out, len(error.splitlines())), (1, "", 1), error)
         self.assertIn("http://127.0.0.1:%d/gateway/health" % port.number, error)
+        for host, shown in (("::1", "[::1]"), ("::", "[::1]"), ("0.0.0.0", "127.0.0.1")):
+            self.assertIn("http://%s:%d/gateway/health" % (shown, port.number), run(["healthcheck"], text=json.dumps({"server": {"host": host, "port": port.number}}))[2])
         code, _, error = run(["healthcheck", "--port", "x"])
         self.assertEqual((code, "--port" in error), (1, True), error)
         with socket.create_server(("127.0.0.1", port.number)):  # takes connections and says nothing

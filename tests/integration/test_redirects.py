@@ -50,7 +50,8 @@ class Redirecting(Scene):
 
     def test_refresh_too(self):  # as nginx' proxy_redirect
         for given, expected in (("5; url=http://%s/a", "5; url=http://shop.test/a"), ("0;URL='http://%s/a'", "0;URL='http://shop.test/a'"),
-                                ('0; url="http://%s/a"; x', '0; url="http://shop.test/a"; x'), ("5", "5"), ("5; url=/a", "5; url=/a"), ("5; url=", "5; url=")):
+                                ('0; url="http://%s/a"; x', '0; url="http://shop.test/a"; x'), ("0;URL='http://%s'", "0;URL='http://shop.test/'"),
+                                ("5", "5"), ("5; url=/a", "5; url=/a"), ("5; url=", "5; url=")):
             with self.subTest(given):
                 self.assertEqual(self.says(given.replace("%s", self.own), "Refresh", 200, host="shop.test"), expected)
 

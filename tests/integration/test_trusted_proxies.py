@@ -14,8 +14,13 @@ SIDE_NAMES = """True-Client-IP CF-Connecting-IP CF-Connecting-IPv6 CF-Pseudo-IPv
  X-Originating-IP X-Nf-Client-Connection-IP X-Vercel-Forwarded-For DO-Connecting-IP Ali-CDN-Real-IP Incap-Client-IP X-Sucuri-ClientIP
  CloudFront-Viewer-Address CloudFront-Forwarded-Proto CF-Visitor X-Forwarded-Ssl X-Forwarded-Port X-Forwarded-Prefix X-Forwarded-Server
  X-Forwarded-By Front-End-Https X-Url-Scheme X-Scheme X-Forwarded-Protocol X-Forwarded-Scheme X-Host X-Original-Host X-Rewrite-URL X-Script-Name
- X-Original-URL X-Original-Method X-Forward-For X-Forward-Host Fastly-SSL X-HTTP-Host X-Real-Host X-Proxy-Host X-Proxy-URL HTTP_X_FORWARDED_FOR HTTP-X-Real-IP HTTP_CLIENT_IP
-X-Client-IPv6 X-Client-Port X-Real-IPv6 X-Real-Port X-Coming-From""".split()
+ X-Original-URL X-Original-Method X-Forward-For X-Forward-Host Fastly-SSL X-HTTP-Host X-Real-Host X-Proxy-Host X-Proxy-URL HTTP_X_FORWARDED_FOR
+ HTTP-X-Real-IP HTTP_CLIENT_IP X-Client-IPv6 X-Client-Port X-Real-IPv6 X-Real-Port X-Coming-From HTTP_X_ORIGINAL_URL HTTP-X-Rewrite-URL HTTP_X_SCHEME
+ X-Forwarder-For X-Forwarding-For X-Client-Address X-True-IP X-User-IP X-Remote-Address X-Origin-IP X-Source-IP X-Src-IP X-IP X-Peer-IP
+ X-Custom-IP-Authorization X-Forwarded-Host X-Https X-ARR-SSL X-HTTP-Host-Override X-Host-Override X-Override-Host X-Envoy-Original-Path X-Original-URI
+ X-Original-Path X-Replaced-Path X-Override-URL X-WAWS-Unencoded-URL X-HTTP-DestinationURL X-HTTP-Path-Override X-HTTP-Method X-HTTP-Method-Override
+ X-Method-Override Forwarded-Whatever X-Original-Forwarded-For-IP X-Cluster-IP Original-Forwarded-Ssl Original-Forwarded-Port Original-Forwarded-Host
+ Original-Forwarded-Server""".split()
 APP = '''
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, RedirectResponse
