@@ -12,10 +12,12 @@
 #include "base/slice.h"
 
 /* X(NAME, "name in lower case", hop-by-hop): hop-by-hop fields (RFC 9110 §7.6.1, and Proxy-*) are never forwarded nor
- * stored; neither is Proxy, which CGI turns into HTTP_PROXY. */
+ * stored; neither is Proxy, which CGI turns into HTTP_PROXY. What browsers send with every request is among them for its
+ * cost alone: a set of names knows its answer beforehand (field_set.h). */
 #define GW_FIELDS(X)                                                                                                   \
     X(ACCEPT, "accept", false)                                                                                         \
     X(ACCEPT_ENCODING, "accept-encoding", false)                                                                       \
+    X(ACCEPT_LANGUAGE, "accept-language", false)                                                                       \
     X(ACCESS_CONTROL_ALLOW_CREDENTIALS, "access-control-allow-credentials", false)                                     \
     X(ACCESS_CONTROL_ALLOW_HEADERS, "access-control-allow-headers", false)                                             \
     X(ACCESS_CONTROL_ALLOW_METHODS, "access-control-allow-methods", false)                                             \
@@ -69,6 +71,13 @@
     X(RATELIMIT_RESET, "ratelimit-reset", false)                                                                       \
     X(REFRESH, "refresh", false)                                                                                       \
     X(RETRY_AFTER, "retry-after", false)                                                                               \
+    X(SEC_CH_UA, "sec-ch-ua", false)                                                                                   \
+    X(SEC_CH_UA_MOBILE, "sec-ch-ua-mobile", false)                                                                     \
+    X(SEC_CH_UA_PLATFORM, "sec-ch-ua-platform", false)                                                                 \
+    X(SEC_FETCH_DEST, "sec-fetch-dest", false)                                                                         \
+    X(SEC_FETCH_MODE, "sec-fetch-mode", false)                                                                         \
+    X(SEC_FETCH_SITE, "sec-fetch-site", false)                                                                         \
+    X(SEC_FETCH_USER, "sec-fetch-user", false)                                                                         \
     X(SERVER, "server", false)                                                                                         \
     X(SET_COOKIE, "set-cookie", false)                                                                                 \
     X(TE, "te", true)                                                                                                  \
@@ -76,6 +85,7 @@
     X(TRAILER, "trailer", true)                                                                                        \
     X(TRANSFER_ENCODING, "transfer-encoding", true)                                                                    \
     X(UPGRADE, "upgrade", true)                                                                                        \
+    X(UPGRADE_INSECURE_REQUESTS, "upgrade-insecure-requests", false)                                                   \
     X(USER_AGENT, "user-agent", false)                                                                                 \
     X(VARY, "vary", false)                                                                                             \
     X(VIA, "via", false)                                                                                               \
