@@ -485,6 +485,29 @@ class AWait(Scene):
             self.assertEqual(first.read().body, b"x")
             first.close()
 
+    def test_for_the_next_flight_begins_anew(self):
+        """No-cache waits for the end of one and for the answer of the next: each of the two may take as long as is configured."""
+        with Stage() as stage:
+            origin, seconds = stage.origin(), 4
+            gates = [threading.Event(), threading.Event()]
+            origin.on("/next", lambda call: (call.wait(gates[min(call.number, 2) - 1]), call.respond(fields=FRESH, body=b"%d" % call.number)))
+            gateway = stage.gateway(origin, {"server": {"workers": 2}, "cache": {"enabled": True, "flight_wait": "%ds" % seconds}})
+            clients = [gateway.client() for _ in range(8)]
+            clients[0].ask(target="/next")
+            wait_until(lambda: origin.count("/next") == 1, "the first asked")
+            for client in clients[1:]:
+                client.ask(target="/next", fields=[("Cache-Control", "no-cache")])
+            last_came = time.monotonic()
+            wait_until(lambda: min(gateway.metric_sum("gateway_requests_in_flight") for _ in range(5)) >= 9, "all wait, beside the one that asks")
+            gates[0].set()
+            wait_until(lambda: origin.count("/next") == 2, "the next is asked")
+            wait_until(lambda: time.monotonic() > last_came + seconds + 0.5, "it takes longer than is waited for one")
+            gates[1].set()
+            self.assertEqual([client.read().body for client in clients], [b"1"] + [b"2"] * 7)
+            self.assertEqual(origin.count("/next"), 2)
+            for client in clients:
+                client.close()
+
 
 if __name__ == "__main__":
     main()

@@ -288,7 +288,8 @@ class OfReloads(Reloads, Scene):
         cls.redis = RedisServer()
         stage.actors.append(cls.redis)
         cls.origin = stage.origin()
-        cls.gateways = [coherent(stage.gateway(cls.origin, config(cls.redis))) for _ in range(2)]
+        # Longer than a test waits: what is awaited here comes otherwise.
+        cls.gateways = [coherent(stage.gateway(cls.origin, config(cls.redis, 2 * PATIENCE))) for _ in range(2)]
 
     def all_wait(self, count):
         """For a flight, not for Redis any more."""
