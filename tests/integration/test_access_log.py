@@ -55,6 +55,8 @@ class TheAccessLog(Scene):
                 if path == "/why/outgrown":  # nobody could know when the head left
                     self.assertIn("detail=unknown-length", answer.field("Cache-Status"))
                     self.assertNotIn("stored", answer.field("Cache-Status"))
+        self.origin.on("/why/known", fields=[("Cache-Control", "max-age=60")], body=b"x" * 100000)
+        self.assertRegex(self.gateway.fetch("/why/known").field("Cache-Status"), "; stored")
 
     def test_tells_no_miss_of_what_was_refused(self):
         with Stage() as stage:

@@ -91,6 +91,12 @@ class TrustedProxies(Scene):
         _, asked, _ = self.ask([("True-Client-IP", "203.0.113.7"), ("X-Real-IP", "203.0.113.7"), ("X_Real_IP", "6.6.6.6")])
         self.assertEqual((asked.field("True-Client-IP"), asked.field("X-Real-IP"), asked.has("X_Real_IP")), ("203.0.113.7", "203.0.113.7", False))
 
+    def test_its_further_words_for_scheme_and_host_do_not(self):
+        """The cache's key does not hold them."""
+        for name in ("CF-Visitor", "X-Forwarded-Server", "X-Host", "X-HTTP-Host-Override"):
+            with self.subTest(name):
+                self.assertFalse(self.ask([(name, "other.test")])[1].has(name))
+
     def test_the_client_is_the_last_that_a_trusted_one_tells_of(self):
         for value, client in (
                 ("203.0.113.7", "203.0.113.7"),

@@ -62,6 +62,8 @@ static void check(const struct row *rows, size_t count)
     }
 }
 
+#define X16 "xxxxxxxxxxxxxxxx"
+
 static void a_star_leaves_a_parameter_that_names_a_credential(void **state)
 {
     static const struct row rows[] = {
@@ -75,6 +77,9 @@ static void a_star_leaves_a_parameter_that_names_a_credential(void **state)
         { "API-KEY", { "*" }, false, "API-KEY" },
         { "api_key=a&b=1", { "api_key" }, false, "b=1" }, /* written in full: it is meant */
         { "api_key=a&b=1", { "*", "api_key" }, false, NULL },
+        /* too long to be decoded, by one: it may be anything */
+        { "%61" X16 X16 X16 X16 X16 X16 X16 X16 "=1", { "*" }, false, "%61" X16 X16 X16 X16 X16 X16 X16 X16 "=1" },
+        { "%61" X16 X16 X16 X16 X16 X16 X16 "123456789012345=1", { "*" }, false, NULL },
     };
     (void)state;
     check(rows, GW_COUNT(rows));
