@@ -203,12 +203,17 @@ static void begin_collecting(struct gw_fetch *fetch)
     gw_readers_release_others(fetch);
 }
 
-/* The whole is not for storing: its client gets the part that it asked for, as the backend has it. */
+/* The whole is not for storing: its client gets the part that it asked for, as the backend has it. The next one, also of
+ * another instance, asks for its part at once; where the mark would stand over what is just being ended, it is this
+ * instance's alone. */
 static void ask_part(struct gw_fetch *fetch)
 {
-    if (fetch->stored)
+    if (fetch->stored) {
         gw_collect_forget_stored(fetch);
-    gw_collect_mark_near(fetch); /* the next one asks for its part at once */
+        gw_collect_mark_near(fetch);
+    } else {
+        gw_collect_mark_hit_for_miss(fetch);
+    }
     fetch->head = NULL;
     enum gw_error error = gw_ask_part(fetch);
     if (error)
@@ -234,12 +239,11 @@ static void take_head(struct gw_fetch *fetch)
     }
     if (fetch->may_store)
         gw_collect_count_refusal(fetch, refusal);
-    if (fetch->lacks_range && fetch->head->status == 200) {
-        ask_part(fetch);
-        return;
-    }
     fetch->is_personal = fetch->may_store && refusal == GW_CACHE_CREDENTIAL && !fetch->stored;
-    begin_passing(fetch);
+    if (fetch->lacks_range && fetch->head->status == 200)
+        ask_part(fetch);
+    else
+        begin_passing(fetch);
 }
 
 static void on_head(struct gw_call *call, struct gw_head *head)
