@@ -1,5 +1,6 @@
 #include "admin/cache_pages.h"
 
+#include "base/hex.h"
 #include "admin/json.h"
 #include "http/grammar.h"
 
@@ -30,20 +31,15 @@ struct parameter {
     struct gw_slice name, value; /* decoded; each is followed by a NUL, and holds none */
 };
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
 /* The byte at *at, which moves behind it; -1: a '%' without its two digits. */
 static int next_byte(const char **at, const char *end)
 {
     const char *from = *at;
     bool is_encoded = *from == '%';
-    if (is_encoded && (end - from < 3 || hex_digit(from[1]) < 0 || hex_digit(from[2]) < 0))
+    if (is_encoded && (end - from < 3 || gw_hex_value(from[1]) < 0 || gw_hex_value(from[2]) < 0))
         return -1;
     *at += is_encoded ? 3 : 1;
-    return is_encoded ? hex_digit(from[1]) << 4 | hex_digit(from[2]) : (unsigned char)*from;
+    return is_encoded ? gw_hex_value(from[1]) << 4 | gw_hex_value(from[2]) : (unsigned char)*from;
 }
 
 /* Absent: no memory, an incomplete encoding, or a NUL. */

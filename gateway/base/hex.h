@@ -1,4 +1,4 @@
-/* hex.h: bytes as lower-case hexadecimal digits. Pure. */
+/* hex.h: bytes as lower-case hexadecimal digits, and the value of a digit. Pure. */
 #ifndef GW_BASE_HEX_H
 #define GW_BASE_HEX_H
 
@@ -6,5 +6,13 @@
 
 /* Two digits a byte, without an end; returns what is behind them. */
 char *gw_hex_put(char *at, const void *bytes, size_t length);
+
+/* Of one digit, in either case; -1: it is none. */
+static inline int gw_hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
 
 #endif

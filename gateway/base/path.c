@@ -1,5 +1,7 @@
 #include "base/path.h"
 
+#include "base/hex.h"
+
 /* at: behind a '/'. */
 static bool begins_plainly(const char *at, const char *end)
 {
@@ -17,17 +19,12 @@ static bool is_plain(struct gw_slice path)
     return true;
 }
 
-static int hex_of(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
 static size_t decode(char *to, struct gw_slice path)
 {
     size_t length = 0;
     for (size_t i = 0; i < path.length; i++) {
-        int high = path.at[i] == '%' && i + 2 < path.length ? hex_of(path.at[i + 1]) : -1;
-        int low = high < 0 ? -1 : hex_of(path.at[i + 2]);
+        int high = path.at[i] == '%' && i + 2 < path.length ? gw_hex_value(path.at[i + 1]) : -1;
+        int low = high < 0 ? -1 : gw_hex_value(path.at[i + 2]);
         to[length++] = (char)(low < 0 ? path.at[i] : high * 16 + low);
         i += low < 0 ? 0 : 2;
     }

@@ -1,5 +1,6 @@
 #include "cache/query.h"
 
+#include "base/hex.h"
 #include <string.h>
 
 static bool next_parameter(struct gw_slice *rest, struct gw_slice *parameter)
@@ -23,11 +24,6 @@ struct rules {
     const struct gw_names *credentials;
 };
 
-static int hex_of(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
 enum { DECODED_BYTES = 128 };
 
 /* A backend decodes names. One that is too long to be decoded here may be anything. */
@@ -38,7 +34,8 @@ static bool is_credential(struct gw_slice name, const struct gw_names *credentia
     if (!name.length || !memchr(name.at, '%', name.length))
         return gw_names_has(credentials, name);
     for (size_t i = 0; i < name.length; i++, length++) {
-        int high = i + 2 < name.length ? hex_of(name.at[i + 1]) : -1, low = high < 0 ? -1 : hex_of(name.at[i + 2]);
+        int high = i + 2 < name.length ? gw_hex_value(name.at[i + 1]) : -1,
+            low = high < 0 ? -1 : gw_hex_value(name.at[i + 2]);
         if (length == DECODED_BYTES)
             return true;
         bool is_coded = name.at[i] == '%' && low >= 0;

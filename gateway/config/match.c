@@ -1,5 +1,6 @@
 #include "config/derive.h"
 
+#include "base/hex.h"
 #include "base/path.h"
 
 /* What these name is compared byte by byte. A wildcard, a placeholder or another spelling than clients send is a valid
@@ -172,14 +173,6 @@ bool gw_match_check_method(struct gw_loading *loading, const struct gw_source *s
 
 /* ---- paths ---- */
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* RFC 3986 §6.2.2, as browsers and libraries send it: only what must be is encoded, in upper case. False where a % is
  * not followed by two digits. */
 static bool put_normal(struct gw_buffer *buffer, struct gw_slice path)
@@ -188,9 +181,9 @@ static bool put_normal(struct gw_buffer *buffer, struct gw_slice path)
         unsigned char c = (unsigned char)path.at[i];
         bool is_encoded = c == '%';
         if (is_encoded) {
-            if (i + 2 >= path.length || hex(path.at[i + 1]) < 0 || hex(path.at[i + 2]) < 0)
+            if (i + 2 >= path.length || gw_hex_value(path.at[i + 1]) < 0 || gw_hex_value(path.at[i + 2]) < 0)
                 return false;
-            c = (unsigned char)(hex(path.at[i + 1]) << 4 | hex(path.at[i + 2]));
+            c = (unsigned char)(gw_hex_value(path.at[i + 1]) << 4 | gw_hex_value(path.at[i + 2]));
             i += 2;
         }
         bool is_unreserved = is_alphanumeric((char)c) || (c && strchr("-._~", c));

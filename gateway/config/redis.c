@@ -1,5 +1,6 @@
 /* From redis.url and cache.redis_url to what is connected to, and the other keys of "redis". */
 #include "config/derive.h"
+#include "base/hex.h"
 #include "config/print.h"
 
 enum { REDIS_PORT = 6379, REDIS_PATH_BYTES = 107, REDIS_DATABASES = 65535 };
@@ -30,14 +31,6 @@ static struct gw_slice from(struct gw_slice text, const char *start)
     return gw_slice_of(start, text.length - (size_t)(start - text.at));
 }
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Percent-decoded and terminated. False for an encoding that is not complete, and for NUL. */
 static bool decode(const struct url *url, struct gw_slice text, struct gw_slice *decoded)
 {
@@ -48,8 +41,8 @@ static bool decode(const struct url *url, struct gw_slice text, struct gw_slice 
     for (size_t i = 0; i < text.length; i++) {
         char c = text.at[i];
         if (c == '%') {
-            int high = i + 2 < text.length ? hex(text.at[i + 1]) : -1;
-            int low = high >= 0 ? hex(text.at[i + 2]) : -1;
+            int high = i + 2 < text.length ? gw_hex_value(text.at[i + 1]) : -1;
+            int low = high >= 0 ? gw_hex_value(text.at[i + 2]) : -1;
             c = (char)(low >= 0 ? high << 4 | low : 0);
             i += 2;
         }
@@ -93,7 +86,7 @@ static bool is_host(struct gw_slice host, bool is_bracketed)
                gw_address_parse(&address, host, false);
     for (size_t i = 0; i < host.length; i++) {
         char c = host.at[i];
-        if (hex(c) < 0 && !(c >= 'g' && c <= 'z') && !(c >= 'G' && c <= 'Z') && !strchr(".-_", c))
+        if (gw_hex_value(c) < 0 && !(c >= 'g' && c <= 'z') && !(c >= 'G' && c <= 'Z') && !strchr(".-_", c))
             return false;
     }
     return host.length >= 1 && host.length <= 255 && host.at[0] != '.';
@@ -207,7 +200,7 @@ static bool derive_node(struct gw_loading *loading, enum gw_key_id id, struct gw
 static bool is_prefix(struct gw_slice prefix)
 {
     for (size_t i = 0; i < prefix.length; i++)
-        if (hex(prefix.at[i]) < 0 && !(prefix.at[i] >= 'g' && prefix.at[i] <= 'z') &&
+        if (gw_hex_value(prefix.at[i]) < 0 && !(prefix.at[i] >= 'g' && prefix.at[i] <= 'z') &&
             !(prefix.at[i] >= 'G' && prefix.at[i] <= 'Z') && !strchr(":_-", prefix.at[i]))
             return false;
     return true;
