@@ -1,0 +1,63 @@
+/* check.h: what holds, as code.
+ *
+ * A check tells the reader what is true at this place, and it ends the process where that turns out false: with a
+ * line in the log (file, line, expression) and abort(), so that a debugger or a fuzzer sees the place itself.
+ * A check is for mistakes of this program. What a client, a backend, Redis or a full memory can cause is no check:
+ * it is an error with a row in error.h.
+ *
+ * One flag   GW_CHECKS (CMake) is ON in Debug, in the sanitizer presets and in the fuzz targets, and OFF in Release.
+ *            There, nothing of this file is left: no condition is evaluated, no magic number takes a byte.
+ * Magic      A struct that comes back through a `void *` (libuv, hiredis, libcurl, a callback's context) has the member
+ *            `struct gw_magic magic`. It holds the number of its type from open to close: a pointer to something
+ *            else, or to what has ended, is found at the door and not three calls later.
+ *            The number is four letters in ASCII: enum { LINK_MAGIC = 0x4c494e4b };  (LINK)
+ *
+ *     at its beginning        { .magic = GW_MAGIC(LINK_MAGIC), ... }  or  link->magic = GW_MAGIC(LINK_MAGIC);
+ *     at each void * door     struct gw_link *link = GW_FROM_CONTEXT(data, struct gw_link, LINK_MAGIC);
+ *     with a typed pointer    GW_CHECK_MAGIC(link, LINK_MAGIC);
+ *     at its end              link->magic = GW_NO_MAGIC; */
+#ifndef GW_BASE_CHECK_H
+#define GW_BASE_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef GW_CHECKS
+
+struct gw_magic {
+    unsigned number;
+};
+
+#define GW_MAGIC(number_)   ((struct gw_magic) { .number = (number_) })
+#define GW_CHECK(condition) ((condition) ? (void)0 : gw_check_failed(__FILE__, __LINE__, __func__, #condition))
+#define GW_CHECK_MAGIC(object, number_)                                                                                \
+    gw_check_magic(&(object)->magic, number_, __FILE__, __LINE__, __func__, #number_)
+/* `pointer` as a `type *`; it is evaluated once, here and in Release, and may not be NULL. */
+#define GW_FROM_CONTEXT(pointer, type, number_)                                                                        \
+    ((type *)gw_check_context(pointer, offsetof(type, magic), number_, __FILE__, __LINE__, __func__, #number_))
+
+#else
+
+struct gw_magic { /* of no size */
+};
+
+/* Neither evaluated nor unused. */
+#define GW_UNCHECKED(expression)                (false ? (void)(expression) : (void)0)
+#define GW_MAGIC(number_)                       ((struct gw_magic) {})
+#define GW_CHECK(condition)                     GW_UNCHECKED(condition)
+#define GW_CHECK_MAGIC(object, number_)         GW_UNCHECKED((object)->magic)
+#define GW_FROM_CONTEXT(pointer, type, number_) ((type *)(pointer))
+
+#endif
+
+#define GW_NO_MAGIC GW_MAGIC(0)
+
+/* Any thread. For the macros only. */
+void gw_check_failed(const char *file, int line, const char *function, const char *expression)
+    __attribute__((noreturn, cold));
+void gw_check_magic(const struct gw_magic *magic, unsigned number, const char *file, int line, const char *function,
+                    const char *name);
+void *gw_check_context(void *object, size_t magic_at, unsigned number, const char *file, int line, const char *function,
+                       const char *name);
+
+#endif
