@@ -15,6 +15,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/random.h"
 #include "limit/bound.h"
@@ -380,7 +381,7 @@ bool gw_clients_take(struct gw_clients *clients, struct gw_client_ask *asks, uns
 {
     struct place places[GW_CLIENT_ASKS] = { { NULL, 0, 0 } };
     struct stripe *sorted[GW_CLIENT_ASKS];
-    assert(count <= GW_CLIENT_ASKS);
+    GW_CHECK(count <= GW_CLIENT_ASKS);
     place_asks(clients, asks, places, count);
     unsigned length = sort_stripes(places, count, sorted);
     lock_stripes(sorted, length, now_us);
@@ -421,7 +422,7 @@ bool gw_clients_reserve(struct gw_clients *clients, struct gw_client_ask *asks, 
 {
     struct place places[GW_CLIENT_ASKS] = { { NULL, 0, 0 } };
     struct stripe *sorted[GW_CLIENT_ASKS];
-    assert(count <= GW_CLIENT_ASKS);
+    GW_CHECK(count <= GW_CLIENT_ASKS);
     place_asks(clients, asks, places, count);
     unsigned length = sort_stripes(places, count, sorted);
     lock_stripes(sorted, length, now_us);
