@@ -13,7 +13,7 @@
 
 enum { LEAST_COLLECTING_BYTES = 4 * 1024 * 1024 };
 
-struct bench { /* a worker's own parts, behind its desk */
+struct bench { /* a worker's own parts, behind its context */
     struct gw_fetcher fetcher;
     struct gw_store *limit_store, *cache_store; /* cache_store may be limit_store; NULL: embedded mode */
     struct gw_purger *purger;
@@ -271,8 +271,8 @@ static bool open_fetcher(struct gw_assembly *assembly, struct gw_worker *worker)
     fetcher->registry = assembly->registry;
     fetcher->near = assembly->near;
     fetcher->bans = assembly->bans;
-    fetcher->shared = worker->desk.shared;
-    fetcher->leases = worker->desk.shared && config->flights_over_instances ? &bench->leases : NULL;
+    fetcher->shared = worker->context.shared;
+    fetcher->leases = worker->context.shared && config->flights_over_instances ? &bench->leases : NULL;
     fetcher->timers = &worker->timers;
     fetcher->flights = assembly->flights;
     fetcher->shard = worker->shard;
@@ -303,7 +303,7 @@ static void on_ban(void *context)
 static bool open_shared(struct gw_assembly *assembly, struct gw_worker *worker)
 {
     struct bench *bench = &assembly->benches[worker->index];
-    struct gw_desk *desk = &worker->desk;
+    struct gw_worker_context *context = &worker->context;
     struct gw_purger_setup purging = { .store = bench->cache_store,
                                        .timers = &worker->timers,
                                        .bans = assembly->bans,
@@ -315,7 +315,7 @@ static bool open_shared(struct gw_assembly *assembly, struct gw_worker *worker)
                                          .config = assembly->config };
     gw_leases_init(&bench->leases);
     bench->purger = gw_purger_create(&purging);
-    desk->purger = bench->purger;
+    context->purger = bench->purger;
     if (!bench->purger)
         return false;
     struct gw_shared_setup setup = { .timers = &worker->timers,
@@ -323,19 +323,19 @@ static bool open_shared(struct gw_assembly *assembly, struct gw_worker *worker)
                                      .near = assembly->near,
                                      .bans = assembly->bans,
                                      .purger = bench->purger,
-                                     .keys = desk->keys,
+                                     .keys = context->keys,
                                      .shard = worker->shard,
                                      .config = assembly->config };
-    desk->shared = gw_shared_create(&setup);
-    return desk->shared != NULL;
+    context->shared = gw_shared_create(&setup);
+    return context->shared != NULL;
 }
 
 /* Redis, where there is one: the worker's own connection to each node. */
 static bool open_stores(struct gw_assembly *assembly, struct gw_worker *worker)
 {
     struct bench *bench = &assembly->benches[worker->index];
-    struct gw_desk *desk = &worker->desk;
-    desk->limits = (struct gw_limit_asker) {
+    struct gw_worker_context *context = &worker->context;
+    context->limits = (struct gw_limit_asker) {
         .limiter = assembly->limiter, .config = assembly->config, .instances = instances, .context = assembly
     };
     if (!assembly->limits.address)
@@ -346,32 +346,32 @@ static bool open_stores(struct gw_assembly *assembly, struct gw_worker *worker)
     bench->cache_store = assembly->cache.address ? open_store(assembly, worker, &assembly->cache) : bench->limit_store;
     if (!bench->limit_store || !bench->cache_store)
         return false;
-    desk->limits.store = bench->limit_store;
+    context->limits.store = bench->limit_store;
     return !assembly->near || open_shared(assembly, worker);
 }
 
-static bool open_worker(void *context, struct gw_worker *worker)
+static bool open_worker(void *data, struct gw_worker *worker)
 {
-    struct gw_assembly *assembly = context;
+    struct gw_assembly *assembly = data;
     const struct gw_config *config = assembly->config;
-    struct gw_desk *desk = &worker->desk;
-    desk->keys = gw_key_maker_create();
-    if (!desk->keys || !open_stores(assembly, worker) || !open_fetcher(assembly, worker))
+    struct gw_worker_context *context = &worker->context;
+    context->keys = gw_key_maker_create();
+    if (!context->keys || !open_stores(assembly, worker) || !open_fetcher(assembly, worker))
         return false;
-    desk->config = config;
-    gw_exchange_desk_init(desk);
-    desk->filters = gw_filter_table;
-    desk->fetcher = &assembly->benches[worker->index].fetcher;
-    desk->near = assembly->near;
-    desk->bans = assembly->bans;
-    desk->timers = &worker->timers;
-    desk->mailbox = &worker->mailbox;
-    desk->shard = worker->shard;
-    desk->log = gw_access_log_writer_create(assembly->log, worker->shard);
-    desk->admin = &assembly->admin;
-    desk->draining = &assembly->server->draining;
-    desk->worker = worker->index;
-    return desk->log != NULL;
+    context->config = config;
+    gw_worker_context_init(context);
+    context->filters = gw_filter_table;
+    context->fetcher = &assembly->benches[worker->index].fetcher;
+    context->near = assembly->near;
+    context->bans = assembly->bans;
+    context->timers = &worker->timers;
+    context->mailbox = &worker->mailbox;
+    context->shard = worker->shard;
+    context->log = gw_access_log_writer_create(assembly->log, worker->shard);
+    context->admin = &assembly->admin;
+    context->draining = &assembly->server->draining;
+    context->worker = worker->index;
+    return context->log != NULL;
 }
 
 /* Since the start it has not been reached, and why is known: nobody is to wait for it. */
@@ -393,13 +393,13 @@ static bool is_ready(void *context, struct gw_worker *worker)
 static void end_fetches(void *context, struct gw_worker *worker)
 {
     (void)context;
-    gw_fetcher_cancel_unread(worker->desk.fetcher);
+    gw_fetcher_cancel_unread(worker->context.fetcher);
 }
 
 static bool is_quiet(void *context, struct gw_worker *worker)
 {
     (void)context;
-    return gw_list_is_empty(&worker->desk.fetcher->busy);
+    return gw_list_is_empty(&worker->context.fetcher->busy);
 }
 
 static void close_worker(void *context, struct gw_worker *worker)
@@ -412,17 +412,17 @@ static void close_worker(void *context, struct gw_worker *worker)
         gw_store_close(bench->cache_store);
     if (bench->limit_store)
         gw_store_close(bench->limit_store);
-    for (unsigned i = 0; i < GW_COUNT(worker->desk.fetcher->transports); i++)
-        worker->desk.fetcher->transports[i]->table->close(worker->desk.fetcher->transports[i]);
+    for (unsigned i = 0; i < GW_COUNT(worker->context.fetcher->transports); i++)
+        worker->context.fetcher->transports[i]->table->close(worker->context.fetcher->transports[i]);
 }
 
-static void free_worker(void *context, struct gw_worker *worker)
+static void free_worker(void *data, struct gw_worker *worker)
 {
-    struct gw_assembly *assembly = context;
+    struct gw_assembly *assembly = data;
     struct bench *bench = &assembly->benches[worker->index];
-    struct gw_desk *desk = &worker->desk;
-    if (desk->shared)
-        gw_shared_destroy(&desk->shared);
+    struct gw_worker_context *context = &worker->context;
+    if (context->shared)
+        gw_shared_destroy(&context->shared);
     if (bench->purger)
         gw_purger_destroy(&bench->purger);
     if (bench->leases.config)
@@ -431,10 +431,10 @@ static void free_worker(void *context, struct gw_worker *worker)
         gw_store_free(&bench->cache_store);
     if (bench->limit_store)
         gw_store_free(&bench->limit_store);
-    for (unsigned i = 0; i < GW_COUNT(desk->fetcher->transports); i++)
-        desk->fetcher->transports[i]->table->destroy(desk->fetcher->transports[i]);
-    gw_fetcher_free(desk->fetcher);
-    gw_exchange_desk_free(desk);
-    gw_access_log_writer_destroy(&desk->log);
-    gw_key_maker_destroy(&desk->keys);
+    for (unsigned i = 0; i < GW_COUNT(context->fetcher->transports); i++)
+        context->fetcher->transports[i]->table->destroy(context->fetcher->transports[i]);
+    gw_fetcher_free(context->fetcher);
+    gw_worker_context_free(context);
+    gw_access_log_writer_destroy(&context->log);
+    gw_key_maker_destroy(&context->keys);
 }

@@ -1,4 +1,4 @@
-/* assembly.h: the parts of one process, put together: what all workers share, and what each worker's desk holds.
+/* assembly.h: the parts of one process, put together: what all workers share, and what each worker's context holds.
  *
  * Threads  gw_assembly_create and _destroy: main, before the first worker and after the last. The hooks: each
  *          worker's thread. */

@@ -21,14 +21,14 @@ void gw_answer_choose_framing(struct gw_exchange *exchange, enum gw_framing fram
     }
 }
 
-static void put_date(struct gw_desk *desk, struct gw_buffer *head)
+static void put_date(struct gw_worker_context *context, struct gw_buffer *head)
 {
     int64_t now_s = (int64_t)(gw_clock_wall_us() / 1000000);
-    if (now_s != desk->date_s) {
-        desk->date_s = now_s;
-        gw_date_print(desk->date_text, now_s);
+    if (now_s != context->date_s) {
+        context->date_s = now_s;
+        gw_date_print(context->date_text, now_s);
     }
-    gw_writer_put_field(head, GW_SLICE("Date"), gw_slice_of(desk->date_text, GW_DATE_BYTES));
+    gw_writer_put_field(head, GW_SLICE("Date"), gw_slice_of(context->date_text, GW_DATE_BYTES));
 }
 
 /* response: the backend's, or NULL. Its reason phrase is kept, also where it is empty, unless the status is ours. */
@@ -96,7 +96,7 @@ static void put_head(struct gw_exchange *exchange, struct gw_buffer *head)
     if (exchange->content_type.length)
         gw_writer_put_field(head, GW_SLICE("Content-Type"), exchange->content_type);
     if (!exchange->head || !gw_head_find(exchange->head, GW_FIELD_DATE))
-        put_date(exchange->desk, head);
+        put_date(exchange->context, head);
     put_framing(exchange, head);
     if (exchange->head)
         gw_buffer_put_literal(head, "Via: 1.1 visara-gateway\r\n");
@@ -129,7 +129,7 @@ static struct gw_slice give_up_head(struct gw_exchange *exchange)
 
 static struct gw_slice make_head(struct gw_exchange *exchange)
 {
-    struct gw_buffer *head = &exchange->desk->scratch;
+    struct gw_buffer *head = &exchange->context->scratch;
     if (exchange->status == 401 && !exchange->head)
         complete_challenge(exchange);
     gw_buffer_clear(head);
@@ -208,7 +208,7 @@ void gw_answer_end(struct gw_exchange *exchange)
 
 void gw_answer_interim(struct gw_exchange *exchange, int status, const struct gw_head *head)
 {
-    struct gw_buffer *text = &exchange->desk->scratch;
+    struct gw_buffer *text = &exchange->context->scratch;
     if (exchange->request.version_minor == 0)
         return; /* RFC 9110 §15.2: never to a 1.0 client */
     gw_buffer_clear(text);

@@ -1,5 +1,5 @@
 /* engine.h: what the files of the engine know of each other: exchange.c moves, lookup.c asks the cache, reading.c reads
- * a fetch, respond.c begins answers, settle.c invalidates, answer.c writes, desk.c lends and takes back, record.c tells
+ * a fetch, respond.c begins answers, settle.c invalidates, answer.c writes, pool.c lends and takes back, record.c tells
  * what was. */
 #ifndef GW_EXCHANGE_ENGINE_H
 #define GW_EXCHANGE_ENGINE_H
@@ -12,7 +12,7 @@ void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event);
 void gw_engine_decide_again(struct gw_exchange *exchange);
 /* Every byte has left, and every one was handed over: then it is finished. */
 void gw_engine_finish_if_written(struct gw_exchange *exchange);
-/* Of every exchange that the desk makes. */
+/* Of every exchange that is made. */
 void gw_exchange_on_timer(struct gw_timer *timer);
 
 /* lookup.c: a miss: who asks the backend? The flight's leader, its readers, or each for itself. */

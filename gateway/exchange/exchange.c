@@ -44,8 +44,8 @@ void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event)
         return;
     }
     exchange->state = moves[before][event].then;
-    exchange->desk->in_state[before]--;
-    exchange->desk->in_state[exchange->state]++;
+    exchange->context->in_state[before]--;
+    exchange->context->in_state[exchange->state]++;
     by(exchange);
 }
 
@@ -54,7 +54,7 @@ void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event)
 static bool prepare(struct gw_exchange *exchange)
 {
     exchange->fields = gw_buffer_in(&exchange->arena, FIRST_FIELDS_BYTES);
-    gw_counter_add(&exchange->desk->shard->requests_in_flight, 1);
+    gw_counter_add(&exchange->context->shard->requests_in_flight, 1);
     return !exchange->fields.overflowed;
 }
 
@@ -102,7 +102,7 @@ typedef enum gw_filter_result step(struct gw_exchange *exchange);
 /* Asks each filter of one step in the table's order. ANSWERED ends it; ASKED is counted. */
 static bool is_answered_by(struct gw_exchange *exchange, size_t step_at)
 {
-    for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++) {
+    for (const struct gw_filter *const *filter = exchange->context->filters; *filter; filter++) {
         if (exchange->taken_by && exchange->taken_by != *filter)
             continue;
         step *ask = *(step *const *)(const void *)((const char *)*filter + step_at);
@@ -176,7 +176,7 @@ void gw_exchange_on_timer(struct gw_timer *timer)
             return;
         } else {
             exchange->fetch_alone = true;
-            gw_flight_forget(exchange->desk->fetcher->flights, &exchange->waiter);
+            gw_flight_forget(exchange->context->fetcher->flights, &exchange->waiter);
         }
         gw_engine_move(exchange, GW_EXCHANGE_RESUMED);
     } else if (exchange->state == GW_EXCHANGE_FETCHING && exchange->joined) {
@@ -264,7 +264,7 @@ void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error)
 /* Who waited for a flight of another worker was answered by what it stored, or fetched himself. */
 static void count_for_cache(struct gw_exchange *exchange)
 {
-    struct gw_shard *shard = exchange->desk->shard;
+    struct gw_shard *shard = exchange->context->shard;
     bool is_collapsed = exchange->report.is_collapsed;
     if (exchange->entry || is_collapsed)
         gw_counter_add(&shard->cache_bytes_saved, exchange->body_sent);
@@ -277,7 +277,7 @@ static void count_for_cache(struct gw_exchange *exchange)
 static void gw_engine_record(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
-    gw_flight_forget(exchange->desk->fetcher->flights, &exchange->waiter);
+    gw_flight_forget(exchange->context->fetcher->flights, &exchange->waiter);
     gw_limit_forget(&exchange->limit_question);
     gw_shared_forget(&exchange->cache_question);
     gw_engine_forget_tombs(exchange);
@@ -285,12 +285,12 @@ static void gw_engine_record(struct gw_exchange *exchange)
     gw_fetch_leave(&exchange->reader);
     gw_answer_drop(exchange);
     gw_chain_free(&exchange->held);
-    for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++)
+    for (const struct gw_filter *const *filter = exchange->context->filters; *filter; filter++)
         if ((*filter)->on_end)
             (*filter)->on_end(exchange);
     count_for_cache(exchange);
     gw_record_write(exchange);
-    gw_counter_subtract(&exchange->desk->shard->requests_in_flight, 1);
+    gw_counter_subtract(&exchange->context->shard->requests_in_flight, 1);
     gw_entry_drop(exchange->entry);
     gw_entry_drop(exchange->stored);
     exchange->entry = exchange->stored = NULL;

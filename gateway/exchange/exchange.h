@@ -123,7 +123,7 @@ struct gw_cache_report { /* for Cache-Status */
 };
 
 /* What a worker lends to its exchanges. */
-struct gw_desk {
+struct gw_worker_context {
     const struct gw_config *config;
     const struct gw_filter *const *filters; /* ends with NULL */
     struct gw_fetcher *fetcher;
@@ -152,7 +152,7 @@ struct gw_desk {
 };
 
 struct gw_exchange {
-    struct gw_desk *desk;
+    struct gw_worker_context *context;
     struct gw_arena arena;
     struct gw_list link;
 
@@ -242,14 +242,14 @@ struct gw_exchange {
     const struct gw_filter *taken_by; /* NULL: all filters are asked */
 };
 
-/* The desk's pool, and what is worked out of desk->config, which is set before. */
-void gw_exchange_desk_init(struct gw_desk *desk);
-void gw_exchange_desk_free(struct gw_desk *desk);
+/* The pool of exchanges, and what is worked out of context->config, which is set before. */
+void gw_worker_context_init(struct gw_worker_context *context);
+void gw_worker_context_free(struct gw_worker_context *context);
 /* Once a loop turn: frees what the pool has too many of. */
-void gw_exchange_desk_trim(struct gw_desk *desk);
+void gw_worker_context_trim(struct gw_worker_context *context);
 /* For a connection whose next request begins to arrive; the parser fills exchange->request in exchange->arena. NULL
  * without memory. */
-struct gw_exchange *gw_exchange_take(struct gw_desk *desk, struct gw_downstream *downstream) GW_MUST_CHECK;
+struct gw_exchange *gw_exchange_take(struct gw_worker_context *context, struct gw_downstream *downstream) GW_MUST_CHECK;
 /* After done, or before gw_exchange_begin. */
 void gw_exchange_put(struct gw_exchange *exchange);
 
@@ -285,12 +285,12 @@ void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, s
 void gw_exchange_answered(struct gw_exchange *exchange);
 
 /* What configuration and route say of storing. */
-struct gw_cache_rules gw_exchange_cache_rules(const struct gw_desk *desk, const struct gw_route *route);
+struct gw_cache_rules gw_exchange_cache_rules(const struct gw_worker_context *context, const struct gw_route *route);
 /* The key of a GET for this path and query, by the route's rules about queries; the query as it is keyed, in the
  * arena. */
-struct gw_slice gw_exchange_make_key(struct gw_desk *desk, struct gw_arena *arena, const struct gw_route *route,
-                                     struct gw_slice path, struct gw_slice query, struct gw_slice scheme,
-                                     struct gw_slice host, struct gw_cache_key *key);
+struct gw_slice gw_exchange_make_key(struct gw_worker_context *context, struct gw_arena *arena,
+                                     const struct gw_route *route, struct gw_slice path, struct gw_slice query,
+                                     struct gw_slice scheme, struct gw_slice host, struct gw_cache_key *key);
 /* The cache is (or, after a wait, is again) asked: fills entry, stored, and cache_hit_for_miss. True: a question is
  * out. */
 bool gw_exchange_look_up(struct gw_exchange *exchange);

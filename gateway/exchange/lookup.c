@@ -3,9 +3,9 @@
 #include "base/clock.h"
 #include "cache/query.h"
 
-struct gw_cache_rules gw_exchange_cache_rules(const struct gw_desk *desk, const struct gw_route *route)
+struct gw_cache_rules gw_exchange_cache_rules(const struct gw_worker_context *context, const struct gw_route *route)
 {
-    const struct gw_config *config = desk->config;
+    const struct gw_config *config = context->config;
     return (struct gw_cache_rules) {
         .default_ttl_s = route->default_ttl_s,
         .override_ttl_s = route->override_ttl_s,
@@ -15,19 +15,19 @@ struct gw_cache_rules gw_exchange_cache_rules(const struct gw_desk *desk, const 
         .with_credentials = config->cache_with_credentials,
         .ignores_request = route->cache_ignores_request,
         .may_share_set_cookie = config->cache_share_set_cookie,
-        .credentials = &desk->credentials,
+        .credentials = &context->credentials,
         .targeted_fields = config->targeted_fields.items,
         .targeted_field_count = config->targeted_fields.count,
     };
 }
 
-struct gw_slice gw_exchange_make_key(struct gw_desk *desk, struct gw_arena *arena, const struct gw_route *route,
-                                     struct gw_slice path, struct gw_slice query, struct gw_slice scheme,
-                                     struct gw_slice host, struct gw_cache_key *key)
+struct gw_slice gw_exchange_make_key(struct gw_worker_context *context, struct gw_arena *arena,
+                                     const struct gw_route *route, struct gw_slice path, struct gw_slice query,
+                                     struct gw_slice scheme, struct gw_slice host, struct gw_cache_key *key)
 {
-    query = gw_query_normalise(query, &route->cache_ignore_query, &desk->config->credentials, route->cache_sort_query,
-                               arena);
-    gw_key_make(desk->keys, GW_SLICE("GET"), path, query, route->cache_space, scheme, host, key);
+    query = gw_query_normalise(query, &route->cache_ignore_query, &context->config->credentials,
+                               route->cache_sort_query, arena);
+    gw_key_make(context->keys, GW_SLICE("GET"), path, query, route->cache_space, scheme, host, key);
     return query;
 }
 
@@ -87,20 +87,21 @@ static void on_cache_answer(void *owner, const struct gw_shared_answer *answer)
 /* What is near answers at once; what is near and must be confirmed is looked for where all share it. */
 bool gw_exchange_look_up(struct gw_exchange *exchange)
 {
-    struct gw_desk *desk = exchange->desk;
+    struct gw_worker_context *context = exchange->context;
     struct gw_near_answer near = { .entry = NULL };
     if (exchange->cache.may_look_up)
-        gw_near_get(desk->near, &exchange->key, &exchange->cache, &exchange->request, gw_clock_monotonic_us(), &near);
+        gw_near_get(context->near, &exchange->key, &exchange->cache, &exchange->request, gw_clock_monotonic_us(),
+                    &near);
     else
-        near.epoch = gw_near_epoch(desk->near, &exchange->key);
+        near.epoch = gw_near_epoch(context->near, &exchange->key);
     exchange->epoch = near.epoch;
     exchange->cache_hit_for_miss = near.is_hit_for_miss;
     if (near.entry)
         take_entry(exchange, near.entry, near.reuse, true);
     report_miss(exchange, near.was_there);
-    if (exchange->entry || !desk->shared || !(exchange->cache.may_look_up || exchange->cache.may_store))
+    if (exchange->entry || !context->shared || !(exchange->cache.may_look_up || exchange->cache.may_store))
         return false;
-    exchange->cache_question = gw_shared_ask(desk->shared, &exchange->key, &exchange->cache, &exchange->request,
+    exchange->cache_question = gw_shared_ask(context->shared, &exchange->key, &exchange->cache, &exchange->request,
                                              on_cache_answer, exchange);
     return exchange->cache_question != NULL;
 }
@@ -141,11 +142,11 @@ static bool may_share(const struct gw_exchange *exchange)
 /* Between the look-up and the flight another worker's may have landed; where instances share, the fetch looks again. */
 static bool was_stored_meanwhile(struct gw_exchange *exchange)
 {
-    struct gw_desk *desk = exchange->desk;
+    struct gw_worker_context *context = exchange->context;
     struct gw_near_answer near;
-    if (desk->shared)
+    if (context->shared)
         return false;
-    gw_near_get(desk->near, &exchange->key, &exchange->cache, &exchange->request, gw_clock_monotonic_us(), &near);
+    gw_near_get(context->near, &exchange->key, &exchange->cache, &exchange->request, gw_clock_monotonic_us(), &near);
     if (near.reuse > GW_REUSE_VALIDATED) {
         take_entry(exchange, near.entry, near.reuse, true);
         return true;
@@ -157,9 +158,9 @@ static bool was_stored_meanwhile(struct gw_exchange *exchange)
 static struct gw_flight_ask flight_ask(struct gw_exchange *exchange)
 {
     return (struct gw_flight_ask) { .key = &exchange->key,
-                                    .worker = exchange->desk->worker,
+                                    .worker = exchange->context->worker,
                                     .came_at_us = exchange->came_at_us,
-                                    .mailbox = exchange->desk->mailbox,
+                                    .mailbox = exchange->context->mailbox,
                                     .on_landed = on_landed,
                                     .owner = exchange };
 }
@@ -174,7 +175,7 @@ void gw_engine_go_on(struct gw_exchange *exchange)
         gw_engine_move(exchange, GW_EXCHANGE_PASSED);
         return;
     }
-    switch (gw_flight_enter(exchange->desk->fetcher->flights, &ask)) {
+    switch (gw_flight_enter(exchange->context->fetcher->flights, &ask)) {
     case GW_FLIGHT_LEAD:
         exchange->flight = ask.flight;
         if (exchange->cache.is_range) { /* what it is answered may be a part: nobody waits for that */
@@ -203,11 +204,11 @@ void gw_engine_go_on(struct gw_exchange *exchange)
 void gw_engine_land(struct gw_exchange *exchange)
 {
     if (exchange->flight)
-        gw_flight_land(exchange->desk->fetcher->flights, &exchange->flight);
+        gw_flight_land(exchange->context->fetcher->flights, &exchange->flight);
 }
 
 void gw_engine_wait(struct gw_exchange *exchange)
 {
     unsigned after_ms = exchange->questions ? exchange->config->redis_timeout_ms : exchange->config->flight_wait_ms;
-    gw_timer_start(exchange->desk->timers, &exchange->timer, after_ms);
+    gw_timer_start(exchange->context->timers, &exchange->timer, after_ms);
 }

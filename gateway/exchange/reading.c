@@ -30,7 +30,7 @@ static void describe_storing(const struct gw_exchange *exchange, const struct gw
     ask->may_store = true;
     ask->head = head;
     ask->cache = *cache;
-    ask->rules = gw_exchange_cache_rules(exchange->desk, exchange->route);
+    ask->rules = gw_exchange_cache_rules(exchange->context, exchange->route);
     ask->key = exchange->key;
     ask->seen = exchange->seen;
 }
@@ -103,13 +103,13 @@ static bool is_conditional(const struct gw_head *request)
 
 static void begin_fetch(struct gw_exchange *exchange)
 {
-    struct gw_desk *desk = exchange->desk;
+    struct gw_worker_context *context = exchange->context;
     struct gw_cache_request cache = exchange->cache;
     /* What answers a Range may be the whole, which is stored (fetch/collect.h). */
     bool may_store = exchange->cache_asked && (cache.may_store || (cache.is_range && cache.may_look_up));
     bool validates = may_store && exchange->stored && exchange->stored->terms.has_validator;
     enum gw_forward_what what = what_to_ask(exchange, validates);
-    struct gw_buffer *fields = &desk->scratch;
+    struct gw_buffer *fields = &context->scratch;
     gw_buffer_clear(fields);
     gw_forward_put_fields(exchange, what, fields);
     if (fields->overflowed) {
@@ -126,7 +126,7 @@ static void begin_fetch(struct gw_exchange *exchange)
         describe_storing(exchange, &cache, &head, &ask);
     }
     ask.flight = exchange->flight;
-    enum gw_error error = gw_fetch_begin(desk->fetcher, &ask, &exchange->reader);
+    enum gw_error error = gw_fetch_begin(context->fetcher, &ask, &exchange->reader);
     if (error)
         gw_engine_fail_fetch(exchange, error);
     else
@@ -141,7 +141,7 @@ void gw_engine_start_fetch(struct gw_exchange *exchange)
         return;
     }
     if (!exchange->fetch_alone) {
-        gw_timer_start(exchange->desk->timers, &exchange->timer, exchange->config->flight_wait_ms);
+        gw_timer_start(exchange->context->timers, &exchange->timer, exchange->config->flight_wait_ms);
         gw_fetch_resume(&exchange->reader);
     } else { /* released from another's fetch */
         exchange->joined = false;
@@ -152,10 +152,10 @@ void gw_engine_start_fetch(struct gw_exchange *exchange)
 /* A GET for the whole, whatever this request is (HEAD, Range): the one who waits for it is the cache. */
 static bool begin_refresh(struct gw_exchange *exchange, struct gw_flight *flight)
 {
-    struct gw_desk *desk = exchange->desk;
+    struct gw_worker_context *context = exchange->context;
     struct gw_head head = keyed_head(exchange);
     struct gw_cache_request cache = exchange->cache;
-    struct gw_buffer *fields = &desk->scratch;
+    struct gw_buffer *fields = &context->scratch;
     gw_buffer_clear(fields);
     gw_forward_put_fields(exchange, GW_FORWARD_WHOLE, fields);
     if (fields->overflowed)
@@ -168,7 +168,7 @@ static bool begin_refresh(struct gw_exchange *exchange, struct gw_flight *flight
     ask.method_text = head.method_text;
     ask.stored = exchange->entry;
     ask.flight = flight;
-    return gw_fetch_begin(desk->fetcher, &ask, NULL) == GW_ERROR_NONE;
+    return gw_fetch_begin(context->fetcher, &ask, NULL) == GW_ERROR_NONE;
 }
 
 static void on_nothing(void *owner, const struct gw_flight_landing *landing)
@@ -179,11 +179,11 @@ static void on_nothing(void *owner, const struct gw_flight_landing *landing)
 
 void gw_exchange_refresh(struct gw_exchange *exchange)
 {
-    struct gw_desk *desk = exchange->desk;
-    struct gw_flights *flights = desk->fetcher->flights;
+    struct gw_worker_context *context = exchange->context;
+    struct gw_flights *flights = context->fetcher->flights;
     struct gw_flight_ask ask = { .key = &exchange->key,
-                                 .worker = desk->worker,
-                                 .mailbox = desk->mailbox,
+                                 .worker = context->worker,
+                                 .mailbox = context->mailbox,
                                  .on_landed = on_nothing,
                                  .owner = exchange };
     enum gw_flight_role role = gw_flight_enter(flights, &ask);
@@ -192,7 +192,7 @@ void gw_exchange_refresh(struct gw_exchange *exchange)
     if (role != GW_FLIGHT_LEAD)
         return;
     if (begin_refresh(exchange, ask.flight))
-        gw_counter_add(&desk->shard->cache_background_refreshes, 1);
+        gw_counter_add(&context->shard->cache_background_refreshes, 1);
     else
         gw_flight_land(flights, &ask.flight);
 }
@@ -201,10 +201,10 @@ void gw_exchange_refresh(struct gw_exchange *exchange)
 
 static void forget_stored(struct gw_exchange *exchange)
 {
-    struct gw_desk *desk = exchange->desk;
-    gw_near_invalidate(desk->near, &exchange->key);
-    if (desk->shared) {
-        struct gw_shared_question *question = gw_shared_invalidate(desk->shared, &exchange->key, NULL, NULL);
+    struct gw_worker_context *context = exchange->context;
+    gw_near_invalidate(context->near, &exchange->key);
+    if (context->shared) {
+        struct gw_shared_question *question = gw_shared_invalidate(context->shared, &exchange->key, NULL, NULL);
         gw_shared_forget(&question);
     }
 }
@@ -214,7 +214,7 @@ static struct gw_entry *freshen(struct gw_exchange *exchange, const struct gw_he
     struct gw_entry *stored = exchange->stored;
     struct gw_head merged, request = keyed_head(exchange);
     struct gw_cache_request cache = exchange->cache;
-    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->desk, exchange->route);
+    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->route);
     struct gw_cache_life life;
     int64_t now_s = (int64_t)(gw_clock_wall_us() / 1000000);
     cache.may_store = true;
@@ -238,7 +238,7 @@ static struct gw_entry *freshen(struct gw_exchange *exchange, const struct gw_he
 /* What is stored is as old as this answer, or is something else. */
 static void compare_stored(struct gw_exchange *exchange, const struct gw_head *head)
 {
-    struct gw_desk *desk = exchange->desk;
+    struct gw_worker_context *context = exchange->context;
     if (exchange->request.method != GW_METHOD_HEAD || !exchange->stored || head->status != 200)
         return;
     if (!gw_policy_may_update(&exchange->stored->head, exchange->stored->body_bytes, head)) {
@@ -250,10 +250,10 @@ static void compare_stored(struct gw_exchange *exchange, const struct gw_head *h
         forget_stored(exchange);
         return;
     }
-    if (desk->shared && gw_shared_is_up(desk->shared))
-        (void)gw_shared_put(desk->shared, entry, &exchange->seen, NULL, NULL);
+    if (context->shared && gw_shared_is_up(context->shared))
+        (void)gw_shared_put(context->shared, entry, &exchange->seen, NULL, NULL);
     else
-        (void)gw_near_put(desk->near, entry, exchange->epoch);
+        (void)gw_near_put(context->near, entry, exchange->epoch);
     gw_entry_drop(entry);
 }
 
@@ -336,7 +336,7 @@ static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_f
         report->forwarded = GW_FORWARDED_NOT;
         report->refusal = GW_CACHE_STORABLE;
         exchange->has_waited = false; /* the fetch counts who waited with it */
-        gw_counter_add(&exchange->desk->shard->cache_shared_hits, 1);
+        gw_counter_add(&exchange->context->shard->cache_shared_hits, 1);
         break;
     case GW_FETCH_FROM_VALIDATED:
         exchange->cache_label = GW_CACHE_LABEL_REVALIDATED;
@@ -348,7 +348,7 @@ static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_f
     case GW_FETCH_FROM_ERROR:
         exchange->cache_label = GW_CACHE_LABEL_STALE;
         report->forwarded_status = reader->upstream_status;
-        gw_counter_add(&exchange->desk->shard->cache_stale_on_error, 1);
+        gw_counter_add(&exchange->context->shard->cache_stale_on_error, 1);
         break;
     }
     gw_engine_move(exchange, GW_EXCHANGE_ANSWERED);

@@ -79,7 +79,7 @@ void gw_record_write(const struct gw_exchange *exchange)
         record.upstream_us = exchange->reader.upstream_us;
     }
     if (exchange->limit.is_local)
-        gw_counter_add(&exchange->desk->shard->limit_local, 1);
-    gw_metrics_record(exchange->desk->shard, &record);
-    gw_access_log_add(exchange->desk->log, &record);
+        gw_counter_add(&exchange->context->shard->limit_local, 1);
+    gw_metrics_record(exchange->context->shard, &record);
+    gw_access_log_add(exchange->context->log, &record);
 }

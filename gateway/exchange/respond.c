@@ -18,7 +18,7 @@ static void settle_body(struct gw_exchange *exchange)
 
 static void ask_before_answer(struct gw_exchange *exchange)
 {
-    for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++)
+    for (const struct gw_filter *const *filter = exchange->context->filters; *filter; filter++)
         if ((*filter)->before_answer)
             (*filter)->before_answer(exchange);
 }
@@ -26,9 +26,9 @@ static void ask_before_answer(struct gw_exchange *exchange)
 static void begin_answer(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
-    if (atomic_load_explicit(exchange->desk->draining, memory_order_relaxed))
+    if (atomic_load_explicit(exchange->context->draining, memory_order_relaxed))
         exchange->keep_alive = false;
-    for (const struct gw_filter *const *filter = exchange->desk->filters; *filter; filter++)
+    for (const struct gw_filter *const *filter = exchange->context->filters; *filter; filter++)
         if ((*filter)->on_response)
             (*filter)->on_response(exchange);
     exchange->head_due = true;

@@ -20,7 +20,7 @@ static bool is_safe(const struct gw_head *request)
 
 bool gw_engine_invalidates(const struct gw_exchange *exchange)
 {
-    return exchange->desk->near && exchange->head->status >= 200 && exchange->head->status < 400 &&
+    return exchange->context->near && exchange->head->status >= 200 && exchange->head->status < 400 &&
            !is_safe(&exchange->request);
 }
 
@@ -46,19 +46,19 @@ static const struct gw_route *route_of_get(struct gw_exchange *exchange, struct 
 
 static void end_stored(struct gw_exchange *exchange, struct gw_slice path, struct gw_slice query)
 {
-    struct gw_desk *desk = exchange->desk;
+    struct gw_worker_context *context = exchange->context;
     const struct gw_route *route = route_of_get(exchange, path, query);
     struct gw_cache_key key;
     if (!route->cache_enabled)
         return;
-    gw_exchange_make_key(desk, &exchange->arena, route, path, query, exchange->scheme, exchange->host, &key);
-    gw_near_invalidate(desk->near, &key);
-    gw_flight_detach(desk->fetcher->flights, &key);
-    if (!desk->shared)
+    gw_exchange_make_key(context, &exchange->arena, route, path, query, exchange->scheme, exchange->host, &key);
+    gw_near_invalidate(context->near, &key);
+    gw_flight_detach(context->fetcher->flights, &key);
+    if (!context->shared)
         return;
     struct gw_exchange_tomb *tomb = &exchange->tombs[exchange->tombs_sent];
     tomb->exchange = exchange;
-    tomb->question = gw_shared_invalidate(desk->shared, &key, on_tombstone, tomb);
+    tomb->question = gw_shared_invalidate(context->shared, &key, on_tombstone, tomb);
     if (!tomb->question)
         return;
     exchange->tombs_sent++;
@@ -92,7 +92,7 @@ void gw_engine_settle(struct gw_exchange *exchange)
         return;
     }
     gw_fetch_pause(&exchange->reader);
-    gw_timer_start(exchange->desk->timers, &exchange->timer, exchange->config->redis_timeout_ms);
+    gw_timer_start(exchange->context->timers, &exchange->timer, exchange->config->redis_timeout_ms);
 }
 
 void gw_engine_forget_tombs(struct gw_exchange *exchange)

@@ -93,7 +93,7 @@ static void answer_page(struct gw_exchange *exchange, const struct page *row)
         return;
     }
     struct gw_buffer page = gw_buffer_create(PAGE_BYTES);
-    int status = row->put(exchange->desk->admin, &page);
+    int status = row->put(exchange->context->admin, &page);
     gw_admin_answer_page(exchange, status, row->content_type, &page);
 }
 

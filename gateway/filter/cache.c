@@ -37,11 +37,11 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
 {
     struct gw_head *request = &exchange->request;
     bool is_refused = exchange->limit.verdict == GW_LIMIT_REFUSED; /* that is answered, whatever is stored */
-    if (!exchange->desk->near || !exchange->route->cache_enabled || is_refused)
+    if (!exchange->context->near || !exchange->route->cache_enabled || is_refused)
         return GW_FILTER_CONTINUE;
     gw_normal_codings(&exchange->request, &exchange->arena); /* whatever the method: a URL's answers are of one form */
     request->origin_selects = !exchange->config->cors_alone;
-    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->desk, exchange->route);
+    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->route);
     gw_policy_read_request(&exchange->cache, request, &rules);
     if (!exchange->cache.is_candidate || exchange->overrides_method || is_bypassed(exchange)) {
         bypass(exchange, why_bypassed(exchange));
@@ -53,14 +53,14 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     if (exchange->cache.must_validate)
         exchange->came_at_us = gw_clock_monotonic_us();
     exchange->cache_asked = true;
-    exchange->keyed_query = gw_exchange_make_key(exchange->desk, &exchange->arena, exchange->route, request->path,
+    exchange->keyed_query = gw_exchange_make_key(exchange->context, &exchange->arena, exchange->route, request->path,
                                                  request->query, exchange->scheme, exchange->host, &exchange->key);
     return gw_exchange_look_up(exchange) ? GW_FILTER_ASKED : GW_FILTER_CONTINUE;
 }
 
 static enum gw_filter_result on_answers(struct gw_exchange *exchange)
 {
-    struct gw_shard *shard = exchange->desk->shard;
+    struct gw_shard *shard = exchange->context->shard;
     if (!exchange->entry) {
         if (!exchange->cache.only_if_cached)
             return GW_FILTER_CONTINUE;

@@ -175,7 +175,7 @@ static void name_request(struct gw_exchange *exchange)
         exchange->request_id = given;
         return;
     }
-    uint64_t words[2] = { gw_random_next(&exchange->desk->random), gw_random_next(&exchange->desk->random) };
+    uint64_t words[2] = { gw_random_next(&exchange->context->random), gw_random_next(&exchange->context->random) };
     struct gw_buffer text = gw_buffer_over(exchange->request_id_text, sizeof exchange->request_id_text);
     gw_buffer_put_hex(&text, words, sizeof words);
     exchange->request_id = gw_buffer_slice(&text);

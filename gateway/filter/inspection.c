@@ -36,16 +36,16 @@ static struct look *create_look(struct gw_exchange *exchange)
     look->route = gw_route_pick(exchange->config, &look->order.head, look->plain_path);
     gw_normal_codings(&look->order.head, &exchange->arena);
     look->order.head.origin_selects = !exchange->config->cors_alone;
-    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->desk, look->route);
+    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, look->route);
     gw_policy_read_request(&look->request, &look->order.head, &rules);
-    gw_exchange_make_key(exchange->desk, &exchange->arena, look->route, url->path, url->query, url->scheme, url->host,
-                         &look->key);
+    gw_exchange_make_key(exchange->context, &exchange->arena, look->route, url->path, url->query, url->scheme,
+                         url->host, &look->key);
     return look;
 }
 
 static const char *bypass_of(const struct look *look)
 {
-    if (!look->exchange->desk->near)
+    if (!look->exchange->context->near)
         return "cache.enabled is off";
     return look->route->cache_enabled ? gw_bypass_rule(look->route, &look->order.head, look->plain_path)
                                       : "the route's cache is off";
@@ -60,21 +60,21 @@ static bool is_marked_near(const struct look *look, uint64_t now_us)
                                              .min_fresh = GW_DIRECTIVE_ABSENT,
                                              .max_stale = GW_DIRECTIVE_ABSENT };
     struct gw_near_answer answer = { .entry = NULL };
-    gw_near_get(look->exchange->desk->near, &look->key, &nobody, &look->order.head, now_us, &answer);
+    gw_near_get(look->exchange->context->near, &look->key, &nobody, &look->order.head, now_us, &answer);
     gw_entry_drop(answer.entry);
     return answer.is_hit_for_miss;
 }
 
 static void look_near(const struct look *look, struct gw_stored *stored)
 {
-    const struct gw_desk *desk = look->exchange->desk;
-    if (!desk->near)
+    const struct gw_worker_context *context = look->exchange->context;
+    if (!context->near)
         return;
-    stored->last_refusal = gw_last_get(gw_near_last(desk->near), &look->key, stored->now_us, &stored->last_ago_s);
-    stored->near_mode = gw_near_mode(desk->near);
-    stored->near_count = gw_near_list(desk->near, &look->key, stored->near);
+    stored->last_refusal = gw_last_get(gw_near_last(context->near), &look->key, stored->now_us, &stored->last_ago_s);
+    stored->near_mode = gw_near_mode(context->near);
+    stored->near_count = gw_near_list(context->near, &look->key, stored->near);
     for (unsigned i = 0; i < stored->near_count; i++)
-        stored->near_bans[i] = gw_bans_check(desk->bans, stored->near[i]);
+        stored->near_bans[i] = gw_bans_check(context->bans, stored->near[i]);
     stored->near_hit_for_miss = is_marked_near(look, stored->now_us);
 }
 
@@ -92,7 +92,7 @@ static void answer(const struct look *look, const struct gw_shared_sight *sight)
         .request = &look->request,
         .bypass = bypass_of(look),
         .now_us = gw_clock_monotonic_us(),
-        .has_store = exchange->desk->shared != NULL,
+        .has_store = exchange->context->shared != NULL,
         .prefix = exchange->config->redis_prefix,
         .sight = sight,
     };
@@ -113,13 +113,13 @@ static void on_sight(void *owner, const struct gw_shared_sight *sight)
 
 enum gw_filter_result gw_inspection_begin(struct gw_exchange *exchange)
 {
-    struct gw_desk *desk = exchange->desk;
+    struct gw_worker_context *context = exchange->context;
     struct look *look = create_look(exchange);
     if (!look)
         return GW_FILTER_ANSWERED;
-    if (desk->shared)
-        exchange->inspection = gw_shared_inspect(desk->shared, &look->key, &look->request, &look->order.head, on_sight,
-                                                 look);
+    if (context->shared)
+        exchange->inspection = gw_shared_inspect(context->shared, &look->key, &look->request, &look->order.head,
+                                                 on_sight, look);
     if (exchange->inspection)
         return GW_FILTER_TAKEN;
     answer(look, NULL);

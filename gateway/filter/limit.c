@@ -45,7 +45,7 @@ static enum gw_filter_result ask(struct gw_exchange *exchange, bool misses)
     };
     if (!exchange->config->limits_enabled)
         return GW_FILTER_CONTINUE;
-    bool decided = gw_limit_ask(&exchange->desk->limits, &subject, misses, gw_clock_monotonic_us(), &exchange->limit,
+    bool decided = gw_limit_ask(&exchange->context->limits, &subject, misses, gw_clock_monotonic_us(), &exchange->limit,
                                 &exchange->limit_question, on_answer, exchange);
     return decided ? GW_FILTER_CONTINUE : GW_FILTER_ASKED;
 }

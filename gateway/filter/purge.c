@@ -58,7 +58,7 @@ static void on_tombstone(void *owner, const struct gw_shared_answer *nothing)
     if (--exchange->tombs_due)
         return;
     /* It is down, too, while a tombstone waits to be sent again. */
-    answer_and_go_on(exchange, gw_shared_is_up(exchange->desk->shared) ? GW_PURGE_EVERYWHERE : GW_PURGE_LATER);
+    answer_and_go_on(exchange, gw_shared_is_up(exchange->context->shared) ? GW_PURGE_EVERYWHERE : GW_PURGE_LATER);
 }
 
 static const struct gw_route *route_of(struct gw_exchange *exchange, const struct gw_cache_url *url)
@@ -74,17 +74,17 @@ static const struct gw_route *route_of(struct gw_exchange *exchange, const struc
 
 static void end_stored(struct gw_exchange *exchange, const struct gw_cache_url *url, struct gw_slice scheme)
 {
-    struct gw_desk *desk = exchange->desk;
+    struct gw_worker_context *context = exchange->context;
     struct gw_cache_key key;
-    gw_exchange_make_key(desk, &exchange->arena, route_of(exchange, url), url->path, url->query, scheme, url->host,
+    gw_exchange_make_key(context, &exchange->arena, route_of(exchange, url), url->path, url->query, scheme, url->host,
                          &key);
-    gw_near_invalidate(desk->near, &key);
-    gw_flight_detach(desk->fetcher->flights, &key);
-    if (!desk->shared)
+    gw_near_invalidate(context->near, &key);
+    gw_flight_detach(context->fetcher->flights, &key);
+    if (!context->shared)
         return;
     struct gw_exchange_tomb *tomb = &exchange->tombs[exchange->tombs_sent];
     tomb->exchange = exchange;
-    tomb->question = gw_shared_invalidate(desk->shared, &key, on_tombstone, tomb);
+    tomb->question = gw_shared_invalidate(context->shared, &key, on_tombstone, tomb);
     if (!tomb->question)
         return;
     exchange->tombs_sent++;
@@ -93,12 +93,12 @@ static void end_stored(struct gw_exchange *exchange, const struct gw_cache_url *
 
 static enum gw_filter_result purge_by_key(struct gw_exchange *exchange, const struct gw_purge_order *order)
 {
-    gw_counter_add(&exchange->desk->shard->cache_purges, 1);
+    gw_counter_add(&exchange->context->shard->cache_purges, 1);
     end_stored(exchange, &order->url, GW_SLICE("http"));
     end_stored(exchange, &order->url, GW_SLICE("https"));
     if (exchange->tombs_due)
         return GW_FILTER_TAKEN;
-    answer(exchange, order, exchange->desk->shared ? GW_PURGE_LATER : GW_PURGE_EVERYWHERE);
+    answer(exchange, order, exchange->context->shared ? GW_PURGE_LATER : GW_PURGE_EVERYWHERE);
     return GW_FILTER_ANSWERED;
 }
 
@@ -108,7 +108,7 @@ static void on_banned(void *owner, bool is_everywhere)
 {
     struct gw_exchange *exchange = owner;
     exchange->purge = NULL;
-    gw_flight_detach_all(exchange->desk->fetcher->flights);
+    gw_flight_detach_all(exchange->context->fetcher->flights);
     answer_and_go_on(exchange, is_everywhere ? GW_PURGE_EVERYWHERE : GW_PURGE_HERE);
 }
 
@@ -131,7 +131,7 @@ static struct gw_slice path_and_query(struct gw_exchange *exchange, const struct
 
 static enum gw_filter_result purge_by_ban(struct gw_exchange *exchange, const struct gw_purge_order *order)
 {
-    struct gw_desk *desk = exchange->desk;
+    struct gw_worker_context *context = exchange->context;
     struct gw_ban ban = { .kind = order->kind, .is_soft = order->is_soft, .host = order->url.host };
     if (order->kind == GW_BAN_URL)
         ban.text = path_and_query(exchange, &order->url);
@@ -143,15 +143,15 @@ static enum gw_filter_result purge_by_ban(struct gw_exchange *exchange, const st
         gw_exchange_answer_error(exchange, GW_ERROR_OVERLOADED);
         return GW_FILTER_ANSWERED;
     }
-    gw_counter_add(order->kind == GW_BAN_URL ? &desk->shard->cache_purges : &desk->shard->cache_bans, 1);
-    if (desk->purger)
-        exchange->purge = gw_purger_ban(desk->purger, &ban, on_banned, exchange);
+    gw_counter_add(order->kind == GW_BAN_URL ? &context->shard->cache_purges : &context->shard->cache_bans, 1);
+    if (context->purger)
+        exchange->purge = gw_purger_ban(context->purger, &ban, on_banned, exchange);
     else
-        (void)!gw_bans_add(desk->bans, &ban, gw_clock_wall_us()); /* false: everything is banned instead */
-    gw_flight_detach_all(desk->fetcher->flights);
+        (void)!gw_bans_add(context->bans, &ban, gw_clock_wall_us()); /* false: everything is banned instead */
+    gw_flight_detach_all(context->fetcher->flights);
     if (exchange->purge)
         return GW_FILTER_TAKEN;
-    answer(exchange, order, desk->purger ? GW_PURGE_HERE : GW_PURGE_EVERYWHERE);
+    answer(exchange, order, context->purger ? GW_PURGE_HERE : GW_PURGE_EVERYWHERE);
     return GW_FILTER_ANSWERED;
 }
 
@@ -162,7 +162,7 @@ enum gw_filter_result gw_purge_begin(struct gw_exchange *exchange)
     struct gw_purge_order order;
     if (!read_order(exchange, &order))
         return GW_FILTER_ANSWERED;
-    if (!exchange->desk->near) {
+    if (!exchange->context->near) {
         gw_admin_answer_problem(exchange, 409, "cache_off",
                                 GW_SLICE("This gateway has no cache: cache.enabled is off."));
         return GW_FILTER_ANSWERED;

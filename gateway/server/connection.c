@@ -317,7 +317,7 @@ static void stop_reading(struct gw_connection *connection)
 /* The first byte of a request. */
 static bool begin_request(struct gw_connection *connection)
 {
-    struct gw_exchange *exchange = gw_exchange_take(&connection->worker->desk, &connection->downstream);
+    struct gw_exchange *exchange = gw_exchange_take(&connection->worker->context, &connection->downstream);
     if (!exchange) {
         close_connection(connection);
         return false;

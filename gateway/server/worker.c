@@ -31,7 +31,7 @@ static void on_ready_timer(struct gw_timer *timer)
 
 static void flush_log(struct gw_worker *worker)
 {
-    if (gw_access_log_flush(worker->desk.log) && !gw_timer_is_running(&worker->log_timer))
+    if (gw_access_log_flush(worker->context.log) && !gw_timer_is_running(&worker->log_timer))
         gw_timer_start(&worker->timers, &worker->log_timer, LOG_RETRY_MS);
 }
 
@@ -45,7 +45,7 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct gw_worker *worker = prepare->data;
     flush_log(worker);
-    gw_exchange_desk_trim(&worker->desk);
+    gw_worker_context_trim(&worker->context);
     if (worker->turn_began_us)
         atomic_store_explicit(&worker->shard->loop_lag_us, gw_clock_monotonic_us() - worker->turn_began_us,
                               memory_order_relaxed);

@@ -21,7 +21,7 @@
 struct gw_worker;
 
 struct gw_worker_hooks { /* main's: the parts that only it knows. All run on the worker's thread. */
-    bool (*open)(void *context, struct gw_worker *worker); /* fills worker->desk */
+    bool (*open)(void *context, struct gw_worker *worker); /* fills worker->context */
     /* Is what it asks others for within reach, and have the other instances counted this one? Until then, some seconds
      * at most, it serves nobody: new clients wait in the kernel's queue. */
     bool (*is_ready)(void *context, struct gw_worker *worker);
@@ -53,7 +53,7 @@ struct gw_worker {
     uint64_t turn_began_us;
     struct gw_timer log_timer, drain_timer, ready_timer;
     uint64_t ready_by_ms; /* listens then in any case */
-    struct gw_desk desk;
+    struct gw_worker_context context;
     struct gw_acceptor acceptor;
     struct gw_list connections;
     bool is_draining, is_cut, is_drained;

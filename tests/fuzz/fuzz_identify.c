@@ -39,8 +39,8 @@ struct written {
 /* One request with these fields; `prefix` stands in front of the first line that tells of the way. */
 static struct gw_address identify(const struct written *fields, unsigned count, bool is_from_proxy, const char *prefix)
 {
-    static struct gw_desk desk;
-    struct gw_exchange exchange = { .config = &config, .desk = &desk };
+    static struct gw_worker_context context;
+    struct gw_exchange exchange = { .config = &config, .context = &context };
     gw_arena_init(&exchange.arena, 4096, 1 << 20);
     gw_head_init(&exchange.request);
     demand(gw_address_parse(&exchange.peer, is_from_proxy ? GW_SLICE("10.0.0.1") : GW_SLICE("192.0.2.7"), false));

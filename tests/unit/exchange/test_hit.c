@@ -55,7 +55,7 @@ struct scene {
     struct gw_config *config;
     struct gw_metrics *metrics;
     struct gw_fetcher fetcher;
-    struct gw_desk desk;
+    struct gw_worker_context context;
     struct client client;
     atomic_bool draining;
     size_t added_bytes; /* 0, or all the room that there is for the fields that the gateway adds */
@@ -64,12 +64,12 @@ struct scene {
 
 static const char *scheme_of(const struct gw_exchange *exchange)
 {
-    return GW_CONTAINER(exchange->desk, struct scene, desk)->scheme;
+    return GW_CONTAINER(exchange->context, struct scene, context)->scheme;
 }
 
 static enum gw_filter_result look_up(struct gw_exchange *exchange)
 {
-    const struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->desk, exchange->route);
+    const struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->route);
     gw_policy_read_request(&exchange->cache, &exchange->request, &rules);
     exchange->key = key_of(1);
     exchange->cache_asked = true;
@@ -79,7 +79,7 @@ static enum gw_filter_result look_up(struct gw_exchange *exchange)
 
 static enum gw_filter_result answer(struct gw_exchange *exchange)
 {
-    size_t room = GW_CONTAINER(exchange->desk, struct scene, desk)->added_bytes;
+    size_t room = GW_CONTAINER(exchange->context, struct scene, context)->added_bytes;
     assert_non_null(exchange->entry);
     if (scheme_of(exchange)) {
         gw_exchange_answer(exchange, 401, GW_NO_SLICE, GW_NO_SLICE);
@@ -104,14 +104,14 @@ static int open_scene(void **state)
     scene->metrics = gw_metrics_create(scene->config, 1, 0);
     assert_non_null(scene->metrics);
     scene->client.downstream.table = &table;
-    scene->desk = (struct gw_desk) { .config = scene->config,
-                                     .filters = filters,
-                                     .fetcher = &scene->fetcher,
-                                     .near = gw_near_create(NEAR_ROOM, NULL),
-                                     .shard = gw_metrics_shard(scene->metrics, 0),
-                                     .draining = &scene->draining };
-    assert_non_null(scene->desk.near);
-    gw_exchange_desk_init(&scene->desk);
+    scene->context = (struct gw_worker_context) { .config = scene->config,
+                                                  .filters = filters,
+                                                  .fetcher = &scene->fetcher,
+                                                  .near = gw_near_create(NEAR_ROOM, NULL),
+                                                  .shard = gw_metrics_shard(scene->metrics, 0),
+                                                  .draining = &scene->draining };
+    assert_non_null(scene->context.near);
+    gw_worker_context_init(&scene->context);
     *state = scene;
     return 0;
 }
@@ -121,8 +121,8 @@ static int close_scene(void **state)
     struct scene *scene = *state;
     for (unsigned i = 0; i < scene->client.count; i++)
         gw_block_drop(scene->client.pieces[i].block);
-    gw_exchange_desk_free(&scene->desk);
-    gw_near_destroy(&scene->desk.near);
+    gw_worker_context_free(&scene->context);
+    gw_near_destroy(&scene->context.near);
     gw_metrics_destroy(&scene->metrics);
     gw_config_drop(scene->config);
     free(scene);
@@ -131,7 +131,7 @@ static int close_scene(void **state)
 
 static const char *stored_body(struct scene *scene)
 {
-    struct gw_near_answer answer = answer_to(scene->desk.near, 1, "", 0);
+    struct gw_near_answer answer = answer_to(scene->context.near, 1, "", 0);
     const char *bytes = answer.entry->body->bytes;
     gw_entry_drop(answer.entry);
     return bytes;
@@ -139,7 +139,7 @@ static const char *stored_body(struct scene *scene)
 
 static struct gw_exchange *ask(struct scene *scene, const char *method, const char *fields)
 {
-    struct gw_exchange *exchange = gw_exchange_take(&scene->desk, &scene->client.downstream);
+    struct gw_exchange *exchange = gw_exchange_take(&scene->context, &scene->client.downstream);
     assert_non_null(exchange);
     exchange->request = request_head(&exchange->arena, method, fields);
     exchange->request.version_minor = 1;
@@ -161,7 +161,7 @@ static void a_hit_writes_the_stored_bytes_themselves(void **state)
     };
     struct scene *scene = *state;
     struct client *client = &scene->client;
-    assert_true(put_for(scene->desk.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
+    assert_true(put_for(scene->context.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
     const char *stored = stored_body(scene);
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         client->count = client->heads = 0;
@@ -186,12 +186,12 @@ static void what_a_slow_client_has_yet_to_take_is_the_stored_bytes_too(void **st
     struct scene *scene = *state;
     struct client *client = &scene->client;
     struct gw_cache_key key = key_of(1);
-    assert_true(put_for(scene->desk.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
+    assert_true(put_for(scene->context.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
     const char *stored = stored_body(scene);
     client->is_slow = true;
     struct gw_exchange *exchange = ask(scene, "GET", "");
     assert_false(client->is_done);
-    gw_near_invalidate(scene->desk.near, &key); /* and outlives the entry's place in the cache */
+    gw_near_invalidate(scene->context.near, &key); /* and outlives the entry's place in the cache */
     gw_exchange_on_writable(exchange);
     assert_true(client->is_done);
     gw_exchange_put(exchange);
@@ -216,10 +216,10 @@ static void an_answer_whose_head_finds_no_memory_becomes_a_503(void **state)
     };
     struct scene *scene = *state;
     struct client *client = &scene->client;
-    assert_true(put_for(scene->desk.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
+    assert_true(put_for(scene->context.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
-        gw_buffer_destroy(&scene->desk.scratch);
-        scene->desk.scratch = gw_buffer_create(rows[i].head);
+        gw_buffer_destroy(&scene->context.scratch);
+        scene->context.scratch = gw_buffer_create(rows[i].head);
         scene->added_bytes = rows[i].added;
         client->heads = 0;
         struct gw_exchange *exchange = ask(scene, "GET", rows[i].fields);
@@ -242,7 +242,7 @@ static void a_401_made_here_always_names_a_scheme(void **state) /* RFC 9110 §11
         const char *scheme, *line;
     } rows[] = { { "", "\r\nWWW-Authenticate: Bearer\r\n" }, { "ApiKey", "\r\nWWW-Authenticate: ApiKey\r\n" } };
     struct scene *scene = *state;
-    assert_true(put_for(scene->desk.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
+    assert_true(put_for(scene->context.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         scene->scheme = rows[i].scheme;
         gw_exchange_put(ask(scene, "GET", ""));

@@ -10,36 +10,36 @@ enum {
     HEAD_BOUND = 64 * 1024 * 1024, /* above the longest head that the configuration allows */
 };
 
-void gw_exchange_desk_init(struct gw_desk *desk)
+void gw_worker_context_init(struct gw_worker_context *context)
 {
-    gw_field_set_init(&desk->credentials, &desk->config->credentials);
-    gw_list_init(&desk->free);
-    desk->free_count = 0;
-    desk->scratch = gw_buffer_create(HEAD_BOUND);
-    desk->date_s = -1;
-    gw_random_init(&desk->random);
+    gw_field_set_init(&context->credentials, &context->config->credentials);
+    gw_list_init(&context->free);
+    context->free_count = 0;
+    context->scratch = gw_buffer_create(HEAD_BOUND);
+    context->date_s = -1;
+    gw_random_init(&context->random);
 }
 
-static void free_one(struct gw_desk *desk)
+static void free_one(struct gw_worker_context *context)
 {
-    struct gw_exchange *exchange = GW_CONTAINER(desk->free.previous, struct gw_exchange, link);
+    struct gw_exchange *exchange = GW_CONTAINER(context->free.previous, struct gw_exchange, link);
     gw_list_remove(&exchange->link);
-    desk->free_count--;
+    context->free_count--;
     gw_arena_free(&exchange->arena);
     free(exchange);
 }
 
-void gw_exchange_desk_trim(struct gw_desk *desk)
+void gw_worker_context_trim(struct gw_worker_context *context)
 {
-    while (desk->free_count > KEPT_FREE)
-        free_one(desk);
+    while (context->free_count > KEPT_FREE)
+        free_one(context);
 }
 
-void gw_exchange_desk_free(struct gw_desk *desk)
+void gw_worker_context_free(struct gw_worker_context *context)
 {
-    while (desk->free_count)
-        free_one(desk);
-    gw_buffer_destroy(&desk->scratch);
+    while (context->free_count)
+        free_one(context);
+    gw_buffer_destroy(&context->scratch);
 }
 
 /* The request's head and what is derived from it, a response's, and twice (it grows by doubling) the fields that the
@@ -52,13 +52,13 @@ static size_t arena_bound(const struct gw_config *config)
     return 4 * config->max_header_bytes + 2 * config->max_response_header_bytes + fields + 4 * cors + ARENA_SLACK_BYTES;
 }
 
-static struct gw_exchange *create(struct gw_desk *desk)
+static struct gw_exchange *create(struct gw_worker_context *context)
 {
     struct gw_exchange *exchange = calloc(1, sizeof *exchange);
     if (!exchange)
         return NULL;
-    exchange->desk = desk;
-    gw_arena_init(&exchange->arena, FIRST_ARENA_BYTES, arena_bound(desk->config));
+    exchange->context = context;
+    gw_arena_init(&exchange->arena, FIRST_ARENA_BYTES, arena_bound(context->config));
     gw_list_init(&exchange->link);
     gw_list_init(&exchange->reader.link);
     gw_timer_init(&exchange->timer, gw_exchange_on_timer);
@@ -123,32 +123,32 @@ static void reset(struct gw_exchange *exchange)
     exchange->is_admin = false;
 }
 
-struct gw_exchange *gw_exchange_take(struct gw_desk *desk, struct gw_downstream *downstream)
+struct gw_exchange *gw_exchange_take(struct gw_worker_context *context, struct gw_downstream *downstream)
 {
     struct gw_exchange *exchange;
-    if (desk->free_count) {
-        exchange = GW_CONTAINER(desk->free.next, struct gw_exchange, link);
+    if (context->free_count) {
+        exchange = GW_CONTAINER(context->free.next, struct gw_exchange, link);
         gw_list_remove(&exchange->link);
-        desk->free_count--;
+        context->free_count--;
     } else {
-        exchange = create(desk);
+        exchange = create(context);
         if (!exchange)
             return NULL;
     }
     reset(exchange);
     exchange->downstream = downstream;
-    exchange->config = desk->config;
+    exchange->config = context->config;
     exchange->began_at_us = gw_clock_monotonic_us();
     exchange->began_wall_us = (int64_t)gw_clock_wall_us();
-    desk->in_state[GW_EXCHANGE_DONE]++;
+    context->in_state[GW_EXCHANGE_DONE]++;
     return exchange;
 }
 
 void gw_exchange_put(struct gw_exchange *exchange)
 {
-    struct gw_desk *desk = exchange->desk;
-    desk->in_state[GW_EXCHANGE_DONE]--;
+    struct gw_worker_context *context = exchange->context;
+    context->in_state[GW_EXCHANGE_DONE]--;
     gw_arena_reset(&exchange->arena);
-    gw_list_push_front(&desk->free, &exchange->link);
-    desk->free_count++;
+    gw_list_push_front(&context->free, &exchange->link);
+    context->free_count++;
 }
