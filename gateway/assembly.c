@@ -1,5 +1,6 @@
 #include "assembly.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include "admin/pages.h"
 #include "base/clock.h"
@@ -9,17 +10,6 @@
 #include "fetch/fetch.h"
 #include "filter/table.h"
 #include "store/probe.h"
-#include <stdio.h>
-
-enum { LEAST_COLLECTING_BYTES = 4 * 1024 * 1024 };
-
-struct bench { /* a worker's own parts, behind its context */
-    struct gw_fetcher fetcher;
-    struct gw_store *limit_store, *cache_store; /* cache_store may be limit_store; NULL: embedded mode */
-    struct gw_purger *purger;
-    struct gw_leases leases;
-    char client_name[64];
-};
 
 /* What instances share: none in embedded mode. The cache's node may be the limits' own. */
 struct node {
@@ -41,18 +31,13 @@ struct gw_assembly {
     struct gw_flights *flights;
     struct gw_registry *registry;
     struct gw_admin admin;
-    struct bench *benches;     /* one a worker */
     struct node limits, cache; /* cache.address NULL: it lives on the limits' node */
     struct gw_coherence *coherence;
     char instance_id[33];
 };
 
-static bool open_worker(void *context, struct gw_worker *worker);
-static bool is_ready(void *context, struct gw_worker *worker);
-static void end_fetches(void *context, struct gw_worker *worker);
-static bool is_quiet(void *context, struct gw_worker *worker);
-static void close_worker(void *context, struct gw_worker *worker);
-static void free_worker(void *context, struct gw_worker *worker);
+static bool open_worker(void *owner, struct gw_worker *worker);
+static bool is_ready(void *owner, struct gw_worker *worker);
 
 static struct node *cache_node(struct gw_assembly *assembly)
 {
@@ -80,9 +65,8 @@ static bool create_parts(struct gw_assembly *assembly)
     assembly->near = config->cache_enabled ? gw_near_create(config->near_bytes, assembly->bans) : NULL;
     assembly->flights = gw_flights_create();
     assembly->registry = gw_registry_create(config);
-    assembly->benches = calloc(config->workers, sizeof *assembly->benches);
     return assembly->metrics && assembly->limiter && assembly->bans && (assembly->near || !config->cache_enabled) &&
-           assembly->flights && assembly->registry && assembly->benches;
+           assembly->flights && assembly->registry;
 }
 
 static unsigned instances(void *context)
@@ -129,13 +113,7 @@ struct gw_assembly *gw_assembly_create(const struct gw_config *config, struct gw
         gw_assembly_destroy(&assembly);
         return NULL;
     }
-    assembly->hooks = (struct gw_worker_hooks) { .open = open_worker,
-                                                 .is_ready = is_ready,
-                                                 .end_fetches = end_fetches,
-                                                 .is_quiet = is_quiet,
-                                                 .close = close_worker,
-                                                 .free = free_worker,
-                                                 .context = assembly };
+    assembly->hooks = (struct gw_worker_hooks) { .open = open_worker, .is_ready = is_ready, .owner = assembly };
     assembly->admin = (struct gw_admin) { .instances = instances,
                                           .is_coherent = is_coherent,
                                           .context = assembly,
@@ -177,7 +155,6 @@ void gw_assembly_destroy(struct gw_assembly **taken)
         gw_limiter_destroy(&assembly->limiter);
     if (assembly->metrics)
         gw_metrics_destroy(&assembly->metrics);
-    free(assembly->benches);
     free(assembly);
 }
 
@@ -254,124 +231,32 @@ void gw_assembly_close_main(struct gw_assembly *assembly)
 
 /* ---- on a worker's thread ---- */
 
-static bool open_fetcher(struct gw_assembly *assembly, struct gw_worker *worker)
+static bool open_worker(void *owner, struct gw_worker *worker)
 {
-    const struct gw_config *config = assembly->config;
-    struct bench *bench = &assembly->benches[worker->index];
-    struct gw_fetcher *fetcher = &bench->fetcher;
-    struct gw_transport_setup setup = { .loop = &worker->loop,
-                                        .timers = &worker->timers,
-                                        .blocks = &worker->blocks,
-                                        .shard = worker->shard,
-                                        .descriptors = &assembly->server->descriptors };
-    size_t share = config->near_bytes / config->workers;
-    gw_fetcher_init(fetcher);
-    fetcher->transports[0] = gw_transport_h1.create(&setup, config);
-    fetcher->transports[1] = gw_transport_curl.create(&setup, config);
-    fetcher->registry = assembly->registry;
-    fetcher->near = assembly->near;
-    fetcher->bans = assembly->bans;
-    fetcher->shared = worker->context.shared;
-    fetcher->leases = worker->context.shared && config->flights_over_instances ? &bench->leases : NULL;
-    fetcher->timers = &worker->timers;
-    fetcher->flights = assembly->flights;
-    fetcher->shard = worker->shard;
-    fetcher->collecting_bound = share > LEAST_COLLECTING_BYTES ? share : LEAST_COLLECTING_BYTES;
-    return fetcher->transports[0] && fetcher->transports[1];
-}
-
-static struct gw_store *open_store(struct gw_assembly *assembly, struct gw_worker *worker, struct node *node)
-{
-    struct bench *bench = &assembly->benches[worker->index];
-    struct gw_store_setup setup = { .loop = &worker->loop,
-                                    .timers = &worker->timers,
-                                    .shard = worker->shard,
-                                    .breaker = &node->breaker,
-                                    .node = node->address,
-                                    .config = assembly->config,
-                                    .client_name = bench->client_name };
-    return gw_store_open(&setup);
-}
-
-static void on_ban(void *context)
-{
-    struct gw_assembly *assembly = context;
-    gw_flight_detach_all(assembly->flights);
-}
-
-/* What instances share of the cache. */
-static bool open_shared(struct gw_assembly *assembly, struct gw_worker *worker)
-{
-    struct bench *bench = &assembly->benches[worker->index];
-    struct gw_worker_context *context = &worker->context;
-    struct gw_purger_setup purging = { .store = bench->cache_store,
-                                       .timers = &worker->timers,
-                                       .bans = assembly->bans,
-                                       .config = assembly->config,
-                                       .on_ban = on_ban,
-                                       .context = assembly };
-    bench->leases = (struct gw_leases) { .store = bench->cache_store,
-                                         .timers = &worker->timers,
-                                         .config = assembly->config };
-    gw_leases_init(&bench->leases);
-    bench->purger = gw_purger_create(&purging);
-    context->purger = bench->purger;
-    if (!bench->purger)
-        return false;
-    struct gw_shared_setup setup = { .timers = &worker->timers,
-                                     .store = bench->cache_store,
-                                     .near = assembly->near,
-                                     .bans = assembly->bans,
-                                     .purger = bench->purger,
-                                     .keys = context->keys,
-                                     .shard = worker->shard,
-                                     .config = assembly->config };
-    context->shared = gw_shared_create(&setup);
-    return context->shared != NULL;
-}
-
-/* Redis, where there is one: the worker's own connection to each node. */
-static bool open_stores(struct gw_assembly *assembly, struct gw_worker *worker)
-{
-    struct bench *bench = &assembly->benches[worker->index];
-    struct gw_worker_context *context = &worker->context;
-    context->limits = (struct gw_limit_asker) {
-        .limiter = assembly->limiter, .config = assembly->config, .instances = instances, .context = assembly
-    };
-    if (!assembly->limits.address)
-        return true;
-    snprintf(bench->client_name, sizeof bench->client_name, "visara-gateway:%.8s:%u", assembly->instance_id,
-             worker->index);
-    bench->limit_store = open_store(assembly, worker, &assembly->limits);
-    bench->cache_store = assembly->cache.address ? open_store(assembly, worker, &assembly->cache) : bench->limit_store;
-    if (!bench->limit_store || !bench->cache_store)
-        return false;
-    context->limits.store = bench->limit_store;
-    return !assembly->near || open_shared(assembly, worker);
-}
-
-static bool open_worker(void *data, struct gw_worker *worker)
-{
-    struct gw_assembly *assembly = data;
-    const struct gw_config *config = assembly->config;
-    struct gw_worker_context *context = &worker->context;
-    context->keys = gw_key_maker_create();
-    if (!context->keys || !open_stores(assembly, worker) || !open_fetcher(assembly, worker))
-        return false;
-    context->config = config;
-    gw_worker_context_init(context);
-    context->filters = gw_filter_table;
-    context->fetcher = &assembly->benches[worker->index].fetcher;
-    context->near = assembly->near;
-    context->bans = assembly->bans;
-    context->timers = &worker->timers;
-    context->mailbox = &worker->mailbox;
-    context->shard = worker->shard;
-    context->log = gw_access_log_writer_create(assembly->log, worker->shard);
-    context->admin = &assembly->admin;
-    context->draining = &assembly->server->draining;
-    context->worker = worker->index;
-    return context->log != NULL;
+    struct gw_assembly *assembly = owner;
+    const struct gw_worker_context_setup setup = { .config = assembly->config,
+                                                   .worker = worker->index,
+                                                   .loop = &worker->loop,
+                                                   .timers = &worker->timers,
+                                                   .blocks = &worker->blocks,
+                                                   .mailbox = &worker->mailbox,
+                                                   .shard = worker->shard,
+                                                   .filters = gw_filter_table,
+                                                   .descriptors = &assembly->server->descriptors,
+                                                   .draining = &assembly->server->draining,
+                                                   .limiter = assembly->limiter,
+                                                   .near = assembly->near,
+                                                   .bans = assembly->bans,
+                                                   .flights = assembly->flights,
+                                                   .registry = assembly->registry,
+                                                   .log = assembly->log,
+                                                   .admin = &assembly->admin,
+                                                   .limit_breaker = &assembly->limits.breaker,
+                                                   .cache_breaker = &cache_node(assembly)->breaker,
+                                                   .instance_id = assembly->instance_id,
+                                                   .instances = instances,
+                                                   .context = assembly };
+    return gw_worker_context_open(&worker->context, &setup);
 }
 
 /* Since the start it has not been reached, and why is known: nobody is to wait for it. */
@@ -380,61 +265,11 @@ static bool is_known_as_away(const struct node *node)
     return node->address && gw_breaker_is_open(&node->breaker) && atomic_load(&node->breaker.reason) != GW_BREAKER_NONE;
 }
 
-static bool is_ready(void *context, struct gw_worker *worker)
+static bool is_ready(void *owner, struct gw_worker *worker)
 {
-    struct gw_assembly *assembly = context;
-    const struct bench *bench = &assembly->benches[worker->index];
-    if (!bench->limit_store || is_known_as_away(&assembly->limits) || is_known_as_away(&assembly->cache))
+    const struct gw_assembly *assembly = owner;
+    if (!assembly->limits.address || is_known_as_away(&assembly->limits) || is_known_as_away(&assembly->cache))
         return true;
-    return gw_store_is_up(bench->limit_store) && gw_store_is_up(bench->cache_store) &&
+    return gw_worker_context_is_connected(&worker->context) &&
            (!assembly->config->limits_enabled || gw_probe_is_settled(assembly->limits.probe));
-}
-
-static void end_fetches(void *context, struct gw_worker *worker)
-{
-    (void)context;
-    gw_fetcher_cancel_unread(worker->context.fetcher);
-}
-
-static bool is_quiet(void *context, struct gw_worker *worker)
-{
-    (void)context;
-    return gw_list_is_empty(&worker->context.fetcher->busy);
-}
-
-static void close_worker(void *context, struct gw_worker *worker)
-{
-    struct gw_assembly *assembly = context;
-    struct bench *bench = &assembly->benches[worker->index];
-    if (bench->purger)
-        gw_purger_close(bench->purger);
-    if (bench->cache_store && bench->cache_store != bench->limit_store)
-        gw_store_close(bench->cache_store);
-    if (bench->limit_store)
-        gw_store_close(bench->limit_store);
-    for (unsigned i = 0; i < GW_COUNT(worker->context.fetcher->transports); i++)
-        worker->context.fetcher->transports[i]->table->close(worker->context.fetcher->transports[i]);
-}
-
-static void free_worker(void *data, struct gw_worker *worker)
-{
-    struct gw_assembly *assembly = data;
-    struct bench *bench = &assembly->benches[worker->index];
-    struct gw_worker_context *context = &worker->context;
-    if (context->shared)
-        gw_shared_destroy(&context->shared);
-    if (bench->purger)
-        gw_purger_destroy(&bench->purger);
-    if (bench->leases.config)
-        gw_leases_free(&bench->leases);
-    if (bench->cache_store && bench->cache_store != bench->limit_store)
-        gw_store_free(&bench->cache_store);
-    if (bench->limit_store)
-        gw_store_free(&bench->limit_store);
-    for (unsigned i = 0; i < GW_COUNT(context->fetcher->transports); i++)
-        context->fetcher->transports[i]->table->destroy(context->fetcher->transports[i]);
-    gw_fetcher_free(context->fetcher);
-    gw_worker_context_free(context);
-    gw_access_log_writer_destroy(&context->log);
-    gw_key_maker_destroy(&context->keys);
 }

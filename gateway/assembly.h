@@ -1,4 +1,4 @@
-/* assembly.h: the parts of one process, put together: what all workers share, and what each worker's context holds.
+/* assembly.h: the parts of one process, put together: what all workers share, and where each worker gets it from.
  *
  * Threads  gw_assembly_create and _destroy: main, before the first worker and after the last. The hooks: each
  *          worker's thread. */

@@ -1,6 +1,7 @@
 #include "exchange/answer.h"
 
 #include "base/clock.h"
+#include "exchange/worker_context.h"
 #include "http/date.h"
 #include "http/writer.h"
 

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "exchange/answer.h"
 #include "exchange/route.h"
+#include "exchange/worker_context.h"
 
 enum { FIRST_FIELDS_BYTES = 2048 }; /* it grows */
 
@@ -176,7 +177,7 @@ void gw_exchange_on_timer(struct gw_timer *timer)
             return;
         } else {
             exchange->fetch_alone = true;
-            gw_flight_forget(exchange->context->fetcher->flights, &exchange->waiter);
+            gw_flight_forget(exchange->context->fetcher.flights, &exchange->waiter);
         }
         gw_engine_move(exchange, GW_EXCHANGE_RESUMED);
     } else if (exchange->state == GW_EXCHANGE_FETCHING && exchange->joined) {
@@ -277,7 +278,7 @@ static void count_for_cache(struct gw_exchange *exchange)
 static void gw_engine_record(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
-    gw_flight_forget(exchange->context->fetcher->flights, &exchange->waiter);
+    gw_flight_forget(exchange->context->fetcher.flights, &exchange->waiter);
     gw_limit_forget(&exchange->limit_question);
     gw_shared_forget(&exchange->cache_question);
     gw_engine_forget_tombs(exchange);

@@ -25,8 +25,6 @@
 #define GW_EXCHANGE_EXCHANGE_H
 
 #include "base/address.h"
-#include "base/mailbox.h"
-#include "base/random.h"
 #include "cache/shared.h"
 #include "config/config.h"
 #include "exchange/downstream.h"
@@ -93,7 +91,7 @@ enum gw_body_state { GW_BODY_NONE, GW_BODY_HELD, GW_BODY_FLOWING, GW_BODY_DISCAR
 /* How the response's body is framed for this client. */
 enum gw_answer_framing { GW_ANSWER_NO_BODY, GW_ANSWER_LENGTH, GW_ANSWER_CHUNKED, GW_ANSWER_UNTIL_CLOSE };
 
-struct gw_admin;
+struct gw_worker_context;
 
 /* Target, Location and Content-Location of an unsafe request. */
 enum { GW_EXCHANGE_TOMBS = 3 };
@@ -120,35 +118,6 @@ struct gw_cache_report { /* for Cache-Status */
     bool may_outgrow;              /* it is being stored, and its length is not known: "stored" would be a promise */
     enum gw_cache_refusal refusal; /* why not stored, or not asked; STORABLE: it is, or it is a hit */
     int64_t ttl_s;                 /* of what was stored before: what is left of its freshness; negative: stale since */
-};
-
-/* What a worker lends to its exchanges. */
-struct gw_worker_context {
-    const struct gw_config *config;
-    const struct gw_filter *const *filters; /* ends with NULL */
-    struct gw_fetcher *fetcher;
-    struct gw_limit_asker limits;
-    struct gw_near *near;     /* NULL: no cache */
-    struct gw_bans *bans;     /* with near */
-    struct gw_shared *shared; /* NULL: embedded mode */
-    struct gw_purger *purger; /* with shared */
-    struct gw_key_maker *keys;
-    struct gw_timers *timers;
-    struct gw_mailbox *mailbox;
-    struct gw_shard *shard;
-    struct gw_access_log_writer *log;
-    struct gw_admin *admin;
-    const atomic_bool *draining;
-    unsigned worker;
-
-    struct gw_field_set credentials; /* of the configuration */
-    struct gw_random random;
-    struct gw_buffer scratch; /* for one head, between two events; whoever uses it clears it first */
-    struct gw_list free;
-    unsigned free_count;
-    uint64_t in_state[GW_EXCHANGE_STATES];
-    int64_t date_s; /* of date_text */
-    char date_text[32];
 };
 
 struct gw_exchange {
@@ -242,11 +211,6 @@ struct gw_exchange {
     const struct gw_filter *taken_by; /* NULL: all filters are asked */
 };
 
-/* The pool of exchanges, and what is worked out of context->config, which is set before. */
-void gw_worker_context_init(struct gw_worker_context *context);
-void gw_worker_context_free(struct gw_worker_context *context);
-/* Once a loop turn: frees what the pool has too many of. */
-void gw_worker_context_trim(struct gw_worker_context *context);
 /* For a connection whose next request begins to arrive; the parser fills exchange->request in exchange->arena. NULL
  * without memory. */
 struct gw_exchange *gw_exchange_take(struct gw_worker_context *context, struct gw_downstream *downstream) GW_MUST_CHECK;

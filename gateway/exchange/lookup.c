@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "cache/query.h"
+#include "exchange/worker_context.h"
 
 struct gw_cache_rules gw_exchange_cache_rules(const struct gw_worker_context *context, const struct gw_route *route)
 {
@@ -175,7 +176,7 @@ void gw_engine_go_on(struct gw_exchange *exchange)
         gw_engine_move(exchange, GW_EXCHANGE_PASSED);
         return;
     }
-    switch (gw_flight_enter(exchange->context->fetcher->flights, &ask)) {
+    switch (gw_flight_enter(exchange->context->fetcher.flights, &ask)) {
     case GW_FLIGHT_LEAD:
         exchange->flight = ask.flight;
         if (exchange->cache.is_range) { /* what it is answered may be a part: nobody waits for that */
@@ -204,7 +205,7 @@ void gw_engine_go_on(struct gw_exchange *exchange)
 void gw_engine_land(struct gw_exchange *exchange)
 {
     if (exchange->flight)
-        gw_flight_land(exchange->context->fetcher->flights, &exchange->flight);
+        gw_flight_land(exchange->context->fetcher.flights, &exchange->flight);
 }
 
 void gw_engine_wait(struct gw_exchange *exchange)

@@ -2,23 +2,13 @@
 
 #include <stdlib.h>
 #include "base/clock.h"
+#include "exchange/worker_context.h"
 
 enum {
     KEPT_FREE = 512,
     FIRST_ARENA_BYTES = 16 * 1024,
     ARENA_SLACK_BYTES = 64 * 1024,
-    HEAD_BOUND = 64 * 1024 * 1024, /* above the longest head that the configuration allows */
 };
-
-void gw_worker_context_init(struct gw_worker_context *context)
-{
-    gw_field_set_init(&context->credentials, &context->config->credentials);
-    gw_list_init(&context->free);
-    context->free_count = 0;
-    context->scratch = gw_buffer_create(HEAD_BOUND);
-    context->date_s = -1;
-    gw_random_init(&context->random);
-}
 
 static void free_one(struct gw_worker_context *context)
 {
@@ -35,11 +25,10 @@ void gw_worker_context_trim(struct gw_worker_context *context)
         free_one(context);
 }
 
-void gw_worker_context_free(struct gw_worker_context *context)
+void gw_engine_free_pool(struct gw_worker_context *context)
 {
     while (context->free_count)
         free_one(context);
-    gw_buffer_destroy(&context->scratch);
 }
 
 /* The request's head and what is derived from it, a response's, and twice (it grows by doubling) the fields that the

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "exchange/answer.h"
 #include "exchange/forward.h"
+#include "exchange/worker_context.h"
 
 void gw_engine_fail_fetch(struct gw_exchange *exchange, enum gw_error error)
 {
@@ -126,7 +127,7 @@ static void begin_fetch(struct gw_exchange *exchange)
         describe_storing(exchange, &cache, &head, &ask);
     }
     ask.flight = exchange->flight;
-    enum gw_error error = gw_fetch_begin(context->fetcher, &ask, &exchange->reader);
+    enum gw_error error = gw_fetch_begin(&context->fetcher, &ask, &exchange->reader);
     if (error)
         gw_engine_fail_fetch(exchange, error);
     else
@@ -168,7 +169,7 @@ static bool begin_refresh(struct gw_exchange *exchange, struct gw_flight *flight
     ask.method_text = head.method_text;
     ask.stored = exchange->entry;
     ask.flight = flight;
-    return gw_fetch_begin(context->fetcher, &ask, NULL) == GW_ERROR_NONE;
+    return gw_fetch_begin(&context->fetcher, &ask, NULL) == GW_ERROR_NONE;
 }
 
 static void on_nothing(void *owner, const struct gw_flight_landing *landing)
@@ -180,7 +181,7 @@ static void on_nothing(void *owner, const struct gw_flight_landing *landing)
 void gw_exchange_refresh(struct gw_exchange *exchange)
 {
     struct gw_worker_context *context = exchange->context;
-    struct gw_flights *flights = context->fetcher->flights;
+    struct gw_flights *flights = context->fetcher.flights;
     struct gw_flight_ask ask = { .key = &exchange->key,
                                  .worker = context->worker,
                                  .mailbox = context->mailbox,

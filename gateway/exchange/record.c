@@ -1,6 +1,7 @@
 #include "exchange/engine.h"
 
 #include "base/clock.h"
+#include "exchange/worker_context.h"
 
 static enum gw_limit_label limit_label(const struct gw_exchange *exchange)
 {

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "cache/range.h"
 #include "exchange/answer.h"
+#include "exchange/worker_context.h"
 #include "http/writer.h"
 
 /* A final answer ends what the request's body was doing: what still comes is thrown away, and the connection ends (a

@@ -6,6 +6,7 @@
 
 #include "base/path.h"
 #include "exchange/route.h"
+#include "exchange/worker_context.h"
 #include "http/reference.h"
 
 /* Registered as safe (IANA: HTTP methods), beyond those that this gateway tells apart; of all others it is not known. */
@@ -53,7 +54,7 @@ static void end_stored(struct gw_exchange *exchange, struct gw_slice path, struc
         return;
     gw_exchange_make_key(context, &exchange->arena, route, path, query, exchange->scheme, exchange->host, &key);
     gw_near_invalidate(context->near, &key);
-    gw_flight_detach(context->fetcher->flights, &key);
+    gw_flight_detach(context->fetcher.flights, &key);
     if (!context->shared)
         return;
     struct gw_exchange_tomb *tomb = &exchange->tombs[exchange->tombs_sent];

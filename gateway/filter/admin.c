@@ -3,6 +3,7 @@
 #include "admin/cache_pages.h"
 #include "admin/pages.h"
 #include "base/clock.h"
+#include "exchange/worker_context.h"
 #include "filter/table.h"
 
 enum { PAGE_BYTES = 4 * 1024 * 1024, PROBLEM_BYTES = 8 * 1024 };

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "cache/normal.h"
 #include "exchange/exchange.h"
+#include "exchange/worker_context.h"
 #include "filter/bypass.h"
 #include "filter/table.h"
 #include "http/writer.h"

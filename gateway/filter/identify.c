@@ -1,4 +1,5 @@
 #include "exchange/exchange.h"
+#include "exchange/worker_context.h"
 #include "filter/table.h"
 #include "http/field_set.h"
 #include "http/grammar.h"

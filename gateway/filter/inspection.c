@@ -4,6 +4,7 @@
 #include "cache/normal.h"
 #include "cache/query.h"
 #include "exchange/route.h"
+#include "exchange/worker_context.h"
 #include "filter/admin.h"
 #include "filter/bypass.h"
 

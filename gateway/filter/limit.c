@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "exchange/exchange.h"
+#include "exchange/worker_context.h"
 #include "filter/table.h"
 #include "http/structured.h"
 

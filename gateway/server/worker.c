@@ -14,7 +14,7 @@ enum { LOG_RETRY_MS = 50, READY_LOOK_MS = 8, READY_WITHIN_MS = 3000 };
 static void listen_when_ready(struct gw_worker *worker)
 {
     bool is_late = uv_now(&worker->loop) >= worker->ready_by_ms;
-    if (!is_late && !worker->hooks->is_ready(worker->hooks->context, worker))
+    if (!is_late && !worker->hooks->is_ready(worker->hooks->owner, worker))
         gw_timer_start(&worker->timers, &worker->ready_timer, READY_LOOK_MS);
     else if (!gw_acceptor_open(worker)) {
         gw_log(GW_LOG_ERROR, "worker", "worker %u cannot listen: expected more memory or open files", worker->index);
@@ -66,8 +66,9 @@ static void look_whether_drained(struct gw_worker *worker)
 {
     if (!worker->is_draining || worker->is_drained || !gw_list_is_empty(&worker->connections))
         return;
-    worker->hooks->end_fetches(worker->hooks->context, worker);
-    if (!worker->is_cut && !worker->hooks->is_quiet(worker->hooks->context, worker)) {
+    /* Fetches that nobody reads only store: each ends at once where it may, and after the cut the close ends it. */
+    gw_fetcher_cancel_unread(&worker->context.fetcher);
+    if (!worker->is_cut && !gw_list_is_empty(&worker->context.fetcher.busy)) {
         gw_timer_start(&worker->timers, &worker->drain_timer, 10);
         return;
     }
@@ -111,7 +112,7 @@ static void close_all(struct gw_worker *worker)
     gw_acceptor_close(worker);
     gw_timer_stop(&worker->log_timer);
     gw_timer_stop(&worker->drain_timer);
-    worker->hooks->close(worker->hooks->context, worker);
+    gw_worker_context_close(&worker->context);
     uv_prepare_stop(&worker->prepare);
     uv_close((uv_handle_t *)&worker->prepare, NULL);
     uv_check_stop(&worker->check);
@@ -152,7 +153,7 @@ static bool open_loop(struct gw_worker *worker)
     worker->parser_limits = (struct gw_parser_limits) { .line_bytes = worker->config->max_request_line_bytes,
                                                         .head_bytes = worker->config->max_header_bytes,
                                                         .fields = worker->config->max_header_count };
-    return worker->hooks->open(worker->hooks->context, worker);
+    return worker->hooks->open(worker->hooks->owner, worker);
 }
 
 static void run(void *argument)
@@ -168,7 +169,7 @@ static void run(void *argument)
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     gw_timers_close(&worker->timers);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
-    worker->hooks->free(worker->hooks->context, worker);
+    gw_worker_context_free(&worker->context);
     gw_block_pool_free(&worker->blocks);
     gw_mailbox_free(&worker->mailbox);
     if (uv_loop_close(&worker->loop) != 0)

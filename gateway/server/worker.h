@@ -2,8 +2,8 @@
  * touched by another thread, but for its mailbox.
  *
  * Life     gw_worker_start → (thread) hooks->open, loop → gw_worker_drain → "drained" told to main → gw_worker_stop
- *          → hooks->close, loop ends, hooks->free → gw_worker_join. Main stops workers only after all have drained:
- *          until then any may post to any. */
+ *          → its context is closed, loop ends, its context is freed → gw_worker_join. Main stops workers only after all
+ *          have drained: until then any may post to any. */
 #ifndef GW_SERVER_WORKER_H
 #define GW_SERVER_WORKER_H
 
@@ -12,7 +12,7 @@
 #include "base/list.h"
 #include "base/mailbox.h"
 #include "base/timer.h"
-#include "exchange/exchange.h"
+#include "exchange/worker_context.h"
 #include "http/parser.h"
 #include "server/acceptor.h"
 #include "server/listener.h"
@@ -20,17 +20,13 @@
 
 struct gw_worker;
 
-struct gw_worker_hooks { /* main's: the parts that only it knows. All run on the worker's thread. */
-    bool (*open)(void *context, struct gw_worker *worker); /* fills worker->context */
+struct gw_worker_hooks { /* main's: what only it knows. Both run on the worker's thread. */
+    /* Opens worker->context. */
+    bool (*open)(void *owner, struct gw_worker *worker);
     /* Is what it asks others for within reach, and have the other instances counted this one? Until then, some seconds
      * at most, it serves nobody: new clients wait in the kernel's queue. */
-    bool (*is_ready)(void *context, struct gw_worker *worker);
-    void (*end_fetches)(void *context, struct gw_worker *worker); /* those that nobody reads */
-    bool (*is_quiet)(void *context, struct gw_worker *worker);    /* no fetch is under way. Not asked after the cut:
-                                                                     close ends those that still store */
-    void (*close)(void *context, struct gw_worker *worker); /* closes handles; the loop runs on until they are closed */
-    void (*free)(void *context, struct gw_worker *worker);  /* after the loop */
-    void *context;
+    bool (*is_ready)(void *owner, struct gw_worker *worker);
+    void *owner;
 };
 
 struct gw_worker {

@@ -1,6 +1,6 @@
 /* Any fields as what a peer says of the client: nobody but a trusted peer is believed, and what a client writes in front
  * of the list that its proxies make changes nothing. */
-#include "exchange/exchange.h"
+#include "exchange/worker_context.h"
 #include "filter/table.h"
 #include "fuzz/fuzz_input.h"
 

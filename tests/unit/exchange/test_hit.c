@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 #include "config/load.h"
-#include "exchange/exchange.h"
+#include "exchange/worker_context.h"
 
 /* A hit hands the socket the stored bytes themselves: whatever the request takes of them, none is copied on the way
  * from the cache to the connection. */
@@ -54,7 +54,6 @@ static const struct gw_downstream_table table = { .write = take, .done = is_done
 struct scene {
     struct gw_config *config;
     struct gw_metrics *metrics;
-    struct gw_fetcher fetcher;
     struct gw_worker_context context;
     struct client client;
     atomic_bool draining;
@@ -106,7 +105,6 @@ static int open_scene(void **state)
     scene->client.downstream.table = &table;
     scene->context = (struct gw_worker_context) { .config = scene->config,
                                                   .filters = filters,
-                                                  .fetcher = &scene->fetcher,
                                                   .near = gw_near_create(NEAR_ROOM, NULL),
                                                   .shard = gw_metrics_shard(scene->metrics, 0),
                                                   .draining = &scene->draining };
