@@ -10,13 +10,15 @@ TEST_JOBS ?= $(shell echo $$(( 2 * $$(nproc) )))
 FUZZ_SECONDS ?= 60
 ROUNDS ?= 5
 SECONDS ?= 3
+# A part of the ways of a request: a word of their names, as in `make ways WAYS=hit`.
+WAYS ?=
 # A part of the tests: a regular expression of their names in ctest, as in `make asan TESTS=integration.purge`.
 TESTS ?=
 # Says at the end which tests had to be repeated. Only CI repeats, and only once: there, neighbours can starve a test.
 CTEST := scripts/run-tests --parallel $(TEST_JOBS) $(if $(TESTS),--tests-regex '$(TESTS)' --no-tests=ignore,--no-tests=error)
 OURS := git ls-files --cached --others --exclude-standard
 
-.PHONY: help run demo test test-debian13 conformance test-compose test-browser prove build bench test-coverage clean format lint asan tsan fuzz docs deps
+.PHONY: help run demo test test-debian13 conformance test-compose test-browser prove build bench ways test-coverage clean format lint asan tsan fuzz docs deps
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -75,6 +77,11 @@ bench: ## req/s, p50, p99 and CPU per request beside nginx in the same run (ROUN
 	@scripts/install-packages build run bench
 	@$(MAKE) build
 	@ROUNDS=$(ROUNDS) BENCH_SECONDS=$(SECONDS) /usr/bin/python3 tests/bench/bench.py
+
+ways: ## functions, files and Redis commands that each way of a request takes, as Markdown (WAYS=word: their names, too)
+	@scripts/install-packages build test >&2
+	@cmake --preset ways >/dev/null && cmake --build build-ways --parallel $(JOBS) --target visara-gateway >&2
+	@GATEWAY_BINARY=build-ways/gateway/visara-gateway WAYS='$(WAYS)' PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/support /usr/bin/python3 tests/bench/ways.py
 
 test-coverage: ## all tests with line and branch coverage; report in build-coverage/report/index.html
 	@scripts/install-packages build run test coverage

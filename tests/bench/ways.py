@@ -1,0 +1,262 @@
+"""What a request passes on its way: functions and files of gateway/, commands and round trips to Redis.
+
+    make ways                   the table of docs/architecture.md, as Markdown
+    make ways WAYS=miss         only the ways whose name holds this word, and their functions, file by file
+
+The gateway is built with -finstrument-functions (the preset `ways`), without optimisation and without checks, and ways.c, preloaded into it,
+writes down each function that is entered. One request counts with all that the worker's thread runs for it, from its first byte until what it
+stored and logged is done. A turn of the loop that runs when nobody asks, too (timers), does not count. Each way is traced three times, after
+requests of the same kind, and the least counts.
+
+A proxy before Redis writes down the commands of the worker. One round trip is whatever is sent before the next answer comes. The gateway has
+one worker, limits, cache and Redis, as by default; the limit is wide, except for the refusal."""
+import collections
+import mmap
+import os
+import re
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+
+import redis_stage
+import stage
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+HEADER, RECORD = struct.Struct("=II"), struct.Struct("=QII")  # of ways.c
+IDLE_S, SETTLED_S, ROUNDS = 2, 0.3, 3
+
+# name, gateway, target ({}: the round), X-Cache, how often the same is asked before, of which gateway, and how long before (s)
+WAYS = [
+    ("memory hit", "wide", "/fresh/0", "HIT", 4, "wide", SETTLED_S),
+    ("Redis hit (another instance stored it)", "wide", "/fresh/2{}", "HIT", 1, "other", SETTLED_S),
+    ("validated (304)", "wide", "/check/{}", "REVALIDATED", 1, "wide", 1.2),
+    ("cold miss", "wide", "/fresh/1{}", "MISS", 0, None, SETTLED_S),
+    ("pass-through", "wide", "/pass", "BYPASS", 3, "wide", SETTLED_S),
+    ("refusal (429)", "narrow", "/pass", None, 3, "narrow", SETTLED_S),
+]
+
+
+class Tracer:
+    """The functions that a gateway enters."""
+
+    def __init__(self, library):
+        file = tempfile.NamedTemporaryFile()  # pylint: disable=consider-using-with
+        self.file, self.names, self.idle = file, {}, set()
+        self.environment = {"LD_PRELOAD": library, "WAYS_TRACE": file.name}
+
+    def start(self):
+        self.memory = mmap.mmap(self.file.fileno(), 0)
+        self.memory[0:8] = HEADER.pack(1, 0)
+
+    def stop(self):
+        """By thread, the turns of its loop: each the set of (file, function) that one callback entered."""
+        self.memory[0:4] = b"\0\0\0\0"
+        records = list(RECORD.iter_unpack(self.memory[8:8 + HEADER.unpack(self.memory[0:8])[1] * RECORD.size]))
+        self.resolve({function for function, _, _ in records})
+        lowest, turns = {}, collections.defaultdict(list)
+        for _, thread, depth in records:
+            lowest[thread] = min(depth, lowest.get(thread, depth))
+        for function, thread, depth in records:
+            if depth == lowest[thread]:
+                turns[thread].append(set())
+            if turns[thread]:  # else its turn began before
+                turns[thread][-1].add(self.names[function])
+        return {thread: set(map(frozenset, sets)) for thread, sets in turns.items()}
+
+    def resolve(self, functions):
+        unknown = sorted(functions - set(self.names))
+        said = subprocess.run(["addr2line", "-f", "-e", stage.BINARY], input="".join("%x\n" % function for function in unknown),
+                              capture_output=True, text=True, check=True).stdout.splitlines()
+        for function, name, place in zip(unknown, said[0::2], said[1::2]):
+            self.names[function] = (re.search(r"([^/]+/)?[^/:]+(?=:)", place)[0].replace("gateway/", ""), name)
+
+    def watch_idle(self):
+        self.start()
+        time.sleep(IDLE_S)
+        self.idle = set().union(*self.stop().values())
+
+    def functions(self):
+        """Those of the request since start()."""
+        workers = [turns for turns in self.stop().values() if any(file.startswith("exchange/") for turn in turns for file, _ in turn)]
+        assert len(workers) == 1, "%d threads served the request" % len(workers)
+        return frozenset().union(*(workers[0] - self.idle))
+
+
+class Link:
+    """One connection to Redis: commands and replies as they pass, matched."""
+
+    def __init__(self):
+        self.is_worker, self.asked, self.came, self.waiting = False, b"", b"", collections.deque()
+
+    def on_asked(self, data):
+        """The labels of the worker's commands for requests."""
+        self.asked += data
+        while (end := reply_end(self.asked)):
+            words = re.findall(rb"\$\d+\r\n([^\r]*)", self.asked[:end])
+            self.asked = self.asked[end:]
+            if words[1:2] == [b"SETNAME"]:
+                self.is_worker = re.search(rb":\d+$", words[2]) is not None  # the main thread's connections have no number
+            self.waiting.append(self.label(words))
+            if self.waiting[-1]:
+                yield self.waiting[-1]
+
+    def on_answered(self, data):
+        """The lengths of the replies to them."""
+        self.came += data
+        while (end := reply_end(self.came)):
+            self.came = self.came[end:]
+            if self.waiting and self.waiting.popleft():
+                yield end
+
+    def label(self, words):
+        """None: it is not for a request."""
+        if not self.is_worker:
+            return None
+        if words[0] != b"EVALSHA":
+            return words[0].decode()
+        for key, script in ((b":rl:", "token_bucket.lua"), (b":lock:", "lease.lua"), (b":cache:", "store.lua")):
+            if key in words[3]:
+                return script + (" " + words[4].decode() if key == b":lock:" else "")
+        return None  # the poll of the ban log
+
+
+def reply_end(data, at=0):
+    """Where the command or reply that begins there ends; 0: not all of it is here."""
+    line = data.find(b"\r\n", at) + 2
+    if line < 2:
+        return 0
+    kind, number = data[at:at + 1], data[at + 1:line - 2]
+    if kind == b"$":
+        line += int(number) + 2 if number != b"-1" else 0
+        return line if line <= len(data) else 0
+    for _ in range(int(number) if kind == b"*" else 0):
+        line = reply_end(data, line)
+        if not line:
+            return 0
+    return line
+
+
+class Proxy:
+    """Before Redis: what workers asked for requests, and when answers came."""
+
+    def __init__(self, redis):
+        self.redis, self.events, self.listener = redis, [], socket.create_server(("127.0.0.1", 0))
+        self.url = "redis://127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def stop(self):
+        self.listener.close()
+
+    def accept(self):
+        while True:
+            try:
+                gateway, _ = self.listener.accept()
+            except OSError:
+                return
+            redis, link = socket.create_connection((self.redis.host, self.redis.port)), Link()
+            for end in (gateway, redis):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self.carry, args=(gateway, redis, link.on_asked), daemon=True).start()
+            threading.Thread(target=self.carry, args=(redis, gateway, link.on_answered), daemon=True).start()
+
+    def carry(self, source, target, read):
+        try:
+            while data := source.recv(1 << 20):
+                self.events += read(data)
+                target.sendall(data)
+        except OSError:
+            pass
+        for end in (source, target):
+            end.close()
+
+
+class Told:
+    """What Redis was asked: the events of a proxy are labels of commands, and lengths of replies."""
+
+    def __init__(self, events):
+        self.commands = [event for event in events if isinstance(event, str)]
+        self.bytes = sum(event for event in events if not isinstance(event, str))
+        self.trips = sum(isinstance(event, str) and (i == 0 or not isinstance(events[i - 1], str)) for i, event in enumerate(events))
+
+
+class Scene:
+    def __init__(self, actors, folder):
+        library = os.path.join(folder, "ways.so")
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, os.path.join(HERE, "ways.c")], check=True)
+        self.redis = redis_stage.RedisServer()
+        self.proxy = Proxy(self.redis)
+        actors.actors += [self.redis, self.proxy]
+        self.origin, self.before_backend = actors.origin(), None
+        for number in list(range(ROUNDS)) + list(range(10, 10 + ROUNDS)) + list(range(20, 20 + ROUNDS)):
+            self.origin.on("/fresh/%d" % number, self.answer(("Cache-Control", "max-age=600")))
+            self.origin.on("/check/%d" % number, self.answer(("Cache-Control", "max-age=1"), ("ETag", '"1"')))
+        self.origin.on("/pass", self.answer())
+        self.tracers, self.gateways = {}, {}
+        for name, rate, burst in (("other", "1000/s", 100000), ("wide", "1000/s", 100000), ("narrow", "1/h", 1)):
+            self.tracers[name] = Tracer(library)
+            self.gateways[name] = actors.gateway(self.origin, {
+                "redis": {"url": self.proxy.url, "timeout": "5s", "prefix": "narrow:" if name == "narrow" else "wide:"},
+                "cache": {"enabled": True, "bypass_paths": ["/pass"]},
+                "limits": {"enabled": True, "rate": rate, "burst": burst},
+            }, environment=self.tracers[name].environment)
+
+    def answer(self, *fields):
+        def handler(call):
+            self.before_backend = list(self.proxy.events)
+            is_known = call.request.has("If-None-Match")
+            call.respond(304 if is_known else 200, fields, b"" if is_known else b"x" * 1024)
+        return handler
+
+    def trace(self, gateway, target, label, times, before, pause):
+        """(functions, Redis, Redis before the backend was asked or None) of one request."""
+        tracer = self.tracers[gateway]
+        with self.gateways[gateway].client() as client:
+            client.get("/pass")
+            time.sleep(SETTLED_S)
+            if not tracer.idle:
+                tracer.watch_idle()
+            for _ in range(times):
+                self.gateways[before].fetch(target)
+            time.sleep(pause)
+            self.proxy.events.clear()
+            self.before_backend = None
+            tracer.start()
+            response = client.get(target)
+            time.sleep(SETTLED_S)
+            assert response.status == (200 if label else 429) and response.field("X-Cache") == label, response
+            before_backend = self.before_backend
+            return tracer.functions(), Told(list(self.proxy.events)), Told(before_backend) if before_backend is not None else None
+
+
+def counted(told):
+    return "%d in %d" % (len(told.commands), told.trips) if told else "–"
+
+
+def print_functions(functions):
+    for file in sorted({file for file, _ in functions}):
+        print("    %-28s %s" % (file, ", ".join(sorted(name for of, name in functions if of == file))))
+
+
+def main():
+    word = os.environ.get("WAYS", "")
+    with stage.Stage() as actors:
+        scene = Scene(actors, actors.folder)
+        print("| way | functions | files | Redis: commands in round trips | before the backend is asked | bytes from Redis | commands |\n"
+              "|---|---:|---:|---|---|---:|---|")
+        for name, gateway, target, *rest in WAYS:
+            if word not in name:
+                continue
+            traces = [scene.trace(gateway, target.format(number), *rest) for number in range(ROUNDS)]
+            functions, redis, before_backend = min(traces, key=lambda trace: len(trace[0]))
+            print("| %s | %d | %d | %s | %s | %d | %s |" % (
+                name, len(functions), len({file for file, _ in functions}), counted(redis), counted(before_backend), redis.bytes,
+                ", ".join("`%s`" % command for command in redis.commands) or "–"), flush=True)
+            if word:
+                print_functions(functions)
+
+
+if __name__ == "__main__":
+    main()
