@@ -28,7 +28,7 @@ struct gw_assembly {
     struct gw_limiter *limiter;
     struct gw_bans *bans;
     struct gw_near *near;
-    struct gw_flights *flights;
+    struct gw_coalescing *coalescing;
     struct gw_registry *registry;
     struct gw_admin admin;
     struct node limits, cache; /* cache.address NULL: it lives on the limits' node */
@@ -63,10 +63,10 @@ static bool create_parts(struct gw_assembly *assembly)
     assembly->limiter = gw_limiter_create(config);
     assembly->bans = gw_bans_create();
     assembly->near = config->cache_enabled ? gw_near_create(config->near_bytes, assembly->bans) : NULL;
-    assembly->flights = gw_flights_create();
+    assembly->coalescing = gw_coalescing_create();
     assembly->registry = gw_registry_create(config);
     return assembly->metrics && assembly->limiter && assembly->bans && (assembly->near || !config->cache_enabled) &&
-           assembly->flights && assembly->registry;
+           assembly->coalescing && assembly->registry;
 }
 
 static unsigned instances(void *context)
@@ -145,8 +145,8 @@ void gw_assembly_destroy(struct gw_assembly **taken)
         gw_access_log_close(&assembly->log);
     if (assembly->registry)
         gw_registry_destroy(&assembly->registry);
-    if (assembly->flights)
-        gw_flights_destroy(&assembly->flights);
+    if (assembly->coalescing)
+        gw_coalescing_destroy(&assembly->coalescing);
     if (assembly->near)
         gw_near_destroy(&assembly->near);
     if (assembly->bans)
@@ -195,9 +195,9 @@ static void on_invalidated(void *context, const struct gw_cache_key *key)
 {
     struct gw_assembly *assembly = context;
     if (key)
-        gw_flight_detach_told(assembly->flights, key);
+        gw_coalescing_detach_told(assembly->coalescing, key);
     else
-        gw_flight_detach_all(assembly->flights);
+        gw_coalescing_detach_all(assembly->coalescing);
 }
 
 bool gw_assembly_open_main(struct gw_assembly *assembly, uv_loop_t *loop, struct gw_timers *timers)
@@ -247,7 +247,7 @@ static bool open_worker(void *owner, struct gw_worker *worker)
                                                    .limiter = assembly->limiter,
                                                    .near = assembly->near,
                                                    .bans = assembly->bans,
-                                                   .flights = assembly->flights,
+                                                   .coalescing = assembly->coalescing,
                                                    .registry = assembly->registry,
                                                    .log = assembly->log,
                                                    .admin = &assembly->admin,

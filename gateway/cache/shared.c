@@ -38,12 +38,11 @@ struct gw_shared_question {
     struct inspection *inspection;
     struct gw_tomb *tomb;
 
-    struct gw_store_call *base, *variant;       /* under way */
-    uint64_t epoch;                             /* of the near cache, when the base was asked */
-    uint64_t variant_at_us;                     /* when it was asked */
-    uint8_t variant_id[GW_FRAME_VARIANT_BYTES]; /* which */
-    uint64_t guess;                             /* the hash of the names it was asked by */
-    struct gw_shared_answer answer;             /* so far */
+    struct gw_store_call *base, *variant; /* under way */
+    uint64_t epoch;                       /* of the near cache, when the base was asked */
+    uint64_t variant_at_us;               /* when it was asked */
+    uint64_t guess;                       /* the hash of the names it was asked by */
+    struct gw_shared_answer answer;       /* so far; which variant: answer.seen.variant */
 };
 
 struct gw_shared {
@@ -231,9 +230,13 @@ static void drop_corrupt(struct gw_shared_question *question, bool is_variant, s
 {
     if (question->kind != LOOK_UP || !question->request->may_look_up)
         return;
-    if (gw_writes_removal(&question->shared->writes, &question->key, is_variant ? question->variant_id : NULL, value) &&
-        !is_variant)
-        question->answer.seen.kind = GW_SEEN_ABSENT;
+    struct gw_seen *seen = &question->answer.seen;
+    if (!gw_writes_removal(&question->shared->writes, &question->key, is_variant ? seen->variant : NULL, value))
+        return;
+    if (is_variant)
+        seen->variant_is_there = false;
+    else
+        seen->kind = GW_SEEN_ABSENT;
 }
 
 /* As of when it was asked: never younger than it is. NULL: none that is of use. */
@@ -323,16 +326,19 @@ static void finish(struct gw_shared_question *question)
 static void on_variant(void *owner, const struct gw_store_reply *reply)
 {
     struct gw_shared_question *question = owner;
-    struct gw_frame frame;
+    struct gw_seen *seen = &question->answer.seen;
+    struct gw_frame frame = { .kind = GW_FRAME_FOREIGN };
     question->variant = NULL;
     if (question->base) /* lost before the base's answer: the guess is worth nothing */
         return;
     if (reply->result == GW_STORE_VALUE) {
         gw_frame_read(&frame, reply->value);
+        seen->variant_is_there = frame.kind != GW_FRAME_FOREIGN;
+        memcpy(seen->variant_version, frame.version, GW_FRAME_VERSION_BYTES);
         if (frame.kind == GW_FRAME_FOREIGN || frame.kind == GW_FRAME_CORRUPT)
             drop_corrupt(question, true, reply->value);
         else if (frame.kind == GW_FRAME_RESPONSE &&
-                 memcmp(frame.generation, question->answer.seen.version, GW_FRAME_VERSION_BYTES) == 0)
+                 memcmp(frame.generation, seen->version, GW_FRAME_VERSION_BYTES) == 0)
             take_response(question, true, &frame, reply);
     }
     finish(question);
@@ -346,7 +352,7 @@ static bool select_variant(struct gw_shared_question *question, struct gw_slice 
     gw_arena_reset(&shared->arena);
     if (!gw_vary_select_by_names(&selection, &shared->arena, question->head, names))
         return false;
-    gw_writes_variant(shared->setup.keys, &selection, question->variant_id);
+    gw_writes_variant(shared->setup.keys, &selection, question->answer.seen.variant);
     return true;
 }
 
@@ -354,7 +360,7 @@ static bool ask_variant(struct gw_shared_question *question)
 {
     struct gw_shared *shared = question->shared;
     struct gw_text text;
-    gw_text_of_variant(&text, shared->setup.config->redis_prefix, &question->key, question->variant_id);
+    gw_text_of_variant(&text, shared->setup.config->redis_prefix, &question->key, question->answer.seen.variant);
     question->variant_at_us = gw_clock_monotonic_us();
     question->variant = gw_store_get(shared->setup.store, text.slice, on_variant, question);
     return question->variant != NULL;
@@ -386,7 +392,8 @@ static bool take_index(struct gw_shared_question *question, const struct gw_fram
         if (!select_variant(question, index->names))
             return false;
     }
-    if (!is_listed(index, question->variant_id)) {
+    seen->selects_variant = true;
+    if (!is_listed(index, question->answer.seen.variant)) {
         gw_store_forget(&question->variant);
         return false;
     }

@@ -38,12 +38,15 @@ enum gw_seen_kind {
     GW_SEEN_INDEX, /* of variants: version, and which names */
 };
 
-struct gw_seen { /* what the look-up saw at the base key */
+struct gw_seen { /* what the look-up saw at the base key, and at the key of the variant that the request selects */
     enum gw_seen_kind kind;
     uint8_t version[GW_FRAME_VERSION_BYTES];
-    uint64_t names_hash; /* INDEX */
-    bool is_of_others;   /* VERSION: of a response that is of use, if not to this request */
-    uint64_t at_us;      /* CLOCK_MONOTONIC, when the look-up was sent */
+    uint64_t names_hash;   /* INDEX */
+    bool selects_variant;  /* INDEX: the request does, and these are known: */
+    bool variant_is_there; /* the index lists it, and at its key lay something with a version */
+    uint8_t variant[GW_FRAME_VARIANT_BYTES], variant_version[GW_FRAME_VERSION_BYTES];
+    bool is_of_others; /* VERSION: of a response that is of use, if not to this request */
+    uint64_t at_us;    /* CLOCK_MONOTONIC, when the look-up was sent */
 };
 
 struct gw_shared_answer {

@@ -97,7 +97,7 @@ static void give_up(struct gw_tomb *tomb)
 static void on_answer(void *owner, const struct gw_store_reply *reply);
 
 /* Nobody need wait for what is fetched under it: that is out of date. */
-static void end_lease(struct gw_tombs *tombs, const struct gw_cache_key *key)
+static void end_lock(struct gw_tombs *tombs, const struct gw_cache_key *key)
 {
     struct gw_text text;
     if (!tombs->setup.config->flights_over_instances)
@@ -119,7 +119,7 @@ static bool send_tomb(struct gw_tombs *tombs, struct gw_tomb *tomb)
     if (!gw_store_set(tombs->setup.store, text.slice, gw_slice_of(value, sizeof value), tombs->setup.life_ms, on_answer,
                       tomb))
         return false;
-    end_lease(tombs, &tomb->key);
+    end_lock(tombs, &tomb->key);
     return true;
 }
 

@@ -29,7 +29,7 @@ void gw_engine_fail_fetch(struct gw_exchange *exchange, enum gw_error error);
 /* May it be answered by this entry, which the backend was asked for after the request came? */
 bool gw_engine_may_take(const struct gw_exchange *exchange, const struct gw_entry *entry);
 /* Shares the entry, which another worker's fetch brought, and answers. May end the exchange. */
-void gw_engine_take(struct gw_exchange *exchange, const struct gw_flight_landing *landing);
+void gw_engine_take(struct gw_exchange *exchange, const struct gw_coalescing_event *landing);
 
 /* respond.c: the head is made and due. */
 void gw_engine_answer_here(struct gw_exchange *exchange);

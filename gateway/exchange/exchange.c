@@ -172,12 +172,12 @@ void gw_exchange_on_timer(struct gw_timer *timer)
     if (exchange->state == GW_EXCHANGE_WAITING) {
         if (exchange->questions) {
             give_up_questions(exchange);
-        } else if (exchange->waiter && gw_flight_was_moved(exchange->waiter)) {
+        } else if (exchange->waiter && gw_coalescing_was_moved(exchange->waiter)) {
             gw_engine_wait(exchange);
             return;
         } else {
             exchange->fetch_alone = true;
-            gw_flight_forget(exchange->context->fetcher.flights, &exchange->waiter);
+            gw_coalescing_cancel(&exchange->waiter);
         }
         gw_engine_move(exchange, GW_EXCHANGE_RESUMED);
     } else if (exchange->state == GW_EXCHANGE_FETCHING && exchange->joined) {
@@ -278,7 +278,7 @@ static void count_for_cache(struct gw_exchange *exchange)
 static void gw_engine_record(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
-    gw_flight_forget(exchange->context->fetcher.flights, &exchange->waiter);
+    gw_coalescing_cancel(&exchange->waiter);
     gw_limit_forget(&exchange->limit_question);
     gw_shared_forget(&exchange->cache_question);
     gw_engine_forget_tombs(exchange);

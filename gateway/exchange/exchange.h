@@ -166,10 +166,10 @@ struct gw_exchange {
     struct gw_cache_report report;
     uint64_t came_at_us; /* CLOCK_MONOTONIC, after its head was there: what the backend was asked for earlier will not
                             do (cache.must_validate); 0: it will */
-    struct gw_flight_waiter *waiter;
-    bool has_waited;          /* for a flight of another worker, or for the end of one that began too early */
-    bool has_returned;        /* from a flight that was not for it, to share another */
-    struct gw_flight *flight; /* to lead, until the fetch has taken it */
+    struct gw_coalescing_waiter *waiter;
+    bool has_waited;             /* for a flight of another worker, or for the end of one that began too early */
+    bool has_returned;           /* from a flight that was not for it, to share another */
+    struct gw_coalesced *flight; /* to lead, until the fetch has taken it */
 
     /* upstream */
     struct gw_reader reader;

@@ -109,7 +109,7 @@ bool gw_exchange_look_up(struct gw_exchange *exchange)
 
 /* ---- flights ---- */
 
-static void on_landed(void *owner, const struct gw_flight_landing *landing)
+static void on_landed(void *owner, const struct gw_coalescing_event *landing)
 {
     struct gw_exchange *exchange = owner;
     exchange->waiter = NULL;
@@ -117,7 +117,7 @@ static void on_landed(void *owner, const struct gw_flight_landing *landing)
         gw_engine_take(exchange, landing);
         return;
     }
-    exchange->flight = landing->flight;
+    exchange->flight = landing->coalesced;
     exchange->has_waited = true;
     if (gw_exchange_look_up(exchange)) {
         exchange->questions++;
@@ -156,19 +156,19 @@ static bool was_stored_meanwhile(struct gw_exchange *exchange)
     return false;
 }
 
-static struct gw_flight_ask flight_ask(struct gw_exchange *exchange)
+static struct gw_coalescing_ask flight_ask(struct gw_exchange *exchange)
 {
-    return (struct gw_flight_ask) { .key = &exchange->key,
-                                    .worker = exchange->context->worker,
-                                    .came_at_us = exchange->came_at_us,
-                                    .mailbox = exchange->context->mailbox,
-                                    .on_landed = on_landed,
-                                    .owner = exchange };
+    return (struct gw_coalescing_ask) { .key = &exchange->key,
+                                        .worker = exchange->context->worker,
+                                        .came_at_us = exchange->came_at_us,
+                                        .mailbox = exchange->context->mailbox,
+                                        .on_event = on_landed,
+                                        .owner = exchange };
 }
 
 void gw_engine_go_on(struct gw_exchange *exchange)
 {
-    struct gw_flight_ask ask = flight_ask(exchange);
+    struct gw_coalescing_ask ask = flight_ask(exchange);
     bool shares = may_share(exchange);
     if (!shares)
         gw_engine_land(exchange);
@@ -176,9 +176,9 @@ void gw_engine_go_on(struct gw_exchange *exchange)
         gw_engine_move(exchange, GW_EXCHANGE_PASSED);
         return;
     }
-    switch (gw_flight_enter(exchange->context->fetcher.flights, &ask)) {
-    case GW_FLIGHT_LEAD:
-        exchange->flight = ask.flight;
+    switch (gw_coalescing_start(exchange->context->fetcher.coalescing, &ask)) {
+    case GW_COALESCING_LEAD:
+        exchange->flight = ask.coalesced;
         if (exchange->cache.is_range) { /* what it is answered may be a part: nobody waits for that */
             gw_engine_land(exchange);
             break;
@@ -189,14 +189,14 @@ void gw_engine_go_on(struct gw_exchange *exchange)
             return;
         }
         break;
-    case GW_FLIGHT_LOCAL:
+    case GW_COALESCING_JOIN:
         exchange->joined = gw_fetch_join(ask.fetch, &exchange->reader);
         break;
-    case GW_FLIGHT_WAIT:
+    case GW_COALESCING_WAIT:
         exchange->waiter = ask.waiter;
         gw_engine_move(exchange, GW_EXCHANGE_SUSPENDED);
         return;
-    case GW_FLIGHT_ALONE:
+    case GW_COALESCING_ALONE:
         break;
     }
     gw_engine_move(exchange, GW_EXCHANGE_PASSED);
@@ -205,7 +205,7 @@ void gw_engine_go_on(struct gw_exchange *exchange)
 void gw_engine_land(struct gw_exchange *exchange)
 {
     if (exchange->flight)
-        gw_flight_land(exchange->context->fetcher.flights, &exchange->flight);
+        gw_coalescing_finish(&exchange->flight);
 }
 
 void gw_engine_wait(struct gw_exchange *exchange)

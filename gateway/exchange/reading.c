@@ -151,7 +151,7 @@ void gw_engine_start_fetch(struct gw_exchange *exchange)
 }
 
 /* A GET for the whole, whatever this request is (HEAD, Range): the one who waits for it is the cache. */
-static bool begin_refresh(struct gw_exchange *exchange, struct gw_flight *flight)
+static bool begin_refresh(struct gw_exchange *exchange, struct gw_coalesced *flight)
 {
     struct gw_worker_context *context = exchange->context;
     struct gw_head head = keyed_head(exchange);
@@ -172,7 +172,7 @@ static bool begin_refresh(struct gw_exchange *exchange, struct gw_flight *flight
     return gw_fetch_begin(&context->fetcher, &ask, NULL) == GW_ERROR_NONE;
 }
 
-static void on_nothing(void *owner, const struct gw_flight_landing *landing)
+static void on_nothing(void *owner, const struct gw_coalescing_event *landing)
 {
     (void)owner;
     (void)landing;
@@ -181,21 +181,21 @@ static void on_nothing(void *owner, const struct gw_flight_landing *landing)
 void gw_exchange_refresh(struct gw_exchange *exchange)
 {
     struct gw_worker_context *context = exchange->context;
-    struct gw_flights *flights = context->fetcher.flights;
-    struct gw_flight_ask ask = { .key = &exchange->key,
-                                 .worker = context->worker,
-                                 .mailbox = context->mailbox,
-                                 .on_landed = on_nothing,
-                                 .owner = exchange };
-    enum gw_flight_role role = gw_flight_enter(flights, &ask);
-    if (role == GW_FLIGHT_WAIT)
-        gw_flight_forget(flights, &ask.waiter);
-    if (role != GW_FLIGHT_LEAD)
+    struct gw_coalescing *coalescing = context->fetcher.coalescing;
+    struct gw_coalescing_ask ask = { .key = &exchange->key,
+                                     .worker = context->worker,
+                                     .mailbox = context->mailbox,
+                                     .on_event = on_nothing,
+                                     .owner = exchange };
+    enum gw_coalescing_role role = gw_coalescing_start(coalescing, &ask);
+    if (role == GW_COALESCING_WAIT)
+        gw_coalescing_cancel(&ask.waiter);
+    if (role != GW_COALESCING_LEAD)
         return;
-    if (begin_refresh(exchange, ask.flight))
+    if (begin_refresh(exchange, ask.coalesced))
         gw_counter_add(&context->shard->cache_background_refreshes, 1);
     else
-        gw_flight_land(flights, &ask.flight);
+        gw_coalescing_finish(&ask.coalesced);
 }
 
 /* ---- a HEAD's answer about what is stored (RFC 9111 §4.3.5) ---- */
@@ -313,13 +313,14 @@ static bool is_of_use_later(const struct gw_entry *entry)
     return entry->terms.window_s > 0 || entry->freshness_s > entry->age_s;
 }
 
-void gw_engine_take(struct gw_exchange *exchange, const struct gw_flight_landing *landing)
+void gw_engine_take(struct gw_exchange *exchange, const struct gw_coalescing_event *landing)
 {
     struct gw_cache_report *report = &exchange->report;
     exchange->entry = gw_entry_share(landing->entry);
     exchange->is_near = false;
-    exchange->cache_label = landing->is_confirmed ? GW_CACHE_LABEL_REVALIDATED : GW_CACHE_LABEL_MISS;
-    report->forwarded_status = landing->is_confirmed ? 304 : 0;
+    exchange->cache_label = landing->source == GW_COALESCING_CONFIRMED ? GW_CACHE_LABEL_REVALIDATED
+                                                                       : GW_CACHE_LABEL_MISS;
+    report->forwarded_status = landing->source == GW_COALESCING_CONFIRMED ? 304 : 0;
     report->is_stored = is_of_use_later(landing->entry);
     report->is_collapsed = true;
     gw_engine_move(exchange, GW_EXCHANGE_ANSWERED);
@@ -410,7 +411,7 @@ static void on_want_body(struct gw_reader *reader)
 }
 
 /* What a backend says to a fetch that was joined, it was asked for after this request came, where that matters
- * (fetch/flight.h). */
+ * (cache/coalescing.h). */
 static bool may_reuse(struct gw_reader *reader, const struct gw_head *selection, const struct gw_cache_life *life)
 {
     const struct gw_exchange *exchange = exchange_from(reader);

@@ -47,9 +47,9 @@ static bool open_stores(struct gw_worker_context *context, const struct gw_worke
 }
 
 /* A request that comes from now on does not join a fetch that began before. */
-static void on_ban(void *flights)
+static void on_ban(void *coalescing)
 {
-    gw_flight_detach_all(flights);
+    gw_coalescing_detach_all(coalescing);
 }
 
 /* What instances share of the cache. */
@@ -60,11 +60,11 @@ static bool open_shared(struct gw_worker_context *context, const struct gw_worke
                                              .bans = setup->bans,
                                              .config = setup->config,
                                              .on_ban = on_ban,
-                                             .context = setup->flights };
-    context->leases = (struct gw_leases) { .store = context->cache_store,
-                                           .timers = setup->timers,
-                                           .config = setup->config };
-    gw_leases_init(&context->leases);
+                                             .context = setup->coalescing };
+    context->locks = (struct gw_fetch_locks) { .store = context->cache_store,
+                                               .timers = setup->timers,
+                                               .config = setup->config };
+    gw_fetch_locks_init(&context->locks);
     context->purger = gw_purger_create(&purging);
     if (!context->purger)
         return false;
@@ -96,9 +96,9 @@ static bool open_fetcher(struct gw_worker_context *context, const struct gw_work
     fetcher->near = setup->near;
     fetcher->bans = setup->bans;
     fetcher->shared = context->shared;
-    fetcher->leases = context->shared && config->flights_over_instances ? &context->leases : NULL;
+    fetcher->locks = context->shared && config->flights_over_instances ? &context->locks : NULL;
     fetcher->timers = setup->timers;
-    fetcher->flights = setup->flights;
+    fetcher->coalescing = setup->coalescing;
     fetcher->shard = setup->shard;
     fetcher->collecting_bound = share > LEAST_COLLECTING_BYTES ? share : LEAST_COLLECTING_BYTES;
     return fetcher->transports[0] && fetcher->transports[1];
@@ -154,8 +154,8 @@ void gw_worker_context_free(struct gw_worker_context *context)
         gw_shared_destroy(&context->shared);
     if (context->purger)
         gw_purger_destroy(&context->purger);
-    if (context->leases.config)
-        gw_leases_free(&context->leases);
+    if (context->locks.config)
+        gw_fetch_locks_free(&context->locks);
     if (context->cache_store && context->cache_store != context->limit_store)
         gw_store_free(&context->cache_store);
     if (context->limit_store)

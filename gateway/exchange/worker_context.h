@@ -12,7 +12,7 @@
 #include "base/descriptors.h"
 #include "base/mailbox.h"
 #include "base/random.h"
-#include "cache/lease.h"
+#include "cache/fetch_lock.h"
 #include "cache/purger.h"
 #include "cache/shared.h"
 #include "exchange/exchange.h"
@@ -41,7 +41,7 @@ struct gw_worker_context_setup { /* everything it points to outlives the context
     struct gw_limiter *limiter;
     struct gw_near *near; /* NULL: no cache */
     struct gw_bans *bans;
-    struct gw_flights *flights;
+    struct gw_coalescing *coalescing;
     struct gw_registry *registry;
     struct gw_access_log *log; /* NULL: off */
     struct gw_admin *admin;
@@ -71,7 +71,7 @@ struct gw_worker_context {
     char client_name[64];                       /* for CLIENT SETNAME */
 
     struct gw_fetcher fetcher;
-    struct gw_leases leases;         /* with shared */
+    struct gw_fetch_locks locks;     /* with shared */
     struct gw_field_set credentials; /* of the configuration */
     struct gw_random random;
     struct gw_buffer scratch; /* for one head, between two events; each user clears it first */

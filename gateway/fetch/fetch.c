@@ -175,7 +175,7 @@ enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_r
     if (reader)
         gw_readers_attach(fetch, reader, true);
     if (fetch->flight)
-        gw_flight_set_fetch(fetcher->flights, fetch->flight, fetch);
+        gw_coalescing_set_fetch(fetch->flight, fetch);
     return GW_ERROR_NONE;
 }
 
@@ -226,7 +226,7 @@ bool gw_fetch_join(struct gw_fetch *fetch, struct gw_reader *reader)
 /* By readers, by those who wait on other workers, or by the cache, whose refresh it is. */
 static bool is_awaited(const struct gw_fetch *fetch)
 {
-    return fetch->is_refresh || !gw_list_is_empty(&fetch->readers) || gw_flight_is_awaited(fetch->flight);
+    return fetch->is_refresh || !gw_list_is_empty(&fetch->readers) || gw_coalescing_is_awaited(fetch->flight);
 }
 
 /* Nobody reads it here, but it was awaited on other workers. */

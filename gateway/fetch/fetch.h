@@ -30,9 +30,9 @@
 #define GW_FETCH_FETCH_H
 
 #include "base/list.h"
-#include "cache/lease.h"
+#include "cache/fetch_lock.h"
 #include "cache/shared.h"
-#include "fetch/flight.h"
+#include "cache/coalescing.h"
 #include "upstream/registry.h"
 #include "upstream/transport.h"
 
@@ -94,10 +94,10 @@ struct gw_fetcher {                     /* one worker's; filled by the worker */
     struct gw_registry *registry;
     struct gw_near *near; /* NULL: nothing is stored */
     struct gw_bans *bans;
-    struct gw_shared *shared; /* NULL: embedded mode */
-    struct gw_leases *leases; /* NULL: flights are this process' own */
+    struct gw_shared *shared;     /* NULL: embedded mode */
+    struct gw_fetch_locks *locks; /* NULL: flights are this process' own */
     struct gw_timers *timers;
-    struct gw_flights *flights;
+    struct gw_coalescing *coalescing;
     struct gw_shard *shard;
 
     struct gw_list free; /* fetches to be used again */
@@ -129,8 +129,8 @@ struct gw_fetch_request {           /* borrowed for the call; the fetch copies w
     struct gw_cache_request cache; /* what it allows */
     struct gw_cache_rules rules;
     struct gw_cache_key key;
-    struct gw_seen seen;      /* at the store; nothing else is stored over */
-    struct gw_flight *flight; /* taken (landed by the fetch) when gw_fetch_begin succeeds; NULL: not shared */
+    struct gw_seen seen;         /* at the store; nothing else is stored over */
+    struct gw_coalesced *flight; /* taken (landed by the fetch) when gw_fetch_begin succeeds; NULL: not shared */
 };
 
 void gw_fetcher_init(struct gw_fetcher *fetcher);

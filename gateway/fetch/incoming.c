@@ -32,7 +32,7 @@ static void compare_with_purges(struct gw_fetch *fetch)
 void gw_incoming_land(struct gw_fetch *fetch)
 {
     if (fetch->flight)
-        gw_flight_land(fetch->fetcher->flights, &fetch->flight);
+        gw_coalescing_finish(&fetch->flight);
     gw_look_end(fetch);
 }
 
@@ -328,11 +328,11 @@ static void on_stored(void *owner)
 /* entry NULL: memory was out. */
 static void store(struct gw_fetch *fetch, struct gw_entry *entry, bool is_confirmed)
 {
-    struct gw_flights *flights = fetch->fetcher->flights;
     if (fetch->flight)
-        gw_flight_set_storing(flights, fetch->flight);
+        gw_coalescing_set_storing(fetch->flight);
     if (fetch->flight && entry && !fetch->is_outdated)
-        gw_flight_set_answer(flights, fetch->flight, entry, is_confirmed);
+        gw_coalescing_set_answer(fetch->flight, entry, is_confirmed ? GW_COALESCING_CONFIRMED : GW_COALESCING_FETCHED,
+                                 false);
     fetch->is_storing = entry && gw_collect_put(fetch, entry, on_stored);
 }
 

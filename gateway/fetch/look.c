@@ -7,7 +7,7 @@ enum { LEAST_WAIT_MS = 20, WAIT_SPREAD_MS = 31 };
 /* A request that wants the backend's word waits for no other instance, whose fetch may have begun before it came. */
 static bool wants_lease(const struct gw_fetch *fetch)
 {
-    return fetch->flight && fetch->fetcher->leases && !fetch->cache.must_validate;
+    return fetch->flight && fetch->fetcher->locks && !fetch->cache.must_validate;
 }
 
 bool gw_look_is_due(const struct gw_fetch *fetch)
@@ -27,7 +27,7 @@ static void end_questions(struct gw_fetch *fetch)
 void gw_look_end(struct gw_fetch *fetch)
 {
     end_questions(fetch);
-    gw_lease_leave(&fetch->lease);
+    gw_fetch_lock_release(&fetch->lease);
     fetch->lease_due = false;
     gw_entry_drop(fetch->found);
     fetch->found = NULL;
@@ -35,7 +35,7 @@ void gw_look_end(struct gw_fetch *fetch)
 
 static void conclude(struct gw_fetch *fetch)
 {
-    bool is_elsewhere = fetch->lease_result == GW_LEASE_ELSEWHERE;
+    bool is_elsewhere = fetch->lease_result == GW_FETCH_LOCK_ELSEWHERE;
     gw_timer_stop(&fetch->timer);
     if (fetch->found) {
         gw_fetch_looked(fetch, GW_LOOK_FOUND);
@@ -44,7 +44,7 @@ static void conclude(struct gw_fetch *fetch)
     } else if (is_elsewhere && fetch->is_refresh) {
         gw_fetch_looked(fetch, GW_LOOK_NOTHING);
     } else if (is_elsewhere && gw_clock_monotonic_us() < fetch->look_until_us) {
-        uint64_t spread = gw_random_next(&fetch->fetcher->leases->random) % WAIT_SPREAD_MS;
+        uint64_t spread = gw_random_next(&fetch->fetcher->locks->random) % WAIT_SPREAD_MS;
         fetch->has_waited = true;
         gw_timer_start(fetch->fetcher->timers, &fetch->timer, LEAST_WAIT_MS + spread);
     } else {
@@ -88,14 +88,15 @@ static bool look(struct gw_fetch *fetch)
 
 /* The look was sent behind it, and answers behind it; but where Redis did not know the script yet: then what the look
  * saw may be older than the lease. */
-static void on_lease(void *owner, enum gw_lease_result result)
+static void on_lease(void *owner, enum gw_fetch_lock_result result, bool is_changed)
 {
     struct gw_fetch *fetch = owner;
+    (void)is_changed;
     fetch->lease_due = false;
     fetch->lease_result = result;
-    if (result != GW_LEASE_TAKEN)
+    if (result != GW_FETCH_LOCK_TAKEN)
         fetch->lease = NULL;
-    if (!fetch->look && (result != GW_LEASE_TAKEN || !look(fetch)))
+    if (!fetch->look && (result != GW_FETCH_LOCK_TAKEN || !look(fetch)))
         conclude(fetch);
 }
 
@@ -103,9 +104,10 @@ static void on_lease(void *owner, enum gw_lease_result result)
 static bool ask(struct gw_fetch *fetch)
 {
     struct gw_fetcher *fetcher = fetch->fetcher;
-    fetch->lease_result = GW_LEASE_UNKNOWN;
+    fetch->lease_result = GW_FETCH_LOCK_UNKNOWN;
     if (wants_lease(fetch) && !fetch->lease) {
-        fetch->lease = gw_lease_take(fetcher->leases, &fetch->key, on_lease, fetch);
+        fetch->lease = gw_fetch_lock_take(fetcher->locks, &fetch->key, &(struct gw_seen) { .kind = GW_SEEN_NOTHING },
+                                          on_lease, fetch);
         fetch->lease_due = fetch->lease != NULL;
     }
     if (!look(fetch))

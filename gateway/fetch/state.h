@@ -43,9 +43,9 @@ struct gw_fetch {
     /* looking */
     struct gw_timer
         timer; /* the store's deadline, or the next look; while asking: the next look whether it is awaited */
-    struct gw_lease *lease;
+    struct gw_fetch_lock *lease;
     bool lease_due; /* its answer */
-    enum gw_lease_result lease_result;
+    enum gw_fetch_lock_result lease_result;
     struct gw_shared_question *look; /* its answer is due */
     struct gw_entry *found;          /* by it, fresh; held */
     uint64_t look_epoch;             /* of the key, when it was asked */
@@ -69,7 +69,7 @@ struct gw_fetch {
     uint64_t epoch, ban_sequence;
     bool is_outdated; /* something was purged since the backend was asked, and others who read may have come after */
     struct gw_seen seen;
-    struct gw_flight *flight;
+    struct gw_coalesced *flight;
     bool is_storing; /* the store has not acknowledged yet: the flight stays, and who comes now reads along */
 
     /* the attempt and its answer */

@@ -80,7 +80,7 @@ static void end_stored(struct gw_exchange *exchange, const struct gw_cache_url *
     gw_exchange_make_key(context, &exchange->arena, route_of(exchange, url), url->path, url->query, scheme, url->host,
                          &key);
     gw_near_invalidate(context->near, &key);
-    gw_flight_detach(context->fetcher.flights, &key);
+    gw_coalescing_detach(context->fetcher.coalescing, &key);
     if (!context->shared)
         return;
     struct gw_exchange_tomb *tomb = &exchange->tombs[exchange->tombs_sent];
@@ -109,7 +109,7 @@ static void on_banned(void *owner, bool is_everywhere)
 {
     struct gw_exchange *exchange = owner;
     exchange->purge = NULL;
-    gw_flight_detach_all(exchange->context->fetcher.flights);
+    gw_coalescing_detach_all(exchange->context->fetcher.coalescing);
     answer_and_go_on(exchange, is_everywhere ? GW_PURGE_EVERYWHERE : GW_PURGE_HERE);
 }
 
@@ -149,7 +149,7 @@ static enum gw_filter_result purge_by_ban(struct gw_exchange *exchange, const st
         exchange->purge = gw_purger_ban(context->purger, &ban, on_banned, exchange);
     else
         (void)!gw_bans_add(context->bans, &ban, gw_clock_wall_us()); /* false: everything is banned instead */
-    gw_flight_detach_all(context->fetcher.flights);
+    gw_coalescing_detach_all(context->fetcher.coalescing);
     if (exchange->purge)
         return GW_FILTER_TAKEN;
     answer(exchange, order, context->purger ? GW_PURGE_HERE : GW_PURGE_EVERYWHERE);

@@ -323,7 +323,7 @@ struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script 
     static const enum gw_redis_label labels[GW_STORE_SCRIPTS] = { [GW_STORE_TOKEN_BUCKET] = GW_REDIS_LABEL_LIMIT,
                                                                   [GW_STORE_PUT] = GW_REDIS_LABEL_STORE,
                                                                   [GW_STORE_PURGE] = GW_REDIS_LABEL_PURGE,
-                                                                  [GW_STORE_LEASE] = GW_REDIS_LABEL_LEASE };
+                                                                  [GW_STORE_FETCH_LOCK] = GW_REDIS_LABEL_LEASE };
     enum gw_redis_label kind = labels[script];
     size_t bytes = 5 * GW_RESP_ARGUMENT_BYTES + GW_SCRIPTS_SHA_BYTES + room_for(keys, key_count) +
                    room_for(arguments, argument_count) + (payload ? 0 : payload_bytes.length);

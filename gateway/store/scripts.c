@@ -4,9 +4,10 @@
 #include "base/buffer.h"
 
 /* Made by the build from redis/ (cmake/GatewayEmbed.cmake). */
-extern const unsigned char gw_embedded_token_bucket[], gw_embedded_store[], gw_embedded_purge[], gw_embedded_lease[];
+extern const unsigned char gw_embedded_token_bucket[], gw_embedded_store[], gw_embedded_purge[],
+    gw_embedded_fetch_lock[];
 extern const size_t gw_embedded_token_bucket_length, gw_embedded_store_length, gw_embedded_purge_length,
-    gw_embedded_lease_length;
+    gw_embedded_fetch_lock_length;
 
 static struct gw_slice embedded(const unsigned char *bytes, size_t length)
 {
@@ -19,7 +20,7 @@ bool gw_scripts_init(struct gw_scripts *scripts)
         [GW_STORE_TOKEN_BUCKET] = embedded(gw_embedded_token_bucket, gw_embedded_token_bucket_length),
         [GW_STORE_PUT] = embedded(gw_embedded_store, gw_embedded_store_length),
         [GW_STORE_PURGE] = embedded(gw_embedded_purge, gw_embedded_purge_length),
-        [GW_STORE_LEASE] = embedded(gw_embedded_lease, gw_embedded_lease_length),
+        [GW_STORE_FETCH_LOCK] = embedded(gw_embedded_fetch_lock, gw_embedded_fetch_lock_length),
     };
     for (unsigned i = 0; i < GW_STORE_SCRIPTS; i++) {
         unsigned char digest[EVP_MAX_MD_SIZE];

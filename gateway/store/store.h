@@ -36,7 +36,7 @@ enum gw_store_script {
     GW_STORE_TOKEN_BUCKET, /* redis/token_bucket.lua */
     GW_STORE_PUT,          /* redis/store.lua */
     GW_STORE_PURGE,        /* redis/purge.lua; answers GW_STORE_VALUE */
-    GW_STORE_LEASE,        /* redis/lease.lua */
+    GW_STORE_FETCH_LOCK,   /* redis/fetch_lock.lua */
     GW_STORE_SCRIPTS
 };
 

@@ -1,5 +1,5 @@
 /* played_store.h: gateway/store/store.h as a scene plays it: it keeps values by the rules of redis/store.lua and
- * redis/lease.lua, and answers when the scene says so. Included by one source of a program, which then needs no
+ * redis/fetch_lock.lua, and answers when the scene says so. Included by one source of a program, which then needs no
  * gw_store. */
 #ifndef GW_TESTS_UNIT_CACHE_PLAYED_STORE_H
 #define GW_TESTS_UNIT_CACHE_PLAYED_STORE_H
@@ -15,12 +15,13 @@ enum {
     PLAYED_CALLS = 256,
     PLAYED_VALUES = 64,
     PLAYED_VALUE_BYTES = 1024,
-    PLAYED_ARGUMENTS = 5,
+    PLAYED_ARGUMENTS = 6,
+    PLAYED_KEYS = 3,
     PLAYED_KEY_BYTES = sizeof((struct gw_text *)NULL)->bytes + 1,
     PLAYED_BASE_BYTES = 3 + GW_KEY_TEXT_BYTES /* of a base key with the prefix gw: */
 };
 
-enum played_kind { PLAYED_GET, PLAYED_SET, PLAYED_PUT, PLAYED_LEASE };
+enum played_kind { PLAYED_GET, PLAYED_SET, PLAYED_PUT, PLAYED_FETCH_LOCK };
 
 struct played_bytes {
     size_t length;
@@ -30,7 +31,7 @@ struct played_bytes {
 struct gw_store_call {
     enum played_kind kind;
     bool is_due;
-    char keys[2][PLAYED_KEY_BYTES];
+    char keys[PLAYED_KEYS][PLAYED_KEY_BYTES];
     unsigned key_count, argument_count;
     struct played_bytes arguments[PLAYED_ARGUMENTS]; /* of a script; SET: the value, if there is one */
     int64_t life_ms;
@@ -117,16 +118,16 @@ struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script 
                                    struct gw_slice payload_bytes, struct gw_block *payload, gw_store_done *done,
                                    void *owner)
 {
-    assert_true(script == GW_STORE_PUT || script == GW_STORE_LEASE);
-    assert_in_range(key_count, 1, 2);
-    assert_true(argument_count + 1 <= PLAYED_ARGUMENTS);
-    struct gw_store_call *call = played_call(store, script == GW_STORE_PUT ? PLAYED_PUT : PLAYED_LEASE, keys[0], done,
-                                             owner);
+    assert_true(script == GW_STORE_PUT || script == GW_STORE_FETCH_LOCK);
+    assert_in_range(key_count, 1, script == GW_STORE_PUT ? 2 : PLAYED_KEYS);
+    assert_true(argument_count + (payload_bytes.at != NULL) <= PLAYED_ARGUMENTS);
+    struct gw_store_call *call = played_call(store, script == GW_STORE_PUT ? PLAYED_PUT : PLAYED_FETCH_LOCK, keys[0],
+                                             done, owner);
     if (!call)
         return NULL;
     call->key_count = key_count;
-    if (key_count == 2)
-        played_copy_key(call->keys[1], keys[1]);
+    for (unsigned i = 1; i < key_count; i++)
+        played_copy_key(call->keys[i], keys[i]);
     for (unsigned i = 0; i < argument_count; i++)
         played_copy(&call->arguments[i], arguments[i]);
     call->argument_count = argument_count;
@@ -271,23 +272,53 @@ static inline bool played_store(struct gw_store *store, const struct gw_store_ca
     return true;
 }
 
-/* ---- lease.lua ---- */
+/* ---- fetch_lock.lua ---- */
 
-static inline bool played_lease(struct gw_store *store, const struct gw_store_call *call)
+static inline bool played_has_version(const struct played_value *value, const struct played_bytes *version)
+{
+    if (!played_is_ours(value))
+        return version->length == 0;
+    return version->length == GW_FRAME_VERSION_BYTES && memcmp(value->bytes.at + 8, version->at, version->length) == 0;
+}
+
+static inline bool played_lists(const struct played_value *index, const struct played_bytes *id)
+{
+    for (size_t at = played_is_index(index) ? played_list_at(&index->bytes) : SIZE_MAX - GW_FRAME_VARIANT_BYTES;
+         at + GW_FRAME_VARIANT_BYTES <= index->bytes.length; at += GW_FRAME_VARIANT_BYTES)
+        if (memcmp(index->bytes.at + at, id->at, GW_FRAME_VARIANT_BYTES) == 0)
+            return true;
+    return false;
+}
+
+/* Does something else lie there than the look-up saw? */
+static inline bool played_is_changed(struct gw_store *store, const struct gw_store_call *call)
+{
+    struct played_value *base = call->key_count > 1 ? played_at(store, call->keys[1]) : NULL;
+    if (call->key_count == 1)
+        return false;
+    if (!played_has_version(base, &call->arguments[3]) || call->key_count == 2)
+        return !played_has_version(base, &call->arguments[3]);
+    bool is_listed = base && played_lists(base, &call->arguments[4]);
+    return !played_has_version(is_listed ? played_at(store, call->keys[2]) : NULL, &call->arguments[5]);
+}
+
+static inline int64_t played_fetch_lock(struct gw_store *store, const struct gw_store_call *call)
 {
     const struct played_bytes *operation = &call->arguments[0], *id = &call->arguments[1];
     struct played_value *lock = played_at(store, call->keys[0]);
-    assert_int_equal(call->argument_count, 3);
+    bool is_take = operation->length == 4 && memcmp(operation->at, "take", 4) == 0;
     bool is_mine = lock && lock->bytes.length == id->length && memcmp(lock->bytes.at, id->at, id->length) == 0;
-    if (operation->length == 4 && memcmp(operation->at, "take", 4) == 0 && !lock) {
+    assert_int_equal(call->argument_count, call->key_count == 3 ? 6 : call->key_count == 2 ? 4 : 3);
+    assert_true(is_take || call->key_count == 1);
+    if (is_take && !lock) {
         played_put(store, call->keys[0], id, played_number(&call->arguments[2]));
-        return true;
+        return 1 + 2 * played_is_changed(store, call);
     }
     if (is_mine && operation->length == 5)
         played_delete(store, call->keys[0]);
     else if (is_mine)
         lock->left_ms = played_number(&call->arguments[2]);
-    return is_mine;
+    return is_mine + 2 * (is_take && played_is_changed(store, call));
 }
 
 /* ---- answers ---- */
@@ -313,7 +344,7 @@ static inline void played_execute(struct gw_store *store, struct gw_store_call *
         reply->result = GW_STORE_DONE;
         return;
     default:
-        *number = call->kind == PLAYED_PUT ? played_store(store, call) : played_lease(store, call);
+        *number = call->kind == PLAYED_PUT ? played_store(store, call) : played_fetch_lock(store, call);
         reply->result = GW_STORE_INTEGERS;
         reply->integers = number;
         reply->integer_count = 1;

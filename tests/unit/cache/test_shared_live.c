@@ -3,7 +3,7 @@
 #include "unit/cache/heads.h"
 #include "unit/store/real.h"
 #include "base/random.h"
-#include "cache/lease.h"
+#include "cache/fetch_lock.h"
 #include "cache/shared.h"
 
 enum {
@@ -250,11 +250,14 @@ static void nothing_older_than_the_last_purge_is_answered(void **state)
 
 struct leased {
     unsigned answers;
-    enum gw_lease_result result;
+    enum gw_fetch_lock_result result;
 };
 
-static void on_lease(void *owner, enum gw_lease_result result)
+static const struct gw_seen nothing = { .kind = GW_SEEN_NOTHING };
+
+static void on_lock(void *owner, enum gw_fetch_lock_result result, bool is_changed)
 {
+    (void)is_changed;
     struct leased *leased = owner;
     leased->answers++;
     leased->result = result;
@@ -271,22 +274,22 @@ static void a_lease_is_one_s_alone_and_lives_on_while_it_is_held(void **state)
     scene_open(&scene, real.socket_url, "\"timeout\": \"10s\",", "");
     scene_open_store(&scene);
     until_up(&scene);
-    struct gw_leases leases = { .store = scene.store, .timers = &scene.timers, .config = scene.config };
-    gw_leases_init(&leases);
-    struct gw_lease *held = gw_lease_take(&leases, &key, on_lease, &first);
-    struct gw_lease *other = gw_lease_take(&leases, &key, on_lease, &second);
+    struct gw_fetch_locks locks = { .store = scene.store, .timers = &scene.timers, .config = scene.config };
+    gw_fetch_locks_init(&locks);
+    struct gw_fetch_lock *held = gw_fetch_lock_take(&locks, &key, &nothing, on_lock, &first);
+    struct gw_fetch_lock *other = gw_fetch_lock_take(&locks, &key, &nothing, on_lock, &second);
     assert_non_null(held);
     assert_non_null(other);
     until(&scene, first.answers && second.answers);
-    assert_int_equal(first.result, GW_LEASE_TAKEN);
-    assert_int_equal(second.result, GW_LEASE_ELSEWHERE);
+    assert_int_equal(first.result, GW_FETCH_LOCK_TAKEN);
+    assert_int_equal(second.result, GW_FETCH_LOCK_ELSEWHERE);
     assert_string_equal(ask_real(&real, "DBSIZE"), "1");
     ask_real(&real, "CONFIG RESETSTAT");
     until(&scene, strstr(ask_real(&real, "INFO commandstats"), "cmdstat_pexpire"));
-    gw_lease_leave(&held);
+    gw_fetch_lock_release(&held);
     until(&scene, strcmp(ask_real(&real, "DBSIZE"), "0") == 0);
     scene_close(&scene);
-    gw_leases_free(&leases);
+    gw_fetch_locks_free(&locks);
     real_stop(&real);
 }
 

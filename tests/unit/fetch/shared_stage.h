@@ -15,7 +15,7 @@ struct instance { /* one worker's view of the store */
 struct together {
     struct stage *stage;
     struct gw_store store;
-    struct gw_leases leases;
+    struct gw_fetch_locks locks;
     struct instance here, elsewhere;
     struct gw_shard elsewhere_shard;
 };
@@ -56,9 +56,9 @@ static inline bool connect_stage(struct together *both, struct stage *stage)
 {
     both->stage = stage;
     played_init(&both->store);
-    both->leases = (struct gw_leases) { .store = &both->store, .timers = &stage->timers, .config = &stage->config };
-    gw_leases_init(&both->leases);
-    stage->fetcher.leases = &both->leases;
+    both->locks = (struct gw_fetch_locks) { .store = &both->store, .timers = &stage->timers, .config = &stage->config };
+    gw_fetch_locks_init(&both->locks);
+    stage->fetcher.locks = &both->locks;
     if (!open_instance(both, &both->here, stage->fetcher.near, &stage->shard))
         return false;
     stage->fetcher.shared = both->here.shared;
@@ -84,7 +84,7 @@ static inline void tear_down_together(struct together *both)
     close_instance(&both->here);
     close_instance(&both->elsewhere);
     gw_near_destroy(&both->elsewhere.near);
-    gw_leases_free(&both->leases);
+    gw_fetch_locks_free(&both->locks);
     tear_down(both->stage);
     free(both);
 }
@@ -108,7 +108,7 @@ static inline void another_takes_the_lease(struct together *both)
     memcpy(id.at, "of-the-other-one", 16);
     gw_text_of_lock(&text, both->stage->config.redis_prefix, &both->stage->request.key);
     played_copy_key(name, text.slice);
-    played_put(&both->store, name, &id, GW_LEASE_MS);
+    played_put(&both->store, name, &id, GW_FETCH_LOCK_MS);
 }
 
 static inline bool is_leased_elsewhere(struct together *both)

@@ -366,8 +366,8 @@ static inline bool create_parts(struct stage *stage)
     stage->fetcher.collecting_bound = 1024 * 1024;
     stage->fetcher.registry = gw_registry_create(&stage->config);
     stage->fetcher.near = gw_near_create(4 * 1024 * 1024, stage->fetcher.bans);
-    stage->fetcher.flights = gw_flights_create();
-    return stage->fetcher.registry && stage->fetcher.near && stage->fetcher.flights;
+    stage->fetcher.coalescing = gw_coalescing_create();
+    return stage->fetcher.registry && stage->fetcher.near && stage->fetcher.coalescing;
 }
 
 static inline bool open_stage(struct stage *stage)
@@ -383,7 +383,7 @@ static inline bool open_stage(struct stage *stage)
 static inline void free_stage(struct stage *stage)
 {
     gw_fetcher_free(&stage->fetcher);
-    gw_flights_destroy(&stage->fetcher.flights);
+    gw_coalescing_destroy(&stage->fetcher.coalescing);
     gw_near_destroy(&stage->fetcher.near);
     gw_registry_destroy(&stage->fetcher.registry);
     gw_arena_free(&stage->arena);
@@ -427,10 +427,10 @@ static inline void may_be_stored(struct stage *stage)
     stage->request.epoch = gw_near_epoch(stage->fetcher.near, &stage->request.key);
 }
 
-static inline enum gw_flight_role enter(struct stage *stage, struct gw_flight_ask *ask)
+static inline enum gw_coalescing_role enter(struct stage *stage, struct gw_coalescing_ask *ask)
 {
-    *ask = (struct gw_flight_ask) { .key = &stage->request.key };
-    return gw_flight_enter(stage->fetcher.flights, ask);
+    *ask = (struct gw_coalescing_ask) { .key = &stage->request.key };
+    return gw_coalescing_start(stage->fetcher.coalescing, ask);
 }
 
 static inline void begin(struct stage *stage, struct listener *listener)
@@ -444,21 +444,21 @@ static inline void begin(struct stage *stage, struct listener *listener)
 /* As the leader of a flight that others may join. */
 static inline void lead(struct stage *stage, struct listener *listener)
 {
-    struct gw_flight_ask ask;
+    struct gw_coalescing_ask ask;
     may_be_stored(stage);
-    assert_int_equal(enter(stage, &ask), GW_FLIGHT_LEAD);
-    stage->request.flight = ask.flight;
+    assert_int_equal(enter(stage, &ask), GW_COALESCING_LEAD);
+    stage->request.flight = ask.coalesced;
     begin(stage, listener);
 }
 
 /* What the flight of this key gives: its fetch, or NULL. */
 static inline struct gw_fetch *joinable(struct stage *stage)
 {
-    struct gw_flight_ask ask;
-    enum gw_flight_role role = enter(stage, &ask);
-    if (role == GW_FLIGHT_LEAD)
-        gw_flight_land(stage->fetcher.flights, &ask.flight);
-    return role == GW_FLIGHT_LOCAL ? ask.fetch : NULL;
+    struct gw_coalescing_ask ask;
+    enum gw_coalescing_role role = enter(stage, &ask);
+    if (role == GW_COALESCING_LEAD)
+        gw_coalescing_finish(&ask.coalesced);
+    return role == GW_COALESCING_JOIN ? ask.fetch : NULL;
 }
 
 static inline void join(struct stage *stage, struct listener *listener)

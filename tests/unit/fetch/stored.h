@@ -66,10 +66,10 @@ static inline void drop_stored(struct stage *stage)
 /* A refresh, as the leader of a flight. */
 static inline void refresh(struct stage *stage)
 {
-    struct gw_flight_ask ask;
+    struct gw_coalescing_ask ask;
     may_be_stored(stage);
-    assert_int_equal(enter(stage, &ask), GW_FLIGHT_LEAD);
-    stage->request.flight = ask.flight;
+    assert_int_equal(enter(stage, &ask), GW_COALESCING_LEAD);
+    stage->request.flight = ask.coalesced;
     assert_int_equal(gw_fetch_begin(&stage->fetcher, &stage->request, NULL), GW_ERROR_NONE);
 }
 

@@ -254,15 +254,15 @@ static void a_request_that_cannot_begin_leaves_nothing_behind(void **state)
     (void)state;
     struct stage *stage = set_up();
     struct listener one = new_listener();
-    struct gw_flight_ask ask;
+    struct gw_coalescing_ask ask;
     may_be_stored(stage);
-    assert_int_equal(enter(stage, &ask), GW_FLIGHT_LEAD);
-    stage->request.flight = ask.flight;
+    assert_int_equal(enter(stage, &ask), GW_COALESCING_LEAD);
+    stage->request.flight = ask.coalesced;
     stage->begin_error = GW_ERROR_UPSTREAM_BUSY;
     assert_int_equal(gw_fetch_begin(&stage->fetcher, &stage->request, &one.reader), GW_ERROR_UPSTREAM_BUSY);
     assert_int_equal(one.events, 0);
     assert_null(one.reader.fetch);
-    gw_flight_land(stage->fetcher.flights, &ask.flight); /* still the caller's */
+    gw_coalescing_finish(&ask.coalesced); /* still the caller's */
     tear_down(stage);
 }
 

@@ -22,7 +22,7 @@ static void a_flight_takes_the_lease_looks_and_asks(void **state)
     lead_a_miss(both, &one);
     assert_int_equal(stage->attempt_count, 0);
     assert_int_equal(both->store.made, 2);
-    assert_int_equal(both->store.calls[0].kind, PLAYED_LEASE); /* what its last holder stored is seen behind it */
+    assert_int_equal(both->store.calls[0].kind, PLAYED_FETCH_LOCK); /* what its last holder stored is seen behind it */
     assert_int_equal(both->store.calls[1].kind, PLAYED_GET);
     store_answers(both);
     assert_int_equal(stage->attempt_count, 1);
@@ -50,9 +50,9 @@ static void the_lease_is_kept_while_the_backend_is_slow(void **state)
     store_answers(both);
     for (int i = 0; i < 20; i++) {
         lock_of(both)->left_ms = 0; /* set again by each renewal */
-        passes(both->stage, GW_LEASE_MS / 2);
+        passes(both->stage, GW_FETCH_LOCK_MS / 2);
         store_answers(both);
-        assert_int_equal(lock_of(both)->left_ms, GW_LEASE_MS);
+        assert_int_equal(lock_of(both)->left_ms, GW_FETCH_LOCK_MS);
     }
     gw_fetch_leave(&one.reader);
     fails(both->stage, GW_ERROR_RESPONSE_TIMEOUT);

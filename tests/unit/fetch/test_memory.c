@@ -36,27 +36,27 @@ static void clear_the_stage(void)
 /* As an exchange does: leads if it can, else fetches alone. */
 static bool begins(struct listener *listener)
 {
-    struct gw_flight_ask ask;
-    bool leads = enter(&stage, &ask) == GW_FLIGHT_LEAD;
-    stage.request.flight = leads ? ask.flight : NULL;
+    struct gw_coalescing_ask ask;
+    bool leads = enter(&stage, &ask) == GW_COALESCING_LEAD;
+    stage.request.flight = leads ? ask.coalesced : NULL;
     enum gw_error error = gw_fetch_begin(&stage.fetcher, &stage.request, &listener->reader);
     if (error) {
         assert_int_equal(error, GW_ERROR_OVERLOADED);
         assert_null(listener->reader.fetch);
         assert_int_equal(listener->events, 0);
         if (leads)
-            gw_flight_land(stage.fetcher.flights, &ask.flight);
+            gw_coalescing_finish(&ask.coalesced);
     }
     return !error;
 }
 
 static bool joins(struct listener *listener)
 {
-    struct gw_flight_ask ask;
-    enum gw_flight_role role = enter(&stage, &ask);
-    if (role == GW_FLIGHT_LEAD) /* the first one had to fetch alone */
-        gw_flight_land(stage.fetcher.flights, &ask.flight);
-    if (role != GW_FLIGHT_LOCAL || !gw_fetch_join(ask.fetch, &listener->reader))
+    struct gw_coalescing_ask ask;
+    enum gw_coalescing_role role = enter(&stage, &ask);
+    if (role == GW_COALESCING_LEAD) /* the first one had to fetch alone */
+        gw_coalescing_finish(&ask.coalesced);
+    if (role != GW_COALESCING_JOIN || !gw_fetch_join(ask.fetch, &listener->reader))
         return false;
     gw_fetch_resume(&listener->reader);
     return true;
@@ -225,7 +225,7 @@ static void clear_both(void)
         answers_come();
     assert_null(lock_of(&both));
     close_instance(&both.here);
-    gw_leases_free(&both.leases);
+    gw_fetch_locks_free(&both.locks);
     clear_the_stage();
 }
 
@@ -285,7 +285,7 @@ struct waiting {
     unsigned landed;
 };
 
-static void on_landed(void *owner, const struct gw_flight_landing *landing)
+static void on_event(void *owner, const struct gw_coalescing_event *landing)
 {
     (void)landing;
     ((struct waiting *)owner)->landed++;
@@ -293,28 +293,28 @@ static void on_landed(void *owner, const struct gw_flight_landing *landing)
 
 static void wait_for_another_worker(struct waiting *waiting)
 {
-    struct gw_flights *flights = gw_flights_create();
-    if (!flights)
+    struct gw_coalescing *coalescing = gw_coalescing_create();
+    if (!coalescing)
         return;
     struct gw_cache_key key = { .sha = { 1 } };
-    struct gw_flight_ask leader = { .key = &key, .worker = 0 }, asks[3];
-    bool leads = gw_flight_enter(flights, &leader) == GW_FLIGHT_LEAD;
+    struct gw_coalescing_ask leader = { .key = &key, .worker = 0 }, asks[3];
+    bool leads = gw_coalescing_start(coalescing, &leader) == GW_COALESCING_LEAD;
     unsigned waiters = 0;
     for (unsigned i = 0; i < GW_COUNT(asks) && leads; i++) {
-        asks[i] = (struct gw_flight_ask) {
-            .key = &key, .worker = 1, .mailbox = &waiting->mailbox, .on_landed = on_landed, .owner = waiting
+        asks[i] = (struct gw_coalescing_ask) {
+            .key = &key, .worker = 1, .mailbox = &waiting->mailbox, .on_event = on_event, .owner = waiting
         };
-        enum gw_flight_role role = gw_flight_enter(flights, &asks[i]);
-        assert_true(role == GW_FLIGHT_WAIT || role == GW_FLIGHT_ALONE);
-        waiters += role == GW_FLIGHT_WAIT;
+        enum gw_coalescing_role role = gw_coalescing_start(coalescing, &asks[i]);
+        assert_true(role == GW_COALESCING_WAIT || role == GW_COALESCING_ALONE);
+        waiters += role == GW_COALESCING_WAIT;
     }
     waiting->landed = 0;
     if (leads)
-        gw_flight_land(flights, &leader.flight);
+        gw_coalescing_finish(&leader.coalesced);
     while (waiting->landed < waiters)
         uv_run(&waiting->loop, UV_RUN_ONCE);
     assert_int_equal(waiting->landed, waiters);
-    gw_flights_destroy(&flights);
+    gw_coalescing_destroy(&coalescing);
 }
 
 static void who_cannot_share_for_want_of_memory_fetches_alone(void **state)

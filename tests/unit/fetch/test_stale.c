@@ -315,13 +315,13 @@ static void a_refresh_that_cannot_begin_leaves_the_flight_to_its_caller(void **s
 {
     (void)state;
     struct stage *stage = set_up();
-    struct gw_flight_ask ask;
+    struct gw_coalescing_ask ask;
     find_stored(stage, VALIDATORS);
-    assert_int_equal(enter(stage, &ask), GW_FLIGHT_LEAD);
-    stage->request.flight = ask.flight;
+    assert_int_equal(enter(stage, &ask), GW_COALESCING_LEAD);
+    stage->request.flight = ask.coalesced;
     stage->begin_error = GW_ERROR_UPSTREAM_BUSY;
     assert_int_equal(gw_fetch_begin(&stage->fetcher, &stage->request, NULL), GW_ERROR_UPSTREAM_BUSY);
-    gw_flight_land(stage->fetcher.flights, &ask.flight);
+    gw_coalescing_finish(&ask.coalesced);
     assert_int_equal(atomic_load(&stage->request.stored->holders), 2); /* ours, and the near cache's */
     drop_stored(stage);
     tear_down(stage);

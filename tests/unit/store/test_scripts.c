@@ -22,9 +22,9 @@ static void a_string_is_the_purge_scripts_answer_and_nobody_elses(void **state)
         { { "*1\r\n:1\r\n", 8 }, GW_STORE_PURGE, GW_STORE_LOST, 0 },
         { { "$-1\r\n", 5 }, GW_STORE_PURGE, GW_STORE_LOST, 0 },
         { { "+OK\r\n", 5 }, GW_STORE_PURGE, GW_STORE_LOST, 0 },
-        { { "$1\r\n1\r\n", 7 }, GW_STORE_LEASE, GW_STORE_LOST, 0 },
+        { { "$1\r\n1\r\n", 7 }, GW_STORE_FETCH_LOCK, GW_STORE_LOST, 0 },
         { { "$1\r\n1\r\n", 7 }, GW_STORE_PUT, GW_STORE_LOST, 0 },
-        { { ":1\r\n", 4 }, GW_STORE_LEASE, GW_STORE_INTEGERS, 0 },
+        { { ":1\r\n", 4 }, GW_STORE_FETCH_LOCK, GW_STORE_INTEGERS, 0 },
     };
     static const struct gw_slice keys[] = { { "gw:purge:{log}", 14 } }, arguments[] = { { "0", 1 } };
     (void)state;

@@ -1,0 +1,400 @@
+#include "cache/coalescing.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/random.h"
+
+enum { STRIPES = 32, SLOTS = 64 };
+
+struct gw_coalesced {
+    struct gw_cache_key key;
+    unsigned worker;
+    struct stripe *stripe;
+    struct gw_list *slot;
+
+    struct gw_list link;             /* in the slot */
+    struct gw_list waiters;          /* for its answer */
+    struct gw_list successors;       /* for its end: they came after it began */
+    uint64_t began_at_us;            /* before its backend is asked */
+    struct gw_coalescing_event told; /* its answer, held */
+    bool is_storing;
+    void *fetch; /* the leader's, once it has begun; touched by its worker only, under the lock */
+};
+
+struct gw_coalescing_waiter {
+    struct gw_mailbox *mailbox;
+    struct stripe *stripe;
+    unsigned worker;
+    void (*on_event)(void *owner, const struct gw_coalescing_event *event);
+
+    struct gw_letter letter;
+    struct gw_list link; /* in its coalesced fetch; alone once the letter is under way */
+    bool is_posted;      /* under the stripe's lock, as the four below */
+    bool takes_answer;   /* itself, not what is stored */
+    bool never_leads;
+    bool is_successor;               /* it was one of a coalesced fetch, and waits for the answer of the next one now */
+    bool was_moved;                  /* so, and gw_coalescing_was_moved has not told it yet */
+    struct gw_coalescing_event told; /* set before it is posted; the entry is held */
+    void *owner;                     /* of its own worker only; NULL: cancelled */
+};
+
+struct stripe {
+    uv_mutex_t lock;
+    struct gw_list slots[SLOTS];
+};
+
+struct gw_coalescing {
+    uint64_t seed;
+    struct stripe stripes[STRIPES];
+};
+
+struct gw_coalescing *gw_coalescing_create(void)
+{
+    struct gw_coalescing *coalescing = calloc(1, sizeof *coalescing);
+    if (!coalescing)
+        return NULL;
+    coalescing->seed = gw_random_seed();
+    for (unsigned i = 0; i < STRIPES; i++) {
+        if (uv_mutex_init(&coalescing->stripes[i].lock)) {
+            while (i--)
+                uv_mutex_destroy(&coalescing->stripes[i].lock);
+            free(coalescing);
+            return NULL;
+        }
+        for (unsigned slot = 0; slot < SLOTS; slot++)
+            gw_list_init(&coalescing->stripes[i].slots[slot]);
+    }
+    return coalescing;
+}
+
+void gw_coalescing_destroy(struct gw_coalescing **coalescing)
+{
+    if (!*coalescing)
+        return;
+    for (unsigned i = 0; i < STRIPES; i++)
+        uv_mutex_destroy(&(*coalescing)->stripes[i].lock);
+    free(*coalescing);
+    *coalescing = NULL;
+}
+
+static struct gw_coalesced *find(struct gw_list *slot, const struct gw_cache_key *key)
+{
+    gw_list_each(link, slot)
+    {
+        struct gw_coalesced *coalesced = GW_CONTAINER(link, struct gw_coalesced, link);
+        if (memcmp(&coalesced->key, key, sizeof *key) == 0)
+            return coalesced;
+    }
+    return NULL;
+}
+
+/* Under the lock. */
+static void begin(struct gw_coalesced *coalesced, unsigned worker)
+{
+    coalesced->worker = worker;
+    coalesced->began_at_us = gw_clock_monotonic_us();
+    gw_list_push_back(coalesced->slot, &coalesced->link);
+}
+
+static enum gw_coalescing_role lead(struct gw_coalescing_ask *ask, struct stripe *stripe, struct gw_list *slot)
+{
+    struct gw_coalesced *coalesced = calloc(1, sizeof *coalesced);
+    if (!coalesced)
+        return GW_COALESCING_ALONE;
+    coalesced->key = *ask->key;
+    coalesced->stripe = stripe;
+    coalesced->slot = slot;
+    gw_list_init(&coalesced->waiters);
+    gw_list_init(&coalesced->successors);
+    begin(coalesced, ask->worker);
+    ask->coalesced = coalesced;
+    return GW_COALESCING_LEAD;
+}
+
+/* On the waiter's own worker. */
+static void on_letter(struct gw_letter *letter)
+{
+    struct gw_coalescing_waiter *waiter = GW_CONTAINER(letter, struct gw_coalescing_waiter, letter);
+    struct gw_coalescing_waiter done = *waiter;
+    free(waiter);
+    if (done.owner)
+        done.on_event(done.owner, &done.told);
+    else
+        gw_coalescing_finish(&done.told.coalesced);
+    gw_entry_drop(done.told.entry);
+}
+
+static enum gw_coalescing_role wait_for(struct gw_coalescing_ask *ask, struct gw_coalesced *coalesced,
+                                        bool is_too_early)
+{
+    struct gw_coalescing_waiter *waiter = calloc(1, sizeof *waiter);
+    if (!waiter)
+        return GW_COALESCING_ALONE;
+    waiter->mailbox = ask->mailbox;
+    waiter->stripe = coalesced->stripe;
+    waiter->worker = ask->worker;
+    waiter->on_event = ask->on_event;
+    waiter->owner = ask->owner;
+    waiter->letter.deliver = on_letter;
+    waiter->takes_answer = ask->came_at_us != 0;
+    waiter->never_leads = ask->never_leads;
+    gw_list_push_back(is_too_early ? &coalesced->successors : &coalesced->waiters, &waiter->link);
+    ask->waiter = waiter;
+    return GW_COALESCING_WAIT;
+}
+
+enum gw_coalescing_role gw_coalescing_start(struct gw_coalescing *coalescing, struct gw_coalescing_ask *ask)
+{
+    uint64_t hash = gw_hash(ask->key, sizeof *ask->key, coalescing->seed);
+    struct stripe *stripe = &coalescing->stripes[hash % STRIPES];
+    struct gw_list *slot = &stripe->slots[hash / STRIPES % SLOTS];
+    enum gw_coalescing_role role;
+    uv_mutex_lock(&stripe->lock);
+    struct gw_coalesced *coalesced = find(slot, ask->key);
+    bool is_too_early = coalesced && ask->came_at_us && coalesced->began_at_us <= ask->came_at_us;
+    if (!coalesced) {
+        role = lead(ask, stripe, slot);
+    } else if (is_too_early || !coalesced->fetch || coalesced->worker != ask->worker) {
+        role = wait_for(ask, coalesced, is_too_early);
+    } else {
+        ask->fetch = coalesced->fetch;
+        role = GW_COALESCING_JOIN;
+    }
+    uv_mutex_unlock(&stripe->lock);
+    return role;
+}
+
+/* Under the lock; the next waiter that joins the fetch. NULL: none. */
+static struct gw_coalescing_waiter *take_joining(struct gw_coalesced *coalesced)
+{
+    gw_list_each(link, &coalesced->waiters)
+    {
+        struct gw_coalescing_waiter *waiter = GW_CONTAINER(link, struct gw_coalescing_waiter, link);
+        if (waiter->worker != coalesced->worker || waiter->is_successor)
+            continue;
+        gw_list_remove(link);
+        return waiter;
+    }
+    return NULL;
+}
+
+void gw_coalescing_set_fetch(struct gw_coalesced *coalesced, void *fetch)
+{
+    struct gw_coalescing_waiter *waiter;
+    uv_mutex_lock(&coalesced->stripe->lock);
+    coalesced->fetch = fetch;
+    while ((waiter = take_joining(coalesced))) {
+        struct gw_coalescing_waiter done = *waiter;
+        uv_mutex_unlock(&coalesced->stripe->lock);
+        free(waiter);
+        done.on_event(done.owner, &(struct gw_coalescing_event) { .fetch = fetch });
+        uv_mutex_lock(&coalesced->stripe->lock);
+    }
+    uv_mutex_unlock(&coalesced->stripe->lock);
+}
+
+void gw_coalescing_set_storing(struct gw_coalesced *coalesced)
+{
+    uv_mutex_lock(&coalesced->stripe->lock);
+    coalesced->is_storing = true;
+    uv_mutex_unlock(&coalesced->stripe->lock);
+}
+
+void gw_coalescing_set_answer(struct gw_coalesced *coalesced, struct gw_entry *entry, enum gw_coalescing_source source,
+                              bool was_elsewhere)
+{
+    coalesced->told = (struct gw_coalescing_event) { .entry = gw_entry_share(entry),
+                                                     .source = source,
+                                                     .was_elsewhere = was_elsewhere };
+}
+
+bool gw_coalescing_is_awaited(struct gw_coalesced *coalesced)
+{
+    if (!coalesced)
+        return false;
+    uv_mutex_lock(&coalesced->stripe->lock);
+    bool is_awaited = !gw_list_is_empty(&coalesced->waiters);
+    uv_mutex_unlock(&coalesced->stripe->lock);
+    return is_awaited;
+}
+
+static void detach(struct gw_coalescing *coalescing, const struct gw_cache_key *key, bool is_told)
+{
+    uint64_t hash = gw_hash(key, sizeof *key, coalescing->seed);
+    struct stripe *stripe = &coalescing->stripes[hash % STRIPES];
+    uv_mutex_lock(&stripe->lock);
+    struct gw_coalesced *coalesced = find(&stripe->slots[hash / STRIPES % SLOTS], key);
+    if (coalesced && !(is_told && coalesced->is_storing))
+        gw_list_remove(&coalesced->link);
+    uv_mutex_unlock(&stripe->lock);
+}
+
+void gw_coalescing_detach(struct gw_coalescing *coalescing, const struct gw_cache_key *key)
+{
+    detach(coalescing, key, false);
+}
+
+void gw_coalescing_detach_told(struct gw_coalescing *coalescing, const struct gw_cache_key *key)
+{
+    detach(coalescing, key, true);
+}
+
+void gw_coalescing_detach_all(struct gw_coalescing *coalescing)
+{
+    for (unsigned i = 0; i < STRIPES; i++) {
+        uv_mutex_lock(&coalescing->stripes[i].lock);
+        for (unsigned slot = 0; slot < SLOTS; slot++)
+            while (!gw_list_is_empty(&coalescing->stripes[i].slots[slot]))
+                gw_list_remove(coalescing->stripes[i].slots[slot].next);
+        uv_mutex_unlock(&coalescing->stripes[i].lock);
+    }
+}
+
+static struct gw_coalescing_waiter *take_first(struct gw_list *waiters)
+{
+    struct gw_coalescing_waiter *waiter = GW_CONTAINER(waiters->next, struct gw_coalescing_waiter, link);
+    gw_list_remove(&waiter->link);
+    return waiter;
+}
+
+/* Under the lock: a waiter that is being cancelled sees itself either linked or posted, never in between. */
+static void post(struct gw_coalescing_waiter *waiter)
+{
+    waiter->is_posted = true;
+    gw_mailbox_post(waiter->mailbox, &waiter->letter);
+}
+
+/* What was asked for after the waiter came, or what any other waiter would find in the store. */
+static bool is_for(const struct gw_coalescing_waiter *waiter, const struct gw_coalescing_event *told)
+{
+    return told->entry && waiter->takes_answer == (told->source != GW_COALESCING_STORED);
+}
+
+static void wake_waiters(struct gw_coalesced *coalesced)
+{
+    while (!gw_list_is_empty(&coalesced->waiters)) {
+        struct gw_coalescing_waiter *waiter = take_first(&coalesced->waiters);
+        if (is_for(waiter, &coalesced->told)) {
+            waiter->told = coalesced->told;
+            gw_entry_share(waiter->told.entry);
+        }
+        post(waiter);
+    }
+}
+
+static void hand_over(struct gw_coalesced *coalesced, struct gw_coalescing_waiter *leader)
+{
+    coalesced->fetch = NULL;
+    coalesced->worker = leader->worker;
+    leader->told.coalesced = coalesced;
+    post(leader);
+}
+
+/* The first successor leads the next coalesced fetch, which this one becomes. */
+static void begin_next(struct gw_coalesced *coalesced)
+{
+    struct gw_coalescing_waiter *leader = take_first(&coalesced->successors);
+    coalesced->told = (struct gw_coalescing_event) { .entry = NULL };
+    coalesced->is_storing = false;
+    begin(coalesced, leader->worker);
+    hand_over(coalesced, leader);
+}
+
+/* All successors came before the next fetch begins; also where one has begun already, since this one was detached. True:
+ * it is this. */
+static bool go_on(struct gw_coalesced *coalesced)
+{
+    if (gw_list_is_empty(&coalesced->successors))
+        return false;
+    struct gw_coalesced *next = find(coalesced->slot, &coalesced->key);
+    if (!next) {
+        begin_next(coalesced);
+        next = coalesced;
+    }
+    while (!gw_list_is_empty(&coalesced->successors)) {
+        struct gw_coalescing_waiter *waiter = take_first(&coalesced->successors);
+        waiter->is_successor = waiter->was_moved = true;
+        gw_list_push_back(&next->waiters, &waiter->link);
+    }
+    return next == coalesced;
+}
+
+void gw_coalescing_finish(struct gw_coalesced **taken)
+{
+    struct gw_coalesced *coalesced = *taken;
+    *taken = NULL;
+    if (!coalesced)
+        return;
+    struct stripe *stripe = coalesced->stripe;
+    struct gw_entry *entry = coalesced->told.entry;
+    uv_mutex_lock(&stripe->lock);
+    gw_list_remove(&coalesced->link);
+    wake_waiters(coalesced);
+    bool goes_on = go_on(coalesced);
+    uv_mutex_unlock(&stripe->lock);
+    gw_entry_drop(entry);
+    if (!goes_on)
+        free(coalesced);
+}
+
+/* Under the lock. A detached one is given up: whoever waits for it looks again. */
+static bool pass_on(struct gw_coalesced *coalesced)
+{
+    if (gw_list_is_empty(&coalesced->link))
+        return false;
+    gw_list_each(link, &coalesced->waiters)
+    {
+        struct gw_coalescing_waiter *waiter = GW_CONTAINER(link, struct gw_coalescing_waiter, link);
+        if (waiter->never_leads)
+            continue;
+        gw_list_remove(link);
+        hand_over(coalesced, waiter);
+        return true;
+    }
+    return false;
+}
+
+void gw_coalescing_pass_on(struct gw_coalesced **taken)
+{
+    struct gw_coalesced *coalesced = *taken;
+    if (!coalesced)
+        return;
+    uv_mutex_lock(&coalesced->stripe->lock);
+    bool is_passed = pass_on(coalesced);
+    uv_mutex_unlock(&coalesced->stripe->lock);
+    if (is_passed)
+        *taken = NULL;
+    else
+        gw_coalescing_finish(taken);
+}
+
+bool gw_coalescing_was_moved(struct gw_coalescing_waiter *waiter)
+{
+    uv_mutex_lock(&waiter->stripe->lock);
+    bool was_moved = waiter->was_moved;
+    waiter->was_moved = false;
+    uv_mutex_unlock(&waiter->stripe->lock);
+    return was_moved;
+}
+
+void gw_coalescing_cancel(struct gw_coalescing_waiter **taken)
+{
+    struct gw_coalescing_waiter *waiter = *taken;
+    *taken = NULL;
+    if (!waiter)
+        return;
+    struct stripe *stripe = waiter->stripe;
+    uv_mutex_lock(&stripe->lock);
+    bool is_posted = waiter->is_posted;
+    if (!is_posted)
+        gw_list_remove(&waiter->link);
+    uv_mutex_unlock(&stripe->lock);
+    if (is_posted)
+        waiter->owner = NULL; /* the letter is on its way to this very thread; it frees the waiter */
+    else
+        free(waiter);
+}

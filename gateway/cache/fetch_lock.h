@@ -1,0 +1,56 @@
+/* fetch_lock.h: which instance fetches a key: a lock with a short life in the store.
+ *
+ * Shape    SET gw:lock:<ns>:{<sha>} <random id> NX PX 500, renewed at a third of that, deleted by compare (redis/
+ *          fetch_lock.lua). An instance that dies loses it within half a second. It is a courtesy, never a guard: correctness is
+ *          the store's (what is stored over what), so a lock that is lost while its fetch runs costs a second request.
+ * Changed  The script is told what the look-up saw (gw_seen), and answers whether something else lies there now. So a
+ *          leader need not look again, and one that waits for another instance reads no bodies meanwhile.
+ * Order    Commands of one loop turn leave in one write: take, then gw_shared_ask, and the look-up sees what the last
+ *          holder of the lock has stored.
+ * Threads  One worker's. */
+#ifndef GW_CACHE_FETCH_LOCK_H
+#define GW_CACHE_FETCH_LOCK_H
+
+#include "base/list.h"
+#include "base/random.h"
+#include "base/timer.h"
+#include "cache/key.h"
+#include "cache/shared.h"
+#include "store/store.h"
+
+struct gw_fetch_lock;
+
+enum { GW_FETCH_LOCK_MS = 500 };
+
+enum gw_fetch_lock_result {
+    GW_FETCH_LOCK_TAKEN,     /* kept until gw_fetch_lock_release */
+    GW_FETCH_LOCK_ELSEWHERE, /* another instance fetches */
+    GW_FETCH_LOCK_UNKNOWN,   /* the store did not say */
+};
+
+/* From the loop, once. Where not TAKEN the lock is gone when it returns: drop the pointer. is_changed: what the look-up
+ * saw is not what lies there. */
+typedef void gw_fetch_lock_done(void *owner, enum gw_fetch_lock_result result, bool is_changed);
+
+struct gw_fetch_locks { /* one worker's, filled by it */
+    struct gw_store *store;
+    struct gw_timers *timers;
+    const struct gw_config *config;
+    struct gw_random random; /* gw_fetch_locks_init */
+    struct gw_list free;
+    unsigned free_count;
+};
+
+void gw_fetch_locks_init(struct gw_fetch_locks *locks);
+/* None may be held or pending. */
+void gw_fetch_locks_free(struct gw_fetch_locks *locks);
+/* seen: what to compare with what lies there; kind NOTHING: nothing. NULL: the store is away, or memory is out; done does
+ * not run. */
+struct gw_fetch_lock *gw_fetch_lock_take(struct gw_fetch_locks *locks, const struct gw_cache_key *key,
+                                         const struct gw_seen *seen, gw_fetch_lock_done *done,
+                                         void *owner) GW_MUST_CHECK;
+/* Gives it back, or cancels the question (an answer TAKEN that still comes is given back, too). Takes *lock; NULL is
+ * allowed. */
+void gw_fetch_lock_release(struct gw_fetch_lock **lock);
+
+#endif
