@@ -30,7 +30,7 @@ struct gw_store_call {
     struct gw_slice payload_bytes; /* at == NULL: none apart */
     struct gw_block *payload;
     char *command;                    /* room, or on the heap */
-    size_t length, capacity, tail_at; /* EVALSHA: what stands after the digest */
+    size_t length, capacity, tail_at; /* EVALSHA: what stands after the digest; 0: it runs no script */
     unsigned argument_count;          /* of the command */
     struct gw_store_call *next;       /* free ones */
     char room[REDIS_ROOM_BYTES];
@@ -103,6 +103,7 @@ static struct gw_store_call *begin(struct gw_store *store, enum gw_redis_label k
     call->kind = kind;
     call->replies_due = 0;
     call->is_again = false;
+    call->tail_at = 0;
     call->result = GW_REDIS_RESULT_OK;
     call->reply = (struct gw_store_reply) { .result = GW_STORE_LOST };
     call->payload_bytes = GW_NO_SLICE;
@@ -204,7 +205,7 @@ static bool take_error(struct gw_store_call *call, struct gw_slice text)
     call->result = GW_REDIS_RESULT_ERROR;
     switch (gw_reply_fault(text, &reason)) {
     case GW_REPLY_FAULT_SCRIPT:
-        if (!call->is_again && ask_again(call)) {
+        if (call->tail_at && !call->is_again && ask_again(call)) {
             call->result = GW_REDIS_RESULT_OK;
             return true;
         }

@@ -351,6 +351,31 @@ static void a_forgotten_script_is_sent_once_with_all_its_arguments(void **state)
     stop(&scene, &fake);
 }
 
+static void a_call_that_runs_no_script_is_never_sent_as_one(void **state)
+{
+    struct scene scene;
+    struct fake fake;
+    struct outcome outcome;
+    (void)state;
+    start(&scene, &fake, forget_scripts, LONG_TIMEOUT, "");
+    assert_non_null(take(&scene, "k", &outcome)); /* the memory of this call is used again */
+    until(&scene, outcome.runs);
+    atomic_store(&fake.mood, -1);
+    memset(&outcome, 0, sizeof(outcome));
+    assert_non_null(gw_store_get(scene.store, GW_SLICE("k"), on_done, &outcome));
+    until(&scene, outcome.runs);
+    assert_int_equal(outcome.result, GW_STORE_LOST);
+    assert_string_equal(fake.last, "GET k");
+    memset(&outcome, 0, sizeof(outcome));
+    assert_non_null(gw_store_set(scene.store, GW_SLICE("k"), GW_SLICE("v"), 1000, on_done, &outcome));
+    until(&scene, outcome.runs);
+    assert_int_equal(outcome.result, GW_STORE_LOST);
+    assert_string_equal(fake.last, "SET k v PX 1000");
+    assert_int_equal(gw_counter_read(&scene.shard->redis_noscript), 1);
+    assert_false(gw_breaker_is_open(&scene.breaker));
+    stop(&scene, &fake);
+}
+
 /* PTTL, GET, SET, DEL and scripts as a good Redis answers them. */
 static bool behave(struct fake *fake, int fd, const struct fake_command *command)
 {
@@ -775,6 +800,7 @@ int main(void)
         cmocka_unit_test(an_error_says_whether_the_node_or_the_call_is_at_fault),
         cmocka_unit_test(a_key_that_is_no_string_is_a_value_of_nothing),
         cmocka_unit_test(a_forgotten_script_is_sent_once_with_all_its_arguments),
+        cmocka_unit_test(a_call_that_runs_no_script_is_never_sent_as_one),
         cmocka_unit_test(all_calls_of_a_turn_leave_in_one_write),
         cmocka_unit_test(what_is_written_is_what_was_meant),
         cmocka_unit_test(too_many_pending_calls_are_not_made),
