@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include "base/check.h"
 #include "base/clock.h"
 #include "store/tls.h"
 #include "store/wire.h"
@@ -17,9 +18,37 @@ enum { LINK_SLACK_BYTES = 2 * LINK_READ_BYTES };
 /* A connection that lived so long is made again at once; else attempts count. */
 enum { LINK_LIVED_US = 1000 * 1000 };
 enum { LINK_PEEK_BYTES = 64, LINK_LAST_BYTES = 1024 };
+enum { LINK_MAGIC = 0x4c494e4b, WIRE_MAGIC = 0x57495245, ASKED_MAGIC = 0x41534b44 };
 
 static void connect_next(struct gw_link *link);
 static void on_prepare(uv_prepare_t *prepare);
+
+/* What holds whenever the loop calls this file, by state. */
+static void check(const struct gw_link *link)
+{
+    GW_CHECK_MAGIC(link, LINK_MAGIC);
+    GW_CHECK(link->flushed <= link->asked);
+    switch (link->state) {
+    case GW_LINK_CLOSED:
+        GW_CHECK(!link->seek && !gw_timer_is_running(&link->timer));
+        break;
+    case GW_LINK_WAITING: /* its timer runs, or has just ended */
+        GW_CHECK(!link->seek && !link->wire);
+        break;
+    case GW_LINK_RESOLVING: /* the timer may have ended: then on_down was told, and the look-up goes on */
+        GW_CHECK(link->seek && !link->wire);
+        break;
+    case GW_LINK_CONNECTING:
+    case GW_LINK_LOGIN:
+    case GW_LINK_UP:
+        GW_CHECK(!link->seek && link->wire);
+        GW_CHECK_MAGIC(link->wire, WIRE_MAGIC);
+        GW_CHECK(link->wire->link == link && link->wire->context);
+        GW_CHECK(link->wire->is_connected == (link->state != GW_LINK_CONNECTING));
+        GW_CHECK(link->state != GW_LINK_UP || link->steps_done == link->step_count);
+        break;
+    }
+}
 
 uint64_t gw_link_now_us(struct gw_link *link)
 {
@@ -149,13 +178,16 @@ static void ended(struct gw_link *link, enum gw_breaker_reason reason)
 
 static void free_wire(uv_handle_t *handle)
 {
-    free(handle);
+    struct gw_link_wire *wire = (struct gw_link_wire *)(void *)handle;
+    GW_CHECK_MAGIC(wire, WIRE_MAGIC);
+    wire->magic = GW_NO_MAGIC;
+    free(wire);
 }
 
 /* hiredis lets go of the connection; 1.x may say so twice. */
 static void on_cleanup(void *data)
 {
-    struct gw_link_wire *wire = data;
+    struct gw_link_wire *wire = GW_FROM_CONTEXT(data, struct gw_link_wire, WIRE_MAGIC);
     struct gw_link *link = wire->link;
     if (!wire->context)
         return;
@@ -193,8 +225,10 @@ static void drop_quietly(struct gw_link *link)
 
 static void on_reply(redisAsyncContext *context, void *answer, void *data)
 {
-    struct gw_link_asked *asked = data;
+    struct gw_link_asked *asked = GW_FROM_CONTEXT(data, struct gw_link_asked, ASKED_MAGIC);
     struct gw_link *link = asked->link;
+    GW_CHECK_MAGIC(link, LINK_MAGIC);
+    GW_CHECK(link->wire && link->wire->context == context);
     if (!answer) {
         asked->on_reply(asked, NULL);
         return;
@@ -212,6 +246,7 @@ bool gw_link_put(struct gw_link *link, struct gw_link_asked *asked, struct gw_sl
     redisAsyncContext *context = link->wire ? link->wire->context : NULL;
     if (!context)
         return false;
+    asked->magic = GW_MAGIC(ASKED_MAGIC);
     asked->link = link;
     if (redisAsyncFormattedCommand(context, on_reply, asked, command.at, command.length) != REDIS_OK)
         return false;
@@ -270,14 +305,15 @@ void gw_link_flush(struct gw_link *link)
 
 static void on_prepare(uv_prepare_t *prepare)
 {
-    struct gw_link *link = prepare->data;
+    struct gw_link *link = GW_FROM_CONTEXT(prepare->data, struct gw_link, LINK_MAGIC);
+    check(link);
     uv_prepare_stop(prepare);
     gw_link_flush(link);
 }
 
 static void on_add_write(void *data)
 {
-    struct gw_link_wire *wire = data;
+    struct gw_link_wire *wire = GW_FROM_CONTEXT(data, struct gw_link_wire, WIRE_MAGIC);
     wire->wants_write = true;
     /* What a partial write left waits for the socket; what is asked now, for the turn's end. */
     if (!wire->is_flushing && wire->is_connected && !wire->is_polled_to_write)
@@ -286,7 +322,7 @@ static void on_add_write(void *data)
 
 static void on_delete_write(void *data)
 {
-    struct gw_link_wire *wire = data;
+    struct gw_link_wire *wire = GW_FROM_CONTEXT(data, struct gw_link_wire, WIRE_MAGIC);
     wire->wants_write = false;
 }
 
@@ -351,7 +387,7 @@ static void read_all(struct gw_link *link)
 
 static void on_connect(const redisAsyncContext *context, int status)
 {
-    struct gw_link_wire *wire = context->ev.data;
+    struct gw_link_wire *wire = GW_FROM_CONTEXT(context->ev.data, struct gw_link_wire, WIRE_MAGIC);
     int on = 1;
     if (status != REDIS_OK)
         return; /* on_cleanup follows */
@@ -379,7 +415,10 @@ static void finish_connecting(struct gw_link *link)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct gw_link_wire *wire = (struct gw_link_wire *)(void *)poll;
+    GW_CHECK_MAGIC(wire, WIRE_MAGIC);
     struct gw_link *link = wire->link;
+    check(link);
+    GW_CHECK(link->wire == wire);
     link->turn_us = 0;
     if (status < 0) {
         gw_link_drop(link, GW_BREAKER_NONE);
@@ -426,6 +465,7 @@ static bool begin_wire(struct gw_link *link, unsigned address)
         free(wire);
         return false;
     }
+    wire->magic = GW_MAGIC(WIRE_MAGIC);
     wire->link = link;
     wire->context = context;
     wire->is_polled_to_write = true;
@@ -460,7 +500,9 @@ static void connect_next(struct gw_link *link)
 
 static void on_found(void *data, const struct gw_seek_found *found)
 {
-    struct gw_link *link = data;
+    struct gw_link *link = GW_FROM_CONTEXT(data, struct gw_link, LINK_MAGIC);
+    check(link);
+    GW_CHECK(link->state == GW_LINK_RESOLVING);
     link->seek = NULL;
     link->found = *found;
     link->next_address = 0;
@@ -515,6 +557,7 @@ static void check_silence(struct gw_link *link)
 static void on_due(struct gw_timer *timer)
 {
     struct gw_link *link = GW_CONTAINER(timer, struct gw_link, timer);
+    check(link);
     switch (link->state) {
     case GW_LINK_CLOSED:
         break;
@@ -546,7 +589,7 @@ static void on_due(struct gw_timer *timer)
 bool gw_link_open(struct gw_link *link, const struct gw_link_setup *setup)
 {
     const struct gw_config *config = setup->config;
-    *link = (struct gw_link) { .setup = *setup, .state = GW_LINK_WAITING };
+    *link = (struct gw_link) { .magic = GW_MAGIC(LINK_MAGIC), .setup = *setup, .state = GW_LINK_WAITING };
     if (!gw_tls_create(config, setup->node, &link->tls))
         return false;
     if (uv_prepare_init(setup->loop, &link->prepare) != 0) {
@@ -568,6 +611,7 @@ bool gw_link_open(struct gw_link *link, const struct gw_link_setup *setup)
 
 void gw_link_close(struct gw_link *link)
 {
+    check(link);
     if (link->state == GW_LINK_CLOSED)
         return;
     link->state = GW_LINK_CLOSED;
@@ -579,6 +623,9 @@ void gw_link_close(struct gw_link *link)
 
 void gw_link_free(struct gw_link *link)
 {
+    GW_CHECK_MAGIC(link, LINK_MAGIC);
+    GW_CHECK(link->state == GW_LINK_CLOSED && !link->wire);
+    link->magic = GW_NO_MAGIC;
     gw_reply_free(&link->reply);
     gw_tls_destroy(&link->tls);
 }

@@ -16,6 +16,7 @@
 #define GW_STORE_LINK_H
 
 #include <uv.h>
+#include "base/check.h"
 #include "base/random.h"
 #include "base/timer.h"
 #include "config/config.h"
@@ -48,6 +49,7 @@ struct gw_link_asked {
     /* Runs once for each gw_link_ask, from the loop; NULL: no answer will come. */
     void (*on_reply)(struct gw_link_asked *asked, const struct gw_reply *reply);
 
+    struct gw_magic magic; /* from the asking on */
     struct gw_link *link;
 };
 
@@ -63,6 +65,7 @@ enum gw_link_state {
 enum { GW_LINK_STEPS = 3 + GW_STORE_SCRIPTS };
 
 struct gw_link {
+    struct gw_magic magic; /* from open to free */
     struct gw_link_setup setup;
     struct gw_tls *tls;
     size_t text_bound;

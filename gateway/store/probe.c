@@ -1,6 +1,7 @@
 #include "store/probe.h"
 
 #include <stdlib.h>
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/census.h"
@@ -21,7 +22,10 @@ enum {
 /* The commands of a round, in the order of their answers. */
 enum step { STEP_PING, STEP_INFO, STEP_TIME, STEP_ADD, STEP_REMOVE, STEP_COUNT, STEP_EXPIRE, STEPS };
 
+enum { PROBE_MAGIC = 0x50524f42 };
+
 struct gw_probe {
+    struct gw_magic magic;
     struct gw_probe_setup setup;
     char id[PROBE_ID_BYTES], client_name[PROBE_ID_BYTES + 32];
 
@@ -226,6 +230,7 @@ static void count_instances(struct gw_probe *probe, unsigned count)
 static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
 {
     struct gw_probe *probe = GW_CONTAINER(asked, struct gw_probe, asked);
+    GW_CHECK_MAGIC(probe, PROBE_MAGIC);
     if (!reply || probe->step == STEPS)
         return; /* what it means is told by on_down */
     enum step step = probe->step++;
@@ -249,13 +254,13 @@ static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
 
 static void on_up(void *context)
 {
-    struct gw_probe *probe = context;
+    struct gw_probe *probe = GW_FROM_CONTEXT(context, struct gw_probe, PROBE_MAGIC);
     begin_round(probe);
 }
 
 static void on_down(void *context, enum gw_breaker_reason reason)
 {
-    struct gw_probe *probe = context;
+    struct gw_probe *probe = GW_FROM_CONTEXT(context, struct gw_probe, PROBE_MAGIC);
     probe->step = STEPS;
     uint64_t now_us = gw_clock_monotonic_us();
     if (reason != GW_BREAKER_NONE)
@@ -277,6 +282,8 @@ static void notice_opening(struct gw_probe *probe, uint64_t now_us)
 static void on_tick(struct gw_timer *timer)
 {
     struct gw_probe *probe = GW_CONTAINER(timer, struct gw_probe, timer);
+    GW_CHECK_MAGIC(probe, PROBE_MAGIC);
+    GW_CHECK(probe->step == STEPS || probe->step <= probe->last_step);
     uint64_t now_us = gw_clock_monotonic_us();
     gw_timer_start(probe->setup.timers, timer, PROBE_TICK_MS);
     if (probe->is_up && gw_breaker_is_open(probe->setup.breaker))
@@ -304,6 +311,7 @@ struct gw_probe *gw_probe_open(const struct gw_probe_setup *setup)
     if (!probe)
         return NULL;
     unsigned expected = setup->config->expected_instances;
+    probe->magic = GW_MAGIC(PROBE_MAGIC);
     probe->setup = *setup;
     put_names(probe, setup->instance_id);
     probe->asked.on_reply = on_reply;
@@ -359,6 +367,8 @@ void gw_probe_free(struct gw_probe **probe)
     *probe = NULL;
     if (!gone)
         return;
+    GW_CHECK_MAGIC(gone, PROBE_MAGIC);
+    gone->magic = GW_NO_MAGIC;
     gw_link_free(&gone->link);
     free(gone);
 }

@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include <stdlib.h>
+#include "base/check.h"
 #include "base/clock.h"
 #include "store/link.h"
 #include "store/resp.h"
@@ -14,8 +15,10 @@ enum {
     REDIS_PAYLOADS_BYTES = 64 << 20,
     REDIS_NAME_BYTES = 128,
 };
+enum { STORE_MAGIC = 0x53544f52, CALL_MAGIC = 0x43414c4c };
 
 struct gw_store_call {
+    struct gw_magic magic; /* from the asking until done has run */
     struct gw_link_asked asked;
     struct gw_store *store;
     gw_store_done *done; /* NULL: forgotten */
@@ -42,6 +45,7 @@ struct slab {
 };
 
 struct gw_store {
+    struct gw_magic magic;
     const struct gw_config *config;
     struct gw_shard *shard;
     struct gw_breaker *breaker;
@@ -54,6 +58,17 @@ struct gw_store {
     unsigned pending;      /* calls */
     size_t payloads_bytes; /* of them */
 };
+
+/* What holds of a call that is out: whenever a reply comes, and when it is forgotten. */
+static void check_call(const struct gw_store_call *call)
+{
+    GW_CHECK_MAGIC(call, CALL_MAGIC);
+    GW_CHECK_MAGIC(call->store, STORE_MAGIC);
+    GW_CHECK(call->replies_due >= 1 && call->replies_due <= (call->kind == GW_REDIS_LABEL_GET ? 2 : 1));
+    GW_CHECK(call->store->pending >= 1 && call->store->pending <= call->store->config->redis_max_pending);
+    GW_CHECK(call->length > 0 && call->length <= call->capacity && call->tail_at <= call->length);
+    GW_CHECK(!call->payload || call->payload_bytes.length <= call->store->payloads_bytes);
+}
 
 /* ---- calls ---- */
 
@@ -80,6 +95,8 @@ static void give_back(struct gw_store_call *call)
         store->payloads_bytes -= call->payload_bytes.length;
         gw_block_drop(call->payload);
     }
+    call->magic = GW_NO_MAGIC;
+    call->asked.magic = GW_NO_MAGIC;
     call->next = store->free;
     store->free = call;
 }
@@ -98,6 +115,7 @@ static struct gw_store_call *begin(struct gw_store *store, enum gw_redis_label k
     if (!command)
         return NULL;
     store->free = call->next;
+    call->magic = GW_MAGIC(CALL_MAGIC);
     call->asked.on_reply = on_reply;
     call->store = store;
     call->kind = kind;
@@ -275,6 +293,7 @@ static bool take(struct gw_store_call *call, const struct gw_reply *reply)
 static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
 {
     struct gw_store_call *call = GW_CONTAINER(asked, struct gw_store_call, asked);
+    check_call(call);
     call->replies_due--;
     if (!reply) {
         call->result = GW_REDIS_RESULT_LOST;
@@ -391,8 +410,10 @@ struct gw_store_call *gw_store_set(struct gw_store *store, struct gw_slice key, 
 
 void gw_store_forget(struct gw_store_call **call)
 {
-    if (*call)
+    if (*call) {
+        check_call(*call);
         (*call)->done = NULL;
+    }
     *call = NULL;
 }
 
@@ -405,13 +426,13 @@ bool gw_store_is_up(const struct gw_store *store)
 
 static void on_up(void *context)
 {
-    struct gw_store *store = context;
+    struct gw_store *store = GW_FROM_CONTEXT(context, struct gw_store, STORE_MAGIC);
     gw_counter_add(&store->shard->redis_connects, 1);
 }
 
 static void on_down(void *context, enum gw_breaker_reason reason)
 {
-    struct gw_store *store = context;
+    struct gw_store *store = GW_FROM_CONTEXT(context, struct gw_store, STORE_MAGIC);
     if (reason != GW_BREAKER_NONE)
         gw_breaker_open(store->breaker, reason, gw_link_said(&store->link), gw_clock_monotonic_us());
 }
@@ -421,6 +442,7 @@ struct gw_store *gw_store_open(const struct gw_store_setup *setup)
     struct gw_store *store = calloc(1, sizeof(*store));
     if (!store)
         return NULL;
+    store->magic = GW_MAGIC(STORE_MAGIC);
     store->config = setup->config;
     store->shard = setup->shard;
     store->breaker = setup->breaker;
@@ -457,6 +479,9 @@ void gw_store_free(struct gw_store **store)
     *store = NULL;
     if (!gone)
         return;
+    GW_CHECK_MAGIC(gone, STORE_MAGIC);
+    GW_CHECK(!gone->pending && !gone->payloads_bytes);
+    gone->magic = GW_NO_MAGIC;
     gw_link_free(&gone->link);
     for (struct slab *slab = gone->slabs, *next; slab; slab = next) {
         next = slab->next;

@@ -9,10 +9,12 @@ typedef size_t array_length;
 typedef int array_length;
 #endif
 
+enum { REPLY_MAGIC = 0x5245504c };
+
 /* A number or string within an array is added to it. NULL, which ends the connection, for what is not known here. */
 static struct gw_reply *begin(const redisReadTask *task, enum gw_reply_kind kind)
 {
-    struct gw_reply *reply = task->privdata;
+    struct gw_reply *reply = GW_FROM_CONTEXT(task->privdata, struct gw_reply, REPLY_MAGIC);
     if (task->parent)
         return reply->kind == GW_REPLY_ARRAY ? reply : NULL;
     reply->kind = kind;
@@ -91,7 +93,7 @@ static void *create_nil(const redisReadTask *task)
 
 static void free_object(void *object)
 {
-    struct gw_reply *reply = object;
+    struct gw_reply *reply = GW_FROM_CONTEXT(object, struct gw_reply, REPLY_MAGIC);
     if (reply->text_capacity > GW_REPLY_KEPT_BYTES) {
         free(reply->text);
         reply->text = NULL;
@@ -127,11 +129,13 @@ static redisReplyObjectFunctions functions = {
 
 void gw_reply_init(struct gw_reply *reply, size_t text_bound)
 {
-    *reply = (struct gw_reply) { .text_bound = text_bound };
+    *reply = (struct gw_reply) { .magic = GW_MAGIC(REPLY_MAGIC), .text_bound = text_bound };
 }
 
 void gw_reply_free(struct gw_reply *reply)
 {
+    GW_CHECK_MAGIC(reply, REPLY_MAGIC);
+    reply->magic = GW_NO_MAGIC;
     free(reply->text);
     reply->text = NULL;
     reply->text_capacity = reply->text_length = 0;

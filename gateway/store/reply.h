@@ -11,6 +11,7 @@
 #define GW_STORE_REPLY_H
 
 #include <hiredis/hiredis.h>
+#include "base/check.h"
 #include "base/slice.h"
 #include "store/breaker.h"
 
@@ -27,7 +28,8 @@ enum gw_reply_kind {
 };
 
 struct gw_reply {
-    redisReply shell; /* first, for hiredis looks at its type */
+    redisReply shell;      /* first, for hiredis looks at its type */
+    struct gw_magic magic; /* from init to free */
     size_t text_bound;
 
     enum gw_reply_kind kind;

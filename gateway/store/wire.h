@@ -7,6 +7,7 @@
 
 struct gw_link_wire {
     uv_poll_t poll; /* first: it is freed by its close */
+    struct gw_magic magic;
     struct gw_link *link;
     redisAsyncContext *context;
     bool is_connected;

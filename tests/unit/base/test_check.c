@@ -1,22 +1,7 @@
 /* What a check does where GW_CHECKS is set (Debug, sanitizers, fuzzing), and that nothing is left of it elsewhere. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <signal.h>
+#include "support/checks.h"
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include "base/base.h"
-#include "base/check.h"
-
-#ifdef GW_CHECKS
-static const bool checks_are_on = true;
-#else
-static const bool checks_are_on = false;
-#endif
 
 enum { LAMP_MAGIC = 0x4c414d50, DOOR_MAGIC = 0x444f4f52 };
 
@@ -41,76 +26,68 @@ static struct lamp *shown(struct lamp *lamp)
 
 /* ---- what ends the process ---- */
 
-static void check_what_holds(void)
+static void check_what_holds(void *data)
 {
+    (void)data;
     GW_CHECK(told(true));
 }
 
-static void check_what_does_not_hold(void)
+static void check_what_does_not_hold(void *data)
 {
+    (void)data;
     GW_CHECK(told(false));
 }
 
-static void check_a_lamp(void)
+static void check_a_lamp(void *data)
 {
+    (void)data;
     struct lamp lamp = { .light = 1, .magic = GW_MAGIC(LAMP_MAGIC) };
     GW_CHECK_MAGIC(shown(&lamp), LAMP_MAGIC);
     if (GW_FROM_CONTEXT(&lamp, struct lamp, LAMP_MAGIC) != &lamp)
         abort();
 }
 
-static void check_another_thing(void)
+static void check_another_thing(void *data)
 {
+    (void)data;
     struct lamp lamp = { .light = 1, .magic = GW_MAGIC(LAMP_MAGIC) };
     GW_CHECK_MAGIC(&lamp, DOOR_MAGIC);
 }
 
-static void check_what_never_began(void)
+static void check_what_never_began(void *data)
 {
+    (void)data;
     struct lamp lamp = { .light = 1 };
     GW_CHECK_MAGIC(&lamp, LAMP_MAGIC);
 }
 
-static void check_what_has_ended(void)
+static void check_what_has_ended(void *data)
 {
+    (void)data;
     struct lamp lamp = { .light = 1 };
     lamp.magic = GW_MAGIC(LAMP_MAGIC);
     lamp.magic = GW_NO_MAGIC;
     GW_CHECK_MAGIC(&lamp, LAMP_MAGIC);
 }
 
-static void take_another_thing_from_a_context(void)
+static void take_another_thing_from_a_context(void *data)
 {
+    (void)data;
     struct lamp lamp = { .light = 1, .magic = GW_MAGIC(DOOR_MAGIC) };
     void *context = &lamp;
     (void)GW_FROM_CONTEXT(context, struct lamp, LAMP_MAGIC);
 }
 
-static void take_nothing_from_a_context(void)
+static void take_nothing_from_a_context(void *data)
 {
+    (void)data;
     (void)GW_FROM_CONTEXT(NULL, struct lamp, LAMP_MAGIC);
-}
-
-/* The signal that ended a process which did this; 0 where it came to its end. */
-static int signal_of(void (*act)(void))
-{
-    int status;
-    pid_t pid = fork();
-    assert_int_not_equal(pid, -1);
-    if (pid == 0) {
-        signal(SIGABRT, SIG_DFL);
-        close(STDERR_FILENO); /* the line is wanted by people only */
-        act();
-        _exit(0);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
 static void a_failing_check_ends_the_process_where_checks_are_on(void **state)
 {
     static const struct {
-        void (*act)(void);
+        void (*act)(void *data);
         bool holds;
     } rows[] = {
         { check_what_holds, true },
@@ -124,15 +101,15 @@ static void a_failing_check_ends_the_process_where_checks_are_on(void **state)
     };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++)
-        assert_int_equal(signal_of(rows[i].act), rows[i].holds || !checks_are_on ? 0 : SIGABRT);
+        assert_int_equal(checks_signal_of(rows[i].act, NULL), rows[i].holds || !checks_are_on ? 0 : SIGABRT);
 }
 
 static void nothing_is_evaluated_and_no_byte_is_taken_where_checks_are_off(void **state)
 {
     (void)state;
     evaluations = 0;
-    check_what_holds();
-    check_a_lamp();
+    check_what_holds(NULL);
+    check_a_lamp(NULL);
     assert_int_equal(evaluations, checks_are_on ? 2 : 0);
     assert_int_equal(sizeof(struct lamp), checks_are_on ? sizeof(int) + sizeof(unsigned) : sizeof(int));
 }

@@ -1,5 +1,6 @@
 /* The store against a Redis that misbehaves on purpose. What a real one does is in test_live.c. */
 #include "unit/store/fake.h"
+#include "support/checks.h"
 
 #define LONG_TIMEOUT  "\"timeout\": \"10s\","
 #define SHORT_TIMEOUT "\"timeout\": \"100ms\","
@@ -529,6 +530,33 @@ static void a_forgotten_call_is_not_heard_of_again(void **state)
     stop(&scene, &fake);
 }
 
+static void forget_it(void *call)
+{
+    struct gw_store_call *stale = call;
+    gw_store_forget(&stale);
+}
+
+static void free_it(void *store)
+{
+    struct gw_store *busy = store; /* with a call that is out */
+    gw_store_free(&busy);
+}
+
+static void what_is_done_too_late_or_too_early_ends_the_process_where_checks_are_on(void **state)
+{
+    struct scene scene;
+    struct fake fake;
+    struct outcome outcome;
+    (void)state;
+    start(&scene, &fake, behave, LONG_TIMEOUT, "");
+    struct gw_store_call *call = get(&scene, "k", &outcome);
+    assert_non_null(call);
+    checks_assert_ends(free_it, scene.store);
+    until(&scene, outcome.runs);
+    checks_assert_ends(forget_it, call); /* its done has run */
+    stop(&scene, &fake);
+}
+
 struct chain {
     struct scene *scene;
     unsigned left;
@@ -806,6 +834,7 @@ int main(void)
         cmocka_unit_test(too_many_pending_calls_are_not_made),
         cmocka_unit_test(payloads_of_pending_calls_are_bounded),
         cmocka_unit_test(a_forgotten_call_is_not_heard_of_again),
+        cmocka_unit_test(what_is_done_too_late_or_too_early_ends_the_process_where_checks_are_on),
         cmocka_unit_test(calls_may_be_made_and_the_store_closed_by_an_answer),
         cmocka_unit_test(a_wrong_password_that_is_put_right_heals),
         cmocka_unit_test(a_log_in_that_fails_is_no_connection),

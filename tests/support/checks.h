@@ -1,0 +1,45 @@
+/* checks.h: does a check (base/check.h) end the process here? The act runs in a child. */
+#ifndef TESTS_SUPPORT_CHECKS_H
+#define TESTS_SUPPORT_CHECKS_H
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "base/check.h"
+
+#ifdef GW_CHECKS
+static const bool checks_are_on = true;
+#else
+static const bool checks_are_on = false;
+#endif
+
+/* The signal that ended a process which did this; 0 where it came to its end. */
+static inline int checks_signal_of(void (*act)(void *data), void *data)
+{
+    int status;
+    pid_t pid = fork();
+    assert_int_not_equal(pid, -1);
+    if (pid == 0) {
+        signal(SIGABRT, SIG_DFL);
+        close(STDERR_FILENO); /* the line is wanted by people only */
+        act(data);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* A check fails in it where checks are on. Where they are off the act is not even tried: what it does is wrong. */
+static inline void checks_assert_ends(void (*act)(void *data), void *data)
+{
+    if (checks_are_on)
+        assert_int_equal(checks_signal_of(act, data), SIGABRT);
+}
+
+#endif
