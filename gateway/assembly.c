@@ -243,7 +243,6 @@ static bool open_worker(void *owner, struct gw_worker *worker)
                                                    .shard = worker->shard,
                                                    .filters = gw_filter_table,
                                                    .descriptors = &assembly->server->descriptors,
-                                                   .draining = &assembly->server->draining,
                                                    .limiter = assembly->limiter,
                                                    .near = assembly->near,
                                                    .bans = assembly->bans,

@@ -54,9 +54,9 @@ void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event)
 
 static bool prepare(struct gw_exchange *exchange)
 {
-    exchange->fields = gw_buffer_in(&exchange->arena, FIRST_FIELDS_BYTES);
+    exchange->answer.fields = gw_buffer_in(&exchange->arena, FIRST_FIELDS_BYTES);
     gw_counter_add(&exchange->context->shard->requests_in_flight, 1);
-    return !exchange->fields.overflowed;
+    return !exchange->answer.fields.overflowed;
 }
 
 /* What climbs leads out of the path of the backend's URL, to where no limit is looked for (nginx: 400, too); and which
@@ -71,7 +71,7 @@ static void pick_route(struct gw_exchange *exchange)
     bool is_one = doubt.literal.at == exchange->plain_path.at ||
                   gw_route_pick(exchange->config, request, doubt.literal) == exchange->route;
     if (doubt.climbs || !is_one)
-        exchange->error = GW_ERROR_MALFORMED;
+        exchange->fault = GW_ERROR_MALFORMED;
 }
 
 void gw_exchange_begin(struct gw_exchange *exchange)
@@ -80,9 +80,8 @@ void gw_exchange_begin(struct gw_exchange *exchange)
     bool has_body = request->framing == GW_FRAMING_CHUNKED ||
                     (request->framing == GW_FRAMING_LENGTH && request->content_length);
     exchange->body = has_body ? GW_BODY_HELD : GW_BODY_ENDED;
-    exchange->keep_alive = request->keep_alive;
     if (!prepare(exchange))
-        exchange->error = GW_ERROR_OVERLOADED;
+        exchange->fault = GW_ERROR_OVERLOADED;
     pick_route(exchange);
     gw_engine_move(exchange, GW_EXCHANGE_BEGUN);
 }
@@ -90,7 +89,7 @@ void gw_exchange_begin(struct gw_exchange *exchange)
 void gw_exchange_refuse(struct gw_exchange *exchange, enum gw_error error)
 {
     exchange->body = GW_BODY_DISCARDING;
-    exchange->error = error;
+    exchange->fault = error;
     exchange->request.version_minor = 1;
     prepare(exchange);
     gw_engine_move(exchange, GW_EXCHANGE_BEGUN);
@@ -192,18 +191,18 @@ void gw_exchange_on_timer(struct gw_timer *timer)
 
 void gw_engine_finish_if_written(struct gw_exchange *exchange)
 {
-    if (exchange->complete && !exchange->slow)
+    if (exchange->answer.is_whole && !exchange->answer.is_slow)
         gw_engine_move(exchange, GW_EXCHANGE_FINISHED);
 }
 
 void gw_exchange_on_writable(struct gw_exchange *exchange)
 {
-    if (!exchange->slow)
+    if (!exchange->answer.is_slow)
         return;
-    exchange->slow = false;
+    exchange->answer.is_slow = false;
     if (exchange->state != GW_EXCHANGE_ANSWERING)
         return;
-    if (exchange->complete)
+    if (exchange->answer.is_whole)
         gw_engine_move(exchange, GW_EXCHANGE_FINISHED);
     else
         gw_fetch_resume(&exchange->reader);
@@ -257,8 +256,8 @@ void gw_exchange_on_body_broken(struct gw_exchange *exchange, enum gw_error erro
 
 void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error)
 {
-    exchange->error = error;
-    exchange->cut = true;
+    exchange->answer.error = error;
+    exchange->answer.is_cut = true;
     gw_engine_move(exchange, GW_EXCHANGE_GONE);
 }
 
@@ -268,10 +267,10 @@ static void count_for_cache(struct gw_exchange *exchange)
     struct gw_shard *shard = exchange->context->shard;
     bool is_collapsed = exchange->report.is_collapsed;
     if (exchange->entry || is_collapsed)
-        gw_counter_add(&shard->cache_bytes_saved, exchange->body_sent);
+        gw_counter_add(&shard->cache_bytes_saved, exchange->answer.body_sent);
     if (exchange->has_waited && exchange->entry && exchange->report.forwarded == GW_FORWARDED_NOT)
         is_collapsed = true;
-    if (is_collapsed && exchange->error == GW_ERROR_NONE)
+    if (is_collapsed && exchange->answer.error == GW_ERROR_NONE)
         gw_counter_add(&shard->cache_collapsed, 1);
 }
 
@@ -284,7 +283,7 @@ static void gw_engine_record(struct gw_exchange *exchange)
     gw_engine_forget_tombs(exchange);
     gw_engine_land(exchange);
     gw_fetch_leave(&exchange->reader);
-    gw_answer_drop(exchange);
+    gw_answer_close(exchange);
     gw_chain_free(&exchange->held);
     for (const struct gw_filter *const *filter = exchange->context->filters; *filter; filter++)
         if ((*filter)->on_end)
@@ -295,24 +294,17 @@ static void gw_engine_record(struct gw_exchange *exchange)
     gw_entry_drop(exchange->entry);
     gw_entry_drop(exchange->stored);
     exchange->entry = exchange->stored = NULL;
-    gw_block_drop(exchange->content_block);
-    exchange->content_block = NULL;
-    exchange->head = NULL;
+    gw_block_drop(exchange->answer.content_block);
+    exchange->answer.content_block = NULL;
+    exchange->answer.head = NULL;
     gw_engine_move(exchange, GW_EXCHANGE_RECORDED);
-}
-
-/* Where the framing shows that the body is not whole, a reset would only take from the client what it has not read yet
- * (RFC 9112 §8). */
-static enum gw_downstream_end end_of_cut(const struct gw_exchange *exchange)
-{
-    bool shows = exchange->framing == GW_ANSWER_LENGTH || exchange->framing == GW_ANSWER_CHUNKED;
-    bool is_client_gone = exchange->error == GW_ERROR_CLIENT_GONE;
-    return shows && !is_client_gone ? GW_DOWNSTREAM_BREAK : GW_DOWNSTREAM_CUT;
 }
 
 static void gw_engine_give_back(struct gw_exchange *exchange)
 {
-    bool keep = exchange->keep_alive && (exchange->body == GW_BODY_NONE || exchange->body == GW_BODY_ENDED);
-    enum gw_downstream_end end = exchange->cut ? end_of_cut(exchange) : keep ? GW_DOWNSTREAM_KEEP : GW_DOWNSTREAM_CLOSE;
+    bool is_gone = exchange->answer.error == GW_ERROR_CLIENT_GONE;
+    enum gw_downstream_end end = !exchange->answer.is_cut ? GW_DOWNSTREAM_WHOLE
+                                 : is_gone                ? GW_DOWNSTREAM_GONE
+                                                          : GW_DOWNSTREAM_BROKEN;
     exchange->downstream->table->done(exchange->downstream, end);
 }

@@ -88,9 +88,6 @@ enum gw_exchange_event {
 
 enum gw_body_state { GW_BODY_NONE, GW_BODY_HELD, GW_BODY_FLOWING, GW_BODY_DISCARDING, GW_BODY_ENDED };
 
-/* How the response's body is framed for this client. */
-enum gw_answer_framing { GW_ANSWER_NO_BODY, GW_ANSWER_LENGTH, GW_ANSWER_CHUNKED, GW_ANSWER_UNTIL_CLOSE };
-
 struct gw_worker_context;
 
 /* Target, Location and Content-Location of an unsafe request. */
@@ -120,6 +117,26 @@ struct gw_cache_report { /* for Cache-Status */
     int64_t ttl_s;                 /* of what was stored before: what is left of its freshness; negative: stale since */
 };
 
+/* The response. Filters read and set the first fields; answer.c makes messages of it. */
+struct gw_answer {
+    int status;                    /* 0: there is none yet */
+    enum gw_error error;           /* that it tells of, or that ended it; for log and metrics */
+    const struct gw_head *head;    /* the backend's, or the entry's; NULL: it is made here */
+    const bool *left_out;          /* by field name: what of the head this answer does not carry; NULL: nothing */
+    struct gw_buffer fields;       /* "Name: value\r\n"... that filters added */
+    bool is_slow;                  /* the client has not taken all that was given to the downstream */
+    bool is_whole;                 /* every byte was given to the downstream */
+    bool is_cut;                   /* it will never be whole */
+    bool is_part;                  /* of the whole that arrives: */
+    uint64_t part_skip, part_left; /* bytes before it, and of it, that are still to come */
+    uint64_t body_sent;
+    struct gw_downstream_head message;
+
+    struct gw_slice content_type;   /* made here */
+    struct gw_slice content;        /* made here */
+    struct gw_block *content_block; /* behind it, held; NULL: in the arena, or static */
+};
+
 struct gw_exchange {
     struct gw_worker_context *context;
     struct gw_arena arena;
@@ -133,6 +150,8 @@ struct gw_exchange {
     /* the request */
     struct gw_head request;
     enum gw_body_state body;
+    bool continue_told;  /* 100 went out */
+    enum gw_error fault; /* of the request, found before a filter was asked: the first filter answers it */
     bool on_admin_port;
     struct gw_address peer, client;
     bool peer_is_trusted;
@@ -174,37 +193,12 @@ struct gw_exchange {
     /* upstream */
     struct gw_reader reader;
 
-    /* the response */
-    enum gw_error error;
-    int status;
-    const struct gw_head *head;     /* of the backend's answer or the entry; NULL: made here */
-    struct gw_slice content_type;   /* made here */
-    struct gw_slice content;        /* made here */
-    struct gw_block *content_block; /* behind it, held; NULL: in the arena, or static */
-    struct gw_buffer fields;        /* "Name: value\r\n"… that filters added */
-    const bool *left_out;           /* by field name: of the head, what this answer does not carry; NULL: nothing */
-    enum gw_answer_framing framing;
-    uint64_t length;
-    bool is_part;                  /* of the whole that arrives: */
-    uint64_t part_skip, part_left; /* bytes before it, and of it, that are still to come */
-    bool head_due;                 /* not written yet */
-    bool continue_told;            /* 100 went out */
-    struct gw_piece gathered[12];  /* written together; each keeps its block */
-    unsigned gathered_count;
-    char chunk_text[6][20]; /* chunk-size lines among them */
-    unsigned chunk_count;
-    bool keep_alive;
-    bool slow;            /* the client has not taken all that was written */
+    struct gw_answer answer;
     struct gw_chain held; /* SETTLING: what came of the body before the tombstones were acknowledged */
     struct gw_exchange_tomb tombs[GW_EXCHANGE_TOMBS];
     unsigned tombs_sent, tombs_due;
-    bool complete; /* every byte has been handed to the connection */
-    bool cut;
     enum gw_cache_label cache_label;
     uint64_t age_s;
-    uint64_t body_sent;
-    const struct gw_backend *backend;
-    uint64_t upstream_us;
     bool is_admin;
     struct gw_purge *purge; /* filter/admin.c's; it forgets them */
     struct gw_shared_question *inspection;
@@ -240,10 +234,10 @@ void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error);
  * on_request, on_answers or before_fetch, which then return GW_FILTER_ANSWERED. */
 void gw_exchange_answer(struct gw_exchange *exchange, int status, struct gw_slice content_type,
                         struct gw_slice content);
-/* The same as problem+json (RFC 9457) for an error; sets exchange->error. */
+/* The same as problem+json (RFC 9457) for an error; sets answer.error. */
 void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error);
 /* Adds a field to the response, whole (http/writer.h): if memory is out, the whole response becomes a 503. Fields
- * whose value is put together piece by piece go into exchange->fields by gw_writer_begin. */
+ * whose value is put together piece by piece go into answer.fields by gw_writer_begin. */
 void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, struct gw_slice value);
 /* A question that on_request put is answered. */
 void gw_exchange_answered(struct gw_exchange *exchange);

@@ -279,7 +279,7 @@ static void on_interim(struct gw_reader *reader, const struct gw_head *head)
 static void on_head(struct gw_reader *reader, const struct gw_head *head)
 {
     struct gw_exchange *exchange = exchange_from(reader);
-    exchange->head = head;
+    exchange->answer.head = head;
     compare_stored(exchange, head);
     gw_engine_move(exchange, gw_engine_invalidates(exchange) ? GW_EXCHANGE_INVALIDATES : GW_EXCHANGE_HEAD);
 }
@@ -359,24 +359,22 @@ static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_f
 static void on_fail(struct gw_reader *reader, enum gw_error error)
 {
     struct gw_exchange *exchange = exchange_from(reader);
-    exchange->error = error;
+    exchange->answer.error = error;
     if (exchange->state == GW_EXCHANGE_FETCHING || exchange->state == GW_EXCHANGE_SETTLING) {
-        exchange->head = NULL;
+        exchange->answer.head = NULL;
         gw_engine_forget_tombs(exchange);
         gw_engine_fail_fetch(exchange, error);
-    } else if (exchange->head_due) { /* the head came with the failure: nothing is out yet */
-        gw_answer_drop(exchange);
-        exchange->head = NULL;
-        gw_buffer_clear(&exchange->fields);
-        exchange->left_out = NULL;
-        exchange->body_sent = 0;
+    } else if (exchange->downstream->table->take_back(exchange->downstream)) { /* head and failure came together */
+        gw_buffer_clear(&exchange->answer.fields);
+        exchange->answer = (struct gw_answer) { .fields = exchange->answer.fields,
+                                                .is_slow = exchange->answer.is_slow };
         gw_exchange_answer_error(exchange, error);
         gw_engine_answer_here(exchange);
-    } else if (exchange->framing == GW_ANSWER_NO_BODY) { /* what broke off is dropped anyway: the client has it all */
+    } else if (!exchange->answer.message.has_body) { /* what broke off is dropped anyway: the client has it all */
         gw_answer_end(exchange);
         gw_engine_finish_if_written(exchange);
     } else {
-        exchange->cut = true;
+        exchange->answer.is_cut = true;
         gw_engine_move(exchange, GW_EXCHANGE_GONE);
     }
 }

@@ -64,14 +64,14 @@ void gw_record_write(const struct gw_exchange *exchange)
         .user_agent = request->fields ? gw_head_value(request, GW_FIELD_USER_AGENT) : GW_NO_SLICE,
         .route = exchange->route,
         .method = request->method,
-        .status = exchange->status,
+        .status = exchange->answer.status,
         .bytes_received = exchange->body_received,
-        .bytes_sent = exchange->body_sent,
+        .bytes_sent = exchange->answer.body_sent,
         .cache = cache_label(exchange),
         .not_stored = refusal(exchange),
         .limit = limit_label(exchange),
         .limit_remaining = least_remaining(exchange),
-        .error = exchange->error,
+        .error = exchange->answer.error,
         .is_admin = exchange->is_admin,
     };
     if (exchange->reader.backend) {

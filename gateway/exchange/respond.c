@@ -6,13 +6,11 @@
 #include "exchange/worker_context.h"
 #include "http/writer.h"
 
-/* A final answer ends what the request's body was doing: what still comes is thrown away, and the connection ends (a
- * state per body, so that nobody takes the rest of a body for a request). */
+/* A final answer ends what the request's body was doing: what still comes is thrown away. */
 static void settle_body(struct gw_exchange *exchange)
 {
     if (exchange->body == GW_BODY_HELD || exchange->body == GW_BODY_FLOWING || exchange->body == GW_BODY_DISCARDING) {
         exchange->body = GW_BODY_DISCARDING;
-        exchange->keep_alive = false;
         exchange->downstream->table->drop_body(exchange->downstream);
     }
 }
@@ -27,12 +25,10 @@ static void ask_before_answer(struct gw_exchange *exchange)
 static void begin_answer(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
-    if (atomic_load_explicit(exchange->context->draining, memory_order_relaxed))
-        exchange->keep_alive = false;
     for (const struct gw_filter *const *filter = exchange->context->filters; *filter; filter++)
         if ((*filter)->on_response)
             (*filter)->on_response(exchange);
-    exchange->head_due = true;
+    gw_answer_begin(exchange);
 }
 
 static int64_t now_s(void)
@@ -43,15 +39,15 @@ static int64_t now_s(void)
 /* Of a stored or arriving 200: has the client what it asks for? Then 304 and no body (RFC 9110 §13.2.2). */
 static bool is_not_modified(struct gw_exchange *exchange)
 {
-    return exchange->head && exchange->head->status == 200 &&
-           gw_policy_is_not_modified(&exchange->request, exchange->head, now_s());
+    return exchange->answer.head && exchange->answer.head->status == 200 &&
+           gw_policy_is_not_modified(&exchange->request, exchange->answer.head, now_s());
 }
 
 /* ---- from what is stored ---- */
 
 static void put_content_range(struct gw_exchange *exchange, const struct gw_range_part *part, uint64_t whole)
 {
-    struct gw_buffer *fields = &exchange->fields;
+    struct gw_buffer *fields = &exchange->answer.fields;
     struct gw_writer_line line = gw_writer_begin(fields, GW_SLICE("Content-Range"));
     gw_buffer_put_literal(fields, "bytes ");
     if (part) {
@@ -70,15 +66,15 @@ static void put_content_range(struct gw_exchange *exchange, const struct gw_rang
 static struct gw_slice cut_range(struct gw_exchange *exchange, struct gw_slice content)
 {
     struct gw_range_part part;
-    switch (gw_range_of(&exchange->request, exchange->head, content.length, now_s(), &part)) {
+    switch (gw_range_of(&exchange->request, exchange->answer.head, content.length, now_s(), &part)) {
     case GW_RANGE_PART:
-        exchange->status = 206;
+        exchange->answer.status = 206;
         put_content_range(exchange, &part, content.length);
         return gw_slice_of(content.at + part.first, (size_t)part.length);
     case GW_RANGE_UNSATISFIABLE:
-        exchange->status = 416;
+        exchange->answer.status = 416;
         put_content_range(exchange, NULL, content.length);
-        exchange->head = NULL; /* its fields are the whole's */
+        exchange->answer.head = NULL; /* its fields are the whole's */
         return GW_SLICE("");
     case GW_RANGE_WHOLE:
         break;
@@ -90,11 +86,11 @@ static struct gw_slice content_of(struct gw_exchange *exchange)
 {
     const struct gw_entry *entry = exchange->entry;
     struct gw_slice content = entry->body ? gw_slice_of(entry->body->bytes, entry->body_bytes) : GW_SLICE("");
-    exchange->head = &entry->head;
-    exchange->status = entry->head.status;
+    exchange->answer.head = &entry->head;
+    exchange->answer.status = entry->head.status;
     if (is_not_modified(exchange))
-        exchange->status = 304;
-    else if (exchange->cache.is_range && exchange->status == 200)
+        exchange->answer.status = 304;
+    else if (exchange->cache.is_range && exchange->answer.status == 200)
         content = cut_range(exchange, content);
     return content;
 }
@@ -112,15 +108,15 @@ static void tell_age(struct gw_exchange *exchange)
 void gw_engine_answer_here(struct gw_exchange *exchange)
 {
     ask_before_answer(exchange);
-    struct gw_slice content = exchange->content;
-    struct gw_block *block = exchange->content_block;
+    struct gw_slice content = exchange->answer.content;
+    struct gw_block *block = exchange->answer.content_block;
     settle_body(exchange);
     if (exchange->entry) {
         tell_age(exchange);
         content = content_of(exchange);
         block = exchange->entry->body;
     }
-    gw_answer_choose_framing(exchange, GW_FRAMING_LENGTH, content.length);
+    gw_answer_measure(exchange, GW_FRAMING_LENGTH, content.length);
     begin_answer(exchange);
     gw_answer_add(exchange, content, block);
     gw_answer_end(exchange);
@@ -146,23 +142,23 @@ static void report_fetch(struct gw_exchange *exchange)
 /* Nothing of the body is for this client; the fetch goes on without it. */
 static void answer_without_body(struct gw_exchange *exchange, int status, enum gw_framing framing, uint64_t length)
 {
-    exchange->status = status;
-    gw_answer_choose_framing(exchange, framing, length);
+    exchange->answer.status = status;
+    gw_answer_measure(exchange, framing, length);
     begin_answer(exchange);
     gw_answer_end(exchange);
-    exchange->head = NULL;
+    exchange->answer.head = NULL;
     gw_fetch_leave(&exchange->reader);
     gw_engine_finish_if_written(exchange);
 }
 
 static void begin_part(struct gw_exchange *exchange, const struct gw_range_part *part)
 {
-    exchange->status = 206;
-    exchange->is_part = true;
-    exchange->part_skip = part->first;
-    exchange->part_left = part->length;
-    put_content_range(exchange, part, exchange->head->content_length);
-    gw_answer_choose_framing(exchange, GW_FRAMING_LENGTH, part->length);
+    exchange->answer.status = 206;
+    exchange->answer.is_part = true;
+    exchange->answer.part_skip = part->first;
+    exchange->answer.part_left = part->length;
+    put_content_range(exchange, part, exchange->answer.head->content_length);
+    gw_answer_measure(exchange, GW_FRAMING_LENGTH, part->length);
     begin_answer(exchange);
 }
 
@@ -170,7 +166,7 @@ static void begin_part(struct gw_exchange *exchange, const struct gw_range_part 
  * that is answered. The length must be known for a part. */
 static bool answers_less(struct gw_exchange *exchange)
 {
-    const struct gw_head *head = exchange->head;
+    const struct gw_head *head = exchange->answer.head;
     struct gw_range_part part;
     exchange->report.forwarded_status = head->status;
     if (is_not_modified(exchange)) {
@@ -184,7 +180,7 @@ static bool answers_less(struct gw_exchange *exchange)
         begin_part(exchange, &part);
     } else if (range == GW_RANGE_UNSATISFIABLE) {
         put_content_range(exchange, NULL, head->content_length);
-        exchange->head = NULL; /* its fields are the whole's */
+        exchange->answer.head = NULL; /* its fields are the whole's */
         answer_without_body(exchange, 416, GW_FRAMING_LENGTH, 0);
     } else {
         exchange->report.forwarded_status = 0;
@@ -194,38 +190,37 @@ static bool answers_less(struct gw_exchange *exchange)
 
 void gw_engine_answer_fetched(struct gw_exchange *exchange)
 {
-    const struct gw_head *head = exchange->head;
+    const struct gw_head *head = exchange->answer.head;
     report_fetch(exchange);
     if (gw_fetch_is_collecting(exchange->reader.fetch) && answers_less(exchange))
         return;
-    exchange->status = head->status;
-    if (exchange->body != GW_BODY_ENDED && gw_fetch_takes_body(&exchange->reader))
-        exchange->keep_alive = false;
-    else
+    exchange->answer.status = head->status;
+    if (exchange->body == GW_BODY_ENDED || !gw_fetch_takes_body(&exchange->reader))
         settle_body(exchange);
     ask_before_answer(exchange);
-    if (exchange->head)
-        gw_answer_choose_framing(exchange, head->framing, head->content_length);
+    if (exchange->answer.head)
+        gw_answer_measure(exchange, head->framing, head->content_length);
     else /* the backend's body still comes, and is dropped: its connection stays of use */
-        gw_answer_choose_framing(exchange, GW_FRAMING_NONE, UINT64_MAX);
+        gw_answer_measure(exchange, GW_FRAMING_NONE, UINT64_MAX);
     begin_answer(exchange);
 }
 
 void gw_engine_add_piece(struct gw_exchange *exchange, struct gw_slice piece, struct gw_block *block)
 {
-    if (!exchange->is_part) {
+    if (!exchange->answer.is_part) {
         gw_answer_add(exchange, piece, block);
         return;
     }
-    size_t skip = exchange->part_skip < piece.length ? (size_t)exchange->part_skip : piece.length;
-    size_t rest = piece.length - skip, take = exchange->part_left < rest ? (size_t)exchange->part_left : rest;
-    exchange->part_skip -= skip;
-    exchange->part_left -= take;
+    size_t skip = exchange->answer.part_skip < piece.length ? (size_t)exchange->answer.part_skip : piece.length;
+    size_t rest = piece.length - skip,
+           take = exchange->answer.part_left < rest ? (size_t)exchange->answer.part_left : rest;
+    exchange->answer.part_skip -= skip;
+    exchange->answer.part_left -= take;
     gw_answer_add(exchange, gw_slice_of(piece.at + skip, take), block);
-    if (exchange->part_left)
+    if (exchange->answer.part_left)
         return;
     gw_answer_end(exchange); /* it need not wait for the rest */
-    exchange->head = NULL;
+    exchange->answer.head = NULL;
     gw_fetch_leave(&exchange->reader);
     gw_engine_finish_if_written(exchange);
 }

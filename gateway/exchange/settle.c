@@ -21,7 +21,7 @@ static bool is_safe(const struct gw_head *request)
 
 bool gw_engine_invalidates(const struct gw_exchange *exchange)
 {
-    return exchange->context->near && exchange->head->status >= 200 && exchange->head->status < 400 &&
+    return exchange->context->near && exchange->answer.head->status >= 200 && exchange->answer.head->status < 400 &&
            !is_safe(&exchange->request);
 }
 
@@ -70,12 +70,12 @@ static void end_stored(struct gw_exchange *exchange, struct gw_slice path, struc
 static void end_named(struct gw_exchange *exchange, enum gw_field_name id)
 {
     const struct gw_head *request = &exchange->request;
-    const struct gw_field *field = gw_head_find(exchange->head, id);
+    const struct gw_field *field = gw_head_find(exchange->answer.head, id);
     struct gw_reference base = {
         .scheme = exchange->scheme, .authority = exchange->host, .path = request->path, .query = request->query
     };
     struct gw_reference target;
-    if (!field || gw_head_find_next(exchange->head, field) ||
+    if (!field || gw_head_find_next(exchange->answer.head, field) ||
         !gw_reference_resolve(&target, &exchange->arena, &base, field->value) ||
         !gw_reference_same_origin(&target, &base))
         return;
@@ -112,6 +112,6 @@ void gw_engine_answer_settled(struct gw_exchange *exchange)
         gw_chain_consume(&exchange->held, piece.bytes.length);
     }
     gw_answer_flush(exchange);
-    if (!exchange->slow)
+    if (!exchange->answer.is_slow)
         gw_fetch_resume(&exchange->reader);
 }

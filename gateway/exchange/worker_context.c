@@ -114,7 +114,6 @@ bool gw_worker_context_open(struct gw_worker_context *context, const struct gw_w
                                             .mailbox = setup->mailbox,
                                             .shard = setup->shard,
                                             .admin = setup->admin,
-                                            .draining = setup->draining,
                                             .worker = setup->worker };
     gw_worker_context_init(context);
     context->keys = gw_key_maker_create();

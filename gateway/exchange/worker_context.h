@@ -37,7 +37,6 @@ struct gw_worker_context_setup { /* everything it points to outlives the context
     /* shared by all workers */
     const struct gw_filter *const *filters; /* ends with NULL */
     struct gw_descriptors *descriptors;
-    const atomic_bool *draining;
     struct gw_limiter *limiter;
     struct gw_near *near; /* NULL: no cache */
     struct gw_bans *bans;
@@ -65,7 +64,6 @@ struct gw_worker_context {
     struct gw_shard *shard;
     struct gw_access_log_writer *log;
     struct gw_admin *admin;
-    const atomic_bool *draining;
     unsigned worker;
     struct gw_store *limit_store, *cache_store; /* may be one and the same; NULL: embedded mode */
     char client_name[64];                       /* for CLIENT SETNAME */

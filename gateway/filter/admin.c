@@ -62,7 +62,7 @@ void gw_admin_answer_page(struct gw_exchange *exchange, int status, struct gw_sl
         gw_exchange_answer_error(exchange, GW_ERROR_OVERLOADED);
     } else {
         memcpy(block->bytes, page->at, page->length);
-        exchange->content_block = block;
+        exchange->answer.content_block = block;
         gw_exchange_answer(exchange, status, content_type, gw_slice_of(block->bytes, page->length));
         gw_exchange_add_field(exchange, GW_SLICE("Cache-Control"), GW_SLICE("no-store"));
     }
@@ -162,7 +162,7 @@ static enum gw_filter_result on_answers(struct gw_exchange *exchange)
 {
     if (!exchange->is_admin)
         return GW_FILTER_CONTINUE;
-    if (!exchange->status) {
+    if (!exchange->answer.status) {
         forget_questions(exchange);
         find_order(exchange)->conclude(exchange);
     }

@@ -89,8 +89,8 @@ static void put_label(struct gw_exchange *exchange)
     gw_exchange_add_field(exchange, GW_SLICE("X-Cache"), gw_slice_of_string(words[exchange->cache_label]));
     if (!exchange->entry)
         return;
-    gw_writer_put_uint_field(&exchange->fields, GW_SLICE("X-Cache-Age"), exchange->age_s);
-    gw_writer_put_uint_field(&exchange->fields, GW_SLICE("Age"), exchange->age_s);
+    gw_writer_put_uint_field(&exchange->answer.fields, GW_SLICE("X-Cache-Age"), exchange->age_s);
+    gw_writer_put_uint_field(&exchange->answer.fields, GW_SLICE("Age"), exchange->age_s);
 }
 
 static void put_ttl(struct gw_buffer *fields, int64_t ttl_s)
@@ -135,7 +135,7 @@ static void put_status(struct gw_exchange *exchange)
         [GW_FORWARDED_STALE] = "; fwd=stale",
     };
     const struct gw_cache_report *report = &exchange->report;
-    struct gw_buffer *fields = &exchange->fields;
+    struct gw_buffer *fields = &exchange->answer.fields;
     struct gw_writer_line line = gw_writer_begin(fields, GW_SLICE("Cache-Status"));
     gw_buffer_put_literal(fields, "visara");
     gw_buffer_put_string(fields, reasons[report->forwarded]);
@@ -157,7 +157,7 @@ static void put_status(struct gw_exchange *exchange)
 
 static void on_response(struct gw_exchange *exchange)
 {
-    bool is_of_cache = exchange->head || exchange->entry;
+    bool is_of_cache = exchange->answer.head || exchange->entry;
     if (exchange->cache_label == GW_CACHE_LABEL_NONE || !is_of_cache)
         return;
     put_label(exchange);

@@ -22,7 +22,7 @@ static bool speaks(const struct gw_head *answer)
 /* What the backend said, now or when it was stored; NULL: the answer is the gateway's own. */
 static const struct gw_head *backend_head(const struct gw_exchange *exchange)
 {
-    return exchange->entry ? &exchange->entry->head : exchange->head;
+    return exchange->entry ? &exchange->entry->head : exchange->answer.head;
 }
 
 static bool is_allowed(const struct gw_config *config, struct gw_slice origin)
@@ -68,7 +68,7 @@ static void put_preflight(struct gw_exchange *exchange, uint64_t max_age_s)
         gw_exchange_add_field(exchange, GW_SLICE("Access-Control-Allow-Headers"), headers);
     if (any)
         gw_exchange_add_field(exchange, GW_SLICE("Vary"), GW_SLICE("Access-Control-Request-Headers"));
-    gw_writer_put_uint_field(&exchange->fields, GW_SLICE("Access-Control-Max-Age"), max_age_s);
+    gw_writer_put_uint_field(&exchange->answer.fields, GW_SLICE("Access-Control-Max-Age"), max_age_s);
 }
 
 /* The backend that will get the request is the one to be asked about it, unless a route is there for OPTIONS itself. */
@@ -107,14 +107,14 @@ static bool will_pass(int status)
 static void before_answer(struct gw_exchange *exchange)
 {
     const struct gw_config *config = exchange->config;
-    const struct gw_head *answer = exchange->head;
+    const struct gw_head *answer = exchange->answer.head;
     if (!config->cors_enabled || config->cors_alone || exchange->is_admin || !is_preflight(&exchange->request))
         return;
-    bool has_failed = exchange->error && gw_error_cause(exchange->error) == GW_CAUSE_BACKEND;
+    bool has_failed = exchange->answer.error && gw_error_cause(exchange->answer.error) == GW_CAUSE_BACKEND;
     if (answer ? speaks(answer) : !has_failed)
         return;
     put_preflight(exchange, !answer || will_pass(answer->status) ? 0 : config->cors_max_age_s);
-    exchange->head = NULL;
+    exchange->answer.head = NULL;
     gw_exchange_answer(exchange, 204, GW_NO_SLICE, GW_NO_SLICE);
 }
 

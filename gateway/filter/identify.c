@@ -187,10 +187,10 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     struct gw_head *request = &exchange->request;
     exchange->client = exchange->peer;
     name_request(exchange);
-    if (!exchange->error && request->framing == GW_FRAMING_LENGTH &&
+    if (!exchange->fault && request->framing == GW_FRAMING_LENGTH &&
         request->content_length > exchange->config->max_body_bytes)
-        exchange->error = GW_ERROR_BODY_TOO_LARGE;
-    if (!exchange->error) {
+        exchange->fault = GW_ERROR_BODY_TOO_LARGE;
+    if (!exchange->fault) {
         exchange->host = request->authority;
         exchange->peer_is_trusted = gw_config_trusts(exchange->config, &exchange->peer);
         if (exchange->peer_is_trusted)
@@ -199,9 +199,9 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
         gw_head_drop_hop_by_hop(request);
     }
     exchange->client_text_length = gw_address_print(&exchange->client, exchange->client_text);
-    if (!exchange->error)
+    if (!exchange->fault)
         return GW_FILTER_CONTINUE;
-    gw_exchange_answer_error(exchange, exchange->error);
+    gw_exchange_answer_error(exchange, exchange->fault);
     return GW_FILTER_ANSWERED;
 }
 

@@ -57,7 +57,7 @@ static enum gw_filter_result refuse(struct gw_exchange *exchange)
     char *memory = gw_arena_take(&exchange->arena, PROBLEM_BYTES);
     struct gw_buffer page = gw_buffer_over(memory, memory ? PROBLEM_BYTES : 0);
     gw_limit_put_problem(&exchange->limit, exchange->request_id, &page);
-    exchange->error = GW_ERROR_LIMITED;
+    exchange->answer.error = GW_ERROR_LIMITED;
     gw_exchange_answer(exchange, 429, GW_SLICE("application/problem+json"), gw_buffer_slice(&page));
     return GW_FILTER_ANSWERED;
 }
@@ -104,7 +104,7 @@ static const bool values_and_lists[GW_FIELD_COUNT] = {
  * are well-formed and name none of ours. One without the other would say half of it. */
 static bool lists_take_ours(const struct gw_exchange *exchange)
 {
-    const struct gw_head *head = exchange->head;
+    const struct gw_head *head = exchange->answer.head;
     for (unsigned i = 0; i < exchange->limit.count; i++) {
         const struct gw_limit_policy *policy = exchange->limit.outcomes[i].policy;
         if (!policy->shadow &&
@@ -118,18 +118,20 @@ static bool lists_take_ours(const struct gw_exchange *exchange)
 /* A backend's own 429 is told in its own words alone: "19 remaining" would contradict it. */
 static bool is_backends_refusal(const struct gw_exchange *exchange)
 {
-    return exchange->head && exchange->head->status == 429;
+    return exchange->answer.head && exchange->answer.head->status == 429;
 }
 
 static void on_response(struct gw_exchange *exchange)
 {
     const struct gw_limit_decision *decision = &exchange->limit;
-    size_t before = exchange->fields.length;
+    size_t before = exchange->answer.fields.length;
     if (decision->verdict == GW_LIMIT_NONE || decision->verdict == GW_LIMIT_UNKNOWN || is_backends_refusal(exchange))
         return;
-    gw_limit_put_fields(decision, exchange->config, GW_NO_SLICE, GW_NO_SLICE, &exchange->fields);
-    if (exchange->head && !exchange->entry && exchange->fields.length > before) /* what is stored has none of these */
-        exchange->left_out = exchange->config->limit_fields && !lists_take_ours(exchange) ? values_and_lists : values;
+    gw_limit_put_fields(decision, exchange->config, GW_NO_SLICE, GW_NO_SLICE, &exchange->answer.fields);
+    if (exchange->answer.head && !exchange->entry &&
+        exchange->answer.fields.length > before) /* what is stored has none of these */
+        exchange->answer.left_out = exchange->config->limit_fields && !lists_take_ours(exchange) ? values_and_lists
+                                                                                                 : values;
 }
 
 const struct gw_filter gw_filter_limit = {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "http/parser.h"
+#include "server/h1_writer.h"
 
 enum {
     CARRY_BYTES = GW_BLOCK_BYTES,
@@ -22,6 +23,7 @@ enum phase {
 
 struct gw_connection {
     struct gw_downstream downstream;
+    struct gw_h1_sink sink;
     struct gw_worker *worker;
     struct gw_address peer;
     bool on_admin_port, is_counted; /* in server.peers */
@@ -34,6 +36,7 @@ struct gw_connection {
     bool is_lingering; /* counted in server.lingering */
     unsigned requests;
     struct gw_exchange *exchange;
+    struct gw_h1_writer *writer; /* of its response, in its arena */
     struct gw_parser parser;
     struct gw_chain carry, out;
     size_t writing, write_queue; /* bytes of `out` with libuv; how many of them were left when last looked at */
@@ -258,9 +261,9 @@ static ssize_t try_write(struct gw_connection *connection, const struct gw_piece
     return uv_try_write((uv_stream_t *)&connection->tcp, buffers, count);
 }
 
-static bool write_pieces(struct gw_downstream *downstream, const struct gw_piece *pieces, unsigned count)
+static bool write_pieces(struct gw_h1_sink *sink, const struct gw_piece *pieces, unsigned count)
 {
-    struct gw_connection *connection = connection_from(downstream);
+    struct gw_connection *connection = GW_CONTAINER(sink, struct gw_connection, sink);
     size_t total = 0, sent = 0;
     for (unsigned i = 0; i < count; i++)
         total += pieces[i].bytes.length;
@@ -317,16 +320,19 @@ static void stop_reading(struct gw_connection *connection)
 /* The first byte of a request. */
 static bool begin_request(struct gw_connection *connection)
 {
-    struct gw_exchange *exchange = gw_exchange_take(&connection->worker->context, &connection->downstream);
-    if (!exchange) {
+    struct gw_worker *worker = connection->worker;
+    struct gw_exchange *exchange = gw_exchange_take(&worker->context, &connection->downstream);
+    connection->exchange = exchange;
+    connection->writer = exchange ? gw_arena_take(&exchange->arena, sizeof *connection->writer) : NULL;
+    if (!connection->writer) {
         close_connection(connection);
         return false;
     }
+    gw_h1_writer_begin(connection->writer, &connection->sink, &worker->head_text);
     exchange->peer = connection->peer;
     exchange->on_admin_port = connection->on_admin_port;
-    connection->exchange = exchange;
     if (connection->phase == IDLE)
-        gw_counter_subtract(&connection->worker->shard->connections_idle, 1);
+        gw_counter_subtract(&worker->shard->connections_idle, 1);
     connection->phase = HEAD;
     connection->deadline_ms = UINT64_MAX; /* of the idle time; the head's own begins when it does not come whole */
     gw_parser_begin(&connection->parser, &exchange->request, &exchange->arena, GW_METHOD_OTHER);
@@ -525,15 +531,24 @@ static void next_request(struct gw_connection *connection)
         process(connection);
 }
 
-static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
+/* The whole request has been read: what comes next is another one. */
+static bool is_request_read(const struct gw_connection *connection)
 {
-    struct gw_connection *connection = connection_from(downstream);
+    return connection->parser.place == GW_PARSER_ENDED;
+}
+
+static void answer_ended(struct gw_connection *connection, enum gw_downstream_end end)
+{
+    bool is_whole = end == GW_DOWNSTREAM_WHOLE, keeps = is_whole && connection->writer->keep_alive;
+    bool is_seen = is_whole || (end == GW_DOWNSTREAM_BROKEN && gw_h1_writer_shows_its_end(connection->writer));
+    gw_h1_writer_drop(connection->writer);
     gw_exchange_put(connection->exchange);
     connection->exchange = NULL;
+    connection->writer = NULL;
     connection->body_wanted = false;
-    if (end == GW_DOWNSTREAM_CUT || connection->is_broken) {
+    if (!is_seen || connection->is_broken) {
         cut_connection(connection);
-    } else if (end == GW_DOWNSTREAM_KEEP) {
+    } else if (keeps && is_request_read(connection)) {
         next_request(connection);
     } else if (connection->out.length) {
         connection->close_when_written = true;
@@ -543,8 +558,55 @@ static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
     }
 }
 
+static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
+{
+    answer_ended(connection_from(downstream), end);
+}
+
+static bool answer_interim(struct gw_downstream *downstream, int status, const struct gw_head *head)
+{
+    struct gw_connection *connection = connection_from(downstream);
+    connection->writer->version_minor = connection->exchange->request.version_minor;
+    return gw_h1_writer_interim(connection->writer, status, head);
+}
+
+static void answer_head(struct gw_downstream *downstream, struct gw_downstream_head *head)
+{
+    struct gw_connection *connection = connection_from(downstream);
+    const struct gw_head *request = &connection->exchange->request;
+    bool is_draining = atomic_load_explicit(&connection->worker->server->draining, memory_order_relaxed);
+    connection->writer->version_minor = request->version_minor;
+    connection->writer->keep_alive = request->keep_alive && is_request_read(connection) && !is_draining;
+    gw_h1_writer_head(connection->writer, head);
+}
+
+static bool answer_body(struct gw_downstream *downstream, struct gw_slice bytes, struct gw_block *block)
+{
+    return gw_h1_writer_body(connection_from(downstream)->writer, bytes, block);
+}
+
+static bool answer_flush(struct gw_downstream *downstream)
+{
+    return gw_h1_writer_flush(connection_from(downstream)->writer);
+}
+
+static bool answer_end(struct gw_downstream *downstream)
+{
+    return gw_h1_writer_end(connection_from(downstream)->writer);
+}
+
+static bool take_back(struct gw_downstream *downstream)
+{
+    return gw_h1_writer_take_back(connection_from(downstream)->writer);
+}
+
 static const struct gw_downstream_table downstream_table = {
-    .write = write_pieces,
+    .interim = answer_interim,
+    .head = answer_head,
+    .body = answer_body,
+    .flush = answer_flush,
+    .end = answer_end,
+    .take_back = take_back,
     .want_body = want_body,
     .drop_body = drop_body,
     .done = done,
@@ -653,6 +715,7 @@ static struct gw_connection *create(struct gw_listening *listening)
     if (!connection)
         return NULL;
     connection->downstream.table = &downstream_table;
+    connection->sink.write = write_pieces;
     connection->worker = worker;
     connection->on_admin_port = listening->is_admin;
     connection->deadline_ms = UINT64_MAX;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/connection.h"
+#include "server/h1_writer.h"
 
 enum { LOG_RETRY_MS = 50, READY_LOOK_MS = 8, READY_WITHIN_MS = 3000 };
 
@@ -135,6 +136,7 @@ static bool open_loop(struct gw_worker *worker)
         return false;
     gw_list_init(&worker->connections);
     gw_block_pool_init(&worker->blocks);
+    worker->head_text = gw_buffer_create(GW_H1_WRITER_TEXT_BOUND);
     gw_timer_init(&worker->log_timer, on_log_timer);
     gw_timer_init(&worker->drain_timer, on_drain_timer);
     gw_timer_init(&worker->ready_timer, on_ready_timer);
@@ -171,6 +173,7 @@ static void run(void *argument)
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     gw_worker_context_free(&worker->context);
     gw_block_pool_free(&worker->blocks);
+    gw_buffer_destroy(&worker->head_text);
     gw_mailbox_free(&worker->mailbox);
     if (uv_loop_close(&worker->loop) != 0)
         gw_log(GW_LOG_ERROR, "worker", "worker %u ended with open handles", worker->index);

@@ -43,6 +43,7 @@ struct gw_worker {
     uv_loop_t loop;
     struct gw_timers timers;
     struct gw_block_pool blocks;
+    struct gw_buffer head_text; /* where heads are written (h1_writer.h) */
     struct gw_mailbox mailbox;
     uv_prepare_t prepare;
     uv_check_t check;

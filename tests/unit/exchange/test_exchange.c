@@ -116,13 +116,13 @@ static void a_field_that_does_not_fit_is_left_out_whole(void **state)
     (void)state;
     static struct gw_exchange exchange;
     char memory[32];
-    exchange.fields = gw_buffer_over(memory, sizeof memory);
+    exchange.answer.fields = gw_buffer_over(memory, sizeof memory);
     gw_exchange_add_field(&exchange, GW_SLICE("X-One"), GW_SLICE("1"));
     gw_exchange_add_field(&exchange, GW_SLICE("X-Two"), GW_SLICE("longer than what is left here"));
     gw_exchange_add_field(&exchange, GW_SLICE("X-A-Name-That-Is-Too-Long-Itself"), GW_SLICE(""));
     gw_exchange_add_field(&exchange, GW_SLICE("X-Three"), GW_SLICE("3"));
-    assert_true(gw_slice_equal(gw_buffer_slice(&exchange.fields), GW_SLICE("X-One: 1\r\nX-Three: 3\r\n")));
-    assert_true(exchange.fields.overflowed);
+    assert_true(gw_slice_equal(gw_buffer_slice(&exchange.answer.fields), GW_SLICE("X-One: 1\r\nX-Three: 3\r\n")));
+    assert_true(exchange.answer.fields.overflowed);
 }
 
 int main(void)

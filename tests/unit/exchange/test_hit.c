@@ -3,19 +3,24 @@
 #include <stdlib.h>
 #include "config/load.h"
 #include "exchange/worker_context.h"
+#include "server/h1_writer.h"
 
 /* A hit hands the socket the stored bytes themselves: whatever the request takes of them, none is copied on the way
  * from the cache to the connection. */
 
 enum { BODY_BYTES = 64 * 1024, MOST_PIECES = 8 };
 
+/* A client of HTTP/1: what the exchange says goes through the writer that a connection has, too. */
 struct client {
     struct gw_downstream downstream;
+    struct gw_h1_sink sink;
+    struct gw_h1_writer writer;
+    struct gw_buffer scratch;
     bool is_slow;
     struct gw_piece pieces[MOST_PIECES]; /* but heads, whose bytes are borrowed for the call; blocks are held */
     unsigned count, heads;
-    char head[4096]; /* the last one */
-    bool is_done;
+    char head[4096];     /* the last one */
+    bool is_done, keeps; /* keeps: the connection may be used again */
     enum gw_downstream_end end;
 };
 
@@ -24,9 +29,9 @@ static struct client *client_of(struct gw_downstream *downstream)
     return GW_CONTAINER(downstream, struct client, downstream);
 }
 
-static bool take(struct gw_downstream *downstream, const struct gw_piece *pieces, unsigned count)
+static bool take(struct gw_h1_sink *sink, const struct gw_piece *pieces, unsigned count)
 {
-    struct client *client = client_of(downstream);
+    struct client *client = GW_CONTAINER(sink, struct client, sink);
     for (unsigned i = 0; i < count; i++) {
         if (!pieces[i].block) {
             client->heads++;
@@ -41,13 +46,33 @@ static bool take(struct gw_downstream *downstream, const struct gw_piece *pieces
     return !client->is_slow;
 }
 
-static void is_done(struct gw_downstream *downstream, enum gw_downstream_end end)
+static void tell_head(struct gw_downstream *downstream, struct gw_downstream_head *head)
 {
-    client_of(downstream)->is_done = true;
-    client_of(downstream)->end = end;
+    struct client *client = client_of(downstream);
+    gw_h1_writer_begin(&client->writer, &client->sink, &client->scratch);
+    client->writer.keep_alive = true;
+    gw_h1_writer_head(&client->writer, head);
 }
 
-static const struct gw_downstream_table table = { .write = take, .done = is_done };
+static bool add(struct gw_downstream *downstream, struct gw_slice bytes, struct gw_block *block)
+{
+    return gw_h1_writer_body(&client_of(downstream)->writer, bytes, block);
+}
+
+static bool end(struct gw_downstream *downstream)
+{
+    return gw_h1_writer_end(&client_of(downstream)->writer);
+}
+
+static void is_done(struct gw_downstream *downstream, enum gw_downstream_end end)
+{
+    struct client *client = client_of(downstream);
+    client->is_done = true;
+    client->end = end;
+    client->keeps = client->writer.keep_alive;
+}
+
+static const struct gw_downstream_table table = { .head = tell_head, .body = add, .end = end, .done = is_done };
 
 /* ---- a gateway that only answers from its near cache ---- */
 
@@ -56,7 +81,6 @@ struct scene {
     struct gw_metrics *metrics;
     struct gw_worker_context context;
     struct client client;
-    atomic_bool draining;
     size_t added_bytes; /* 0, or all the room that there is for the fields that the gateway adds */
     const char *scheme; /* NULL, or what a 401 asks for in place of the hit; empty: nothing */
 };
@@ -86,7 +110,7 @@ static enum gw_filter_result answer(struct gw_exchange *exchange)
             gw_exchange_add_field(exchange, GW_SLICE("WWW-Authenticate"), gw_slice_of_string(scheme_of(exchange)));
     }
     if (room)
-        exchange->fields = gw_buffer_over(gw_arena_take(&exchange->arena, room), room);
+        exchange->answer.fields = gw_buffer_over(gw_arena_take(&exchange->arena, room), room);
     return GW_FILTER_ANSWERED;
 }
 
@@ -106,10 +130,11 @@ static int open_scene(void **state)
     scene->context = (struct gw_worker_context) { .config = scene->config,
                                                   .filters = filters,
                                                   .near = gw_near_create(NEAR_ROOM, NULL),
-                                                  .shard = gw_metrics_shard(scene->metrics, 0),
-                                                  .draining = &scene->draining };
+                                                  .shard = gw_metrics_shard(scene->metrics, 0) };
     assert_non_null(scene->context.near);
     gw_worker_context_init(&scene->context);
+    scene->client.sink.write = take;
+    scene->client.scratch = gw_buffer_create(GW_H1_WRITER_TEXT_BOUND);
     *state = scene;
     return 0;
 }
@@ -119,6 +144,7 @@ static int close_scene(void **state)
     struct scene *scene = *state;
     for (unsigned i = 0; i < scene->client.count; i++)
         gw_block_drop(scene->client.pieces[i].block);
+    gw_buffer_destroy(&scene->client.scratch);
     gw_worker_context_free(&scene->context);
     gw_near_destroy(&scene->context.near);
     gw_metrics_destroy(&scene->metrics);
@@ -166,7 +192,8 @@ static void a_hit_writes_the_stored_bytes_themselves(void **state)
         client->is_done = false;
         struct gw_exchange *exchange = ask(scene, rows[i].method, rows[i].fields);
         assert_true(client->is_done);
-        assert_int_equal(client->end, GW_DOWNSTREAM_KEEP);
+        assert_int_equal(client->end, GW_DOWNSTREAM_WHOLE);
+        assert_true(client->keeps);
         assert_int_equal(client->heads, 1);
         assert_int_equal(client->count, rows[i].length > 0);
         if (client->count) {
@@ -216,14 +243,15 @@ static void an_answer_whose_head_finds_no_memory_becomes_a_503(void **state)
     struct client *client = &scene->client;
     assert_true(put_for(scene->context.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
-        gw_buffer_destroy(&scene->context.scratch);
-        scene->context.scratch = gw_buffer_create(rows[i].head);
+        gw_buffer_destroy(&client->scratch);
+        client->scratch = gw_buffer_create(rows[i].head);
         scene->added_bytes = rows[i].added;
         client->heads = 0;
         struct gw_exchange *exchange = ask(scene, "GET", rows[i].fields);
         assert_int_equal(client->heads, 1);
         assert_int_equal(client->count, rows[i].is_whole);
-        assert_int_equal(client->end, rows[i].is_whole ? GW_DOWNSTREAM_KEEP : GW_DOWNSTREAM_CLOSE);
+        assert_int_equal(client->end, GW_DOWNSTREAM_WHOLE);
+        assert_int_equal(client->keeps, rows[i].is_whole);
         if (!rows[i].is_whole)
             assert_string_equal(client->head, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
                                               "Content-Length: 0\r\n\r\n");
