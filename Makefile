@@ -123,9 +123,10 @@ fuzz: ## fuzz each target of tests/fuzz for FUZZ_SECONDS with clang; what crashe
 	@cmake --preset fuzz >/dev/null && cmake --build build-fuzz --parallel $(JOBS)
 	@scripts/fuzz $(FUZZ_SECONDS)
 
-docs: build ## write docs/configuration.md from the table of keys
+docs: build ## write docs/configuration.md from the table of keys, and the tables of states in docs/architecture.md
 	@./visara-gateway --print-config-docs > build/configuration.md
 	@mv build/configuration.md docs/configuration.md
+	@/usr/bin/python3 tests/docs/tables.py
 
 deps: ## install every Debian package that any target needs
 	@scripts/install-packages build run test bench coverage lint

@@ -1,4 +1,4 @@
-/* bans.h: purges that are about more than one key (CACHE.md: "Invalidation"): by path, by prefix, by tag, of all.
+/* bans.h: purges that are about more than one key: by path, by prefix, by tag, of all (docs/caching.md: "Invalidation").
  *
  * Problem  Who purges a prefix or a tag does not know the keys behind it, and a fetch that began before the purge may
  *          store after it, on any instance.

@@ -1,6 +1,6 @@
 /* coherence.h: main's pair of connections that keeps this instance's near cache a true copy of the store: one tracks
  * (CLIENT TRACKING ON BCAST PREFIX <prefix>cache: PREFIX <prefix>purge: REDIRECT <id of the other>), one is
- * subscribed to __redis__:invalidate (CACHE.md: "Near cache"). RESP2.
+ * subscribed to __redis__:invalidate (docs/caching.md: "Memory cache"). RESP2.
  *
  * Modes    of the near cache (near.h), each change a flush:
  *            OUTAGE   the store's breaker is open

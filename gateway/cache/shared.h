@@ -1,4 +1,4 @@
-/* shared.h: the cache in the store, as one worker sees it (CACHE.md).
+/* shared.h: the cache in the store, as one worker sees it (docs/caching.md).
  *
  * Shape    A look-up is GET and PTTL of the base key; the frame (frame.h) becomes an entry, fills the near cache if no
  *          invalidation came meanwhile, and answers by gw_policy_reuse. Where the base is an index that lists the

@@ -67,7 +67,7 @@ struct gw_route {
 enum gw_limit_key { GW_LIMIT_BY_IP, GW_LIMIT_BY_HEADER, GW_LIMIT_BY_ROUTE };
 enum gw_limit_failure { GW_LIMIT_FAILS_LOCAL, GW_LIMIT_FAILS_ALLOW, GW_LIMIT_FAILS_DENY };
 
-/* n tokens per period, at most `burst`; cost tokens a request. LIMITS.md: refilling the whole burst takes a year at
+/* n tokens per period, at most `burst`; cost tokens a request. docs/limits.md: refilling the whole burst takes a year at
  * most. */
 struct gw_limit_policy {
     struct gw_slice name; /* as in RateLimit-Policy: [a-z0-9_-]{1,32} */

@@ -1,4 +1,4 @@
-/* bound.h: the most that the shared store's bucket of a client can hold (LIMITS: "What is known here").
+/* bound.h: the most that the shared store's bucket of a client can hold (docs/limits.md: "What is known here").
  *
  * Shape    A bucket that holds at least what the store's does. It begins full, which is always true. A question takes
  *          its cost from it when it is sent, as if it were admitted; so what is left is for those who come after it.

@@ -1,4 +1,4 @@
-/* bucket.h: the token bucket's arithmetic (LIMITS: n tokens per period, capacity burst).
+/* bucket.h: the token bucket's arithmetic (docs/limits.md: "The bucket").
  *
  * Data     A bucket is one number, the instant at which it is full again: tokens = burst - (full_at - now) * n /
  *          period. It is held as microseconds and a rest in 1/n µs, so that nothing is lost at 700,000/s or at 1/h.

@@ -1,4 +1,4 @@
-/* question.h: the limit that all instances share, asked over the store (LIMITS.md: "What is known here").
+/* question.h: the limit that all instances share, asked over the store (docs/limits.md: "What is known here").
  *
  * Shape    gw_limit_ask decides at once where what is known here decides: embedded mode, the store down (by each
  *          policy's on_redis_failure), or an upper bound of the store's level that the cost exceeds: a refusal without

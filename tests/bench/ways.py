@@ -11,6 +11,7 @@ requests of the same kind, and the least counts.
 A proxy before Redis writes down the commands of the worker. One round trip is whatever is sent before the next answer comes. The gateway has
 one worker, limits, cache and Redis, as by default; the limit is wide, except for the refusal."""
 import collections
+import hashlib
 import mmap
 import os
 import re
@@ -37,6 +38,11 @@ WAYS = [
     ("pass-through", "wide", "/pass", "BYPASS", 3, "wide", SETTLED_S),
     ("refusal (429)", "narrow", "/pass", None, 3, "narrow", SETTLED_S),
 ]
+
+SCRIPTS = {}  # names by digest
+for name in os.listdir(os.path.join(stage.ROOT, "redis")):
+    with open(os.path.join(stage.ROOT, "redis", name), "rb") as file:
+        SCRIPTS[hashlib.sha1(file.read()).hexdigest().encode()] = name
 
 
 class Tracer:
@@ -117,10 +123,10 @@ class Link:
             return None
         if words[0] != b"EVALSHA":
             return words[0].decode()
-        for key, script in ((b":rl:", "token_bucket.lua"), (b":lock:", "lease.lua"), (b":cache:", "store.lua")):
-            if key in words[3]:
-                return script + (" " + words[4].decode() if key == b":lock:" else "")
-        return None  # the poll of the ban log
+        script = SCRIPTS[words[1]]
+        if script == "purge.lua":
+            return None  # the poll of the ban log
+        return script + (" " + words[3 + int(words[2])].decode() if script == "fetch_lock.lua" else "")
 
 
 def reply_end(data, at=0):

@@ -65,7 +65,7 @@ static void a_request_says_what_the_cache_may_do(void **state)
         { "9110 §13.1.4", "GET", "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT", "" },
         { "9110 §13.1.2", "GET", "If-None-Match: \"a\"", "clsj" },
         { "9111 §3.5", "GET", "Authorization: Basic eA==", "cls" },
-        { "CACHE.md flights", "GET", "Cookie: id=1", "clsj" },
+        { "docs/caching.md: \"Request coalescing\"", "GET", "Cookie: id=1", "clsj" },
         { "side fields", "GET", "X-HTTP-Method-Override: DELETE", "" },
         { "side fields", "GET", "X-HTTP-Method: DELETE", "" },
         { "side fields", "GET", "X-Method-Override: DELETE", "" },
