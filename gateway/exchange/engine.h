@@ -15,7 +15,27 @@ void gw_engine_finish_if_written(struct gw_exchange *exchange);
 /* Of every exchange that is made. */
 void gw_exchange_on_timer(struct gw_timer *timer);
 
-/* lookup.c: a miss: who asks the backend? The flight's leader, its readers, or each for itself. */
+/* filter.c: the places of the filters' slots and the filters' deadlines, once for a worker. */
+void gw_engine_lay_out(struct gw_worker_context *context);
+/* Of new, zeroed memory: each slot is told whose it is. */
+void gw_engine_open_slots(struct gw_exchange *exchange);
+/* The exchange has ended: what the filters took is zeroed for the next one. A late callback that brings one of these
+ * slots is a mistake, which a check finds. */
+void gw_engine_clear_slots(struct gw_exchange *exchange);
+/* A question is out. */
+void gw_engine_ask(struct gw_exchange *exchange, unsigned asker);
+/* It is answered: after the last one a waiting exchange goes on. */
+void gw_engine_answered(struct gw_exchange *exchange, unsigned asker);
+/* Sets the timer to the first deadline of the questions that are out. */
+void gw_engine_wait_for_answers(struct gw_exchange *exchange);
+/* The timer's deadline has passed: the questions that it was for end. Others may still be out. */
+void gw_engine_give_up_questions(struct gw_exchange *exchange);
+/* Nobody needs the answers: all questions end. */
+void gw_engine_cancel_questions(struct gw_exchange *exchange);
+
+/* lookup.c: the question to the cache is cancelled: a miss, and nothing was seen. */
+void gw_engine_cancel_look_up(struct gw_exchange *exchange);
+/* A miss: who asks the backend? The flight's leader, its readers, or each for itself. */
 void gw_engine_go_on(struct gw_exchange *exchange);
 /* The wait for what questions or a flight bring. */
 void gw_engine_wait(struct gw_exchange *exchange);

@@ -1,6 +1,5 @@
 #include "exchange/engine.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "exchange/answer.h"
@@ -99,7 +98,7 @@ void gw_exchange_refuse(struct gw_exchange *exchange, enum gw_error error)
 
 typedef enum gw_filter_result step(struct gw_exchange *exchange);
 
-/* Asks each filter of one step in the table's order. ANSWERED ends it; ASKED is counted. */
+/* Asks each filter of one step in the table's order. ANSWERED ends it, and what the others asked. */
 static bool is_answered_by(struct gw_exchange *exchange, size_t step_at)
 {
     for (const struct gw_filter *const *filter = exchange->context->filters; *filter; filter++) {
@@ -108,13 +107,15 @@ static bool is_answered_by(struct gw_exchange *exchange, size_t step_at)
         step *ask = *(step *const *)(const void *)((const char *)*filter + step_at);
         enum gw_filter_result result = ask ? ask(exchange) : GW_FILTER_CONTINUE;
         if (result == GW_FILTER_ANSWERED) {
+            if (exchange->questions.out)
+                gw_engine_cancel_questions(exchange);
             gw_engine_move(exchange, GW_EXCHANGE_ANSWERED);
             return true;
         }
         if (result == GW_FILTER_TAKEN)
             exchange->taken_by = *filter;
-        if (result == GW_FILTER_ASKED || result == GW_FILTER_TAKEN)
-            exchange->questions++;
+        if (result != GW_FILTER_CONTINUE)
+            gw_engine_ask(exchange, (unsigned)(filter - exchange->context->filters));
     }
     return false;
 }
@@ -128,7 +129,7 @@ static void conclude(struct gw_exchange *exchange)
         if (is_answered_by(exchange, offsetof(struct gw_filter, before_fetch)))
             return;
     }
-    if (exchange->questions)
+    if (exchange->questions.out)
         gw_engine_move(exchange, GW_EXCHANGE_SUSPENDED);
     else
         gw_engine_go_on(exchange);
@@ -138,7 +139,7 @@ static void gw_engine_decide(struct gw_exchange *exchange)
 {
     if (is_answered_by(exchange, offsetof(struct gw_filter, on_request)))
         return;
-    if (exchange->questions)
+    if (exchange->questions.out)
         gw_engine_move(exchange, GW_EXCHANGE_SUSPENDED);
     else
         conclude(exchange);
@@ -150,27 +151,16 @@ void gw_engine_decide_again(struct gw_exchange *exchange)
     conclude(exchange);
 }
 
-void gw_exchange_answered(struct gw_exchange *exchange)
-{
-    if (exchange->questions && --exchange->questions == 0 && exchange->state == GW_EXCHANGE_WAITING)
-        gw_engine_move(exchange, GW_EXCHANGE_RESUMED);
-}
-
-/* The deadline of all questions has passed: what is unknown is decided here. */
-static void give_up_questions(struct gw_exchange *exchange)
-{
-    if (exchange->limit_question)
-        gw_limit_give_up(&exchange->limit_question, gw_clock_monotonic_us());
-    gw_shared_forget(&exchange->cache_question);
-    exchange->questions = 0;
-}
-
 void gw_exchange_on_timer(struct gw_timer *timer)
 {
     struct gw_exchange *exchange = GW_CONTAINER(timer, struct gw_exchange, timer);
     if (exchange->state == GW_EXCHANGE_WAITING) {
-        if (exchange->questions) {
-            give_up_questions(exchange);
+        if (exchange->questions.out) {
+            gw_engine_give_up_questions(exchange);
+            if (exchange->questions.out) {
+                gw_engine_wait(exchange);
+                return;
+            }
         } else if (exchange->waiter && gw_coalescing_was_moved(exchange->waiter)) {
             gw_engine_wait(exchange);
             return;
@@ -278,8 +268,8 @@ static void gw_engine_record(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
     gw_coalescing_cancel(&exchange->waiter);
-    gw_limit_forget(&exchange->limit_question);
-    gw_shared_forget(&exchange->cache_question);
+    if (exchange->questions.out)
+        gw_engine_cancel_questions(exchange);
     gw_engine_forget_tombs(exchange);
     gw_engine_land(exchange);
     gw_fetch_leave(&exchange->reader);

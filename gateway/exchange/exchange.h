@@ -137,6 +137,16 @@ struct gw_answer {
     struct gw_block *content_block; /* behind it, held; NULL: in the arena, or static */
 };
 
+/* An asker is a filter, by its place in the table, or the exchange itself with its look-up of the cache. */
+enum { GW_ASKER_LOOK_UP = GW_FILTERS_MOST, GW_ASKERS };
+
+struct gw_questions {
+    unsigned out;               /* a bit an asker; at none, or at their deadlines, the exchange goes on */
+    unsigned timed;             /* of those, whose due_us is set */
+    uint64_t next_due_us;       /* the first of them, which the timer runs for */
+    uint64_t due_us[GW_ASKERS]; /* by asker, CLOCK_MONOTONIC */
+};
+
 struct gw_exchange {
     struct gw_worker_context *context;
     struct gw_arena arena;
@@ -168,8 +178,8 @@ struct gw_exchange {
     uint64_t body_received;
 
     /* questions and what they gave */
-    unsigned questions; /* out; at 0, or at their deadline, the exchange goes on */
-    struct gw_limit_question *limit_question;
+    struct gw_questions questions;
+    unsigned slots_taken; /* a bit a filter (filter.h); zeroed with the slots, at the end */
     struct gw_limit_decision limit;
     struct gw_shared_question *cache_question;
     struct gw_seen seen;
@@ -200,8 +210,6 @@ struct gw_exchange {
     enum gw_cache_label cache_label;
     uint64_t age_s;
     bool is_admin;
-    struct gw_purge *purge; /* filter/admin.c's; it forgets them */
-    struct gw_shared_question *inspection;
     const struct gw_filter *taken_by; /* NULL: all filters are asked */
 };
 
@@ -239,8 +247,6 @@ void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error)
 /* Adds a field to the response, whole (http/writer.h): if memory is out, the whole response becomes a 503. Fields
  * whose value is put together piece by piece go into answer.fields by gw_writer_begin. */
 void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, struct gw_slice value);
-/* A question that on_request put is answered. */
-void gw_exchange_answered(struct gw_exchange *exchange);
 
 /* What configuration and route say of storing. */
 struct gw_cache_rules gw_exchange_cache_rules(const struct gw_worker_context *context, const struct gw_route *route);
@@ -250,7 +256,7 @@ struct gw_slice gw_exchange_make_key(struct gw_worker_context *context, struct g
                                      const struct gw_route *route, struct gw_slice path, struct gw_slice query,
                                      struct gw_slice scheme, struct gw_slice host, struct gw_cache_key *key);
 /* The cache is (or, after a wait, is again) asked: fills entry, stored, and cache_hit_for_miss. True: a question is
- * out. */
+ * out, the exchange's own: the filter continues. */
 bool gw_exchange_look_up(struct gw_exchange *exchange);
 /* entry is stale: it is refreshed in the background, unless somebody does already. */
 void gw_exchange_refresh(struct gw_exchange *exchange);

@@ -82,7 +82,12 @@ static void on_cache_answer(void *owner, const struct gw_shared_answer *answer)
     else if (answer->seen.kind != GW_SEEN_NOTHING) /* what was near is not there any more */
         forget_stored(exchange);
     report_miss(exchange, answer->was_there);
-    gw_exchange_answered(exchange);
+    gw_engine_answered(exchange, GW_ASKER_LOOK_UP);
+}
+
+void gw_engine_cancel_look_up(struct gw_exchange *exchange)
+{
+    gw_shared_forget(&exchange->cache_question);
 }
 
 /* What is near answers at once; what is near and must be confirmed is looked for where all share it. */
@@ -104,6 +109,8 @@ bool gw_exchange_look_up(struct gw_exchange *exchange)
         return false;
     exchange->cache_question = gw_shared_ask(context->shared, &exchange->key, &exchange->cache, &exchange->request,
                                              on_cache_answer, exchange);
+    if (exchange->cache_question)
+        gw_engine_ask(exchange, GW_ASKER_LOOK_UP);
     return exchange->cache_question != NULL;
 }
 
@@ -119,12 +126,10 @@ static void on_landed(void *owner, const struct gw_coalescing_event *landing)
     }
     exchange->flight = landing->coalesced;
     exchange->has_waited = true;
-    if (gw_exchange_look_up(exchange)) {
-        exchange->questions++;
+    if (gw_exchange_look_up(exchange))
         gw_engine_wait(exchange);
-    } else {
+    else
         gw_engine_move(exchange, GW_EXCHANGE_RESUMED);
-    }
 }
 
 /* What is stored never answers without the backend's word: neither will what comes in its place. */
@@ -210,6 +215,8 @@ void gw_engine_land(struct gw_exchange *exchange)
 
 void gw_engine_wait(struct gw_exchange *exchange)
 {
-    unsigned after_ms = exchange->questions ? exchange->config->redis_timeout_ms : exchange->config->flight_wait_ms;
-    gw_timer_start(exchange->context->timers, &exchange->timer, after_ms);
+    if (exchange->questions.out)
+        gw_engine_wait_for_answers(exchange);
+    else
+        gw_timer_start(exchange->context->timers, &exchange->timer, exchange->config->flight_wait_ms);
 }

@@ -43,11 +43,12 @@ static size_t arena_bound(const struct gw_config *config)
 
 static struct gw_exchange *create(struct gw_worker_context *context)
 {
-    struct gw_exchange *exchange = calloc(1, sizeof *exchange);
+    struct gw_exchange *exchange = calloc(1, context->exchange_bytes);
     if (!exchange)
         return NULL;
     exchange->context = context;
     gw_arena_init(&exchange->arena, FIRST_ARENA_BYTES, arena_bound(context->config));
+    gw_engine_open_slots(exchange);
     gw_list_init(&exchange->link);
     gw_list_init(&exchange->reader.link);
     gw_timer_init(&exchange->timer, gw_exchange_on_timer);
@@ -66,8 +67,7 @@ static void reset(struct gw_exchange *exchange)
     exchange->scheme = GW_SLICE("http");
     exchange->route = NULL;
     exchange->body_received = 0;
-    exchange->questions = 0;
-    exchange->limit_question = NULL;
+    exchange->questions.out = exchange->questions.timed = 0;
     exchange->cache_question = NULL;
     exchange->seen.kind = GW_SEEN_NOTHING;
     exchange->limit.verdict = GW_LIMIT_NONE;
@@ -84,8 +84,6 @@ static void reset(struct gw_exchange *exchange)
     exchange->is_near = false;
     exchange->report = (struct gw_cache_report) { .forwarded = GW_FORWARDED_NOT };
     exchange->tombs_sent = exchange->tombs_due = 0;
-    exchange->purge = NULL;
-    exchange->inspection = NULL;
     exchange->taken_by = NULL;
     exchange->came_at_us = 0;
     exchange->waiter = NULL;
@@ -127,6 +125,7 @@ void gw_exchange_put(struct gw_exchange *exchange)
 {
     struct gw_worker_context *context = exchange->context;
     context->in_state[GW_EXCHANGE_DONE]--;
+    gw_engine_clear_slots(exchange);
     gw_arena_reset(&exchange->arena);
     gw_list_push_front(&context->free, &exchange->link);
     context->free_count++;

@@ -10,6 +10,7 @@ enum {
 
 void gw_worker_context_init(struct gw_worker_context *context)
 {
+    gw_engine_lay_out(context);
     gw_field_set_init(&context->credentials, &context->config->credentials);
     gw_fetcher_init(&context->fetcher);
     gw_list_init(&context->free);

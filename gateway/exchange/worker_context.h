@@ -53,6 +53,8 @@ struct gw_worker_context_setup { /* everything it points to outlives the context
 struct gw_worker_context {
     const struct gw_config *config;
     const struct gw_filter *const *filters; /* ends with NULL */
+    struct gw_filter_place places[GW_FILTERS_MOST];
+    size_t exchange_bytes; /* with the slots of all filters */
     struct gw_limit_asker limits;
     struct gw_near *near;     /* NULL: no cache */
     struct gw_bans *bans;     /* with near */
@@ -83,7 +85,7 @@ struct gw_worker_context {
 /* Connects to Redis from the loop, where there is one. False when memory is out or TLS cannot be had. */
 bool gw_worker_context_open(struct gw_worker_context *context,
                             const struct gw_worker_context_setup *setup) GW_MUST_CHECK;
-/* The part of it that needs no loop: for a context of zeroes whose `config` is set, as tests fill one. */
+/* The part of it that needs no loop: for a context of zeroes whose `config` and `filters` are set, as tests fill one. */
 void gw_worker_context_init(struct gw_worker_context *context);
 /* Can each Redis that it needs be asked now? Always true in embedded mode. */
 bool gw_worker_context_is_connected(const struct gw_worker_context *context);

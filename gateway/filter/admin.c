@@ -34,21 +34,24 @@ static const struct page {
 };
 
 /* And what only who knows admin.token may ask. */
-static const struct order {
+static const struct gw_admin_order {
     struct gw_slice path, allow;
     enum gw_method methods[2]; /* what `allow` names */
-    enum gw_filter_result (*begin)(struct gw_exchange *exchange);
+    enum gw_filter_result (*begin)(struct gw_exchange *exchange, struct gw_admin_slot *slot);
+    void (*cancel)(struct gw_admin_slot *slot);
     void (*conclude)(struct gw_exchange *exchange);
 } orders[] = {
     { { "/gateway/cache/purge", 20 },
       { "POST", 4 },
       { GW_METHOD_POST, GW_METHOD_POST },
       gw_purge_begin,
+      gw_purge_cancel,
       gw_purge_conclude },
     { { "/gateway/cache/inspect", 22 },
       { "GET, HEAD", 9 },
       { GW_METHOD_GET, GW_METHOD_HEAD },
       gw_inspection_begin,
+      gw_inspection_cancel,
       gw_inspection_conclude },
 };
 
@@ -98,7 +101,7 @@ static void answer_page(struct gw_exchange *exchange, const struct page *row)
     gw_admin_answer_page(exchange, status, row->content_type, &page);
 }
 
-static const struct order *find_order(const struct gw_exchange *exchange)
+static const struct gw_admin_order *find_order(const struct gw_exchange *exchange)
 {
     for (unsigned i = 0; i < GW_COUNT(orders) && exchange->config->admin_token.length; i++)
         if (gw_slice_equal(exchange->request.path, orders[i].path))
@@ -106,7 +109,7 @@ static const struct order *find_order(const struct gw_exchange *exchange)
     return NULL;
 }
 
-static enum gw_filter_result begin_order(struct gw_exchange *exchange, const struct order *order)
+static enum gw_filter_result begin_order(struct gw_exchange *exchange, const struct gw_admin_order *order)
 {
     const struct gw_head *request = &exchange->request;
     if (!gw_cache_pages_knows_token(request, exchange->config->admin_token)) {
@@ -119,7 +122,9 @@ static enum gw_filter_result begin_order(struct gw_exchange *exchange, const str
         gw_exchange_add_field(exchange, GW_SLICE("Allow"), order->allow);
         return GW_FILTER_ANSWERED;
     }
-    return order->begin(exchange);
+    struct gw_admin_slot *slot = gw_filter_slot(exchange, &gw_filter_admin);
+    slot->order = order;
+    return order->begin(exchange, slot);
 }
 
 static enum gw_filter_result on_request(struct gw_exchange *exchange)
@@ -132,7 +137,7 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
         return GW_FILTER_CONTINUE;
     exchange->is_admin = true;
     exchange->route = NULL;
-    const struct order *order = find_order(exchange);
+    const struct gw_admin_order *order = find_order(exchange);
     if (!is_ours || (has_own_port && !exchange->on_admin_port)) {
         gw_exchange_answer_error(exchange, GW_ERROR_NOT_FOUND);
         return GW_FILTER_ANSWERED;
@@ -149,35 +154,31 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     return GW_FILTER_ANSWERED;
 }
 
-/* What is asked of Redis is done all the same; its answer comes too late. */
-static void forget_questions(struct gw_exchange *exchange)
-{
-    for (unsigned i = 0; i < exchange->tombs_sent; i++)
-        gw_shared_forget(&exchange->tombs[i].question);
-    gw_purger_forget(&exchange->purge);
-    gw_shared_forget(&exchange->inspection);
-}
-
+/* The answer was made by the callback, or when it was given up. */
 static enum gw_filter_result on_answers(struct gw_exchange *exchange)
 {
-    if (!exchange->is_admin)
-        return GW_FILTER_CONTINUE;
-    if (!exchange->answer.status) {
-        forget_questions(exchange);
-        find_order(exchange)->conclude(exchange);
-    }
-    return GW_FILTER_ANSWERED;
+    return exchange->is_admin ? GW_FILTER_ANSWERED : GW_FILTER_CONTINUE;
 }
 
-static void on_end(struct gw_exchange *exchange)
+static void admin_cancel(struct gw_exchange *exchange, void *state)
 {
-    if (exchange->is_admin)
-        forget_questions(exchange);
+    struct gw_admin_slot *slot = state;
+    (void)exchange;
+    slot->order->cancel(slot);
+}
+
+static void admin_give_up(struct gw_exchange *exchange, void *state)
+{
+    struct gw_admin_slot *slot = state;
+    slot->order->cancel(slot);
+    slot->order->conclude(exchange);
 }
 
 const struct gw_filter gw_filter_admin = {
     .name = "admin",
+    .slot_bytes = sizeof(struct gw_admin_slot),
     .on_request = on_request,
     .on_answers = on_answers,
-    .on_end = on_end,
+    .on_give_up = admin_give_up,
+    .on_cancel = admin_cancel,
 };

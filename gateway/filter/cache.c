@@ -56,7 +56,8 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     exchange->cache_asked = true;
     exchange->keyed_query = gw_exchange_make_key(exchange->context, &exchange->arena, exchange->route, request->path,
                                                  request->query, exchange->scheme, exchange->host, &exchange->key);
-    return gw_exchange_look_up(exchange) ? GW_FILTER_ASKED : GW_FILTER_CONTINUE;
+    gw_exchange_look_up(exchange);
+    return GW_FILTER_CONTINUE;
 }
 
 static enum gw_filter_result on_answers(struct gw_exchange *exchange)

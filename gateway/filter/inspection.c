@@ -12,6 +12,7 @@ enum { PAGE_BYTES = 4 * 1024 * 1024 };
 
 struct look { /* what is asked about, as the cache knows it; in the exchange's arena */
     struct gw_exchange *exchange;
+    struct gw_admin_slot *slot; /* while Redis is asked */
     struct gw_inspect_order order;
     struct gw_slice plain_path;
     const struct gw_route *route;
@@ -107,24 +108,30 @@ static void answer(const struct look *look, const struct gw_shared_sight *sight)
 static void on_sight(void *owner, const struct gw_shared_sight *sight)
 {
     struct look *look = owner;
-    look->exchange->inspection = NULL;
+    look->slot->inspection.question = NULL;
     answer(look, sight);
-    gw_exchange_answered(look->exchange);
+    gw_filter_answered(look->slot);
 }
 
-enum gw_filter_result gw_inspection_begin(struct gw_exchange *exchange)
+enum gw_filter_result gw_inspection_begin(struct gw_exchange *exchange, struct gw_admin_slot *slot)
 {
     struct gw_worker_context *context = exchange->context;
     struct look *look = create_look(exchange);
     if (!look)
         return GW_FILTER_ANSWERED;
+    look->slot = slot;
     if (context->shared)
-        exchange->inspection = gw_shared_inspect(context->shared, &look->key, &look->request, &look->order.head,
-                                                 on_sight, look);
-    if (exchange->inspection)
+        slot->inspection.question = gw_shared_inspect(context->shared, &look->key, &look->request, &look->order.head,
+                                                      on_sight, look);
+    if (slot->inspection.question)
         return GW_FILTER_TAKEN;
     answer(look, NULL);
     return GW_FILTER_ANSWERED;
+}
+
+void gw_inspection_cancel(struct gw_admin_slot *slot)
+{
+    gw_shared_forget(&slot->inspection.question);
 }
 
 void gw_inspection_conclude(struct gw_exchange *exchange)

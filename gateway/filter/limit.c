@@ -4,6 +4,11 @@
 #include "filter/table.h"
 #include "http/structured.h"
 
+/* What is asked of the store for one exchange. */
+struct limit_slot {
+    struct gw_limit_question *question; /* NULL: none is out */
+};
+
 static struct gw_slice field_of(void *context, struct gw_slice name)
 {
     struct gw_exchange *exchange = context;
@@ -11,11 +16,26 @@ static struct gw_slice field_of(void *context, struct gw_slice name)
     return field ? field->value : GW_NO_SLICE;
 }
 
-static void on_answer(void *owner)
+static void limit_on_answer(void *owner)
 {
-    struct gw_exchange *exchange = owner;
-    exchange->limit_question = NULL;
-    gw_exchange_answered(exchange);
+    struct limit_slot *slot = owner;
+    slot->question = NULL;
+    gw_filter_answered(slot);
+}
+
+/* Each policy's on_redis_failure decides. */
+static void limit_give_up(struct gw_exchange *exchange, void *state)
+{
+    struct limit_slot *slot = state;
+    (void)exchange;
+    gw_limit_give_up(&slot->question, gw_clock_monotonic_us());
+}
+
+static void limit_cancel(struct gw_exchange *exchange, void *state)
+{
+    struct limit_slot *slot = state;
+    (void)exchange;
+    gw_limit_forget(&slot->question);
 }
 
 /* "post" is another method than POST (RFC 9110 §9.1), but Django and Flask read it as POST: it must not go around a limit
@@ -46,8 +66,12 @@ static enum gw_filter_result ask(struct gw_exchange *exchange, bool misses)
     };
     if (!exchange->config->limits_enabled)
         return GW_FILTER_CONTINUE;
-    bool decided = gw_limit_ask(&exchange->context->limits, &subject, misses, gw_clock_monotonic_us(), &exchange->limit,
-                                &exchange->limit_question, on_answer, exchange);
+    struct gw_limit_asker *limits = &exchange->context->limits;
+    struct limit_slot unused, *slot = &unused; /* without Redis all is decided at once */
+    if (limits->store)
+        slot = gw_filter_slot(exchange, &gw_filter_limit);
+    bool decided = gw_limit_ask(limits, &subject, misses, gw_clock_monotonic_us(), &exchange->limit, &slot->question,
+                                limit_on_answer, slot);
     return decided ? GW_FILTER_CONTINUE : GW_FILTER_ASKED;
 }
 
@@ -136,8 +160,11 @@ static void on_response(struct gw_exchange *exchange)
 
 const struct gw_filter gw_filter_limit = {
     .name = "limit",
+    .slot_bytes = sizeof(struct limit_slot),
     .on_request = on_request,
     .on_answers = on_answers,
     .before_fetch = before_fetch,
+    .on_give_up = limit_give_up,
+    .on_cancel = limit_cancel,
     .on_response = on_response,
 };

@@ -39,27 +39,34 @@ static void answer(struct gw_exchange *exchange, const struct gw_purge_order *or
     gw_admin_answer_page(exchange, status, GW_SLICE("application/json"), &page);
 }
 
-/* What the callbacks end with. The exchange may be over when it returns. */
-static void answer_and_go_on(struct gw_exchange *exchange, enum gw_purge_reach reach)
+static struct gw_admin_slot *admin_slot(struct gw_purge_slot *slot)
 {
+    return GW_CONTAINER(slot, struct gw_admin_slot, purge);
+}
+
+/* What the callbacks end with. The exchange may be over when it returns. */
+static void answer_and_go_on(struct gw_purge_slot *slot, enum gw_purge_reach reach)
+{
+    struct gw_exchange *exchange = gw_filter_exchange(admin_slot(slot));
     struct gw_purge_order order;
     if (read_order(exchange, &order))
         answer(exchange, &order, reach);
-    gw_exchange_answered(exchange);
+    gw_filter_answered(admin_slot(slot));
 }
 
 /* ---- by key ---- */
 
 static void on_tombstone(void *owner, const struct gw_shared_answer *nothing)
 {
-    struct gw_exchange_tomb *tomb = owner;
-    struct gw_exchange *exchange = tomb->exchange;
+    struct gw_purge_tomb *tomb = owner;
+    struct gw_purge_slot *slot = tomb->slot;
     (void)nothing;
     tomb->question = NULL;
-    if (--exchange->tombs_due)
+    if (--slot->tombs_due)
         return;
     /* It is down, too, while a tombstone waits to be sent again. */
-    answer_and_go_on(exchange, gw_shared_is_up(exchange->context->shared) ? GW_PURGE_EVERYWHERE : GW_PURGE_LATER);
+    bool is_up = gw_shared_is_up(gw_filter_exchange(admin_slot(slot))->context->shared);
+    answer_and_go_on(slot, is_up ? GW_PURGE_EVERYWHERE : GW_PURGE_LATER);
 }
 
 static const struct gw_route *route_of(struct gw_exchange *exchange, const struct gw_cache_url *url)
@@ -73,7 +80,8 @@ static const struct gw_route *route_of(struct gw_exchange *exchange, const struc
     return gw_route_pick(exchange->config, &get, gw_path_plain(url->path, &exchange->arena, NULL));
 }
 
-static void end_stored(struct gw_exchange *exchange, const struct gw_cache_url *url, struct gw_slice scheme)
+static void end_stored(struct gw_exchange *exchange, struct gw_purge_slot *slot, const struct gw_cache_url *url,
+                       struct gw_slice scheme)
 {
     struct gw_worker_context *context = exchange->context;
     struct gw_cache_key key;
@@ -83,21 +91,22 @@ static void end_stored(struct gw_exchange *exchange, const struct gw_cache_url *
     gw_coalescing_detach(context->fetcher.coalescing, &key);
     if (!context->shared)
         return;
-    struct gw_exchange_tomb *tomb = &exchange->tombs[exchange->tombs_sent];
-    tomb->exchange = exchange;
+    struct gw_purge_tomb *tomb = &slot->tombs[slot->tombs_sent];
+    tomb->slot = slot;
     tomb->question = gw_shared_invalidate(context->shared, &key, on_tombstone, tomb);
     if (!tomb->question)
         return;
-    exchange->tombs_sent++;
-    exchange->tombs_due++;
+    slot->tombs_sent++;
+    slot->tombs_due++;
 }
 
-static enum gw_filter_result purge_by_key(struct gw_exchange *exchange, const struct gw_purge_order *order)
+static enum gw_filter_result purge_by_key(struct gw_exchange *exchange, struct gw_purge_slot *slot,
+                                          const struct gw_purge_order *order)
 {
     gw_counter_add(&exchange->context->shard->cache_purges, 1);
-    end_stored(exchange, &order->url, GW_SLICE("http"));
-    end_stored(exchange, &order->url, GW_SLICE("https"));
-    if (exchange->tombs_due)
+    end_stored(exchange, slot, &order->url, GW_SLICE("http"));
+    end_stored(exchange, slot, &order->url, GW_SLICE("https"));
+    if (slot->tombs_due)
         return GW_FILTER_TAKEN;
     answer(exchange, order, exchange->context->shared ? GW_PURGE_LATER : GW_PURGE_EVERYWHERE);
     return GW_FILTER_ANSWERED;
@@ -107,10 +116,10 @@ static enum gw_filter_result purge_by_key(struct gw_exchange *exchange, const st
 
 static void on_banned(void *owner, bool is_everywhere)
 {
-    struct gw_exchange *exchange = owner;
-    exchange->purge = NULL;
-    gw_coalescing_detach_all(exchange->context->fetcher.coalescing);
-    answer_and_go_on(exchange, is_everywhere ? GW_PURGE_EVERYWHERE : GW_PURGE_HERE);
+    struct gw_purge_slot *slot = owner;
+    slot->ban = NULL;
+    gw_coalescing_detach_all(gw_filter_exchange(admin_slot(slot))->context->fetcher.coalescing);
+    answer_and_go_on(slot, is_everywhere ? GW_PURGE_EVERYWHERE : GW_PURGE_HERE);
 }
 
 /* As entries name it. A query is normalised as their keys are; absent: no memory. */
@@ -130,7 +139,8 @@ static struct gw_slice path_and_query(struct gw_exchange *exchange, const struct
     return memory ? gw_buffer_slice(&text) : GW_NO_SLICE;
 }
 
-static enum gw_filter_result purge_by_ban(struct gw_exchange *exchange, const struct gw_purge_order *order)
+static enum gw_filter_result purge_by_ban(struct gw_exchange *exchange, struct gw_purge_slot *slot,
+                                          const struct gw_purge_order *order)
 {
     struct gw_worker_context *context = exchange->context;
     struct gw_ban ban = { .kind = order->kind, .is_soft = order->is_soft, .host = order->url.host };
@@ -146,11 +156,11 @@ static enum gw_filter_result purge_by_ban(struct gw_exchange *exchange, const st
     }
     gw_counter_add(order->kind == GW_BAN_URL ? &context->shard->cache_purges : &context->shard->cache_bans, 1);
     if (context->purger)
-        exchange->purge = gw_purger_ban(context->purger, &ban, on_banned, exchange);
+        slot->ban = gw_purger_ban(context->purger, &ban, on_banned, slot);
     else
         (void)!gw_bans_add(context->bans, &ban, gw_clock_wall_us()); /* false: everything is banned instead */
     gw_coalescing_detach_all(context->fetcher.coalescing);
-    if (exchange->purge)
+    if (slot->ban)
         return GW_FILTER_TAKEN;
     answer(exchange, order, context->purger ? GW_PURGE_HERE : GW_PURGE_EVERYWHERE);
     return GW_FILTER_ANSWERED;
@@ -158,7 +168,7 @@ static enum gw_filter_result purge_by_ban(struct gw_exchange *exchange, const st
 
 /* ---- */
 
-enum gw_filter_result gw_purge_begin(struct gw_exchange *exchange)
+enum gw_filter_result gw_purge_begin(struct gw_exchange *exchange, struct gw_admin_slot *slot)
 {
     struct gw_purge_order order;
     if (!read_order(exchange, &order))
@@ -168,7 +178,15 @@ enum gw_filter_result gw_purge_begin(struct gw_exchange *exchange)
                                 GW_SLICE("This gateway has no cache: cache.enabled is off."));
         return GW_FILTER_ANSWERED;
     }
-    return is_by_key(&order) ? purge_by_key(exchange, &order) : purge_by_ban(exchange, &order);
+    return is_by_key(&order) ? purge_by_key(exchange, &slot->purge, &order)
+                             : purge_by_ban(exchange, &slot->purge, &order);
+}
+
+void gw_purge_cancel(struct gw_admin_slot *slot)
+{
+    for (unsigned i = 0; i < slot->purge.tombs_sent; i++)
+        gw_shared_forget(&slot->purge.tombs[i].question);
+    gw_purger_forget(&slot->purge.ban);
 }
 
 void gw_purge_conclude(struct gw_exchange *exchange)

@@ -93,5 +93,12 @@ class AddAFilter(unittest.TestCase):
             tree.run([sys.executable, tree.path(path)], GATEWAY_BINARY=binary, PYTHONPATH=tree.path("tests", "support"), PYTHONDONTWRITEBYTECODE="1")
 
 
+class AddAFilterThatAsks(unittest.TestCase):
+    def test_is_the_filter_that_a_unit_test_runs(self):
+        block, = re.findall(r"^```c\n(.*?)^```$", section("Add a filter that asks"), re.M | re.S)
+        with open(os.path.join(ROOT, "tests", "unit", "filter", "known_key.c"), encoding="utf-8") as file:
+            self.assertEqual(block, file.read())
+
+
 if __name__ == "__main__":
     main()

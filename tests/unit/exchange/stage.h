@@ -1,0 +1,355 @@
+/* stage.h: one worker's context and one client on a connection that a test plays, for tests of gateway/exchange and
+ * gateway/filter.
+ *
+ * The exchange is the real one, with the filters that the test names. The store is played (unit/cache/played_store.h):
+ * the test says when it answers, and what. Time stands still but for `passes`, which runs the timers that come due.
+ * What the client got is read with `status`, `field` and `body`. close_stage asserts that nothing is left under way. */
+#ifndef TEST_EXCHANGE_STAGE_H
+#define TEST_EXCHANGE_STAGE_H
+
+#include "unit/cache/played_store.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/load.h"
+#include "exchange/exchange.h"
+#include "exchange/worker_context.h"
+
+enum { STAGE_FILTERS = 8, STAGE_FIELDS_BYTES = 16 * 1024, STAGE_BODY_BYTES = 256 * 1024 };
+
+struct client {
+    struct gw_downstream downstream;
+    bool is_slow, has_head, has_end, is_done, wants_body, drops_body;
+    enum gw_downstream_end end;
+    int status;
+    unsigned interims, heads, flushes;
+    size_t fields_length, body_length;
+    char fields[STAGE_FIELDS_BYTES]; /* of the head: "\nName: value"…; closed by a zero */
+    char body[STAGE_BODY_BYTES];     /* closed by a zero */
+};
+
+struct stage {
+    struct gw_config *config;
+    struct gw_metrics *metrics;
+    struct gw_timers timers;
+    struct gw_store store;
+    struct gw_worker_context context;
+    const struct gw_filter *filters[STAGE_FILTERS + 1];
+    struct client client;
+    struct gw_exchange *exchange; /* from `asks` to the next `asks`, or the end */
+};
+
+/* ---- time ---- */
+
+static uint64_t stage_now_us;
+
+uint64_t gw_clock_monotonic_us(void)
+{
+    return stage_now_us;
+}
+
+uint64_t gw_clock_wall_us(void)
+{
+    return UINT64_C(1500000000000000) + stage_now_us;
+}
+
+/* In place of base/timer.c: on time to the millisecond, all in the first slot's list. */
+void gw_timer_start(struct gw_timers *timers, struct gw_timer *timer, uint64_t after_ms)
+{
+    gw_timer_stop(timer);
+    timer->due_at_slot = stage_now_us / 1000 + after_ms;
+    gw_list_push_back(&timers->slots[0], &timer->link);
+}
+
+static inline struct gw_timer *next_timer(struct gw_timers *timers, uint64_t until_ms)
+{
+    struct gw_timer *next = NULL;
+    gw_list_each(link, &timers->slots[0])
+    {
+        struct gw_timer *timer = GW_CONTAINER(link, struct gw_timer, link);
+        if (timer->due_at_slot <= until_ms && (!next || timer->due_at_slot < next->due_at_slot))
+            next = timer;
+    }
+    return next;
+}
+
+/* Timers that come due on the way run, those that they start among them. */
+static inline void passes(struct stage *stage, uint64_t ms)
+{
+    uint64_t until_ms = stage_now_us / 1000 + ms;
+    struct gw_timer *timer;
+    while ((timer = next_timer(&stage->timers, until_ms))) {
+        stage_now_us = timer->due_at_slot * 1000;
+        gw_timer_stop(timer);
+        timer->on_due(timer);
+    }
+    stage_now_us = until_ms * 1000;
+}
+
+/* ---- what a worker would open, and the stage does not ---- */
+
+struct gw_store *gw_store_open(const struct gw_store_setup *setup)
+{
+    (void)setup;
+    fail_msg("the store is played");
+    return NULL;
+}
+
+void gw_store_close(struct gw_store *store)
+{
+    assert_null(store);
+}
+
+/* The played store is the stage's own. */
+void gw_store_free(struct gw_store **store)
+{
+    *store = NULL;
+}
+
+/* ---- the client ---- */
+
+static inline struct client *client_of(struct gw_downstream *downstream)
+{
+    struct client *client = GW_CONTAINER(downstream, struct client, downstream);
+    assert_false(client->is_done);
+    return client;
+}
+
+static inline bool client_interim(struct gw_downstream *downstream, int status, const struct gw_head *head)
+{
+    struct client *client = client_of(downstream);
+    (void)head;
+    assert_false(client->has_head);
+    assert_in_range(status, 100, 199);
+    client->interims++;
+    return !client->is_slow;
+}
+
+static inline void client_put(struct client *client, struct gw_slice text)
+{
+    assert_true(client->fields_length + text.length < STAGE_FIELDS_BYTES);
+    memcpy(client->fields + client->fields_length, text.at, text.length);
+    client->fields_length += text.length;
+    client->fields[client->fields_length] = '\0';
+}
+
+static inline void client_head(struct gw_downstream *downstream, struct gw_downstream_head *head)
+{
+    struct client *client = client_of(downstream);
+    assert_false(client->has_head);
+    assert_in_range(head->status, 200, 599);
+    client->has_head = true;
+    client->heads++;
+    client->status = head->status;
+    client->fields_length = 0;
+    client->fields[0] = '\0';
+    for (unsigned i = 0; head->head && i < head->head->count; i++) {
+        const struct gw_field *field = &head->head->fields[i];
+        if (field->dropped || (head->left_out[0] && head->left_out[0][field->id]) ||
+            (head->left_out[1] && head->left_out[1][field->id]))
+            continue;
+        client_put(client, GW_SLICE("\n"));
+        client_put(client, field->name);
+        client_put(client, GW_SLICE(": "));
+        client_put(client, field->value);
+    }
+    for (size_t at = 0; at < head->added.length; at++) {
+        bool begins = at == 0 || head->added.at[at - 1] == '\n';
+        if (begins)
+            client_put(client, GW_SLICE("\n"));
+        if (head->added.at[at] != '\r' && head->added.at[at] != '\n')
+            client_put(client, gw_slice_of(head->added.at + at, 1));
+    }
+}
+
+static inline bool client_body(struct gw_downstream *downstream, struct gw_slice bytes, struct gw_block *block)
+{
+    struct client *client = client_of(downstream);
+    (void)block;
+    assert_true(client->has_head && !client->has_end && bytes.length);
+    assert_true(client->body_length + bytes.length < STAGE_BODY_BYTES);
+    memcpy(client->body + client->body_length, bytes.at, bytes.length);
+    client->body_length += bytes.length;
+    client->body[client->body_length] = '\0';
+    return !client->is_slow;
+}
+
+static inline bool client_flush(struct gw_downstream *downstream)
+{
+    client_of(downstream)->flushes++;
+    return !client_of(downstream)->is_slow;
+}
+
+static inline bool client_end(struct gw_downstream *downstream)
+{
+    struct client *client = client_of(downstream);
+    assert_true(client->has_head && !client->has_end);
+    client->has_end = true;
+    return !client->is_slow;
+}
+
+/* As long as nothing was flushed. */
+static inline bool client_take_back(struct gw_downstream *downstream)
+{
+    struct client *client = client_of(downstream);
+    if (client->flushes || client->has_end)
+        return false;
+    client->has_head = false;
+    client->body_length = 0;
+    return true;
+}
+
+static inline void client_want_body(struct gw_downstream *downstream)
+{
+    client_of(downstream)->wants_body = true;
+}
+
+static inline void client_drop_body(struct gw_downstream *downstream)
+{
+    assert_false(client_of(downstream)->has_head);
+    client_of(downstream)->drops_body = true;
+}
+
+static inline void client_done(struct gw_downstream *downstream, enum gw_downstream_end end)
+{
+    struct client *client = client_of(downstream);
+    client->is_done = true;
+    client->end = end;
+}
+
+static const struct gw_downstream_table client_table = { .interim = client_interim,
+                                                         .head = client_head,
+                                                         .body = client_body,
+                                                         .flush = client_flush,
+                                                         .end = client_end,
+                                                         .take_back = client_take_back,
+                                                         .want_body = client_want_body,
+                                                         .drop_body = client_drop_body,
+                                                         .done = client_done };
+
+/* Of the answer; 0: none came. */
+static inline int status(const struct stage *stage)
+{
+    return stage->client.has_head ? stage->client.status : 0;
+}
+
+static inline const char *next_field(const char *from, const char *name)
+{
+    char line[128];
+    snprintf(line, sizeof line, "\n%s: ", name);
+    const char *at = strstr(from, line);
+    return at ? at + strlen(line) : NULL;
+}
+
+/* A field of the answer, the first of its name; NULL: there is none. Valid until the next call. */
+static inline const char *field(const struct stage *stage, const char *name)
+{
+    static char value[2048];
+    const char *at = next_field(stage->client.fields, name);
+    if (!at)
+        return NULL;
+    snprintf(value, sizeof value, "%.*s", (int)strcspn(at, "\n"), at);
+    return value;
+}
+
+static inline unsigned field_count(const struct stage *stage, const char *name)
+{
+    unsigned count = 0;
+    for (const char *at = stage->client.fields; (at = next_field(at, name));)
+        count++;
+    return count;
+}
+
+static inline const char *body(const struct stage *stage)
+{
+    return stage->client.body;
+}
+
+/* ---- the stage ---- */
+
+/* json: of the configuration, over the defaults; filters: ends with NULL. Without Redis: has_store is for the test. */
+static inline struct stage *open_stage(const char *json, const struct gw_filter *const *filters)
+{
+    struct stage *stage = calloc(1, sizeof *stage);
+    struct gw_complaint complaint;
+    assert_non_null(stage);
+    stage_now_us = 5000000;
+    gw_log_setup(GW_LOG_ERROR, true);
+    stage->config = gw_config_of(json, &complaint);
+    if (!stage->config)
+        fail_msg("%s: expected %s", complaint.place, complaint.expected);
+    stage->metrics = gw_metrics_create(stage->config, 1, 0);
+    assert_non_null(stage->metrics);
+    for (unsigned i = 0; filters[i]; i++) {
+        assert_true(i < STAGE_FILTERS);
+        stage->filters[i] = filters[i];
+    }
+    played_init(&stage->store);
+    gw_list_init(&stage->timers.slots[0]);
+    stage->context = (struct gw_worker_context) { .config = stage->config,
+                                                  .filters = stage->filters,
+                                                  .timers = &stage->timers,
+                                                  .shard = gw_metrics_shard(stage->metrics, 0) };
+    gw_worker_context_init(&stage->context);
+    stage->context.fetcher.coalescing = gw_coalescing_create();
+    assert_non_null(stage->context.fetcher.coalescing);
+    return stage;
+}
+
+static inline void put_exchange(struct stage *stage)
+{
+    if (!stage->exchange)
+        return;
+    assert_true(stage->client.is_done);
+    gw_exchange_put(stage->exchange);
+    stage->exchange = NULL;
+}
+
+static inline void close_stage(struct stage *stage)
+{
+    put_exchange(stage);
+    assert_true(gw_list_is_empty(&stage->timers.slots[0]));
+    gw_coalescing_destroy(&stage->context.fetcher.coalescing);
+    gw_worker_context_free(&stage->context);
+    gw_metrics_destroy(&stage->metrics);
+    gw_config_drop(stage->config);
+    free(stage);
+}
+
+/* A request's head that has arrived from this peer, not begun yet: for tests that set more of it. `method` and `target`
+ * are kept by reference. */
+static inline struct gw_exchange *arrives(struct stage *stage, const char *peer, const char *method, const char *target,
+                                          const char *fields)
+{
+    put_exchange(stage);
+    stage->client = (struct client) { .downstream = { &client_table }, .is_slow = stage->client.is_slow };
+    struct gw_exchange *exchange = gw_exchange_take(&stage->context, &stage->client.downstream);
+    assert_non_null(exchange);
+    struct gw_slice whole = gw_slice_of_string(target);
+    const char *mark = strchr(target, '?');
+    char *kept = gw_arena_take(&exchange->arena, strlen(fields) + 1);
+    assert_non_null(kept);
+    memcpy(kept, fields, strlen(fields) + 1);
+    exchange->request = request_head(&exchange->arena, method, kept);
+    exchange->request.version_minor = 1;
+    exchange->request.target = whole;
+    exchange->request.path = mark ? gw_slice_of(target, (size_t)(mark - target)) : whole;
+    if (mark)
+        exchange->request.query = gw_slice_of_string(mark + 1);
+    exchange->request.authority = gw_head_value(&exchange->request, GW_FIELD_HOST);
+    assert_true(gw_address_parse(&exchange->peer, gw_slice_of_string(peer), false));
+    stage->exchange = exchange;
+    return exchange;
+}
+
+/* A request of http://a.example by 192.0.2.1. */
+static inline struct gw_exchange *asks(struct stage *stage, const char *method, const char *target, const char *fields)
+{
+    char all[4096];
+    snprintf(all, sizeof all, "Host: a.example\n%s", fields);
+    struct gw_exchange *exchange = arrives(stage, "192.0.2.1", method, target, all);
+    gw_exchange_begin(exchange);
+    return exchange;
+}
+
+#endif
