@@ -9,7 +9,10 @@ ROOT = tables.ROOT
 OURS = ["README.md", "CONTRIBUTING.md", "redis/README.md"]
 # "docs/limits.md", or one of its sections: docs/limits.md: "What is known here"
 CITATION = re.compile(r"\b((?:\w+/)*\w+\.md)(?:(?::|,)? \\?\"([^\"\\]+)\\?\")?")
-NAMED_FILE = re.compile(r"`((?:[\w.-]+/)+[\w.-]*\.(?:c|h|py|lua|md|txt|json|sh|h\.in))`")
+NAMED_FILE = re.compile(r"(?<![\w./<\"-])((?:[\w.-]+/)*)(\w+\.(?:c|h|lua|py))\b(?![\w*])")
+NOT_OURS = {  # an example, made by the build, or another's
+    "gateway/filter/api_key.c", "tests/integration/test_api_key.py", "folder/file.c", "a.h", "base_version.h",
+}
 NAMED_KEY = re.compile(r"`((?:server|admin|backend|limits|cache|cors|log|redis)\.[a-z_]+)`")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#([^)]+))?\)")
 
@@ -64,18 +67,17 @@ class Pages(unittest.TestCase):
         self.assertEqual(faults, [])
 
     def test_files_that_are_named_exist(self):
-        """In backquotes, from the root or from gateway/."""
-        faults = []
-        for path in tables.pages() + OURS:
-            for name in NAMED_FILE.findall(tables.read(path)):
-                places = [os.path.join(ROOT, folder, name) for folder in ("", "gateway", "tests", os.path.dirname(path))]
-                if not any(map(os.path.exists, places)) and name not in self.example():
-                    faults.append("%s: there is no %s" % (path, name))
+        """With their folder from the root, from gateway/ or tests/, or from where they are named; or by their name alone."""
+        faults, files = [], our_files("")
+        names = {os.path.basename(file) for file in files}
+        for path in our_files(".c", ".h", ".lua", ".py", ".txt", ".md"):
+            if path == "CHANGELOG.md":
+                continue
+            for folder, name in NAMED_FILE.findall(tables.read(path)):
+                places = [os.path.normpath(start + folder + name) for start in ("", "gateway/", "tests/", "tests/unit/", os.path.dirname(path) + "/")]
+                if not (name in names if not folder else set(places) & set(files)) and folder + name not in NOT_OURS:
+                    faults.append("%s: there is no %s%s" % (path, folder, name))
         self.assertEqual(faults, [])
-
-    def example(self):
-        """What CONTRIBUTING.md tells a newcomer to write."""
-        return {"gateway/filter/api_key.c", "tests/integration/test_api_key.py"}
 
     def test_links_lead_somewhere(self):
         faults = []
