@@ -4,6 +4,7 @@ A table stands between two lines of a page, and the first one names where its ro
 
     <!-- table: gateway/exchange/exchange.h GW_EXCHANGE_MOVES -->       a list of rows: #define GW_EXCHANGE_MOVES(X) X(…) X(…)
     <!-- table: gateway/fetch/state.h gw_fetch_state -->                an enum: each name with the comment behind it
+    <!-- table: gateway/exchange/exchange.h what_holds -->              the column "What holds" beside a drawing of states
     <!-- end of table -->"""
 import os
 import re
@@ -52,10 +53,16 @@ def rows_of_enum(text, name):
     return ["name", "meaning"], [["`%s`" % item[len(prefix):], comment] for item, comment in found]
 
 
+def rows_of_drawing(text):
+    found = re.findall(r"^ \* .*\s{2,}([A-Z]{4,}) +([a-z].*)$", text, re.M)
+    return ["state", "what holds"], [["`%s`" % state, plain(holds)] for state, holds in found]
+
+
 def table(path, name):
     text = read(path)
-    columns, rows = rows_of_enum(text, name) if name.islower() else rows_of_list(text, name)
-    return markdown(columns, rows)
+    if name == "what_holds":
+        return markdown(*rows_of_drawing(text))
+    return markdown(*(rows_of_enum if name.islower() else rows_of_list)(text, name))
 
 
 def renewed(page):
