@@ -6,40 +6,30 @@ enum { LEAST_ROOM = 16 * 1024, KEPT_FREE = 64 };
 
 void gw_block_pool_init(struct gw_block_pool *pool)
 {
-    *pool = (struct gw_block_pool) { .free = NULL };
-}
-
-static void free_all(struct gw_block *block)
-{
-    while (block) {
-        struct gw_block *next = block->next;
-        free(block);
-        block = next;
-    }
+    pool->current = NULL;
+    pool->current_used = 0;
+    gw_free_list_init(&pool->free, sizeof(struct gw_block) + GW_BLOCK_BYTES, KEPT_FREE, NULL);
 }
 
 void gw_block_pool_free(struct gw_block_pool *pool)
 {
-    if (pool->current)
-        gw_block_drop(pool->current);
+    gw_block_drop(pool->current);
     pool->current = NULL;
-    free_all(pool->free);
-    pool->free = NULL;
-    pool->free_count = 0;
+    gw_free_list_trim(&pool->free, 0);
+}
+
+static void init(struct gw_block *block, struct gw_block_pool *pool, size_t capacity)
+{
+    block->pool = pool;
+    block->capacity = capacity;
+    atomic_init(&block->holders, 1);
 }
 
 static struct gw_block *pool_take(struct gw_block_pool *pool)
 {
-    struct gw_block *block = pool->free;
-    if (block) {
-        pool->free = block->next;
-        pool->free_count--;
-        atomic_store_explicit(&block->holders, 1, memory_order_relaxed);
-        return block;
-    }
-    block = gw_block_create(GW_BLOCK_BYTES);
+    struct gw_block *block = gw_free_list_take(&pool->free, NULL);
     if (block)
-        block->pool = pool;
+        init(block, pool, GW_BLOCK_BYTES);
     return block;
 }
 
@@ -69,12 +59,8 @@ void gw_block_pool_read(struct gw_block_pool *pool, size_t length)
 struct gw_block *gw_block_create(size_t capacity)
 {
     struct gw_block *block = malloc(sizeof *block + capacity);
-    if (!block)
-        return NULL;
-    block->pool = NULL;
-    block->capacity = capacity;
-    block->next = NULL;
-    atomic_init(&block->holders, 1);
+    if (block)
+        init(block, NULL, capacity);
     return block;
 }
 
@@ -82,12 +68,8 @@ void gw_block_drop(struct gw_block *block)
 {
     if (!block || atomic_fetch_sub_explicit(&block->holders, 1, memory_order_acq_rel) != 1)
         return;
-    struct gw_block_pool *pool = block->pool;
-    if (!pool || pool->free_count >= KEPT_FREE) {
+    if (block->pool)
+        gw_free_list_give(&block->pool->free, block);
+    else
         free(block);
-        return;
-    }
-    block->next = pool->free;
-    pool->free = block;
-    pool->free_count++;
 }

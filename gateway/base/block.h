@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include "base/base.h"
+#include "base/free_list.h"
 #include "base/slice.h"
 
 struct gw_block_pool;
@@ -19,15 +20,13 @@ struct gw_block {
     size_t capacity;
 
     atomic_uint holders;
-    struct gw_block *next; /* in the pool's list of free ones */
     char bytes[];
 };
 
 enum { GW_BLOCK_BYTES = 64 * 1024 };
 
 struct gw_block_pool {
-    struct gw_block *free;
-    unsigned free_count;
+    struct gw_free_list free;
     struct gw_block *current; /* where reads land */
     size_t current_used;      /* bytes of it that somebody keeps */
 };

@@ -22,7 +22,6 @@ enum { LOCK_MAGIC = 0x4c4f434b }; /* LOCK */
 struct gw_fetch_lock {
     struct gw_magic magic;
     struct gw_fetch_locks *locks;
-    struct gw_list link; /* free */
     struct gw_cache_key key;
     char id[ID_BYTES];
     gw_fetch_lock_done *done;
@@ -36,25 +35,12 @@ struct gw_fetch_lock {
 void gw_fetch_locks_init(struct gw_fetch_locks *locks)
 {
     gw_random_init(&locks->random);
-    gw_list_init(&locks->free);
-    locks->free_count = 0;
+    gw_free_list_init(&locks->free, sizeof(struct gw_fetch_lock), KEPT_FREE, NULL);
 }
 
 void gw_fetch_locks_free(struct gw_fetch_locks *locks)
 {
-    gw_list_each_safe(link, &locks->free) free(GW_CONTAINER(link, struct gw_fetch_lock, link));
-    gw_list_init(&locks->free);
-    locks->free_count = 0;
-}
-
-static struct gw_fetch_lock *obtain(struct gw_fetch_locks *locks)
-{
-    if (gw_list_is_empty(&locks->free))
-        return malloc(sizeof(struct gw_fetch_lock));
-    struct gw_fetch_lock *lock = GW_CONTAINER(locks->free.next, struct gw_fetch_lock, link);
-    gw_list_remove(&lock->link);
-    locks->free_count--;
-    return lock;
+    gw_free_list_trim(&locks->free, 0);
 }
 
 static void give_up(struct gw_fetch_lock *lock)
@@ -62,12 +48,7 @@ static void give_up(struct gw_fetch_lock *lock)
     struct gw_fetch_locks *locks = lock->locks;
     gw_timer_stop(&lock->timer);
     lock->magic = GW_NO_MAGIC;
-    if (locks->free_count >= KEPT_FREE) {
-        free(lock);
-        return;
-    }
-    gw_list_push_front(&locks->free, &lock->link);
-    locks->free_count++;
+    gw_free_list_give(&locks->free, lock);
 }
 
 static struct gw_store_call *run(struct gw_fetch_lock *lock, struct gw_slice operation, gw_store_done *done,
@@ -193,13 +174,12 @@ struct gw_fetch_lock *gw_fetch_lock_take(struct gw_fetch_locks *locks, const str
 {
     if (!gw_store_is_up(locks->store))
         return NULL;
-    struct gw_fetch_lock *lock = obtain(locks);
+    struct gw_fetch_lock *lock = gw_free_list_take(&locks->free, NULL);
     if (!lock)
         return NULL;
     *lock = (struct gw_fetch_lock) {
         .locks = locks, .key = *key, .done = done, .owner = owner, .state = ASKED, .magic = GW_MAGIC(LOCK_MAGIC)
     };
-    gw_list_init(&lock->link);
     gw_timer_init(&lock->timer, on_due);
     make_id(lock);
     lock->call = take(lock, seen);

@@ -11,7 +11,7 @@
 #ifndef GW_CACHE_FETCH_LOCK_H
 #define GW_CACHE_FETCH_LOCK_H
 
-#include "base/list.h"
+#include "base/free_list.h"
 #include "base/random.h"
 #include "base/timer.h"
 #include "cache/key.h"
@@ -37,8 +37,7 @@ struct gw_fetch_locks { /* one worker's, filled by it */
     struct gw_timers *timers;
     const struct gw_config *config;
     struct gw_random random; /* gw_fetch_locks_init */
-    struct gw_list free;
-    unsigned free_count;
+    struct gw_free_list free;
 };
 
 void gw_fetch_locks_init(struct gw_fetch_locks *locks);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include "base/clock.h"
+#include "base/free_list.h"
 #include "cache/text.h"
 #include "cache/tombs.h"
 #include "cache/vary.h"
@@ -28,7 +29,6 @@ struct inspection {
  *          done, or the variant is awaited, or (no guess, a wrong one) asked now ─► done */
 struct gw_shared_question {
     struct gw_shared *shared;
-    struct gw_list link; /* free */
     enum kind kind;
     struct gw_cache_key key;
     gw_shared_done *done; /* LOOK_UP, TOMBSTONE */
@@ -53,8 +53,7 @@ struct gw_shared {
 
     struct gw_writes writes;
     struct gw_arena arena; /* for one selection */
-    struct gw_list free;
-    unsigned free_count;
+    struct gw_free_list free;
 };
 
 static int64_t tombstone_ms(const struct gw_config *config)
@@ -75,7 +74,7 @@ struct gw_shared *gw_shared_create(const struct gw_shared_setup *setup)
     shared->setup = *setup;
     shared->tombstone_ms = tombstone_ms(setup->config);
     gw_arena_init(&shared->arena, ARENA_BYTES, ARENA_LEAST_BYTES + 2 * setup->config->max_header_bytes);
-    gw_list_init(&shared->free);
+    gw_free_list_init(&shared->free, sizeof(struct gw_shared_question), KEPT_FREE, NULL);
     shared->memo = gw_memo_create();
     shared->tombs = gw_tombs_create(&(struct gw_tombs_setup) { .store = setup->store,
                                                                .timers = setup->timers,
@@ -100,7 +99,7 @@ void gw_shared_destroy(struct gw_shared **taken)
 {
     struct gw_shared *shared = *taken;
     *taken = NULL;
-    gw_list_each_safe(link, &shared->free) free(GW_CONTAINER(link, struct gw_shared_question, link));
+    gw_free_list_trim(&shared->free, 0);
     gw_writes_free(&shared->writes);
     gw_tombs_destroy(&shared->tombs);
     gw_memo_destroy(&shared->memo);
@@ -122,18 +121,9 @@ bool gw_shared_is_up(const struct gw_shared *shared)
 static struct gw_shared_question *take_question(struct gw_shared *shared, enum kind kind,
                                                 const struct gw_cache_key *key)
 {
-    struct gw_shared_question *question;
-    if (gw_list_is_empty(&shared->free)) {
-        question = malloc(sizeof *question);
-        if (!question)
-            return NULL;
-    } else {
-        question = GW_CONTAINER(shared->free.next, struct gw_shared_question, link);
-        gw_list_remove(&question->link);
-        shared->free_count--;
-    }
-    *question = (struct gw_shared_question) { .shared = shared, .kind = kind, .key = *key };
-    gw_list_init(&question->link);
+    struct gw_shared_question *question = gw_free_list_take(&shared->free, NULL);
+    if (question)
+        *question = (struct gw_shared_question) { .shared = shared, .kind = kind, .key = *key };
     return question;
 }
 
@@ -141,12 +131,7 @@ static void give_question(struct gw_shared_question *question)
 {
     struct gw_shared *shared = question->shared;
     free(question->inspection);
-    if (shared->free_count >= KEPT_FREE) {
-        free(question);
-        return;
-    }
-    gw_list_push_front(&shared->free, &question->link);
-    shared->free_count++;
+    gw_free_list_give(&shared->free, question);
 }
 
 /* ---- tombstones ---- */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include "base/clock.h"
+#include "base/free_list.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "cache/frame.h"
@@ -16,7 +17,7 @@ enum {
 
 struct gw_tomb {
     struct gw_tombs *tombs;
-    struct gw_list link; /* free, or to be sent */
+    struct gw_list link; /* to be sent */
     struct gw_cache_key key;
     gw_tombs_done *done; /* NULL: nobody waits */
     void *owner;
@@ -27,8 +28,7 @@ struct gw_tombs {
     struct gw_tombs_setup setup;
 
     struct gw_random random;
-    struct gw_list free;
-    unsigned free_count;
+    struct gw_free_list free;
     struct gw_list kept[BUCKETS];
     unsigned kept_count;
     struct gw_timer timer; /* runs while something is to be sent */
@@ -46,16 +46,11 @@ struct gw_tombs *gw_tombs_create(const struct gw_tombs_setup *setup)
         return NULL;
     tombs->setup = *setup;
     gw_random_init(&tombs->random);
-    gw_list_init(&tombs->free);
+    gw_free_list_init(&tombs->free, sizeof(struct gw_tomb), KEPT_FREE, NULL);
     for (unsigned i = 0; i < BUCKETS; i++)
         gw_list_init(&tombs->kept[i]);
     gw_timer_init(&tombs->timer, on_due);
     return tombs;
-}
-
-static void free_all(struct gw_list *list)
-{
-    gw_list_each_safe(link, list) free(GW_CONTAINER(link, struct gw_tomb, link));
 }
 
 void gw_tombs_destroy(struct gw_tombs **taken)
@@ -67,31 +62,11 @@ void gw_tombs_destroy(struct gw_tombs **taken)
     gw_timer_stop(&tombs->timer);
     if (tombs->kept_count)
         gw_log(GW_LOG_WARN, "cache", "%u invalidations were never sent to Redis", tombs->kept_count);
-    free_all(&tombs->free);
     for (unsigned i = 0; i < BUCKETS; i++)
-        free_all(&tombs->kept[i]);
+        gw_list_each_safe(link, &tombs->kept[i])
+            gw_free_list_drop(&tombs->free, GW_CONTAINER(link, struct gw_tomb, link));
+    gw_free_list_trim(&tombs->free, 0);
     free(tombs);
-}
-
-static struct gw_tomb *obtain(struct gw_tombs *tombs)
-{
-    if (gw_list_is_empty(&tombs->free))
-        return malloc(sizeof(struct gw_tomb));
-    struct gw_tomb *tomb = GW_CONTAINER(tombs->free.next, struct gw_tomb, link);
-    gw_list_remove(&tomb->link);
-    tombs->free_count--;
-    return tomb;
-}
-
-static void give_up(struct gw_tomb *tomb)
-{
-    struct gw_tombs *tombs = tomb->tombs;
-    if (tombs->free_count >= KEPT_FREE) {
-        free(tomb);
-        return;
-    }
-    gw_list_push_front(&tombs->free, &tomb->link);
-    tombs->free_count++;
 }
 
 static void on_answer(void *owner, const struct gw_store_reply *reply);
@@ -166,11 +141,11 @@ static void keep(struct gw_tombs *tombs, struct gw_tomb *tomb)
     struct gw_list *bucket = &tombs->kept[tomb->key.sha[0] % BUCKETS];
     tomb->done = NULL;
     if (is_kept(bucket, &tomb->key)) {
-        give_up(tomb);
+        gw_free_list_give(&tombs->free, tomb);
     } else if (tombs->kept_count >= tombs->setup.config->redis_max_pending || tomb->attempts >= ATTEMPTS) {
         lose(tombs, tomb->attempts >= ATTEMPTS ? "Redis did not acknowledge it however often it was sent"
                                                : "too many wait for Redis");
-        give_up(tomb);
+        gw_free_list_give(&tombs->free, tomb);
     } else {
         gw_list_push_back(bucket, &tomb->link);
         tombs->kept_count++;
@@ -255,7 +230,7 @@ static void on_answer(void *owner, const struct gw_store_reply *reply)
     if (reply->result == GW_STORE_OOM && send_deletion(tombs, tomb))
         return;
     if (reply->result == GW_STORE_DONE || reply->result == GW_STORE_INTEGERS)
-        give_up(tomb);
+        gw_free_list_give(&tombs->free, tomb);
     else
         keep(tombs, tomb);
     if (done)
@@ -264,7 +239,7 @@ static void on_answer(void *owner, const struct gw_store_reply *reply)
 
 struct gw_tomb *gw_tombs_set(struct gw_tombs *tombs, const struct gw_cache_key *key, gw_tombs_done *done, void *owner)
 {
-    struct gw_tomb *tomb = obtain(tombs);
+    struct gw_tomb *tomb = gw_free_list_take(&tombs->free, NULL);
     gw_near_invalidate(tombs->setup.near, key);
     if (!tomb) {
         lose(tombs, "memory is out");

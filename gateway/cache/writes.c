@@ -11,7 +11,6 @@ enum { KEPT_FREE = 256 /* to be used again */ };
 
 struct write {
     struct gw_writes *writes;
-    struct gw_list link; /* free */
     void (*landed)(void *owner);
     void *owner;
 };
@@ -19,15 +18,13 @@ struct write {
 void gw_writes_init(struct gw_writes *writes)
 {
     gw_random_init(&writes->random);
-    gw_list_init(&writes->free);
-    writes->free_count = 0;
+    gw_free_list_init(&writes->free, sizeof(struct write), KEPT_FREE, NULL);
     writes->paused_until_us = 0;
 }
 
 void gw_writes_free(struct gw_writes *writes)
 {
-    gw_list_each_safe(link, &writes->free) free(GW_CONTAINER(link, struct write, link));
-    gw_list_init(&writes->free);
+    gw_free_list_trim(&writes->free, 0);
 }
 
 uint64_t gw_writes_hash(struct gw_slice names)
@@ -41,27 +38,6 @@ void gw_writes_variant(struct gw_key_maker *keys, const struct gw_head *selectio
     uint8_t digest[32];
     gw_vary_digest(keys, selection, digest);
     memcpy(variant, digest, GW_FRAME_VARIANT_BYTES);
-}
-
-static struct write *obtain(struct gw_writes *writes)
-{
-    if (gw_list_is_empty(&writes->free))
-        return malloc(sizeof(struct write));
-    struct write *write = GW_CONTAINER(writes->free.next, struct write, link);
-    gw_list_remove(&write->link);
-    writes->free_count--;
-    return write;
-}
-
-static void give_up(struct write *write)
-{
-    struct gw_writes *writes = write->writes;
-    if (writes->free_count >= KEPT_FREE) {
-        free(write);
-        return;
-    }
-    gw_list_push_front(&writes->free, &write->link);
-    writes->free_count++;
 }
 
 static void make_version(struct gw_writes *writes, uint8_t version[GW_FRAME_VERSION_BYTES])
@@ -92,7 +68,7 @@ static void on_stored(void *owner, const struct gw_store_reply *reply)
         writes->paused_until_us = gw_clock_monotonic_us() + (uint64_t)GW_SHARED_PAUSE_MS * 1000;
     else if (reply->result == GW_STORE_INTEGERS && reply->integer_count == 1 && reply->integers[0] == 0)
         gw_counter_add(&writes->shard->cache_stores_raced, 1);
-    give_up(write);
+    gw_free_list_give(&writes->free, write);
     if (landed)
         landed(asker);
 }
@@ -104,11 +80,10 @@ static bool send_order(struct gw_writes *writes, const struct gw_cache_key *key,
     struct gw_buffer life = gw_buffer_over(digits, sizeof digits);
     struct gw_slice keys[] = { order->base.slice, order->variant.slice }, arguments[5];
     unsigned count = 0;
-    struct write *write = obtain(writes);
+    struct write *write = gw_free_list_take(&writes->free, NULL);
     if (!write)
         return false;
     *write = (struct write) { .writes = writes, .landed = landed, .owner = owner };
-    gw_list_init(&write->link);
     gw_buffer_put_uint(&life, (uint64_t)order->life_ms);
     arguments[count++] = order->seen;
     arguments[count++] = gw_buffer_slice(&life);
@@ -122,7 +97,7 @@ static bool send_order(struct gw_writes *writes, const struct gw_cache_key *key,
     if (gw_store_run(writes->store, GW_STORE_PUT, keys, order->index_bytes ? 2 : 1, arguments, count,
                      order->block ? order->value : GW_NO_SLICE, order->block, on_stored, write))
         return true;
-    give_up(write);
+    gw_free_list_give(&writes->free, write);
     return false;
 }
 

@@ -8,6 +8,7 @@
 #ifndef GW_CACHE_WRITES_H
 #define GW_CACHE_WRITES_H
 
+#include "base/free_list.h"
 #include "base/random.h"
 #include "cache/memo.h"
 #include "cache/shared.h"
@@ -22,8 +23,7 @@ struct gw_writes { /* filled by its owner */
 
     struct gw_random random; /* gw_writes_init */
     uint64_t paused_until_us;
-    struct gw_list free;
-    unsigned free_count;
+    struct gw_free_list free;
 };
 
 void gw_writes_init(struct gw_writes *writes);

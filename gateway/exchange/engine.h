@@ -64,8 +64,8 @@ void gw_engine_settle(struct gw_exchange *exchange);
 void gw_engine_answer_settled(struct gw_exchange *exchange);
 void gw_engine_forget_tombs(struct gw_exchange *exchange);
 
-/* pool.c: of a context whose exchanges have all been put back. */
-void gw_engine_free_pool(struct gw_worker_context *context);
+/* pool.c */
+void gw_engine_init_pool(struct gw_worker_context *context);
 
 /* record.c: metrics and the access log's line, once an exchange. */
 void gw_record_write(const struct gw_exchange *exchange);

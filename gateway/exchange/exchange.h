@@ -150,7 +150,6 @@ struct gw_questions {
 struct gw_exchange {
     struct gw_worker_context *context;
     struct gw_arena arena;
-    struct gw_list link;
 
     enum gw_exchange_state state;
     struct gw_downstream *downstream;

@@ -1,6 +1,6 @@
 #include "exchange/engine.h"
 
-#include <stdlib.h>
+#include <limits.h>
 #include "base/clock.h"
 #include "exchange/worker_context.h"
 
@@ -10,25 +10,20 @@ enum {
     ARENA_SLACK_BYTES = 64 * 1024,
 };
 
-static void free_one(struct gw_worker_context *context)
+static void destroy(void *object)
 {
-    struct gw_exchange *exchange = GW_CONTAINER(context->free.previous, struct gw_exchange, link);
-    gw_list_remove(&exchange->link);
-    context->free_count--;
+    struct gw_exchange *exchange = object;
     gw_arena_free(&exchange->arena);
-    free(exchange);
+}
+
+void gw_engine_init_pool(struct gw_worker_context *context)
+{
+    gw_free_list_init(&context->free, context->exchange_bytes, UINT_MAX, destroy);
 }
 
 void gw_worker_context_trim(struct gw_worker_context *context)
 {
-    while (context->free_count > KEPT_FREE)
-        free_one(context);
-}
-
-void gw_engine_free_pool(struct gw_worker_context *context)
-{
-    while (context->free_count)
-        free_one(context);
+    gw_free_list_trim(&context->free, KEPT_FREE);
 }
 
 /* The request's head and what is derived from it, a response's, and twice (it grows by doubling) the fields that the
@@ -41,18 +36,15 @@ static size_t arena_bound(const struct gw_config *config)
     return 4 * config->max_header_bytes + 2 * config->max_response_header_bytes + fields + 4 * cors + ARENA_SLACK_BYTES;
 }
 
-static struct gw_exchange *create(struct gw_worker_context *context)
+/* Once for the memory of each. */
+static void init(struct gw_exchange *exchange, struct gw_worker_context *context)
 {
-    struct gw_exchange *exchange = calloc(1, context->exchange_bytes);
-    if (!exchange)
-        return NULL;
+    memset(exchange, 0, context->exchange_bytes);
     exchange->context = context;
     gw_arena_init(&exchange->arena, FIRST_ARENA_BYTES, arena_bound(context->config));
     gw_engine_open_slots(exchange);
-    gw_list_init(&exchange->link);
     gw_list_init(&exchange->reader.link);
     gw_timer_init(&exchange->timer, gw_exchange_on_timer);
-    return exchange;
 }
 
 /* What the last request left behind; the rest is written before it is read. */
@@ -102,16 +94,12 @@ static void reset(struct gw_exchange *exchange)
 
 struct gw_exchange *gw_exchange_take(struct gw_worker_context *context, struct gw_downstream *downstream)
 {
-    struct gw_exchange *exchange;
-    if (context->free_count) {
-        exchange = GW_CONTAINER(context->free.next, struct gw_exchange, link);
-        gw_list_remove(&exchange->link);
-        context->free_count--;
-    } else {
-        exchange = create(context);
-        if (!exchange)
-            return NULL;
-    }
+    bool is_new;
+    struct gw_exchange *exchange = gw_free_list_take(&context->free, &is_new);
+    if (!exchange)
+        return NULL;
+    if (is_new)
+        init(exchange, context);
     reset(exchange);
     exchange->downstream = downstream;
     exchange->config = context->config;
@@ -127,6 +115,5 @@ void gw_exchange_put(struct gw_exchange *exchange)
     context->in_state[GW_EXCHANGE_DONE]--;
     gw_engine_clear_slots(exchange);
     gw_arena_reset(&exchange->arena);
-    gw_list_push_front(&context->free, &exchange->link);
-    context->free_count++;
+    gw_free_list_give(&context->free, exchange);
 }

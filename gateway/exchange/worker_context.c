@@ -13,8 +13,7 @@ void gw_worker_context_init(struct gw_worker_context *context)
     gw_engine_lay_out(context);
     gw_field_set_init(&context->credentials, &context->config->credentials);
     gw_fetcher_init(&context->fetcher);
-    gw_list_init(&context->free);
-    context->free_count = 0;
+    gw_engine_init_pool(context);
     context->scratch = gw_buffer_create(HEAD_BOUND);
     context->date_s = -1;
     gw_random_init(&context->random);
@@ -164,7 +163,7 @@ void gw_worker_context_free(struct gw_worker_context *context)
         if (context->fetcher.transports[i])
             context->fetcher.transports[i]->table->destroy(context->fetcher.transports[i]);
     gw_fetcher_free(&context->fetcher);
-    gw_engine_free_pool(context);
+    gw_free_list_trim(&context->free, 0);
     gw_buffer_destroy(&context->scratch);
     gw_access_log_writer_destroy(&context->log);
     gw_key_maker_destroy(&context->keys);

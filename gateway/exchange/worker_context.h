@@ -10,6 +10,7 @@
 #include <uv.h>
 #include "base/block.h"
 #include "base/descriptors.h"
+#include "base/free_list.h"
 #include "base/mailbox.h"
 #include "base/random.h"
 #include "cache/fetch_lock.h"
@@ -75,8 +76,7 @@ struct gw_worker_context {
     struct gw_field_set credentials; /* of the configuration */
     struct gw_random random;
     struct gw_buffer scratch; /* for one head, between two events; each user clears it first */
-    struct gw_list free;      /* exchanges to be used again */
-    unsigned free_count;
+    struct gw_free_list free; /* exchanges to be used again */
     uint64_t in_state[GW_EXCHANGE_STATES];
     int64_t date_s; /* of date_text */
     char date_text[32];

@@ -11,38 +11,30 @@ enum { AWAITED_LOOK_MS = 200, KEPT_FREE = 256, FIRST_ARENA_BYTES = 4096, ARENA_S
 
 /* ---- its life ---- */
 
-void gw_fetcher_init(struct gw_fetcher *fetcher)
+static void destroy(void *object)
 {
-    gw_list_init(&fetcher->free);
-    gw_list_init(&fetcher->busy);
-    fetcher->free_count = 0;
+    struct gw_fetch *fetch = object;
+    gw_arena_free(&fetch->arena);
 }
 
-static void destroy(struct gw_fetch *fetch)
+void gw_fetcher_init(struct gw_fetcher *fetcher)
 {
-    gw_list_remove(&fetch->link);
-    gw_arena_free(&fetch->arena);
-    free(fetch);
+    gw_free_list_init(&fetcher->free, sizeof(struct gw_fetch), KEPT_FREE, destroy);
+    gw_list_init(&fetcher->busy);
 }
 
 void gw_fetcher_free(struct gw_fetcher *fetcher)
 {
-    while (!gw_list_is_empty(&fetcher->free))
-        destroy(GW_CONTAINER(fetcher->free.next, struct gw_fetch, link));
-    fetcher->free_count = 0;
+    gw_free_list_trim(&fetcher->free, 0);
 }
 
 static struct gw_fetch *take_fetch(struct gw_fetcher *fetcher, const struct gw_config *config)
 {
-    struct gw_fetch *fetch;
-    if (!gw_list_is_empty(&fetcher->free)) {
-        fetch = GW_CONTAINER(fetcher->free.next, struct gw_fetch, link);
-        gw_list_remove(&fetch->link);
-        fetcher->free_count--;
-    } else {
-        fetch = malloc(sizeof *fetch);
-        if (!fetch)
-            return NULL;
+    bool is_new;
+    struct gw_fetch *fetch = gw_free_list_take(&fetcher->free, &is_new);
+    if (!fetch)
+        return NULL;
+    if (is_new) {
         fetch->fetcher = fetcher;
         gw_look_init(fetch);
         gw_list_init(&fetch->link);
@@ -64,11 +56,7 @@ static void give_back(struct gw_fetch *fetch)
     gw_entry_drop(fetch->entry);
     gw_arena_reset(&fetch->arena);
     gw_list_remove(&fetch->link);
-    gw_list_push_front(&fetcher->free, &fetch->link);
-    if (fetcher->free_count++ >= KEPT_FREE) {
-        fetcher->free_count--;
-        destroy(fetch);
-    }
+    gw_free_list_give(&fetcher->free, fetch);
 }
 
 void gw_fetch_hold(struct gw_fetch *fetch)

@@ -29,6 +29,7 @@
 #ifndef GW_FETCH_FETCH_H
 #define GW_FETCH_FETCH_H
 
+#include "base/free_list.h"
 #include "base/list.h"
 #include "cache/fetch_lock.h"
 #include "cache/shared.h"
@@ -100,9 +101,8 @@ struct gw_fetcher {                     /* one worker's; filled by the worker */
     struct gw_coalescing *coalescing;
     struct gw_shard *shard;
 
-    struct gw_list free; /* fetches to be used again */
+    struct gw_free_list free; /* fetches to be used again */
     struct gw_list busy;
-    unsigned free_count;
     size_t collecting_bytes; /* in all fetches that collect */
     size_t collecting_bound; /* then they pass instead */
 };

@@ -18,7 +18,7 @@ struct gw_fetch {
     struct gw_fetcher *fetcher;
     struct gw_arena arena;
 
-    struct gw_list link; /* busy or free */
+    struct gw_list link; /* of fetcher->busy */
     enum gw_fetch_state state;
     unsigned holds; /* frames of this file on the stack: not to be used again before they are left */
     struct gw_list readers;

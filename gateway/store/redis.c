@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/free_list.h"
 #include "store/link.h"
 #include "store/resp.h"
 
@@ -11,7 +12,7 @@ enum {
     REDIS_LEAST_WAIT_MS = 50,
     REDIS_MOST_WAIT_MS = 2000,
     REDIS_ROOM_BYTES = 768, /* a limit's call with four policies */
-    REDIS_SLAB_CALLS = 32,
+    REDIS_KEPT_CALLS = 1024,
     REDIS_PAYLOADS_BYTES = 64 << 20,
     REDIS_NAME_BYTES = 128,
 };
@@ -35,13 +36,7 @@ struct gw_store_call {
     char *command;                    /* room, or on the heap */
     size_t length, capacity, tail_at; /* EVALSHA: what stands after the digest; 0: it runs no script */
     unsigned argument_count;          /* of the command */
-    struct gw_store_call *next;       /* free ones */
     char room[REDIS_ROOM_BYTES];
-};
-
-struct slab {
-    struct slab *next;
-    struct gw_store_call calls[REDIS_SLAB_CALLS];
 };
 
 struct gw_store {
@@ -53,10 +48,9 @@ struct gw_store {
     char client_name[REDIS_NAME_BYTES];
 
     struct gw_link link;
-    struct slab *slabs;
-    struct gw_store_call *free;
-    unsigned pending;      /* calls */
-    size_t payloads_bytes; /* of them */
+    struct gw_free_list free; /* calls */
+    unsigned pending;         /* calls */
+    size_t payloads_bytes;    /* of them */
 };
 
 /* What holds of a call that is out: whenever a reply comes, and when it is forgotten. */
@@ -72,20 +66,6 @@ static void check_call(const struct gw_store_call *call)
 
 /* ---- calls ---- */
 
-static bool add_slab(struct gw_store *store)
-{
-    struct slab *slab = calloc(1, sizeof(*slab));
-    if (!slab)
-        return false;
-    slab->next = store->slabs;
-    store->slabs = slab;
-    for (unsigned i = 0; i < REDIS_SLAB_CALLS; i++) {
-        slab->calls[i].next = store->free;
-        store->free = &slab->calls[i];
-    }
-    return true;
-}
-
 static void give_back(struct gw_store_call *call)
 {
     struct gw_store *store = call->store;
@@ -97,8 +77,7 @@ static void give_back(struct gw_store_call *call)
     }
     call->magic = GW_NO_MAGIC;
     call->asked.magic = GW_NO_MAGIC;
-    call->next = store->free;
-    store->free = call;
+    gw_free_list_give(&store->free, call);
 }
 
 static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply);
@@ -108,13 +87,16 @@ static struct gw_store_call *begin(struct gw_store *store, enum gw_redis_label k
                                    size_t payload_bytes)
 {
     if (!gw_store_is_up(store) || store->pending >= store->config->redis_max_pending ||
-        store->payloads_bytes + payload_bytes > REDIS_PAYLOADS_BYTES || (!store->free && !add_slab(store)))
+        store->payloads_bytes + payload_bytes > REDIS_PAYLOADS_BYTES)
         return NULL;
-    struct gw_store_call *call = store->free;
+    struct gw_store_call *call = gw_free_list_take(&store->free, NULL);
+    if (!call)
+        return NULL;
     char *command = command_bytes <= sizeof(call->room) ? call->room : malloc(command_bytes);
-    if (!command)
+    if (!command) {
+        gw_free_list_drop(&store->free, call);
         return NULL;
-    store->free = call->next;
+    }
     call->magic = GW_MAGIC(CALL_MAGIC);
     call->asked.on_reply = on_reply;
     call->store = store;
@@ -443,6 +425,7 @@ struct gw_store *gw_store_open(const struct gw_store_setup *setup)
     if (!store)
         return NULL;
     store->magic = GW_MAGIC(STORE_MAGIC);
+    gw_free_list_init(&store->free, sizeof(struct gw_store_call), REDIS_KEPT_CALLS, NULL);
     store->config = setup->config;
     store->shard = setup->shard;
     store->breaker = setup->breaker;
@@ -483,9 +466,6 @@ void gw_store_free(struct gw_store **store)
     GW_CHECK(!gone->pending && !gone->payloads_bytes);
     gone->magic = GW_NO_MAGIC;
     gw_link_free(&gone->link);
-    for (struct slab *slab = gone->slabs, *next; slab; slab = next) {
-        next = slab->next;
-        free(slab);
-    }
+    gw_free_list_trim(&gone->free, 0);
     free(gone);
 }

@@ -30,11 +30,9 @@ static bool set_fixed_options(CURL *easy, CURLSH *share)
            curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK; /* nor one of the environment's */
 }
 
-struct gw_curl_transfer *gw_curl_transfer_create(struct gw_curl_transport *transport)
+bool gw_curl_transfer_init(struct gw_curl_transfer *transfer, struct gw_curl_transport *transport)
 {
-    struct gw_curl_transfer *transfer = calloc(1, sizeof(*transfer));
-    if (!transfer)
-        return NULL;
+    memset(transfer, 0, sizeof(*transfer));
     transfer->transport = transport;
     transfer->line_capacity = FIRST_LINES;
     transfer->text_capacity = FIRST_TEXT_BYTES;
@@ -44,19 +42,17 @@ struct gw_curl_transfer *gw_curl_transfer_create(struct gw_curl_transport *trans
     gw_list_init(&transfer->due);
     gw_list_init(&transfer->told);
     gw_arena_init(&transfer->interim_arena, INTERIM_FIRST_BYTES, 0);
-    if (!transfer->lines || !transfer->text || !transfer->easy ||
-        !set_fixed_options(transfer->easy, transport->share)) {
-        gw_curl_transfer_destroy(transfer);
-        return NULL;
-    }
+    if (!transfer->lines || !transfer->text || !transfer->easy || !set_fixed_options(transfer->easy, transport->share))
+        return false;
     gw_curl_loop_adopt(&transport->loop, transfer->easy);
     curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(transfer->easy, CURLOPT_ERRORBUFFER, transfer->complaint);
-    return transfer;
+    return true;
 }
 
-void gw_curl_transfer_destroy(struct gw_curl_transfer *transfer)
+void gw_curl_transfer_free(void *object)
 {
+    struct gw_curl_transfer *transfer = object;
     curl_easy_cleanup(transfer->easy);
     gw_chain_free(&transfer->chain);
     gw_curl_tls_drop(transfer->goodbye);
@@ -64,7 +60,6 @@ void gw_curl_transfer_destroy(struct gw_curl_transfer *transfer)
     free(transfer->lines);
     free(transfer->text);
     free(transfer->ca_file);
-    free(transfer);
 }
 
 void gw_curl_transfer_reset(struct gw_curl_transfer *transfer)

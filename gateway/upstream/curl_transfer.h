@@ -11,6 +11,7 @@
 #include <curl/curl.h>
 #include "base/arena.h"
 #include "base/chain.h"
+#include "base/free_list.h"
 #include "base/list.h"
 #include "base/timer.h"
 #include "upstream/curl_loop.h"
@@ -26,9 +27,8 @@ struct gw_curl_transport {
     CURLSH *share; /* TLS sessions, so that a new connection resumes */
 
     struct gw_curl_loop loop;
-    struct gw_pool_set pools; /* here only to count a backend's calls: the connections are libcurl's */
-    struct gw_curl_transfer *spare;
-    unsigned spare_count;
+    struct gw_pool_set pools;  /* here only to count a backend's calls: the connections are libcurl's */
+    struct gw_free_list spare; /* transfers to be used again */
     bool may_reuse_handles;
     struct gw_list due, told;      /* transfers */
     unsigned active;               /* calls */
@@ -46,7 +46,6 @@ struct gw_curl_transfer {
     unsigned line_capacity;
     char *text; /* method, target and fields, each terminated */
     size_t text_capacity;
-    struct gw_curl_transfer *next; /* spare */
 
     /* from here on cleared for each call */
     struct gw_pool *pool;            /* of the call's backend; valid as long as the call */
@@ -83,10 +82,11 @@ struct gw_curl_transfer {
     bool recv_stopped;               /* libcurl waits to be told to go on */
 };
 
-/* A handle with all that does not depend on the call, or NULL when memory is out. The callbacks are its maker's. */
-struct gw_curl_transfer *gw_curl_transfer_create(struct gw_curl_transport *transport) GW_MUST_CHECK;
-/* Not in a multi handle any more. */
-void gw_curl_transfer_destroy(struct gw_curl_transfer *transfer);
+/* A handle with all that does not depend on the call. The callbacks are its maker's. False when memory is out: it is then
+ * to be freed all the same. */
+bool gw_curl_transfer_init(struct gw_curl_transfer *transfer, struct gw_curl_transport *transport) GW_MUST_CHECK;
+/* What is in a struct gw_curl_transfer; not in a multi handle any more. */
+void gw_curl_transfer_free(void *transfer);
 /* Writes the call's request into the handle; nothing is sent yet. False when memory is out. */
 bool gw_curl_transfer_fill(struct gw_curl_transfer *transfer, struct gw_call *call) GW_MUST_CHECK;
 /* Forgets the call; keeps what the next one can use. */

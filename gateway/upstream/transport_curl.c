@@ -62,14 +62,12 @@ static void take_back(struct gw_curl_transfer *transfer, bool is_good)
     if (transfer->is_connected)
         transport->connected--;
     gw_list_remove(&transfer->due);
-    if (!is_good || !transport->may_reuse_handles || transport->spare_count >= MAX_SPARE) {
-        gw_curl_transfer_destroy(transfer);
+    if (!is_good || !transport->may_reuse_handles) {
+        gw_free_list_drop(&transport->spare, transfer);
         return;
     }
     gw_curl_transfer_reset(transfer);
-    transfer->next = transport->spare;
-    transport->spare = transfer;
-    transport->spare_count++;
+    gw_free_list_give(&transport->spare, transfer);
 }
 
 static void finish(struct gw_curl_transfer *transfer, enum gw_error error)
@@ -261,25 +259,21 @@ static void after_libcurl(struct gw_curl_loop *loop)
 
 /* ---- the table ---- */
 
-/* A used handle cannot forget its file of authorities: the spare ones of another configuration go. */
-static struct gw_curl_transfer *take_spare(struct gw_curl_transport *transport, struct gw_slice ca_file)
-{
-    struct gw_curl_transfer *transfer;
-    while ((transfer = transport->spare)) {
-        transport->spare = transfer->next;
-        transport->spare_count--;
-        if (gw_slice_equal(gw_slice_of_string(transfer->ca_file), ca_file))
-            return transfer;
-        gw_curl_transfer_destroy(transfer);
-    }
-    return NULL;
-}
-
 static struct gw_curl_transfer *take_transfer(struct gw_curl_transport *transport, struct gw_slice ca_file)
 {
-    struct gw_curl_transfer *transfer = take_spare(transport, ca_file);
-    if (!transfer && (transfer = gw_curl_transfer_create(transport)))
-        gw_curl_callbacks_install(transfer);
+    bool is_new;
+    struct gw_curl_transfer *transfer;
+    /* A used handle cannot forget its file of authorities: the spare ones of another configuration go. */
+    while ((transfer = gw_free_list_take(&transport->spare, &is_new)) && !is_new &&
+           !gw_slice_equal(gw_slice_of_string(transfer->ca_file), ca_file))
+        gw_free_list_drop(&transport->spare, transfer);
+    if (!transfer || !is_new)
+        return transfer;
+    if (!gw_curl_transfer_init(transfer, transport)) {
+        gw_free_list_drop(&transport->spare, transfer);
+        return NULL;
+    }
+    gw_curl_callbacks_install(transfer);
     return transfer;
 }
 
@@ -311,7 +305,7 @@ static enum gw_error begin(struct gw_transport *base, struct gw_call *call)
     if (!transfer)
         return GW_ERROR_OVERLOADED;
     if (!gw_curl_transfer_fill(transfer, call)) {
-        gw_curl_transfer_destroy(transfer);
+        gw_free_list_drop(&transport->spare, transfer);
         return GW_ERROR_OVERLOADED;
     }
     enter_call(transfer, call, pool);
@@ -416,6 +410,7 @@ static struct gw_transport *create(const struct gw_transport_setup *setup, const
     transport->setup = *setup;
     transport->may_reuse_handles = forgets_answers();
     transport->share = curl_share_init();
+    gw_free_list_init(&transport->spare, sizeof(struct gw_curl_transfer), MAX_SPARE, gw_curl_transfer_free);
     gw_pool_set_init(&transport->pools);
     gw_list_init(&transport->due);
     gw_list_init(&transport->told);
@@ -434,11 +429,7 @@ static void close_transport(struct gw_transport *base)
     struct gw_curl_transport *transport = transport_from(base);
     while (!gw_list_is_empty(&transport->due)) /* cancelled ones */
         take_back(GW_CONTAINER(transport->due.next, struct gw_curl_transfer, due), false);
-    while (transport->spare) {
-        struct gw_curl_transfer *transfer = transport->spare;
-        transport->spare = transfer->next;
-        gw_curl_transfer_destroy(transfer);
-    }
+    gw_free_list_trim(&transport->spare, 0);
     gw_curl_loop_close(&transport->loop);
     count_connections(transport);
 }

@@ -94,14 +94,14 @@ static void a_full_block_is_left_and_comes_back_when_dropped(void **state)
     gw_block_pool_read(&pool, room - 100); /* less room than a read wants */
     assert_int_equal(gw_block_pool_room(&pool, &at), GW_BLOCK_BYTES);
     assert_ptr_not_equal(pool.current, full);
-    assert_int_equal(pool.free_count, 0);
+    assert_int_equal(pool.free.count, 0);
     gw_block_drop(full);
-    assert_int_equal(pool.free_count, 1);
+    assert_int_equal(pool.free.count, 1);
     struct gw_block *other = gw_block_share(pool.current);
     gw_block_pool_read(&pool, room);
     assert_int_equal(gw_block_pool_room(&pool, &at), GW_BLOCK_BYTES);
     assert_ptr_equal(pool.current, full); /* used again */
-    assert_int_equal(pool.free_count, 0);
+    assert_int_equal(pool.free.count, 0);
     gw_block_drop(other);
     gw_block_pool_free(&pool);
 }
@@ -121,9 +121,9 @@ static void the_pool_keeps_a_bounded_number_of_free_blocks(void **state)
     }
     for (unsigned i = 0; i < BLOCKS; i++)
         gw_block_drop(blocks[i]);
-    assert_true(pool.free_count > 0 && pool.free_count <= 64);
+    assert_true(pool.free.count > 0 && pool.free.count <= 64);
     gw_block_pool_free(&pool);
-    assert_int_equal(pool.free_count, 0);
+    assert_int_equal(pool.free.count, 0);
 }
 
 static void a_block_of_its_own_goes_with_its_last_holder(void **state)

@@ -561,7 +561,7 @@ static void a_fetch_is_used_again_without_anything_of_the_last(void **state)
         else
             gw_fetch_leave(&one.reader);
         assert_true(gw_list_is_empty(&stage->fetcher.busy));
-        assert_int_equal(stage->fetcher.free_count, 1);
+        assert_int_equal(stage->fetcher.free.count, 1);
     }
     tear_down(stage);
 }
@@ -584,7 +584,7 @@ static void the_pool_of_fetches_is_bounded(void **state)
         gw_fetch_leave(&listeners[i].reader);
     }
     assert_true(gw_list_is_empty(&stage->fetcher.busy));
-    assert_int_equal(stage->fetcher.free_count, 256);
+    assert_int_equal(stage->fetcher.free.count, 256);
     stage->attempt_count = 0;
     free(listeners);
     tear_down(stage);

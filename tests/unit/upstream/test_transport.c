@@ -255,7 +255,7 @@ static void a_paused_body_waits_and_loses_nothing(void **state)
         scene->is_in_begin = true; /* nor from within resume */
         gw_transport_resume(scene->transport, &caller->call);
         scene->is_in_begin = false;
-        free_blocks = scene->blocks.free_count > free_blocks ? scene->blocks.free_count : free_blocks;
+        free_blocks = scene->blocks.free.count > free_blocks ? scene->blocks.free.count : free_blocks;
         if (caller->body_bytes == BYTES)
             await(scene, caller->is_over);
     }
