@@ -385,7 +385,7 @@ static int check_health(int argc, char **argv)
     if (!config)
         return tell_mistakes(false);
     int result = gw_healthcheck_run(config);
-    gw_config_drop(config);
+    gw_config_unref(config);
     return result;
 }
 
@@ -404,7 +404,7 @@ static int with_config(int argc, char **argv, enum gw_command command)
         log_warnings();
         result = run();
     }
-    gw_config_drop(process.config);
+    gw_config_unref(process.config);
     return result;
 }
 

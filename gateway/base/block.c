@@ -13,7 +13,7 @@ void gw_block_pool_init(struct gw_block_pool *pool)
 
 void gw_block_pool_free(struct gw_block_pool *pool)
 {
-    gw_block_drop(pool->current);
+    gw_block_unref(pool->current);
     pool->current = NULL;
     gw_free_list_trim(&pool->free, 0);
 }
@@ -22,7 +22,7 @@ static void init(struct gw_block *block, struct gw_block_pool *pool, size_t capa
 {
     block->pool = pool;
     block->capacity = capacity;
-    atomic_init(&block->holders, 1);
+    atomic_init(&block->refs, 1);
 }
 
 static struct gw_block *pool_take(struct gw_block_pool *pool)
@@ -36,13 +36,13 @@ static struct gw_block *pool_take(struct gw_block_pool *pool)
 size_t gw_block_pool_room(struct gw_block_pool *pool, char **at)
 {
     struct gw_block *block = pool->current;
-    if (block && atomic_load_explicit(&block->holders, memory_order_relaxed) == 1)
+    if (block && atomic_load_explicit(&block->refs, memory_order_relaxed) == 1)
         pool->current_used = 0;
     if (!block || block->capacity - pool->current_used < LEAST_ROOM) {
         struct gw_block *fresh = pool_take(pool);
         if (!fresh)
             return 0;
-        gw_block_drop(block);
+        gw_block_unref(block);
         pool->current = block = fresh;
         pool->current_used = 0;
     }
@@ -52,7 +52,7 @@ size_t gw_block_pool_room(struct gw_block_pool *pool, char **at)
 
 void gw_block_pool_read(struct gw_block_pool *pool, size_t length)
 {
-    if (pool->current && atomic_load_explicit(&pool->current->holders, memory_order_relaxed) > 1)
+    if (pool->current && atomic_load_explicit(&pool->current->refs, memory_order_relaxed) > 1)
         pool->current_used += length;
 }
 
@@ -64,9 +64,9 @@ struct gw_block *gw_block_create(size_t capacity)
     return block;
 }
 
-void gw_block_drop(struct gw_block *block)
+void gw_block_unref(struct gw_block *block)
 {
-    if (!block || atomic_fetch_sub_explicit(&block->holders, 1, memory_order_acq_rel) != 1)
+    if (!block || atomic_fetch_sub_explicit(&block->refs, 1, memory_order_acq_rel) != 1)
         return;
     if (block->pool)
         gw_free_list_give(&block->pool->free, block);

@@ -19,7 +19,7 @@ struct gw_block {
     struct gw_block_pool *pool; /* NULL: on the heap by itself */
     size_t capacity;
 
-    atomic_uint holders;
+    atomic_uint refs;
     char bytes[];
 };
 
@@ -42,13 +42,13 @@ void gw_block_pool_read(struct gw_block_pool *pool, size_t length);
 /* A block of its own, held once; NULL when memory is out. */
 struct gw_block *gw_block_create(size_t capacity) GW_MUST_CHECK;
 /* One more holder. NULL is allowed and returned. */
-static inline struct gw_block *gw_block_share(struct gw_block *block)
+static inline struct gw_block *gw_block_ref(struct gw_block *block)
 {
     if (block)
-        atomic_fetch_add_explicit(&block->holders, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&block->refs, 1, memory_order_relaxed);
     return block;
 }
 /* One holder less; the last frees it or gives it back. NULL is allowed. */
-void gw_block_drop(struct gw_block *block);
+void gw_block_unref(struct gw_block *block);
 
 #endif

@@ -34,7 +34,7 @@ bool gw_chain_push(struct gw_chain *chain, struct gw_slice bytes, struct gw_bloc
         memcpy(block->bytes, bytes.at, bytes.length);
         bytes.at = block->bytes;
     } else {
-        gw_block_share(block);
+        gw_block_ref(block);
     }
     chain->count++;
     *gw_chain_at(chain, chain->count - 1) = (struct gw_piece) { bytes, block };
@@ -55,7 +55,7 @@ void gw_chain_consume(struct gw_chain *chain, size_t length)
         }
         length -= piece->bytes.length;
         chain->kept_bytes -= piece->block->capacity;
-        gw_block_drop(piece->block);
+        gw_block_unref(piece->block);
         chain->first = (chain->first + 1) % chain->capacity;
         chain->count--;
     }

@@ -125,7 +125,7 @@ static void on_letter(struct gw_letter *letter)
         done.on_event(done.owner, &done.told);
     else
         gw_coalescing_finish(&done.told.coalesced);
-    gw_entry_drop(done.told.entry);
+    gw_entry_unref(done.told.entry);
 }
 
 static enum gw_coalescing_role wait_for(struct gw_coalescing_ask *ask, struct gw_coalesced *coalesced,
@@ -207,7 +207,7 @@ void gw_coalescing_set_storing(struct gw_coalesced *coalesced)
 void gw_coalescing_set_answer(struct gw_coalesced *coalesced, struct gw_entry *entry, enum gw_coalescing_source source,
                               bool was_elsewhere)
 {
-    coalesced->told = (struct gw_coalescing_event) { .entry = gw_entry_share(entry),
+    coalesced->told = (struct gw_coalescing_event) { .entry = gw_entry_ref(entry),
                                                      .source = source,
                                                      .was_elsewhere = was_elsewhere };
 }
@@ -280,7 +280,7 @@ static void wake_waiters(struct gw_coalesced *coalesced)
         struct gw_coalescing_waiter *waiter = take_first(&coalesced->waiters);
         if (is_for(waiter, &coalesced->told)) {
             waiter->told = coalesced->told;
-            gw_entry_share(waiter->told.entry);
+            gw_entry_ref(waiter->told.entry);
         }
         post(waiter);
     }
@@ -336,7 +336,7 @@ void gw_coalescing_finish(struct gw_coalesced **taken)
     wake_waiters(coalesced);
     bool goes_on = go_on(coalesced);
     uv_mutex_unlock(&stripe->lock);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     if (!goes_on)
         free(coalesced);
 }

@@ -249,7 +249,7 @@ struct gw_entry *gw_entry_create(const struct gw_entry_setup *setup)
     *entry = (struct gw_entry) {
         .key = *setup->key,
         .vary_named = plan.vary.named,
-        .body = gw_block_share(setup->body),
+        .body = gw_block_ref(setup->body),
         .body_bytes = setup->body_bytes,
         .cost_bytes = bytes + (setup->body ? sizeof *setup->body + setup->body->capacity : 0),
         .ban_sequence = setup->ban_sequence,
@@ -265,15 +265,15 @@ struct gw_entry *gw_entry_create(const struct gw_entry_setup *setup)
     entry->tags = put_tags(url + plan.url_bytes, setup);
     atomic_init(&entry->bans_checked, setup->ban_sequence);
     atomic_init(&entry->is_outdated, false);
-    atomic_init(&entry->holders, 1);
+    atomic_init(&entry->refs, 1);
     return entry;
 }
 
-void gw_entry_drop(struct gw_entry *entry)
+void gw_entry_unref(struct gw_entry *entry)
 {
-    if (!entry || atomic_fetch_sub_explicit(&entry->holders, 1, memory_order_acq_rel) != 1)
+    if (!entry || atomic_fetch_sub_explicit(&entry->refs, 1, memory_order_acq_rel) != 1)
         return;
-    gw_block_drop(entry->body);
+    gw_block_unref(entry->body);
     free(entry);
 }
 

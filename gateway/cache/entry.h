@@ -45,7 +45,7 @@ struct gw_entry {
     struct gw_block *body; /* exact size; NULL for an empty body */
     size_t body_bytes;
 
-    atomic_uint holders;
+    atomic_uint refs;
 };
 
 struct gw_entry_setup { /* all borrowed for the call */
@@ -78,13 +78,13 @@ struct gw_entry *gw_entry_create(const struct gw_entry_setup *setup) GW_MUST_CHE
 bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct gw_entry *stored,
                     const struct gw_head *update, size_t head_bytes) GW_MUST_CHECK;
 
-static inline struct gw_entry *gw_entry_share(struct gw_entry *entry)
+static inline struct gw_entry *gw_entry_ref(struct gw_entry *entry)
 {
-    atomic_fetch_add_explicit(&entry->holders, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&entry->refs, 1, memory_order_relaxed);
     return entry;
 }
 /* NULL is allowed. Any thread. */
-void gw_entry_drop(struct gw_entry *entry);
+void gw_entry_unref(struct gw_entry *entry);
 /* Whole seconds. */
 static inline int64_t gw_entry_age_s(const struct gw_entry *entry, uint64_t now_us)
 {

@@ -394,9 +394,9 @@ bool gw_frame_decode(struct gw_slice value, const struct gw_frame *frame, const 
         memcpy(body->bytes, parts.body.at, parts.body.length);
     }
     *entry = make_entry(value, frame, &parts, key, body, elapsed_ms, now_us);
-    gw_block_drop(body);
+    gw_block_unref(body);
     if (*entry && !is_as_read(*entry, &parts)) {
-        gw_entry_drop(*entry);
+        gw_entry_unref(*entry);
         *entry = NULL;
         return false;
     }

@@ -103,7 +103,7 @@ struct gw_near *gw_near_create(size_t bytes, struct gw_bans *bans)
 
 static void free_node(struct node *node)
 {
-    gw_entry_drop(node->entry);
+    gw_entry_unref(node->entry);
     free(node);
 }
 
@@ -253,7 +253,7 @@ void gw_near_get(struct gw_near *near, const struct gw_cache_key *key, const str
     pthread_mutex_lock(&stripe->lock);
     search_slot(&search, stripe, answer);
     if (search.best) {
-        answer->entry = gw_entry_share(search.best->entry);
+        answer->entry = gw_entry_ref(search.best->entry);
         gw_fifo_use(&search.best->place);
         if (answer->reuse == GW_REUSE_FRESH) /* what else is there was looked at or not, by chance */
             answer->is_hit_for_miss = answer->was_there = false;
@@ -272,7 +272,7 @@ unsigned gw_near_list(struct gw_near *near, const struct gw_cache_key *key, stru
     pthread_mutex_lock(&stripe->lock);
     for (struct node *node = *slot_of(near, stripe, hash); node && count < GW_NEAR_VARIANTS; node = node->next)
         if (node->entry && is_of_key(node, key, hash))
-            entries[count++] = gw_entry_share(node->entry);
+            entries[count++] = gw_entry_ref(node->entry);
     pthread_mutex_unlock(&stripe->lock);
     return count;
 }
@@ -351,7 +351,7 @@ static struct node *create_node(struct gw_near *near, const struct gw_cache_key 
         return NULL;
     }
     *node = (struct node) { .place = { .hash = hash, .bytes = cost_bytes }, .key = *key };
-    node->entry = entry ? gw_entry_share(entry) : NULL;
+    node->entry = entry ? gw_entry_ref(entry) : NULL;
     return node;
 }
 

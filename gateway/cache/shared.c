@@ -266,7 +266,7 @@ static void offer_entry(struct gw_shared_question *question, struct gw_entry *en
     if (is_of_use)
         answer->entry = entry;
     else
-        gw_entry_drop(entry);
+        gw_entry_unref(entry);
 }
 
 static void sight_entry(struct gw_shared_question *question, struct gw_entry *entry, int64_t left_ms)
@@ -302,7 +302,7 @@ static void finish(struct gw_shared_question *question)
     question->inspection = NULL;
     give_question(question);
     inspection->done(asker, &inspection->sight);
-    gw_entry_drop(inspection->sight.entry);
+    gw_entry_unref(inspection->sight.entry);
     free(inspection);
 }
 

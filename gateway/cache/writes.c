@@ -147,7 +147,7 @@ bool gw_writes_entry(struct gw_writes *writes, const struct gw_entry *entry, con
         return false;
     order.value = gw_slice_of(order.block->bytes, order.block->capacity);
     bool is_sent = send_order(writes, &entry->key, &order, landed, owner);
-    gw_block_drop(order.block);
+    gw_block_unref(order.block);
     return is_sent;
 }
 

@@ -5,7 +5,7 @@
  *          request reads fields and parses nothing.
  * Threads  Immutable once published. Counted: an exchange and a fetch hold the one they began with; a reload swaps
  *          the pointer.
- * Memory   Everything in it lies in one arena of its own; gw_config_drop by the last holder frees it. */
+ * Memory   Everything in it lies in one arena of its own; gw_config_unref by the last holder frees it. */
 #ifndef GW_CONFIG_CONFIG_H
 #define GW_CONFIG_CONFIG_H
 
@@ -103,7 +103,7 @@ struct gw_listen {        /* one address to listen on */
 };
 
 struct gw_config {
-    atomic_uint holders;
+    atomic_uint refs;
     struct gw_arena arena;
 
     /* server */
@@ -199,12 +199,12 @@ struct gw_config {
     struct gw_slice redis_tls_ca_file; /* empty: the system's; terminated */
 };
 
-static inline struct gw_config *gw_config_share(struct gw_config *config)
+static inline struct gw_config *gw_config_ref(struct gw_config *config)
 {
-    atomic_fetch_add_explicit(&config->holders, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&config->refs, 1, memory_order_relaxed);
     return config;
 }
-void gw_config_drop(struct gw_config *config);
+void gw_config_unref(struct gw_config *config);
 
 /* Is this peer a trusted proxy: is what it says of others believed? */
 bool gw_config_trusts(const struct gw_config *config, const struct gw_address *address);

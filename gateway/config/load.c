@@ -18,7 +18,7 @@ static bool begin(struct gw_loading *loading, struct gw_findings *findings)
     loading->config = calloc(1, sizeof(*loading->config));
     if (!loading->config)
         return gw_loading_no_memory(loading->complaint);
-    atomic_init(&loading->config->holders, 1);
+    atomic_init(&loading->config->refs, 1);
     gw_arena_init(&loading->config->arena, LOAD_FIRST_CHUNK, LOAD_ARENA_BYTES);
     return gw_sources_set_defaults(loading);
 }
@@ -29,7 +29,7 @@ static void end(struct gw_loading *loading)
     for (unsigned i = 0; i < GW_KEYS_COUNT; i++)
         cJSON_Delete(loading->documents[i]);
     if (loading->config)
-        gw_config_drop(loading->config);
+        gw_config_unref(loading->config);
 }
 
 /* Takes the finished configuration out. */

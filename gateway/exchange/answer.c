@@ -133,7 +133,7 @@ void gw_exchange_add_field(struct gw_exchange *exchange, struct gw_slice name, s
 void gw_exchange_answer(struct gw_exchange *exchange, int status, struct gw_slice content_type, struct gw_slice content)
 {
     /* What the cache has found is not the answer: a refusal comes first. */
-    gw_entry_drop(exchange->entry);
+    gw_entry_unref(exchange->entry);
     exchange->entry = NULL;
     exchange->answer.status = status;
     exchange->answer.content_type = content_type;

@@ -281,10 +281,10 @@ static void gw_engine_record(struct gw_exchange *exchange)
     count_for_cache(exchange);
     gw_record_write(exchange);
     gw_counter_subtract(&exchange->context->shard->requests_in_flight, 1);
-    gw_entry_drop(exchange->entry);
-    gw_entry_drop(exchange->stored);
+    gw_entry_unref(exchange->entry);
+    gw_entry_unref(exchange->stored);
     exchange->entry = exchange->stored = NULL;
-    gw_block_drop(exchange->answer.content_block);
+    gw_block_unref(exchange->answer.content_block);
     exchange->answer.content_block = NULL;
     exchange->answer.head = NULL;
     gw_engine_move(exchange, GW_EXCHANGE_RECORDED);

@@ -36,7 +36,7 @@ struct gw_slice gw_exchange_make_key(struct gw_worker_context *context, struct g
 
 static void forget_stored(struct gw_exchange *exchange)
 {
-    gw_entry_drop(exchange->stored);
+    gw_entry_unref(exchange->stored);
     exchange->stored = NULL;
 }
 
@@ -157,7 +157,7 @@ static bool was_stored_meanwhile(struct gw_exchange *exchange)
         take_entry(exchange, near.entry, near.reuse, true);
         return true;
     }
-    gw_entry_drop(near.entry);
+    gw_entry_unref(near.entry);
     return false;
 }
 

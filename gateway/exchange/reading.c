@@ -255,7 +255,7 @@ static void compare_stored(struct gw_exchange *exchange, const struct gw_head *h
         (void)gw_shared_put(context->shared, entry, &exchange->seen, NULL, NULL);
     else
         (void)gw_near_put(context->near, entry, exchange->epoch);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
 }
 
 /* ---- reading ---- */
@@ -316,7 +316,7 @@ static bool is_of_use_later(const struct gw_entry *entry)
 void gw_engine_take(struct gw_exchange *exchange, const struct gw_coalescing_event *landing)
 {
     struct gw_cache_report *report = &exchange->report;
-    exchange->entry = gw_entry_share(landing->entry);
+    exchange->entry = gw_entry_ref(landing->entry);
     exchange->is_near = false;
     exchange->cache_label = landing->source == GW_COALESCING_CONFIRMED ? GW_CACHE_LABEL_REVALIDATED
                                                                        : GW_CACHE_LABEL_MISS;
@@ -330,7 +330,7 @@ static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_f
 {
     struct gw_exchange *exchange = exchange_from(reader);
     struct gw_cache_report *report = &exchange->report;
-    exchange->entry = gw_entry_share(entry);
+    exchange->entry = gw_entry_ref(entry);
     exchange->is_near = false;
     switch (source) {
     case GW_FETCH_FROM_STORE:

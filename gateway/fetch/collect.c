@@ -120,7 +120,7 @@ static bool grow_body(struct gw_fetch *fetch, size_t more)
         return false;
     if (fetch->body_bytes)
         memcpy(larger->bytes, fetch->body->bytes, fetch->body_bytes);
-    gw_block_drop(fetch->body);
+    gw_block_unref(fetch->body);
     fetch->body = larger;
     fetch->fetcher->collecting_bytes += capacity - fetch->reserved_bytes;
     fetch->reserved_bytes = capacity;
@@ -149,7 +149,7 @@ static bool exact_body(struct gw_fetch *fetch, struct gw_block **body)
     if (fetch->body_bytes == 0)
         return true;
     if (fetch->body->capacity == fetch->body_bytes) {
-        *body = gw_block_share(fetch->body);
+        *body = gw_block_ref(fetch->body);
         return true;
     }
     *body = gw_block_create(fetch->body_bytes);
@@ -211,7 +211,7 @@ struct gw_entry *gw_collect_end(struct gw_fetch *fetch)
     if (!exact_body(fetch, &body))
         return NULL;
     struct gw_entry *entry = make_entry(fetch, fetch->head, body, fetch->body_bytes);
-    gw_block_drop(body);
+    gw_block_unref(body);
     return entry;
 }
 
@@ -288,7 +288,7 @@ void gw_collect_release(struct gw_fetch *fetch)
 {
     fetch->fetcher->collecting_bytes -= fetch->reserved_bytes;
     fetch->reserved_bytes = 0;
-    gw_block_drop(fetch->body);
+    gw_block_unref(fetch->body);
     fetch->body = NULL;
     fetch->body_bytes = 0;
 }

@@ -52,8 +52,8 @@ static void give_back(struct gw_fetch *fetch)
     struct gw_fetcher *fetcher = fetch->fetcher;
     gw_look_end(fetch);
     gw_collect_release(fetch);
-    gw_entry_drop(fetch->stored);
-    gw_entry_drop(fetch->entry);
+    gw_entry_unref(fetch->stored);
+    gw_entry_unref(fetch->entry);
     gw_arena_reset(&fetch->arena);
     gw_list_remove(&fetch->link);
     gw_free_list_give(&fetcher->free, fetch);
@@ -104,7 +104,7 @@ static void fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
     fetch->found = fetch->entry = NULL;
     fetch->is_outdated = false;
     fetch->lease_due = fetch->is_marked = fetch->has_waited = fetch->is_personal = false;
-    fetch->stored = request->stored ? gw_entry_share(request->stored) : NULL;
+    fetch->stored = request->stored ? gw_entry_ref(request->stored) : NULL;
     fetch->stored_epoch = request->epoch;
     fetch->may_store = request->may_store && fetch->fetcher->near;
     fetch->flight = NULL;

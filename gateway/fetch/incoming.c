@@ -38,7 +38,7 @@ void gw_incoming_land(struct gw_fetch *fetch)
 
 void gw_incoming_publish(struct gw_fetch *fetch, struct gw_entry *entry, enum gw_fetch_source source)
 {
-    fetch->entry = gw_entry_share(entry);
+    fetch->entry = gw_entry_ref(entry);
     fetch->source = source;
     fetch->state = GW_FETCH_COMPLETE;
     if (!fetch->is_storing)
@@ -341,7 +341,7 @@ static void end_collecting(struct gw_fetch *fetch)
     struct gw_entry *entry = gw_collect_end(fetch);
     fetch->state = GW_FETCH_COMPLETE;
     store(fetch, entry, false);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     if (!fetch->is_storing)
         gw_incoming_land(fetch);
     gw_readers_pump_all(fetch);
@@ -354,7 +354,7 @@ static void end_confirmed(struct gw_fetch *fetch)
     gw_counter_add(&fetch->fetcher->shard->cache_revalidations_confirmed, 1);
     store(fetch, entry, true);
     gw_incoming_publish(fetch, entry, GW_FETCH_FROM_VALIDATED);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
 }
 
 static void on_end(struct gw_call *call)

@@ -29,7 +29,7 @@ void gw_look_end(struct gw_fetch *fetch)
     end_questions(fetch);
     gw_fetch_lock_release(&fetch->lease);
     fetch->lease_due = false;
-    gw_entry_drop(fetch->found);
+    gw_entry_unref(fetch->found);
     fetch->found = NULL;
 }
 
@@ -60,7 +60,7 @@ static void take_found(struct gw_fetch *fetch, struct gw_entry *entry, enum gw_r
         fetch->found = entry;
         return;
     }
-    gw_entry_drop(fetch->stored);
+    gw_entry_unref(fetch->stored);
     fetch->stored = entry;
     fetch->stored_epoch = fetch->look_epoch;
 }

@@ -63,7 +63,7 @@ static bool is_marked_near(const struct look *look, uint64_t now_us)
                                              .max_stale = GW_DIRECTIVE_ABSENT };
     struct gw_near_answer answer = { .entry = NULL };
     gw_near_get(look->exchange->context->near, &look->key, &nobody, &look->order.head, now_us, &answer);
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     return answer.is_hit_for_miss;
 }
 
@@ -101,7 +101,7 @@ static void answer(const struct look *look, const struct gw_shared_sight *sight)
     look_near(look, &stored);
     int status = gw_stored_put(&stored, &page);
     for (unsigned i = 0; i < stored.near_count; i++)
-        gw_entry_drop(stored.near[i]);
+        gw_entry_unref(stored.near[i]);
     gw_admin_answer_page(exchange, status, GW_SLICE("application/json"), &page);
 }
 

@@ -437,12 +437,12 @@ static void process(struct gw_connection *connection)
     while (connection->carry.length && connection->phase != CLOSING && connection->phase != LINGERING) {
         struct gw_piece piece = *gw_chain_at(&connection->carry, 0);
         struct gw_slice input = piece.bytes;
-        gw_block_share(piece.block);
+        gw_block_ref(piece.block);
         parse(connection, &input, piece.block);
         size_t taken = piece.bytes.length - input.length;
         if (connection->carry.length) /* a linger or close meanwhile has emptied it */
             gw_chain_consume(&connection->carry, taken);
-        gw_block_drop(piece.block);
+        gw_block_unref(piece.block);
         if (taken == 0)
             break;
     }

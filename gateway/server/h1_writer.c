@@ -122,7 +122,7 @@ bool gw_h1_writer_interim(struct gw_h1_writer *writer, int status, const struct 
 void gw_h1_writer_drop(struct gw_h1_writer *writer)
 {
     for (unsigned i = 0; i < writer->gathered_count; i++)
-        gw_block_drop(writer->gathered[i].block);
+        gw_block_unref(writer->gathered[i].block);
     writer->gathered_count = writer->chunk_count = 0;
 }
 
@@ -143,7 +143,7 @@ bool gw_h1_writer_flush(struct gw_h1_writer *writer)
 
 static void gather(struct gw_h1_writer *writer, struct gw_slice bytes, struct gw_block *block)
 {
-    writer->gathered[writer->gathered_count++] = (struct gw_piece) { bytes, gw_block_share(block) };
+    writer->gathered[writer->gathered_count++] = (struct gw_piece) { bytes, gw_block_ref(block) };
 }
 
 static void gather_chunk_line(struct gw_h1_writer *writer, size_t length)

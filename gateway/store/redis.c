@@ -73,7 +73,7 @@ static void give_back(struct gw_store_call *call)
         free(call->command);
     if (call->payload) {
         store->payloads_bytes -= call->payload_bytes.length;
-        gw_block_drop(call->payload);
+        gw_block_unref(call->payload);
     }
     call->magic = GW_NO_MAGIC;
     call->asked.magic = GW_NO_MAGIC;
@@ -313,7 +313,7 @@ static void put_all(struct gw_buffer *command, const struct gw_slice *arguments,
 static void keep_payload(struct gw_store_call *call, struct gw_slice bytes, struct gw_block *payload)
 {
     call->payload_bytes = bytes;
-    call->payload = gw_block_share(payload);
+    call->payload = gw_block_ref(payload);
     call->store->payloads_bytes += bytes.length;
 }
 

@@ -3,7 +3,7 @@
 #include "upstream/curl_tls.h"
 
 struct gw_curl_goodbye {
-    unsigned holders;
+    unsigned refs;
     bool was_said;
 };
 
@@ -79,7 +79,7 @@ struct gw_curl_goodbye *gw_curl_tls_note(CURL *easy)
         return NULL;
     }
     gw_curl_tls_drop(old);
-    goodbye->holders = 2;
+    goodbye->refs = 2;
     return goodbye;
 }
 
@@ -90,6 +90,6 @@ bool gw_curl_tls_was_said(const struct gw_curl_goodbye *goodbye)
 
 void gw_curl_tls_drop(struct gw_curl_goodbye *goodbye)
 {
-    if (goodbye && --goodbye->holders == 0)
+    if (goodbye && --goodbye->refs == 0)
         free(goodbye);
 }

@@ -25,7 +25,7 @@ static bool owes_last_chunk(const struct gw_h1_connection *connection)
 
 static void drop_piece(struct gw_h1_connection *connection)
 {
-    gw_block_drop(connection->piece.block);
+    gw_block_unref(connection->piece.block);
     connection->piece = (struct gw_piece) { .block = NULL };
 }
 
@@ -279,7 +279,7 @@ void gw_h1_request_continue(struct gw_h1_connection *connection)
 static bool hold(struct gw_h1_connection *connection, struct gw_slice bytes, struct gw_block *block)
 {
     if (block) {
-        gw_block_share(block);
+        gw_block_ref(block);
     } else {
         block = gw_block_create(bytes.length);
         if (!block)

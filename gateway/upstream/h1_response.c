@@ -21,7 +21,7 @@ bool gw_h1_response_begin(struct gw_h1_connection *connection)
 
 void gw_h1_response_free(struct gw_h1_connection *connection)
 {
-    gw_block_drop(connection->rest.block);
+    gw_block_unref(connection->rest.block);
     connection->rest = (struct gw_piece) { .block = NULL };
 }
 
@@ -30,7 +30,7 @@ static void keep_rest(struct gw_h1_connection *connection, struct gw_slice input
 {
     connection->is_unparsed = true;
     if (input.length)
-        connection->rest = (struct gw_piece) { .bytes = input, .block = gw_block_share(block) };
+        connection->rest = (struct gw_piece) { .bytes = input, .block = gw_block_ref(block) };
 }
 
 static void tell_interim(struct gw_h1_connection *connection)
@@ -203,7 +203,7 @@ void gw_h1_response_go_on(struct gw_h1_connection *connection)
     struct gw_piece piece = connection->rest;
     connection->rest = (struct gw_piece) { .block = NULL };
     take(connection, piece.bytes, piece.block);
-    gw_block_drop(piece.block);
+    gw_block_unref(piece.block);
     if (connection->call != call || connection->is_paused)
         return;
     if (gw_h1_response_read(connection))

@@ -40,7 +40,7 @@ static void check_config(struct gw_config *config, const struct gw_findings *fin
         check_match(&config->routes[i].match);
     for (unsigned i = 0; i < config->policy_count; i++)
         check_match(&config->policies[i].match);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void try_file(struct fuzz_input *input)
@@ -103,7 +103,7 @@ static void try_words(struct fuzz_input *input)
         config = gw_load_text(page.at, &findings);
         demand(config || strstr(page.at, "***"));
         if (config)
-            gw_config_drop(config);
+            gw_config_unref(config);
     }
     gw_buffer_destroy(&page);
     free(copy);

@@ -47,7 +47,7 @@ static void check_again(const struct gw_entry *entry, const struct gw_frame *fra
 {
     struct gw_block *block = gw_frame_encode(entry, frame->version, frame->generation, frame->life_ms, entry->age_s);
     demand(block && gw_slice_equal(gw_slice_of(block->bytes, block->capacity), value));
-    gw_block_drop(block);
+    gw_block_unref(block);
 }
 
 static void check_index(const struct gw_frame *frame, struct gw_slice value)
@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_again(entry, &frame, value);
     if (frame.kind == GW_FRAME_INDEX)
         check_index(&frame, value);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     free(bytes);
     return 0;
 }

@@ -125,7 +125,7 @@ static bool near_get(struct gw_near *near, unsigned url, uint64_t now_us)
     struct gw_head head;
     gw_head_init(&head);
     gw_near_get(near, &key, &request, &head, now_us, &answer);
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     return answer.reuse == GW_REUSE_FRESH;
 }
 
@@ -154,8 +154,8 @@ static size_t near_put(struct gw_near *near, unsigned url, size_t body_bytes, in
         exit(2);
     }
     size_t bytes = entry->cost_bytes;
-    gw_entry_drop(entry);
-    gw_block_drop(body);
+    gw_entry_unref(entry);
+    gw_block_unref(body);
     return bytes;
 }
 

@@ -97,7 +97,7 @@ static struct gw_entry *make_entry(const char *request_lines, const char *lines)
                                     .now_us = (uint64_t)STORED_AT_S * 1000000 };
     struct gw_entry *entry = gw_entry_create(&setup);
     assert_non_null(entry);
-    gw_block_drop(body);
+    gw_block_unref(body);
     return entry;
 }
 
@@ -193,7 +193,7 @@ static void the_page_says_whether_a_stored_response_would_be_used_and_why(void *
             fail_msg("row %zu: %s: %s", i, text_of(told, "would_be_used"), text_of(told, "why"));
         assert_verdict(json, rows[i].verdict);
         cJSON_Delete(json);
-        gw_entry_drop(entry);
+        gw_entry_unref(entry);
     }
 }
 
@@ -214,7 +214,7 @@ static void a_softly_purged_response_is_stale_as_of_now(void **state)
     assert_int_equal(number_of(told, "ttl_s"), 0);
     assert_int_equal(number_of(told, "freshness_s"), 60);
     cJSON_Delete(json);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
 }
 
 static void a_stored_response_is_shown_with_its_life_selection_and_tags(void **state)
@@ -243,7 +243,7 @@ static void a_stored_response_is_shown_with_its_life_selection_and_tags(void **s
     assert_int_equal(cJSON_GetArraySize(tags), 3);
     assert_string_equal(cJSON_GetArrayItem(tags, 2)->valuestring, "three");
     cJSON_Delete(json);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
 }
 
 /* ---- Redis ---- */
@@ -338,8 +338,8 @@ static void what_is_near_is_taken_before_redis_unless_it_must_be_confirmed(void 
                             "fresh");
         cJSON_Delete(json);
     }
-    gw_entry_drop(near);
-    gw_entry_drop(shared);
+    gw_entry_unref(near);
+    gw_entry_unref(shared);
 }
 
 /* ---- the rest ---- */

@@ -13,7 +13,7 @@ static struct gw_slice read_into(struct gw_block_pool *pool, const char *text, b
     assert_true(room >= 16 * 1024);
     memcpy(at, text, length);
     if (keep)
-        gw_block_share(pool->current);
+        gw_block_ref(pool->current);
     gw_block_pool_read(pool, length);
     return gw_slice_of(at, length);
 }
@@ -38,7 +38,7 @@ static void what_somebody_keeps_is_not_overwritten(void **state)
     for (int i = 0; i < 100; i++)
         read_into(&pool, "other bytes, many of them", false);
     assert_true(gw_slice_equal(kept, GW_SLICE("kept bytes")));
-    gw_block_drop(block);
+    gw_block_unref(block);
     gw_block_pool_free(&pool);
 }
 
@@ -55,7 +55,7 @@ static void many_kept_slices_all_stay_as_they_were(void **state)
         size_t room = gw_block_pool_room(&pool, &at), length = 1 + (i * 7919) % 4096;
         assert_true(room >= 16 * 1024);
         memset(at, (int)i, length);
-        blocks[i] = gw_block_share(pool.current);
+        blocks[i] = gw_block_ref(pool.current);
         slices[i] = gw_slice_of(at, length);
         gw_block_pool_read(&pool, length);
     }
@@ -63,7 +63,7 @@ static void many_kept_slices_all_stay_as_they_were(void **state)
         for (size_t n = 0; n < slices[i].length; n++)
             assert_int_equal((unsigned char)slices[i].at[n], (unsigned char)i);
     for (unsigned i = 0; i < SLICES; i++)
-        gw_block_drop(blocks[i]);
+        gw_block_unref(blocks[i]);
     gw_block_pool_free(&pool);
 }
 
@@ -76,7 +76,7 @@ static void a_block_that_everybody_let_go_is_used_from_its_start(void **state)
     struct gw_block *block = pool.current;
     struct gw_slice second = read_into(&pool, "second", false);
     assert_ptr_equal(second.at, first.at + first.length);
-    gw_block_drop(block);
+    gw_block_unref(block);
     struct gw_slice third = read_into(&pool, "third", false);
     assert_ptr_equal(third.at, first.at);
     gw_block_pool_free(&pool);
@@ -90,19 +90,19 @@ static void a_full_block_is_left_and_comes_back_when_dropped(void **state)
     gw_block_pool_init(&pool);
     size_t room = gw_block_pool_room(&pool, &at);
     assert_int_equal(room, GW_BLOCK_BYTES);
-    struct gw_block *full = gw_block_share(pool.current);
+    struct gw_block *full = gw_block_ref(pool.current);
     gw_block_pool_read(&pool, room - 100); /* less room than a read wants */
     assert_int_equal(gw_block_pool_room(&pool, &at), GW_BLOCK_BYTES);
     assert_ptr_not_equal(pool.current, full);
     assert_int_equal(pool.free.count, 0);
-    gw_block_drop(full);
+    gw_block_unref(full);
     assert_int_equal(pool.free.count, 1);
-    struct gw_block *other = gw_block_share(pool.current);
+    struct gw_block *other = gw_block_ref(pool.current);
     gw_block_pool_read(&pool, room);
     assert_int_equal(gw_block_pool_room(&pool, &at), GW_BLOCK_BYTES);
     assert_ptr_equal(pool.current, full); /* used again */
     assert_int_equal(pool.free.count, 0);
-    gw_block_drop(other);
+    gw_block_unref(other);
     gw_block_pool_free(&pool);
 }
 
@@ -116,11 +116,11 @@ static void the_pool_keeps_a_bounded_number_of_free_blocks(void **state)
     gw_block_pool_init(&pool);
     for (unsigned i = 0; i < BLOCKS; i++) {
         size_t room = gw_block_pool_room(&pool, &at);
-        blocks[i] = gw_block_share(pool.current);
+        blocks[i] = gw_block_ref(pool.current);
         gw_block_pool_read(&pool, room);
     }
     for (unsigned i = 0; i < BLOCKS; i++)
-        gw_block_drop(blocks[i]);
+        gw_block_unref(blocks[i]);
     assert_true(pool.free.count > 0 && pool.free.count <= 64);
     gw_block_pool_free(&pool);
     assert_int_equal(pool.free.count, 0);
@@ -133,23 +133,23 @@ static void a_block_of_its_own_goes_with_its_last_holder(void **state)
     assert_non_null(block);
     assert_int_equal(block->capacity, 10);
     memset(block->bytes, 'x', 10);
-    assert_ptr_equal(gw_block_share(block), block);
-    gw_block_drop(block);
+    assert_ptr_equal(gw_block_ref(block), block);
+    gw_block_unref(block);
     assert_int_equal(block->bytes[9], 'x'); /* still there */
-    gw_block_drop(block);
-    gw_block_drop(NULL);
-    assert_null(gw_block_share(NULL));
+    gw_block_unref(block);
+    gw_block_unref(NULL);
+    assert_null(gw_block_ref(NULL));
 }
 
 static void *share_and_drop(void *context)
 {
     struct gw_block *block = context;
     for (int i = 0; i < 10000; i++) {
-        gw_block_share(block);
+        gw_block_ref(block);
         assert_true(block->bytes[i % 100] == 'x');
-        gw_block_drop(block);
+        gw_block_unref(block);
     }
-    gw_block_drop(block);
+    gw_block_unref(block);
     return NULL;
 }
 
@@ -160,8 +160,8 @@ static void threads_may_share_and_drop_a_block_without_pool(void **state)
     struct gw_block *block = gw_block_create(100);
     memset(block->bytes, 'x', 100);
     for (unsigned i = 0; i < GW_COUNT(threads); i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, share_and_drop, gw_block_share(block)), 0);
-    gw_block_drop(block); /* whoever is last frees it: ASan sees a leak, TSan a race */
+        assert_int_equal(pthread_create(&threads[i], NULL, share_and_drop, gw_block_ref(block)), 0);
+    gw_block_unref(block); /* whoever is last frees it: ASan sees a leak, TSan a race */
     for (unsigned i = 0; i < GW_COUNT(threads); i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
 }

@@ -32,12 +32,12 @@ static void a_short_piece_is_copied_and_keeps_only_its_own_size(void **state)
     struct gw_chain chain = { 0 };
     struct gw_block *block = block_of(GW_BLOCK_BYTES, 'a');
     assert_true(gw_chain_push(&chain, gw_slice_of(block->bytes, 2047), block));
-    assert_int_equal(atomic_load(&block->holders), 1);
+    assert_int_equal(atomic_load(&block->refs), 1);
     assert_int_equal(chain.kept_bytes, 2047);
     block->bytes[0] = '!';
     assert_int_equal(gw_chain_at(&chain, 0)->bytes.at[0], 'a');
     gw_chain_free(&chain);
-    gw_block_drop(block);
+    gw_block_unref(block);
 }
 
 static void a_long_piece_goes_by_reference_and_keeps_its_whole_block(void **state)
@@ -46,13 +46,13 @@ static void a_long_piece_goes_by_reference_and_keeps_its_whole_block(void **stat
     struct gw_chain chain = { 0 };
     struct gw_block *block = block_of(GW_BLOCK_BYTES, 'a');
     assert_true(gw_chain_push(&chain, gw_slice_of(block->bytes + 10, 2048), block));
-    assert_int_equal(atomic_load(&block->holders), 2);
+    assert_int_equal(atomic_load(&block->refs), 2);
     assert_ptr_equal(gw_chain_at(&chain, 0)->bytes.at, block->bytes + 10);
     assert_int_equal(chain.length, 2048);
     assert_int_equal(chain.kept_bytes, GW_BLOCK_BYTES);
     gw_chain_free(&chain);
-    assert_int_equal(atomic_load(&block->holders), 1);
-    gw_block_drop(block);
+    assert_int_equal(atomic_load(&block->refs), 1);
+    gw_block_unref(block);
 }
 
 static void a_piece_without_block_is_copied_however_long(void **state)
@@ -91,7 +91,7 @@ static void consuming_goes_across_pieces_and_lets_their_blocks_go(void **state)
     gw_chain_consume(&chain, 2000); /* just to its end */
     assert_int_equal(chain.count, 2);
     assert_int_equal(chain.kept_bytes, 2 * 4096);
-    assert_int_equal(atomic_load(&blocks[0]->holders), 1);
+    assert_int_equal(atomic_load(&blocks[0]->refs), 1);
     assert_ptr_equal(gw_chain_at(&chain, 0)->bytes.at, blocks[1]->bytes);
 
     gw_chain_consume(&chain, 3500); /* the second, and into the third */
@@ -105,7 +105,7 @@ static void consuming_goes_across_pieces_and_lets_their_blocks_go(void **state)
     assert_int_equal(chain.length, 0);
     assert_int_equal(chain.kept_bytes, 0);
     for (unsigned i = 0; i < 3; i++)
-        gw_block_drop(blocks[i]);
+        gw_block_unref(blocks[i]);
     gw_chain_free(&chain);
 }
 
@@ -123,7 +123,7 @@ static void bytes_come_out_in_the_order_they_went_in(void **state)
         for (size_t i = 0; i < length; i++)
             fresh->bytes[i] = (char)((in + i) * 31 % 251);
         assert_true(gw_chain_push(&chain, gw_slice_of(fresh->bytes, length), seed & 1 ? fresh : NULL));
-        gw_block_drop(fresh);
+        gw_block_unref(fresh);
         in += length;
         size_t wanted = seed / 7 % 6000;
         for (size_t taken = wanted < chain.length ? wanted : chain.length; taken;) {

@@ -100,7 +100,7 @@ static void use_chain(struct gw_block *block)
         }
     }
     gw_chain_free(&chain);
-    assert_int_equal(atomic_load(&block->holders), 1);
+    assert_int_equal(atomic_load(&block->refs), 1);
 }
 
 static void a_chain_takes_a_piece_whole_or_not_at_all(void **state)
@@ -109,7 +109,7 @@ static void a_chain_takes_a_piece_whole_or_not_at_all(void **state)
     struct gw_block *block = gw_block_create(GW_BLOCK_BYTES);
     memset(block->bytes, 'x', GW_BLOCK_BYTES);
     EACH_ALLOCATION_FAILS(use_chain(block));
-    gw_block_drop(block);
+    gw_block_unref(block);
 }
 
 static void use_pool(void)
@@ -124,11 +124,11 @@ static void use_pool(void)
         if (room == 0)
             continue; /* the next read tries again */
         memset(at, (int)i, room);
-        kept[count++] = gw_block_share(pool.current);
+        kept[count++] = gw_block_ref(pool.current);
         gw_block_pool_read(&pool, room);
     }
     while (count)
-        gw_block_drop(kept[--count]);
+        gw_block_unref(kept[--count]);
     gw_block_pool_free(&pool);
 }
 

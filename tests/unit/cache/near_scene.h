@@ -43,7 +43,7 @@ static inline struct gw_entry *entry_made_of(unsigned number, const struct gw_he
                                     .body_bytes = body_bytes,
                                     .life = life };
     struct gw_entry *entry = gw_entry_create(&setup);
-    gw_block_drop(body);
+    gw_block_unref(body);
     return entry;
 }
 
@@ -76,7 +76,7 @@ static inline bool put_for(struct gw_near *near, unsigned number, const char *as
     struct gw_cache_key key = key_of(number);
     struct gw_entry *entry = entry_of(number, asked, answered, body_bytes, life);
     bool taken = gw_near_put(near, entry, gw_near_epoch(near, &key));
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     return taken;
 }
 
@@ -110,14 +110,14 @@ static inline struct gw_near_answer answer_to(struct gw_near *near, unsigned num
 static inline enum gw_reuse get(struct gw_near *near, unsigned number, const char *asked, uint64_t now_us)
 {
     struct gw_near_answer answer = answer_to(near, number, asked, now_us);
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     return answer.reuse;
 }
 
 static inline bool is_marked(struct gw_near *near, unsigned number, uint64_t now_us)
 {
     struct gw_near_answer answer = answer_to(near, number, "", now_us);
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     return answer.is_hit_for_miss;
 }
 

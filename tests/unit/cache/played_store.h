@@ -133,7 +133,7 @@ struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script 
     call->argument_count = argument_count;
     if (payload_bytes.at)
         played_copy(&call->arguments[call->argument_count++], payload_bytes);
-    call->payload = gw_block_share(payload);
+    call->payload = gw_block_ref(payload);
     return call;
 }
 
@@ -366,7 +366,7 @@ static inline void played_answer(struct gw_store *store, struct gw_store_call *c
         played_execute(store, call, &reply, copy, &number);
     if (call->done)
         call->done(call->owner, &reply);
-    gw_block_drop(call->payload);
+    gw_block_unref(call->payload);
     free(copy);
 }
 

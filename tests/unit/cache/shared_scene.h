@@ -157,7 +157,7 @@ static inline void ask(struct stage *stage, struct asked *asked, unsigned number
 
 static inline void end_asked(struct asked *asked)
 {
-    gw_entry_drop(asked->answer.entry);
+    gw_entry_unref(asked->answer.entry);
     gw_arena_free(&asked->arena);
 }
 
@@ -229,7 +229,7 @@ static inline struct gw_entry *entry_of(unsigned number, const struct response *
                                                                         .life = &life,
                                                                         .ban_sequence = said->ban_sequence,
                                                                         .now_us = gw_clock_monotonic_us() });
-    gw_block_drop(body);
+    gw_block_unref(body);
     gw_arena_free(&arena);
     assert_non_null(entry);
     return entry;
@@ -245,7 +245,7 @@ static inline bool put_response(struct stage *stage, unsigned number, const stru
 {
     struct gw_entry *entry = entry_of(number, said);
     bool is_sent = gw_shared_put(stage->views[0].shared, entry, seen, landed ? count : NULL, landed);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     return is_sent;
 }
 
@@ -309,7 +309,7 @@ static inline bool is_near(struct stage *stage, unsigned number, const char *fie
     struct gw_near_answer answer;
     open_asked(&asked, fields);
     gw_near_get(stage->views[0].near, &key, &asked.request, &asked.head, gw_clock_monotonic_us(), &answer);
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     gw_arena_free(&asked.arena);
     return answer.entry != NULL;
 }

@@ -181,7 +181,7 @@ static struct gw_entry *new_entry(void)
 {
     struct gw_entry *entry = calloc(1, sizeof *entry);
     assert_non_null(entry);
-    atomic_init(&entry->holders, 1);
+    atomic_init(&entry->refs, 1);
     return entry;
 }
 
@@ -209,8 +209,8 @@ static void who_came_before_a_flight_began_shares_its_answer(void **state)
     assert_int_equal(other.source, GW_COALESCING_CONFIRMED);
     assert_int_equal(ordinary.landed, 1);
     assert_null(ordinary.entry); /* it looks what is stored */
-    assert_int_equal(atomic_load(&entry->holders), 1);
-    gw_entry_drop(entry);
+    assert_int_equal(atomic_load(&entry->refs), 1);
+    gw_entry_unref(entry);
     tear_down(&scene);
 }
 
@@ -250,9 +250,9 @@ static void who_came_after_a_flight_began_shares_the_next_one(void **state)
     assert_int_equal(third.source, GW_COALESCING_FETCHED);
     assert_int_equal(late.landed, 1);
     assert_int_equal(first.landed + second.landed + third.landed, 3);
-    assert_int_equal(atomic_load(&old->holders) + atomic_load(&entry->holders), 2);
-    gw_entry_drop(old);
-    gw_entry_drop(entry);
+    assert_int_equal(atomic_load(&old->refs) + atomic_load(&entry->refs), 2);
+    gw_entry_unref(old);
+    gw_entry_unref(entry);
     tear_down(&scene);
 }
 
@@ -305,7 +305,7 @@ static void who_waits_for_the_end_of_a_detached_flight_shares_the_one_that_began
     uv_run(&scene.loop, UV_RUN_ONCE);
     assert_int_equal(waits.landed, 1);
     assert_ptr_equal(waits.entry, entry);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     tear_down(&scene);
 }
 
@@ -413,8 +413,8 @@ static void what_the_leader_found_in_the_store_is_handed_to_who_may_take_it(void
     assert_true(ordinary.was_elsewhere);
     assert_int_equal(reload.landed, 1);
     assert_null(reload.entry); /* nobody knows when that was asked for */
-    assert_int_equal(atomic_load(&entry->holders), 1);
-    gw_entry_drop(entry);
+    assert_int_equal(atomic_load(&entry->refs), 1);
+    gw_entry_unref(entry);
     tear_down(&scene);
 }
 

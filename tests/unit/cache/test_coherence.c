@@ -221,7 +221,7 @@ static bool read_and_fill(redisContext *redis, struct gw_near *near, unsigned nu
                                                                         .life = &life });
     assert_non_null(entry);
     bool is_taken = gw_near_fill(near, entry, epoch);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     return is_taken;
 }
 
@@ -236,7 +236,7 @@ static int64_t near_version(struct gw_near *near, unsigned number)
     gw_near_get(near, &key, &request, &head, 0, &answer);
     if (answer.entry && answer.reuse == GW_REUSE_FRESH)
         version = answer.entry->age_s;
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     return version;
 }
 

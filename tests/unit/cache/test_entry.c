@@ -78,7 +78,7 @@ static void an_entry_keeps_what_speaks_of_the_content(void **state)
         if (!gw_slice_equal(entry->head_text, gw_slice_of_string(rows[i].text)))
             fail_msg("row %zu: %.*s", i, GW_SLICE_ARGS(entry->head_text));
         assert_int_equal(entry->head.status, rows[i].status);
-        gw_entry_drop(entry);
+        gw_entry_unref(entry);
         gw_arena_free(&arena);
     }
 }
@@ -101,7 +101,7 @@ static void an_entry_outlives_the_heads_it_was_made_of(void **state)
     assert_null(gw_head_value(&entry->vary_values, GW_FIELD_ORIGIN).at);
     assert_true(gw_slice_equal(gw_head_value(&entry->vary_values, GW_FIELD_X_ORIGINAL_URL), GW_SLICE("/x")));
     assert_false(entry->vary_any);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
 }
 
 static void a_dropped_field_is_not_stored(void **state)
@@ -116,7 +116,7 @@ static void a_dropped_field_is_not_stored(void **state)
     struct gw_entry *entry = gw_entry_create(&setup);
     assert_non_null(entry);
     assert_true(gw_slice_equal(entry->head_text, GW_SLICE("HTTP/1.1 200 OK\r\nX-End: 2\r\n")));
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     gw_arena_free(&arena);
 }
 
@@ -133,17 +133,17 @@ static void a_body_is_shared_and_counted(void **state)
     setup.body_bytes = 1000;
     struct gw_entry *entry = gw_entry_create(&setup);
     assert_non_null(entry);
-    gw_block_drop(body); /* the entry's hold is its own */
+    gw_block_unref(body); /* the entry's hold is its own */
     memset(entry->body->bytes, 'x', 1000);
     assert_int_equal(entry->body_bytes, 1000);
     assert_true(entry->cost_bytes >= sizeof *entry + 1000 + sizeof(struct gw_block) + entry->head_text.length);
     assert_true(entry->cost_bytes < sizeof *entry + 1000 + 256);
     assert_int_equal(entry->head.content_length, 1000);
-    struct gw_entry *again = gw_entry_share(entry);
-    gw_entry_drop(entry);
+    struct gw_entry *again = gw_entry_ref(entry);
+    gw_entry_unref(entry);
     assert_int_equal(again->body->bytes[999], 'x');
-    gw_entry_drop(again);
-    gw_entry_drop(NULL);
+    gw_entry_unref(again);
+    gw_entry_unref(NULL);
     gw_arena_free(&arena);
 }
 
@@ -163,7 +163,7 @@ static void age_grows_by_whole_seconds_from_what_it_was(void **state)
     struct gw_entry *entry = entry_of(&arena, "", 200, "");
     for (size_t i = 0; i < GW_COUNT(rows); i++)
         assert_int_equal(gw_entry_age_s(entry, rows[i].now_us), rows[i].age_s);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     gw_arena_free(&arena);
 }
 
@@ -179,7 +179,7 @@ static void its_terms_and_its_bans_are_those_of_its_storing(void **state)
     assert_int_equal(entry->ban_sequence, 9);
     assert_int_equal(atomic_load(&entry->bans_checked), 9);
     assert_false(atomic_load(&entry->is_outdated));
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     gw_arena_free(&arena);
 }
 
@@ -196,9 +196,9 @@ static void a_cookie_is_kept_by_its_terms_alone(void **state)
     assert_non_null(gw_head_find(&with->head, GW_FIELD_SET_COOKIE));
     assert_null(gw_head_find(&without->head, GW_FIELD_SET_COOKIE));
     assert_null(gw_head_find(&named->head, GW_FIELD_SET_COOKIE));
-    gw_entry_drop(with);
-    gw_entry_drop(without);
-    gw_entry_drop(named);
+    gw_entry_unref(with);
+    gw_entry_unref(without);
+    gw_entry_unref(named);
     gw_arena_free(&arena);
 }
 
@@ -227,7 +227,7 @@ static void its_url_is_absolute(void **state)
         assert_true(gw_slice_equal(entry->url, gw_slice_of_string(rows[i].url)));
         assert_true(gw_slice_equal(entry->host, gw_slice_of_string(rows[i].url_host)));
         assert_true(gw_slice_equal(entry->path_and_query, gw_slice_of_string(rows[i].path_and_query)));
-        gw_entry_drop(entry);
+        gw_entry_unref(entry);
         gw_arena_free(&arena);
     }
 }
@@ -254,7 +254,7 @@ static void tags_are_separated_by_one_space(void **state)
         struct gw_entry *entry = entry_of(&arena, "", 200, rows[i].fields);
         if (!gw_slice_equal(entry->tags, gw_slice_of_string(rows[i].tags)))
             fail_msg("row %zu: %.*s", i, GW_SLICE_ARGS(entry->tags));
-        gw_entry_drop(entry);
+        gw_entry_unref(entry);
         gw_arena_free(&arena);
     }
 }
@@ -274,8 +274,8 @@ static void tags_beyond_the_bound_are_left_out(void **state)
     assert_int_equal(first->tags.length, 2 * GW_ENTRY_TAGS - 1);
     assert_int_equal(second->tags.length, GW_ENTRY_TAG_BYTES);
     assert_memory_equal(second->tags.at + LONG, " bcd", 4);
-    gw_entry_drop(first);
-    gw_entry_drop(second);
+    gw_entry_unref(first);
+    gw_entry_unref(second);
     gw_arena_free(&arena);
 }
 
@@ -326,7 +326,7 @@ static void an_update_replaces_the_fields_that_it_has(void **state)
         assert_int_equal(merged.content_length, 17);
         for (unsigned j = 0; j < merged.count; j++)
             assert_non_null(gw_head_find_named(&merged, merged.fields[j].name));
-        gw_entry_drop(stored);
+        gw_entry_unref(stored);
         gw_arena_free(&arena);
     }
 }
@@ -341,7 +341,7 @@ static void an_update_past_the_bound_fails(void **state)
     struct gw_entry *stored = entry_of(&arena, "", 200, "X-A: 1");
     struct gw_head update = response_head(&arena, 304, "X-B: 1");
     assert_false(gw_entry_merge(&merged, &small, stored, &update, 4096));
-    gw_entry_drop(stored);
+    gw_entry_unref(stored);
     gw_arena_free(&small);
     gw_arena_free(&arena);
 }
@@ -363,7 +363,7 @@ static void what_an_update_makes_larger_than_a_response_may_be_is_none(void **st
     assert_true(gw_entry_merge(&merged, &arena, stored, &many, 65536));
     assert_true(gw_head_add(&many, &arena, GW_SLICE("X-B"), GW_SLICE("2")));
     assert_false(gw_entry_merge(&merged, &arena, stored, &many, 65536));
-    gw_entry_drop(stored);
+    gw_entry_unref(stored);
     gw_arena_free(&arena);
 }
 
@@ -403,7 +403,7 @@ static void an_entry_is_of_use_by_its_age_its_vary_and_its_bans(void **state)
         assert_false(gw_entry_is_over(entry, now_us));
         assert_false(gw_entry_is_over(entry, 7000000 + UINT64_C(84000000)));
         assert_true(gw_entry_is_over(entry, 7000000 + UINT64_C(85000000)));
-        gw_entry_drop(entry);
+        gw_entry_unref(entry);
         gw_arena_free(&arena);
     }
 }

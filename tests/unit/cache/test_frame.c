@@ -104,7 +104,7 @@ static struct gw_entry *entry_of(const struct scene *scene, int64_t age_s, int64
         .ban_sequence = UINT64_C(0x060a1b2c3d4e5f),
     };
     struct gw_entry *entry = gw_entry_create(&setup);
-    gw_block_drop(body);
+    gw_block_unref(body);
     gw_arena_free(&arena);
     assert_non_null(entry);
     return entry;
@@ -116,7 +116,7 @@ static struct gw_block *frame_of(const struct scene *scene)
     struct gw_entry *entry = entry_of(scene, 2, 300);
     struct gw_block *block = gw_frame_encode(entry, version, entry->vary_values.count ? generation : at_base, 360000,
                                              2);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     assert_non_null(block);
     return block;
 }
@@ -184,7 +184,7 @@ static void put_variant_of(const struct scene *scene, char *to)
     assert_non_null(maker);
     gw_vary_digest(maker, &entry->vary_values, digest);
     memcpy(to, digest, GW_FRAME_VARIANT_BYTES);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     gw_key_maker_destroy(&maker);
 }
 
@@ -194,7 +194,7 @@ static void the_bytes_are_those_of_the_readme(void **state)
     struct gw_block *block = frame_of(&scenes[0]);
     (void)state;
     assert_hex(bytes_of(block), readme_frame);
-    gw_block_drop(block);
+    gw_block_unref(block);
     gw_frame_encode_tombstone(value, version, 90000);
     assert_hex(gw_slice_of(value, sizeof value), readme_tombstone);
     gw_frame_encode_mark(value, version, 10000, false);
@@ -239,10 +239,10 @@ static void what_was_written_is_read(void **state)
         assert_non_null(rewritten);
         assert_int_equal(rewritten->capacity, block->capacity);
         assert_memory_equal(rewritten->bytes, block->bytes, block->capacity);
-        gw_block_drop(rewritten);
-        gw_entry_drop(again);
-        gw_entry_drop(entry);
-        gw_block_drop(block);
+        gw_block_unref(rewritten);
+        gw_entry_unref(again);
+        gw_entry_unref(entry);
+        gw_block_unref(block);
     }
 }
 
@@ -292,12 +292,12 @@ static void the_age_counts_what_has_gone_of_the_life(void **state)
         assert_int_equal(gw_entry_age_s(entry, rows[i].now_us), rows[i].age_s);
         assert_int_equal(gw_entry_age_s(entry, rows[i].now_us + SECOND_US), rows[i].a_second_later_s);
         assert_int_equal(entry->freshness_s, 300);
-        gw_entry_drop(entry);
+        gw_entry_unref(entry);
     }
     assert_true(gw_frame_elapsed_ms(&frame, -1) < 0);
     assert_true(gw_frame_elapsed_ms(&frame, -2) < 0);
     assert_true(gw_frame_elapsed_ms(&frame, 360001) < 0);
-    gw_block_drop(block);
+    gw_block_unref(block);
 }
 
 static void its_life_is_what_is_left_of_its_freshness_and_its_window(void **state)
@@ -327,7 +327,7 @@ static void its_life_is_what_is_left_of_its_freshness_and_its_window(void **stat
         scene.terms.window_s = rows[i].window_s;
         struct gw_entry *entry = entry_of(&scene, rows[i].age_s, rows[i].freshness_s);
         assert_int_equal(gw_frame_life_ms(entry, rows[i].now_us), rows[i].life_ms);
-        gw_entry_drop(entry);
+        gw_entry_unref(entry);
     }
 }
 
@@ -346,7 +346,7 @@ static bool is_read(const char *bytes, size_t length)
     free(copy); /* the entry has copies of all */
     if (entry && entry->body)
         assert_true(entry->body->capacity == entry->body_bytes);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     return is_response || frame.kind >= GW_FRAME_TOMBSTONE;
 }
 
@@ -376,7 +376,7 @@ static void a_value_cut_anywhere_is_not_read(void **state)
         assert_false(is_read(longer, block->capacity + 1));
         reseal(longer, block->capacity + 1);
         assert_false(is_read(longer, block->capacity + 1));
-        gw_block_drop(block);
+        gw_block_unref(block);
     }
 }
 
@@ -397,7 +397,7 @@ static void a_value_with_any_bit_turned_is_not_read(void **state)
                 block->bytes[at] ^= (char)(1u << bit);
             }
         assert_true(is_read(block->bytes, block->capacity));
-        gw_block_drop(block);
+        gw_block_unref(block);
     }
 }
 
@@ -410,7 +410,7 @@ static void a_life_of_none_or_too_long_is_corrupt(void **state)
         memcpy(block->bytes + 16, rows[i], 4);
         assert_false(is_read(block->bytes, block->capacity));
     }
-    gw_block_drop(block);
+    gw_block_unref(block);
 }
 
 /* By someone who can compute the check: what is read may be another response, never one that no message could be. */
@@ -429,7 +429,7 @@ static void what_is_turned_and_sealed_again_is_whole_or_corrupt(void **state)
         }
         reseal(block->bytes, block->capacity);
         read += is_read(block->bytes, block->capacity);
-        gw_block_drop(block);
+        gw_block_unref(block);
     }
     assert_true(read > 100 && read < 20000); /* both happened */
 }
@@ -471,7 +471,7 @@ static void a_field_that_no_message_could_hold_is_corrupt(void **state)
         reseal(block->bytes, block->capacity);
         if (is_read(block->bytes, block->capacity))
             fail_msg("row %zu was read", i);
-        gw_block_drop(block);
+        gw_block_unref(block);
     }
 }
 
@@ -483,13 +483,13 @@ static void a_flag_that_is_not_known_is_corrupt(void **state)
         block->bytes[56 + bit / 8] ^= (char)(1u << bit % 8);
         reseal(block->bytes, block->capacity);
         assert_int_equal(is_read(block->bytes, block->capacity), bit < 6);
-        gw_block_drop(block);
+        gw_block_unref(block);
     }
     struct gw_block *block = frame_of(&scenes[0]);
     block->bytes[84] = 1; /* neither is what must be zero */
     reseal(block->bytes, block->capacity);
     assert_false(is_read(block->bytes, block->capacity));
-    gw_block_drop(block);
+    gw_block_unref(block);
 }
 
 static void a_value_that_would_be_selected_otherwise_is_corrupt(void **state)
@@ -502,7 +502,7 @@ static void a_value_that_would_be_selected_otherwise_is_corrupt(void **state)
     memcpy(at, "gzip;q=0.5, br ", 15); /* no request has white space at its end */
     reseal(block->bytes, block->capacity);
     assert_false(is_read(block->bytes, block->capacity));
-    gw_block_drop(block);
+    gw_block_unref(block);
 }
 
 /* ---- an index ---- */
@@ -614,7 +614,7 @@ static void a_raised_life_is_read(void **state)
         gw_frame_read(&frame, bytes_of(block));
         assert_int_equal(frame.kind, GW_FRAME_RESPONSE);
         assert_int_equal(frame.life_ms, GW_FRAME_LIFE_MAX_MS);
-        gw_block_drop(block);
+        gw_block_unref(block);
     }
 }
 
@@ -651,15 +651,15 @@ static void what_the_format_cannot_hold_is_not_written(void **state)
             struct gw_block *block = gw_frame_encode(entry, version, at_base, 1, 0);
             assert_int_equal(block != NULL, i <= GW_FRAME_FIELDS);
             assert_true(!block || is_read(block->bytes, block->capacity));
-            gw_block_drop(block);
-            gw_entry_drop(entry);
+            gw_block_unref(block);
+            gw_entry_unref(entry);
         }
         strcat(lines, i ? "\nX: 1" : "X: 1");
     }
     struct scene scene = { "h", "/", NULL, "", 200, "OK", lines, NULL, 0, { 0 } };
     struct gw_entry *entry = entry_of(&scene, 0, 300);
     assert_null(gw_frame_encode(entry, version, at_base, 1, 0));
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
 }
 
 int main(void)

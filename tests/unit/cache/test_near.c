@@ -8,7 +8,7 @@ static void assert_tagged(struct gw_near *near, unsigned number, const char *ask
     struct gw_near_answer answer = answer_to(near, number, asked, 0);
     assert_int_equal(answer.reuse, GW_REUSE_FRESH);
     assert_true(gw_slice_equal(gw_head_value(&answer.entry->head, GW_FIELD_ETAG), gw_slice_of_string(etag)));
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
 }
 
 static void what_was_put_is_got_until_it_expires(void **state)
@@ -72,7 +72,7 @@ static void a_request_gets_what_it_may_reuse_and_its_verdict(void **state)
         if (answer.reuse != rows[i].reuse || answer.was_there != rows[i].was_there ||
             answer.is_hit_for_miss != is_marked)
             fail_msg("row %zu: %d %d", i, answer.reuse, answer.was_there);
-        gw_entry_drop(answer.entry);
+        gw_entry_unref(answer.entry);
     }
     assert_int_equal(counts_of(*state).expired, 1);
     assert_int_equal(counts_of(*state).bytes, 0);
@@ -87,7 +87,7 @@ static void a_mark_beside_an_entry_is_told_where_the_backend_must_be_asked(void 
     struct gw_near_answer answer = answer_to(*state, 1, "Cache-Control: no-cache", 0);
     assert_int_equal(answer.reuse, GW_REUSE_VALIDATED);
     assert_true(answer.is_hit_for_miss);
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     assert_false(is_marked(*state, 1, 0)); /* fresh: nobody is asked */
 }
 
@@ -167,7 +167,7 @@ static void who_finds_nothing_has_the_epoch_to_fill_by(void **state)
     assert_false(gw_near_put(*state, entry, answer.epoch));
     gw_near_get(*state, &key, &plain_request, &head, 0, &answer);
     assert_true(gw_near_put(*state, entry, answer.epoch));
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
 }
 
 static void what_was_begun_before_an_invalidation_may_not_fill(void **state)
@@ -183,7 +183,7 @@ static void what_was_begun_before_an_invalidation_may_not_fill(void **state)
     assert_int_equal(counts_of(*state).bytes, 0);
     assert_true(gw_near_put(*state, entry, gw_near_epoch(*state, &key)));
     assert_int_equal(get(*state, 1, "", 0), GW_REUSE_FRESH);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
 }
 
 static void an_invalidation_removes_all_variants_and_no_other_key(void **state)
@@ -218,13 +218,13 @@ static void a_hit_for_miss_mark_lasts_as_long_as_said_or_until_a_store(void **st
     assert_int_equal(get(*state, 1, "", 0), GW_REUSE_FRESH);
     struct gw_near_answer answer = answer_to(*state, 1, "Cache-Control: no-cache", 0);
     assert_false(answer.is_hit_for_miss);
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
 }
 
 static bool is_marked_for(struct gw_near *near, const char *asked, uint64_t now_us)
 {
     struct gw_near_answer answer = answer_to(near, 1, asked, now_us);
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     return answer.is_hit_for_miss;
 }
 
@@ -337,7 +337,7 @@ static void a_list_has_all_variants_and_uses_none(void **state)
         assert_int_equal(count, i < GW_NEAR_VARIANTS ? i + 1 : GW_NEAR_VARIANTS);
         while (count--) {
             assert_memory_equal(&entries[count]->key, &key, sizeof key);
-            gw_entry_drop(entries[count]);
+            gw_entry_unref(entries[count]);
         }
     }
     gw_near_mark_hit_for_miss(*state, &key, 0, SECOND_US);
@@ -357,7 +357,7 @@ static void a_held_entry_outlives_its_eviction_and_the_table(void **state)
     assert_true(gw_near_put(near, entry, gw_near_epoch(near, &key)));
     gw_near_destroy(&near);
     assert_int_equal(entry->body->bytes[999], 1);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
 }
 
 /* --- many threads --- */
@@ -381,7 +381,7 @@ static void store_one(struct scene *scene, unsigned number, size_t body_bytes)
     struct gw_entry *entry = bare_entry_of(number, body_bytes, &life);
     if (entry && gw_near_put(scene->near, entry, epoch))
         atomic_fetch_add(&scene->stores, 1);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
 }
 
 static void read_one(struct scene *scene, unsigned number)
@@ -397,7 +397,7 @@ static void read_one(struct scene *scene, unsigned number)
     atomic_fetch_add(&scene->hits, 1);
     if (memcmp(&answer.entry->key, &key, sizeof key) != 0 || answer.entry->age_s < at_least)
         atomic_fetch_add(&scene->wrong, 1);
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
 }
 
 static void list_one(struct scene *scene, unsigned number)
@@ -408,7 +408,7 @@ static void list_one(struct scene *scene, unsigned number)
     if (count > 1)
         atomic_fetch_add(&scene->wrong, 1);
     while (count--)
-        gw_entry_drop(entries[count]);
+        gw_entry_unref(entries[count]);
 }
 
 static void invalidate_one(struct scene *scene, unsigned number)

@@ -22,7 +22,7 @@ static bool fill(struct gw_near *near, unsigned number)
     struct gw_cache_key key = key_of(number);
     struct gw_entry *entry = aged_entry(number, 0);
     bool is_taken = gw_near_fill(near, entry, gw_near_epoch(near, &key));
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
     return is_taken;
 }
 
@@ -76,7 +76,7 @@ static void every_change_of_mode_empties_it_and_forbids_what_was_begun(void **st
             assert_false(gw_near_fill(*state, entry, epoch));
             for (unsigned i = 0; i < KEYS; i++)
                 assert_false(is_there(*state, i));
-            gw_entry_drop(entry);
+            gw_entry_unref(entry);
         }
 }
 
@@ -108,7 +108,7 @@ static void a_flush_empties_it_and_the_mode_stays(void **state)
     assert_false(gw_near_fill(*state, entry, epoch));
     assert_true(gw_near_fill(*state, entry, gw_near_epoch(*state, &key)));
     assert_true(is_there(*state, 3));
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
 }
 
 /* --- many threads --- */
@@ -137,7 +137,7 @@ static void *act(void *context)
             (void)gw_near_put(scene->near, entry, epoch);
         else
             (void)gw_near_fill(scene->near, entry, epoch);
-        gw_entry_drop(entry);
+        gw_entry_unref(entry);
 
         struct gw_head head;
         struct gw_near_answer answer;
@@ -148,7 +148,7 @@ static void *act(void *context)
             atomic_fetch_add(&scene->hits, 1);
         if (answer.entry && answer.entry->age_s < at_least)
             atomic_fetch_add(&scene->wrong, 1);
-        gw_entry_drop(answer.entry);
+        gw_entry_unref(answer.entry);
     }
     return NULL;
 }

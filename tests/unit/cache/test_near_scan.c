@@ -87,7 +87,7 @@ static void what_is_over_makes_room_first(void **state)
         struct gw_entry *entry = entry_of(1000 + i, "", "", HOT_BYTES, &an_hour_and_more);
         entry->stored_at_us = 61 * SECOND_US; /* nobody else has it yet */
         assert_true(gw_near_put(*state, entry, gw_near_epoch(*state, &key)));
-        gw_entry_drop(entry);
+        gw_entry_unref(entry);
     }
     assert_int_equal(counts_of(*state).expired, 200);
 }
@@ -166,7 +166,7 @@ static void store_one(struct scene *scene, unsigned number)
     entry->ban_sequence = sequence; /* before anybody else has it */
     if (!gw_near_put(scene->near, entry, epoch))
         atomic_fetch_add(&scene->refused, 1);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
 }
 
 static void *act(void *context)
@@ -185,7 +185,7 @@ static void *act(void *context)
         if (answer.entry && (answer.entry->ban_sequence < at_least || answer.reuse != GW_REUSE_FRESH))
             atomic_fetch_add(&scene->wrong, 1);
         atomic_fetch_add(&scene->hits, answer.entry != NULL);
-        gw_entry_drop(answer.entry);
+        gw_entry_unref(answer.entry);
         store_one(scene, answer.entry ? KEYS + dice % 1000 : number); /* a miss fills, and others scan */
         if (counts_of(scene->near).bytes > 128 * 1024)
             atomic_fetch_add(&scene->wrong, 1);

@@ -141,7 +141,7 @@ static void on_answer(void *owner, const struct gw_shared_answer *answer)
     if (answer->entry) {
         check_answer(actor, answer->entry);
         actor->world->hits++;
-        gw_entry_drop(answer->entry);
+        gw_entry_unref(answer->entry);
         end_client(actor);
         return;
     }
@@ -174,7 +174,7 @@ static void move_on(struct world *world, unsigned number)
         begin_client(world, actor, &world->views[number % VIEWS]);
     } else if (actor->fetched && !actor->turns--) {
         (void)gw_shared_put(actor->view->shared, actor->fetched, &actor->seen, NULL, NULL);
-        gw_entry_drop(actor->fetched);
+        gw_entry_unref(actor->fetched);
         actor->fetched = NULL;
         end_client(actor);
     } else if (actor->question && !dice(world, 200)) {
@@ -209,7 +209,7 @@ static void end_actors(struct world *world)
     for (unsigned i = 0; i < GW_COUNT(world->actors); i++) {
         struct actor *actor = &world->actors[i];
         gw_shared_forget(&actor->question);
-        gw_entry_drop(actor->fetched);
+        gw_entry_unref(actor->fetched);
         if (actor->view)
             end_client(actor);
     }

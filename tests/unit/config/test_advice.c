@@ -23,7 +23,7 @@ static void check(const struct row *rows, size_t count)
         for (unsigned j = 0; j < findings.count; j++)
             print_message("  %s | %s\n", findings.items[j].complaint.place, findings.items[j].complaint.expected);
         assert_non_null(config);
-        gw_config_drop(config);
+        gw_config_unref(config);
         assert_int_equal(findings.error_count, 0);
         assert_int_equal(findings.count, rows[i].place ? 1 : 0);
         if (!rows[i].place)

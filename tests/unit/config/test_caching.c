@@ -27,7 +27,7 @@ static void a_small_cache_lowers_the_largest_object_that_nobody_set(void **state
     struct gw_config *config = of("{\"cache\": {\"near_bytes\": \"64KiB\"}}");
     (void)state;
     assert_int_equal(config->max_object_bytes, 65536);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void without_a_near_cache_the_largest_object_has_a_bound_of_its_own(void **state)
@@ -36,11 +36,11 @@ static void without_a_near_cache_the_largest_object_has_a_bound_of_its_own(void 
     (void)state;
     assert_int_equal(config->near_bytes, 0);
     assert_int_equal(config->max_object_bytes, 1 << 20);
-    gw_config_drop(config);
+    gw_config_unref(config);
     config = of("{\"cache\": {\"near_bytes\": 0, \"max_object_bytes\": \"64MiB\"}, \"redis\": {\"url\": "
                 "\"redis://h\"}}");
     assert_int_equal(config->max_object_bytes, 64 << 20);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void the_keys_of_the_cache_go_where_they_belong(void **state)
@@ -58,7 +58,7 @@ static void the_keys_of_the_cache_go_where_they_belong(void **state)
     assert_true(config->cache_share_set_cookie);
     assert_false(config->flights_over_instances);
     assert_true(config->cache_status_key);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void a_route_takes_the_rules_of_the_cache_that_it_does_not_have_itself(void **state)
@@ -92,7 +92,7 @@ static void a_route_takes_the_rules_of_the_cache_that_it_does_not_have_itself(vo
         assert_int_equal(route->default_ttl_s, 300);
         assert_true(route->cache_enabled);
     }
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 int main(void)

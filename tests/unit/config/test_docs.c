@@ -44,7 +44,7 @@ static void the_example_loads(void **state)
     assert_int_equal(config->route_count, 3);
     assert_int_equal(config->policy_count, 4);
     assert_int_equal(config->backend_count, 3);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 int main(void)

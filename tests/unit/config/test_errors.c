@@ -302,7 +302,7 @@ static void too_many_routes_and_backends_are_refused(void **state)
         print_message("%u routes: %s\n", rows[i].routes, complaint.expected);
         assert_int_equal(config != NULL, rows[i].good);
         if (config)
-            gw_config_drop(config);
+            gw_config_unref(config);
         else
             assert_non_null(strstr(complaint.expected, rows[i].expected));
     }
@@ -360,7 +360,7 @@ static void a_failing_allocation_leaves_nothing_behind(void **state)
     }
     cJSON_InitHooks(NULL);
     assert_non_null(config);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 int main(void)

@@ -149,7 +149,7 @@ static void defaults_are_what_the_documentation_says(void **state)
     assert_int_equal(config->routes[0].cache_ignore_query.count, 0);
     assert_false(config->routes[0].cache_sort_query);
     assert_int_equal(config->admin_token.length, 0);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void flags_come_before_variables_these_before_the_file_it_before_defaults(void **state)
@@ -175,7 +175,7 @@ static void flags_come_before_variables_these_before_the_file_it_before_defaults
         struct gw_config *config = load_good(rows[i].variable, arguments);
         unlink(file_name);
         assert_int_equal(config->listens[0].port, rows[i].port);
-        gw_config_drop(config);
+        gw_config_unref(config);
     }
 }
 
@@ -207,7 +207,7 @@ static void what_a_variable_fills_in_is_read_as_its_text(void **state)
     assert_text(config->access_log, "/x${y}");
     assert_text(config->routes[0].match.path, "/a");
     assert_false(config->routes[0].cache_enabled);
-    gw_config_drop(config);
+    gw_config_unref(config);
     struct start start;
     struct gw_buffer page = gw_buffer_create(1 << 20);
     assert_true(print(prepare(&start, "P=81 NETS=10.0.0.0/8,::1 OFF=off H=a PW=se-cret", arguments), &page));
@@ -240,10 +240,10 @@ static void lists_and_arrays_are_replaced_whole(void **state)
     assert_int_equal(config->route_count, 2);
     assert_text(config->routes[0].name, "x");
     assert_text(config->routes[0].match.methods.items[0], "GET");
-    gw_config_drop(config);
+    gw_config_unref(config);
     config = load_good("TRUSTED_PROXIES=::1", "--server.trusted_proxies=");
     assert_int_equal(config->trusted_proxy_count, 0);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void well_known_variables_are_understood(void **state)
@@ -265,7 +265,7 @@ static void well_known_variables_are_understood(void **state)
     assert_int_equal(config->log_level, GW_LOG_DEBUG);
     assert_int_equal(config->workers, 3);
     assert_int_equal(config->max_object_bytes, 2 << 20);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void what_others_put_into_the_environment_is_left_alone(void **state)
@@ -276,7 +276,7 @@ static void what_others_put_into_the_environment_is_left_alone(void **state)
         "");
     (void)state;
     assert_int_equal(config->listens[0].port, 8080);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void mistakes_in_variables_and_flags_are_named(void **state)
@@ -365,7 +365,7 @@ static void a_token_is_taken_from_the_variable(void **state)
     struct gw_config *config = load_good("GATEWAY_ADMIN_TOKEN=0123456789abcde~", "");
     (void)state;
     assert_text(config->admin_token, "0123456789abcde~");
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void a_command_is_told_by_its_flag(void **state)
@@ -409,11 +409,11 @@ static void addresses_to_listen_on_are_literal(void **state)
     assert_int_equal(config->listens[0].port, 81);
     assert_text(config->admin_listen->host, "::1");
     assert_int_equal(config->admin_listen->port, 82);
-    gw_config_drop(config);
+    gw_config_unref(config);
     config = of("{\"server\": {\"host\": \"127.0.0.1\"}, \"admin\": {\"listen\": \"127.0.0.2:8080\"}}");
     assert_text(config->listens[0].host, "127.0.0.1");
     assert_text(config->admin_listen->host, "127.0.0.2");
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void a_backends_url_is_taken_apart(void **state)
@@ -445,7 +445,7 @@ static void a_backends_url_is_taken_apart(void **state)
         assert_text(backend->base_path, rows[i].base_path);
         assert_int_equal(backend->port, rows[i].port);
         assert_int_equal(backend->is_tls, rows[i].is_tls);
-        gw_config_drop(config);
+        gw_config_unref(config);
     }
 }
 
@@ -475,7 +475,7 @@ static void one_url_is_one_backend_over_all_routes(void **state)
     assert_int_equal(rest->backends[1].index, 2);
     for (unsigned i = 0; i < config->backend_count; i++)
         assert_int_equal(config->backends[i]->index, i);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void a_route_that_takes_all_is_the_last_and_the_usual_backend_is_not_used(void **state)
@@ -486,7 +486,7 @@ static void a_route_that_takes_all_is_the_last_and_the_usual_backend_is_not_used
     assert_text(config->routes[0].name, "all");
     assert_int_equal(config->backend_count, 1);
     assert_text(config->backends[0]->host, "a");
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void policies_stand_beside_the_default_or_without_it(void **state)
@@ -515,16 +515,16 @@ static void policies_stand_beside_the_default_or_without_it(void **state)
     assert_false(policy->shadow);
     assert_false(policy->count_misses_only);
     assert_int_equal(policy->on_redis_failure, GW_LIMIT_FAILS_DENY);
-    gw_config_drop(config);
+    gw_config_unref(config);
     config = of(
         "{\"limits\": {\"rate\": \"off\", \"policies\": [{\"name\": \"default\", \"rate\": \"1/365d\", \"burst\": 1, "
         "\"by\": \"route\"}]}}");
     assert_int_equal(config->policy_count, 1);
     assert_int_equal(config->policies[0].by, GW_LIMIT_BY_ROUTE);
-    gw_config_drop(config);
+    gw_config_unref(config);
     config = of("{\"limits\": {\"rate\": \"off\"}}");
     assert_int_equal(config->policy_count, 0);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void cors_takes_origins_and_lists_that_may_be_empty(void **state)
@@ -536,7 +536,7 @@ static void cors_takes_origins_and_lists_that_may_be_empty(void **state)
     assert_text(config->cors_origins.items[0], "https://a.org:8");
     assert_true(config->cors_credentials);
     assert_int_equal(config->cors_exposed.length, 0);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 /* Prints what these sources give, loads the page as a file, prints that: the pages must be the same. */
@@ -551,7 +551,7 @@ static void check_round_trip(const char *variables, const char *arguments)
     gw_buffer_put_char(&first, '\0');
     write_file(first.at);
     snprintf(again, sizeof(again), "--config %s", file_name);
-    gw_config_drop(load_good("", again));
+    gw_config_unref(load_good("", again));
     prepare(&start, "", again);
     assert_true(print(&start, &second));
     gw_buffer_put_char(&second, '\0');

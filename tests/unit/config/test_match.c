@@ -70,7 +70,7 @@ static void check(const char *const *keys, size_t key_count, const struct row *r
             expect(json, find(&findings, true), rows[i].warning);
             assert_int_equal(config != NULL, rows[i].error == NULL);
             if (config)
-                gw_config_drop(config);
+                gw_config_unref(config);
         }
     }
 }
@@ -272,7 +272,7 @@ static void a_route_that_no_request_reaches_is_an_error(void **state)
         print_message("%s\n  %s\n", json, complaint.expected);
         assert_int_equal(config == NULL, rows[i].taker != NULL);
         if (config)
-            gw_config_drop(config);
+            gw_config_unref(config);
         else
             assert_non_null(strstr(complaint.expected, rows[i].taker));
     }
@@ -308,7 +308,7 @@ static void a_routes_bypass_is_below_the_routes_own_path(void **state)
         struct gw_config *config = gw_config_of(json, &complaint);
         assert_int_equal(config != NULL, rows[i].good);
         if (config)
-            gw_config_drop(config);
+            gw_config_unref(config);
         else
             expect_whole_path(&complaint, rows[i].path, rows[i].bypass);
     }

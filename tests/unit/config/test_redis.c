@@ -58,7 +58,7 @@ static void a_url_says_where_redis_is_and_how_to_log_in(void **state)
         assert_int_equal(config->redis->database, rows[i].database);
         assert_int_equal(config->redis->is_unix, rows[i].is_unix);
         assert_false(config->redis->is_tls);
-        gw_config_drop(config);
+        gw_config_unref(config);
     }
 }
 
@@ -166,7 +166,7 @@ static void the_cache_may_have_a_redis_of_its_own(void **state)
     assert_int_equal(config->expected_instances, 3);
     assert_string_equal(config->redis_tls_ca_file.at, "/ca");
     assert_int_equal(config->cache_outage_ttl_ms, 5000);
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void a_policy_tells_the_script_its_rate_in_lowest_terms(void **state)
@@ -193,7 +193,7 @@ static void a_policy_tells_the_script_its_rate_in_lowest_terms(void **state)
         assert_non_null(config);
         assert_int_equal(config->policies[0].script_n, rows[i].n);
         assert_int_equal(config->policies[0].script_period_us, rows[i].period_us);
-        gw_config_drop(config);
+        gw_config_unref(config);
     }
 }
 

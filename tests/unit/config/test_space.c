@@ -15,7 +15,7 @@ static void put_space(char space[160], const char *json)
     if (!config)
         fail_msg("%s: %s: found %s, expected %s", json, complaint.place, complaint.found, complaint.expected);
     snprintf(space, 160, "%.*s", GW_SLICE_ARGS(config->routes[config->route_count - 1].cache_space));
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 static void who_answers_the_same_shares_and_nobody_else(void **state)

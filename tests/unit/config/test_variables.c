@@ -30,7 +30,7 @@ static void check(const struct row *rows, size_t count)
         if (findings.count)
             assert_non_null(strstr(findings.items[0].complaint.expected, rows[i].meant));
         if (config)
-            gw_config_drop(config);
+            gw_config_unref(config);
     }
 }
 

@@ -312,7 +312,7 @@ static inline void close_stage(struct stage *stage)
     gw_coalescing_destroy(&stage->context.fetcher.coalescing);
     gw_worker_context_free(&stage->context);
     gw_metrics_destroy(&stage->metrics);
-    gw_config_drop(stage->config);
+    gw_config_unref(stage->config);
     free(stage);
 }
 

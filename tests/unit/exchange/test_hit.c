@@ -41,7 +41,7 @@ static bool take(struct gw_h1_sink *sink, const struct gw_piece *pieces, unsigne
             continue;
         }
         assert_in_range(client->count, 0, MOST_PIECES - 1);
-        client->pieces[client->count++] = (struct gw_piece) { pieces[i].bytes, gw_block_share(pieces[i].block) };
+        client->pieces[client->count++] = (struct gw_piece) { pieces[i].bytes, gw_block_ref(pieces[i].block) };
     }
     return !client->is_slow;
 }
@@ -143,12 +143,12 @@ static int close_scene(void **state)
 {
     struct scene *scene = *state;
     for (unsigned i = 0; i < scene->client.count; i++)
-        gw_block_drop(scene->client.pieces[i].block);
+        gw_block_unref(scene->client.pieces[i].block);
     gw_buffer_destroy(&scene->client.scratch);
     gw_worker_context_free(&scene->context);
     gw_near_destroy(&scene->context.near);
     gw_metrics_destroy(&scene->metrics);
-    gw_config_drop(scene->config);
+    gw_config_unref(scene->config);
     free(scene);
     return 0;
 }
@@ -157,7 +157,7 @@ static const char *stored_body(struct scene *scene)
 {
     struct gw_near_answer answer = answer_to(scene->context.near, 1, "", 0);
     const char *bytes = answer.entry->body->bytes;
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     return bytes;
 }
 
@@ -199,7 +199,7 @@ static void a_hit_writes_the_stored_bytes_themselves(void **state)
         if (client->count) {
             assert_ptr_equal(client->pieces[0].bytes.at, stored + rows[i].from);
             assert_int_equal(client->pieces[0].bytes.length, rows[i].length);
-            gw_block_drop(client->pieces[0].block);
+            gw_block_unref(client->pieces[0].block);
         }
         client->count = 0;
         gw_exchange_put(exchange);
@@ -257,7 +257,7 @@ static void an_answer_whose_head_finds_no_memory_becomes_a_503(void **state)
                                               "Content-Length: 0\r\n\r\n");
         gw_exchange_put(exchange);
         if (client->count)
-            gw_block_drop(client->pieces[0].block);
+            gw_block_unref(client->pieces[0].block);
         client->count = 0;
     }
 }

@@ -124,7 +124,7 @@ static inline void on_entry(struct gw_reader *reader, struct gw_entry *entry, en
     struct listener *listener = listener_of(reader);
     assert_null(listener->entry);
     assert_false(reader->paused);
-    listener->entry = gw_entry_share(entry);
+    listener->entry = gw_entry_ref(entry);
     listener->body_bytes = entry->body_bytes;
     for (size_t i = 0; i < entry->body_bytes; i++)
         listener->is_body_wrong |= entry->body->bytes[i] != pattern(i);
@@ -133,7 +133,7 @@ static inline void on_entry(struct gw_reader *reader, struct gw_entry *entry, en
 
 static inline void let_go(struct listener *listener)
 {
-    gw_entry_drop(listener->entry);
+    gw_entry_unref(listener->entry);
     listener->entry = NULL;
 }
 

@@ -153,18 +153,18 @@ static inline void elsewhere_stores(struct together *both, const char *fields, i
     struct gw_shared_answer answer = elsewhere_looks(both);
     struct gw_entry *entry = entry_of(both->stage, fields, stale_s);
     unsigned next = both->store.made;
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     assert_true(gw_shared_put(both->elsewhere.shared, entry, &answer.seen, NULL, NULL));
     for (; next < both->store.made; next++)
         played_answer(&both->store, &both->store.calls[next]);
-    gw_entry_drop(entry);
+    gw_entry_unref(entry);
 }
 
 static inline void elsewhere_marks(struct together *both)
 {
     struct gw_shared_answer answer = elsewhere_looks(both);
     unsigned next = both->store.made;
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     gw_shared_mark_hit_for_miss(both->elsewhere.shared, &both->stage->request.key, &answer.seen, 10000);
     assert_int_equal(both->store.made, next + 1);
     played_answer(&both->store, &both->store.calls[next]);
@@ -180,7 +180,7 @@ static inline void assert_there(struct together *both, enum there expected)
                        : !answer.entry                  ? NOTHING_THERE
                        : answer.reuse == GW_REUSE_FRESH ? FRESH_THERE
                                                         : STALE_THERE;
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     assert_int_equal(there, expected);
 }
 

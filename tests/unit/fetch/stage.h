@@ -244,7 +244,7 @@ static inline bool says_body_with(struct stage *stage, size_t bytes, void (*then
     attempt->told_bytes += bytes;
     attempt->call->events->on_body(attempt->call, gw_slice_of(block->bytes, bytes), block);
     memset(block->bytes, '!', bytes); /* whoever kept a slice without the block reads this */
-    gw_block_drop(block);
+    gw_block_unref(block);
     return true;
 }
 
@@ -485,7 +485,7 @@ static inline enum near_view near_has(struct stage *stage, size_t *body_bytes)
     for (size_t i = 0; i < answer.entry->body_bytes; i++)
         assert_int_equal(answer.entry->body->bytes[i], pattern(i));
     *body_bytes = answer.entry->body_bytes;
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     return answer.reuse == GW_REUSE_FRESH ? NEAR_FRESH : NEAR_STALE;
 }
 

@@ -43,7 +43,7 @@ static inline struct gw_entry *entry_of(struct stage *stage, const char *fields,
                                                                         .body_bytes = STORED_BYTES,
                                                                         .life = &life,
                                                                         .now_us = gw_clock_monotonic_us() });
-    gw_block_drop(body);
+    gw_block_unref(body);
     gw_arena_free(&arena);
     assert_non_null(entry);
     return entry;
@@ -59,7 +59,7 @@ static inline void find_stored(struct stage *stage, const char *fields)
 
 static inline void drop_stored(struct stage *stage)
 {
-    gw_entry_drop(stage->request.stored);
+    gw_entry_unref(stage->request.stored);
     stage->request.stored = NULL;
 }
 

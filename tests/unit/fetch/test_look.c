@@ -403,7 +403,7 @@ static void the_bans_that_count_are_those_from_before_the_backend_was_asked(void
     struct gw_shared_answer answer = elsewhere_looks(both);
     assert_non_null(answer.entry);
     assert_int_equal(answer.entry->ban_sequence, sequence);
-    gw_entry_drop(answer.entry);
+    gw_entry_unref(answer.entry);
     gw_bans_destroy(&bans);
     tear_down_together(both);
 }

@@ -347,7 +347,7 @@ static struct gw_entry *entry_for(const struct gw_cache_key *key, struct gw_head
                                                                         .body = body,
                                                                         .body_bytes = 3000,
                                                                         .life = &life });
-    gw_block_drop(body);
+    gw_block_unref(body);
     return entry;
 }
 
@@ -364,10 +364,10 @@ static void store_and_look_up(struct gw_head *request, struct gw_head *response)
         struct gw_near_answer answer;
         struct gw_entry *entry = entry_for(&key, request, response);
         bool stored = entry && gw_near_put(near, entry, gw_near_epoch(near, &key));
-        gw_entry_drop(entry);
+        gw_entry_unref(entry);
         gw_near_get(near, &key, &allowed, request, 0, &answer);
         assert_int_equal(answer.entry && answer.reuse == GW_REUSE_FRESH, stored);
-        gw_entry_drop(answer.entry);
+        gw_entry_unref(answer.entry);
         key.sha[1] = 1;
         gw_near_mark_hit_for_miss(near, &key, 0, 1000000);
         gw_near_invalidate(near, &key);

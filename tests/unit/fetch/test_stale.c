@@ -322,7 +322,7 @@ static void a_refresh_that_cannot_begin_leaves_the_flight_to_its_caller(void **s
     stage->begin_error = GW_ERROR_UPSTREAM_BUSY;
     assert_int_equal(gw_fetch_begin(&stage->fetcher, &stage->request, NULL), GW_ERROR_UPSTREAM_BUSY);
     gw_coalescing_finish(&ask.coalesced);
-    assert_int_equal(atomic_load(&stage->request.stored->holders), 2); /* ours, and the near cache's */
+    assert_int_equal(atomic_load(&stage->request.stored->refs), 2); /* ours, and the near cache's */
     drop_stored(stage);
     tear_down(stage);
 }

@@ -247,7 +247,7 @@ static void an_entry_knows_the_bans_from_before_its_backend_was_asked(void **sta
                     &answer);
         assert_non_null(answer.entry);
         assert_int_equal(answer.entry->ban_sequence, before);
-        gw_entry_drop(answer.entry);
+        gw_entry_unref(answer.entry);
         let_go(&one);
         drop_stored(stage);
         gw_bans_destroy(&bans);

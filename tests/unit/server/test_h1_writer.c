@@ -49,8 +49,8 @@ static void begin(struct client *client, size_t head_bytes)
 /* No piece is kept by the writer: the block is the test's alone. */
 static void end(struct client *client)
 {
-    assert_int_equal(atomic_load(&client->block->holders), 1);
-    gw_block_drop(client->block);
+    assert_int_equal(atomic_load(&client->block->refs), 1);
+    gw_block_unref(client->block);
     gw_buffer_destroy(&client->scratch);
     gw_arena_free(&client->arena);
 }
@@ -269,7 +269,7 @@ static void the_bytes_of_a_body_are_not_copied(void **state)
     struct gw_downstream_head message = message_of(&known, &head, &client.arena);
     gw_h1_writer_head(&client.writer, &message);
     assert_true(body(&client, 6));
-    assert_int_equal(atomic_load(&client.block->holders), 2);
+    assert_int_equal(atomic_load(&client.block->refs), 2);
     assert_true(gw_h1_writer_end(&client.writer));
     assert_int_equal(client.pieces, 2); /* the head, and the body where it lies */
     assert_ptr_equal(client.kept[1], client.block->bytes);
@@ -308,7 +308,7 @@ static void what_is_gathered_is_bounded(void **state)
         gw_h1_writer_head(&client.writer, &message);
         for (int i = 0; i < 40; i++) {
             assert_true(body(&client, 1));
-            assert_in_range(atomic_load(&client.block->holders), 1, 1 + GW_COUNT(client.writer.gathered));
+            assert_in_range(atomic_load(&client.block->refs), 1, 1 + GW_COUNT(client.writer.gathered));
         }
         assert_true(gw_h1_writer_end(&client.writer));
         const char *at = strstr(client.text, "\r\n\r\n") + 4;
@@ -464,7 +464,7 @@ static void what_has_not_left_is_taken_back(void **state)
     gw_h1_writer_head(&client.writer, &message);
     assert_true(body(&client, 3));
     assert_true(gw_h1_writer_take_back(&client.writer));
-    assert_int_equal(atomic_load(&client.block->holders), 1);
+    assert_int_equal(atomic_load(&client.block->refs), 1);
     struct gw_downstream_head other = message_of(&second, &head, &client.arena);
     gw_h1_writer_head(&client.writer, &other);
     assert_true(body(&client, 3));

@@ -78,7 +78,7 @@ static void load(const char *json)
     struct gw_complaint complaint = { .place = "" };
     struct gw_config *config = gw_config_of(json, &complaint);
     if (config)
-        gw_config_drop(config);
+        gw_config_unref(config);
     else
         assert_true(complaint.place[0] || complaint.expected[0]);
 }
@@ -93,7 +93,7 @@ static void a_configuration_without_memory_is_a_complaint(void **state)
         gw_complaint_print(&complaint, line, sizeof line);
         fail_msg("%s", line);
     }
-    gw_config_drop(config);
+    gw_config_unref(config);
     EACH_ALLOCATION_FAILS(load(everything));
     EACH_ALLOCATION_FAILS(load(NULL));
     EACH_ALLOCATION_FAILS(load("{\"server\":{\"workers\":\"many\"}}")); /* a mistake and no memory to say so */
@@ -110,7 +110,7 @@ static bool load_all(char *config_path, char *const *environment)
     bool is_loaded = config != NULL;
     assert_true(is_loaded || findings.error_count > 0);
     if (config)
-        gw_config_drop(config);
+        gw_config_unref(config);
     return is_loaded;
 }
 
@@ -181,7 +181,7 @@ static void the_parts_of_a_gateway_are_whole_or_not_there(void **state)
     struct gw_config *config = gw_config_of(everything, &complaint);
     assert_non_null(config);
     EACH_ALLOCATION_FAILS(make_parts(config));
-    gw_config_drop(config);
+    gw_config_unref(config);
 }
 
 int main(void)

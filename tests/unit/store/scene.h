@@ -130,7 +130,7 @@ static inline void scene_close(struct scene *scene)
     assert_int_equal(gw_counter_read(&scene->shard->redis_pending), 0);
     gw_store_free(&scene->store);
     gw_metrics_destroy(&scene->metrics);
-    gw_config_drop(scene->config);
+    gw_config_unref(scene->config);
 }
 
 static inline uint64_t counted(struct scene *scene, enum gw_redis_label kind, enum gw_redis_result result)

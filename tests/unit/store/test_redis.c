@@ -333,11 +333,11 @@ static void a_forgotten_script_is_sent_once_with_all_its_arguments(void **state)
     memset(&outcome, 0, sizeof(outcome));
     assert_non_null(gw_store_run(scene.store, GW_STORE_PUT, keys, 1, arguments, 2, gw_slice_of(block->bytes, 6), block,
                                  on_done, &outcome));
-    assert_int_equal(atomic_load(&block->holders), 2);
+    assert_int_equal(atomic_load(&block->refs), 2);
     until(&scene, outcome.runs);
     assert_int_equal(outcome.result, GW_STORE_INTEGERS);
     assert_int_equal(outcome.integers[0], 1);
-    assert_int_equal(atomic_load(&block->holders), 1);
+    assert_int_equal(atomic_load(&block->refs), 1);
     assert_int_equal(atomic_load(&fake.commands), 2);
     assert_memory_equal(fake.last, "EVAL ", 5);
     assert_non_null(strstr(fake.last, " 1 gw:cache:k seen 300 pppppp"));
@@ -348,7 +348,7 @@ static void a_forgotten_script_is_sent_once_with_all_its_arguments(void **state)
     assert_int_equal(outcome.result, GW_STORE_LOST);
     assert_int_equal(atomic_load(&fake.commands), 4);
     assert_false(gw_breaker_is_open(&scene.breaker));
-    gw_block_drop(block);
+    gw_block_unref(block);
     stop(&scene, &fake);
 }
 
@@ -507,8 +507,8 @@ static void payloads_of_pending_calls_are_bounded(void **state)
         made++;
     assert_int_equal(made, 4);
     stop(&scene, &fake);
-    assert_int_equal(atomic_load(&block->holders), 1);
-    gw_block_drop(block);
+    assert_int_equal(atomic_load(&block->refs), 1);
+    gw_block_unref(block);
 }
 
 static void a_forgotten_call_is_not_heard_of_again(void **state)
