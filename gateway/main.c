@@ -64,14 +64,14 @@ static void stop_workers(void)
     uv_unref((uv_handle_t *)&process.timers.handle);
 }
 
-static void on_worker_drained(struct gw_letter *letter)
+static void on_worker_drained(struct gw_message *message)
 {
-    (void)letter;
+    (void)message;
     if (++process.drained_count == process.worker_count)
         stop_workers();
 }
 
-/* Once: a letter cannot be posted again before it is delivered. */
+/* Once: a message cannot be posted again before it is delivered. */
 static void cut_workers(void)
 {
     if (process.is_cut)

@@ -5,14 +5,14 @@
 static void deliver_all(struct gw_mailbox *mailbox)
 {
     uv_mutex_lock(&mailbox->lock);
-    struct gw_letter *letter = mailbox->first;
+    struct gw_message *message = mailbox->first;
     mailbox->first = NULL;
     mailbox->last = &mailbox->first;
     uv_mutex_unlock(&mailbox->lock);
-    while (letter) {
-        struct gw_letter *next = letter->next;
-        letter->deliver(letter);
-        letter = next;
+    while (message) {
+        struct gw_message *next = message->next;
+        message->deliver(message);
+        message = next;
     }
 }
 
@@ -46,13 +46,13 @@ void gw_mailbox_free(struct gw_mailbox *mailbox)
     uv_mutex_destroy(&mailbox->lock);
 }
 
-void gw_mailbox_post(struct gw_mailbox *mailbox, struct gw_letter *letter)
+void gw_mailbox_post(struct gw_mailbox *mailbox, struct gw_message *message)
 {
-    letter->next = NULL;
+    message->next = NULL;
     uv_mutex_lock(&mailbox->lock);
     bool was_empty = mailbox->first == NULL;
-    *mailbox->last = letter;
-    mailbox->last = &letter->next;
+    *mailbox->last = message;
+    mailbox->last = &message->next;
     uv_mutex_unlock(&mailbox->lock);
     if (was_empty)
         uv_async_send(&mailbox->async);

@@ -31,8 +31,8 @@ struct gw_coalescing_waiter {
     unsigned worker;
     void (*on_event)(void *owner, const struct gw_coalescing_event *event);
 
-    struct gw_letter letter;
-    struct gw_list link; /* in its coalesced fetch; alone once the letter is under way */
+    struct gw_message message;
+    struct gw_list link; /* in its coalesced fetch; alone once the message is under way */
     bool is_posted;      /* under the stripe's lock, as the four below */
     bool takes_answer;   /* itself, not what is stored */
     bool never_leads;
@@ -116,9 +116,9 @@ static enum gw_coalescing_role lead(struct gw_coalescing_ask *ask, struct stripe
 }
 
 /* On the waiter's own worker. */
-static void on_letter(struct gw_letter *letter)
+static void on_message(struct gw_message *message)
 {
-    struct gw_coalescing_waiter *waiter = GW_CONTAINER(letter, struct gw_coalescing_waiter, letter);
+    struct gw_coalescing_waiter *waiter = GW_CONTAINER(message, struct gw_coalescing_waiter, message);
     struct gw_coalescing_waiter done = *waiter;
     free(waiter);
     if (done.owner)
@@ -139,7 +139,7 @@ static enum gw_coalescing_role wait_for(struct gw_coalescing_ask *ask, struct gw
     waiter->worker = ask->worker;
     waiter->on_event = ask->on_event;
     waiter->owner = ask->owner;
-    waiter->letter.deliver = on_letter;
+    waiter->message.deliver = on_message;
     waiter->takes_answer = ask->came_at_us != 0;
     waiter->never_leads = ask->never_leads;
     gw_list_push_back(is_too_early ? &coalesced->successors : &coalesced->waiters, &waiter->link);
@@ -265,7 +265,7 @@ static struct gw_coalescing_waiter *take_first(struct gw_list *waiters)
 static void post(struct gw_coalescing_waiter *waiter)
 {
     waiter->is_posted = true;
-    gw_mailbox_post(waiter->mailbox, &waiter->letter);
+    gw_mailbox_post(waiter->mailbox, &waiter->message);
 }
 
 /* What was asked for after the waiter came, or what any other waiter would find in the store. */
@@ -394,7 +394,7 @@ void gw_coalescing_cancel(struct gw_coalescing_waiter **taken)
         gw_list_remove(&waiter->link);
     uv_mutex_unlock(&stripe->lock);
     if (is_posted)
-        waiter->owner = NULL; /* the letter is on its way to this very thread; it frees the waiter */
+        waiter->owner = NULL; /* the message is on its way to this very thread; it frees the waiter */
     else
         free(waiter);
 }

@@ -17,7 +17,7 @@
  * Threads  Lock-striped. A waiter's callback runs on its own worker: by its mailbox, or, where a fetch has begun on this
  *          worker, within gw_coalescing_set_fetch.
  * Bounds   A coalesced fetch lives no longer than its leader's look-up and fetch; a waiter no longer than its exchange,
- *          or the one letter under way to it. */
+ *          or the one message under way to it. */
 #ifndef GW_CACHE_COALESCING_H
 #define GW_CACHE_COALESCING_H
 

@@ -74,7 +74,7 @@ static void look_whether_drained(struct gw_worker *worker)
         return;
     }
     worker->is_drained = true;
-    gw_mailbox_post(worker->server->main_mailbox, &worker->drained_letter);
+    gw_mailbox_post(worker->server->main_mailbox, &worker->drained_message);
 }
 
 static void on_drain_timer(struct gw_timer *timer)
@@ -89,9 +89,9 @@ void gw_worker_on_connection_closed(struct gw_worker *worker)
 }
 
 /* Who is in the kernel's queue has been accepted, as far as it knows: whoever is there is served, then nobody else. */
-static void deliver_drain(struct gw_letter *letter)
+static void deliver_drain(struct gw_message *message)
 {
-    struct gw_worker *worker = GW_CONTAINER(letter, struct gw_worker, drain_letter);
+    struct gw_worker *worker = GW_CONTAINER(message, struct gw_worker, drain_message);
     worker->is_draining = true;
     gw_timer_stop(&worker->ready_timer);
     gw_acceptor_finish(worker);
@@ -99,9 +99,9 @@ static void deliver_drain(struct gw_letter *letter)
     look_whether_drained(worker);
 }
 
-static void deliver_cut(struct gw_letter *letter)
+static void deliver_cut(struct gw_message *message)
 {
-    struct gw_worker *worker = GW_CONTAINER(letter, struct gw_worker, cut_letter);
+    struct gw_worker *worker = GW_CONTAINER(message, struct gw_worker, cut_message);
     worker->is_cut = true;
     gw_connection_cut_all(worker);
     look_whether_drained(worker);
@@ -123,9 +123,9 @@ static void close_all(struct gw_worker *worker)
     uv_unref((uv_handle_t *)&worker->timers.handle);
 }
 
-static void deliver_stop(struct gw_letter *letter)
+static void deliver_stop(struct gw_message *message)
 {
-    close_all(GW_CONTAINER(letter, struct gw_worker, stop_letter));
+    close_all(GW_CONTAINER(message, struct gw_worker, stop_message));
 }
 
 /* ---- the thread ---- */
@@ -141,10 +141,10 @@ static bool open_loop(struct gw_worker *worker)
     gw_timer_init(&worker->drain_timer, on_drain_timer);
     gw_timer_init(&worker->ready_timer, on_ready_timer);
     gw_acceptor_init(worker);
-    worker->drain_letter.deliver = deliver_drain;
-    worker->cut_letter.deliver = deliver_cut;
-    worker->stop_letter.deliver = deliver_stop;
-    worker->drained_letter.deliver = worker->on_drained;
+    worker->drain_message.deliver = deliver_drain;
+    worker->cut_message.deliver = deliver_cut;
+    worker->stop_message.deliver = deliver_stop;
+    worker->drained_message.deliver = worker->on_drained;
     worker->prepare.data = worker->check.data = worker;
     if (gw_timers_open(&worker->timers, &worker->loop) != 0 || gw_mailbox_open(&worker->mailbox, &worker->loop) != 0)
         return false;
@@ -192,17 +192,17 @@ bool gw_worker_start(struct gw_worker *worker)
 
 void gw_worker_drain(struct gw_worker *worker)
 {
-    gw_mailbox_post(&worker->mailbox, &worker->drain_letter);
+    gw_mailbox_post(&worker->mailbox, &worker->drain_message);
 }
 
 void gw_worker_cut(struct gw_worker *worker)
 {
-    gw_mailbox_post(&worker->mailbox, &worker->cut_letter);
+    gw_mailbox_post(&worker->mailbox, &worker->cut_message);
 }
 
 void gw_worker_stop(struct gw_worker *worker)
 {
-    gw_mailbox_post(&worker->mailbox, &worker->stop_letter);
+    gw_mailbox_post(&worker->mailbox, &worker->stop_message);
 }
 
 void gw_worker_join(struct gw_worker *worker)

@@ -35,7 +35,7 @@ struct gw_worker {
     const struct gw_config *config;
     struct gw_listeners *listeners;
     const struct gw_worker_hooks *hooks;
-    void (*on_drained)(struct gw_letter *letter); /* on main's loop */
+    void (*on_drained)(struct gw_message *message); /* on main's loop */
     struct gw_parser_limits parser_limits;
     struct gw_shard *shard;
 
@@ -56,7 +56,7 @@ struct gw_worker {
     bool is_draining, is_cut, is_drained;
     bool failed; /* could not start; read by main after the barrier */
     uv_sem_t started;
-    struct gw_letter drain_letter, cut_letter, stop_letter, drained_letter;
+    struct gw_message drain_message, cut_message, stop_message, drained_message;
 };
 
 /* Starts the thread and waits until its loop is ready. False when it could not start. */

@@ -10,7 +10,7 @@
 enum { SENDERS = 4, LETTERS = 2000 };
 
 struct note {
-    struct gw_letter letter;
+    struct gw_message message;
     struct box *box;
     unsigned sender, number;
 };
@@ -39,10 +39,10 @@ static void close_box(struct box *box)
     assert_int_equal(uv_loop_close(&box->loop), 0);
 }
 
-/* The letter lies in the note, and goes with it. */
-static void deliver(struct gw_letter *letter)
+/* The message lies in the note, and goes with it. */
+static void deliver(struct gw_message *message)
 {
-    struct note *note = GW_CONTAINER(letter, struct note, letter);
+    struct note *note = GW_CONTAINER(message, struct note, message);
     struct box *box = note->box;
     uv_thread_t self = uv_thread_self();
     box->on_wrong_thread |= !uv_thread_equal(&self, &box->owner);
@@ -56,17 +56,17 @@ static struct note *note_for(struct box *box, unsigned sender, unsigned number)
 {
     struct note *note = malloc(sizeof *note);
     assert_non_null(note);
-    *note = (struct note) { .letter.deliver = deliver, .box = box, .sender = sender, .number = number };
+    *note = (struct note) { .message.deliver = deliver, .box = box, .sender = sender, .number = number };
     return note;
 }
 
-static void letters_are_delivered_on_the_loop_in_the_order_posted(void **state)
+static void messages_are_delivered_on_the_loop_in_the_order_posted(void **state)
 {
     (void)state;
     struct box box;
     open_box(&box);
     for (unsigned i = 0; i < 10; i++)
-        gw_mailbox_post(&box.mailbox, &note_for(&box, 0, i)->letter);
+        gw_mailbox_post(&box.mailbox, &note_for(&box, 0, i)->message);
     assert_int_equal(box.delivered, 0); /* not within the post */
     while (box.delivered < 10)
         uv_run(&box.loop, UV_RUN_ONCE);
@@ -84,10 +84,10 @@ static void send_all(void *context)
 {
     struct sender *sender = context;
     for (unsigned i = 0; i < LETTERS; i++)
-        gw_mailbox_post(&sender->box->mailbox, &note_for(sender->box, sender->index, i)->letter);
+        gw_mailbox_post(&sender->box->mailbox, &note_for(sender->box, sender->index, i)->message);
 }
 
-static void letters_of_many_threads_all_arrive_each_in_its_order(void **state)
+static void messages_of_many_threads_all_arrive_each_in_its_order(void **state)
 {
     (void)state;
     struct box box;
@@ -113,30 +113,30 @@ static void what_lies_in_the_box_is_delivered_at_its_close(void **state)
     struct box box;
     open_box(&box);
     for (unsigned i = 0; i < 3; i++)
-        gw_mailbox_post(&box.mailbox, &note_for(&box, 0, i)->letter);
+        gw_mailbox_post(&box.mailbox, &note_for(&box, 0, i)->message);
     close_box(&box);
     assert_int_equal(box.delivered, 3);
     assert_false(box.out_of_order);
 }
 
-static void deliver_and_post_again(struct gw_letter *letter)
+static void deliver_and_post_again(struct gw_message *message)
 {
-    struct note *note = GW_CONTAINER(letter, struct note, letter);
+    struct note *note = GW_CONTAINER(message, struct note, message);
     note->box->delivered++;
     if (++note->number < 5)
-        gw_mailbox_post(&note->box->mailbox, letter);
+        gw_mailbox_post(&note->box->mailbox, message);
     else
         free(note);
 }
 
-static void a_letter_may_be_posted_again_while_it_is_delivered(void **state)
+static void a_message_may_be_posted_again_while_it_is_delivered(void **state)
 {
     (void)state;
     struct box box;
     open_box(&box);
     struct note *note = note_for(&box, 0, 0);
-    note->letter.deliver = deliver_and_post_again;
-    gw_mailbox_post(&box.mailbox, &note->letter);
+    note->message.deliver = deliver_and_post_again;
+    gw_mailbox_post(&box.mailbox, &note->message);
     while (box.delivered < 5)
         uv_run(&box.loop, UV_RUN_ONCE);
     close_box(&box);
@@ -146,10 +146,10 @@ static void a_letter_may_be_posted_again_while_it_is_delivered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(letters_are_delivered_on_the_loop_in_the_order_posted),
-        cmocka_unit_test(letters_of_many_threads_all_arrive_each_in_its_order),
+        cmocka_unit_test(messages_are_delivered_on_the_loop_in_the_order_posted),
+        cmocka_unit_test(messages_of_many_threads_all_arrive_each_in_its_order),
         cmocka_unit_test(what_lies_in_the_box_is_delivered_at_its_close),
-        cmocka_unit_test(a_letter_may_be_posted_again_while_it_is_delivered),
+        cmocka_unit_test(a_message_may_be_posted_again_while_it_is_delivered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

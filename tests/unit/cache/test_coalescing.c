@@ -271,7 +271,7 @@ static void whoever_was_to_lead_next_and_left_leaves_the_others_to_themselves(vo
             gw_coalescing_cancel(&first.ask.waiter);
         gw_coalescing_finish(&before.ask.coalesced);
         if (is_posted)
-            gw_coalescing_cancel(&first.ask.waiter); /* its letter is on the way */
+            gw_coalescing_cancel(&first.ask.waiter); /* its message is on the way */
         uv_run(&scene.loop, UV_RUN_ONCE);
         while (!second.landed)
             uv_run(&scene.loop, UV_RUN_ONCE);
@@ -324,7 +324,7 @@ static void a_fetch_that_begins_is_joined_by_who_waited_for_it_on_its_worker(voi
     assert_int_equal(comes(&scene, &reload, &key, 0, LONG_AGO), GW_COALESCING_WAIT);
     assert_int_equal(comes(&scene, &other, &key, 1, 0), GW_COALESCING_WAIT);
     gw_coalescing_set_fetch(leader.ask.coalesced,
-                            &fetch); /* within the call: the fetch may end before a letter comes */
+                            &fetch); /* within the call: the fetch may end before a message comes */
     assert_ptr_equal(local.fetch, &fetch);
     assert_ptr_equal(reload.fetch, &fetch);
     assert_int_equal(other.landed, 0);
@@ -438,7 +438,7 @@ static void who_forgot_is_not_woken(void **state)
     gw_coalescing_cancel(&before.waiter); /* nothing is allowed */
     assert_true(gw_coalescing_is_awaited(leader.coalesced));
     gw_coalescing_finish(&leader.coalesced);
-    gw_coalescing_cancel(&after.waiter); /* its letter is on the way */
+    gw_coalescing_cancel(&after.waiter); /* its message is on the way */
     uv_run(&scene.loop, UV_RUN_ONCE);
     assert_int_equal(scene.landed, 1);
     tear_down(&scene);
@@ -651,7 +651,7 @@ static void open_worker(struct worker *worker, struct club *club, unsigned index
 
 static void close_worker(struct worker *worker)
 {
-    gw_mailbox_close(&worker->mailbox); /* letters that nobody waits for any more are delivered here */
+    gw_mailbox_close(&worker->mailbox); /* messages that nobody waits for any more are delivered here */
     uv_close((uv_handle_t *)&worker->idle, NULL);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     gw_mailbox_free(&worker->mailbox);
