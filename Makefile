@@ -53,7 +53,7 @@ prove: ## the limits' promises, measured through everything that can happen to R
 	@build/tests/sim/sim_limits $(if $(QUICK),--quick)
 	@build/tests/sim/sim_near $(if $(QUICK),--quick)
 
-conformance: ## run the cache rules by RFC section (without Redis, with it, without near caches), and print their table as Markdown
+conformance: ## run the cache rules by RFC section (without Redis, with it, without memory caches), and print their table as Markdown
 	@scripts/install-packages build run test >&2
 	@cmake --preset release >/dev/null && cmake --build build --parallel $(JOBS) --target visara-gateway >&2
 	@$(CTEST) --test-dir build --tests-regex '^conformance\.' >&2
