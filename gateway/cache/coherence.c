@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cache/line.h"
-#include "store/seek.h"
+#include "store/node.h"
 
 enum {
     LOOK_EACH_MS = 50,
@@ -49,9 +49,10 @@ struct gw_coherence {
     unsigned breaker_epoch;
     uint64_t retry_at_us, wait_us, beat_at_us;
     unsigned attempts;
-    struct gw_seek *seek;
-    struct gw_seek_found found;
-    const char *address;
+    struct gw_resolver resolver;
+    struct gw_resolver_question question; /* SEEKING: asked */
+    struct gw_resolver_addresses found;
+    char address[GW_RESOLVER_TEXT_BYTES]; /* of both sides */
     struct side subscriber, tracker;
     int64_t subscriber_id; /* 0: not known yet */
     bool is_subscribed, is_refusal_told;
@@ -101,7 +102,7 @@ static uint64_t jittered_wait(struct gw_coherence *coherence)
 
 static void close_pair(struct gw_coherence *coherence)
 {
-    gw_seek_give_up(&coherence->seek);
+    gw_resolver_cancel(&coherence->question);
     gw_line_close(&coherence->subscriber.line);
     gw_line_close(&coherence->tracker.line);
     coherence->subscriber.asked_count = coherence->tracker.asked_count = 0;
@@ -228,16 +229,15 @@ static void begin_subscribing(struct gw_coherence *coherence)
         lose_pair(coherence, "its name is not known");
         return;
     }
-    coherence->address = coherence->found.list[coherence->attempts++ % coherence->found.count];
+    gw_resolver_print(&coherence->found.list[coherence->attempts++ % coherence->found.count], coherence->address);
     set_state(coherence, SUBSCRIBING);
     if (!connect_side(&coherence->subscriber))
         lose_pair(coherence, "it cannot be connected to");
 }
 
-static void on_found(void *context, const struct gw_seek_found *found)
+static void on_found(struct gw_resolver_question *question, const struct gw_resolver_addresses *found)
 {
-    struct gw_coherence *coherence = context;
-    coherence->seek = NULL;
+    struct gw_coherence *coherence = GW_CONTAINER(question, struct gw_coherence, question);
     coherence->found = *found;
     begin_subscribing(coherence);
 }
@@ -245,13 +245,16 @@ static void on_found(void *context, const struct gw_seek_found *found)
 static void begin_seeking(struct gw_coherence *coherence)
 {
     set_state(coherence, SEEKING);
-    if (gw_seek_at_once(coherence->setup.node, &coherence->found)) {
+    switch (gw_node_resolve(coherence->setup.node, &coherence->resolver, &coherence->question, &coherence->found)) {
+    case GW_RESOLVER_KNOWN:
         begin_subscribing(coherence);
-        return;
-    }
-    coherence->seek = gw_seek_begin(coherence->setup.loop, coherence->setup.node, on_found, coherence);
-    if (!coherence->seek)
+        break;
+    case GW_RESOLVER_ASKED:
+        break;
+    case GW_RESOLVER_OVERLOAD:
         lose_pair(coherence, "memory is out");
+        break;
+    }
 }
 
 /* ---- answers ---- */
@@ -421,6 +424,8 @@ struct gw_coherence *gw_coherence_open(const struct gw_coherence_setup *setup)
     coherence->breaker_epoch = atomic_load_explicit(&setup->breaker->epoch, memory_order_relaxed);
     coherence->wait_us = LEAST_WAIT_US;
     gw_random_init(&coherence->random);
+    gw_resolver_init(&coherence->resolver, setup->loop, 0);
+    gw_resolver_init_question(&coherence->question, on_found);
     gw_timer_init(&coherence->timer, on_timer);
     init_side(coherence, &coherence->subscriber, on_subscriber_up);
     init_side(coherence, &coherence->tracker, on_tracker_up);
@@ -433,6 +438,7 @@ void gw_coherence_close(struct gw_coherence *coherence)
 {
     gw_timer_stop(&coherence->timer);
     close_pair(coherence);
+    gw_resolver_close(&coherence->resolver);
     gw_near_set_mode(coherence->setup.near, GW_NEAR_CLOSED);
 }
 
@@ -442,6 +448,7 @@ void gw_coherence_free(struct gw_coherence **taken)
     *taken = NULL;
     if (!coherence)
         return;
+    gw_resolver_free(&coherence->resolver);
     gw_tls_destroy(&coherence->tls);
     free(coherence);
 }

@@ -1,13 +1,11 @@
 #include "store/link.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include "base/check.h"
 #include "base/clock.h"
+#include "store/node.h"
 #include "store/tls.h"
 #include "store/wire.h"
 
@@ -30,18 +28,18 @@ static void check(const struct gw_link *link)
     GW_CHECK(link->flushed <= link->asked);
     switch (link->state) {
     case GW_LINK_CLOSED:
-        GW_CHECK(!link->seek && !gw_timer_is_running(&link->timer));
+        GW_CHECK(!gw_resolver_is_asked(&link->question) && !gw_timer_is_running(&link->timer));
         break;
     case GW_LINK_WAITING: /* its timer runs, or has just ended */
-        GW_CHECK(!link->seek && !link->wire);
+        GW_CHECK(!gw_resolver_is_asked(&link->question) && !link->wire);
         break;
     case GW_LINK_RESOLVING: /* the timer may have ended: then on_down was told, and the look-up goes on */
-        GW_CHECK(link->seek && !link->wire);
+        GW_CHECK(gw_resolver_is_asked(&link->question) && !link->wire);
         break;
     case GW_LINK_CONNECTING:
     case GW_LINK_LOGIN:
     case GW_LINK_UP:
-        GW_CHECK(!link->seek && link->wire);
+        GW_CHECK(!gw_resolver_is_asked(&link->question) && link->wire);
         GW_CHECK_MAGIC(link->wire, WIRE_MAGIC);
         GW_CHECK(link->wire->link == link && link->wire->context);
         GW_CHECK(link->wire->is_connected == (link->state != GW_LINK_CONNECTING));
@@ -388,14 +386,11 @@ static void read_all(struct gw_link *link)
 static void on_connect(const redisAsyncContext *context, int status)
 {
     struct gw_link_wire *wire = GW_FROM_CONTEXT(context->ev.data, struct gw_link_wire, WIRE_MAGIC);
-    int on = 1;
     if (status != REDIS_OK)
         return; /* on_cleanup follows */
     wire->is_connected = true;
     wire->link->state = GW_LINK_LOGIN;
     wire->link->said[0] = '\0'; /* what other addresses said is over */
-    if (!wire->link->setup.node->is_unix)
-        (void)setsockopt(context->c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 static void finish_connecting(struct gw_link *link)
@@ -438,8 +433,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 static redisAsyncContext *begin_context(struct gw_link *link, unsigned address)
 {
     const struct gw_redis_node *node = link->setup.node;
+    char text[GW_RESOLVER_TEXT_BYTES];
+    gw_resolver_print(&link->found.list[address], text);
     redisAsyncContext *context = node->is_unix ? redisAsyncConnectUnix(node->host.at)
-                                               : redisAsyncConnect(link->found.list[address], node->port);
+                                               : redisAsyncConnect(text, node->port);
     if (!context)
         return NULL;
     if (context->err || !gw_tls_begin(link->tls, node, &context->c)) {
@@ -451,7 +448,7 @@ static redisAsyncContext *begin_context(struct gw_link *link, unsigned address)
         redisAsyncFree(context);
         return NULL;
     }
-    (void)fcntl(context->c.fd, F_SETFD, FD_CLOEXEC);
+    gw_node_set_up_socket(node, context->c.fd);
     return context;
 }
 
@@ -498,14 +495,12 @@ static void connect_next(struct gw_link *link)
     wait_and_tell(link, link->first_reason == GW_BREAKER_NONE ? GW_BREAKER_CONNECT : link->first_reason);
 }
 
-static void on_found(void *data, const struct gw_seek_found *found)
+static void on_found(struct gw_resolver_question *question, const struct gw_resolver_addresses *found)
 {
-    struct gw_link *link = GW_FROM_CONTEXT(data, struct gw_link, LINK_MAGIC);
-    check(link);
-    GW_CHECK(link->state == GW_LINK_RESOLVING);
-    link->seek = NULL;
+    struct gw_link *link = GW_CONTAINER(question, struct gw_link, question);
+    GW_CHECK_MAGIC(link, LINK_MAGIC);
+    GW_CHECK(link->state == GW_LINK_RESOLVING && !link->wire);
     link->found = *found;
-    link->next_address = 0;
     if (!found->count)
         say(link, found->error ? uv_strerror(found->error) : "its name has no address");
     connect_next(link);
@@ -516,16 +511,18 @@ static void begin(struct gw_link *link)
     link->next_address = 0;
     link->said[0] = '\0';
     link->first_reason = GW_BREAKER_NONE;
-    if (gw_seek_at_once(link->setup.node, &link->found)) {
+    switch (gw_node_resolve(link->setup.node, &link->resolver, &link->question, &link->found)) {
+    case GW_RESOLVER_KNOWN:
         connect_next(link);
-        return;
-    }
-    link->state = GW_LINK_RESOLVING;
-    link->seek = gw_seek_begin(link->setup.loop, link->setup.node, on_found, link);
-    if (link->seek)
+        break;
+    case GW_RESOLVER_ASKED:
+        link->state = GW_LINK_RESOLVING;
         arm(link, link->setup.config->redis_connect_timeout_ms);
-    else
+        break;
+    case GW_RESOLVER_OVERLOAD:
         wait_and_tell(link, GW_BREAKER_CONNECT);
+        break;
+    }
 }
 
 void gw_link_logged_in(struct gw_link *link)
@@ -603,6 +600,8 @@ bool gw_link_open(struct gw_link *link, const struct gw_link_setup *setup)
     if (link->text_bound < GW_STORE_TEXT_BYTES)
         link->text_bound = GW_STORE_TEXT_BYTES;
     gw_reply_init(&link->reply, link->text_bound);
+    gw_resolver_init(&link->resolver, setup->loop, 0);
+    gw_resolver_init_question(&link->question, on_found);
     gw_random_init(&link->random);
     gw_timer_init(&link->timer, on_due);
     arm(link, 0);
@@ -616,7 +615,8 @@ void gw_link_close(struct gw_link *link)
         return;
     link->state = GW_LINK_CLOSED;
     gw_timer_stop(&link->timer);
-    gw_seek_give_up(&link->seek);
+    gw_resolver_cancel(&link->question);
+    gw_resolver_close(&link->resolver);
     drop_quietly(link);
     uv_close((uv_handle_t *)&link->prepare, NULL);
 }
@@ -626,6 +626,7 @@ void gw_link_free(struct gw_link *link)
     GW_CHECK_MAGIC(link, LINK_MAGIC);
     GW_CHECK(link->state == GW_LINK_CLOSED && !link->wire);
     link->magic = GW_NO_MAGIC;
+    gw_resolver_free(&link->resolver);
     gw_reply_free(&link->reply);
     gw_tls_destroy(&link->tls);
 }

@@ -3,8 +3,8 @@
  *
  * Shape    hiredis' asynchronous context on libuv: a uv_poll that stays readable for the connection's life, and
  *          commands that leave in one write a loop turn, from a uv_prepare that runs only in turns that asked
- *          something. Names are resolved by uv_getaddrinfo, anew for each attempt, all addresses in turn; hiredis
- *          sees literal ones only. Log-in is AUTH, SELECT, CLIENT SETNAME and SCRIPT LOAD in one write.
+ *          something. Names are resolved anew for each attempt, all addresses in turn; hiredis sees literal ones
+ *          only. Log-in is AUTH, SELECT, CLIENT SETNAME and SCRIPT LOAD in one write.
  * Guards   hiredis aborts the process on an answer to nothing, and lets a surplus answer pass for that of a command
  *          not yet sent; both are told apart by counting what was flushed and answered, before hiredis sees it.
  *          Replies over text_bound, also unfinished ones, end the connection.
@@ -18,12 +18,12 @@
 #include <uv.h>
 #include "base/check.h"
 #include "base/random.h"
+#include "base/resolver.h"
 #include "base/timer.h"
 #include "config/config.h"
 #include "store/breaker.h"
 #include "store/reply.h"
 #include "store/scripts.h"
-#include "store/seek.h"
 
 struct gw_link;
 struct gw_link_wire; /* one connection */
@@ -72,12 +72,13 @@ struct gw_link {
 
     enum gw_link_state state;
     struct gw_link_wire *wire;
-    struct gw_seek *seek;  /* under way */
-    struct gw_timer timer; /* attempt, wait or silence, by state */
+    struct gw_resolver resolver;
+    struct gw_resolver_question question; /* RESOLVING: asked */
+    struct gw_timer timer;                /* attempt, wait or silence, by state */
     uv_prepare_t prepare;
     struct gw_random random;
     unsigned attempts; /* in a row that failed */
-    struct gw_seek_found found;
+    struct gw_resolver_addresses found;
     unsigned next_address;
     enum gw_breaker_reason reason;       /* why the connection is being dropped */
     enum gw_breaker_reason first_reason; /* of this attempt's addresses, the first that could not be connected to */

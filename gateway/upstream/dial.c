@@ -96,7 +96,7 @@ static void on_answer(struct gw_resolver_question *question, const struct gw_res
 static void on_due(struct gw_timer *timer)
 {
     struct gw_dial *dial = GW_CONTAINER(timer, struct gw_dial, timer);
-    gw_resolver_forget(&dial->question);
+    gw_resolver_cancel(&dial->question);
     give_up(dial, GW_ERROR_CONNECT_TIMEOUT);
 }
 
@@ -129,6 +129,6 @@ enum gw_error gw_dial_begin(struct gw_dial *dial, struct gw_resolver *resolver, 
 void gw_dial_cancel(struct gw_dial *dial)
 {
     dial->is_cancelled = true;
-    gw_resolver_forget(&dial->question);
+    gw_resolver_cancel(&dial->question);
     give_up(dial, GW_ERROR_CANCELLED);
 }

@@ -12,7 +12,7 @@
 #include <uv.h>
 #include "base/error.h"
 #include "base/timer.h"
-#include "upstream/resolver.h"
+#include "base/resolver.h"
 
 struct gw_dial {
     /* set by the caller; exactly one of the two runs, once, on the loop, never before gw_dial_begin returned */

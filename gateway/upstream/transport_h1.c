@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include "base/clock.h"
 
-enum { SCRATCH_BOUND = 16 * 1024 * 1024 }; /* bytes; whoever fills call->fields has a much lower bound */
+enum {
+    SCRATCH_BOUND = 16 * 1024 * 1024, /* bytes; what fills call->fields has a much lower bound */
+    RESOLVED_KEPT_MS = 10 * 1000,
+};
 
 static struct gw_h1 *h1_of(struct gw_transport *transport)
 {
@@ -351,7 +354,7 @@ static struct gw_transport *create(const struct gw_transport_setup *setup, const
     h1->base.table = &gw_transport_h1;
     h1->setup = *setup;
     h1->scratch = gw_buffer_create(SCRATCH_BOUND);
-    gw_resolver_init(&h1->resolver, setup->loop);
+    gw_resolver_init(&h1->resolver, setup->loop, RESOLVED_KEPT_MS);
     gw_pool_set_init(&h1->pools);
     gw_list_init(&h1->deferred);
     uv_idle_init(setup->loop, &h1->deferrer);

@@ -4,11 +4,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "base/base.h"
-#include "upstream/resolver.h"
+#include "base/resolver.h"
+
+enum { KEEP_MS = 10000 };
 
 struct asker {
     struct gw_resolver_question question;
     unsigned answers, addresses;
+    int error;
 };
 
 static void on_answer(struct gw_resolver_question *question, const struct gw_resolver_addresses *addresses)
@@ -16,6 +19,7 @@ static void on_answer(struct gw_resolver_question *question, const struct gw_res
     struct asker *asker = GW_CONTAINER(question, struct asker, question);
     asker->answers++;
     asker->addresses = addresses->count;
+    asker->error = addresses->error;
 }
 
 static int open_loop(void **state)
@@ -43,7 +47,7 @@ static void literal_addresses_are_known_at_once(void **state)
         { GW_SLICE("LocalHost."), 2, { AF_INET, AF_INET6 } },
     };
     struct gw_resolver resolver;
-    gw_resolver_init(&resolver, *state);
+    gw_resolver_init(&resolver, *state, KEEP_MS);
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct asker asker = { .question.on_answer = on_answer };
         struct gw_resolver_addresses found;
@@ -63,11 +67,11 @@ static void a_name_is_looked_up_once_and_believed_for_a_while(void **state)
     struct asker askers[3] = { { .question.on_answer = on_answer },
                                { .question.on_answer = on_answer },
                                { .question.on_answer = on_answer } };
-    gw_resolver_init(&resolver, *state);
+    gw_resolver_init(&resolver, *state, KEEP_MS);
     for (int i = 0; i < 3; i++)
         assert_int_equal(gw_resolver_ask(&resolver, &askers[i].question, GW_SLICE("127.1"), &found), GW_RESOLVER_ASKED);
     assert_int_equal(resolver.count, 1);
-    gw_resolver_forget(&askers[1].question);
+    gw_resolver_cancel(&askers[1].question);
     uv_run(*state, UV_RUN_DEFAULT);
     assert_int_equal(askers[0].answers, 1);
     assert_int_equal(askers[0].addresses, 1);
@@ -78,19 +82,75 @@ static void a_name_is_looked_up_once_and_believed_for_a_while(void **state)
     gw_resolver_free(&resolver);
 }
 
+static void where_nothing_is_believed_each_question_asks_anew(void **state)
+{
+    struct gw_resolver resolver;
+    struct gw_resolver_addresses found;
+    gw_resolver_init(&resolver, *state, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        struct asker asker = { .question.on_answer = on_answer };
+        assert_int_equal(gw_resolver_ask(&resolver, &asker.question, GW_SLICE("127.1"), &found), GW_RESOLVER_ASKED);
+        assert_true(gw_resolver_is_asked(&asker.question));
+        uv_run(*state, UV_RUN_DEFAULT);
+        assert_int_equal(asker.answers, 1);
+        assert_int_equal(asker.addresses, 1);
+        assert_false(gw_resolver_is_asked(&asker.question));
+    }
+    assert_int_equal(resolver.count, 1);
+    gw_resolver_free(&resolver);
+}
+
+static void a_cancelled_question_is_not_answered_and_the_next_one_waits_for_its_look_up(void **state)
+{
+    struct gw_resolver resolver;
+    struct gw_resolver_addresses found;
+    struct asker asker = { .question.on_answer = on_answer };
+    gw_resolver_init(&resolver, *state, 0);
+    gw_resolver_init_question(&asker.question, on_answer);
+    gw_resolver_cancel(&asker.question); /* nothing was asked */
+    assert_int_equal(gw_resolver_ask(&resolver, &asker.question, GW_SLICE("127.1"), &found), GW_RESOLVER_ASKED);
+    gw_resolver_cancel(&asker.question);
+    assert_int_equal(gw_resolver_ask(&resolver, &asker.question, GW_SLICE("127.1"), &found), GW_RESOLVER_ASKED);
+    uv_run(*state, UV_RUN_DEFAULT);
+    assert_int_equal(asker.answers, 1);
+    assert_int_equal(gw_resolver_ask(&resolver, &asker.question, GW_SLICE("127.1"), &found), GW_RESOLVER_ASKED);
+    gw_resolver_cancel(&asker.question);
+    gw_resolver_close(&resolver);
+    uv_run(*state, UV_RUN_DEFAULT); /* the look-up ends, whether it could be cancelled or not */
+    assert_int_equal(asker.answers, 1);
+    gw_resolver_free(&resolver);
+}
+
+static void an_address_is_printed_as_it_is_read(void **state)
+{
+    static const struct gw_slice rows[] = { GW_SLICE("192.0.2.7"), GW_SLICE("2001:db8::7"), GW_SLICE("::1") };
+    struct gw_resolver resolver;
+    gw_resolver_init(&resolver, *state, 0);
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct asker asker = { .question.on_answer = on_answer };
+        struct gw_resolver_addresses found;
+        char text[GW_RESOLVER_TEXT_BYTES];
+        assert_int_equal(gw_resolver_ask(&resolver, &asker.question, rows[i], &found), GW_RESOLVER_KNOWN);
+        gw_resolver_print(&found.list[0], text);
+        assert_string_equal(text, rows[i].at);
+    }
+    gw_resolver_free(&resolver);
+}
+
 static void a_failure_is_told_to_all_and_not_remembered(void **state)
 {
     /* A label of more than 63 octets: the resolver refuses it by itself (RFC 1035 §2.3.4). */
     struct gw_slice host = GW_SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     struct gw_resolver resolver;
     struct gw_resolver_addresses found;
-    gw_resolver_init(&resolver, *state);
+    gw_resolver_init(&resolver, *state, KEEP_MS);
     for (int i = 0; i < 2; i++) {
         struct asker asker = { .question.on_answer = on_answer, .addresses = 99 };
         assert_int_equal(gw_resolver_ask(&resolver, &asker.question, host, &found), GW_RESOLVER_ASKED);
         uv_run(*state, UV_RUN_DEFAULT);
         assert_int_equal(asker.answers, 1);
         assert_int_equal(asker.addresses, 0);
+        assert_true(asker.error < 0);
     }
     gw_resolver_free(&resolver);
 }
@@ -101,7 +161,7 @@ static void names_are_bounded(void **state)
     struct gw_resolver_addresses found;
     struct asker askers[GW_RESOLVER_NAMES + 1];
     char hosts[GW_COUNT(askers)][16];
-    gw_resolver_init(&resolver, *state);
+    gw_resolver_init(&resolver, *state, KEEP_MS);
     for (unsigned i = 0; i < GW_COUNT(askers); i++) {
         askers[i] = (struct asker) { .question.on_answer = on_answer };
         snprintf(hosts[i], sizeof hosts[i], "127.%u", i + 1);
@@ -122,6 +182,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(literal_addresses_are_known_at_once, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(a_name_is_looked_up_once_and_believed_for_a_while, open_loop, close_loop),
+        cmocka_unit_test_setup_teardown(where_nothing_is_believed_each_question_asks_anew, open_loop, close_loop),
+        cmocka_unit_test_setup_teardown(a_cancelled_question_is_not_answered_and_the_next_one_waits_for_its_look_up,
+                                        open_loop, close_loop),
+        cmocka_unit_test_setup_teardown(an_address_is_printed_as_it_is_read, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(a_failure_is_told_to_all_and_not_remembered, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(names_are_bounded, open_loop, close_loop),
     };

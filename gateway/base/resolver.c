@@ -1,21 +1,27 @@
-#include "upstream/resolver.h"
+#include "base/resolver.h"
 
 #include <stdlib.h>
+#include "base/check.h"
+
+enum { NAME_MAGIC = 0x4e414d45 };
 
 struct name {
+    struct gw_magic magic;
     uv_getaddrinfo_t request;
     struct gw_list link;  /* in the resolver, the oldest first */
     struct gw_slice host; /* behind the struct; terminated */
 
     struct gw_list questions;
     struct gw_resolver_addresses addresses;
+    uint64_t keep_ms;  /* the resolver's */
     uint64_t until_ms; /* of the loop's clock: how long the addresses are believed */
     bool is_asked;     /* a look-up is under way */
 };
 
-void gw_resolver_init(struct gw_resolver *resolver, uv_loop_t *loop)
+void gw_resolver_init(struct gw_resolver *resolver, uv_loop_t *loop, uint64_t keep_ms)
 {
     resolver->loop = loop;
+    resolver->keep_ms = keep_ms;
     resolver->count = 0;
     gw_list_init(&resolver->names);
 }
@@ -32,6 +38,9 @@ void gw_resolver_close(struct gw_resolver *resolver)
 
 static void forget(struct gw_resolver *resolver, struct name *name)
 {
+    GW_CHECK_MAGIC(name, NAME_MAGIC);
+    GW_CHECK(!name->is_asked && gw_list_is_empty(&name->questions));
+    name->magic = GW_NO_MAGIC;
     gw_list_remove(&name->link);
     resolver->count--;
     free(name);
@@ -51,6 +60,7 @@ static bool know(struct gw_slice host, struct gw_resolver_addresses *addresses)
 {
     union gw_resolver_address *list = addresses->list;
     addresses->count = 0;
+    addresses->error = 0;
     if (is_localhost(host)) {
         list[0].v4 = (struct sockaddr_in) { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         list[1].v6 = (struct sockaddr_in6) { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
@@ -61,28 +71,40 @@ static bool know(struct gw_slice host, struct gw_resolver_addresses *addresses)
     return addresses->count > 0;
 }
 
+/* A hosts file may name one address several times. */
+static bool is_listed(const struct gw_resolver_addresses *addresses, const union gw_resolver_address *address)
+{
+    for (unsigned i = 0; i < addresses->count; i++)
+        if (memcmp(&addresses->list[i], address, sizeof *address) == 0)
+            return true;
+    return false;
+}
+
 static void collect(struct gw_resolver_addresses *addresses, const struct addrinfo *found)
 {
     addresses->count = 0;
     for (; found && addresses->count < GW_RESOLVER_ADDRESSES; found = found->ai_next) {
-        union gw_resolver_address *address = &addresses->list[addresses->count];
+        union gw_resolver_address address;
+        memset(&address, 0, sizeof address);
         if (found->ai_family == AF_INET)
-            memcpy(&address->v4, found->ai_addr, sizeof address->v4);
+            memcpy(&address.v4, found->ai_addr, sizeof address.v4);
         else if (found->ai_family == AF_INET6)
-            memcpy(&address->v6, found->ai_addr, sizeof address->v6);
+            memcpy(&address.v6, found->ai_addr, sizeof address.v6);
         else
             continue;
-        addresses->count++;
+        if (!is_listed(addresses, &address))
+            addresses->list[addresses->count++] = address;
     }
 }
 
 static void on_found(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
-    struct name *name = request->data;
+    struct name *name = GW_FROM_CONTEXT(request->data, struct name, NAME_MAGIC);
     name->is_asked = false;
+    name->addresses.error = status;
     collect(&name->addresses, status == 0 ? found : NULL);
     uv_freeaddrinfo(found);
-    name->until_ms = name->addresses.count ? uv_now(request->loop) + GW_RESOLVER_KEEP_MS : 0;
+    name->until_ms = name->addresses.count ? uv_now(request->loop) + name->keep_ms : 0;
     /* A question asked from within an answer is answered by the addresses, or waits for a look-up of its own. */
     struct gw_resolver_addresses addresses = name->addresses;
     struct gw_list questions;
@@ -131,6 +153,8 @@ static struct name *create(struct gw_resolver *resolver, struct gw_slice host)
     struct name *name = make_room(resolver) ? calloc(1, sizeof *name + host.length + 1) : NULL;
     if (!name)
         return NULL;
+    name->magic = GW_MAGIC(NAME_MAGIC);
+    name->keep_ms = resolver->keep_ms;
     char *text = (char *)(name + 1);
     memcpy(text, host.at, host.length);
     name->host = gw_slice_of(text, host.length);
@@ -166,4 +190,10 @@ enum gw_resolver_outcome gw_resolver_ask(struct gw_resolver *resolver, struct gw
         return GW_RESOLVER_OVERLOAD;
     gw_list_push_back(&name->questions, &question->link);
     return GW_RESOLVER_ASKED;
+}
+
+void gw_resolver_print(const union gw_resolver_address *address, char text[GW_RESOLVER_TEXT_BYTES])
+{
+    if (uv_ip_name(&address->any, text, GW_RESOLVER_TEXT_BYTES) != 0)
+        text[0] = '\0';
 }
