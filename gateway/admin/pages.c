@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 #include "admin/json.h"
-#include "admin/words.h"
+#include "admin/labels.h"
 #include "base/clock.h"
 #include "base/version.h"
 #include "telemetry/process.h"
@@ -20,7 +20,7 @@ static void put_percent(struct gw_json *json, cJSON *parent, const char *name, u
 {
     char memory[WORD_BYTES];
     struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
-    gw_words_put_percent(part, whole, empty, &word);
+    gw_labels_put_percent(part, whole, empty, &word);
     put_word(json, parent, name, &word);
 }
 
@@ -67,7 +67,7 @@ static void put_backend(struct gw_json *json, cJSON *array, struct gw_slice url,
     if (change_us) {
         char memory[WORD_BYTES];
         struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
-        gw_words_put_time(change_us, &word);
+        gw_labels_put_time(change_us, &word);
         put_word(json, object, "since", &word);
     }
 }
@@ -169,7 +169,7 @@ static void put_rate_limit(struct gw_json *json, const struct gw_config *config)
     char memory[WORD_BYTES];
     struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
     if (config->limits_enabled && config->policy_count)
-        gw_words_put_rate(&config->policies[0], &word);
+        gw_labels_put_rate(&config->policies[0], &word);
     else
         gw_buffer_put_literal(&word, "off");
     put_word(json, json->root, "rate_limit", &word);
@@ -182,7 +182,7 @@ static void put_policies(struct gw_json *json, cJSON *limiter, const struct gw_c
         const struct gw_limit_policy *policy = &config->policies[i];
         char memory[WORD_BYTES];
         struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
-        gw_words_put_rate(policy, &word);
+        gw_labels_put_rate(policy, &word);
         cJSON *object = gw_json_put_element(json, array);
         gw_json_put_slice(json, object, "name", policy->name);
         put_word(json, object, "rate", &word);

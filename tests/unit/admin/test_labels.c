@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "admin/labels.h"
 #include "admin/pages.h"
-#include "admin/words.h"
 
 static char memory[256];
 
@@ -51,7 +51,7 @@ static void a_percentage_has_two_decimals(void **state)
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct gw_buffer buffer = word();
-        gw_words_put_percent(rows[i].part, rows[i].whole, "empty", &buffer);
+        gw_labels_put_percent(rows[i].part, rows[i].whole, "empty", &buffer);
         assert_word(&buffer, rows[i].text);
     }
 }
@@ -82,7 +82,7 @@ static void a_rate_reads_like_a_sentence(void **state)
                                                 .cost = rows[i].cost,
                                                 .by = rows[i].by,
                                                 .header = GW_SLICE("X-Api-Key") };
-        gw_words_put_rate(&policy, &buffer);
+        gw_labels_put_rate(&policy, &buffer);
         assert_word(&buffer, rows[i].text);
     }
 }
@@ -91,7 +91,7 @@ static void a_time_is_utc(void **state)
 {
     struct gw_buffer buffer = word();
     (void)state;
-    gw_words_put_time(1795557355999999, &buffer);
+    gw_labels_put_time(1795557355999999, &buffer);
     assert_word(&buffer, "2026-11-24T21:55:55Z");
 }
 

@@ -1,11 +1,11 @@
-#include "admin/words.h"
+#include "admin/labels.h"
 
 #include <time.h>
 #include "admin/pages.h"
 
 __extension__ typedef unsigned __int128 wide;
 
-void gw_words_put_percent(uint64_t part, uint64_t whole, const char *empty, struct gw_buffer *buffer)
+void gw_labels_put_percent(uint64_t part, uint64_t whole, const char *empty, struct gw_buffer *buffer)
 {
     if (!whole) {
         gw_buffer_put_string(buffer, empty);
@@ -40,7 +40,7 @@ static void put_period(uint64_t us, struct gw_buffer *buffer)
     }
 }
 
-void gw_words_put_rate(const struct gw_limit_policy *policy, struct gw_buffer *buffer)
+void gw_labels_put_rate(const struct gw_limit_policy *policy, struct gw_buffer *buffer)
 {
     gw_buffer_put_uint(buffer, policy->n);
     gw_buffer_put_string(buffer, policy->cost > 1 ? " tokens/" : " req/");
@@ -60,7 +60,7 @@ void gw_words_put_rate(const struct gw_limit_policy *policy, struct gw_buffer *b
     }
 }
 
-void gw_words_put_time(uint64_t wall_us, struct gw_buffer *buffer)
+void gw_labels_put_time(uint64_t wall_us, struct gw_buffer *buffer)
 {
     time_t seconds = (time_t)(wall_us / 1000000);
     struct tm parts;

@@ -1,6 +1,6 @@
 /* Any numbers as a person reads them: short, and printable ASCII; a share of a whole is 0 to 100 percent. */
+#include "admin/labels.h"
 #include "admin/pages.h"
-#include "admin/words.h"
 #include "fuzz/fuzz_input.h"
 
 enum { LONGEST = 400 };
@@ -25,16 +25,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .by = (enum gw_limit_key)(fuzz_number(&input, 1) % 3),
         .header = GW_SLICE("X-Api-Key"),
     };
-    gw_words_put_percent(part, whole, "none", &buffer);
+    gw_labels_put_percent(part, whole, "none", &buffer);
     if (whole && part <= whole)
         demand(buffer.length <= 7 &&
                (buffer.length == 7) == gw_slice_equal(gw_buffer_slice(&buffer), GW_SLICE("100.00%")));
     if (whole && part == whole)
         demand(buffer.length == 7);
     check(&buffer);
-    gw_words_put_rate(&policy, &buffer);
+    gw_labels_put_rate(&policy, &buffer);
     check(&buffer);
-    gw_words_put_time(part, &buffer);
+    gw_labels_put_time(part, &buffer);
     check(&buffer);
     gw_admin_put_duration(whole, &buffer);
     check(&buffer);
