@@ -35,7 +35,7 @@ static void limit_cancel(struct gw_exchange *exchange, void *state)
 {
     struct limit_slot *slot = state;
     (void)exchange;
-    gw_limit_forget(&slot->question);
+    gw_limit_cancel(&slot->question);
 }
 
 /* "post" is another method than POST (RFC 9110 §9.1), but Django and Flask read it as POST: it must not go around a limit

@@ -28,7 +28,8 @@ enum {
     LINE_BYTES = 64,
 };
 
-static_assert((int)LOOKS >= (int)GW_CLIENT_ASKS && ENTRIES_FIRST >= LOOKS, "a request must not forget its own entries");
+static_assert((int)LOOKS >= (int)GW_BUCKET_QUERIES_MOST && ENTRIES_FIRST >= LOOKS,
+              "a request must not forget its own entries");
 
 struct entry {
     struct gw_bucket bucket; /* in 1/instances tokens */
@@ -63,7 +64,7 @@ struct gw_clients {
     struct stripe stripes[];
 };
 
-/* Where one ask of a request lies. */
+/* Where one query of a request lies. */
 struct place {
     struct stripe *stripe;
     uint32_t hash;
@@ -245,12 +246,12 @@ static uint32_t add_entry(const struct gw_client_key *key, const struct place *p
     return at;
 }
 
-static void place_asks(struct gw_clients *clients, const struct gw_client_ask *asks, struct place *places,
-                       unsigned count)
+static void place_queries(struct gw_clients *clients, const struct gw_bucket_query *queries, struct place *places,
+                          unsigned count)
 {
     static_assert(offsetof(struct gw_client_key, bytes) == 5, "policy, length and bytes are hashed as one run");
     for (unsigned i = 0; i < count; i++) {
-        const struct gw_client_key *key = &asks[i].key;
+        const struct gw_client_key *key = &queries[i].key;
         uint64_t hash = gw_hash(key, offsetof(struct gw_client_key, bytes) + key->length, clients->seed);
         places[i] = (struct place) { &clients->stripes[(hash >> 32) & clients->stripe_mask], (uint32_t)hash, 0 };
     }
@@ -288,39 +289,40 @@ static void unlock_stripes(struct stripe **sorted, unsigned length)
         pthread_mutex_unlock(&sorted[length]->lock);
 }
 
-/* An ask in the local bucket's unit, 1/N tokens. */
+/* A query in the local bucket's unit, 1/N tokens. */
 struct share {
     struct gw_bucket_rate rate;
     uint64_t cost, instances;
 };
 
-static uint64_t capacity_of(const struct gw_client_ask *ask, uint64_t instances)
+static uint64_t capacity_of(const struct gw_bucket_query *query, uint64_t instances)
 {
-    return ask->cost * instances > ask->rate.burst ? ask->cost * instances : ask->rate.burst;
+    return query->cost * instances > query->rate.burst ? query->cost * instances : query->rate.burst;
 }
 
-static struct share share_of(const struct gw_client_ask *ask)
+static struct share share_of(const struct gw_bucket_query *query)
 {
-    uint64_t instances = ask->instances ? ask->instances : 1;
-    if (instances > 1 && instances > UINT64_MAX / ask->cost)
-        instances = UINT64_MAX / ask->cost;
-    struct share share = { ask->rate, ask->cost * instances, instances };
-    share.rate.burst = capacity_of(ask, instances);
+    uint64_t instances = query->instances ? query->instances : 1;
+    if (instances > 1 && instances > UINT64_MAX / query->cost)
+        instances = UINT64_MAX / query->cost;
+    struct share share = { query->rate, query->cost * instances, instances };
+    share.rate.burst = capacity_of(query, instances);
     return share;
 }
 
-static void tell_share(struct gw_client_ask *ask, struct gw_bucket_answer answer, const struct share *share)
+static void tell_share(struct gw_bucket_query *query, struct gw_bucket_answer answer, const struct share *share)
 {
-    ask->answer = answer;
-    ask->answer.remaining /= share->instances;
-    ask->answer.allowed |= ask->always;
+    query->answer = answer;
+    query->answer.remaining /= share->instances;
+    query->answer.allowed |= query->always;
 }
 
 /* N may be another since the entry was last seen; it matters only where a cost is more than a share of the burst. */
-static void fit_entry(struct entry *entry, const struct gw_client_ask *ask, const struct share *share, uint64_t now_us)
+static void fit_entry(struct entry *entry, const struct gw_bucket_query *query, const struct share *share,
+                      uint64_t now_us)
 {
     if (entry->instances && entry->instances != share->instances)
-        gw_bucket_rescale(&entry->bucket, capacity_of(ask, entry->instances), share->rate.burst, now_us);
+        gw_bucket_rescale(&entry->bucket, capacity_of(query, entry->instances), share->rate.burst, now_us);
     entry->instances = (uint16_t)share->instances;
 }
 
@@ -329,126 +331,128 @@ static struct entry *entry_at(const struct place *place)
     return place->at ? &place->stripe->entries[place->at - 1] : NULL;
 }
 
-static struct entry *found_or_added(const struct gw_client_ask *ask, struct place *place, const struct place *places,
-                                    unsigned count)
+static struct entry *found_or_added(const struct gw_bucket_query *query, struct place *place,
+                                    const struct place *places, unsigned count)
 {
     if (!place->at)
-        place->at = add_entry(&ask->key, place, places, count);
+        place->at = add_entry(&query->key, place, places, count);
     return entry_at(place);
 }
 
 /* Fills every answer; true if nothing refuses. */
-static bool look_at_all(struct gw_client_ask *asks, struct place *places, unsigned count)
+static bool look_at_all(struct gw_bucket_query *queries, struct place *places, unsigned count)
 {
     bool allowed = true;
     for (unsigned i = 0; i < count; i++) {
         struct stripe *stripe = places[i].stripe;
         struct gw_bucket unknown = { 0 };
-        struct share share = share_of(&asks[i]);
-        places[i].at = find_entry(stripe, &asks[i].key, places[i].hash);
+        struct share share = share_of(&queries[i]);
+        places[i].at = find_entry(stripe, &queries[i].key, places[i].hash);
         struct entry *entry = entry_at(&places[i]);
         if (entry)
-            fit_entry(entry, &asks[i], &share, stripe->now_us);
+            fit_entry(entry, &queries[i], &share, stripe->now_us);
         struct gw_bucket *bucket = entry ? &entry->bucket : &unknown;
-        tell_share(&asks[i], gw_bucket_look(bucket, &share.rate, share.cost, stripe->now_us), &share);
-        if (!asks[i].answer.allowed && !asks[i].shadow)
+        tell_share(&queries[i], gw_bucket_look(bucket, &share.rate, share.cost, stripe->now_us), &share);
+        if (!queries[i].answer.allowed && !queries[i].shadow)
             allowed = false;
     }
     return allowed;
 }
 
 /* A bucket that is not known is full, so only what is taken needs an entry: a flood that is refused adds none. */
-static void take_from_all(struct gw_client_ask *asks, struct place *places, unsigned count)
+static void take_from_all(struct gw_bucket_query *queries, struct place *places, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         struct stripe *stripe = places[i].stripe;
         struct gw_bucket forgotten = { 0 };
-        struct share share = share_of(&asks[i]);
-        struct entry *entry = found_or_added(&asks[i], &places[i], places, count);
+        struct share share = share_of(&queries[i]);
+        struct entry *entry = found_or_added(&queries[i], &places[i], places, count);
         if (entry)
-            fit_entry(entry, &asks[i], &share, stripe->now_us);
+            fit_entry(entry, &queries[i], &share, stripe->now_us);
         struct gw_bucket *bucket = entry ? &entry->bucket : &forgotten;
-        if (asks[i].always)
+        if (queries[i].always)
             gw_bucket_charge(bucket, &share.rate, share.cost, stripe->now_us);
-        tell_share(&asks[i],
-                   asks[i].always ? gw_bucket_look(bucket, &share.rate, 0, stripe->now_us)
-                                  : gw_bucket_take(bucket, &share.rate, share.cost, stripe->now_us),
+        tell_share(&queries[i],
+                   queries[i].always ? gw_bucket_look(bucket, &share.rate, 0, stripe->now_us)
+                                     : gw_bucket_take(bucket, &share.rate, share.cost, stripe->now_us),
                    &share);
     }
 }
 
-bool gw_clients_take(struct gw_clients *clients, struct gw_client_ask *asks, unsigned count, uint64_t now_us)
+bool gw_clients_take(struct gw_clients *clients, struct gw_bucket_query *queries, unsigned count, uint64_t now_us)
 {
-    struct place places[GW_CLIENT_ASKS] = { { NULL, 0, 0 } };
-    struct stripe *sorted[GW_CLIENT_ASKS];
-    GW_CHECK(count <= GW_CLIENT_ASKS);
-    place_asks(clients, asks, places, count);
+    struct place places[GW_BUCKET_QUERIES_MOST] = { { NULL, 0, 0 } };
+    struct stripe *sorted[GW_BUCKET_QUERIES_MOST];
+    GW_CHECK(count <= GW_BUCKET_QUERIES_MOST);
+    place_queries(clients, queries, places, count);
     unsigned length = sort_stripes(places, count, sorted);
     lock_stripes(sorted, length, now_us);
-    bool allowed = look_at_all(asks, places, count);
+    bool allowed = look_at_all(queries, places, count);
     if (allowed)
-        take_from_all(asks, places, count);
+        take_from_all(queries, places, count);
     unlock_stripes(sorted, length);
     return allowed;
 }
 
 /* Fills every answer; true if nothing is known to refuse. */
-static bool look_at_bounds(struct gw_client_ask *asks, struct place *places, unsigned count)
+static bool look_at_bounds(struct gw_bucket_query *queries, struct place *places, unsigned count)
 {
     bool allowed = true;
     for (unsigned i = 0; i < count; i++) {
         struct stripe *stripe = places[i].stripe;
         struct gw_bound unknown = { 0 };
-        places[i].at = find_entry(stripe, &asks[i].key, places[i].hash);
+        places[i].at = find_entry(stripe, &queries[i].key, places[i].hash);
         struct entry *entry = entry_at(&places[i]);
         struct gw_bound *bound = entry ? &entry->bound : &unknown;
-        asks[i].is_asked = gw_bound_allows(bound, &asks[i].rate, asks[i].cost, stripe->now_us, &asks[i].answer);
-        if (!asks[i].is_asked && !asks[i].shadow)
+        queries[i].is_asked = gw_bound_allows(bound, &queries[i].rate, queries[i].cost, stripe->now_us,
+                                              &queries[i].answer);
+        if (!queries[i].is_asked && !queries[i].shadow)
             allowed = false;
     }
     return allowed;
 }
 
-static void reserve_all(struct gw_client_ask *asks, struct place *places, unsigned count)
+static void reserve_all(struct gw_bucket_query *queries, struct place *places, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        struct entry *entry = asks[i].is_asked ? found_or_added(&asks[i], &places[i], places, count) : NULL;
+        struct entry *entry = queries[i].is_asked ? found_or_added(&queries[i], &places[i], places, count) : NULL;
         if (entry)
-            asks[i].version = gw_bound_reserve(&entry->bound, &asks[i].rate, asks[i].cost, places[i].stripe->now_us);
+            queries[i].version = gw_bound_reserve(&entry->bound, &queries[i].rate, queries[i].cost,
+                                                  places[i].stripe->now_us);
     }
 }
 
-bool gw_clients_reserve(struct gw_clients *clients, struct gw_client_ask *asks, unsigned count, uint64_t now_us)
+bool gw_clients_reserve(struct gw_clients *clients, struct gw_bucket_query *queries, unsigned count, uint64_t now_us)
 {
-    struct place places[GW_CLIENT_ASKS] = { { NULL, 0, 0 } };
-    struct stripe *sorted[GW_CLIENT_ASKS];
-    GW_CHECK(count <= GW_CLIENT_ASKS);
-    place_asks(clients, asks, places, count);
+    struct place places[GW_BUCKET_QUERIES_MOST] = { { NULL, 0, 0 } };
+    struct stripe *sorted[GW_BUCKET_QUERIES_MOST];
+    GW_CHECK(count <= GW_BUCKET_QUERIES_MOST);
+    place_queries(clients, queries, places, count);
     unsigned length = sort_stripes(places, count, sorted);
     lock_stripes(sorted, length, now_us);
-    bool allowed = look_at_bounds(asks, places, count);
+    bool allowed = look_at_bounds(queries, places, count);
     if (allowed)
-        reserve_all(asks, places, count);
+        reserve_all(queries, places, count);
     unlock_stripes(sorted, length);
     return allowed;
 }
 
-void gw_clients_settle(struct gw_clients *clients, const struct gw_client_ask *ask,
+void gw_clients_settle(struct gw_clients *clients, const struct gw_bucket_query *query,
                        const struct gw_client_settlement *settlement, uint64_t now_us)
 {
     struct place place;
-    place_asks(clients, ask, &place, 1);
+    place_queries(clients, query, &place, 1);
     struct stripe *stripe = place.stripe;
-    struct share share = share_of(ask);
+    struct share share = share_of(query);
     lock_stripes(&stripe, 1, now_us);
-    place.at = find_entry(stripe, &ask->key, place.hash);
-    struct entry *entry = settlement->is_charged ? found_or_added(ask, &place, &place, 1) : entry_at(&place);
+    place.at = find_entry(stripe, &query->key, place.hash);
+    struct entry *entry = settlement->is_charged ? found_or_added(query, &place, &place, 1) : entry_at(&place);
     if (entry) {
-        gw_bound_release(&entry->bound, &ask->rate, ask->cost, ask->version, settlement->news == GW_CLIENT_TAKEN,
-                         stripe->now_us);
-        if (settlement->news != GW_CLIENT_LOST)
+        gw_bound_release(&entry->bound, &query->rate, query->cost, query->version,
+                         settlement->outcome == GW_BUCKET_TAKEN, stripe->now_us);
+        if (settlement->outcome != GW_BUCKET_LOST)
             gw_bound_learn(&entry->bound, &settlement->level, settlement->sent_us, stripe->now_us);
-        fit_entry(entry, ask, &share, stripe->now_us);
+        fit_entry(entry, query, &share, stripe->now_us);
         if (settlement->is_charged)
             gw_bucket_charge(&entry->bucket, &share.rate, share.cost, stripe->now_us);
     }

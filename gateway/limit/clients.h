@@ -23,7 +23,7 @@
 #include "limit/bucket.h"
 
 enum {
-    GW_CLIENT_ASKS = 8,          /* buckets of one request at most */
+    GW_BUCKET_QUERIES_MOST = 8,  /* buckets of one request at most */
     GW_CLIENT_INSTANCES = 65535, /* more count as these */
     GW_CLIENTS_LEAST = 16,       /* a smaller max_clients counts as this: a request must not forget its own entries */
 };
@@ -36,7 +36,7 @@ struct gw_client_key {
     uint8_t bytes[32];
 };
 
-struct gw_client_ask { /* one bucket of a request */
+struct gw_bucket_query { /* one bucket of a request */
     struct gw_client_key key;
     struct gw_bucket_rate rate; /* of the policy, over all instances */
     uint64_t cost;
@@ -50,10 +50,10 @@ struct gw_client_ask { /* one bucket of a request */
 };
 
 /* What became of a question. */
-enum gw_client_news { GW_CLIENT_LOST, GW_CLIENT_TAKEN, GW_CLIENT_NOT_TAKEN };
+enum gw_bucket_outcome { GW_BUCKET_LOST, GW_BUCKET_TAKEN, GW_BUCKET_NOT_TAKEN };
 
 struct gw_client_settlement {
-    enum gw_client_news news;
+    enum gw_bucket_outcome outcome;
     bool is_charged;        /* takes the cost from the local bucket, as far as it goes */
     struct gw_bucket level; /* not LOST: the store's bucket after it, counted from sent_us */
     uint64_t sent_us;
@@ -64,14 +64,14 @@ struct gw_clients *gw_clients_create(unsigned max_clients) GW_MUST_CHECK;
 void gw_clients_destroy(struct gw_clients **clients);
 /* All of a request's local buckets at once: looks at all, then takes from all, or from none if one refuses. Exact over
  * all threads. A shadow bucket that refuses is left as it is, as a refusing one would be. No two keys of a request are
- * the same; count is GW_CLIENT_ASKS at most. Returns whether the request is allowed. Any thread; allocates only for
+ * the same; count is GW_BUCKET_QUERIES_MOST at most. Returns whether the request is allowed. Any thread; allocates only for
  * the table's growth. */
-bool gw_clients_take(struct gw_clients *clients, struct gw_client_ask *asks, unsigned count, uint64_t now_us);
+bool gw_clients_take(struct gw_clients *clients, struct gw_bucket_query *queries, unsigned count, uint64_t now_us);
 /* Before the store is asked for all of a request's buckets: fills the answers from the bounds. False: the store would
  * refuse, one that is not shadow is too low; nothing is reserved. True: is_asked is set for all but the shadow buckets
- * that are known to refuse, and their costs are reserved. Each such ask is settled once. */
-bool gw_clients_reserve(struct gw_clients *clients, struct gw_client_ask *asks, unsigned count, uint64_t now_us);
-void gw_clients_settle(struct gw_clients *clients, const struct gw_client_ask *ask,
+ * that are known to refuse, and their costs are reserved. Each such query is settled once. */
+bool gw_clients_reserve(struct gw_clients *clients, struct gw_bucket_query *queries, unsigned count, uint64_t now_us);
+void gw_clients_settle(struct gw_clients *clients, const struct gw_bucket_query *query,
                        const struct gw_client_settlement *settlement, uint64_t now_us);
 /* Entries now; any thread. */
 unsigned gw_clients_count(struct gw_clients *clients);

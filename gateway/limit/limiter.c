@@ -1,6 +1,6 @@
 #include "limit/limiter.h"
 #include <stdlib.h>
-#include "limit/asks.h"
+#include "limit/bucket_queries.h"
 
 struct gw_limiter *gw_limiter_create(const struct gw_config *config)
 {
@@ -33,11 +33,12 @@ void gw_limiter_decide(struct gw_limiter *limiter, const struct gw_config *confi
                        const struct gw_limit_subject *subject, bool misses, uint64_t now_us,
                        struct gw_limit_decision *decision)
 {
-    struct gw_asks asks;
-    gw_asks_collect(&asks, limiter, config, subject, misses, GW_LIMIT_POLICIES_PER_REQUEST - decision->count);
-    if (!asks.count)
+    struct gw_bucket_queries queries;
+    gw_bucket_queries_collect(&queries, limiter, config, subject, misses,
+                              GW_LIMIT_POLICIES_PER_REQUEST - decision->count);
+    if (!queries.count)
         return;
-    bool allowed = gw_clients_take(limiter->clients, asks.asks, asks.count, now_us);
-    gw_asks_tell(asks.policies, asks.asks, asks.count, decision);
-    gw_asks_judge(decision, allowed);
+    bool allowed = gw_clients_take(limiter->clients, queries.queries, queries.count, now_us);
+    gw_bucket_queries_add_outcomes(queries.policies, queries.queries, queries.count, decision);
+    gw_bucket_queries_set_verdict(decision, allowed);
 }

@@ -10,7 +10,7 @@
 #include "config/config.h"
 #include "limit/clients.h"
 
-enum { GW_LIMIT_POLICIES_PER_REQUEST = GW_CLIENT_ASKS }; /* config refuses more than this many policies */
+enum { GW_LIMIT_POLICIES_PER_REQUEST = GW_BUCKET_QUERIES_MOST }; /* config refuses more than this many policies */
 
 struct gw_limiter;
 

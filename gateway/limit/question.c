@@ -1,37 +1,37 @@
-/* question.c: from asks to calls, and from replies to settlements and a decision.
+/* question.c: from bucket queries to calls, and from replies to settlements and a decision.
  *
- *     ask ── nothing to ask, known to refuse, store down ──► decided here
+ *     gw_limit_ask ── nothing to ask, known to refuse, store down ──► decided here
  *      │
  *      ▼  one call for the buckets that may refuse, one for each shadow bucket
  *   pending ── reply of a call ──► its buckets are settled; after the last: decided, done, freed
  *      │
- *      └── given up, forgotten ──► decision and owner are let go; replies settle as they come; the last one frees */
+ *      └── given up, cancelled ──► decision and owner are let go; replies settle as they come; the last one frees */
 #include "limit/question.h"
 #include <stdlib.h>
 #include "base/clock.h"
-#include "limit/asks.h"
+#include "limit/bucket_queries.h"
 
 enum { NUMBERS = 4, NUMBER_BYTES = 20 }; /* of a bucket, in a call and in its reply */
 
-enum fate { NOT_ASKED, PENDING, ANSWERED, LOST };
+enum query_state { NOT_ASKED, PENDING, ANSWERED, LOST };
 
 /* A request's buckets and how far they are known. */
-struct matter {
+struct query_view {
     struct gw_limiter *limiter;
     unsigned count;
     const struct gw_limit_policy **policies;
-    struct gw_client_ask *asks;
-    const uint8_t *fates;
+    struct gw_bucket_query *queries;
+    const uint8_t *states;
     bool store_refuses; /* one of the buckets that may */
 };
 
 struct call { /* what a reply comes back to */
     struct gw_limit_question *question;
-    unsigned ask; /* a shadow bucket's; of the others, the first one's */
+    unsigned query; /* a shadow bucket's; of the others, the first one's */
 };
 
 struct gw_limit_question {
-    struct matter matter; /* over the arrays below */
+    struct query_view view; /* over the arrays below */
     uint64_t sent_us;
 
     struct gw_limit_decision *decision; /* NULL: nobody waits for it */
@@ -39,73 +39,72 @@ struct gw_limit_question {
     void *owner;
     unsigned pending;  /* calls */
     bool was_given_up; /* and so was charged for by that */
-    uint8_t fates[GW_LIMIT_POLICIES_PER_REQUEST];
+    uint8_t states[GW_LIMIT_POLICIES_PER_REQUEST];
     const struct gw_limit_policy *policies[GW_LIMIT_POLICIES_PER_REQUEST];
     struct call calls[GW_LIMIT_POLICIES_PER_REQUEST];
-    struct gw_client_ask asks[];
+    struct gw_bucket_query queries[];
 };
 
 /* ---- deciding here what the store did not ---- */
 
-static bool is_open(const struct matter *matter, unsigned i)
+static bool is_open(const struct query_view *view, unsigned i)
 {
-    return matter->fates[i] == PENDING || matter->fates[i] == LOST;
+    return view->states[i] == PENDING || view->states[i] == LOST;
 }
 
-static bool is_denied(const struct matter *matter)
+static bool is_denied(const struct query_view *view)
 {
-    for (unsigned i = 0; i < matter->count; i++)
-        if (is_open(matter, i) && !matter->asks[i].shadow &&
-            matter->policies[i]->on_redis_failure == GW_LIMIT_FAILS_DENY)
+    for (unsigned i = 0; i < view->count; i++)
+        if (is_open(view, i) && !view->queries[i].shadow && view->policies[i]->on_redis_failure == GW_LIMIT_FAILS_DENY)
             return true;
     return false;
 }
 
 /* By the local buckets. False: one refuses. */
-static bool take_open(const struct matter *matter, uint64_t now_us)
+static bool take_open(const struct query_view *view, uint64_t now_us)
 {
-    struct gw_client_ask open[GW_LIMIT_POLICIES_PER_REQUEST];
+    struct gw_bucket_query open[GW_LIMIT_POLICIES_PER_REQUEST];
     unsigned which[GW_LIMIT_POLICIES_PER_REQUEST], count = 0;
-    for (unsigned i = 0; i < matter->count; i++) {
-        if (!is_open(matter, i))
+    for (unsigned i = 0; i < view->count; i++) {
+        if (!is_open(view, i))
             continue;
-        open[count] = matter->asks[i];
-        open[count].always = matter->policies[i]->on_redis_failure == GW_LIMIT_FAILS_ALLOW && !matter->asks[i].shadow;
+        open[count] = view->queries[i];
+        open[count].always = view->policies[i]->on_redis_failure == GW_LIMIT_FAILS_ALLOW && !view->queries[i].shadow;
         which[count++] = i;
     }
-    bool allowed = !count || gw_clients_take(matter->limiter->clients, open, count, now_us);
+    bool allowed = !count || gw_clients_take(view->limiter->clients, open, count, now_us);
     for (unsigned i = 0; i < count; i++)
-        matter->asks[which[i]].answer = open[i].answer;
+        view->queries[which[i]].answer = open[i].answer;
     return allowed;
 }
 
-static void decide(const struct matter *matter, uint64_t now_us, struct gw_limit_decision *decision)
+static void decide(const struct query_view *view, uint64_t now_us, struct gw_limit_decision *decision)
 {
-    for (unsigned i = 0; i < matter->count; i++)
-        decision->is_local |= is_open(matter, i);
-    if (!matter->store_refuses && is_denied(matter)) {
+    for (unsigned i = 0; i < view->count; i++)
+        decision->is_local |= is_open(view, i);
+    if (!view->store_refuses && is_denied(view)) {
         decision->verdict = GW_LIMIT_UNKNOWN;
         return;
     }
-    bool allowed = !matter->store_refuses && take_open(matter, now_us);
-    gw_asks_tell(matter->policies, matter->asks, matter->count, decision);
-    gw_asks_judge(decision, allowed);
+    bool allowed = !view->store_refuses && take_open(view, now_us);
+    gw_bucket_queries_add_outcomes(view->policies, view->queries, view->count, decision);
+    gw_bucket_queries_set_verdict(decision, allowed);
 }
 
-static void decide_alone(struct gw_limiter *limiter, struct gw_asks *asks, uint64_t now_us,
+static void decide_alone(struct gw_limiter *limiter, struct gw_bucket_queries *queries, uint64_t now_us,
                          struct gw_limit_decision *decision)
 {
-    uint8_t fates[GW_LIMIT_POLICIES_PER_REQUEST];
-    memset(fates, LOST, sizeof fates);
-    struct matter matter = { limiter, asks->count, asks->policies, asks->asks, fates, false };
-    decide(&matter, now_us, decision);
+    uint8_t states[GW_LIMIT_POLICIES_PER_REQUEST];
+    memset(states, LOST, sizeof states);
+    struct query_view view = { limiter, queries->count, queries->policies, queries->queries, states, false };
+    decide(&view, now_us, decision);
 }
 
 /* ---- what comes back ---- */
 
 static bool is_of_call(const struct gw_limit_question *question, const struct call *call, unsigned i)
 {
-    return question->asks[call->ask].shadow ? i == call->ask : !question->asks[i].shadow;
+    return question->queries[call->query].shadow ? i == call->query : !question->queries[i].shadow;
 }
 
 /* Four numbers of a bucket into an answer. False where they make no sense. */
@@ -119,14 +118,14 @@ static bool read_answer(struct gw_bucket_answer *answer, const struct gw_limit_p
     return true;
 }
 
-/* Of all buckets of a call, into *answers by ask; false if the reply is none, or not of this call. */
+/* Of all buckets of a call, into *answers by query; false if the reply is none, or not of this call. */
 static bool read_reply(const struct gw_limit_question *question, const struct call *call,
                        const struct gw_store_reply *reply, struct gw_bucket_answer *answers)
 {
     unsigned at = 0;
     if (reply->result != GW_STORE_INTEGERS)
         return false;
-    for (unsigned i = 0; i < question->matter.count; i++) {
+    for (unsigned i = 0; i < question->view.count; i++) {
         if (!is_of_call(question, call, i))
             continue;
         if (at + NUMBERS > reply->integer_count ||
@@ -148,39 +147,39 @@ static struct gw_bucket level_of(const struct gw_limit_policy *policy, const str
     return (struct gw_bucket) { sent_us + answer->full_after_us - is_rounded, is_rounded };
 }
 
-static void settle(struct gw_limit_question *question, unsigned i, enum gw_client_news news, uint64_t now_us)
+static void settle(struct gw_limit_question *question, unsigned i, enum gw_bucket_outcome outcome, uint64_t now_us)
 {
-    struct gw_client_ask *ask = &question->asks[i];
-    struct gw_client_settlement settlement = { .news = news,
-                                               .is_charged = news == GW_CLIENT_TAKEN && !question->was_given_up,
+    struct gw_bucket_query *query = &question->queries[i];
+    struct gw_client_settlement settlement = { .outcome = outcome,
+                                               .is_charged = outcome == GW_BUCKET_TAKEN && !question->was_given_up,
                                                .sent_us = question->sent_us };
-    if (news != GW_CLIENT_LOST)
-        settlement.level = level_of(question->policies[i], &ask->answer, question->sent_us);
-    question->fates[i] = news == GW_CLIENT_LOST ? LOST : ANSWERED;
-    gw_clients_settle(question->matter.limiter->clients, ask, &settlement, now_us);
+    if (outcome != GW_BUCKET_LOST)
+        settlement.level = level_of(question->policies[i], &query->answer, question->sent_us);
+    question->states[i] = outcome == GW_BUCKET_LOST ? LOST : ANSWERED;
+    gw_clients_settle(question->view.limiter->clients, query, &settlement, now_us);
 }
 
 static void settle_lost(struct gw_limit_question *question, const struct call *call, uint64_t now_us)
 {
-    for (unsigned i = 0; i < question->matter.count; i++)
+    for (unsigned i = 0; i < question->view.count; i++)
         if (is_of_call(question, call, i))
-            settle(question, i, GW_CLIENT_LOST, now_us);
+            settle(question, i, GW_BUCKET_LOST, now_us);
 }
 
 static void settle_answered(struct gw_limit_question *question, const struct call *call,
                             const struct gw_bucket_answer *answers, uint64_t now_us)
 {
     bool taken = true;
-    for (unsigned i = 0; i < question->matter.count; i++)
+    for (unsigned i = 0; i < question->view.count; i++)
         if (is_of_call(question, call, i) && !answers[i].allowed)
             taken = false;
-    if (!taken && !question->asks[call->ask].shadow)
-        question->matter.store_refuses = true;
-    for (unsigned i = 0; i < question->matter.count; i++) {
+    if (!taken && !question->queries[call->query].shadow)
+        question->view.store_refuses = true;
+    for (unsigned i = 0; i < question->view.count; i++) {
         if (!is_of_call(question, call, i))
             continue;
-        question->asks[i].answer = answers[i];
-        settle(question, i, taken ? GW_CLIENT_TAKEN : GW_CLIENT_NOT_TAKEN, now_us);
+        question->queries[i].answer = answers[i];
+        settle(question, i, taken ? GW_BUCKET_TAKEN : GW_BUCKET_NOT_TAKEN, now_us);
     }
 }
 
@@ -200,7 +199,7 @@ static void on_reply(void *owner, const struct gw_store_reply *reply)
     void *waiting = question->owner;
     bool is_awaited = question->decision != NULL;
     if (is_awaited)
-        decide(&question->matter, now_us, question->decision);
+        decide(&question->view, now_us, question->decision);
     free(question);
     if (is_awaited)
         done(waiting);
@@ -218,23 +217,23 @@ static struct gw_slice put_number(struct gw_buffer *text, uint64_t number)
 /* False if the call cannot be made. */
 static bool make_call(struct gw_limit_question *question, const struct gw_limit_asker *asker, struct call *call)
 {
-    enum { BYTES = GW_LIMIT_POLICIES_PER_REQUEST * (GW_ASKS_KEY_BYTES + NUMBERS * NUMBER_BYTES) };
+    enum { BYTES = GW_LIMIT_POLICIES_PER_REQUEST * (GW_BUCKET_KEY_BYTES + NUMBERS * NUMBER_BYTES) };
     char memory[BYTES];
     struct gw_buffer text = gw_buffer_over(memory, sizeof memory);
     struct gw_slice keys[GW_LIMIT_POLICIES_PER_REQUEST], numbers[NUMBERS * GW_LIMIT_POLICIES_PER_REQUEST];
     unsigned count = 0;
-    for (unsigned i = 0; i < question->matter.count; i++) {
+    for (unsigned i = 0; i < question->view.count; i++) {
         const struct gw_limit_policy *policy = question->policies[i];
         if (!is_of_call(question, call, i))
             continue;
         size_t start = text.length;
-        gw_asks_put_key(asker->config, policy, &question->asks[i].key, &text);
+        gw_bucket_queries_put_key(asker->config, policy, &question->queries[i].key, &text);
         keys[count] = gw_slice_of(text.at + start, text.length - start);
         numbers[NUMBERS * count] = put_number(&text, policy->script_n);
         numbers[NUMBERS * count + 1] = put_number(&text, policy->script_period_us);
         numbers[NUMBERS * count + 2] = put_number(&text, policy->burst);
         numbers[NUMBERS * count + 3] = put_number(&text, policy->cost);
-        question->fates[i] = PENDING;
+        question->states[i] = PENDING;
         count++;
     }
     if (text.overflowed || !gw_store_run(asker->store, GW_STORE_TOKEN_BUCKET, keys, count, numbers, NUMBERS * count,
@@ -250,17 +249,17 @@ static void send_all(struct gw_limit_question *question, const struct gw_limit_a
     struct gw_limit_question *q = question;
     unsigned calls = 0, first = 0;
     bool is_sent = true;
-    while (first < q->matter.count && q->asks[first].shadow)
+    while (first < q->view.count && q->queries[first].shadow)
         first++;
-    if (first < q->matter.count) {
+    if (first < q->view.count) {
         q->calls[calls] = (struct call) { q, first };
         is_sent = make_call(q, asker, &q->calls[calls]);
         if (!is_sent)
             settle_lost(q, &q->calls[calls], now_us);
         calls++;
     }
-    for (unsigned i = 0; i < q->matter.count; i++) {
-        if (!q->asks[i].shadow || !q->asks[i].is_asked)
+    for (unsigned i = 0; i < q->view.count; i++) {
+        if (!q->queries[i].shadow || !q->queries[i].is_asked)
             continue;
         q->calls[calls] = (struct call) { q, i };
         is_sent = is_sent && make_call(q, asker, &q->calls[calls]);
@@ -270,58 +269,59 @@ static void send_all(struct gw_limit_question *question, const struct gw_limit_a
     }
 }
 
-static struct gw_limit_question *question_of(struct gw_limiter *limiter, const struct gw_asks *asks, uint64_t now_us)
+static struct gw_limit_question *question_of(struct gw_limiter *limiter, const struct gw_bucket_queries *queries,
+                                             uint64_t now_us)
 {
-    size_t ask_bytes = asks->count * sizeof asks->asks[0];
-    struct gw_limit_question *question = malloc(sizeof *question + ask_bytes);
+    size_t query_bytes = queries->count * sizeof queries->queries[0];
+    struct gw_limit_question *question = malloc(sizeof *question + query_bytes);
     if (!question)
         return NULL;
     *question = (struct gw_limit_question) { .sent_us = now_us };
-    memcpy(question->policies, asks->policies, sizeof question->policies);
-    memcpy(question->asks, asks->asks, ask_bytes);
-    question->matter = (struct matter) { limiter,        asks->count,     question->policies,
-                                         question->asks, question->fates, false };
+    memcpy(question->policies, queries->policies, sizeof question->policies);
+    memcpy(question->queries, queries->queries, query_bytes);
+    question->view = (struct query_view) { limiter,           queries->count,   question->policies,
+                                           question->queries, question->states, false };
     return question;
 }
 
-static void give_back(struct gw_limiter *limiter, const struct gw_asks *asks, uint64_t now_us)
+static void give_back(struct gw_limiter *limiter, const struct gw_bucket_queries *queries, uint64_t now_us)
 {
-    for (unsigned i = 0; i < asks->count; i++)
-        if (asks->asks[i].is_asked)
-            gw_clients_settle(limiter->clients, &asks->asks[i],
-                              &(struct gw_client_settlement) { .news = GW_CLIENT_LOST }, now_us);
+    for (unsigned i = 0; i < queries->count; i++)
+        if (queries->queries[i].is_asked)
+            gw_clients_settle(limiter->clients, &queries->queries[i],
+                              &(struct gw_client_settlement) { .outcome = GW_BUCKET_LOST }, now_us);
 }
 
-static void name_instances(struct gw_asks *asks, const struct gw_limit_asker *asker)
+static void name_instances(struct gw_bucket_queries *queries, const struct gw_limit_asker *asker)
 {
     unsigned instances = asker->instances ? asker->instances(asker->context) : 1;
-    for (unsigned i = 0; i < asks->count; i++)
-        asks->asks[i].instances = (uint16_t)(instances < GW_CLIENT_INSTANCES ? instances : GW_CLIENT_INSTANCES);
+    for (unsigned i = 0; i < queries->count; i++)
+        queries->queries[i].instances = (uint16_t)(instances < GW_CLIENT_INSTANCES ? instances : GW_CLIENT_INSTANCES);
 }
 
 /* Is a bucket left that only the store can speak for? */
-static bool has_asked(const struct gw_asks *asks)
+static bool has_asked(const struct gw_bucket_queries *queries)
 {
-    for (unsigned i = 0; i < asks->count; i++)
-        if (asks->asks[i].is_asked)
+    for (unsigned i = 0; i < queries->count; i++)
+        if (queries->queries[i].is_asked)
             return true;
     return false;
 }
 
 /* Costs are reserved. False: decided after all. */
-static bool put(struct gw_limit_asker *asker, struct gw_asks *asks, uint64_t now_us, struct gw_limit_decision *decision,
-                struct gw_limit_question **question)
+static bool put(struct gw_limit_asker *asker, struct gw_bucket_queries *queries, uint64_t now_us,
+                struct gw_limit_decision *decision, struct gw_limit_question **question)
 {
-    *question = question_of(asker->limiter, asks, now_us);
+    *question = question_of(asker->limiter, queries, now_us);
     if (!*question) {
-        give_back(asker->limiter, asks, now_us);
-        decide_alone(asker->limiter, asks, now_us, decision);
+        give_back(asker->limiter, queries, now_us);
+        decide_alone(asker->limiter, queries, now_us, decision);
         return false;
     }
     send_all(*question, asker, now_us);
     if ((*question)->pending)
         return true;
-    decide(&(*question)->matter, now_us, decision);
+    decide(&(*question)->view, now_us, decision);
     free(*question);
     *question = NULL;
     return false;
@@ -331,28 +331,28 @@ bool gw_limit_ask(struct gw_limit_asker *asker, const struct gw_limit_subject *s
                   struct gw_limit_decision *decision, struct gw_limit_question **question, gw_limit_done *done,
                   void *owner)
 {
-    struct gw_asks asks;
+    struct gw_bucket_queries queries;
     *question = NULL;
     if (!asker->store) {
         gw_limiter_decide(asker->limiter, asker->config, subject, misses, now_us, decision);
         return true;
     }
-    gw_asks_collect(&asks, asker->limiter, asker->config, subject, misses,
-                    GW_LIMIT_POLICIES_PER_REQUEST - decision->count);
-    if (!asks.count)
+    gw_bucket_queries_collect(&queries, asker->limiter, asker->config, subject, misses,
+                              GW_LIMIT_POLICIES_PER_REQUEST - decision->count);
+    if (!queries.count)
         return true;
-    name_instances(&asks, asker);
+    name_instances(&queries, asker);
     if (!gw_store_is_up(asker->store)) {
-        decide_alone(asker->limiter, &asks, now_us, decision);
+        decide_alone(asker->limiter, &queries, now_us, decision);
         return true;
     }
-    bool may_pass = gw_clients_reserve(asker->limiter->clients, asks.asks, asks.count, now_us);
-    if (!may_pass || !has_asked(&asks)) {
-        gw_asks_tell(asks.policies, asks.asks, asks.count, decision);
-        gw_asks_judge(decision, may_pass);
+    bool may_pass = gw_clients_reserve(asker->limiter->clients, queries.queries, queries.count, now_us);
+    if (!may_pass || !has_asked(&queries)) {
+        gw_bucket_queries_add_outcomes(queries.policies, queries.queries, queries.count, decision);
+        gw_bucket_queries_set_verdict(decision, may_pass);
         return true;
     }
-    if (!put(asker, &asks, now_us, decision, question))
+    if (!put(asker, &queries, now_us, decision, question))
         return true;
     (*question)->decision = decision;
     (*question)->done = done;
@@ -364,12 +364,12 @@ void gw_limit_give_up(struct gw_limit_question **taken, uint64_t now_us)
 {
     struct gw_limit_question *question = *taken;
     *taken = NULL;
-    decide(&question->matter, now_us, question->decision);
+    decide(&question->view, now_us, question->decision);
     question->decision = NULL;
     question->was_given_up = true;
 }
 
-void gw_limit_forget(struct gw_limit_question **taken)
+void gw_limit_cancel(struct gw_limit_question **taken)
 {
     if (*taken)
         (*taken)->decision = NULL;

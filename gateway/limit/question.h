@@ -47,6 +47,6 @@ bool gw_limit_ask(struct gw_limit_asker *asker, const struct gw_limit_subject *s
  * UNKNOWN, which the filter answers with 503). done will not run. Takes *question. */
 void gw_limit_give_up(struct gw_limit_question **question, uint64_t now_us);
 /* The exchange is gone. Takes *question; NULL is allowed. */
-void gw_limit_forget(struct gw_limit_question **question);
+void gw_limit_cancel(struct gw_limit_question **question);
 
 #endif

@@ -21,17 +21,17 @@ void *aligned_alloc(size_t alignment, size_t bytes)
     return memory;
 }
 
-static struct gw_client_ask ask_of(uint32_t policy, uint64_t client, struct gw_bucket_rate rate)
+static struct gw_bucket_query query_of(uint32_t policy, uint64_t client, struct gw_bucket_rate rate)
 {
-    struct gw_client_ask ask = { .key = { .policy = policy, .length = 16 }, .rate = rate, .cost = 1 };
-    memcpy(ask.key.bytes, &client, sizeof client);
-    return ask;
+    struct gw_bucket_query query = { .key = { .policy = policy, .length = 16 }, .rate = rate, .cost = 1 };
+    memcpy(query.key.bytes, &client, sizeof client);
+    return query;
 }
 
 static bool takes(struct gw_clients *clients, uint32_t policy, uint64_t client, uint64_t now_us)
 {
-    struct gw_client_ask ask = ask_of(policy, client, ten_a_second);
-    return gw_clients_take(clients, &ask, 1, now_us);
+    struct gw_bucket_query query = query_of(policy, client, ten_a_second);
+    return gw_clients_take(clients, &query, 1, now_us);
 }
 
 static unsigned drain(struct gw_clients *clients, uint32_t policy, uint64_t client, uint64_t now_us)
@@ -69,8 +69,10 @@ static void keys_of_any_length_are_told_apart(void **state)
     struct gw_clients *clients = table(1000);
     for (uint8_t length = 0; length <= 32; length++)
         for (unsigned i = 0; i < 21; i++) {
-            struct gw_client_ask ask = { .key = { .policy = 1, .length = length }, .rate = ten_a_second, .cost = 1 };
-            assert_int_equal(gw_clients_take(clients, &ask, 1, start), i < 20);
+            struct gw_bucket_query query = { .key = { .policy = 1, .length = length },
+                                             .rate = ten_a_second,
+                                             .cost = 1 };
+            assert_int_equal(gw_clients_take(clients, &query, 1, start), i < 20);
         }
     assert_int_equal(gw_clients_count(clients), 33);
     gw_clients_destroy(&clients);
@@ -82,16 +84,16 @@ static void what_one_bucket_refuses_is_taken_from_none(void **state)
     struct gw_clients *clients = table(100000);
     const struct gw_bucket_rate small = { 1, 1000000, 3 };
     for (uint64_t client = 0; client < 200; client++) { /* over many pairs of stripes */
-        struct gw_client_ask asks[] = { ask_of(1, client, ten_a_second), ask_of(2, client, small),
-                                        ask_of(3, client, ten_a_second) };
+        struct gw_bucket_query queries[] = { query_of(1, client, ten_a_second), query_of(2, client, small),
+                                             query_of(3, client, ten_a_second) };
         for (unsigned i = 0; i < 10; i++)
-            assert_int_equal(gw_clients_take(clients, asks, 3, start), i < 3);
-        assert_true(asks[0].answer.allowed);
-        assert_int_equal(asks[0].answer.remaining, 17);
-        assert_false(asks[1].answer.allowed);
-        assert_int_equal(asks[1].answer.remaining, 0);
-        assert_int_equal(asks[1].answer.next_us, second);
-        assert_int_equal(asks[2].answer.remaining, 17);
+            assert_int_equal(gw_clients_take(clients, queries, 3, start), i < 3);
+        assert_true(queries[0].answer.allowed);
+        assert_int_equal(queries[0].answer.remaining, 17);
+        assert_false(queries[1].answer.allowed);
+        assert_int_equal(queries[1].answer.remaining, 0);
+        assert_int_equal(queries[1].answer.next_us, second);
+        assert_int_equal(queries[2].answer.remaining, 17);
     }
     gw_clients_destroy(&clients);
 }
@@ -102,8 +104,8 @@ static void a_refused_request_leaves_no_entry_behind(void **state)
     struct gw_clients *clients = table(100000);
     const struct gw_bucket_rate route = { 1, 3600000000, 5 };
     for (uint64_t client = 0; client < 1000; client++) {
-        struct gw_client_ask asks[] = { ask_of(1, client, ten_a_second), ask_of(2, 0, route) };
-        assert_int_equal(gw_clients_take(clients, asks, 2, start), client < 5);
+        struct gw_bucket_query queries[] = { query_of(1, client, ten_a_second), query_of(2, 0, route) };
+        assert_int_equal(gw_clients_take(clients, queries, 2, start), client < 5);
     }
     assert_int_equal(gw_clients_count(clients), 6);
     gw_clients_destroy(&clients);
@@ -113,17 +115,17 @@ static void a_shadow_bucket_answers_but_refuses_nothing(void **state)
 {
     (void)state;
     struct gw_clients *clients = table(1000);
-    struct gw_client_ask asks[] = { ask_of(1, 1, ten_a_second),
-                                    ask_of(2, 1, (struct gw_bucket_rate) { 1, 1000000, 2 }) };
-    asks[1].shadow = true;
+    struct gw_bucket_query queries[] = { query_of(1, 1, ten_a_second),
+                                         query_of(2, 1, (struct gw_bucket_rate) { 1, 1000000, 2 }) };
+    queries[1].shadow = true;
     for (unsigned i = 0; i < 20; i++) {
-        assert_true(gw_clients_take(clients, asks, 2, start));
-        assert_int_equal(asks[1].answer.allowed, i < 2);
+        assert_true(gw_clients_take(clients, queries, 2, start));
+        assert_int_equal(queries[1].answer.allowed, i < 2);
     }
-    assert_false(gw_clients_take(clients, asks, 2, start));
-    assert_true(gw_clients_take(clients, asks, 2, start + second));
-    assert_true(asks[1].answer.allowed);
-    assert_int_equal(asks[1].answer.remaining, 0);
+    assert_false(gw_clients_take(clients, queries, 2, start));
+    assert_true(gw_clients_take(clients, queries, 2, start + second));
+    assert_true(queries[1].answer.allowed);
+    assert_int_equal(queries[1].answer.remaining, 0);
     gw_clients_destroy(&clients);
 }
 
@@ -159,11 +161,11 @@ static void a_bound_too_small_for_one_request_counts_as_the_least(void **state)
     (void)state;
     struct gw_clients *clients = table(0);
     for (uint64_t client = 0; client < 100; client++) {
-        struct gw_client_ask asks[GW_CLIENT_ASKS];
-        for (uint32_t policy = 0; policy < GW_CLIENT_ASKS; policy++)
-            asks[policy] = ask_of(policy, client, ten_a_second);
+        struct gw_bucket_query queries[GW_BUCKET_QUERIES_MOST];
+        for (uint32_t policy = 0; policy < GW_BUCKET_QUERIES_MOST; policy++)
+            queries[policy] = query_of(policy, client, ten_a_second);
         for (unsigned i = 0; i < 21; i++) /* one client's eight buckets fit side by side */
-            assert_int_equal(gw_clients_take(clients, asks, GW_CLIENT_ASKS, start), i < 20);
+            assert_int_equal(gw_clients_take(clients, queries, GW_BUCKET_QUERIES_MOST, start), i < 20);
     }
     assert_int_equal(gw_clients_count(clients), GW_CLIENTS_LEAST);
     gw_clients_destroy(&clients);
@@ -243,13 +245,13 @@ static void without_memory_known_clients_are_still_limited(void **state)
 /* As a question does: reserved, answered by a bucket that is empty again at once. */
 static bool asks_in_vain(struct gw_clients *clients, uint64_t client, uint64_t now_us)
 {
-    struct gw_client_ask ask = ask_of(1, client, ten_a_second);
-    if (!gw_clients_reserve(clients, &ask, 1, now_us))
+    struct gw_bucket_query query = query_of(1, client, ten_a_second);
+    if (!gw_clients_reserve(clients, &query, 1, now_us))
         return false;
-    assert_true(ask.is_asked);
-    gw_clients_settle(clients, &ask,
+    assert_true(query.is_asked);
+    gw_clients_settle(clients, &query,
                       &(struct gw_client_settlement) {
-                          .news = GW_CLIENT_NOT_TAKEN, .level = { now_us + 2 * second, 0 }, .sent_us = now_us },
+                          .outcome = GW_BUCKET_NOT_TAKEN, .level = { now_us + 2 * second, 0 }, .sent_us = now_us },
                       now_us);
     return true;
 }
@@ -272,18 +274,18 @@ static void a_forgotten_reservation_does_no_harm(void **state)
 {
     (void)state;
     struct gw_clients *clients = table(16);
-    struct gw_client_ask asks[20];
+    struct gw_bucket_query queries[20];
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned i = 0; i < 20; i++) {
-            asks[i] = ask_of(1, 0, ten_a_second);
-            assert_true(gw_clients_reserve(clients, &asks[i], 1, start + round));
+            queries[i] = query_of(1, 0, ten_a_second);
+            assert_true(gw_clients_reserve(clients, &queries[i], 1, start + round));
         }
-        assert_false(gw_clients_reserve(clients, &asks[0], 1, start + round));
+        assert_false(gw_clients_reserve(clients, &queries[0], 1, start + round));
         for (uint64_t client = 1; client <= 100; client++)
             drain(clients, 1, client, start + round);
         assert_true(asks_in_vain(clients, 0, start + round)); /* forgotten: asked once more */
         for (unsigned i = 0; i < 20; i++)
-            gw_clients_settle(clients, &asks[i], &(struct gw_client_settlement) { .news = GW_CLIENT_LOST },
+            gw_clients_settle(clients, &queries[i], &(struct gw_client_settlement) { .outcome = GW_BUCKET_LOST },
                               start + round);
         assert_false(asks_in_vain(clients, 0, start + round)); /* nothing was put back */
         for (uint64_t client = 101; client <= 200; client++)
@@ -297,16 +299,16 @@ static void what_is_charged_unseen_is_remembered(void **state)
 {
     (void)state;
     struct gw_clients *clients = table(1000);
-    struct gw_client_ask ask = ask_of(1, 1, ten_a_second);
+    struct gw_bucket_query query = query_of(1, 1, ten_a_second);
     for (unsigned i = 0; i < 30; i++) /* more than there is: as far as it goes */
-        gw_clients_settle(clients, &ask, &(struct gw_client_settlement) { .news = GW_CLIENT_LOST, .is_charged = true },
-                          start);
+        gw_clients_settle(clients, &query,
+                          &(struct gw_client_settlement) { .outcome = GW_BUCKET_LOST, .is_charged = true }, start);
     assert_int_equal(drain(clients, 1, 1, start), 0);
     assert_int_equal(drain(clients, 1, 1, start + second), 10);
-    ask.always = true;
-    assert_true(gw_clients_take(clients, &ask, 1, start + second));
-    assert_true(ask.answer.allowed);
-    assert_int_equal(ask.answer.remaining, 0);
+    query.always = true;
+    assert_true(gw_clients_take(clients, &query, 1, start + second));
+    assert_true(query.answer.allowed);
+    assert_int_equal(query.answer.remaining, 0);
     gw_clients_destroy(&clients);
 }
 
@@ -326,9 +328,9 @@ static void *hammer(void *context)
     struct crowd *crowd = context;
     for (unsigned i = 0; i < ASKS_PER_THREAD; i++) {
         unsigned client = (i * 7 + crowd->number) % SHARED_CLIENTS;
-        struct gw_client_ask own = ask_of(1, client, own_rate), route = ask_of(2, 0, route_rate);
-        struct gw_client_ask asks[] = { i % 2 ? own : route, i % 2 ? route : own };
-        crowd->admitted[client] += gw_clients_take(crowd->clients, asks, 2, start - (i + crowd->number) % 3);
+        struct gw_bucket_query own = query_of(1, client, own_rate), route = query_of(2, 0, route_rate);
+        struct gw_bucket_query queries[] = { i % 2 ? own : route, i % 2 ? route : own };
+        crowd->admitted[client] += gw_clients_take(crowd->clients, queries, 2, start - (i + crowd->number) % 3);
     }
     return NULL;
 }
@@ -355,11 +357,11 @@ static void all_threads_together_are_admitted_exactly_the_burst(void **state)
         uint64_t admitted = 0;
         for (unsigned i = 0; i < THREADS; i++)
             admitted += crowds[i].admitted[client];
-        struct gw_client_ask ask = ask_of(1, client, own_rate);
-        ask.cost = 700 - admitted; /* what must be left, to the token: a refused request took nothing here */
+        struct gw_bucket_query query = query_of(1, client, own_rate);
+        query.cost = 700 - admitted; /* what must be left, to the token: a refused request took nothing here */
         assert_true(admitted <= 700);
-        assert_true(gw_clients_take(clients, &ask, 1, start));
-        assert_int_equal(ask.answer.remaining, 0);
+        assert_true(gw_clients_take(clients, &query, 1, start));
+        assert_int_equal(query.answer.remaining, 0);
         total += admitted;
     }
     assert_int_equal(total, 9000);

@@ -522,11 +522,11 @@ static void a_forgotten_question_settles_all_the_same(void **state)
     (void)state;
     struct scene *scene = scene_open(1);
     struct request request;
-    gw_limit_forget(&(struct gw_limit_question *) { NULL });
+    gw_limit_cancel(&(struct gw_limit_question *) { NULL });
     scene_limit(scene, 0, 1, 3600 * second, 4, 1);
     for (unsigned i = 0; i < 4; i++) {
         scene_ask(scene, 0, &request);
-        gw_limit_forget(&request.question);
+        gw_limit_cancel(&request.question);
         assert_null(request.question);
         if (i % 2)
             scene_pass(scene, 2 * MS);

@@ -146,9 +146,11 @@ static void limit_many(void)
     if (!clients)
         return;
     for (uint32_t i = 0; i < 300; i++) {
-        struct gw_client_ask ask = { .key = { .policy = i % 3, .length = 4 }, .rate = { 10, 1000000, 20 }, .cost = 1 };
-        memcpy(ask.key.bytes, &i, sizeof i);
-        gw_clients_take(clients, &ask, 1, 1000000000);
+        struct gw_bucket_query query = { .key = { .policy = i % 3, .length = 4 },
+                                         .rate = { 10, 1000000, 20 },
+                                         .cost = 1 };
+        memcpy(query.key.bytes, &i, sizeof i);
+        gw_clients_take(clients, &query, 1, 1000000000);
     }
     assert_true(gw_clients_count(clients) <= 100);
     gw_clients_destroy(&clients);

@@ -1,5 +1,5 @@
-/* asks.c: from a request and the policies to buckets, and from their answers to what is told. */
-#include "limit/asks.h"
+/* bucket_queries.c: from a request and the policies to buckets, and from their answers to what is told. */
+#include "limit/bucket_queries.h"
 #include "base/hash.h"
 
 /* Name and rate make a policy's buckets its own: after a reload an unchanged policy goes on with them, a changed one
@@ -65,18 +65,19 @@ static bool holds(const struct gw_limit_policy *policy, const struct gw_limit_su
            (!is_one && gw_match_holds(&policy->match, subject->method, subject->host, subject->literal_path));
 }
 
-void gw_asks_collect(struct gw_asks *asks, struct gw_limiter *limiter, const struct gw_config *config,
-                     const struct gw_limit_subject *subject, bool misses, unsigned room)
+void gw_bucket_queries_collect(struct gw_bucket_queries *queries, struct gw_limiter *limiter,
+                               const struct gw_config *config, const struct gw_limit_subject *subject, bool misses,
+                               unsigned room)
 {
-    asks->count = 0;
+    queries->count = 0;
     if (!config->limits_enabled)
         return;
-    for (unsigned i = 0; i < config->policy_count && asks->count < room; i++) {
+    for (unsigned i = 0; i < config->policy_count && queries->count < room; i++) {
         const struct gw_limit_policy *policy = &config->policies[i];
         if (policy->count_misses_only != misses || !holds(policy, subject))
             continue;
-        asks->policies[asks->count] = policy;
-        asks->asks[asks->count++] = (struct gw_client_ask) {
+        queries->policies[queries->count] = policy;
+        queries->queries[queries->count++] = (struct gw_bucket_query) {
             .key = key_of(limiter, config, policy, subject),
             .rate = { .n = policy->n, .period_us = policy->period_us, .burst = policy->burst },
             .cost = policy->cost,
@@ -109,14 +110,15 @@ static void add_outcome(struct gw_limit_decision *decision, const struct gw_limi
         decision->retry_after_ms = outcome->next_ms;
 }
 
-void gw_asks_tell(const struct gw_limit_policy *const *policies, const struct gw_client_ask *asks, unsigned count,
-                  struct gw_limit_decision *decision)
+void gw_bucket_queries_add_outcomes(const struct gw_limit_policy *const *policies,
+                                    const struct gw_bucket_query *queries, unsigned count,
+                                    struct gw_limit_decision *decision)
 {
     for (unsigned i = 0; i < count; i++)
-        add_outcome(decision, policies[i], &asks[i].answer);
+        add_outcome(decision, policies[i], &queries[i].answer);
 }
 
-void gw_asks_judge(struct gw_limit_decision *decision, bool allowed)
+void gw_bucket_queries_set_verdict(struct gw_limit_decision *decision, bool allowed)
 {
     if (!allowed)
         decision->verdict = GW_LIMIT_REFUSED;
@@ -142,8 +144,8 @@ static void put_ip(struct gw_buffer *buffer, const uint8_t *bytes, unsigned ipv6
     gw_buffer_put_uint(buffer, ipv6_prefix_bits);
 }
 
-void gw_asks_put_key(const struct gw_config *config, const struct gw_limit_policy *policy,
-                     const struct gw_client_key *key, struct gw_buffer *buffer)
+void gw_bucket_queries_put_key(const struct gw_config *config, const struct gw_limit_policy *policy,
+                               const struct gw_client_key *key, struct gw_buffer *buffer)
 {
     const uint64_t numbers[] = { policy->script_n, policy->script_period_us, policy->burst };
     gw_buffer_put_slice(buffer, config->redis_prefix);
