@@ -1,0 +1,329 @@
+#include "server/h1_requests.h"
+
+#include "server/connection.h"
+
+enum { CARRY_BYTES = GW_BLOCK_BYTES };
+
+static struct gw_connection *connection_from(struct gw_downstream *downstream)
+{
+    struct gw_connection *connection = GW_CONTAINER(downstream, struct gw_connection, h1.downstream);
+    GW_CHECK_MAGIC(connection, GW_CONNECTION_MAGIC);
+    return connection;
+}
+
+void gw_h1_requests_check(const struct gw_connection *connection)
+{
+    const struct gw_h1_requests *h1 = &connection->h1;
+    enum gw_connection_phase phase = connection->phase;
+    bool is_asked = phase == GW_CONNECTION_HEAD || phase == GW_CONNECTION_RUNNING;
+    bool is_ending = phase == GW_CONNECTION_LEAVING || phase == GW_CONNECTION_LINGERING;
+    GW_CHECK(is_asked == (h1->exchange != NULL));
+    GW_CHECK(is_asked == (h1->writer != NULL));
+    GW_CHECK(phase != GW_CONNECTION_OPENING || h1->count == 0);
+    GW_CHECK(phase != GW_CONNECTION_HEAD || h1->exchange->state == GW_EXCHANGE_DONE);
+    GW_CHECK(!h1->body_wanted || (phase == GW_CONNECTION_RUNNING && !h1->is_dropping));
+    GW_CHECK(!h1->is_dropping || phase == GW_CONNECTION_RUNNING || is_ending || phase == GW_CONNECTION_CLOSING);
+    GW_CHECK(!is_ending || h1->carry.length == 0);
+}
+
+void gw_h1_requests_put_exchange(struct gw_h1_requests *h1)
+{
+    if (h1->writer)
+        gw_h1_writer_drop(h1->writer);
+    if (h1->exchange)
+        gw_exchange_put(h1->exchange);
+    h1->exchange = NULL;
+    h1->writer = NULL;
+    h1->body_wanted = false;
+}
+
+/* ---- reading ---- */
+
+/* The first byte of a request. */
+static bool begin_request(struct gw_connection *connection)
+{
+    struct gw_h1_requests *h1 = &connection->h1;
+    struct gw_exchange *exchange = gw_exchange_take(&connection->worker->context, &h1->downstream);
+    h1->exchange = exchange;
+    h1->writer = exchange ? gw_arena_take(&exchange->arena, sizeof *h1->writer) : NULL;
+    if (!h1->writer) {
+        gw_connection_close(connection);
+        return false;
+    }
+    gw_h1_writer_begin(h1->writer, &h1->sink, &connection->worker->head_text);
+    exchange->peer = connection->peer;
+    exchange->on_admin_port = connection->on_admin_port;
+    gw_connection_move(connection, GW_CONNECTION_FIRST_BYTE);
+    connection->deadline_ms = UINT64_MAX; /* of the idle time; the head's own begins when it does not come whole */
+    gw_parser_begin(&h1->parser, &exchange->request, &exchange->arena, GW_METHOD_OTHER);
+    return true;
+}
+
+static void begin_answer(struct gw_connection *connection)
+{
+    gw_connection_move(connection, GW_CONNECTION_HEAD_READ);
+    connection->deadline_ms = UINT64_MAX;
+    connection->h1.count++;
+}
+
+static void on_head(struct gw_connection *connection, struct gw_slice *input)
+{
+    struct gw_exchange *exchange = connection->h1.exchange;
+    struct gw_head *request = &exchange->request;
+    struct gw_slice body;
+    begin_answer(connection);
+    bool has_body = request->framing == GW_FRAMING_CHUNKED ||
+                    (request->framing == GW_FRAMING_LENGTH && request->content_length);
+    if (has_body && input->length) /* its body is coming already */
+        request->expects_continue = false;
+    if (!has_body && gw_parser_next(&connection->h1.parser, input, &body) != GW_PARSER_END)
+        gw_exchange_refuse(exchange, GW_ERROR_MALFORMED);
+    else
+        gw_exchange_begin(exchange);
+}
+
+/* No more of the request can be read: it is not HTTP, or it is late. */
+static void fail(struct gw_connection *connection, enum gw_error error)
+{
+    connection->h1.body_wanted = false;
+    if (connection->phase == GW_CONNECTION_HEAD) {
+        begin_answer(connection);
+        gw_exchange_refuse(connection->h1.exchange, error);
+    } else {
+        gw_exchange_on_body_broken(connection->h1.exchange, error);
+    }
+}
+
+void gw_h1_requests_on_late(struct gw_connection *connection)
+{
+    fail(connection, GW_ERROR_REQUEST_TIMEOUT);
+}
+
+static void on_body(struct gw_connection *connection, struct gw_slice bytes, struct gw_block *block)
+{
+    struct gw_h1_requests *h1 = &connection->h1;
+    gw_connection_set_deadline(connection, connection->worker->config->body_timeout_ms);
+    bool more = gw_exchange_on_body(h1->exchange, bytes, block);
+    if (connection->phase == GW_CONNECTION_RUNNING) {
+        h1->body_wanted = more && !h1->is_dropping;
+        if (!more)
+            gw_connection_clear_deadline(connection);
+    }
+}
+
+/* The end of a body of known length needs no further byte, nor anybody who wants one. */
+static bool is_at_end(const struct gw_connection *connection)
+{
+    const struct gw_parser *parser = &connection->h1.parser;
+    return connection->phase == GW_CONNECTION_RUNNING && parser->place == GW_PARSER_IN_LENGTH && parser->remaining == 0;
+}
+
+static bool goes_on(const struct gw_connection *connection, const struct gw_slice *input)
+{
+    bool is_wanted = connection->phase == GW_CONNECTION_IDLE || connection->phase == GW_CONNECTION_HEAD ||
+                     (connection->phase == GW_CONNECTION_RUNNING && connection->h1.body_wanted);
+    return (input->length && is_wanted) || is_at_end(connection);
+}
+
+/* Reads on in `input` as far as the phase allows; what is left belongs to what follows. */
+static void parse(struct gw_connection *connection, struct gw_slice *input, struct gw_block *block)
+{
+    struct gw_h1_requests *h1 = &connection->h1;
+    struct gw_slice body;
+    bool was_in_parse = h1->in_parse;
+    h1->in_parse = true;
+    while (goes_on(connection, input)) {
+        if (connection->phase == GW_CONNECTION_IDLE && !begin_request(connection))
+            break;
+        switch (gw_parser_next(&h1->parser, input, &body)) {
+        case GW_PARSER_WANTS_MORE:
+            if (connection->phase == GW_CONNECTION_HEAD && connection->deadline_ms == UINT64_MAX)
+                gw_connection_set_deadline(connection, connection->worker->config->header_timeout_ms);
+            break;
+        case GW_PARSER_HEAD:
+            on_head(connection, input);
+            break;
+        case GW_PARSER_BODY:
+            on_body(connection, body, block);
+            break;
+        case GW_PARSER_END:
+            h1->body_wanted = false;
+            gw_connection_clear_deadline(connection);
+            gw_exchange_on_body_end(h1->exchange);
+            break;
+        case GW_PARSER_FAILED:
+            fail(connection, h1->parser.error);
+            break;
+        }
+    }
+    h1->in_parse = was_in_parse;
+}
+
+/* No further byte of the client is of use: it is thrown away. */
+static bool is_deaf(const struct gw_connection *connection)
+{
+    return connection->h1.is_dropping || connection->phase == GW_CONNECTION_LINGERING ||
+           connection->phase == GW_CONNECTION_CLOSING;
+}
+
+void gw_h1_requests_read(struct gw_connection *connection, struct gw_slice bytes, struct gw_block *block)
+{
+    struct gw_h1_requests *h1 = &connection->h1;
+    if (h1->carry.length == 0 && !is_deaf(connection))
+        parse(connection, &bytes, block);
+    if (bytes.length == 0 || is_deaf(connection))
+        return;
+    if (!gw_chain_push(&h1->carry, bytes, block))
+        gw_stream_break(&connection->stream); /* what was read is lost, and nothing after it may be taken for it */
+    else if (h1->carry.kept_bytes > CARRY_BYTES)
+        gw_stream_stop_reading(&connection->stream);
+    else if (connection->phase == GW_CONNECTION_RUNNING && h1->exchange->request.expects_continue)
+        gw_exchange_on_body_there(h1->exchange);
+}
+
+void gw_h1_requests_go_on(struct gw_connection *connection)
+{
+    struct gw_h1_requests *h1 = &connection->h1;
+    if (h1->in_parse)
+        return;
+    while (h1->carry.length && !is_deaf(connection)) {
+        struct gw_piece piece = *gw_chain_at(&h1->carry, 0);
+        struct gw_slice input = piece.bytes;
+        gw_block_ref(piece.block);
+        parse(connection, &input, piece.block);
+        size_t taken = piece.bytes.length - input.length;
+        if (h1->carry.length) /* a linger or close meanwhile has emptied it */
+            gw_chain_consume(&h1->carry, taken);
+        gw_block_unref(piece.block);
+        if (taken == 0)
+            break;
+    }
+    if (h1->carry.kept_bytes <= CARRY_BYTES)
+        gw_stream_read(&connection->stream);
+}
+
+/* ---- what the exchange asks ---- */
+
+static void want_body(struct gw_downstream *downstream)
+{
+    struct gw_connection *connection = connection_from(downstream);
+    if (connection->phase != GW_CONNECTION_RUNNING)
+        return;
+    connection->h1.body_wanted = true;
+    gw_connection_set_deadline(connection, connection->worker->config->body_timeout_ms);
+    gw_h1_requests_go_on(connection);
+}
+
+static void throw_away_input(struct gw_connection *connection)
+{
+    connection->h1.body_wanted = false;
+    connection->h1.is_dropping = true;
+    gw_chain_free(&connection->h1.carry);
+    gw_stream_read(&connection->stream);
+}
+
+static void drop_body(struct gw_downstream *downstream)
+{
+    struct gw_connection *connection = connection_from(downstream);
+    throw_away_input(connection);
+    gw_connection_clear_deadline(connection);
+}
+
+/* ---- what it answers ---- */
+
+static bool write_pieces(struct gw_h1_sink *sink, const struct gw_piece *pieces, unsigned count)
+{
+    struct gw_connection *connection = GW_CONTAINER(sink, struct gw_connection, h1.sink);
+    if (gw_stream_write(&connection->stream, pieces, count))
+        return true;
+    gw_connection_set_deadline(connection, connection->worker->config->write_timeout_ms);
+    return false;
+}
+
+static bool answer_interim(struct gw_downstream *downstream, int status, const struct gw_head *head)
+{
+    struct gw_h1_requests *h1 = &connection_from(downstream)->h1;
+    h1->writer->version_minor = h1->exchange->request.version_minor;
+    return gw_h1_writer_interim(h1->writer, status, head);
+}
+
+/* The whole request has been read: what comes next is another one. */
+static bool is_request_read(const struct gw_h1_requests *h1)
+{
+    return h1->parser.place == GW_PARSER_ENDED;
+}
+
+static bool may_be_kept(const struct gw_connection *connection)
+{
+    const struct gw_h1_requests *h1 = &connection->h1;
+    unsigned most = connection->worker->config->max_requests_per_connection;
+    bool is_draining = atomic_load_explicit(&connection->worker->server->draining, memory_order_relaxed);
+    return h1->exchange->request.keep_alive && is_request_read(h1) && !is_draining && (!most || h1->count < most);
+}
+
+static void answer_head(struct gw_downstream *downstream, struct gw_downstream_head *head)
+{
+    struct gw_connection *connection = connection_from(downstream);
+    struct gw_h1_writer *writer = connection->h1.writer;
+    writer->version_minor = connection->h1.exchange->request.version_minor;
+    writer->keep_alive = may_be_kept(connection);
+    gw_h1_writer_head(writer, head);
+}
+
+static bool answer_body(struct gw_downstream *downstream, struct gw_slice bytes, struct gw_block *block)
+{
+    return gw_h1_writer_body(connection_from(downstream)->h1.writer, bytes, block);
+}
+
+static bool answer_flush(struct gw_downstream *downstream)
+{
+    return gw_h1_writer_flush(connection_from(downstream)->h1.writer);
+}
+
+static bool answer_end(struct gw_downstream *downstream)
+{
+    return gw_h1_writer_end(connection_from(downstream)->h1.writer);
+}
+
+static bool take_back(struct gw_downstream *downstream)
+{
+    return gw_h1_writer_take_back(connection_from(downstream)->h1.writer);
+}
+
+static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
+{
+    struct gw_connection *connection = connection_from(downstream);
+    struct gw_h1_requests *h1 = &connection->h1;
+    bool is_whole = end == GW_DOWNSTREAM_WHOLE;
+    bool is_kept = is_whole && h1->writer->keep_alive && is_request_read(h1);
+    bool is_seen = is_whole || (end == GW_DOWNSTREAM_BROKEN && gw_h1_writer_shows_its_end(h1->writer));
+    gw_h1_requests_put_exchange(h1);
+    if (!is_seen || connection->stream.is_broken) {
+        gw_connection_cut(connection);
+    } else if (is_kept) {
+        gw_connection_await_request(connection, GW_CONNECTION_KEPT);
+    } else if (gw_stream_is_writing(&connection->stream)) {
+        gw_connection_move(connection, GW_CONNECTION_GIVEN);
+        throw_away_input(connection);
+    } else {
+        gw_connection_linger(connection);
+    }
+}
+
+static const struct gw_downstream_table downstream_table = {
+    .interim = answer_interim,
+    .head = answer_head,
+    .body = answer_body,
+    .flush = answer_flush,
+    .end = answer_end,
+    .take_back = take_back,
+    .want_body = want_body,
+    .drop_body = drop_body,
+    .done = done,
+};
+
+void gw_h1_requests_init(struct gw_h1_requests *h1, const struct gw_parser_limits *limits)
+{
+    *h1 = (struct gw_h1_requests) { .downstream.table = &downstream_table, .sink.write = write_pieces };
+    gw_parser_init(&h1->parser, false, limits);
+}

@@ -1,0 +1,1008 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include "config/load.h"
+#include "server/connection.h"
+
+/* A connection between a client on a real socket and exchanges whose only filter the test plays: it answers at once, or
+ * keeps the exchange until the test lets it go on. */
+
+enum { LARGE_BYTES = 1024 * 1024, SOON_MS = 30, PATIENCE_S = 20 };
+
+struct scene {
+    struct gw_config *config;
+    struct gw_metrics *metrics;
+    struct gw_server server;
+    struct gw_server_place place;
+    struct gw_worker worker;
+    struct gw_listening listening;
+
+    int client;
+    struct gw_exchange *kept; /* asked for /wait, or answering /large */
+    unsigned begun, ended;    /* exchanges */
+    char text[16384];         /* what the client has read */
+    size_t length;
+    size_t total; /* bytes that it has read */
+    int end;      /* of the client's reading: 0 not yet, 1 FIN, -errno */
+};
+
+/* ---- the exchange's side ---- */
+
+static struct scene *scene_of(const struct gw_exchange *exchange)
+{
+    struct gw_worker *worker = GW_CONTAINER(exchange->context, struct gw_worker, context);
+    return GW_CONTAINER(worker, struct scene, worker);
+}
+
+static bool asks_for(const struct gw_exchange *exchange, const char *path)
+{
+    return gw_slice_equal(exchange->request.path, gw_slice_of_string(path));
+}
+
+static void answer(struct gw_exchange *exchange)
+{
+    struct gw_slice content = exchange->request.path;
+    if (asks_for(exchange, "/large")) {
+        struct gw_block *block = gw_block_create(LARGE_BYTES);
+        assert_non_null(block);
+        memset(block->bytes, 'l', LARGE_BYTES);
+        exchange->answer.content_block = block;
+        content = gw_slice_of(block->bytes, LARGE_BYTES);
+        scene_of(exchange)->kept = exchange;
+    }
+    gw_exchange_answer(exchange, 200, GW_NO_SLICE, content);
+}
+
+static enum gw_filter_result on_request(struct gw_exchange *exchange)
+{
+    struct scene *scene = scene_of(exchange);
+    scene->begun++;
+    exchange->request_id = GW_SLICE("id");
+    if (exchange->fault) {
+        gw_exchange_answer_error(exchange, exchange->fault);
+        return GW_FILTER_ANSWERED;
+    }
+    if (asks_for(exchange, "/wait") || asks_for(exchange, "/read")) {
+        assert_null(scene->kept);
+        scene->kept = exchange;
+        return GW_FILTER_ASKED;
+    }
+    answer(exchange);
+    return GW_FILTER_ANSWERED;
+}
+
+static enum gw_filter_result on_answers(struct gw_exchange *exchange)
+{
+    answer(exchange);
+    return GW_FILTER_ANSWERED;
+}
+
+static void on_end(struct gw_exchange *exchange)
+{
+    struct scene *scene = scene_of(exchange);
+    scene->ended++;
+    if (scene->kept == exchange)
+        scene->kept = NULL;
+}
+
+static unsigned an_hour(const struct gw_config *config)
+{
+    (void)config;
+    return 3600000;
+}
+
+static void on_cancel(struct gw_exchange *exchange, void *slot)
+{
+    (void)exchange;
+    (void)slot;
+}
+
+static const struct gw_filter played = { .name = "played",
+                                         .slot_bytes = 1,
+                                         .deadline_ms = an_hour,
+                                         .on_request = on_request,
+                                         .on_answers = on_answers,
+                                         .on_cancel = on_cancel,
+                                         .on_end = on_end };
+static const struct gw_filter *const filters[] = { &played, NULL };
+
+/* The exchange that waits is answered. */
+static void let_go(struct scene *scene)
+{
+    struct gw_exchange *exchange = scene->kept;
+    assert_non_null(exchange);
+    scene->kept = NULL;
+    gw_filter_answered(gw_filter_slot(exchange, &played));
+}
+
+/* ---- the scene ---- */
+
+static int open_scene(void **state)
+{
+    struct scene *scene = calloc(1, sizeof *scene);
+    struct gw_complaint complaint;
+    assert_non_null(scene);
+    scene->config = gw_config_of(NULL, &complaint);
+    assert_non_null(scene->config);
+    scene->config->workers = 1;
+    scene->metrics = gw_metrics_create(scene->config, 1, 0);
+    assert_non_null(scene->metrics);
+    scene->server = (struct gw_server) { .config = scene->config, .places = &scene->place };
+    scene->server.descriptors.clients_most = 100;
+    struct gw_worker *worker = &scene->worker;
+    worker->server = &scene->server;
+    worker->config = scene->config;
+    worker->shard = gw_metrics_shard(scene->metrics, 0);
+    worker->parser_limits = (struct gw_parser_limits) { .line_bytes = scene->config->max_request_line_bytes,
+                                                        .head_bytes = scene->config->max_header_bytes,
+                                                        .fields = scene->config->max_header_count };
+    worker->head_text = gw_buffer_create(GW_H1_WRITER_TEXT_BOUND);
+    worker->is_drained = true; /* no main thread is there to be told */
+    assert_int_equal(uv_loop_init(&worker->loop), 0);
+    assert_int_equal(gw_timers_open(&worker->timers, &worker->loop), 0);
+    gw_block_pool_init(&worker->blocks);
+    gw_list_init(&worker->connections);
+    worker->context = (struct gw_worker_context) {
+        .config = scene->config, .filters = filters, .timers = &worker->timers, .shard = worker->shard
+    };
+    gw_worker_context_init(&worker->context);
+    scene->listening.worker = worker;
+    scene->client = -1;
+    *state = scene;
+    return 0;
+}
+
+static void turn(struct scene *scene)
+{
+    struct timespec a_moment = { 0, 200000 };
+    uv_run(&scene->worker.loop, UV_RUN_NOWAIT);
+    nanosleep(&a_moment, NULL);
+}
+
+#define UNTIL(condition)                                                                                               \
+    do {                                                                                                               \
+        time_t until_s = time(NULL) + PATIENCE_S;                                                                      \
+        while (!(condition)) {                                                                                         \
+            turn(scene);                                                                                               \
+            if (time(NULL) > until_s)                                                                                  \
+                fail_msg("%s: not so in time", #condition);                                                            \
+        }                                                                                                              \
+    } while (0)
+
+static bool is_closed(const struct scene *scene)
+{
+    return gw_list_is_empty(&scene->worker.connections);
+}
+
+static struct gw_connection *connection_in(const struct scene *scene)
+{
+    assert_false(is_closed(scene));
+    return GW_CONTAINER(scene->worker.connections.next, struct gw_connection, link);
+}
+
+/* A closed connection is soon gone; its last phase was CLOSING. */
+static enum gw_connection_phase phase_in(const struct scene *scene)
+{
+    if (is_closed(scene))
+        return GW_CONNECTION_CLOSING;
+    gw_connection_check(connection_in(scene));
+    return connection_in(scene)->phase;
+}
+
+static void assert_phase(const struct scene *scene, enum gw_connection_phase phase)
+{
+    assert_string_equal(gw_connection_phase_name(phase_in(scene)), gw_connection_phase_name(phase));
+}
+
+/* Nothing that was counted of it is left. */
+static int close_scene(void **state)
+{
+    struct scene *scene = *state;
+    struct gw_worker *worker = &scene->worker;
+    gw_connection_cut_all(worker);
+    UNTIL(is_closed(scene));
+    if (scene->client >= 0)
+        close(scene->client);
+    assert_int_equal(scene->begun, scene->ended);
+    assert_int_equal(atomic_load(&scene->server.connections), 0);
+    assert_int_equal(atomic_load(&scene->server.lingering), 0);
+    assert_int_equal(atomic_load(&scene->place.connections), 0);
+    assert_int_equal(gw_counter_read(&worker->shard->connections_open), 0);
+    assert_int_equal(gw_counter_read(&worker->shard->connections_idle), 0);
+    for (int i = 0; i < GW_EXCHANGE_STATES; i++)
+        assert_int_equal(worker->context.in_state[i], 0);
+    gw_worker_context_free(&worker->context);
+    gw_buffer_destroy(&worker->head_text);
+    gw_timers_close(&worker->timers);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&worker->loop), 0);
+    gw_block_pool_free(&worker->blocks);
+    gw_metrics_destroy(&scene->metrics);
+    gw_config_unref(scene->config);
+    free(scene);
+    return 0;
+}
+
+/* ---- the client's side ---- */
+
+/* Both ends of a connection over loopback: the client's stays in the scene, the other one is returned. */
+static int connect_pair(struct scene *scene)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t length = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 4096;
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    scene->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(scene->client, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    assert_int_equal(connect(scene->client, (struct sockaddr *)&address, sizeof address), 0);
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    assert_true(fd >= 0);
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    close(listener);
+    fcntl(scene->client, F_SETFL, O_NONBLOCK);
+    return fd;
+}
+
+static void arrives_as(struct scene *scene, unsigned open_before)
+{
+    int fd = connect_pair(scene);
+    atomic_fetch_add(&scene->server.connections, 1);
+    gw_connection_open(&scene->listening, fd, open_before);
+}
+
+static void arrives(struct scene *scene)
+{
+    arrives_as(scene, 0);
+    assert_phase(scene, GW_CONNECTION_IDLE);
+}
+
+static void sends(struct scene *scene, const char *text)
+{
+    assert_int_equal(send(scene->client, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static void asks(struct scene *scene, const char *path)
+{
+    char text[256];
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path);
+    sends(scene, text);
+}
+
+/* What has arrived. Only the beginning of a large answer is kept. */
+static bool reads(struct scene *scene, const char *what)
+{
+    static char more[65536];
+    ssize_t length = 1;
+    while (!scene->end && length > 0) {
+        length = recv(scene->client, more, sizeof more, 0);
+        if (length <= 0)
+            break;
+        size_t room = sizeof scene->text - 1 - scene->length, kept = (size_t)length < room ? (size_t)length : room;
+        memcpy(scene->text + scene->length, more, kept);
+        scene->length += kept;
+        scene->total += (size_t)length;
+    }
+    if (length == 0)
+        scene->end = 1;
+    else if (length < 0 && errno != EAGAIN)
+        scene->end = -errno;
+    return what && strstr(scene->text, what);
+}
+
+static bool has_ended(struct scene *scene)
+{
+    reads(scene, NULL);
+    return scene->end != 0;
+}
+
+static void client_closes(struct scene *scene)
+{
+    close(scene->client);
+    scene->client = -1;
+}
+
+static void client_resets(struct scene *scene)
+{
+    struct linger at_once = { 1, 0 };
+    setsockopt(scene->client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    client_closes(scene);
+}
+
+/* ---- the table ---- */
+
+static const struct row {
+    enum gw_connection_phase in;
+    enum gw_connection_event when;
+    enum gw_connection_phase then;
+} rows[] = {
+#define ROW(in, when, then) { GW_CONNECTION_##in, GW_CONNECTION_##when, GW_CONNECTION_##then },
+    GW_CONNECTION_MOVES(ROW)
+#undef ROW
+};
+
+static const struct row *row_of(enum gw_connection_phase in, enum gw_connection_event when)
+{
+    for (size_t i = 0; i < GW_COUNT(rows); i++)
+        if (rows[i].in == in && rows[i].when == when)
+            return &rows[i];
+    return NULL;
+}
+
+static void every_row_is_a_move_and_no_other_pair_is(void **state)
+{
+    (void)state;
+    unsigned count = 0;
+    for (int in = 0; in < GW_CONNECTION_PHASES; in++)
+        for (int when = 0; when < GW_CONNECTION_EVENTS; when++) {
+            const struct row *row = row_of((enum gw_connection_phase)in, (enum gw_connection_event)when);
+            assert_int_equal(gw_connection_next((enum gw_connection_phase)in, (enum gw_connection_event)when),
+                             row ? row->then : GW_CONNECTION_PHASES);
+            count += row != NULL;
+        }
+    assert_int_equal(count, GW_COUNT(rows)); /* no pair has two rows */
+}
+
+static void each_phase_but_the_last_can_be_closed_and_has_a_name(void **state)
+{
+    (void)state;
+    for (int i = 0; i < GW_CONNECTION_PHASES; i++) {
+        enum gw_connection_phase phase = (enum gw_connection_phase)i;
+        bool is_last = phase == GW_CONNECTION_CLOSING;
+        assert_int_equal(gw_connection_next(phase, GW_CONNECTION_CLOSED),
+                         is_last ? GW_CONNECTION_PHASES : GW_CONNECTION_CLOSING);
+        for (int j = i + 1; j < GW_CONNECTION_PHASES; j++)
+            assert_string_not_equal(gw_connection_phase_name(phase),
+                                    gw_connection_phase_name((enum gw_connection_phase)j));
+    }
+    assert_string_equal(gw_connection_phase_name(GW_CONNECTION_PHASES), "none");
+}
+
+/* ---- each row on a real connection ---- */
+
+static void is_admitted(struct scene *scene)
+{
+    arrives_as(scene, 0);
+}
+
+static void is_turned_away(struct scene *scene)
+{
+    arrives_as(scene, scene->config->max_connections);
+}
+
+static void is_one_too_many(struct scene *scene)
+{
+    arrives_as(scene, scene->config->max_connections + GW_SERVER_SHED_MARGIN);
+}
+
+static void to_head(struct scene *scene)
+{
+    arrives(scene);
+    sends(scene, "GET / HT");
+    UNTIL(phase_in(scene) == GW_CONNECTION_HEAD);
+}
+
+static void to_waiting(struct scene *scene)
+{
+    arrives(scene);
+    asks(scene, "/wait");
+    UNTIL(scene->kept);
+}
+
+static void to_slow(struct scene *scene)
+{
+    arrives(scene);
+    asks(scene, "/large");
+    UNTIL(scene->kept && gw_stream_is_writing(&connection_in(scene)->stream));
+}
+
+/* A drain's end cuts an exchange whose answer is given already: its framing would show if it were not whole. */
+static void to_leaving(struct scene *scene)
+{
+    to_slow(scene);
+    gw_exchange_on_gone(scene->kept, GW_ERROR_CANCELLED);
+}
+
+static void to_lingering(struct scene *scene)
+{
+    arrives(scene);
+    sends(scene, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    UNTIL(reads(scene, "\r\n\r\n/"));
+}
+
+static void sends_a_byte(struct scene *scene)
+{
+    sends(scene, "G");
+}
+
+static void sends_the_rest(struct scene *scene)
+{
+    sends(scene, "TP/1.1\r\nHost: a\r\nX: /wait\r\n\r\nGET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+}
+
+static void sends_no_head(struct scene *scene)
+{
+    sends(scene, "\r\nno head\r\n\r\n");
+}
+
+static void loses_its_exchange(struct scene *scene)
+{
+    gw_exchange_on_gone(scene->kept, GW_ERROR_CANCELLED);
+}
+
+static void reads_on(struct scene *scene)
+{
+    (void)reads(scene, NULL);
+}
+
+static void wants_no_more(struct scene *scene)
+{
+    connection_in(scene)->h1.exchange->request.keep_alive = false;
+    let_go(scene);
+}
+
+static const struct walk {
+    enum gw_connection_phase in;
+    enum gw_connection_event when;
+    enum gw_connection_phase then;
+    void (*bring)(struct scene *scene);   /* to `in`; NULL: it is not there yet */
+    void (*trigger)(struct scene *scene); /* what leads to `then`, perhaps after some turns of the loop */
+} walks[] = {
+#define WALK(in, when, then, bring, trigger)                                                                           \
+    {                                                                                                                  \
+        GW_CONNECTION_##in, GW_CONNECTION_##when, GW_CONNECTION_##then, bring, trigger                                 \
+    }
+    WALK(OPENING, ADMITTED, IDLE, NULL, is_admitted),
+    WALK(OPENING, ANSWERED, LINGERING, NULL, is_turned_away),
+    WALK(OPENING, CLOSED, CLOSING, NULL, is_one_too_many),
+    WALK(IDLE, FIRST_BYTE, HEAD, arrives, sends_a_byte),
+    WALK(IDLE, CLOSED, CLOSING, arrives, client_closes),
+    WALK(IDLE, CLOSED, CLOSING, arrives, client_resets),
+    WALK(HEAD, HEAD_READ, RUNNING, to_head, sends_the_rest),
+    WALK(HEAD, HEAD_READ, LINGERING, to_head, sends_no_head), /* through RUNNING: 400 */
+    WALK(HEAD, CLOSED, CLOSING, to_head, client_closes),
+    WALK(RUNNING, KEPT, IDLE, to_waiting, let_go),
+    WALK(RUNNING, ANSWERED, LINGERING, to_waiting, wants_no_more),
+    WALK(RUNNING, GIVEN, LEAVING, to_slow, loses_its_exchange),
+    WALK(RUNNING, CLOSED, CLOSING, to_waiting, loses_its_exchange),
+    WALK(RUNNING, CLOSED, CLOSING, to_waiting, client_closes),
+    WALK(RUNNING, CLOSED, CLOSING, to_slow, client_resets),
+    WALK(LEAVING, ANSWERED, LINGERING, to_leaving, reads_on),
+    WALK(LEAVING, CLOSED, CLOSING, to_leaving, client_resets),
+    WALK(LINGERING, CLOSED, CLOSING, to_lingering, client_closes),
+#undef WALK
+};
+
+static void each_row_is_walked(void **state)
+{
+    (void)state;
+    bool is_walked[GW_COUNT(rows)] = { false };
+    for (size_t i = 0; i < GW_COUNT(walks); i++) {
+        const struct walk *walk = &walks[i];
+        const struct row *row = row_of(walk->in, walk->when);
+        void *each;
+        assert_non_null(row);
+        is_walked[row - rows] = true;
+        open_scene(&each);
+        struct scene *scene = each;
+        if (walk->bring) {
+            walk->bring(scene);
+            assert_phase(scene, walk->in);
+        }
+        walk->trigger(scene);
+        if (walk->trigger == reads_on)
+            UNTIL((reads_on(scene), phase_in(scene) == walk->then));
+        else
+            UNTIL(phase_in(scene) == walk->then);
+        close_scene(&each);
+    }
+    for (size_t i = 0; i < GW_COUNT(rows); i++)
+        if (!is_walked[i])
+            fail_msg("no walk from %s by event %d", gw_connection_phase_name(rows[i].in), (int)rows[i].when);
+}
+
+/* ---- requests one after another ---- */
+
+static void answers_come_in_the_order_of_requests(void **state)
+{
+    struct scene *scene = *state;
+    arrives(scene);
+    sends(scene,
+          "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
+    UNTIL(reads(scene, "\r\n\r\n/3"));
+    assert_true(strstr(scene->text, "\r\n\r\n/1") < strstr(scene->text, "\r\n\r\n/2"));
+    assert_true(strstr(scene->text, "\r\n\r\n/2") < strstr(scene->text, "\r\n\r\n/3"));
+    assert_phase(scene, GW_CONNECTION_IDLE);
+    assert_int_equal(connection_in(scene)->h1.count, 3);
+}
+
+static void a_head_may_come_byte_by_byte(void **state)
+{
+    static const char head[] = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct scene *scene = *state;
+    arrives(scene);
+    for (size_t i = 0; head[i]; i++) {
+        sends(scene, (char[2]) { head[i], 0 });
+        if (head[i + 1])
+            UNTIL(phase_in(scene) == GW_CONNECTION_HEAD);
+    }
+    UNTIL(reads(scene, "\r\n\r\n/x"));
+}
+
+static void what_comes_while_an_exchange_runs_is_carried(void **state)
+{
+    struct scene *scene = *state;
+    to_waiting(scene);
+    sends(scene, "GET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HT");
+    UNTIL(connection_in(scene)->h1.carry.length);
+    assert_int_equal(scene->begun, 1);
+    let_go(scene);
+    assert_phase(scene, GW_CONNECTION_HEAD); /* of the third */
+    assert_int_equal(connection_in(scene)->h1.carry.length, 0);
+    sends(scene, "TP/1.1\r\nHost: a\r\n\r\n");
+    UNTIL(reads(scene, "\r\n\r\n/3"));
+    assert_non_null(strstr(scene->text, "/wait"));
+    assert_non_null(strstr(scene->text, "\r\n\r\n/2"));
+}
+
+static void the_carry_is_bounded_and_reading_goes_on_after_it(void **state)
+{
+    static const char request[] = "GET /n HTTP/1.1\r\nHost: a\r\n\r\n";
+    enum { MANY = 8000 };
+    struct scene *scene = *state;
+    unsigned sent = 0;
+    to_waiting(scene);
+    struct gw_connection *connection = connection_in(scene);
+    while (connection->stream.is_reading) {
+        if (sent < MANY && send(scene->client, request, sizeof request - 1, MSG_NOSIGNAL) == sizeof request - 1)
+            sent++;
+        uv_run(&scene->worker.loop, UV_RUN_NOWAIT);
+    }
+    assert_in_range(connection->h1.carry.kept_bytes, GW_BLOCK_BYTES, 3 * GW_BLOCK_BYTES);
+    let_go(scene);
+    UNTIL((reads_on(scene), scene->ended == 1 + sent));
+    assert_true(connection->stream.is_reading);
+}
+
+static void a_request_that_is_no_http_is_answered_and_ends_it(void **state)
+{
+    struct scene *scene = *state;
+    arrives(scene);
+    sends(scene, "no head\r\n\r\nGET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+    UNTIL(has_ended(scene));
+    assert_non_null(strstr(scene->text, "HTTP/1.1 400 "));
+    assert_non_null(strstr(scene->text, "\r\nConnection: close\r\n"));
+    assert_int_equal(scene->begun, 1);
+    assert_phase(scene, GW_CONNECTION_LINGERING);
+}
+
+/* ---- whether it is kept ---- */
+
+static void it_is_kept_if_client_and_gateway_wish_it(void **state)
+{
+    static const struct {
+        const char *request;
+        unsigned most_requests;
+        bool is_draining, is_kept;
+        const char *says; /* NULL: nothing of Connection */
+    } keeping[] = {
+        { "GET /x HTTP/1.1\r\nHost: a\r\n\r\n", 0, false, true, NULL },
+        { "GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 0, false, false, "close" },
+        { "GET /x HTTP/1.0\r\n\r\n", 0, false, false, "close" },
+        { "GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 0, false, true, "keep-alive" },
+        { "GET /x HTTP/1.1\r\nHost: a\r\n\r\n", 0, true, false, "close" },
+        { "GET /x HTTP/1.1\r\nHost: a\r\n\r\n", 1, false, false, "close" },
+        { "GET /x HTTP/1.1\r\nHost: a\r\n\r\n", 2, false, true, NULL },
+        { "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 0, false, true, NULL },
+        { "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab", 0, false, false, "close" },
+        { "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab", 0, false, false, "close" }, /* nobody read it */
+        { "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0, false, false, "close" },
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(keeping); i++) {
+        void *each;
+        open_scene(&each);
+        struct scene *scene = each;
+        scene->config->max_requests_per_connection = keeping[i].most_requests;
+        arrives(scene);
+        atomic_store(&scene->server.draining, keeping[i].is_draining);
+        sends(scene, keeping[i].request);
+        UNTIL(reads(scene, "\r\n\r\n/x"));
+        assert_phase(scene, keeping[i].is_kept ? GW_CONNECTION_IDLE : GW_CONNECTION_LINGERING);
+        const char *says = strstr(scene->text, "\r\nConnection: ");
+        assert_int_equal(says != NULL, keeping[i].says != NULL);
+        if (says)
+            assert_memory_equal(says + 14, keeping[i].says, strlen(keeping[i].says));
+        close_scene(&each);
+    }
+}
+
+static void the_last_request_that_is_allowed_says_close(void **state)
+{
+    struct scene *scene = *state;
+    scene->config->max_requests_per_connection = 2;
+    arrives(scene);
+    asks(scene, "/1");
+    UNTIL(reads(scene, "\r\n\r\n/1"));
+    assert_null(strstr(scene->text, "Connection: close"));
+    asks(scene, "/2");
+    UNTIL(reads(scene, "\r\n\r\n/2"));
+    assert_non_null(strstr(scene->text, "Connection: close"));
+    assert_phase(scene, GW_CONNECTION_LINGERING);
+}
+
+/* ---- bodies ---- */
+
+/* As the exchange wants a body that is for nobody in this scene: what is read of it is only counted. */
+static void wants_body(struct scene *scene)
+{
+    scene->kept->body = GW_BODY_DISCARDING;
+    scene->kept->downstream->table->want_body(scene->kept->downstream);
+}
+
+static void a_body_comes_when_it_is_wanted_and_the_next_request_after_it(void **state)
+{
+    static const char *const bodies[] = {
+        "Content-Length: 10\r\n\r\n0123456789",
+        "Transfer-Encoding: chunked\r\n\r\n4\r\n0123\r\n6\r\n456789\r\n0\r\n\r\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(bodies); i++) {
+        void *each;
+        char text[512];
+        open_scene(&each);
+        struct scene *scene = each;
+        arrives(scene);
+        snprintf(text, sizeof text, "POST /read HTTP/1.1\r\nHost: a\r\n%sGET /next HTTP/1.1\r\nHost: a\r\n\r\n",
+                 bodies[i]);
+        sends(scene, text);
+        UNTIL(scene->kept);
+        assert_int_equal(scene->kept->body_received, 0);
+        wants_body(scene);
+        UNTIL(scene->kept->body == GW_BODY_ENDED);
+        assert_int_equal(scene->kept->body_received, 10);
+        assert_int_equal(scene->begun, 1);
+        let_go(scene);
+        UNTIL(reads(scene, "\r\n\r\n/next"));
+        assert_phase(scene, GW_CONNECTION_IDLE);
+        close_scene(&each);
+    }
+}
+
+/* The client reads only after it has sent everything: what nobody wants is read and thrown away. */
+static void a_body_that_nobody_wants_is_thrown_away(void **state)
+{
+    enum { BODY = 4 * 1024 * 1024 };
+    static char bytes[65536];
+    struct scene *scene = *state;
+    arrives(scene);
+    sends(scene, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4194304\r\n\r\n");
+    time_t patience = time(NULL) + PATIENCE_S;
+    for (size_t sent = 0; sent < BODY;) {
+        ssize_t length = send(scene->client, bytes, sizeof bytes, MSG_NOSIGNAL);
+        assert_true(length > 0 || errno == EAGAIN);
+        assert_true(time(NULL) < patience);
+        sent += length > 0 ? (size_t)length : 0;
+        uv_run(&scene->worker.loop, UV_RUN_NOWAIT);
+    }
+    UNTIL(has_ended(scene));
+    assert_int_equal(scene->end, 1); /* and no reset has taken the answer away */
+    assert_non_null(strstr(scene->text, "\r\n\r\n/x"));
+}
+
+static void a_client_that_waits_for_100_is_known_to_wait(void **state)
+{
+    static const char head[] = "POST /wait HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    static const struct {
+        const char *with_it, *later;
+        bool waits;
+    } expecting[] = { { "", "", true }, { "a", "", false }, { "", "a", false } };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(expecting); i++) {
+        void *each;
+        char text[256];
+        open_scene(&each);
+        struct scene *scene = each;
+        arrives(scene);
+        snprintf(text, sizeof text, "%s%s", head, expecting[i].with_it);
+        sends(scene, text);
+        UNTIL(scene->kept);
+        sends(scene, expecting[i].later);
+        UNTIL(scene->kept->request.expects_continue == expecting[i].waits);
+        if (expecting[i].waits) {
+            assert_true(scene->kept->downstream->table->interim(scene->kept->downstream, 100, NULL));
+            UNTIL(reads(scene, "HTTP/1.1 100 Continue\r\n\r\n"));
+        }
+        close_scene(&each);
+    }
+}
+
+/* ---- deadlines ---- */
+
+static void a_head_that_is_late_is_answered_408(void **state)
+{
+    struct scene *scene = *state;
+    scene->config->header_timeout_ms = SOON_MS;
+    to_head(scene);
+    UNTIL(reads(scene, "HTTP/1.1 408 "));
+    assert_phase(scene, GW_CONNECTION_LINGERING);
+}
+
+static void a_body_that_is_late_ends_the_exchange(void **state)
+{
+    struct scene *scene = *state;
+    scene->config->body_timeout_ms = SOON_MS;
+    arrives(scene);
+    sends(scene, "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234");
+    UNTIL(scene->kept);
+    wants_body(scene);
+    UNTIL(scene->ended);
+    UNTIL(is_closed(scene));
+}
+
+static void an_idle_connection_is_closed_without_a_word(void **state)
+{
+    struct scene *scene = *state;
+    scene->config->idle_timeout_ms = SOON_MS;
+    arrives(scene);
+    UNTIL(is_closed(scene));
+    UNTIL(has_ended(scene));
+    assert_int_equal(scene->length, 0);
+}
+
+static void an_exchange_may_last_as_long_as_it_likes(void **state)
+{
+    struct scene *scene = *state;
+    to_waiting(scene);
+    scene->config->idle_timeout_ms = scene->config->header_timeout_ms = scene->config->write_timeout_ms = 1;
+    uint64_t until_ms = uv_now(&scene->worker.loop) + 2 * SOON_MS;
+    UNTIL(uv_now(&scene->worker.loop) > until_ms);
+    assert_phase(scene, GW_CONNECTION_RUNNING);
+}
+
+static void a_client_that_takes_nothing_is_cut(void **state)
+{
+    struct scene *scene = *state;
+    scene->config->write_timeout_ms = SOON_MS;
+    to_slow(scene);
+    UNTIL(is_closed(scene));
+    UNTIL(has_ended(scene));
+    assert_int_equal(scene->end, -ECONNRESET);
+}
+
+static size_t unsent(const struct gw_connection *connection)
+{
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&connection->stream.tcp);
+}
+
+/* The deadline passes. */
+static void is_late(struct scene *scene)
+{
+    struct gw_connection *connection = connection_in(scene);
+    uint64_t due_ms = uv_now(&scene->worker.loop);
+    connection->deadline_ms = due_ms;
+    gw_timer_start(&scene->worker.timers, &connection->timer, 0);
+    UNTIL(is_closed(scene) || connection->deadline_ms != due_ms);
+}
+
+/* Each look at the deadline that finds that some has left gives as much time again. */
+static void a_client_that_takes_a_little_in_time_is_not(void **state)
+{
+    struct scene *scene = *state;
+    to_slow(scene);
+    struct gw_connection *connection = connection_in(scene);
+    for (int looks = 0; looks < 3; looks++) {
+        size_t before = unsent(connection);
+        UNTIL((recv(scene->client, (char[4096]) { 0 }, 4096, 0), unsent(connection) < before));
+        is_late(scene);
+        assert_phase(scene, GW_CONNECTION_RUNNING);
+        assert_true(connection->deadline_ms > uv_now(&scene->worker.loop));
+    }
+    is_late(scene); /* nothing has left since */
+    assert_phase(scene, GW_CONNECTION_CLOSING);
+}
+
+/* ---- a slow client ---- */
+
+static void a_large_answer_leaves_whole_as_its_client_takes_it(void **state)
+{
+    struct scene *scene = *state;
+    to_slow(scene);
+    asks(scene, "/next");
+    UNTIL((reads_on(scene), scene->ended == 2));
+    UNTIL((reads_on(scene), scene->total > LARGE_BYTES && phase_in(scene) == GW_CONNECTION_IDLE));
+    assert_false(gw_stream_is_writing(&connection_in(scene)->stream));
+}
+
+static void an_answer_that_was_given_reaches_the_client_though_its_exchange_is_cut(void **state)
+{
+    struct scene *scene = *state;
+    to_leaving(scene);
+    assert_int_equal(scene->ended, 1);
+    UNTIL(has_ended(scene));
+    assert_int_equal(scene->end, 1);
+    assert_true(scene->total > LARGE_BYTES);
+}
+
+/* Nothing was told whose framing could show that the rest is missing. */
+static void an_exchange_that_is_cut_before_its_head_resets_the_connection(void **state)
+{
+    struct scene *scene = *state;
+    to_waiting(scene);
+    gw_exchange_on_gone(scene->kept, GW_ERROR_CANCELLED);
+    UNTIL(has_ended(scene));
+    assert_int_equal(scene->end, -ECONNRESET);
+    assert_int_equal(scene->length, 0);
+}
+
+/* ---- clients that go ---- */
+
+static void a_client_that_goes_ends_its_exchange(void **state)
+{
+    static void (*const goes[])(struct scene *) = { client_closes, client_resets };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(goes); i++) {
+        void *each;
+        open_scene(&each);
+        struct scene *scene = each;
+        to_waiting(scene);
+        sends(scene, "GET /never HTTP/1.1\r\nHost: a\r\n\r\n"); /* its next request is not begun */
+        UNTIL(connection_in(scene)->h1.carry.length);
+        goes[i](scene);
+        UNTIL(scene->ended == 1);
+        UNTIL(is_closed(scene));
+        assert_int_equal(scene->begun, 1);
+        close_scene(&each);
+    }
+}
+
+static void who_lingers_is_read_from_and_its_bytes_are_for_nobody(void **state)
+{
+    struct scene *scene = *state;
+    to_lingering(scene);
+    UNTIL(has_ended(scene));
+    assert_int_equal(scene->end, 1);
+    uint64_t before = gw_counter_read(&scene->worker.shard->bytes_received);
+    sends(scene, "GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+    UNTIL(gw_counter_read(&scene->worker.shard->bytes_received) > before);
+    assert_phase(scene, GW_CONNECTION_LINGERING);
+    assert_int_equal(scene->begun, 1);
+    assert_int_equal(atomic_load(&scene->server.lingering), 1);
+    client_closes(scene);
+    UNTIL(is_closed(scene));
+}
+
+static void lingering_has_its_bounds(void **state)
+{
+    static const struct {
+        unsigned timeout_ms, silence_ms;
+        unsigned most;
+    } bounds[] = { { SOON_MS, 60000, 10 }, { 60000, SOON_MS, 10 }, { 60000, 60000, 0 } };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(bounds); i++) {
+        void *each;
+        open_scene(&each);
+        struct scene *scene = each;
+        scene->config->linger_timeout_ms = bounds[i].timeout_ms;
+        scene->config->linger_silence_ms = bounds[i].silence_ms;
+        scene->config->max_lingering = bounds[i].most;
+        arrives(scene);
+        sends(scene, "GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        UNTIL(is_closed(scene));
+        UNTIL(has_ended(scene));
+        assert_int_equal(scene->end, 1);
+        assert_non_null(strstr(scene->text, "\r\n\r\n/x"));
+        close_scene(&each);
+    }
+}
+
+/* ---- too many, and the end of the process ---- */
+
+static void who_is_turned_away_hears_why(void **state)
+{
+    struct scene *scene = *state;
+    is_turned_away(scene);
+    assert_int_equal(gw_counter_read(&scene->worker.shard->connections_refused), 1);
+    UNTIL(has_ended(scene));
+    assert_memory_equal(scene->text, "HTTP/1.1 503 ", 13);
+    assert_non_null(strstr(scene->text, "\r\nRetry-After: 1\r\n"));
+    assert_int_equal(scene->begun, 0);
+}
+
+static void far_too_many_are_closed_without_a_word(void **state)
+{
+    struct scene *scene = *state;
+    is_one_too_many(scene);
+    UNTIL(has_ended(scene));
+    assert_int_equal(scene->length, 0);
+}
+
+/* A second of silence, and not what was left of an earlier, longer time. */
+static void a_drain_hurries_those_that_do_nothing(void **state)
+{
+    static const struct {
+        void (*bring)(struct scene *scene);
+        bool is_hurried;
+    } hurries[] = { { arrives, true }, { to_lingering, true }, { to_waiting, false }, { to_head, false } };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(hurries); i++) {
+        void *each;
+        open_scene(&each);
+        struct scene *scene = each;
+        hurries[i].bring(scene);
+        struct gw_connection *connection = connection_in(scene);
+        uint64_t soon_ms = uv_now(&scene->worker.loop) + 1000, before_ms = connection->deadline_ms;
+        assert_true(before_ms > soon_ms);
+        scene->worker.is_draining = true;
+        gw_connection_hurry_idle(&scene->worker);
+        assert_int_equal(connection->deadline_ms, hurries[i].is_hurried ? soon_ms : before_ms);
+        scene->worker.is_draining = false;
+        close_scene(&each);
+    }
+}
+
+static void a_cut_ends_every_connection(void **state)
+{
+    static void (*const brings[])(struct scene *) = { arrives, to_head, to_waiting, to_slow, to_leaving, to_lingering };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(brings); i++) {
+        void *each;
+        open_scene(&each);
+        struct scene *scene = each;
+        brings[i](scene);
+        gw_connection_cut_all(&scene->worker);
+        assert_phase(scene, GW_CONNECTION_CLOSING);
+        UNTIL(is_closed(scene));
+        close_scene(&each);
+    }
+}
+
+#define CONNECTION_TEST(name) cmocka_unit_test_setup_teardown(name, open_scene, close_scene)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_row_is_a_move_and_no_other_pair_is),
+        cmocka_unit_test(each_phase_but_the_last_can_be_closed_and_has_a_name),
+        cmocka_unit_test(each_row_is_walked),
+        CONNECTION_TEST(answers_come_in_the_order_of_requests),
+        CONNECTION_TEST(a_head_may_come_byte_by_byte),
+        CONNECTION_TEST(what_comes_while_an_exchange_runs_is_carried),
+        CONNECTION_TEST(the_carry_is_bounded_and_reading_goes_on_after_it),
+        CONNECTION_TEST(a_request_that_is_no_http_is_answered_and_ends_it),
+        cmocka_unit_test(it_is_kept_if_client_and_gateway_wish_it),
+        CONNECTION_TEST(the_last_request_that_is_allowed_says_close),
+        cmocka_unit_test(a_body_comes_when_it_is_wanted_and_the_next_request_after_it),
+        CONNECTION_TEST(a_body_that_nobody_wants_is_thrown_away),
+        cmocka_unit_test(a_client_that_waits_for_100_is_known_to_wait),
+        CONNECTION_TEST(a_head_that_is_late_is_answered_408),
+        CONNECTION_TEST(a_body_that_is_late_ends_the_exchange),
+        CONNECTION_TEST(an_idle_connection_is_closed_without_a_word),
+        CONNECTION_TEST(an_exchange_may_last_as_long_as_it_likes),
+        CONNECTION_TEST(a_client_that_takes_nothing_is_cut),
+        CONNECTION_TEST(a_client_that_takes_a_little_in_time_is_not),
+        CONNECTION_TEST(a_large_answer_leaves_whole_as_its_client_takes_it),
+        CONNECTION_TEST(an_answer_that_was_given_reaches_the_client_though_its_exchange_is_cut),
+        CONNECTION_TEST(an_exchange_that_is_cut_before_its_head_resets_the_connection),
+        cmocka_unit_test(a_client_that_goes_ends_its_exchange),
+        CONNECTION_TEST(who_lingers_is_read_from_and_its_bytes_are_for_nobody),
+        cmocka_unit_test(lingering_has_its_bounds),
+        CONNECTION_TEST(who_is_turned_away_hears_why),
+        CONNECTION_TEST(far_too_many_are_closed_without_a_word),
+        cmocka_unit_test(a_drain_hurries_those_that_do_nothing),
+        cmocka_unit_test(a_cut_ends_every_connection),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
