@@ -51,7 +51,7 @@ static struct gw_slice before(struct gw_slice text, char c)
     return at ? gw_slice_of(text.at, (size_t)(at - text.at)) : text;
 }
 
-/* Digits, or one that is obfuscated (RFC 7239 §6). */
+/* A number, or an obfuscated port such as "_x" (RFC 7239 §6). */
 static bool is_port(struct gw_slice text)
 {
     uint64_t number;
@@ -102,7 +102,8 @@ static char *put_octet(char *at, unsigned octet)
     return at;
 }
 
-/* Each request prints its client's: inet_ntop goes by way of printf, which is a tenth of all that a hit computes. */
+/* Each request prints the address of its client. inet_ntop uses printf, which would be a tenth of all instructions of a
+ * cache hit. */
 static size_t print_ipv4(const uint8_t four[4], char *text)
 {
     char *at = text;

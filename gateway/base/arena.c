@@ -5,7 +5,7 @@
 enum { ALIGNMENT = 16 };
 
 struct gw_arena_chunk {
-    struct gw_arena_chunk *next; /* older further chunks; of the first one: NULL */
+    struct gw_arena_chunk *next; /* the chunk before this one; NULL in the first chunk */
     size_t capacity;
     size_t used;
     _Alignas(ALIGNMENT) char bytes[];
@@ -14,7 +14,7 @@ struct gw_arena_chunk {
 void gw_arena_init(struct gw_arena *arena, size_t first_bytes, size_t bound)
 {
     *arena = (struct gw_arena) { .bound = bound };
-    /* The size is remembered where the chunk will be: a wish until memory is first taken. */
+    /* Until the first chunk exists, `used` holds the size that this chunk shall have. */
     arena->used = first_bytes;
 }
 
@@ -43,7 +43,7 @@ static size_t rounded(size_t size)
     return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 }
 
-/* A further chunk: as large as the piece needs, at least as the first; the piece may be larger than the first. */
+/* Adds a chunk that is as large as the first one, or larger where a piece of `size` needs that. */
 static bool extend(struct gw_arena *arena, size_t size)
 {
     size_t left = arena->bound - arena->used;

@@ -73,7 +73,7 @@ void gw_buffer_print(struct gw_buffer *buffer, const char *format, ...)
     buffer->length += (size_t)length;
 }
 
-/* Length of the well-formed UTF-8 sequence here (Unicode table 3-7), 0 if there is none. */
+/* The length of the UTF-8 sequence at `at`; 0: the bytes there are not well-formed UTF-8 (Unicode table 3-7). */
 static size_t utf8_length(const unsigned char *at, size_t left)
 {
     unsigned char c = at[0];

@@ -1,8 +1,10 @@
 /* buffer.h: the one buffer in which bytes are put together: heads, pages, log lines.
  *
- * Data     Bytes in the caller's memory (gw_buffer_over: never grows), on the heap (gw_buffer_create: grows up to its
- *          bound) or in an arena (gw_buffer_in: grows up to the arena's bound).
- * Failure  What does not fit is left out whole and `overflowed` is set: the writer asks once, at the end. */
+ * Data     The bytes lie in the caller's memory (gw_buffer_over: the buffer never grows), on the heap
+ *          (gw_buffer_create: it grows up to its bound) or in an arena (gw_buffer_in: it grows up to the arena's
+ *          bound).
+ * Failure  A piece that does not fit is left out whole, and `overflowed` is set. So the caller can put all pieces and
+ *          look at `overflowed` once, at the end. */
 #ifndef GW_BASE_BUFFER_H
 #define GW_BASE_BUFFER_H
 
@@ -11,9 +13,9 @@
 #include "base/slice.h"
 
 struct gw_buffer {
-    size_t bound;           /* bytes; capacity never exceeds it */
-    bool owned;             /* on the heap, may grow */
-    struct gw_arena *arena; /* NULL, or where it lies and may grow */
+    size_t bound;           /* the most that capacity may become, in bytes */
+    bool owned;             /* the bytes are on the heap, and the buffer may grow */
+    struct gw_arena *arena; /* the bytes are in this arena, and the buffer may grow; NULL: not in an arena */
 
     char *at;
     size_t length;
@@ -21,21 +23,21 @@ struct gw_buffer {
     bool overflowed;
 };
 
-/* Over the caller's memory, which must outlive the buffer. */
+/* A buffer in the caller's memory, which must outlive the buffer. */
 static inline struct gw_buffer gw_buffer_over(char *memory, size_t capacity)
 {
     return (struct gw_buffer) { .at = memory, .capacity = capacity, .bound = capacity };
 }
 
-/* On the heap; allocates when first written to. Freed by gw_buffer_destroy. */
+/* A buffer on the heap. The first write allocates; gw_buffer_destroy frees. */
 static inline struct gw_buffer gw_buffer_create(size_t bound)
 {
     return (struct gw_buffer) { .bound = bound, .owned = true };
 }
 void gw_buffer_destroy(struct gw_buffer *buffer);
 
-/* In the arena, which must outlive the buffer, with room for so many bytes (0: none yet). Where the arena is full,
- * overflowed is set at once. */
+/* A buffer in the arena, which must outlive the buffer. It has room for first_bytes (0: none yet); where the arena has
+ * no room for these, `overflowed` is set at once. */
 static inline struct gw_buffer gw_buffer_in(struct gw_arena *arena, size_t first_bytes)
 {
     char *at = first_bytes ? gw_arena_take(arena, first_bytes) : NULL;
@@ -46,14 +48,14 @@ static inline struct gw_buffer gw_buffer_in(struct gw_arena *arena, size_t first
                                 .overflowed = first_bytes && !at };
 }
 
-/* Empty again, with the memory that it has. */
+/* Makes the buffer empty; it keeps its memory. */
 static inline void gw_buffer_clear(struct gw_buffer *buffer)
 {
     buffer->length = 0;
     buffer->overflowed = false;
 }
 
-/* Makes room for `more` bytes; false, and overflowed, when the bound or memory forbids it. */
+/* Makes room for `more` bytes. False, and `overflowed` is set: the bound is reached or memory is out. */
 bool gw_buffer_reserve(struct gw_buffer *buffer, size_t more);
 
 static inline void gw_buffer_put(struct gw_buffer *buffer, const char *at, size_t length)
@@ -85,9 +87,10 @@ static inline void gw_buffer_put_string(struct gw_buffer *buffer, const char *st
 void gw_buffer_put_uint(struct gw_buffer *buffer, uint64_t value);
 /* Lower-case hex, two digits a byte. */
 void gw_buffer_put_hex(struct gw_buffer *buffer, const void *bytes, size_t length);
-/* For the cold paths. */
+/* Slow, so not for the hot path. */
 void gw_buffer_print(struct gw_buffer *buffer, const char *format, ...) GW_PRINTF(2, 3);
-/* With the quotes; everything that JSON forbids is escaped, bytes that are no UTF-8 become U+FFFD. */
+/* Writes the text as a JSON string with its quotes. What JSON forbids is escaped; bytes that are not UTF-8 become
+ * U+FFFD. */
 void gw_buffer_put_json(struct gw_buffer *buffer, struct gw_slice text);
 
 static inline struct gw_slice gw_buffer_slice(const struct gw_buffer *buffer)

@@ -16,7 +16,7 @@ void gw_check_magic(const struct gw_magic *magic, unsigned number, const char *f
 {
     if (magic->number == number)
         return;
-    gw_log(GW_LOG_ERROR, "check", "%s:%d: %s: this object is no %s: its magic number is %#x", file, line, function,
+    gw_log(GW_LOG_ERROR, "check", "%s:%d: %s: this object is not a %s: its magic number is %#x", file, line, function,
            name, magic->number);
     abort();
 }

@@ -1,15 +1,15 @@
-/* check.h: what holds, as code.
+/* check.h: conditions that must hold, written as code.
  *
- * A check tells the reader what is true at this place, and it ends the process where that turns out false: with a
- * line in the log (file, line, expression) and abort(), so that a debugger or a fuzzer sees the place itself.
- * A check is for mistakes of this program. What a client, a backend, Redis or a full memory can cause is no check:
- * it is an error with a row in error.h.
+ * A check tells the reader what is true at this place. If the condition is false, the check writes a line to the log
+ * (file, line, expression) and calls abort(), so that a debugger or a fuzzer stops at this place.
+ * A check is for mistakes of this program. Whatever a client, a backend, Redis or a lack of memory can cause is an
+ * error with a row in error.h, and never a check.
  *
  * One flag   GW_CHECKS (CMake) is ON in Debug, in the sanitizer presets and in the fuzz targets, and OFF in Release.
- *            There, nothing of this file is left: no condition is evaluated, no magic number takes a byte.
+ *            In Release no condition is evaluated, and no magic number takes a byte.
  * Magic      A struct that comes back through a `void *` (libuv, hiredis, libcurl, a callback's context) has the member
- *            `struct gw_magic magic`. It holds the number of its type from open to close: a pointer to something
- *            else, or to what has ended, is found at the door and not three calls later.
+ *            `struct gw_magic magic`, which holds the number of the struct's type from open to close. So a pointer to
+ *            something else, or to an object that has ended, is found where it comes in and not three calls later.
  *            The number is four letters in ASCII: enum { LINK_MAGIC = 0x4c494e4b };  (LINK)
  *
  *     at its beginning        { .magic = GW_MAGIC(LINK_MAGIC), ... }  or  link->magic = GW_MAGIC(LINK_MAGIC);
@@ -32,7 +32,7 @@ struct gw_magic {
 #define GW_CHECK(condition) ((condition) ? (void)0 : gw_check_failed(__FILE__, __LINE__, __func__, #condition))
 #define GW_CHECK_MAGIC(object, number_)                                                                                \
     gw_check_magic(&(object)->magic, number_, __FILE__, __LINE__, __func__, #number_)
-/* `pointer` as a `type *`; it is evaluated once, here and in Release, and may not be NULL. */
+/* `pointer` as a `type *`. `pointer` is evaluated once (in Release, too) and may not be NULL. */
 #define GW_FROM_CONTEXT(pointer, type, number_)                                                                        \
     ((type *)gw_check_context(pointer, offsetof(type, magic), number_, __FILE__, __LINE__, __func__, #number_))
 
@@ -41,7 +41,7 @@ struct gw_magic {
 struct gw_magic { /* of no size */
 };
 
-/* Neither evaluated nor unused. */
+/* The expression is not evaluated, but the compiler counts its variables as used. */
 #define GW_UNCHECKED(expression)                (false ? (void)(expression) : (void)0)
 #define GW_MAGIC(number_)                       ((struct gw_magic) {})
 #define GW_CHECK(condition)                     GW_UNCHECKED(condition)
@@ -52,7 +52,7 @@ struct gw_magic { /* of no size */
 
 #define GW_NO_MAGIC GW_MAGIC(0)
 
-/* Any thread. For the macros only. */
+/* Only for the macros. Any thread. */
 void gw_check_failed(const char *file, int line, const char *function, const char *expression)
     __attribute__((noreturn, cold));
 void gw_check_magic(const struct gw_magic *magic, unsigned number, const char *file, int line, const char *function,

@@ -1,5 +1,5 @@
-/* counter.h: a number that one thread raises and any thread reads. No lock prefix: a relaxed load and store by the
- * one writer. */
+/* counter.h: a number that one thread changes and any thread reads. The one writer uses a relaxed load and a relaxed
+ * store, which cost no lock prefix. */
 #ifndef GW_BASE_COUNTER_H
 #define GW_BASE_COUNTER_H
 
@@ -8,19 +8,19 @@
 
 typedef _Atomic uint64_t gw_counter;
 
-/* By the owning thread only. */
+/* Only for the owning thread. */
 static inline void gw_counter_add(gw_counter *counter, uint64_t amount)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount, memory_order_relaxed);
 }
 
-/* For gauges; by the owning thread only. */
+/* For gauges. Only for the owning thread. */
 static inline void gw_counter_subtract(gw_counter *counter, uint64_t amount)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) - amount, memory_order_relaxed);
 }
 
-/* By any thread, where several write. */
+/* For a counter that several threads write. Any thread. */
 static inline void gw_counter_add_shared(gw_counter *counter, uint64_t amount)
 {
     atomic_fetch_add_explicit(counter, amount, memory_order_relaxed);

@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 
 enum {
-    ALLOWED_MOST = 1 << 30, /* "unlimited" is a number that can be added to */
+    ALLOWED_MOST = 1 << 30, /* counts as "unlimited"; sums with it do not overflow */
     SHARED_LEAST = 8,       /* for clients and backends together */
 };
 
@@ -29,10 +29,10 @@ unsigned gw_descriptors_count(void)
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
         count += entry->d_name[0] != '.';
     closedir(directory);
-    return count - 1; /* without the listing's own */
+    return count - 1; /* without the descriptor of the listing itself */
 }
 
-/* That many connections to backends are ever of use. */
+/* The most connections to backends that can be of use. */
 static uint64_t useful_upstream(const struct gw_descriptors_need *need)
 {
     uint64_t most = (uint64_t)need->clients + need->clients / 3;

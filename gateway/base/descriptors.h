@@ -1,12 +1,13 @@
-/* descriptors.h: how many files this process may have open, and which part may have how many of them.
+/* descriptors.h: how many file descriptors this process may have, and how many of them each part may use.
  *
- * Problem  Where descriptors run out, everything fails at the same time: accepting clients, asking backends, connecting
+ * Problem  When descriptors run out, everything fails at the same time: accepting clients, asking backends, connecting
  *          to Redis again, opening a log again.
- * Shape    What must never fail has its descriptors set aside. Clients and connections to backends share the rest.
- *          Where it is too little for what both may need, backends get four sevenths of it: one for each client, since
- *          a proxied request needs both, and a third more for connections that are kept idle. So idle connections,
- *          to whichever backend and of whichever worker, never keep a client's request from its backend.
- * Threads  Filled by main before the first worker starts. The count may be changed by any thread. */
+ * Shape    Descriptors for the work that must never fail are set aside. Connections of clients and connections to
+ *          backends share the rest. Where the rest is too small for both, backends get four sevenths of it: one
+ *          descriptor for each client, since a proxied request needs both connections, and a third more for connections
+ *          that are kept idle. So idle connections, of any worker and to any backend, never prevent a client's request
+ *          from reaching its backend.
+ * Threads  main fills the struct before the first worker starts. Any thread may change the counts. */
 #ifndef GW_BASE_DESCRIPTORS_H
 #define GW_BASE_DESCRIPTORS_H
 
@@ -19,28 +20,28 @@
 struct gw_descriptors {
     unsigned clients_most;  /* connections of clients, all workers together */
     unsigned upstream_most; /* connections to backends, all workers together */
-    unsigned kept_most; /* of these, idle ones; UINT_MAX: as many as the configuration allows, and none are counted */
+    unsigned kept_most;     /* of these, idle ones; UINT_MAX: only the configuration bounds them, and `kept` stays 0 */
 
-    atomic_uint upstream; /* open now, or connecting */
-    atomic_uint kept;     /* of these, idle */
+    atomic_uint upstream; /* connections to backends that are open or connecting now */
+    atomic_uint kept;     /* of these, idle ones */
 };
 
 struct gw_descriptors_need {    /* numbers of descriptors */
-    unsigned reserved;          /* what is open at the start, and what must never fail later */
-    unsigned clients, upstream; /* as many as the configuration allows */
+    unsigned reserved;          /* open at the start, or set aside for what must never fail */
+    unsigned clients, upstream; /* what the configuration allows */
 };
 
-/* Raises the soft limit (RLIMIT_NOFILE) to the hard one. Returns the descriptors that the process may have then. */
+/* Raises the soft limit (RLIMIT_NOFILE) to the hard limit. Returns how many descriptors the process may have then. */
 unsigned gw_descriptors_raise(void);
-/* How many are open now. */
+/* How many descriptors are open now. */
 unsigned gw_descriptors_count(void);
-/* The limit under which nobody ever waits for a descriptor. */
+/* The limit that is large enough for all that `need` may use at the same time. */
 unsigned long long gw_descriptors_enough(const struct gw_descriptors_need *need);
-/* Shares `allowed`. False, with nothing set: so few that no client could be served. */
+/* Divides `allowed` descriptors. False: they are too few to serve a client; nothing is set then. */
 bool gw_descriptors_share(struct gw_descriptors *descriptors, unsigned allowed,
                           const struct gw_descriptors_need *need) GW_MUST_CHECK;
 
-/* A connection to a backend is about to be opened. False: there is no descriptor for it. descriptors NULL: no bound. */
+/* To be called before a connection to a backend is opened. False: no descriptor is left for it. NULL: no bound. */
 static inline bool gw_descriptors_enter(struct gw_descriptors *descriptors)
 {
     if (!descriptors)
@@ -51,7 +52,7 @@ static inline bool gw_descriptors_enter(struct gw_descriptors *descriptors)
     return false;
 }
 
-/* Once for each gw_descriptors_enter that gave true. */
+/* To be called once for each gw_descriptors_enter that returned true. */
 static inline void gw_descriptors_leave(struct gw_descriptors *descriptors)
 {
     if (descriptors)
@@ -64,14 +65,14 @@ static inline bool gw_descriptors_are_out(struct gw_descriptors *descriptors)
            atomic_load_explicit(&descriptors->upstream, memory_order_relaxed) >= descriptors->upstream_most;
 }
 
-/* May a connection that is not needed now be kept? */
+/* May a connection be kept idle? */
 static inline bool gw_descriptors_may_keep(struct gw_descriptors *descriptors)
 {
     return !descriptors || descriptors->kept_most == UINT_MAX ||
            atomic_load_explicit(&descriptors->kept, memory_order_relaxed) < descriptors->kept_most;
 }
 
-/* So many more are idle now; negative: fewer. */
+/* Adds to the number of idle connections; `more` may be negative. */
 static inline void gw_descriptors_add_kept(struct gw_descriptors *descriptors, int64_t more)
 {
     if (descriptors && descriptors->kept_most != UINT_MAX)

@@ -1,16 +1,16 @@
-/* error.h: everything that can go wrong with a request, one row each, and how a person is told of a mistake in what
- * they wrote.
+/* error.h: one row for each error that a request can end with, and the form in which a person is told about a mistake
+ * in the configuration or in an argument.
  *
- * A row answers all questions where the error is born: its name (log and JSON), the status that the client gets,
- * whether a request may be sent again after it, and a sentence for a person. */
+ * A row has all that is to be known about an error: its name (in the log and in JSON), the status that the client gets,
+ * whether the request may be sent again after this error, and a sentence for people. */
 #ifndef GW_BASE_ERROR_H
 #define GW_BASE_ERROR_H
 
 #include "base/base.h"
 #include "base/slice.h"
 
-/* Three lists, by who causes the error: alerts look at the backends' and at the gateway's own, since no client may wake
- * an operator. X(NAME, name, status, retry, sentence); retry: may a request without effect be sent again? */
+/* Three lists, by the cause of the error. Alerts look at the lists of backends and of the gateway, since no client may
+ * wake an operator. X(NAME, name, status, retry, sentence); retry: a request that had no effect may be sent again. */
 #define GW_CLIENT_ERRORS(X)                                                                                            \
     X(MALFORMED, "malformed_request", 400, false, "The request is not well-formed HTTP/1.1.")                          \
     X(HOST, "invalid_host", 400, false, "Exactly one valid Host field is required.")                                   \
@@ -66,22 +66,21 @@ const char *gw_error_name(enum gw_error error);
 const char *gw_error_sentence(enum gw_error error);
 int gw_error_status(enum gw_error error);
 bool gw_error_may_retry(enum gw_error error);
-/* The list in which the row stands. */
+/* Tells which list has the error's row. */
 enum gw_error_cause gw_error_cause(enum gw_error error);
 const char *gw_error_cause_name(enum gw_error_cause cause); /* "client", "backend", "gateway"; NONE: "none" */
 
-/* What a person must put right: where it stands, what stood there, what was expected. Filled by configuration and
- * start-up. */
+/* A mistake that a person must correct. The configuration's loader and the start-up fill it. */
 struct gw_complaint {
     char place[256];    /* "gateway.json:12: limits.rate", "environment GATEWAY_PORT", "--workers" */
-    char found[128];    /* as written; may be empty */
+    char found[128];    /* the value as written; may be empty */
     char expected[384]; /* "a number from 1 to 65535" */
 };
 
-/* Cuts what does not fit. `found` may be NULL. */
+/* Text that does not fit is cut. `found` may be NULL. */
 void gw_complain(struct gw_complaint *complaint, const char *place, const char *found, const char *expected, ...)
     GW_PRINTF(4, 5);
-/* "place: found "x", expected y" in one line. */
+/* Writes `place: found "x", expected y` as one line. */
 void gw_complaint_print(const struct gw_complaint *complaint, char *line, size_t capacity);
 
 #endif

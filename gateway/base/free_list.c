@@ -32,7 +32,7 @@ void gw_free_list_init(struct gw_free_list *list, size_t size, unsigned most, vo
     *list = (struct gw_free_list) { .size = size, .most = most, .destroy = destroy };
 }
 
-/* The first of those that are kept. */
+/* Takes the first kept object; there must be one. */
 static void *pop(struct gw_free_list *list)
 {
     struct gw_free_link *link = list->first;

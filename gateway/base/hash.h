@@ -1,5 +1,5 @@
-/* hash.h: a seeded hash for tables in memory. Not for identity, storage or security beyond making a flood of one
- * slot hard to aim. */
+/* hash.h: a seeded hash for tables in memory. The seed makes it hard to aim many keys at one slot of a table. The hash
+ * is good for nothing else: not for identity, storage or security. */
 #ifndef GW_BASE_HASH_H
 #define GW_BASE_HASH_H
 

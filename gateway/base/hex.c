@@ -6,8 +6,8 @@
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* The eight digits of four bytes, the first in the lowest byte: keys and request ids are made for each request, and a
- * loop over digits takes thrice as long. */
+/* The eight digits of four bytes, the first digit in the lowest byte. Each request makes keys and an id, and a loop
+ * over digits would take three times as long. */
 static uint64_t digits_of(uint32_t four)
 {
     uint64_t x = four;

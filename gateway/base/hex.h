@@ -4,10 +4,10 @@
 
 #include <stddef.h>
 
-/* Two digits a byte, without an end; returns what is behind them. */
+/* Writes two digits for each byte, without a NUL. Returns the place behind them. */
 char *gw_hex_put(char *at, const void *bytes, size_t length);
 
-/* Of one digit, in either case; -1: it is none. */
+/* The value of one digit, in either case; -1: c is no digit. */
 static inline int gw_hex_value(char c)
 {
     if (c >= '0' && c <= '9')

@@ -1,4 +1,4 @@
-/* list.h: a doubly linked ring whose links lie in its members. */
+/* list.h: a doubly linked ring. A link is a member of the struct that is in the list. */
 #ifndef GW_BASE_LIST_H
 #define GW_BASE_LIST_H
 
@@ -27,11 +27,11 @@ static inline void gw_list_insert_before(struct gw_list *at, struct gw_list *lin
     at->previous = link;
 }
 
-/* The list's head stands for both ends. */
+/* The ring's head is both its beginning and its end. */
 #define gw_list_push_back(list, link)  gw_list_insert_before((list), (link))
 #define gw_list_push_front(list, link) gw_list_insert_before((list)->next, (link))
 
-/* The link becomes a ring of its own, so that removing it twice does no harm. */
+/* The link becomes a ring of its own, so that removing it a second time has no effect. */
 static inline void gw_list_remove(struct gw_list *link)
 {
     link->previous->next = link->next;
@@ -40,7 +40,7 @@ static inline void gw_list_remove(struct gw_list *link)
 }
 
 #define gw_list_each(link, list) for (struct gw_list *link = (list)->next; link != (list); link = link->next)
-/* The member may be removed in the loop's body. */
+/* The loop's body may remove `link`. */
 #define gw_list_each_safe(link, list)                                                                                  \
     for (struct gw_list *link = (list)->next, *link##_next = link->next; link != (list);                               \
          link = link##_next, link##_next = link->next)

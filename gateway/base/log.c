@@ -51,7 +51,7 @@ static void put_line(struct gw_buffer *line, enum gw_log_level level, const char
     }
 }
 
-/* Control bytes never reach a terminal. */
+/* Replaces control bytes, so that a line cannot control a terminal. */
 static void defuse(char *message, size_t length)
 {
     for (size_t i = 0; i < length; i++)
@@ -74,8 +74,8 @@ void gw_log(enum gw_log_level level, const char *area, const char *format, ...)
         length = sizeof message - 1;
     if (!json_lines)
         defuse(message, (size_t)length);
-    /* A reader that stopped reading must not stop a loop: such a line is lost. A pipe takes PIPE_BUF bytes whole or
-     * poll says no, so what escapes made longer is cut. */
+    /* A full pipe must not block a loop, so the line is lost then. A pipe that poll calls writable takes PIPE_BUF bytes
+     * whole; so a message that JSON's escapes made longer than that is cut. */
     struct gw_buffer line;
     do {
         line = gw_buffer_over(memory, sizeof memory);

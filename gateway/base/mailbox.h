@@ -1,7 +1,9 @@
-/* mailbox.h: how one thread makes another act: one queue, one uv_async.
+/* mailbox.h: messages from any thread to the loop of the mailbox's owner: one queue and one uv_async.
  *
- * Memory   A message lies in the object it is about; the sender gives it up until it is delivered.
- * Threads  post: any. Delivery: on the owner's loop, in the order posted, outside the lock. */
+ * Memory   A message is a member of the object that it is about. From posting to delivery the sender must not touch the
+ *          message.
+ * Threads  Any thread may post. Messages are delivered on the owner's loop, in the order in which they were posted, and
+ *          outside the lock. */
 #ifndef GW_BASE_MAILBOX_H
 #define GW_BASE_MAILBOX_H
 
@@ -9,7 +11,7 @@
 #include "base/base.h"
 
 struct gw_message {
-    void (*deliver)(struct gw_message *message); /* runs once, on the receiving loop; may free the message's object */
+    void (*deliver)(struct gw_message *message); /* runs once for each post; may free the object */
 
     struct gw_message *next;
 };
@@ -23,9 +25,9 @@ struct gw_mailbox {
 
 /* Returns 0 or a libuv error. */
 int gw_mailbox_open(struct gw_mailbox *mailbox, uv_loop_t *loop) GW_MUST_CHECK;
-/* On the owner's loop; what lies in the box is delivered first. Nobody may post any more. */
+/* To be called on the owner's loop. Delivers what lies in the mailbox first. Posting is not allowed afterwards. */
 void gw_mailbox_close(struct gw_mailbox *mailbox);
-/* After the loop ran the close. */
+/* To be called after the loop has run the handle's close. */
 void gw_mailbox_free(struct gw_mailbox *mailbox);
 void gw_mailbox_post(struct gw_mailbox *mailbox, struct gw_message *message);
 

@@ -2,7 +2,7 @@
 
 #include "base/hex.h"
 
-/* at: behind a '/'. */
+/* at: the place behind a '/'. */
 static bool begins_plainly(const char *at, const char *end)
 {
     return at == end || (*at != '/' && *at != '.');
@@ -31,7 +31,7 @@ static size_t decode(char *to, struct gw_slice path)
     return length;
 }
 
-/* In place: what is written never overtakes what is read. */
+/* Works in place: the place to write to is never ahead of the place to read from. */
 static size_t resolve(char *text, size_t length, bool *climbs)
 {
     size_t written = 0;

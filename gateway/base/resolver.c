@@ -9,12 +9,12 @@ struct name {
     struct gw_magic magic;
     uv_getaddrinfo_t request;
     struct gw_list link;  /* in the resolver, the oldest first */
-    struct gw_slice host; /* behind the struct; terminated */
+    struct gw_slice host; /* its bytes are behind the struct, with a NUL at their end */
 
     struct gw_list questions;
     struct gw_resolver_addresses addresses;
     uint64_t keep_ms;  /* the resolver's */
-    uint64_t until_ms; /* of the loop's clock: how long the addresses are believed */
+    uint64_t until_ms; /* by the loop's clock: the addresses are used until then */
     bool is_asked;     /* a look-up is under way */
 };
 
@@ -32,7 +32,7 @@ void gw_resolver_close(struct gw_resolver *resolver)
     {
         struct name *name = GW_CONTAINER(link, struct name, link);
         if (name->is_asked)
-            (void)uv_cancel((uv_req_t *)&name->request); /* one that runs already ends by itself */
+            (void)uv_cancel((uv_req_t *)&name->request); /* fails where the look-up runs: it ends by itself */
     }
 }
 
@@ -105,7 +105,7 @@ static void on_found(uv_getaddrinfo_t *request, int status, struct addrinfo *fou
     collect(&name->addresses, status == 0 ? found : NULL);
     uv_freeaddrinfo(found);
     name->until_ms = name->addresses.count ? uv_now(request->loop) + name->keep_ms : 0;
-    /* A question asked from within an answer is answered by the addresses, or waits for a look-up of its own. */
+    /* on_answer may ask for the same name again: that question gets the addresses, or waits for a new look-up. */
     struct gw_resolver_addresses addresses = name->addresses;
     struct gw_list questions;
     gw_list_init(&questions);
@@ -166,7 +166,8 @@ static struct name *create(struct gw_resolver *resolver, struct gw_slice host)
 
 static bool look_up(struct gw_resolver *resolver, struct name *name)
 {
-    /* Without AI_ADDRCONFIG: it forgets loopback, and an address that cannot be reached fails at once. */
+    /* AI_ADDRCONFIG is not set: it would ignore loopback, and an address that cannot be reached fails at once
+     * anyway. */
     static const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
     name->request.data = name;
     name->is_asked = uv_getaddrinfo(resolver->loop, &name->request, on_found, name->host.at, NULL, &hints) == 0;

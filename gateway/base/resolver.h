@@ -1,13 +1,13 @@
-/* resolver.h: from a name to addresses, without waiting: of backends and of Redis.
+/* resolver.h: finds the addresses of the names of backends and of Redis, without blocking the loop.
  *
- * Shape    Literal addresses and `localhost` need no look-up: the latter is both loopback addresses (RFC 6761 §6.3),
+ * Shape    A literal address and `localhost` need no look-up. `localhost` has both loopback addresses (RFC 6761 §6.3),
  *          127.0.0.1 first, where development servers listen. Other names go to getaddrinfo(3) on libuv's thread pool;
- *          questions for the same name share one look-up. What was found is believed for keep_ms, as getaddrinfo tells
- *          no TTL. A failure is not remembered.
- * Cancel   A question that is cancelled is not answered. Its look-up goes on, as nothing can stop getaddrinfo(3), and
- *          the next question for the name waits for it.
- * Bounds   GW_RESOLVER_NAMES names, GW_RESOLVER_ADDRESSES addresses each.
- * Threads  One worker's. */
+ *          questions for the same name share one look-up. The addresses found are used for keep_ms, since getaddrinfo
+ *          gives no TTL. A failure is not remembered.
+ * Cancel   A cancelled question gets no answer. Its look-up goes on, since nothing can stop getaddrinfo(3), and the
+ *          next question for the name waits for this look-up.
+ * Bounds   GW_RESOLVER_NAMES names with GW_RESOLVER_ADDRESSES addresses each.
+ * Threads  A resolver belongs to one worker. */
 #ifndef GW_BASE_RESOLVER_H
 #define GW_BASE_RESOLVER_H
 
@@ -25,9 +25,9 @@ union gw_resolver_address {
 };
 
 struct gw_resolver_addresses {
-    union gw_resolver_address list[GW_RESOLVER_ADDRESSES]; /* ports are 0; each once */
+    union gw_resolver_address list[GW_RESOLVER_ADDRESSES]; /* with port 0, and without duplicates */
     unsigned count;
-    int error; /* where none was found: of getaddrinfo(3), as libuv has it; 0: the name has no address */
+    int error; /* where count is 0: libuv's error of getaddrinfo(3); 0: the name has no address */
 };
 
 struct gw_resolver_question {
@@ -44,22 +44,22 @@ struct gw_resolver {
     unsigned count;
 };
 
-/* keep_ms: how long what was found is believed; 0: each question asks anew. */
+/* keep_ms: how long addresses are used after a look-up; 0: each question starts a look-up. */
 void gw_resolver_init(struct gw_resolver *resolver, uv_loop_t *loop, uint64_t keep_ms);
-/* Look-ups under way are cancelled where they can be; the loop runs until all are over. No questions are left. */
+/* Cancels the look-ups that can still be cancelled; the loop must run until all are over. No question may be left. */
 void gw_resolver_close(struct gw_resolver *resolver);
-/* After the loop ended. */
+/* To be called after the loop has ended. */
 void gw_resolver_free(struct gw_resolver *resolver);
 
 enum gw_resolver_outcome {
-    GW_RESOLVER_KNOWN,    /* *addresses is filled, the question not used */
-    GW_RESOLVER_ASKED,    /* on_answer will run, never before this returns */
-    GW_RESOLVER_OVERLOAD, /* too many names at once, or no memory */
+    GW_RESOLVER_KNOWN,    /* *addresses is filled, and the question is not used */
+    GW_RESOLVER_ASKED,    /* on_answer will run, but not before this call has returned */
+    GW_RESOLVER_OVERLOAD, /* too many names are being looked up, or memory is out */
 };
-/* `host` is terminated; a name, or a literal address without brackets. */
+/* host: a name, or a literal address without brackets; a NUL stands behind it. */
 enum gw_resolver_outcome gw_resolver_ask(struct gw_resolver *resolver, struct gw_resolver_question *question,
                                          struct gw_slice host, struct gw_resolver_addresses *addresses) GW_MUST_CHECK;
-/* Of a question that is not asked yet. */
+/* For a question that is not asked yet. */
 static inline void gw_resolver_init_question(struct gw_resolver_question *question,
                                              void (*on_answer)(struct gw_resolver_question *question,
                                                                const struct gw_resolver_addresses *addresses))
@@ -71,12 +71,12 @@ static inline bool gw_resolver_is_asked(const struct gw_resolver_question *quest
 {
     return !gw_list_is_empty(&question->link);
 }
-/* on_answer does not run. Also of a question that is not asked, or answered. */
+/* on_answer will not run. Has no effect on a question that is not asked, or answered already. */
 static inline void gw_resolver_cancel(struct gw_resolver_question *question)
 {
     gw_list_remove(&question->link);
 }
-/* "192.0.2.7", "2001:db8::7" */
+/* Writes such as "192.0.2.7" or "2001:db8::7". */
 void gw_resolver_print(const union gw_resolver_address *address, char text[GW_RESOLVER_TEXT_BYTES]);
 
 #endif

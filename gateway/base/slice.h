@@ -1,5 +1,5 @@
-/* slice.h: a view of bytes that somebody else owns. Not terminated, may hold NUL; length 0 with at == NULL is
- * "absent". */
+/* slice.h: a view of bytes that something else owns. The bytes have no NUL at their end and may contain NUL. The absent
+ * slice has length 0 and at == NULL. */
 #ifndef GW_BASE_SLICE_H
 #define GW_BASE_SLICE_H
 
@@ -37,14 +37,14 @@ static inline bool gw_slice_equal(struct gw_slice a, struct gw_slice b)
 /* ASCII case only. */
 bool gw_slice_equal_nocase(struct gw_slice a, struct gw_slice b);
 bool gw_slice_starts_with(struct gw_slice whole, struct gw_slice start);
-/* Without SP and HTAB at both ends (OWS, RFC 9110 §5.6.3). */
+/* Cuts SP and HTAB off at both ends (OWS, RFC 9110 §5.6.3). */
 struct gw_slice gw_slice_trim(struct gw_slice slice);
-/* One or more ASCII digits and nothing else, that fit. */
+/* Reads one or more ASCII digits. False: there is something else, or the number is too large. */
 bool gw_slice_to_uint64(struct gw_slice digits, uint64_t *value);
-/* The next element of a comma-separated list (RFC 9110 §5.6.1; quoted strings are not split; empty elements are
- * skipped), trimmed. *rest begins as the whole field value and advances. False at the end. */
+/* Takes the next element of a comma-separated list (RFC 9110 §5.6.1), trimmed, and moves *rest behind it; at first,
+ * *rest is the whole field value. Quoted strings are not split, and empty elements are skipped. False at the end. */
 bool gw_slice_next_element(struct gw_slice *rest, struct gw_slice *element);
-/* Is `token` an element of this list (any case)? */
+/* Is `token` an element of this list? Case does not matter. */
 bool gw_slice_list_has(struct gw_slice list, struct gw_slice token);
 
 #endif

@@ -10,7 +10,7 @@ static void mark(struct gw_timers *timers, unsigned slot)
     timers->occupied[slot / 64] |= UINT64_C(1) << slot % 64;
 }
 
-/* The next slot after `after` whose bit is set, counted on from it; UINT64_MAX if none is. */
+/* The next slot after `after` that has timers; UINT64_MAX if there is none. */
 static uint64_t next_occupied(const struct gw_timers *timers, uint64_t after)
 {
     for (unsigned step = 1; step <= GW_TIMER_SLOTS;) {
@@ -32,13 +32,13 @@ static void arm(struct gw_timers *timers, uint64_t slot)
         uv_timer_stop(&timers->handle);
         return;
     }
-    /* A slot is due when it is over: never early. */
+    /* A slot is due when its time is over, so that no timer fires early. */
     uint64_t at_ms = (slot + 1) * GW_TIMER_SLOT_MS, now = uv_now(timers->loop);
     uv_timer_start(&timers->handle, on_handle, at_ms > now ? at_ms - now : 0, 0);
 }
 
-/* Fires what is due in one slot; what belongs to a later round stays. A timer that is started meanwhile goes to a later
- * slot, or to this slot for a later round. */
+/* Fires the timers of one slot that are due; those of a later round of the wheel stay. A timer that is started
+ * meanwhile goes to a later slot, or into this slot for a later round. */
 static void run_slot(struct gw_timers *timers, uint64_t slot)
 {
     struct gw_list *ring = &timers->slots[slot % GW_TIMER_SLOTS], due;
@@ -63,11 +63,10 @@ static void run_slot(struct gw_timers *timers, uint64_t slot)
 static void on_handle(uv_timer_t *handle)
 {
     struct gw_timers *timers = handle->data;
-    uint64_t over = slot_now(timers); /* slots before this one are over */
+    uint64_t over = slot_now(timers); /* the time of all slots before this one is over */
     timers->armed_slot = UINT64_MAX;
     if (over > timers->done_slot + GW_TIMER_SLOTS + 1)
-        timers->done_slot = over - GW_TIMER_SLOTS -
-                            1; /* a long sleep: each slot once is enough, due is compared with `over` */
+        timers->done_slot = over - GW_TIMER_SLOTS - 1; /* after a long sleep one round is enough */
     while (timers->done_slot + 1 < over) {
         uint64_t next = next_occupied(timers, timers->done_slot);
         if (next == UINT64_MAX || next >= over) {
@@ -105,7 +104,7 @@ void gw_timer_start(struct gw_timers *timers, struct gw_timer *timer, uint64_t a
     gw_timer_stop(timer);
     if (timers->armed_slot == UINT64_MAX && slot_now(timers) > timers->done_slot + 1 &&
         next_occupied(timers, timers->done_slot) == UINT64_MAX)
-        timers->done_slot = slot_now(timers) - 1; /* nothing was running: skip what passed */
+        timers->done_slot = slot_now(timers) - 1; /* no timer was running: skip the slots that have passed */
     uint64_t due = (uv_now(timers->loop) + after_ms) / GW_TIMER_SLOT_MS;
     if (due <= timers->done_slot)
         due = timers->done_slot + 1;

@@ -1,10 +1,10 @@
 /* timer.h: many coarse timers on one uv_timer.
  *
- * Problem  Every connection re-arms timers with every request; a uv_timer each costs a heap operation.
- * Shape    A wheel of 512 slots, 8 ms each; a bitmap tells the next occupied slot, so an idle worker does not wake
- *          for nothing.
- * Cost     Start and stop are two list operations. A timer is late by up to 16 ms, never early.
- * Threads  One worker's. */
+ * Problem  Every connection starts timers again with every request, and each start of a uv_timer is an operation on
+ *          libuv's heap.
+ * Shape    A wheel of 512 slots of 8 ms. A bitmap tells the next slot that has timers, so that an idle worker sleeps.
+ * Cost     Start and stop are an operation on a list each. A timer fires up to 16 ms late and never early.
+ * Threads  The timers belong to one worker. */
 #ifndef GW_BASE_TIMER_H
 #define GW_BASE_TIMER_H
 
@@ -21,7 +21,7 @@ struct gw_timer {
     gw_timer_due *on_due;
 
     struct gw_list link;
-    uint64_t due_at_slot; /* in slots since the loop's zero; 0: not running */
+    uint64_t due_at_slot; /* slots are counted from the loop's zero; 0: not running */
 };
 
 struct gw_timers {
@@ -30,8 +30,8 @@ struct gw_timers {
 
     struct gw_list slots[GW_TIMER_SLOTS];
     uint64_t occupied[GW_TIMER_SLOTS / 64];
-    uint64_t done_slot;  /* every slot up to here has been looked at */
-    uint64_t armed_slot; /* when the handle fires; UINT64_MAX: not armed */
+    uint64_t done_slot;  /* all slots up to this one have been run */
+    uint64_t armed_slot; /* the handle fires when this slot is over; UINT64_MAX: not armed */
 };
 
 /* Returns 0 or a libuv error. */
@@ -46,7 +46,7 @@ static inline void gw_timer_init(struct gw_timer *timer, gw_timer_due *on_due)
     gw_list_init(&timer->link);
 }
 
-/* Runs on_due once, after_ms from the loop's now, on the loop; a running timer is moved. */
+/* Runs on_due once, on the loop, after_ms after the loop's now. A timer that is running is started anew. */
 void gw_timer_start(struct gw_timers *timers, struct gw_timer *timer, uint64_t after_ms);
 
 static inline void gw_timer_stop(struct gw_timer *timer)

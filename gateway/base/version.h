@@ -1,4 +1,4 @@
-/* version.h: which build this is. */
+/* version.h: the version of this build and its compiler. */
 #ifndef GW_BASE_VERSION_H
 #define GW_BASE_VERSION_H
 

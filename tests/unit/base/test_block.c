@@ -161,7 +161,7 @@ static void threads_may_share_and_drop_a_block_without_pool(void **state)
     memset(block->bytes, 'x', 100);
     for (unsigned i = 0; i < GW_COUNT(threads); i++)
         assert_int_equal(pthread_create(&threads[i], NULL, share_and_drop, gw_block_ref(block)), 0);
-    gw_block_unref(block); /* whoever is last frees it: ASan sees a leak, TSan a race */
+    gw_block_unref(block); /* the last reference frees it: ASan would see a leak, TSan a race */
     for (unsigned i = 0; i < GW_COUNT(threads); i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
 }

@@ -1,4 +1,4 @@
-/* What a check does where GW_CHECKS is set (Debug, sanitizers, fuzzing), and that nothing is left of it elsewhere. */
+/* What a check does where GW_CHECKS is set (Debug, sanitizers, fuzzing), and that it does nothing elsewhere. */
 #include "support/checks.h"
 #include <stdlib.h>
 #include "base/base.h"

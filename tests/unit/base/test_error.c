@@ -41,7 +41,7 @@ static void only_what_a_backend_did_is_tried_again(void **state)
     }
     assert_true(gw_error_may_retry(GW_ERROR_CONNECT));
     assert_true(gw_error_may_retry(GW_ERROR_RESET));
-    assert_false(gw_error_may_retry(GW_ERROR_RESPONSE_TIMEOUT)); /* it may be at work on it */
+    assert_false(gw_error_may_retry(GW_ERROR_RESPONSE_TIMEOUT)); /* the backend may be at work on the request */
     assert_false(gw_error_may_retry(GW_ERROR_TLS));
 }
 

@@ -62,7 +62,7 @@ static void keys_that_differ_little_spread_evenly(void **state)
     }
 }
 
-/* Who found keys that share a slot under one seed has found nothing for another. */
+/* Keys that share a slot under one seed do not share it under another. */
 static void keys_of_one_slot_part_under_another_seed(void **state)
 {
     (void)state;

@@ -8,7 +8,7 @@
 #include "base/chain.h"
 #include "support/failing_malloc.h"
 
-/* Each scenario runs with its 1st, 2nd, 3rd … allocation failing. That nothing is lost is for ASan to say. */
+/* Each scenario runs with its 1st, 2nd, 3rd … allocation failing. ASan finds what is lost then. */
 
 static void use_arena(void)
 {

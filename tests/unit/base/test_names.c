@@ -38,7 +38,7 @@ static void a_name_is_of_the_set_by_itself_by_its_start_or_by_its_end(void **sta
     }
 }
 
-/* As many as the table has numbers for, so that chains are long: each finds itself, and nothing else. */
+/* As many patterns as the table can hold, so that chains are long: each name matches its own pattern and no other. */
 static void as_many_patterns_as_there_may_be_are_all_found(void **state)
 {
     static struct gw_slice patterns[GW_NAMES_MOST + 1];

@@ -6,8 +6,8 @@
 #include <cmocka.h>
 #include "base/timer.h"
 
-/* A loop that is slow makes timers late: that is allowed everywhere here. That they are early, lost, doubled or out
- * of order is not. */
+/* A slow loop makes timers late, which all tests here allow. They do not allow timers that are early, lost, doubled or
+ * out of order. */
 struct alarm {
     struct gw_timer timer;
     uint64_t started_at_ms, after_ms, fired_at_ms;
@@ -251,16 +251,16 @@ static void a_timer_of_a_later_round_stays_in_its_slot(void **state)
     run_until(&scene, 1);
     assert_true(near.fired == 1 && far.fired == 0);
     assert_true(gw_timer_is_running(&far.timer));
-    /* The loop's time is the kernel's; three rounds are twelve seconds. What the next wake-up would do is asked
-     * instead. */
+    /* The loop's time is the kernel's, and three rounds take twelve seconds. So the test looks at the next wake-up
+     * instead of waiting. */
     uint64_t wake_ms = uv_timer_get_due_in(&scene.timers.handle);
     assert_true(wake_ms > 0 && wake_ms <= round_ms + 16);
     gw_timer_stop(&far.timer);
     tear_down(&scene);
 }
 
-/* A loop that was held up for longer than a round looks at every slot once, and finds all that is due; what is due
- * after that, beyond one round, fires too. */
+/* A loop that was held up for longer than a round runs every slot once and fires all timers that are due. Timers that
+ * become due later, beyond one round, fire, too. */
 static void nothing_is_lost_when_the_loop_sleeps_longer_than_a_round(void **state)
 {
     enum { ALARMS = 40 };
