@@ -5,7 +5,7 @@
 
 The gateway is built with -finstrument-functions (the preset `ways`), without optimisation and without checks, and ways.c, preloaded into it,
 writes down each function that is entered. One request counts with all that the worker's thread runs for it, from its first byte until what it
-stored and logged is done. A turn of the loop that runs when nobody asks, too (timers), does not count. Each way is traced three times, after
+stored and logged is done. A turn of the loop that runs when nobody asks, too (timers), does not count. Each way is traced five times, after
 requests of the same kind, and the least counts.
 
 A proxy before Redis writes down the commands of the worker. One round trip is whatever is sent before the next answer comes. The gateway has
@@ -27,7 +27,7 @@ import stage
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEADER, RECORD = struct.Struct("=II"), struct.Struct("=QII")  # of ways.c
-IDLE_S, SETTLED_S, ROUNDS = 2, 0.3, 3
+IDLE_S, SETTLED_S, ROUNDS = 2, 0.3, 5
 
 # name, gateway, target ({}: the round), X-Cache, how often the same is asked before, of which gateway, and how long before (s)
 WAYS = [
@@ -123,7 +123,7 @@ class Link:
             return None
         if words[0] != b"EVALSHA":
             return words[0].decode()
-        script = SCRIPTS[words[1]]
+        script = SCRIPTS.get(words[1], "EVALSHA")
         if script == "purge.lua":
             return None  # the poll of the ban log
         return script + (" " + words[3 + int(words[2])].decode() if script == "fetch_lock.lua" else "")
