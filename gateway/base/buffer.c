@@ -39,14 +39,39 @@ bool gw_buffer_reserve(struct gw_buffer *buffer, size_t more)
     return false;
 }
 
+static unsigned count_digits(uint64_t value)
+{
+    unsigned count = 1;
+    for (uint64_t bound = 10; count < 20 && value >= bound; bound *= 10)
+        count++;
+    return count;
+}
+
+/* In place, two digits a division: each request writes more than a dozen numbers. */
 void gw_buffer_put_uint(struct gw_buffer *buffer, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    do
-        digits[--at] = (char)('0' + value % 10);
-    while (value /= 10);
-    gw_buffer_put(buffer, digits + at, sizeof digits - at);
+    static const char pairs[] = "00010203040506070809"
+                                "10111213141516171819"
+                                "20212223242526272829"
+                                "30313233343536373839"
+                                "40414243444546474849"
+                                "50515253545556575859"
+                                "60616263646566676869"
+                                "70717273747576777879"
+                                "80818283848586878889"
+                                "90919293949596979899";
+    unsigned length = count_digits(value);
+    if (length > buffer->capacity - buffer->length && !gw_buffer_reserve(buffer, length))
+        return;
+    buffer->length += length;
+    char *at = buffer->at + buffer->length;
+    for (; length >= 2; length -= 2) {
+        at -= 2;
+        memcpy(at, pairs + 2 * (value % 100), 2);
+        value /= 100;
+    }
+    if (length)
+        *--at = (char)('0' + value);
 }
 
 void gw_buffer_put_hex(struct gw_buffer *buffer, const void *bytes, size_t length)
@@ -112,13 +137,31 @@ static void put_json_special(struct gw_buffer *buffer, unsigned char c)
     }
 }
 
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* Are all of the next eight bytes? A byte of a word is less than n (up to 0x80) if taking n from it borrows. */
+static bool are_plain(const unsigned char *at)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101), highest = each * 0x80;
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    uint64_t quote = word ^ each * '"', backslash = word ^ each * '\\', del = word ^ each * 0x7f;
+    uint64_t less = (word - each * 0x20) | (quote - each) | (backslash - each) | (del - each);
+    return ((less | word) & highest) == 0;
+}
+
 void gw_buffer_put_json(struct gw_buffer *buffer, struct gw_slice text)
 {
     const unsigned char *at = (const unsigned char *)text.at;
     gw_buffer_put_char(buffer, '"');
     for (size_t i = 0; i < text.length;) {
         size_t plain = i;
-        while (plain < text.length && at[plain] >= 0x20 && at[plain] < 0x7f && at[plain] != '"' && at[plain] != '\\')
+        while (text.length - plain >= 8 && are_plain(at + plain))
+            plain += 8;
+        while (plain < text.length && is_plain(at[plain]))
             plain++;
         gw_buffer_put(buffer, text.at + i, plain - i);
         i = plain;

@@ -2,6 +2,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <cmocka.h>
 #include "base/buffer.h"
 
@@ -156,6 +158,28 @@ static void numbers_hex_and_prints_are_written_whole_or_not_at_all(void **state)
     assert_holds(&small, "abcd");
 }
 
+static void assert_printed(uint64_t value)
+{
+    char memory[32], expected[32];
+    struct gw_buffer buffer = gw_buffer_over(memory, sizeof memory);
+    snprintf(expected, sizeof expected, "%" PRIu64, value);
+    gw_buffer_put_uint(&buffer, value);
+    assert_holds(&buffer, expected);
+}
+
+static void numbers_of_each_length_are_written_as_printf_does(void **state)
+{
+    (void)state;
+    for (uint64_t value = 0; value < 2100; value++)
+        assert_printed(value);
+    for (uint64_t power = 10; power <= UINT64_MAX / 10; power *= 10)
+        for (uint64_t i = 0; i <= 2; i++) {
+            assert_printed(power - 1 + i);
+            assert_printed(power + power / 10 * 7 + i);
+        }
+    assert_printed(UINT64_MAX);
+}
+
 struct json_row {
     struct gw_slice text;
     const char *json;
@@ -226,6 +250,28 @@ static void bytes_that_are_no_utf8_become_replacement_characters(void **state)
     }
 }
 
+/* Wherever a byte stands among others, it is written as it is alone. */
+static void each_byte_is_written_as_json_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (unsigned c = 0; c < 128; c++)
+        for (size_t place = 0; place < 19; place++) {
+            char text[] = "abcdefgh ijklmnop q", memory[64], one[16], expected[64];
+            struct gw_buffer whole = gw_buffer_over(memory, sizeof memory), alone = gw_buffer_over(one, sizeof one);
+            struct gw_buffer parts = gw_buffer_over(expected, sizeof expected);
+            char byte = (char)c;
+            gw_buffer_put_json(&alone, gw_slice_of(&byte, 1));
+            gw_buffer_put_char(&parts, '"');
+            gw_buffer_put(&parts, text, place);
+            gw_buffer_put(&parts, one + 1, alone.length - 2);
+            gw_buffer_put_string(&parts, text + place + 1);
+            gw_buffer_put_literal(&parts, "\"\0");
+            text[place] = byte;
+            gw_buffer_put_json(&whole, gw_slice_of(text, sizeof text - 1));
+            assert_holds(&whole, expected);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,7 +283,9 @@ int main(void)
         cmocka_unit_test(a_buffer_in_an_arena_begins_with_the_room_that_it_was_given_or_overflowed),
         cmocka_unit_test(an_absurd_length_overflows_and_does_not_wrap),
         cmocka_unit_test(numbers_hex_and_prints_are_written_whole_or_not_at_all),
+        cmocka_unit_test(numbers_of_each_length_are_written_as_printf_does),
         cmocka_unit_test(json_text_escapes_what_json_forbids),
+        cmocka_unit_test(each_byte_is_written_as_json_wherever_it_stands),
         cmocka_unit_test(bytes_that_are_no_utf8_become_replacement_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
