@@ -33,11 +33,14 @@ struct gw_coalescing_waiter {
 
     struct gw_message message;
     struct gw_list link; /* in its coalesced fetch; alone once the message is under way */
-    bool is_posted;      /* under the stripe's lock, as the four below */
-    bool takes_answer;   /* itself, not what is stored */
+    struct gw_coalesced
+        *of; /* whose waiter or successor it is, while it is linked; under the stripe's lock, as the six below */
+    bool is_posted;
+    bool takes_answer; /* itself, not what is stored */
     bool never_leads;
-    bool is_successor;               /* it was one of a coalesced fetch, and waits for the answer of the next one now */
-    bool was_moved;                  /* so, and gw_coalescing_was_moved has not told it yet */
+    bool is_successor;               /* it is, or was of the fetch before and waits for the answer of this one */
+    bool was_moved;                  /* so, and gw_coalescing_may_wait_on has not told it yet */
+    bool was_renewed;                /* gw_coalescing_may_wait_on has told that the fetch has not begun */
     struct gw_coalescing_event told; /* set before it is posted; the entry is held */
     void *owner;                     /* of its own worker only; NULL: cancelled */
 };
@@ -142,6 +145,8 @@ static enum gw_coalescing_role wait_for(struct gw_coalescing_ask *ask, struct gw
     waiter->message.deliver = on_message;
     waiter->takes_answer = ask->came_at_us != 0;
     waiter->never_leads = ask->never_leads;
+    waiter->of = coalesced;
+    waiter->is_successor = is_too_early;
     gw_list_push_back(is_too_early ? &coalesced->successors : &coalesced->waiters, &waiter->link);
     ask->waiter = waiter;
     return GW_COALESCING_WAIT;
@@ -317,7 +322,8 @@ static bool go_on(struct gw_coalesced *coalesced)
     }
     while (!gw_list_is_empty(&coalesced->successors)) {
         struct gw_coalescing_waiter *waiter = take_first(&coalesced->successors);
-        waiter->is_successor = waiter->was_moved = true;
+        waiter->was_moved = true;
+        waiter->of = next;
         gw_list_push_back(&next->waiters, &waiter->link);
     }
     return next == coalesced;
@@ -372,13 +378,15 @@ void gw_coalescing_pass_on(struct gw_coalesced **taken)
         gw_coalescing_finish(taken);
 }
 
-bool gw_coalescing_was_moved(struct gw_coalescing_waiter *waiter)
+bool gw_coalescing_may_wait_on(struct gw_coalescing_waiter *waiter)
 {
     uv_mutex_lock(&waiter->stripe->lock);
-    bool was_moved = waiter->was_moved;
+    bool will_join = !waiter->is_posted && !waiter->is_successor && waiter->of->worker == waiter->worker;
+    bool may_wait = waiter->was_moved || (will_join && !waiter->was_renewed);
+    waiter->was_renewed |= will_join;
     waiter->was_moved = false;
     uv_mutex_unlock(&waiter->stripe->lock);
-    return was_moved;
+    return may_wait;
 }
 
 void gw_coalescing_cancel(struct gw_coalescing_waiter **taken)

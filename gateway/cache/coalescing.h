@@ -91,9 +91,9 @@ void gw_coalescing_set_storing(struct gw_coalesced *coalesced);
  * others look again. STORED: what these others are handed. Shares the entry. */
 void gw_coalescing_set_answer(struct gw_coalesced *coalesced, struct gw_entry *entry, enum gw_coalescing_source source,
                               bool was_elsewhere);
-/* By the waiter's worker: did what it waited for end since it began to wait, so that it waits for the next one now? True
- * once. */
-bool gw_coalescing_was_moved(struct gw_coalescing_waiter *waiter);
+/* By the waiter's worker, whose time is over: does it wait for something else than before? For the next fetch, since the
+ * first has ended; or for a fetch of its own worker that has not begun yet, which it will join. True once for each. */
+bool gw_coalescing_may_wait_on(struct gw_coalescing_waiter *waiter);
 /* By the waiter's worker: on_event will not run. Takes *waiter and leaves NULL. NULL is allowed. */
 void gw_coalescing_cancel(struct gw_coalescing_waiter **waiter);
 

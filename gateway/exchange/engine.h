@@ -35,21 +35,17 @@ void gw_engine_cancel_questions(struct gw_exchange *exchange);
 
 /* lookup.c: the question to the cache is cancelled: a miss, and nothing was seen. */
 void gw_engine_cancel_look_up(struct gw_exchange *exchange);
-/* A miss: who asks the backend? The flight's leader, its readers, or each for itself. */
+/* The filters let it pass, or the fetch that it joined is not for it: who asks the backend (cache/lookup.h)? */
 void gw_engine_go_on(struct gw_exchange *exchange);
-/* The wait for what questions or a flight bring. */
+/* The wait for answers to questions, or for that of the look-up. */
 void gw_engine_wait(struct gw_exchange *exchange);
-/* The flight that it was to lead has no fetch. */
-void gw_engine_land(struct gw_exchange *exchange);
 
 /* reading.c */
 extern const struct gw_reader_events gw_exchange_reader_events;
 void gw_engine_start_fetch(struct gw_exchange *exchange);
 void gw_engine_fail_fetch(struct gw_exchange *exchange, enum gw_error error);
-/* May it be answered by this entry, which the backend was asked for after the request came? */
-bool gw_engine_may_take(const struct gw_exchange *exchange, const struct gw_entry *entry);
-/* Shares the entry, which another worker's fetch brought, and answers. May end the exchange. */
-void gw_engine_take(struct gw_exchange *exchange, const struct gw_coalescing_event *landing);
+/* By its entry, which another worker's fetch brought. May end the exchange. */
+void gw_engine_answer_shared(struct gw_exchange *exchange);
 
 /* respond.c: the head is made and due. */
 void gw_engine_answer_here(struct gw_exchange *exchange);

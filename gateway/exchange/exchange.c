@@ -155,22 +155,13 @@ void gw_exchange_on_timer(struct gw_timer *timer)
 {
     struct gw_exchange *exchange = GW_CONTAINER(timer, struct gw_exchange, timer);
     if (exchange->state == GW_EXCHANGE_WAITING) {
-        if (exchange->questions.out) {
-            gw_engine_give_up_questions(exchange);
-            if (exchange->questions.out) {
-                gw_engine_wait(exchange);
-                return;
-            }
-        } else if (exchange->waiter && gw_coalescing_was_moved(exchange->waiter)) {
+        gw_engine_give_up_questions(exchange);
+        if (exchange->questions.out)
             gw_engine_wait(exchange);
-            return;
-        } else {
-            exchange->fetch_alone = true;
-            gw_coalescing_cancel(&exchange->waiter);
-        }
-        gw_engine_move(exchange, GW_EXCHANGE_RESUMED);
-    } else if (exchange->state == GW_EXCHANGE_FETCHING && exchange->joined) {
-        exchange->fetch_alone = true;
+        else
+            gw_engine_move(exchange, GW_EXCHANGE_RESUMED);
+    } else if (exchange->state == GW_EXCHANGE_FETCHING && exchange->lookup.answer == GW_LOOKUP_JOIN) {
+        gw_lookup_release(&exchange->lookup, false);
         gw_fetch_leave(&exchange->reader);
         gw_engine_move(exchange, GW_EXCHANGE_RELEASED);
     } else if (exchange->state == GW_EXCHANGE_SETTLING) {
@@ -251,14 +242,15 @@ void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error)
     gw_engine_move(exchange, GW_EXCHANGE_GONE);
 }
 
-/* Who waited for a flight of another worker was answered by what it stored, or fetched himself. */
+/* A request that waited for the fetch of another worker was answered by what that stored, or fetched itself. */
 static void count_for_cache(struct gw_exchange *exchange)
 {
     struct gw_shard *shard = exchange->context->shard;
     bool is_collapsed = exchange->report.is_collapsed;
     if (exchange->entry || is_collapsed)
         gw_counter_add(&shard->cache_bytes_saved, exchange->answer.body_sent);
-    if (exchange->has_waited && exchange->entry && exchange->report.forwarded == GW_FORWARDED_NOT)
+    if (exchange->lookup.waited == GW_LOOKUP_WAITED_FOR_PROCESS && exchange->entry &&
+        exchange->report.forwarded == GW_FORWARDED_NOT)
         is_collapsed = true;
     if (is_collapsed && exchange->answer.error == GW_ERROR_NONE)
         gw_counter_add(&shard->cache_collapsed, 1);
@@ -267,11 +259,9 @@ static void count_for_cache(struct gw_exchange *exchange)
 static void gw_engine_record(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
-    gw_coalescing_cancel(&exchange->waiter);
     if (exchange->questions.out)
         gw_engine_cancel_questions(exchange);
     gw_engine_forget_tombs(exchange);
-    gw_engine_land(exchange);
     gw_fetch_leave(&exchange->reader);
     gw_answer_close(exchange);
     gw_chain_free(&exchange->held);
@@ -282,8 +272,8 @@ static void gw_engine_record(struct gw_exchange *exchange)
     gw_record_write(exchange);
     gw_counter_subtract(&exchange->context->shard->requests_in_flight, 1);
     gw_entry_unref(exchange->entry);
-    gw_entry_unref(exchange->stored);
-    exchange->entry = exchange->stored = NULL;
+    exchange->entry = NULL;
+    gw_lookup_cancel(&exchange->lookup);
     gw_block_unref(exchange->answer.content_block);
     exchange->answer.content_block = NULL;
     exchange->answer.head = NULL;

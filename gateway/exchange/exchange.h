@@ -29,6 +29,7 @@
 #include "config/config.h"
 #include "exchange/downstream.h"
 #include "exchange/filter.h"
+#include "cache/lookup.h"
 #include "fetch/fetch.h"
 #include "limit/question.h"
 #include "telemetry/access_log.h"
@@ -40,13 +41,13 @@
     X(DECIDING,    SUSPENDED,    WAITING,    wait) \
     X(DECIDING,    ANSWERED,     ANSWERING,  answer_here) \
     X(DECIDING,    GONE,         RECORDING,  record) \
+    X(WAITING,     PASSED,       FETCHING,   start_fetch) \
     X(WAITING,     RESUMED,      DECIDING,   decide_again) \
     X(WAITING,     ANSWERED,     ANSWERING,  answer_here) \
     X(WAITING,     GONE,         RECORDING,  record) \
     X(FETCHING,    HEAD,         ANSWERING,  answer_fetched) \
     X(FETCHING,    ANSWERED,     ANSWERING,  answer_here) \
-    X(FETCHING,    RELEASED,     FETCHING,   start_fetch) \
-    X(FETCHING,    RETURNED,     DECIDING,   go_on) \
+    X(FETCHING,    RELEASED,     DECIDING,   go_on) \
     X(FETCHING,    INVALIDATES,  SETTLING,   settle) \
     X(FETCHING,    GONE,         RECORDING,  record) \
     X(SETTLING,    SETTLED,      ANSWERING,  answer_settled) \
@@ -77,7 +78,6 @@ enum gw_exchange_event {
     GW_EXCHANGE_ANSWERED,
     GW_EXCHANGE_HEAD,
     GW_EXCHANGE_RELEASED,
-    GW_EXCHANGE_RETURNED,
     GW_EXCHANGE_INVALIDATES,
     GW_EXCHANGE_SETTLED,
     GW_EXCHANGE_FINISHED,
@@ -154,7 +154,7 @@ struct gw_exchange {
     enum gw_exchange_state state;
     struct gw_downstream *downstream;
     const struct gw_config *config;
-    struct gw_timer timer; /* the wait for a flight */
+    struct gw_timer timer; /* for answers to questions; while it reads another's fetch; SETTLING: for tombstones */
 
     /* the request */
     struct gw_head request;
@@ -180,24 +180,15 @@ struct gw_exchange {
     struct gw_questions questions;
     unsigned slots_taken; /* a bit a filter (filter.h); zeroed with the slots, at the end */
     struct gw_limit_decision limit;
-    struct gw_shared_question *cache_question;
-    struct gw_seen seen;
-    bool cache_asked, cache_hit_for_miss, fetch_alone, joined, fetch_allowed;
+    bool fetch_allowed;
     struct gw_cache_request cache;
     struct gw_cache_key key;
     struct gw_slice keyed_query;
-    uint64_t epoch;
-    struct gw_entry *entry;  /* the answer; held */
-    enum gw_reuse reuse;     /* of entry */
-    bool is_near;            /* entry was in this process */
-    struct gw_entry *stored; /* to be confirmed, or to stand in for a failing backend; held */
+    struct gw_lookup
+        lookup; /* IDLE: the cache is not asked. Its lead is the fetch's once that has begun, but for what is
+                                stored, which is to be confirmed or stands in for a failing backend */
+    struct gw_entry *entry; /* the answer; held */
     struct gw_cache_report report;
-    uint64_t came_at_us; /* CLOCK_MONOTONIC, after its head was there: what the backend was asked for earlier will not
-                            do (cache.must_validate); 0: it will */
-    struct gw_coalescing_waiter *waiter;
-    bool has_waited;             /* for a flight of another worker, or for the end of one that began too early */
-    bool has_returned;           /* from a flight that was not for it, to share another */
-    struct gw_coalesced *flight; /* to lead, until the fetch has taken it */
 
     /* upstream */
     struct gw_reader reader;
@@ -254,8 +245,8 @@ struct gw_cache_rules gw_exchange_cache_rules(const struct gw_worker_context *co
 struct gw_slice gw_exchange_make_key(struct gw_worker_context *context, struct gw_arena *arena,
                                      const struct gw_route *route, struct gw_slice path, struct gw_slice query,
                                      struct gw_slice scheme, struct gw_slice host, struct gw_cache_key *key);
-/* The cache is (or, after a wait, is again) asked: fills entry, stored, and cache_hit_for_miss. True: a question is
- * out, the exchange's own: the filter continues. */
+/* The cache is asked by key, cache and request: may fill entry. True: a question is out, the exchange's own: the filter
+ * continues. */
 bool gw_exchange_look_up(struct gw_exchange *exchange);
 /* entry is stale: it is refreshed in the background, unless somebody does already. */
 void gw_exchange_refresh(struct gw_exchange *exchange);

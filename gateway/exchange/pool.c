@@ -45,6 +45,7 @@ static void init(struct gw_exchange *exchange, struct gw_worker_context *context
     gw_engine_open_slots(exchange);
     gw_list_init(&exchange->reader.link);
     gw_timer_init(&exchange->timer, gw_exchange_on_timer);
+    gw_lookup_init(&exchange->lookup);
 }
 
 /* What the last request left behind; the rest is written before it is read. */
@@ -60,26 +61,18 @@ static void reset(struct gw_exchange *exchange)
     exchange->route = NULL;
     exchange->body_received = 0;
     exchange->questions.out = exchange->questions.timed = 0;
-    exchange->cache_question = NULL;
-    exchange->seen.kind = GW_SEEN_NOTHING;
     exchange->limit.verdict = GW_LIMIT_NONE;
     exchange->limit.count = exchange->limit.shadow_refusals = 0;
     exchange->limit.retry_after_ms = 0;
     exchange->limit.is_local = false;
-    exchange->cache_asked = exchange->cache_hit_for_miss = exchange->fetch_alone = exchange->joined = false;
-    exchange->fetch_allowed = exchange->has_waited = exchange->has_returned = false;
+    exchange->fetch_allowed = false;
     exchange->cache = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT,
                                                   .min_fresh = GW_DIRECTIVE_ABSENT,
                                                   .max_stale = GW_DIRECTIVE_ABSENT };
-    exchange->entry = exchange->stored = NULL;
-    exchange->reuse = GW_REUSE_NO;
-    exchange->is_near = false;
+    exchange->entry = NULL;
     exchange->report = (struct gw_cache_report) { .forwarded = GW_FORWARDED_NOT };
     exchange->tombs_sent = exchange->tombs_due = 0;
     exchange->taken_by = NULL;
-    exchange->came_at_us = 0;
-    exchange->waiter = NULL;
-    exchange->flight = NULL;
     exchange->reader.events = &gw_exchange_reader_events;
     exchange->reader.fetch = NULL;
     exchange->reader.backend = NULL;

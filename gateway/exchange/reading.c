@@ -4,10 +4,11 @@
 #include "exchange/answer.h"
 #include "exchange/forward.h"
 #include "exchange/worker_context.h"
+#include "fetch/refresh.h"
 
 void gw_engine_fail_fetch(struct gw_exchange *exchange, enum gw_error error)
 {
-    gw_engine_land(exchange);
+    gw_lead_pass_on(&exchange->lookup.lead);
     gw_exchange_answer_error(exchange, error);
     gw_engine_move(exchange, GW_EXCHANGE_ANSWERED);
 }
@@ -33,7 +34,6 @@ static void describe_storing(const struct gw_exchange *exchange, const struct gw
     ask->cache = *cache;
     ask->rules = gw_exchange_cache_rules(exchange->context, exchange->route);
     ask->key = exchange->key;
-    ask->seen = exchange->seen;
 }
 
 /* NTLM, and Negotiate, which may hold it, say who the user is once a connection and not with each request (RFC 4559
@@ -56,7 +56,7 @@ static struct gw_fetch_request describe(const struct gw_exchange *exchange, stru
 {
     const struct gw_head *request = &exchange->request;
     /* An empty body is none where the cache asks: nobody would end it once this exchange has its answer. */
-    bool has_body = request->framing != GW_FRAMING_NONE && !exchange->cache_asked;
+    bool has_body = request->framing != GW_FRAMING_NONE && !gw_lookup_is_asked(&exchange->lookup);
     return (struct gw_fetch_request) {
         .config = exchange->config,
         .route = exchange->route,
@@ -72,8 +72,7 @@ static struct gw_fetch_request describe(const struct gw_exchange *exchange, stru
         .content_length = request->framing == GW_FRAMING_LENGTH ? request->content_length : 0,
         .expects_continue = request->expects_continue && exchange->body == GW_BODY_HELD,
         .binds_connection = binds_connection(request),
-        .stored = exchange->stored,
-        .epoch = exchange->epoch,
+        .lead = exchange->lookup.lead,
     };
 }
 
@@ -81,8 +80,9 @@ static struct gw_fetch_request describe(const struct gw_exchange *exchange, stru
 static bool asks_whole(const struct gw_exchange *exchange)
 {
     const struct gw_field *range = gw_head_find(&exchange->request, GW_FIELD_RANGE);
-    return exchange->config->fetch_whole_for_range && exchange->cache_asked && exchange->cache.may_look_up &&
-           !exchange->cache_hit_for_miss && range && !gw_head_find_next(&exchange->request, range);
+    return exchange->config->fetch_whole_for_range && gw_lookup_is_asked(&exchange->lookup) &&
+           exchange->cache.may_look_up && !exchange->lookup.is_hit_for_miss && range &&
+           !gw_head_find_next(&exchange->request, range);
 }
 
 /* The full answer is asked for where others may get it, and where what is stored is to be confirmed: by its own
@@ -93,8 +93,9 @@ static enum gw_forward_what what_to_ask(const struct gw_exchange *exchange, bool
         return GW_FORWARD_WHOLE;
     if (exchange->cache.is_range)
         return asks_whole(exchange) ? GW_FORWARD_WHOLE : GW_FORWARD_AS_ASKED;
-    bool is_shared = exchange->cache.may_join && (exchange->flight || !exchange->cache.must_validate);
-    return exchange->cache_asked && is_shared ? GW_FORWARD_FULL : GW_FORWARD_AS_ASKED;
+    const struct gw_lookup *lookup = &exchange->lookup;
+    bool is_shared = exchange->cache.may_join && (lookup->lead.coalesced || !exchange->cache.must_validate);
+    return gw_lookup_is_asked(lookup) && is_shared ? GW_FORWARD_FULL : GW_FORWARD_AS_ASKED;
 }
 
 static bool is_conditional(const struct gw_head *request)
@@ -105,10 +106,12 @@ static bool is_conditional(const struct gw_head *request)
 static void begin_fetch(struct gw_exchange *exchange)
 {
     struct gw_worker_context *context = exchange->context;
+    struct gw_lookup *lookup = &exchange->lookup;
+    const struct gw_entry *stored = lookup->lead.stored;
     struct gw_cache_request cache = exchange->cache;
     /* What answers a Range may be the whole, which is stored (fetch/collect.h). */
-    bool may_store = exchange->cache_asked && (cache.may_store || (cache.is_range && cache.may_look_up));
-    bool validates = may_store && exchange->stored && exchange->stored->terms.has_validator;
+    bool may_store = gw_lookup_is_asked(lookup) && (cache.may_store || (cache.is_range && cache.may_look_up));
+    bool validates = may_store && stored && stored->terms.has_validator;
     enum gw_forward_what what = what_to_ask(exchange, validates);
     struct gw_buffer *fields = &context->scratch;
     gw_buffer_clear(fields);
@@ -126,32 +129,26 @@ static void begin_fetch(struct gw_exchange *exchange)
         head = keyed_head(exchange);
         describe_storing(exchange, &cache, &head, &ask);
     }
-    ask.flight = exchange->flight;
     enum gw_error error = gw_fetch_begin(&context->fetcher, &ask, &exchange->reader);
     if (error)
         gw_engine_fail_fetch(exchange, error);
     else
-        exchange->flight = NULL;
+        gw_lookup_has_begun(lookup);
 }
 
 void gw_engine_start_fetch(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
-    if (!exchange->joined) {
+    if (exchange->lookup.answer != GW_LOOKUP_JOIN) {
         begin_fetch(exchange);
         return;
     }
-    if (!exchange->fetch_alone) {
-        gw_timer_start(exchange->context->timers, &exchange->timer, exchange->config->flight_wait_ms);
-        gw_fetch_resume(&exchange->reader);
-    } else { /* released from another's fetch */
-        exchange->joined = false;
-        begin_fetch(exchange);
-    }
+    gw_timer_start(exchange->context->timers, &exchange->timer, exchange->config->flight_wait_ms);
+    gw_fetch_resume(&exchange->reader);
 }
 
-/* A GET for the whole, whatever this request is (HEAD, Range): the one who waits for it is the cache. */
-static bool begin_refresh(struct gw_exchange *exchange, struct gw_coalesced *flight)
+/* A GET for the whole, whatever this request is (HEAD, Range): it is for the cache. */
+static bool begin_refresh(struct gw_exchange *exchange, const struct gw_lead *lead)
 {
     struct gw_worker_context *context = exchange->context;
     struct gw_head head = keyed_head(exchange);
@@ -167,35 +164,23 @@ static bool begin_refresh(struct gw_exchange *exchange, struct gw_coalesced *fli
     describe_storing(exchange, &cache, &head, &ask);
     ask.method = head.method;
     ask.method_text = head.method_text;
-    ask.stored = exchange->entry;
-    ask.flight = flight;
-    return gw_fetch_begin(&context->fetcher, &ask, NULL) == GW_ERROR_NONE;
-}
-
-static void on_nothing(void *owner, const struct gw_coalescing_event *landing)
-{
-    (void)owner;
-    (void)landing;
+    ask.lead = *lead;
+    return gw_refresh_begin(&context->fetcher, &ask) == GW_ERROR_NONE;
 }
 
 void gw_exchange_refresh(struct gw_exchange *exchange)
 {
     struct gw_worker_context *context = exchange->context;
-    struct gw_coalescing *coalescing = context->fetcher.coalescing;
-    struct gw_coalescing_ask ask = { .key = &exchange->key,
-                                     .worker = context->worker,
-                                     .mailbox = context->mailbox,
-                                     .on_event = on_nothing,
-                                     .owner = exchange };
-    enum gw_coalescing_role role = gw_coalescing_start(coalescing, &ask);
-    if (role == GW_COALESCING_WAIT)
-        gw_coalescing_cancel(&ask.waiter);
-    if (role != GW_COALESCING_LEAD)
+    struct gw_lead lead;
+    if (!gw_lead_begin(&context->lookups, &exchange->key, &lead))
         return;
-    if (begin_refresh(exchange, ask.coalesced))
+    lead.stored = exchange->entry;
+    lead.epoch = exchange->lookup.lead.epoch;
+    lead.seen = exchange->lookup.lead.seen;
+    if (begin_refresh(exchange, &lead))
         gw_counter_add(&context->shard->cache_background_refreshes, 1);
     else
-        gw_coalescing_finish(&ask.coalesced);
+        gw_lead_pass_on(&lead);
 }
 
 /* ---- a HEAD's answer about what is stored (RFC 9111 §4.3.5) ---- */
@@ -212,7 +197,7 @@ static void forget_stored(struct gw_exchange *exchange)
 
 static struct gw_entry *freshen(struct gw_exchange *exchange, const struct gw_head *update)
 {
-    struct gw_entry *stored = exchange->stored;
+    struct gw_entry *stored = exchange->lookup.lead.stored;
     struct gw_head merged, request = keyed_head(exchange);
     struct gw_cache_request cache = exchange->cache;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->route);
@@ -240,9 +225,11 @@ static struct gw_entry *freshen(struct gw_exchange *exchange, const struct gw_he
 static void compare_stored(struct gw_exchange *exchange, const struct gw_head *head)
 {
     struct gw_worker_context *context = exchange->context;
-    if (exchange->request.method != GW_METHOD_HEAD || !exchange->stored || head->status != 200)
+    const struct gw_lead *lead = &exchange->lookup.lead;
+    const struct gw_entry *stored = lead->stored;
+    if (exchange->request.method != GW_METHOD_HEAD || !stored || head->status != 200)
         return;
-    if (!gw_policy_may_update(&exchange->stored->head, exchange->stored->body_bytes, head)) {
+    if (!gw_policy_may_update(&stored->head, stored->body_bytes, head)) {
         forget_stored(exchange);
         return;
     }
@@ -252,9 +239,9 @@ static void compare_stored(struct gw_exchange *exchange, const struct gw_head *h
         return;
     }
     if (context->shared && gw_shared_is_up(context->shared))
-        (void)gw_shared_put(context->shared, entry, &exchange->seen, NULL, NULL);
+        (void)gw_shared_put(context->shared, entry, &lead->seen, NULL, NULL);
     else
-        (void)gw_near_put(context->near, entry, exchange->epoch);
+        (void)gw_near_put(context->near, entry, lead->epoch);
     gw_entry_unref(entry);
 }
 
@@ -313,15 +300,13 @@ static bool is_of_use_later(const struct gw_entry *entry)
     return entry->terms.window_s > 0 || entry->freshness_s > entry->age_s;
 }
 
-void gw_engine_take(struct gw_exchange *exchange, const struct gw_coalescing_event *landing)
+void gw_engine_answer_shared(struct gw_exchange *exchange)
 {
     struct gw_cache_report *report = &exchange->report;
-    exchange->entry = gw_entry_ref(landing->entry);
-    exchange->is_near = false;
-    exchange->cache_label = landing->source == GW_COALESCING_CONFIRMED ? GW_CACHE_LABEL_REVALIDATED
-                                                                       : GW_CACHE_LABEL_MISS;
-    report->forwarded_status = landing->source == GW_COALESCING_CONFIRMED ? 304 : 0;
-    report->is_stored = is_of_use_later(landing->entry);
+    bool is_confirmed = exchange->lookup.source == GW_LOOKUP_CONFIRMED;
+    exchange->cache_label = is_confirmed ? GW_CACHE_LABEL_REVALIDATED : GW_CACHE_LABEL_MISS;
+    report->forwarded_status = is_confirmed ? 304 : 0;
+    report->is_stored = is_of_use_later(exchange->entry);
     report->is_collapsed = true;
     gw_engine_move(exchange, GW_EXCHANGE_ANSWERED);
 }
@@ -331,20 +316,12 @@ static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_f
     struct gw_exchange *exchange = exchange_from(reader);
     struct gw_cache_report *report = &exchange->report;
     exchange->entry = gw_entry_ref(entry);
-    exchange->is_near = false;
     switch (source) {
-    case GW_FETCH_FROM_STORE:
-        exchange->cache_label = GW_CACHE_LABEL_HIT;
-        report->forwarded = GW_FORWARDED_NOT;
-        report->refusal = GW_CACHE_STORABLE;
-        exchange->has_waited = false; /* the fetch counts who waited with it */
-        gw_counter_add(&exchange->context->shard->cache_shared_hits, 1);
-        break;
     case GW_FETCH_FROM_VALIDATED:
         exchange->cache_label = GW_CACHE_LABEL_REVALIDATED;
         report->forwarded_status = 304;
         report->is_stored = is_of_use_later(entry);
-        report->is_collapsed = exchange->joined;
+        report->is_collapsed = exchange->lookup.answer == GW_LOOKUP_JOIN;
         report->refusal = reader->refusal;
         break;
     case GW_FETCH_FROM_ERROR:
@@ -382,13 +359,7 @@ static void on_fail(struct gw_reader *reader, enum gw_error error)
 static void on_released(struct gw_reader *reader)
 {
     struct gw_exchange *exchange = exchange_from(reader);
-    if (reader->may_share_another && exchange->cache.default_ttl_applies && !exchange->has_returned) {
-        exchange->has_returned = true;
-        exchange->joined = false;
-        gw_engine_move(exchange, GW_EXCHANGE_RETURNED);
-        return;
-    }
-    exchange->fetch_alone = true;
+    gw_lookup_release(&exchange->lookup, reader->may_share_another && exchange->cache.default_ttl_applies);
     gw_engine_move(exchange, GW_EXCHANGE_RELEASED);
 }
 
@@ -418,21 +389,15 @@ static bool may_reuse(struct gw_reader *reader, const struct gw_head *selection,
            GW_REUSE_FRESH;
 }
 
-bool gw_engine_may_take(const struct gw_exchange *exchange, const struct gw_entry *entry)
-{
-    struct gw_cache_request request = gw_policy_once_confirmed(&exchange->cache);
-    return gw_entry_reuse(entry, &request, &exchange->request, gw_clock_monotonic_us()) >= GW_REUSE_STALE;
-}
-
 static bool may_take(struct gw_reader *reader, const struct gw_entry *entry, enum gw_fetch_source source)
 {
     const struct gw_exchange *exchange = exchange_from(reader);
-    if (source == GW_FETCH_FROM_VALIDATED)
-        return gw_engine_may_take(exchange, entry);
     uint64_t now_us = gw_clock_monotonic_us();
+    if (source == GW_FETCH_FROM_VALIDATED) {
+        struct gw_cache_request request = gw_policy_once_confirmed(&exchange->cache);
+        return gw_entry_reuse(entry, &request, &exchange->request, now_us) >= GW_REUSE_STALE;
+    }
     enum gw_reuse reuse = gw_entry_reuse(entry, &exchange->cache, &exchange->request, now_us);
-    if (source == GW_FETCH_FROM_STORE)
-        return reuse >= GW_REUSE_STALE;
     int64_t age_s = gw_entry_age_s(entry, now_us);
     return reuse > GW_REUSE_VALIDATED ||
            (reuse == GW_REUSE_VALIDATED &&

@@ -128,7 +128,7 @@ void gw_engine_answer_here(struct gw_exchange *exchange)
 static void report_fetch(struct gw_exchange *exchange)
 {
     struct gw_cache_report *report = &exchange->report;
-    report->is_collapsed = exchange->joined;
+    report->is_collapsed = exchange->lookup.answer == GW_LOOKUP_JOIN;
     report->may_outgrow = gw_fetch_may_outgrow(exchange->reader.fetch);
     report->is_stored = gw_fetch_life(exchange->reader.fetch) != NULL && !report->may_outgrow;
     if (exchange->reader.refusal)

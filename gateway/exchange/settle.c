@@ -54,7 +54,7 @@ static void end_stored(struct gw_exchange *exchange, struct gw_slice path, struc
         return;
     gw_exchange_make_key(context, &exchange->arena, route, path, query, exchange->scheme, exchange->host, &key);
     gw_near_invalidate(context->near, &key);
-    gw_coalescing_detach(context->fetcher.coalescing, &key);
+    gw_coalescing_detach(context->lookups.coalescing, &key);
     if (!context->shared)
         return;
     struct gw_exchange_tomb *tomb = &exchange->tombs[exchange->tombs_sent];

@@ -80,6 +80,22 @@ static bool open_shared(struct gw_worker_context *context, const struct gw_worke
     return context->shared != NULL;
 }
 
+static void open_lookups(struct gw_worker_context *context, const struct gw_worker_context_setup *setup)
+{
+    bool over_instances = context->shared && setup->config->flights_over_instances;
+    context->lookups = (struct gw_lookups) { .config = setup->config,
+                                             .near = setup->near,
+                                             .bans = setup->bans,
+                                             .shared = context->shared,
+                                             .locks = over_instances ? &context->locks : NULL,
+                                             .coalescing = setup->coalescing,
+                                             .timers = setup->timers,
+                                             .mailbox = setup->mailbox,
+                                             .shard = setup->shard,
+                                             .worker = setup->worker };
+    gw_random_init(&context->lookups.random);
+}
+
 static bool open_fetcher(struct gw_worker_context *context, const struct gw_worker_context_setup *setup)
 {
     const struct gw_config *config = setup->config;
@@ -96,9 +112,8 @@ static bool open_fetcher(struct gw_worker_context *context, const struct gw_work
     fetcher->near = setup->near;
     fetcher->bans = setup->bans;
     fetcher->shared = context->shared;
-    fetcher->locks = context->shared && config->flights_over_instances ? &context->locks : NULL;
+    fetcher->lookups = &context->lookups;
     fetcher->timers = setup->timers;
-    fetcher->coalescing = setup->coalescing;
     fetcher->shard = setup->shard;
     fetcher->collecting_bound = share > LEAST_COLLECTING_BYTES ? share : LEAST_COLLECTING_BYTES;
     return fetcher->transports[0] && fetcher->transports[1];
@@ -127,6 +142,7 @@ bool gw_worker_context_open(struct gw_worker_context *context, const struct gw_w
     if (context->cache_store && setup->near && !open_shared(context, setup))
         return false;
     context->log = gw_access_log_writer_create(setup->log, setup->shard);
+    open_lookups(context, setup);
     return open_fetcher(context, setup) && context->log;
 }
 

@@ -73,6 +73,7 @@ struct gw_worker_context {
 
     struct gw_fetcher fetcher;
     struct gw_fetch_locks locks;     /* with shared */
+    struct gw_lookups lookups;       /* with near */
     struct gw_field_set credentials; /* of the configuration */
     struct gw_random random;
     struct gw_buffer scratch; /* for one head, between two events; each user clears it first */

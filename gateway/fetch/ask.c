@@ -92,8 +92,8 @@ void gw_ask_cancel(struct gw_fetch *fetch)
 /* A field of what is stored, as it is written: "Name: value\r\n". */
 static const struct gw_field *validator(const struct gw_fetch *fetch, enum gw_field_name id)
 {
-    return fetch->stored && fetch->stored->terms.has_validator && fetch->may_store
-               ? gw_head_find(&fetch->stored->head, id)
+    return fetch->lead.stored && fetch->lead.stored->terms.has_validator && fetch->may_store
+               ? gw_head_find(&fetch->lead.stored->head, id)
                : NULL;
 }
 
@@ -199,7 +199,7 @@ bool gw_ask_again(struct gw_fetch *fetch, enum gw_error error)
         return false;
     if (call->was_sent && !idempotent)
         return false;
-    if (gw_list_is_empty(&fetch->readers) && !fetch->flight && !fetch->is_refresh)
+    if (gw_list_is_empty(&fetch->readers) && !fetch->lead.coalesced && !fetch->is_refresh)
         return false;
     const struct gw_backend *backend = call->backend;
     bool dead_kept = call->was_reused && error == GW_ERROR_RESET && !fetch->was_refreshed;

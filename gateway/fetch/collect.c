@@ -195,9 +195,9 @@ bool gw_collect_put(struct gw_fetch *fetch, struct gw_entry *entry, void (*on_st
     if (gw_entry_is_over(entry, gw_clock_monotonic_us()))
         return false;
     if (is_store_up(fetch))
-        is_sent = gw_shared_put(fetcher->shared, entry, &fetch->seen, on_stored, fetch);
+        is_sent = gw_shared_put(fetcher->shared, entry, &fetch->lead.seen, on_stored, fetch);
     else
-        is_stored = gw_near_put(fetcher->near, entry, fetch->epoch);
+        is_stored = gw_near_put(fetcher->near, entry, fetch->lead.epoch);
     if (is_sent || is_stored) {
         gw_counter_add(&fetcher->shard->cache_stored, 1);
         gw_last_forget(gw_near_last(fetcher->near), &fetch->key);
@@ -220,7 +220,7 @@ void gw_collect_forget_stored(struct gw_fetch *fetch)
 {
     struct gw_fetcher *fetcher = fetch->fetcher;
     gw_near_invalidate(fetcher->near, &fetch->key);
-    if (!fetcher->shared || (fetch->flight && fetch->seen.kind != GW_SEEN_INDEX))
+    if (!fetcher->shared || (fetch->lead.coalesced && fetch->lead.seen.kind != GW_SEEN_INDEX))
         return;
     struct gw_shared_question *question = gw_shared_invalidate(fetcher->shared, &fetch->key, NULL, NULL);
     gw_shared_forget(&question);
@@ -237,7 +237,7 @@ static void mark_credentials(struct gw_fetch *fetch)
     const unsigned hold_ms = fetch->config->hit_for_miss_ms;
     gw_near_mark_credentials(fetch->fetcher->near, &fetch->key, gw_clock_monotonic_us(), (uint64_t)hold_ms * 1000);
     if (fetch->fetcher->shared)
-        gw_shared_mark_credentials(fetch->fetcher->shared, &fetch->key, &fetch->seen, hold_ms);
+        gw_shared_mark_credentials(fetch->fetcher->shared, &fetch->key, &fetch->lead.seen, hold_ms);
 }
 
 void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch)
@@ -248,19 +248,20 @@ void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch)
     }
     gw_collect_mark_near(fetch);
     if (fetch->fetcher->shared)
-        gw_shared_mark_hit_for_miss(fetch->fetcher->shared, &fetch->key, &fetch->seen, fetch->config->hit_for_miss_ms);
+        gw_shared_mark_hit_for_miss(fetch->fetcher->shared, &fetch->key, &fetch->lead.seen,
+                                    fetch->config->hit_for_miss_ms);
 }
 
 static void forget_and_mark(struct gw_fetch *fetch)
 {
     gw_collect_forget_stored(fetch);
-    if (fetch->flight)
+    if (fetch->lead.coalesced)
         gw_collect_mark_hit_for_miss(fetch);
 }
 
 bool gw_collect_confirm(struct gw_fetch *fetch)
 {
-    struct gw_entry *stored = fetch->stored;
+    struct gw_entry *stored = fetch->lead.stored;
     struct gw_head merged;
     if (!gw_entry_merge(&merged, &fetch->arena, stored, fetch->head, fetch->config->max_response_header_bytes))
         return false;
@@ -272,8 +273,8 @@ bool gw_collect_confirm(struct gw_fetch *fetch)
         forget_and_mark(fetch);
         fetch->life = (struct gw_cache_life) { .terms = { .must_validate = true, .no_stale = true } };
     }
-    fetch->found = make_entry(fetch, &merged, stored->body, stored->body_bytes);
-    return fetch->found != NULL;
+    fetch->confirmed = make_entry(fetch, &merged, stored->body, stored->body_bytes);
+    return fetch->confirmed != NULL;
 }
 
 void gw_collect_count_refusal(struct gw_fetch *fetch, enum gw_cache_refusal refusal)

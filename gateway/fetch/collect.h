@@ -18,7 +18,7 @@ bool gw_collect_append(struct gw_fetch *fetch, struct gw_slice bytes) GW_MUST_CH
 bool gw_collect_fits(const struct gw_fetch *fetch);
 /* The body is whole. Returns the entry, owned; NULL: memory is out. */
 struct gw_entry *gw_collect_end(struct gw_fetch *fetch) GW_MUST_CHECK;
-/* A 304 has come: fetch->found becomes what is stored, as its head updates it; where that may not be stored, what is
+/* A 304 has come: fetch->confirmed becomes what is stored, as its head updates it; where that may not be stored, what is
  * stored is forgotten. False: memory is out, or the head would be larger than a response may have. */
 bool gw_collect_confirm(struct gw_fetch *fetch) GW_MUST_CHECK;
 /* Stores what gw_collect_end returned or gw_collect_confirm made; what may not be stored is left. True: it is on its way

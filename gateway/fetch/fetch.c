@@ -4,8 +4,8 @@
 #include "fetch/ask.h"
 #include "fetch/collect.h"
 #include "fetch/incoming.h"
-#include "fetch/look.h"
 #include "fetch/readers.h"
+#include "fetch/refresh.h"
 
 enum { AWAITED_LOOK_MS = 200, KEPT_FREE = 256, FIRST_ARENA_BYTES = 4096, ARENA_SLACK_BYTES = 64 * 1024 };
 
@@ -21,11 +21,23 @@ void gw_fetcher_init(struct gw_fetcher *fetcher)
 {
     gw_free_list_init(&fetcher->free, sizeof(struct gw_fetch), KEPT_FREE, destroy);
     gw_list_init(&fetcher->busy);
+    gw_refresh_init(fetcher);
 }
 
 void gw_fetcher_free(struct gw_fetcher *fetcher)
 {
     gw_free_list_trim(&fetcher->free, 0);
+    gw_free_list_trim(&fetcher->free_refreshes, 0);
+}
+
+bool gw_fetcher_is_idle(const struct gw_fetcher *fetcher)
+{
+    return gw_list_is_empty(&fetcher->busy) && gw_list_is_empty(&fetcher->refreshes);
+}
+
+static void on_timer(struct gw_timer *timer)
+{
+    gw_fetch_look_whether_awaited(GW_CONTAINER(timer, struct gw_fetch, timer));
 }
 
 static struct gw_fetch *take_fetch(struct gw_fetcher *fetcher, const struct gw_config *config)
@@ -36,7 +48,7 @@ static struct gw_fetch *take_fetch(struct gw_fetcher *fetcher, const struct gw_c
         return NULL;
     if (is_new) {
         fetch->fetcher = fetcher;
-        gw_look_init(fetch);
+        gw_timer_init(&fetch->timer, on_timer);
         gw_list_init(&fetch->link);
         gw_arena_init(&fetch->arena, FIRST_ARENA_BYTES,
                       2 * (config->max_header_bytes + config->max_response_header_bytes +
@@ -50,10 +62,12 @@ static struct gw_fetch *take_fetch(struct gw_fetcher *fetcher, const struct gw_c
 static void give_back(struct gw_fetch *fetch)
 {
     struct gw_fetcher *fetcher = fetch->fetcher;
-    gw_look_end(fetch);
+    gw_timer_stop(&fetch->timer);
+    gw_lead_finish(&fetch->lead);
     gw_collect_release(fetch);
-    gw_entry_unref(fetch->stored);
+    gw_entry_unref(fetch->lead.stored);
     gw_entry_unref(fetch->entry);
+    gw_entry_unref(fetch->confirmed);
     gw_arena_reset(&fetch->arena);
     gw_list_remove(&fetch->link);
     gw_free_list_give(&fetcher->free, fetch);
@@ -99,15 +113,12 @@ static void fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
     fetch->body_begun = false;
     fetch->attempts_left = request->config->retries;
     fetch->was_refreshed = false;
-    fetch->lease = NULL;
-    fetch->look = NULL;
-    fetch->found = fetch->entry = NULL;
-    fetch->is_outdated = false;
-    fetch->lease_due = fetch->is_marked = fetch->has_waited = fetch->is_personal = false;
-    fetch->stored = request->stored ? gw_entry_ref(request->stored) : NULL;
-    fetch->stored_epoch = request->epoch;
+    fetch->confirmed = fetch->entry = NULL;
+    fetch->is_outdated = fetch->is_personal = false;
+    fetch->lead = request->lead;
+    if (fetch->lead.stored)
+        gw_entry_ref(fetch->lead.stored);
     fetch->may_store = request->may_store && fetch->fetcher->near;
-    fetch->flight = NULL;
     fetch->is_storing = false;
     fetch->refusal = GW_CACHE_STORABLE;
     fetch->call_runs = false;
@@ -130,19 +141,7 @@ static void fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
         fetch->cache = request->cache;
         fetch->rules = request->rules;
         fetch->key = request->key;
-        fetch->epoch = request->epoch;
-        fetch->seen = request->seen;
     }
-}
-
-/* What is stored is looked for once more where instances share it; else the backend is asked. */
-static enum gw_error start(struct gw_fetch *fetch)
-{
-    if (gw_look_is_due(fetch) && gw_look_begin(fetch)) {
-        fetch->state = GW_FETCH_LOOKING;
-        return GW_ERROR_NONE;
-    }
-    return gw_incoming_ask(fetch);
 }
 
 enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_request *request,
@@ -153,53 +152,21 @@ enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_r
         return GW_ERROR_OVERLOADED;
     fill(fetch, request);
     fetch->is_refresh = reader == NULL;
-    fetch->flight = request->flight;
-    enum gw_error error = gw_ask_copy(fetch, request) ? start(fetch) : GW_ERROR_OVERLOADED;
+    enum gw_error error = gw_ask_copy(fetch, request) ? gw_incoming_ask(fetch) : GW_ERROR_OVERLOADED;
     if (error) {
-        fetch->flight = NULL;
+        fetch->lead.coalesced = NULL;
+        fetch->lead.lock = NULL;
         give_back(fetch);
         return error;
     }
     if (reader)
         gw_readers_attach(fetch, reader, true);
-    if (fetch->flight)
-        gw_coalescing_set_fetch(fetch->flight, fetch);
-    return GW_ERROR_NONE;
-}
-
-/* The answer is the first reader's alone, whatever it will be. */
-static void ask_alone(struct gw_fetch *fetch)
-{
-    gw_incoming_land(fetch);
-    gw_readers_release_others(fetch);
-    enum gw_error error = fetch->first ? gw_incoming_ask(fetch) : GW_ERROR_NONE;
-    if (error)
-        gw_incoming_fail(fetch, error);
-    else if (!fetch->first)
-        gw_fetch_finish(fetch);
-}
-
-void gw_fetch_looked(struct gw_fetch *fetch, enum gw_look_result result)
-{
-    enum gw_error error = GW_ERROR_NONE;
-    gw_fetch_hold(fetch);
-    switch (result) {
-    case GW_LOOK_ASK:
-        error = gw_incoming_ask(fetch);
-        if (error)
-            gw_incoming_fail(fetch, error);
-        break;
-    case GW_LOOK_ALONE:
-        ask_alone(fetch);
-        break;
-    case GW_LOOK_FOUND:
-        gw_incoming_publish(fetch, fetch->found, GW_FETCH_FROM_STORE);
-        break;
-    case GW_LOOK_NOTHING:
-        gw_fetch_finish(fetch);
-        break;
+    if (fetch->lead.coalesced) { /* those that waited for it join now, and may leave at once */
+        gw_fetch_hold(fetch);
+        gw_coalescing_set_fetch(fetch->lead.coalesced, fetch);
+        gw_fetch_unhold(fetch);
     }
-    gw_fetch_unhold(fetch);
+    return GW_ERROR_NONE;
 }
 
 bool gw_fetch_join(struct gw_fetch *fetch, struct gw_reader *reader)
@@ -214,13 +181,13 @@ bool gw_fetch_join(struct gw_fetch *fetch, struct gw_reader *reader)
 /* By readers, by those who wait on other workers, or by the cache, whose refresh it is. */
 static bool is_awaited(const struct gw_fetch *fetch)
 {
-    return fetch->is_refresh || !gw_list_is_empty(&fetch->readers) || gw_coalescing_is_awaited(fetch->flight);
+    return fetch->is_refresh || !gw_list_is_empty(&fetch->readers) || gw_coalescing_is_awaited(fetch->lead.coalesced);
 }
 
 /* Nobody reads it here, but it was awaited on other workers. */
 void gw_fetch_look_whether_awaited(struct gw_fetch *fetch)
 {
-    if (fetch->state != GW_FETCH_ASKING || !fetch->flight || !gw_list_is_empty(&fetch->readers))
+    if (fetch->state != GW_FETCH_ASKING || !fetch->lead.coalesced || !gw_list_is_empty(&fetch->readers))
         return;
     if (is_awaited(fetch)) {
         gw_timer_start(fetch->fetcher->timers, &fetch->timer, AWAITED_LOOK_MS);
@@ -243,8 +210,7 @@ void gw_fetch_leave(struct gw_reader *reader)
     bool is_read = !gw_list_is_empty(&fetch->readers);
     bool goes_on = fetch->state == GW_FETCH_COLLECTING || fetch->state == GW_FETCH_CONFIRMED ||
                    fetch->state == GW_FETCH_COMPLETE ||
-                   (fetch->state == GW_FETCH_ASKING && fetch->flight && is_awaited(fetch)) ||
-                   (fetch->state == GW_FETCH_LOOKING && is_read);
+                   (fetch->state == GW_FETCH_ASKING && fetch->lead.coalesced && is_awaited(fetch));
     if (!goes_on && (was_first || !is_read))
         gw_fetch_finish(fetch);
     else if (!is_read && !fetch->is_refresh)
@@ -254,6 +220,7 @@ void gw_fetch_leave(struct gw_reader *reader)
 
 void gw_fetcher_cancel_unread(struct gw_fetcher *fetcher)
 {
+    gw_refresh_cancel_all(fetcher);
     gw_list_each_safe(link, &fetcher->busy)
     {
         struct gw_fetch *fetch = GW_CONTAINER(link, struct gw_fetch, link);

@@ -6,14 +6,12 @@
  *          answer may be stored; it is read at the upstream's speed into one block, bounded by
  *          cache.max_object_bytes, and each reader follows with a cursor. Readers may leave; the fetch goes on and
  *          stores, once the head came. Before that it is given up when nobody waits for it any more, on no worker.
- * Looking  Before the backend is asked, a fetch that leads a flight asks the store for the lease of its key, and looks
- *          once more at what lies there (one round trip, on misses only): another instance may be about to store, or
- *          have stored meanwhile. Where another holds the lease it looks again every 20 to 50 ms, for cache.flight_wait
- *          at most.
+ * Lead     A fetch begins with the result of a look-up (cache/lookup.h): what its request leads, if it leads, what was seen in
+ *          the store, and what is stored. It ends the lead when its answer is stored or given up.
  * Stored   What is stored already and is to be validated comes with the request. A 304 makes a new entry of it; where
  *          the backend fails, or answers 5xx, it may answer as it is. Whatever the fetch ends with an entry, readers
  *          are handed the entry itself, not a copy of its bytes.
- * Sharing  A fetch that leads a flight can be joined until its head came. With the head every reader but the first
+ * Sharing  A fetch whose request leads a coalesced fetch can be joined until its head came. With the head every reader but the first
  *          is asked may_reuse and is released on no. Where the length is known to fit all stream along; of an
  *          unknown length only the first streams, the others get head and body at the end. An answer that may not be
  *          stored is the first reader's alone: the others are released, the key is marked hit-for-miss. One that may be
@@ -31,9 +29,7 @@
 
 #include "base/free_list.h"
 #include "base/list.h"
-#include "cache/fetch_lock.h"
-#include "cache/shared.h"
-#include "cache/coalescing.h"
+#include "cache/lookup.h"
 #include "upstream/registry.h"
 #include "upstream/transport.h"
 
@@ -42,7 +38,6 @@ struct gw_reader;
 
 /* Where an entry that is handed to a reader comes from. */
 enum gw_fetch_source {
-    GW_FETCH_FROM_STORE,     /* found there while looking */
     GW_FETCH_FROM_VALIDATED, /* what was stored, confirmed by the backend */
     GW_FETCH_FROM_ERROR,     /* what was stored, since the backend failed */
 };
@@ -95,14 +90,15 @@ struct gw_fetcher {                     /* one worker's; filled by the worker */
     struct gw_registry *registry;
     struct gw_near *near; /* NULL: nothing is stored */
     struct gw_bans *bans;
-    struct gw_shared *shared;     /* NULL: embedded mode */
-    struct gw_fetch_locks *locks; /* NULL: flights are this process' own */
+    struct gw_shared *shared;   /* NULL: embedded mode */
+    struct gw_lookups *lookups; /* of refreshes (refresh.h) */
     struct gw_timers *timers;
-    struct gw_coalescing *coalescing;
     struct gw_shard *shard;
 
     struct gw_free_list free; /* fetches to be used again */
     struct gw_list busy;
+    struct gw_list refreshes; /* refresh.c's: those that ask the store */
+    struct gw_free_list free_refreshes;
     size_t collecting_bytes; /* in all fetches that collect */
     size_t collecting_bound; /* then they pass instead */
 };
@@ -120,27 +116,25 @@ struct gw_fetch_request {           /* borrowed for the call; the fetch copies w
     bool has_body, is_chunked, expects_continue, binds_connection; /* as in gw_call */
     uint64_t content_length;
 
-    struct gw_entry *stored; /* shared: what is stored, to answer where the backend fails; with may_store it is to be
-                                validated, too. NULL: nothing */
-    uint64_t epoch;          /* of its key in the near cache, noted before it was looked up */
-
-    bool may_store;                /* then the rest is set, too; also where only `stored` is */
+    struct gw_lead lead; /* coalesced and lock: taken when gw_fetch_begin succeeds. stored: shared; it answers where the
+                            backend fails, and with may_store it is to be validated, too. seen: with may_store */
+    bool may_store;      /* then the rest is set, too; also where only `stored` is */
     const struct gw_head *head;    /* the request's, for Vary */
     struct gw_cache_request cache; /* what it allows */
     struct gw_cache_rules rules;
     struct gw_cache_key key;
-    struct gw_seen seen;         /* at the store; nothing else is stored over */
-    struct gw_coalesced *flight; /* taken (landed by the fetch) when gw_fetch_begin succeeds; NULL: not shared */
 };
 
 void gw_fetcher_init(struct gw_fetcher *fetcher);
 /* Every fetch must have ended. */
 void gw_fetcher_free(struct gw_fetcher *fetcher);
-/* Ends all fetches that have no reader (those that only store): for the end of a drain. */
+/* Ends all refreshes, and all fetches that have no reader (those that only store): for the end of a drain. */
 void gw_fetcher_cancel_unread(struct gw_fetcher *fetcher);
 
-/* GW_ERROR_NONE: events will come. Otherwise nothing happened, and the flight is still the caller's. reader NULL: a
- * refresh. */
+/* Has it neither a fetch nor a refresh under way? */
+bool gw_fetcher_is_idle(const struct gw_fetcher *fetcher);
+/* GW_ERROR_NONE: events will come. Otherwise nothing happened, and the lead is still the caller's. reader NULL: a
+ * refresh (see gw_refresh_begin). */
 enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_request *request,
                              struct gw_reader *reader);
 /* False: too late to join; fetch alone. A joined reader begins paused: gw_fetch_resume starts it. */

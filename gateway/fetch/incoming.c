@@ -5,7 +5,6 @@
 #include "fetch/ask.h"
 #include "fetch/collect.h"
 #include "fetch/location.h"
-#include "fetch/look.h"
 #include "fetch/readers.h"
 
 static struct gw_fetch *fetch_from(struct gw_call *call)
@@ -26,14 +25,13 @@ enum gw_error gw_incoming_ask(struct gw_fetch *fetch)
 static void compare_with_purges(struct gw_fetch *fetch)
 {
     struct gw_bans *bans = fetch->fetcher->bans;
-    fetch->is_outdated = fetch->flight && bans && gw_bans_sequence(bans) != fetch->ban_sequence;
+    fetch->is_outdated = fetch->lead.coalesced && bans && gw_bans_sequence(bans) != fetch->ban_sequence;
 }
 
 void gw_incoming_land(struct gw_fetch *fetch)
 {
-    if (fetch->flight)
-        gw_coalescing_finish(&fetch->flight);
-    gw_look_end(fetch);
+    gw_timer_stop(&fetch->timer);
+    gw_lead_finish(&fetch->lead);
 }
 
 void gw_incoming_publish(struct gw_fetch *fetch, struct gw_entry *entry, enum gw_fetch_source source)
@@ -52,8 +50,8 @@ void gw_incoming_publish(struct gw_fetch *fetch, struct gw_entry *entry, enum gw
 static bool is_still_stored(const struct gw_fetch *fetch)
 {
     const struct gw_fetcher *fetcher = fetch->fetcher;
-    return gw_near_epoch(fetcher->near, &fetch->stored->key) == fetch->stored_epoch &&
-           !(fetcher->bans && gw_bans_check(fetcher->bans, fetch->stored) == GW_BAN_HARD);
+    return gw_near_epoch(fetcher->near, &fetch->lead.stored->key) == fetch->lead.epoch &&
+           !(fetcher->bans && gw_bans_check(fetcher->bans, fetch->lead.stored) == GW_BAN_HARD);
 }
 
 /* What is stored may answer the first reader instead: then it answers whoever else it may, and the others try alone. */
@@ -61,15 +59,15 @@ static bool answers_stale(const struct gw_fetch *fetch)
 {
     struct gw_reader *first = fetch->first;
     bool is_untold = fetch->state != GW_FETCH_COLLECTING && first && !first->head_told;
-    return fetch->stored && is_untold && is_still_stored(fetch) &&
-           first->events->may_take(first, fetch->stored, GW_FETCH_FROM_ERROR);
+    return fetch->lead.stored && is_untold && is_still_stored(fetch) &&
+           first->events->may_take(first, fetch->lead.stored, GW_FETCH_FROM_ERROR);
 }
 
 static void end_stale(struct gw_fetch *fetch)
 {
     gw_ask_cancel(fetch);
     gw_counter_add(&fetch->fetcher->shard->cache_revalidations_failed, 1);
-    gw_incoming_publish(fetch, fetch->stored, GW_FETCH_FROM_ERROR);
+    gw_incoming_publish(fetch, fetch->lead.stored, GW_FETCH_FROM_ERROR);
 }
 
 void gw_incoming_fail(struct gw_fetch *fetch, enum gw_error error)
@@ -111,7 +109,7 @@ static bool tells_of_whole(const struct gw_fetch *fetch)
  * so no mark is written over it. */
 static void mark(struct gw_fetch *fetch)
 {
-    if (fetch->cache.must_validate && fetch->stored && !tells_of_whole(fetch))
+    if (fetch->cache.must_validate && fetch->lead.stored && !tells_of_whole(fetch))
         gw_collect_mark_near(fetch);
     else
         gw_collect_mark_hit_for_miss(fetch);
@@ -121,9 +119,9 @@ static void mark(struct gw_fetch *fetch)
 static void pass(struct gw_fetch *fetch)
 {
     fetch->state = GW_FETCH_PASSING;
-    if (fetch->may_store && fetch->stored && tells_of_whole(fetch))
+    if (fetch->may_store && fetch->lead.stored && tells_of_whole(fetch))
         gw_collect_forget_stored(fetch);
-    if (fetch->flight)
+    if (fetch->lead.coalesced)
         mark(fetch);
     fetch->may_store = false;
     gw_incoming_land(fetch);
@@ -150,7 +148,8 @@ static bool is_validating(const struct gw_fetch *fetch)
 static void take_confirmation(struct gw_fetch *fetch, const struct gw_head *head)
 {
     enum gw_error error = GW_ERROR_NONE;
-    if (gw_policy_may_update(&fetch->stored->head, fetch->stored->body_bytes, head) && gw_collect_confirm(fetch)) {
+    if (gw_policy_may_update(&fetch->lead.stored->head, fetch->lead.stored->body_bytes, head) &&
+        gw_collect_confirm(fetch)) {
         fetch->state = GW_FETCH_CONFIRMED;
         return;
     }
@@ -179,7 +178,7 @@ static bool is_server_failure(int status)
 /* Is a refresh that met a failing backend, whose answer must not replace what still may be of use? */
 static bool spares_stored(const struct gw_fetch *fetch)
 {
-    return fetch->is_refresh && fetch->stored && is_server_failure(fetch->head->status);
+    return fetch->is_refresh && fetch->lead.stored && is_server_failure(fetch->head->status);
 }
 
 static void begin_passing(struct gw_fetch *fetch)
@@ -197,7 +196,7 @@ static void begin_collecting(struct gw_fetch *fetch)
     fetch->state = GW_FETCH_COLLECTING;
     if (fetch->is_outdated)
         gw_readers_release_others(fetch);
-    if (!fetch->flight || (fetch->life.age_s < fetch->life.freshness_s && !fetch->life.terms.must_validate))
+    if (!fetch->lead.coalesced || (fetch->life.age_s < fetch->life.freshness_s && !fetch->life.terms.must_validate))
         return;
     gw_collect_mark_near(fetch);
     gw_readers_release_others(fetch);
@@ -208,7 +207,7 @@ static void begin_collecting(struct gw_fetch *fetch)
  * instance's alone. */
 static void ask_part(struct gw_fetch *fetch)
 {
-    if (fetch->stored) {
+    if (fetch->lead.stored) {
         gw_collect_forget_stored(fetch);
         gw_collect_mark_near(fetch);
     } else {
@@ -239,7 +238,7 @@ static void take_head(struct gw_fetch *fetch)
     }
     if (fetch->may_store)
         gw_collect_count_refusal(fetch, refusal);
-    fetch->is_personal = fetch->may_store && refusal == GW_CACHE_CREDENTIAL && !fetch->stored;
+    fetch->is_personal = fetch->may_store && refusal == GW_CACHE_CREDENTIAL && !fetch->lead.stored;
     if (fetch->lacks_range && fetch->head->status == 200)
         ask_part(fetch);
     else
@@ -328,11 +327,11 @@ static void on_stored(void *owner)
 /* entry NULL: memory was out. */
 static void store(struct gw_fetch *fetch, struct gw_entry *entry, bool is_confirmed)
 {
-    if (fetch->flight)
-        gw_coalescing_set_storing(fetch->flight);
-    if (fetch->flight && entry && !fetch->is_outdated)
-        gw_coalescing_set_answer(fetch->flight, entry, is_confirmed ? GW_COALESCING_CONFIRMED : GW_COALESCING_FETCHED,
-                                 false);
+    if (fetch->lead.coalesced)
+        gw_coalescing_set_storing(fetch->lead.coalesced);
+    if (fetch->lead.coalesced && entry && !fetch->is_outdated)
+        gw_coalescing_set_answer(fetch->lead.coalesced, entry,
+                                 is_confirmed ? GW_COALESCING_CONFIRMED : GW_COALESCING_FETCHED, false);
     fetch->is_storing = entry && gw_collect_put(fetch, entry, on_stored);
 }
 
@@ -349,8 +348,8 @@ static void end_collecting(struct gw_fetch *fetch)
 
 static void end_confirmed(struct gw_fetch *fetch)
 {
-    struct gw_entry *entry = fetch->found;
-    fetch->found = NULL;
+    struct gw_entry *entry = fetch->confirmed;
+    fetch->confirmed = NULL;
     gw_counter_add(&fetch->fetcher->shard->cache_revalidations_confirmed, 1);
     store(fetch, entry, true);
     gw_incoming_publish(fetch, entry, GW_FETCH_FROM_VALIDATED);

@@ -12,7 +12,7 @@ enum gw_error gw_incoming_ask(struct gw_fetch *fetch) GW_MUST_CHECK;
 void gw_incoming_publish(struct gw_fetch *fetch, struct gw_entry *entry, enum gw_fetch_source source);
 /* No answer will come: what is stored, where it may, else the error. */
 void gw_incoming_fail(struct gw_fetch *fetch, enum gw_error error);
-/* The flight is over: who waits may look. */
+/* Ends the lead: those that wait may look. */
 void gw_incoming_land(struct gw_fetch *fetch);
 
 #endif

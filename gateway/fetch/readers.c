@@ -38,10 +38,8 @@ void gw_readers_attach(struct gw_fetch *fetch, struct gw_reader *reader, bool is
 
 static void release_reader(struct gw_fetch *fetch, struct gw_reader *reader)
 {
-    /* Without asking a backend it ended with what is stored, or with nothing: another may ask. */
-    bool was_asked = fetch->call.backend != NULL || fetch->is_marked;
     gw_readers_detach(fetch, reader);
-    reader->may_share_another = fetch->is_personal || fetch->is_outdated || !was_asked;
+    reader->may_share_another = fetch->is_personal || fetch->is_outdated;
     reader->events->on_released(reader);
 }
 
@@ -73,14 +71,12 @@ void gw_readers_tell_head(struct gw_fetch *fetch, struct gw_reader *reader)
 static void hand_entry(struct gw_fetch *fetch, struct gw_reader *reader)
 {
     bool is_own = reader->is_first && fetch->source == GW_FETCH_FROM_VALIDATED;
-    bool is_late = fetch->is_outdated && !reader->is_first && fetch->source != GW_FETCH_FROM_STORE;
+    bool is_late = fetch->is_outdated && !reader->is_first;
     if (!is_own && (is_late || !reader->events->may_take(reader, fetch->entry, fetch->source))) {
         release_reader(fetch, reader);
         return;
     }
     gw_readers_detach(fetch, reader);
-    if (fetch->source == GW_FETCH_FROM_STORE && fetch->has_waited)
-        gw_counter_add(&fetch->fetcher->shard->cache_collapsed_instances, 1);
     reader->events->on_entry(reader, fetch->entry, fetch->source);
 }
 

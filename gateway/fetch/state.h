@@ -5,7 +5,6 @@
 #include "fetch/fetch.h"
 
 enum gw_fetch_state {
-    GW_FETCH_LOOKING,    /* the store is asked who fetches, and what lies there */
     GW_FETCH_ASKING,     /* the call runs, no head yet */
     GW_FETCH_PASSING,    /* head told; each piece goes to the first reader */
     GW_FETCH_COLLECTING, /* head told; the body grows, readers follow */
@@ -40,24 +39,13 @@ struct gw_fetch {
     unsigned attempts_left;
     bool was_refreshed; /* the one extra try after a dead kept connection is used up */
 
-    /* looking */
-    struct gw_timer
-        timer; /* the store's deadline, or the next look; while asking: the next look whether it is awaited */
-    struct gw_fetch_lock *lease;
-    bool lease_due; /* its answer */
-    enum gw_fetch_lock_result lease_result;
-    struct gw_shared_question *look; /* its answer is due */
-    struct gw_entry *found;          /* by it, fresh; held */
-    uint64_t look_epoch;             /* of the key, when it was asked */
-    uint64_t look_until_us;
-    bool is_marked;   /* hit-for-miss, by the last look */
-    bool has_waited;  /* for another instance */
-    bool is_personal; /* the answer is not shared for no other reason than its request's credential */
+    struct gw_timer timer; /* ASKING without a reader: the next look whether anybody waits for it */
+    struct gw_lead lead;   /* ended with gw_incoming_land; what is stored stays, held */
 
-    /* what is stored, and what the fetch ends with */
-    struct gw_entry *stored, *entry; /* held; NULL */
-    uint64_t stored_epoch;           /* of its key in the near cache, when it was found */
-    enum gw_fetch_source source;     /* of entry */
+    /* what the fetch ends with */
+    struct gw_entry *confirmed;  /* CONFIRMED: what is stored, as a 304 made it new; held */
+    struct gw_entry *entry;      /* COMPLETE: the answer, where it is one; held */
+    enum gw_fetch_source source; /* of entry */
     bool is_refresh;
 
     /* storing */
@@ -66,11 +54,10 @@ struct gw_fetch {
     struct gw_cache_request cache;
     struct gw_cache_rules rules;
     struct gw_cache_key key;
-    uint64_t epoch, ban_sequence;
+    bool is_personal; /* the answer is not shared for no other reason than its request's credential */
+    uint64_t ban_sequence;
     bool is_outdated; /* something was purged since the backend was asked, and others who read may have come after */
-    struct gw_seen seen;
-    struct gw_coalesced *flight;
-    bool is_storing; /* the store has not acknowledged yet: the flight stays, and who comes now reads along */
+    bool is_storing;  /* the store has not acknowledged yet: the lead stays, and a request that comes now reads along */
 
     /* the attempt and its answer */
     struct gw_call call;

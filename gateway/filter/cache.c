@@ -1,4 +1,3 @@
-#include "base/clock.h"
 #include "cache/normal.h"
 #include "exchange/exchange.h"
 #include "exchange/worker_context.h"
@@ -51,9 +50,6 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     exchange->cache_label = exchange->cache.may_look_up ? GW_CACHE_LABEL_MISS : GW_CACHE_LABEL_BYPASS;
     exchange->report.forwarded = GW_FORWARDED_REQUEST;
     exchange->report.refusal = gw_policy_request_refusal(&exchange->cache, request);
-    if (exchange->cache.must_validate)
-        exchange->came_at_us = gw_clock_monotonic_us();
-    exchange->cache_asked = true;
     exchange->keyed_query = gw_exchange_make_key(exchange->context, &exchange->arena, exchange->route, request->path,
                                                  request->query, exchange->scheme, exchange->host, &exchange->key);
     gw_exchange_look_up(exchange);
@@ -69,12 +65,13 @@ static enum gw_filter_result on_answers(struct gw_exchange *exchange)
         gw_exchange_answer_error(exchange, GW_ERROR_NOT_STORED); /* RFC 9111 §5.2.1.7 */
         return GW_FILTER_ANSWERED;
     }
-    exchange->cache_label = exchange->reuse == GW_REUSE_FRESH ? GW_CACHE_LABEL_HIT : GW_CACHE_LABEL_STALE;
+    exchange->cache_label = exchange->lookup.reuse == GW_REUSE_FRESH ? GW_CACHE_LABEL_HIT : GW_CACHE_LABEL_STALE;
     exchange->report.forwarded = GW_FORWARDED_NOT;
     exchange->report.refusal = GW_CACHE_STORABLE;
-    if (exchange->reuse == GW_REUSE_REVALIDATING)
+    if (exchange->lookup.reuse == GW_REUSE_REVALIDATING)
         gw_exchange_refresh(exchange);
-    gw_counter_add(exchange->is_near ? &shard->cache_near_hits : &shard->cache_shared_hits, 1);
+    bool is_near = exchange->lookup.source == GW_LOOKUP_MEMORY;
+    gw_counter_add(is_near ? &shard->cache_near_hits : &shard->cache_shared_hits, 1);
     return GW_FILTER_ANSWERED;
 }
 
@@ -151,7 +148,7 @@ static void put_status(struct gw_exchange *exchange)
     if (report->is_collapsed)
         gw_buffer_put_literal(fields, "; collapsed");
     put_detail(report, fields);
-    if (exchange->config->cache_status_key && exchange->cache_asked)
+    if (exchange->config->cache_status_key && gw_lookup_is_asked(&exchange->lookup))
         put_key(exchange, fields);
     gw_writer_end(&line);
 }

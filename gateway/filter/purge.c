@@ -88,7 +88,7 @@ static void end_stored(struct gw_exchange *exchange, struct gw_purge_slot *slot,
     gw_exchange_make_key(context, &exchange->arena, route_of(exchange, url), url->path, url->query, scheme, url->host,
                          &key);
     gw_near_invalidate(context->near, &key);
-    gw_coalescing_detach(context->fetcher.coalescing, &key);
+    gw_coalescing_detach(context->lookups.coalescing, &key);
     if (!context->shared)
         return;
     struct gw_purge_tomb *tomb = &slot->tombs[slot->tombs_sent];
@@ -118,7 +118,7 @@ static void on_banned(void *owner, bool is_everywhere)
 {
     struct gw_purge_slot *slot = owner;
     slot->ban = NULL;
-    gw_coalescing_detach_all(gw_filter_exchange(admin_slot(slot))->context->fetcher.coalescing);
+    gw_coalescing_detach_all(gw_filter_exchange(admin_slot(slot))->context->lookups.coalescing);
     answer_and_go_on(slot, is_everywhere ? GW_PURGE_EVERYWHERE : GW_PURGE_HERE);
 }
 
@@ -159,7 +159,7 @@ static enum gw_filter_result purge_by_ban(struct gw_exchange *exchange, struct g
         slot->ban = gw_purger_ban(context->purger, &ban, on_banned, slot);
     else
         (void)!gw_bans_add(context->bans, &ban, gw_clock_wall_us()); /* false: everything is banned instead */
-    gw_coalescing_detach_all(context->fetcher.coalescing);
+    gw_coalescing_detach_all(context->lookups.coalescing);
     if (slot->ban)
         return GW_FILTER_TAKEN;
     answer(exchange, order, context->purger ? GW_PURGE_HERE : GW_PURGE_EVERYWHERE);

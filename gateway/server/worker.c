@@ -69,7 +69,7 @@ static void look_whether_drained(struct gw_worker *worker)
         return;
     /* Fetches that nobody reads only store: each ends at once where it may, and after the cut the close ends it. */
     gw_fetcher_cancel_unread(&worker->context.fetcher);
-    if (!worker->is_cut && !gw_list_is_empty(&worker->context.fetcher.busy)) {
+    if (!worker->is_cut && !gw_fetcher_is_idle(&worker->context.fetcher)) {
         gw_timer_start(&worker->timers, &worker->drain_timer, 10);
         return;
     }

@@ -237,8 +237,8 @@ static void who_came_after_a_flight_began_shares_the_next_one(void **state)
     assert_null(first.entry);
     assert_non_null(first.coalesced);
     assert_int_equal(second.landed + third.landed, 0);
-    assert_true(gw_coalescing_was_moved(second.ask.waiter));
-    assert_false(gw_coalescing_was_moved(second.ask.waiter)); /* once */
+    assert_true(gw_coalescing_may_wait_on(second.ask.waiter));
+    assert_false(gw_coalescing_may_wait_on(second.ask.waiter)); /* once */
     assert_true(gw_coalescing_is_awaited(first.coalesced));
     assert_int_equal(comes(&scene, &late, &key, 0, 0), GW_COALESCING_WAIT); /* no fetch to join yet */
     gw_coalescing_set_fetch(first.coalesced, &fetch);

@@ -291,8 +291,8 @@ static inline struct stage *open_stage(const char *json, const struct gw_filter 
                                                   .timers = &stage->timers,
                                                   .shard = gw_metrics_shard(stage->metrics, 0) };
     gw_worker_context_init(&stage->context);
-    stage->context.fetcher.coalescing = gw_coalescing_create();
-    assert_non_null(stage->context.fetcher.coalescing);
+    stage->context.lookups.coalescing = gw_coalescing_create();
+    assert_non_null(stage->context.lookups.coalescing);
     return stage;
 }
 
@@ -309,7 +309,7 @@ static inline void close_stage(struct stage *stage)
 {
     put_exchange(stage);
     assert_true(gw_list_is_empty(&stage->timers.slots[0]));
-    gw_coalescing_destroy(&stage->context.fetcher.coalescing);
+    gw_coalescing_destroy(&stage->context.lookups.coalescing);
     gw_worker_context_free(&stage->context);
     gw_metrics_destroy(&stage->metrics);
     gw_config_unref(stage->config);

@@ -95,7 +95,6 @@ static enum gw_filter_result look_up(struct gw_exchange *exchange)
     const struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->route);
     gw_policy_read_request(&exchange->cache, &exchange->request, &rules);
     exchange->key = key_of(1);
-    exchange->cache_asked = true;
     assert_false(gw_exchange_look_up(exchange));
     return GW_FILTER_CONTINUE;
 }
@@ -132,6 +131,7 @@ static int open_scene(void **state)
                                                   .near = gw_near_create(NEAR_ROOM, NULL),
                                                   .shard = gw_metrics_shard(scene->metrics, 0) };
     assert_non_null(scene->context.near);
+    scene->context.lookups.near = scene->context.near;
     gw_worker_context_init(&scene->context);
     scene->client.sink.write = take;
     scene->client.scratch = gw_buffer_create(GW_H1_WRITER_TEXT_BOUND);

@@ -28,6 +28,7 @@ struct listener {
     const struct gw_head *head;
     struct gw_block *last_block; /* not held */
     struct gw_entry *entry;      /* held until let_go */
+    struct gw_lookup lookup;     /* of shared_stage.h: before the fetch */
 
     /* "interim", "head", "body", "flush", "end", "entry", "fail", "released", "want" */
     const char *leaves_at;
@@ -116,19 +117,23 @@ static inline void on_end(struct gw_reader *reader)
     is_over(listener_of(reader), "end", "end");
 }
 
-static inline void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_fetch_source source)
+static inline void takes_entry(struct listener *listener, struct gw_entry *entry, const char *word)
 {
-    static const char *const words[] = { [GW_FETCH_FROM_STORE] = "from_store",
-                                         [GW_FETCH_FROM_VALIDATED] = "from_validated",
-                                         [GW_FETCH_FROM_ERROR] = "from_error" };
-    struct listener *listener = listener_of(reader);
     assert_null(listener->entry);
-    assert_false(reader->paused);
     listener->entry = gw_entry_ref(entry);
     listener->body_bytes = entry->body_bytes;
     for (size_t i = 0; i < entry->body_bytes; i++)
         listener->is_body_wrong |= entry->body->bytes[i] != pattern(i);
-    is_over(listener, words[source], "entry");
+    is_over(listener, word, "entry");
+}
+
+static inline void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_fetch_source source)
+{
+    static const char *const words[] = {
+        [GW_FETCH_FROM_VALIDATED] = "from_validated", [GW_FETCH_FROM_ERROR] = "from_error"
+    };
+    assert_false(reader->paused);
+    takes_entry(listener_of(reader), entry, words[source]);
 }
 
 static inline void let_go(struct listener *listener)

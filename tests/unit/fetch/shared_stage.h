@@ -1,5 +1,6 @@
 /* shared_stage.h: a stage whose fetcher shares a played store (tests/unit/cache/played_store.h) with another instance:
- * who holds the lease of a key, and what lies there. */
+ * who holds the fetch lock of a key, and what lies there. Each reader has a look-up (cache/lookup.h), as an exchange has:
+ * the fetch begins with its result. */
 #ifndef TEST_FETCH_SHARED_STAGE_H
 #define TEST_FETCH_SHARED_STAGE_H
 
@@ -58,10 +59,10 @@ static inline bool connect_stage(struct together *both, struct stage *stage)
     played_init(&both->store);
     both->locks = (struct gw_fetch_locks) { .store = &both->store, .timers = &stage->timers, .config = &stage->config };
     gw_fetch_locks_init(&both->locks);
-    stage->fetcher.locks = &both->locks;
+    stage->lookups.locks = &both->locks;
     if (!open_instance(both, &both->here, stage->fetcher.near, &stage->shard))
         return false;
-    stage->fetcher.shared = both->here.shared;
+    stage->fetcher.shared = stage->lookups.shared = both->here.shared;
     return true;
 }
 
@@ -89,7 +90,7 @@ static inline void tear_down_together(struct together *both)
     free(both);
 }
 
-/* ---- the lease ---- */
+/* ---- the fetch lock ---- */
 
 static inline struct played_value *lock_of(struct together *both)
 {
@@ -100,7 +101,7 @@ static inline struct played_value *lock_of(struct together *both)
     return played_at(&both->store, name);
 }
 
-static inline void another_takes_the_lease(struct together *both)
+static inline void another_takes_the_lock(struct together *both)
 {
     struct gw_text text;
     char name[PLAYED_KEY_BYTES];
@@ -111,7 +112,7 @@ static inline void another_takes_the_lease(struct together *both)
     played_put(&both->store, name, &id, GW_FETCH_LOCK_MS);
 }
 
-static inline bool is_leased_elsewhere(struct together *both)
+static inline bool is_locked_elsewhere(struct together *both)
 {
     struct played_value *lock = lock_of(both);
     return lock && memcmp(lock->bytes.at, "of-the-other-one", 16) == 0;
@@ -160,6 +161,16 @@ static inline void elsewhere_stores(struct together *both, const char *fields, i
     gw_entry_unref(entry);
 }
 
+static inline void elsewhere_purges(struct together *both)
+{
+    unsigned next = both->store.made;
+    struct gw_shared_question *tomb = gw_shared_invalidate(both->elsewhere.shared, &both->stage->request.key, NULL,
+                                                           NULL);
+    gw_shared_forget(&tomb);
+    for (; next < both->store.made; next++)
+        played_answer(&both->store, &both->store.calls[next]);
+}
+
 static inline void elsewhere_marks(struct together *both)
 {
     struct gw_shared_answer answer = elsewhere_looks(both);
@@ -186,21 +197,117 @@ static inline void assert_there(struct together *both, enum there expected)
 
 /* ---- this instance ---- */
 
-/* As after a look-up that found nothing. */
-static inline void has_seen_nothing_there(struct together *both)
-{
-    both->stage->request.seen = (struct gw_seen) { .kind = GW_SEEN_ABSENT, .at_us = now_us };
-}
-
-static inline void lead_a_miss(struct together *both, struct listener *listener)
-{
-    has_seen_nothing_there(both);
-    lead(both->stage, listener);
-}
+static struct together *both_of_lookups;
+static bool fetches_may_be_refused; /* for want of memory */
 
 static inline void store_answers(struct together *both)
 {
     played_answer_all(&both->store);
+    messages_arrive(both->stage);
+}
+
+static inline void claims(struct listener *listener);
+
+static inline void is_answered(void *owner, enum gw_lookup_answer answer)
+{
+    struct listener *listener = owner;
+    struct gw_lookup *lookup = &listener->lookup;
+    struct stage *stage = both_of_lookups->stage;
+    struct gw_fetch_request request = stage->request;
+    unsigned before = listener->events;
+    assert_false(listener->is_over);
+    gw_lookup_check(lookup);
+    switch (answer) {
+    case GW_LOOKUP_ENTRY:
+        takes_entry(listener, lookup->entry, "from_store");
+        gw_lookup_cancel(lookup);
+        return;
+    case GW_LOOKUP_JOIN:
+        assert_true(gw_fetch_join(lookup->fetch, &listener->reader));
+        gw_fetch_resume(&listener->reader);
+        break;
+    case GW_LOOKUP_VALIDATE:
+    case GW_LOOKUP_LEAD:
+    case GW_LOOKUP_ALONE:
+        request.cache = *lookup->ask.request;
+        request.lead = lookup->lead;
+        if (gw_fetch_begin(&stage->fetcher, &request, &listener->reader) != GW_ERROR_NONE) {
+            assert_true(fetches_may_be_refused);
+            gw_lookup_cancel(lookup);
+            is_over(listener, "overloaded", "fail");
+            return;
+        }
+        gw_lookup_has_begun(lookup);
+        break;
+    case GW_LOOKUP_WAIT:
+        return;
+    }
+    assert_int_equal(listener->events, before);
+    gw_lookup_cancel(lookup); /* what it was told is in the fetch's hands */
+}
+
+static inline void claims(struct listener *listener)
+{
+    is_answered(listener, gw_lookup_claim(&listener->lookup));
+}
+
+static inline void has_looked(void *owner)
+{
+    claims(owner);
+}
+
+/* A request that has looked what is stored: it saw this. */
+static inline void visits(struct together *both, struct listener *listener, const struct gw_cache_request *request,
+                          const struct gw_seen *seen)
+{
+    both_of_lookups = both;
+    gw_lookup_init(&listener->lookup);
+    listener->lookup.ask = (struct gw_lookup_ask) { .lookups = &both->stage->lookups,
+                                                    .key = &both->stage->request.key,
+                                                    .request = request,
+                                                    .head = &both->stage->request_head,
+                                                    .on_looked = has_looked,
+                                                    .on_answer = is_answered,
+                                                    .owner = listener };
+    listener->lookup.state = GW_LOOKUP_LOOKED;
+    listener->lookup.lead.seen = *seen;
+    listener->lookup.lead.epoch = gw_near_epoch(both->stage->fetcher.near, &both->stage->request.key);
+    claims(listener);
+}
+
+static inline void leaves(struct listener *listener)
+{
+    gw_lookup_cancel(&listener->lookup);
+    gw_fetch_leave(&listener->reader);
+}
+
+/* As after a look-up that found nothing. */
+static inline void has_seen_nothing_there(struct together *both)
+{
+    both->stage->request.lead.seen = (struct gw_seen) { .kind = GW_SEEN_ABSENT, .at_us = now_us };
+}
+
+static inline void miss(struct together *both, struct listener *listener)
+{
+    allow_storing(both->stage);
+    visits(both, listener, &both->stage->request.cache, &(struct gw_seen) { .kind = GW_SEEN_ABSENT, .at_us = now_us });
+}
+
+/* Its own look-up brought nothing. */
+static inline void unseen(struct together *both, struct listener *listener)
+{
+    allow_storing(both->stage);
+    visits(both, listener, &both->stage->request.cache, &(struct gw_seen) { .kind = GW_SEEN_NOTHING });
+}
+
+/* Nobody fetches or is about to: the next request would lead. */
+static inline bool nobody_leads(struct together *both)
+{
+    struct gw_lead lead;
+    messages_arrive(both->stage);
+    bool leads = gw_lead_begin(&both->stage->lookups, &both->stage->request.key, &lead);
+    gw_lead_finish(&lead);
+    return leads;
 }
 
 #endif

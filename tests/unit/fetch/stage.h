@@ -37,6 +37,10 @@ struct stage {
     struct gw_route route;
     struct gw_shard shard;
     struct gw_fetcher fetcher;
+    struct gw_lookups lookups;
+    struct gw_coalescing *coalescing;
+    struct gw_mailbox mailbox;
+    struct gw_message *messages; /* in it, the last one first */
     struct played_transport h1, curl;
     struct gw_timers timers;
     struct gw_arena arena; /* of the request's head */
@@ -82,6 +86,28 @@ static inline struct gw_timer *next_timer(struct gw_timers *timers, uint64_t unt
     return next;
 }
 
+/* In place of base/mailbox.c: what waits for another worker. */
+static struct stage *stage_of_messages;
+
+void gw_mailbox_post(struct gw_mailbox *mailbox, struct gw_message *message)
+{
+    assert_ptr_equal(mailbox, &stage_of_messages->mailbox);
+    message->next = stage_of_messages->messages;
+    stage_of_messages->messages = message;
+}
+
+static inline void messages_arrive(struct stage *stage)
+{
+    while (stage->messages) {
+        struct gw_message **first = &stage->messages, *message;
+        while ((*first)->next)
+            first = &(*first)->next;
+        message = *first;
+        *first = NULL;
+        message->deliver(message);
+    }
+}
+
 /* After those that are due before it, timers that they start among them. */
 static inline void passes(struct stage *stage, uint64_t ms)
 {
@@ -91,6 +117,7 @@ static inline void passes(struct stage *stage, uint64_t ms)
         now_us = timer->due_at_slot * 1000;
         gw_timer_stop(timer);
         timer->on_due(timer);
+        messages_arrive(stage);
     }
     now_us = until_ms * 1000;
 }
@@ -183,9 +210,8 @@ static inline struct attempt *last_attempt(struct stage *stage)
 enum { CHUNKED = -1, UNTIL_CLOSE = -2 };
 
 /* fields: "Name: value\n"…; length: of the body, or CHUNKED, UNTIL_CLOSE. */
-static inline void says_head(struct stage *stage, int status, const char *fields, long length)
+static inline void attempt_says_head(struct attempt *attempt, int status, const char *fields, long length)
 {
-    struct attempt *attempt = last_attempt(stage);
     struct gw_arena *arena = attempt->call->arena;
     struct gw_head *head = gw_arena_take(arena, sizeof *head);
     assert_true(attempt->runs);
@@ -217,6 +243,11 @@ static inline void says_head(struct stage *stage, int status, const char *fields
     attempt->call->was_sent = attempt->call->was_answered = true;
     attempt->call->head_at_us = gw_clock_monotonic_us() + 1;
     attempt->call->events->on_head(attempt->call, head);
+}
+
+static inline void says_head(struct stage *stage, int status, const char *fields, long length)
+{
+    attempt_says_head(last_attempt(stage), status, fields, length);
 }
 
 static inline void says_interim(struct stage *stage, int status)
@@ -272,13 +303,17 @@ static inline void says_all(struct stage *stage, size_t bytes)
     }
 }
 
-static inline void ends(struct stage *stage)
+static inline void attempt_ends(struct attempt *attempt)
 {
-    struct attempt *attempt = last_attempt(stage);
     if (!attempt->runs)
         return;
     attempt->runs = false;
     attempt->call->events->on_end(attempt->call);
+}
+
+static inline void ends(struct stage *stage)
+{
+    attempt_ends(last_attempt(stage));
 }
 
 static inline void fails(struct stage *stage, enum gw_error error)
@@ -366,8 +401,18 @@ static inline bool create_parts(struct stage *stage)
     stage->fetcher.collecting_bound = 1024 * 1024;
     stage->fetcher.registry = gw_registry_create(&stage->config);
     stage->fetcher.near = gw_near_create(4 * 1024 * 1024, stage->fetcher.bans);
-    stage->fetcher.coalescing = gw_coalescing_create();
-    return stage->fetcher.registry && stage->fetcher.near && stage->fetcher.coalescing;
+    stage->coalescing = gw_coalescing_create();
+    stage->fetcher.lookups = &stage->lookups;
+    stage->lookups = (struct gw_lookups) { .config = &stage->config,
+                                           .near = stage->fetcher.near,
+                                           .bans = stage->fetcher.bans,
+                                           .coalescing = stage->coalescing,
+                                           .timers = &stage->timers,
+                                           .mailbox = &stage->mailbox,
+                                           .shard = &stage->shard };
+    gw_random_init(&stage->lookups.random);
+    stage_of_messages = stage;
+    return stage->fetcher.registry && stage->fetcher.near && stage->coalescing;
 }
 
 static inline bool open_stage(struct stage *stage)
@@ -383,7 +428,7 @@ static inline bool open_stage(struct stage *stage)
 static inline void free_stage(struct stage *stage)
 {
     gw_fetcher_free(&stage->fetcher);
-    gw_coalescing_destroy(&stage->fetcher.coalescing);
+    gw_coalescing_destroy(&stage->coalescing);
     gw_near_destroy(&stage->fetcher.near);
     gw_registry_destroy(&stage->fetcher.registry);
     gw_arena_free(&stage->arena);
@@ -399,7 +444,8 @@ static inline struct stage *set_up(void)
 
 static inline void tear_down(struct stage *stage)
 {
-    assert_true(gw_list_is_empty(&stage->fetcher.busy));
+    messages_arrive(stage);
+    assert_true(gw_fetcher_is_idle(&stage->fetcher));
     assert_int_equal(stage->fetcher.collecting_bytes, 0);
     assert_true(gw_list_is_empty(&stage->timers.slots[0]));
     for (unsigned i = 0; i < BACKENDS; i++)
@@ -424,13 +470,13 @@ static inline void allow_storing(struct stage *stage)
 static inline void may_be_stored(struct stage *stage)
 {
     allow_storing(stage);
-    stage->request.epoch = gw_near_epoch(stage->fetcher.near, &stage->request.key);
+    stage->request.lead.epoch = gw_near_epoch(stage->fetcher.near, &stage->request.key);
 }
 
 static inline enum gw_coalescing_role enter(struct stage *stage, struct gw_coalescing_ask *ask)
 {
-    *ask = (struct gw_coalescing_ask) { .key = &stage->request.key };
-    return gw_coalescing_start(stage->fetcher.coalescing, ask);
+    *ask = (struct gw_coalescing_ask) { .key = &stage->request.key, .mailbox = &stage->mailbox };
+    return gw_coalescing_start(stage->coalescing, ask);
 }
 
 static inline void begin(struct stage *stage, struct listener *listener)
@@ -447,15 +493,16 @@ static inline void lead(struct stage *stage, struct listener *listener)
     struct gw_coalescing_ask ask;
     may_be_stored(stage);
     assert_int_equal(enter(stage, &ask), GW_COALESCING_LEAD);
-    stage->request.flight = ask.coalesced;
+    stage->request.lead.coalesced = ask.coalesced;
     begin(stage, listener);
 }
 
-/* What the flight of this key gives: its fetch, or NULL. */
+/* What the coalesced fetch of this key gives: the fetch that can be joined; NULL: there is none under way. */
 static inline struct gw_fetch *joinable(struct stage *stage)
 {
     struct gw_coalescing_ask ask;
     enum gw_coalescing_role role = enter(stage, &ask);
+    assert_int_not_equal(role, GW_COALESCING_WAIT);
     if (role == GW_COALESCING_LEAD)
         gw_coalescing_finish(&ask.coalesced);
     return role == GW_COALESCING_JOIN ? ask.fetch : NULL;

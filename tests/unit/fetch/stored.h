@@ -2,6 +2,7 @@
 #ifndef TEST_FETCH_STORED_H
 #define TEST_FETCH_STORED_H
 
+#include "fetch/refresh.h"
 #include "unit/fetch/stage.h"
 
 #define STORED_DATE "Thu, 01 Jun 2017 00:00:00 GMT"
@@ -53,14 +54,14 @@ static inline struct gw_entry *entry_of(struct stage *stage, const char *fields,
 static inline void find_stored(struct stage *stage, const char *fields)
 {
     may_be_stored(stage);
-    stage->request.stored = entry_of(stage, fields, 5);
-    (void)gw_near_put(stage->fetcher.near, stage->request.stored, stage->request.epoch);
+    stage->request.lead.stored = entry_of(stage, fields, 5);
+    (void)gw_near_put(stage->fetcher.near, stage->request.lead.stored, stage->request.lead.epoch);
 }
 
 static inline void drop_stored(struct stage *stage)
 {
-    gw_entry_unref(stage->request.stored);
-    stage->request.stored = NULL;
+    gw_entry_unref(stage->request.lead.stored);
+    stage->request.lead.stored = NULL;
 }
 
 /* A refresh, as the leader of a flight. */
@@ -69,13 +70,13 @@ static inline void refresh(struct stage *stage)
     struct gw_coalescing_ask ask;
     may_be_stored(stage);
     assert_int_equal(enter(stage, &ask), GW_COALESCING_LEAD);
-    stage->request.flight = ask.coalesced;
-    assert_int_equal(gw_fetch_begin(&stage->fetcher, &stage->request, NULL), GW_ERROR_NONE);
+    stage->request.lead.coalesced = ask.coalesced;
+    assert_int_equal(gw_refresh_begin(&stage->fetcher, &stage->request), GW_ERROR_NONE);
 }
 
 static inline bool is_idle(const struct stage *stage)
 {
-    return gw_list_is_empty(&stage->fetcher.busy);
+    return gw_fetcher_is_idle(&stage->fetcher);
 }
 
 #endif

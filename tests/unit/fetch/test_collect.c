@@ -361,7 +361,7 @@ static void join_the_next(struct listener *listener)
     struct listener *next = listener->context;
     struct stage *stage = next->context;
     assert_null(joinable(stage)); /* the flight it was released from has landed: it is not found again */
-    stage->request.flight = NULL;
+    stage->request.lead.coalesced = NULL;
     begin(stage, next);
 }
 

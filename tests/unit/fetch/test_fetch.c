@@ -257,7 +257,7 @@ static void a_request_that_cannot_begin_leaves_nothing_behind(void **state)
     struct gw_coalescing_ask ask;
     may_be_stored(stage);
     assert_int_equal(enter(stage, &ask), GW_COALESCING_LEAD);
-    stage->request.flight = ask.coalesced;
+    stage->request.lead.coalesced = ask.coalesced;
     stage->begin_error = GW_ERROR_UPSTREAM_BUSY;
     assert_int_equal(gw_fetch_begin(&stage->fetcher, &stage->request, &one.reader), GW_ERROR_UPSTREAM_BUSY);
     assert_int_equal(one.events, 0);

@@ -1,6 +1,7 @@
 #include "unit/fetch/shared_stage.h"
 
-/* What a fetch asks the store before it asks a backend: the lease of its key, and what lies there. */
+/* What is asked of the store before a backend is asked, and the fetch that begins with the answer: the fetch lock, and
+ * where something has changed, what lies there. */
 
 #define FRESH "Cache-Control: max-age=60\nETag: \"1\"\n"
 
@@ -13,21 +14,21 @@ static void says_all_of_it(struct stage *stage, size_t bytes)
 
 /* ---- who fetches ---- */
 
-static void a_flight_takes_the_lease_looks_and_asks(void **state)
+static void a_leader_takes_the_lock_and_asks_the_backend(void **state)
 {
     (void)state;
     struct together *both = set_up_together();
     struct stage *stage = both->stage;
     struct listener one = new_listener();
-    lead_a_miss(both, &one);
+    miss(both, &one);
     assert_int_equal(stage->attempt_count, 0);
-    assert_int_equal(both->store.made, 2);
-    assert_int_equal(both->store.calls[0].kind, PLAYED_FETCH_LOCK); /* what its last holder stored is seen behind it */
-    assert_int_equal(both->store.calls[1].kind, PLAYED_GET);
+    assert_int_equal(both->store.made, 1);
+    assert_int_equal(both->store.calls[0].kind, PLAYED_FETCH_LOCK); /* it tells whether to look again */
     store_answers(both);
+    assert_int_equal(both->store.made, 1);
     assert_int_equal(stage->attempt_count, 1);
     assert_non_null(lock_of(both));
-    assert_false(is_leased_elsewhere(both));
+    assert_false(is_locked_elsewhere(both));
     says_all_of_it(stage, 50);
     assert_heard(&one, "200 end", 50); /* the store does not delay it */
     assert_non_null(joinable(stage));  /* who comes now reads along, until the store has acknowledged */
@@ -41,12 +42,12 @@ static void a_flight_takes_the_lease_looks_and_asks(void **state)
     tear_down_together(both);
 }
 
-static void the_lease_is_kept_while_the_backend_is_slow(void **state)
+static void the_lock_is_kept_while_the_backend_is_slow(void **state)
 {
     (void)state;
     struct together *both = set_up_together();
     struct listener one = new_listener();
-    lead_a_miss(both, &one);
+    miss(both, &one);
     store_answers(both);
     for (int i = 0; i < 20; i++) {
         lock_of(both)->left_ms = 0; /* set again by each renewal */
@@ -54,24 +55,27 @@ static void the_lease_is_kept_while_the_backend_is_slow(void **state)
         store_answers(both);
         assert_int_equal(lock_of(both)->left_ms, GW_FETCH_LOCK_MS);
     }
-    gw_fetch_leave(&one.reader);
+    leaves(&one);
     fails(both->stage, GW_ERROR_RESPONSE_TIMEOUT);
     store_answers(both);
     assert_null(lock_of(both));
     tear_down_together(both);
 }
 
-static void where_the_lease_is_elsewhere_it_looks_again_and_is_handed_what_another_stored(void **state)
+/* No body is read meanwhile: the script of the lock tells when there is another. */
+static void where_the_lock_is_elsewhere_it_waits_and_is_handed_what_another_stored(void **state)
 {
     (void)state;
     struct together *both = set_up_together();
     struct stage *stage = both->stage;
     struct listener one = new_listener(), two = new_listener(), not_for = new_listener();
-    not_for.refuses_entries = true;
-    another_takes_the_lease(both);
-    lead_a_miss(both, &one);
-    join(stage, &two);
-    join(stage, &not_for);
+    struct gw_cache_request wants_longer;
+    another_takes_the_lock(both);
+    miss(both, &one);
+    miss(both, &two);
+    wants_longer = stage->request.cache;
+    wants_longer.min_fresh = 1000;
+    visits(both, &not_for, &wants_longer, &one.lookup.lead.seen);
     for (int look = 0; look < 5; look++) {
         unsigned made = both->store.made;
         store_answers(both);
@@ -79,22 +83,23 @@ static void where_the_lease_is_elsewhere_it_looks_again_and_is_handed_what_anoth
         passes(stage, 19); /* every 20 to 50 ms */
         assert_int_equal(both->store.made, made);
         passes(stage, 31);
-        assert_int_equal(both->store.made, made + 2);
+        assert_int_equal(both->store.made, made + 1);
         assert_heard(&one, "", 0);
     }
     elsewhere_stores(both, FRESH, -30);
     store_answers(both);
     assert_heard(&one, "from_store", STORED_BYTES);
     assert_heard(&two, "from_store", STORED_BYTES);
-    assert_heard(&not_for, "released", 0);
     assert_ptr_equal(one.entry, two.entry);
     assert_int_equal(stage->attempt_count, 0);
     assert_null(one.reader.backend);
     assert_int_equal(one.reader.upstream_status, 0);
     assert_int_equal(gw_counter_read(&stage->shard.cache_collapsed_instances), 2); /* a reader is one */
-    assert_null(joinable(stage));
+    assert_heard(&not_for, "", 0); /* it leads now, and waits for the lock itself */
+    leaves(&not_for);
+    assert_true(nobody_leads(both));
     store_answers(both);
-    assert_true(is_leased_elsewhere(both));
+    assert_true(is_locked_elsewhere(both));
     let_go(&one);
     let_go(&two);
     tear_down_together(both);
@@ -106,7 +111,7 @@ static void what_was_stored_since_its_own_look_up_answers_without_a_wait(void **
     struct together *both = set_up_together();
     struct listener one = new_listener();
     elsewhere_stores(both, FRESH, -30);
-    lead_a_miss(both, &one);
+    miss(both, &one);
     store_answers(both);
     assert_heard(&one, "from_store", STORED_BYTES);
     assert_int_equal(gw_counter_read(&both->stage->shard.cache_collapsed_instances), 0); /* nobody waited */
@@ -116,14 +121,35 @@ static void what_was_stored_since_its_own_look_up_answers_without_a_wait(void **
     tear_down_together(both);
 }
 
+/* Whatever lies there then: a fetch that was under way when it was purged stores nothing any more. */
+static void what_was_purged_while_it_waited_is_seen(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct stage *stage = both->stage;
+    struct listener one = new_listener();
+    another_takes_the_lock(both);
+    miss(both, &one);
+    store_answers(both);
+    elsewhere_purges(both);
+    lock_of(both)->bytes.length = 0;
+    passes(stage, 50);
+    store_answers(both);
+    assert_int_equal(stage->attempt_count, 1);
+    says_all_of_it(stage, 50);
+    store_answers(both);
+    assert_there(both, FRESH_THERE); /* over the tombstone, since it was fetched after it */
+    tear_down_together(both);
+}
+
 static void where_the_other_gives_up_it_takes_the_lease_itself(void **state)
 {
     (void)state;
     struct together *both = set_up_together();
     struct stage *stage = both->stage;
     struct listener one = new_listener();
-    another_takes_the_lease(both);
-    lead_a_miss(both, &one);
+    another_takes_the_lock(both);
+    miss(both, &one);
     store_answers(both);
     lock_of(both)->bytes.length = 0; /* its process was killed, and its lease is over */
     passes(stage, 50);
@@ -142,9 +168,9 @@ static void it_waits_for_another_no_longer_than_flight_wait(void **state)
     struct together *both = set_up_together();
     struct stage *stage = both->stage;
     struct listener one = new_listener(), two = new_listener();
-    another_takes_the_lease(both);
-    lead_a_miss(both, &one);
-    join(stage, &two);
+    another_takes_the_lock(both);
+    miss(both, &one);
+    miss(both, &two);
     uint64_t began_us = now_us;
     while (stage->attempt_count == 0) {
         assert_true(now_us - began_us < 2000000);
@@ -158,7 +184,7 @@ static void it_waits_for_another_no_longer_than_flight_wait(void **state)
     assert_heard(&two, "200 end", 50);
     store_answers(both);
     assert_there(both, FRESH_THERE);
-    assert_true(is_leased_elsewhere(both)); /* never another's lease */
+    assert_true(is_locked_elsewhere(both)); /* never another's lease */
     tear_down_together(both);
 }
 
@@ -172,8 +198,8 @@ static void after_the_stores_silence_the_backend_is_asked(void **state)
         struct stage *stage = both->stage;
         struct listener one = new_listener();
         if (looks)
-            another_takes_the_lease(both);
-        lead_a_miss(both, &one);
+            another_takes_the_lock(both);
+        miss(both, &one);
         for (int i = 0; i < looks; i++) {
             unsigned made = both->store.made;
             store_answers(both);
@@ -186,7 +212,7 @@ static void after_the_stores_silence_the_backend_is_asked(void **state)
         assert_int_equal(stage->attempt_count, 1);
         store_answers(both); /* too late: dropped, and what was taken is given back */
         store_answers(both);
-        assert_int_equal(is_leased_elsewhere(both), looks > 0);
+        assert_int_equal(is_locked_elsewhere(both), looks > 0);
         assert_int_equal(lock_of(both) != NULL, looks > 0);
         says_all_of_it(stage, 50);
         assert_heard(&one, "200 end", 50);
@@ -202,16 +228,18 @@ static void without_the_store_the_backend_is_asked_at_once(void **state)
     for (unsigned room = 0; room < 3; room++) { /* calls that the store takes; 2: it is not connected */
         struct together *both = set_up_together();
         struct listener one = new_listener();
-        both->store.room = room;
+        struct gw_seen seen = { .kind = room == 1 ? GW_SEEN_NOTHING : GW_SEEN_ABSENT, .at_us = now_us };
+        both->store.room = room; /* 1: for the lock, but not for a look behind it */
         both->store.is_up = room < 2;
-        lead_a_miss(both, &one);
+        allow_storing(both->stage);
+        visits(both, &one, &both->stage->request.cache, &seen);
         assert_int_equal(both->stage->attempt_count, 1);
         both->store.room = PLAYED_CALLS;
         both->store.is_up = true;
         store_answers(both);
         store_answers(both);
         assert_null(lock_of(both));
-        gw_fetch_leave(&one.reader);
+        leaves(&one);
         fails(both->stage, GW_ERROR_RESPONSE_TIMEOUT);
         tear_down_together(both);
     }
@@ -222,7 +250,7 @@ static void a_lost_connection_to_the_store_is_no_reason_to_wait(void **state)
     (void)state;
     struct together *both = set_up_together();
     struct listener one = new_listener();
-    lead_a_miss(both, &one);
+    miss(both, &one);
     played_lose_all(&both->store);
     assert_int_equal(both->stage->attempt_count, 1);
     says_all_of_it(both->stage, 50);
@@ -233,12 +261,13 @@ static void a_lost_connection_to_the_store_is_no_reason_to_wait(void **state)
 
 /* Where Redis did not know the script yet, the lease comes behind the look: what that saw may be older than the
  * lease. */
-static void a_lease_that_comes_behind_the_look_looks_once_more(void **state)
+static void a_lock_that_comes_behind_the_look_looks_once_more(void **state)
 {
     (void)state;
     struct together *both = set_up_together();
     struct listener one = new_listener();
-    lead_a_miss(both, &one);
+    unseen(both, &one);
+    assert_int_equal(both->store.calls[0].kind, PLAYED_FETCH_LOCK); /* what its last holder stored is seen behind it */
     played_answer(&both->store, &both->store.calls[1]);
     assert_int_equal(both->stage->attempt_count, 0);
     elsewhere_stores(both, FRESH, -30);
@@ -260,34 +289,39 @@ static void hit_for_miss_found_while_looking_asks_alone(void **state)
     struct stage *stage = both->stage;
     struct listener one = new_listener(), two = new_listener();
     elsewhere_marks(both);
-    lead_a_miss(both, &one);
-    join(stage, &two);
-    store_answers(both);
-    assert_heard(&two, "released", 0);
+    miss(both, &one);
+    miss(both, &two);
+    store_answers(both); /* something else lies there: the mark */
     assert_heard(&one, "", 0);
     assert_int_equal(stage->attempt_count, 1);
     assert_null(joinable(stage));
-    store_answers(both);
+    store_answers(both); /* the other has looked, too */
+    assert_heard(&two, "", 0);
+    assert_int_equal(stage->attempt_count, 2);
+    assert_null(joinable(stage));
     assert_null(lock_of(both));
     says_head(stage, 200, "Cache-Control: private\n", 3);
     says_body(stage, 3);
     ends(stage);
-    assert_heard(&one, "200 end", 3);
+    assert_heard(&two, "200 end", 3);
+    leaves(&one);
     tear_down_together(both);
 }
 
-static void hit_for_miss_for_a_first_reader_that_has_left_ends_it(void **state)
+static void hit_for_miss_for_a_leader_that_has_left_is_found_by_the_next(void **state)
 {
     (void)state;
     struct together *both = set_up_together();
     struct listener one = new_listener(), two = new_listener();
     elsewhere_marks(both);
-    lead_a_miss(both, &one);
-    join(both->stage, &two);
-    gw_fetch_leave(&one.reader);
+    miss(both, &one);
+    miss(both, &two);
+    leaves(&one);
+    store_answers(both); /* the lead is handed on: it looks */
     store_answers(both);
-    assert_heard(&two, "released", 0);
-    assert_int_equal(both->stage->attempt_count, 0);
+    assert_int_equal(both->stage->attempt_count, 1);
+    assert_true(nobody_leads(both));
+    leaves(&two);
     assert_true(is_idle(both->stage));
     tear_down_together(both);
 }
@@ -297,7 +331,7 @@ static void an_answer_that_may_not_be_stored_is_marked_for_all_instances(void **
     (void)state;
     struct together *both = set_up_together();
     struct listener one = new_listener();
-    lead_a_miss(both, &one);
+    miss(both, &one);
     store_answers(both);
     says_head(both->stage, 200, "Cache-Control: no-store\n", 0);
     ends(both->stage);
@@ -316,7 +350,7 @@ static void an_answer_that_may_not_be_stored_ends_what_lies_in_the_store(void **
         struct listener one = new_listener();
         elsewhere_stores(both, stored[i], 5);
         assert_there(both, STALE_THERE);
-        lead_a_miss(both, &one);
+        miss(both, &one);
         store_answers(both);
         says_head(both->stage, 200, "Cache-Control: no-store\n", 0);
         ends(both->stage);
@@ -333,8 +367,8 @@ static void an_answer_never_of_use_without_validation_is_stored_for_all_and_mark
     struct together *both = set_up_together();
     struct stage *stage = both->stage;
     struct listener one = new_listener(), two = new_listener();
-    lead_a_miss(both, &one);
-    join(stage, &two);
+    miss(both, &one);
+    miss(both, &two);
     store_answers(both);
     says_head(stage, 200, "Cache-Control: no-cache\nETag: \"1\"\n", 50);
     assert_heard(&two, "released", 0);
@@ -359,7 +393,7 @@ static void stale_in_the_store_it_is_confirmed_and_stored_over_what_was_seen(voi
     struct listener one = new_listener();
     elsewhere_stores(both, FRESH, 5);
     assert_there(both, STALE_THERE);
-    lead_a_miss(both, &one); /* of before that */
+    miss(both, &one); /* of before that */
     store_answers(both);
     assert_non_null(strstr(last_attempt(stage)->fields, "If-None-Match: \"1\"\r\n"));
     says_head(stage, 304, "Cache-Control: max-age=60\n", 0);
@@ -378,7 +412,7 @@ static void stale_in_the_store_it_answers_where_the_backend_fails(void **state)
     struct listener one = new_listener();
     both->stage->config.retries = 0;
     elsewhere_stores(both, FRESH, 5);
-    lead_a_miss(both, &one);
+    miss(both, &one);
     store_answers(both);
     fails(both->stage, GW_ERROR_CONNECT);
     assert_heard(&one, "from_error", STORED_BYTES);
@@ -393,7 +427,7 @@ static void the_bans_that_count_are_those_from_before_the_backend_was_asked(void
     struct together *both = set_up_together();
     struct listener one = new_listener();
     struct gw_bans *bans = both->stage->fetcher.bans = gw_bans_create();
-    lead_a_miss(both, &one);
+    miss(both, &one);
     assert_true(gw_bans_add(bans, &ban, 1000)); /* while it looks: what comes after it, is newer */
     uint64_t sequence = gw_bans_sequence(bans);
     store_answers(both);
@@ -418,16 +452,16 @@ static void the_last_reader_that_leaves_while_it_looks_ends_it(void **state)
         struct stage *stage = both->stage;
         struct listener one = new_listener(), two = new_listener();
         if (elsewhere)
-            another_takes_the_lease(both);
-        lead_a_miss(both, &one);
-        join(stage, &two);
+            another_takes_the_lock(both);
+        miss(both, &one);
+        miss(both, &two);
         if (elsewhere == 2)
             store_answers(both);
-        gw_fetch_leave(&one.reader);
-        assert_false(is_idle(stage));
-        gw_fetch_leave(&two.reader);
+        leaves(&one);
+        assert_false(nobody_leads(both));
+        leaves(&two);
         assert_true(is_idle(stage));
-        assert_null(joinable(stage)); /* its flight has landed */
+        assert_true(nobody_leads(both));
         store_answers(both);
         store_answers(both);
         passes(stage, 2000);
@@ -443,28 +477,13 @@ static void the_first_may_leave_and_the_others_are_handed_what_is_found(void **s
     struct together *both = set_up_together();
     struct listener one = new_listener(), two = new_listener();
     elsewhere_stores(both, FRESH, -30);
-    lead_a_miss(both, &one);
-    join(both->stage, &two);
-    gw_fetch_leave(&one.reader);
+    miss(both, &one);
+    miss(both, &two);
+    leaves(&one);
+    store_answers(both); /* the lead is handed on */
     store_answers(both);
     assert_heard(&two, "from_store", STORED_BYTES);
     let_go(&two);
-    tear_down_together(both);
-}
-
-static void a_reader_that_is_paused_while_it_looks_is_handed_the_entry_later(void **state)
-{
-    (void)state;
-    struct together *both = set_up_together();
-    struct listener one = new_listener();
-    elsewhere_stores(both, FRESH, -30);
-    lead_a_miss(both, &one);
-    gw_fetch_pause(&one.reader);
-    store_answers(both);
-    assert_heard(&one, "", 0);
-    gw_fetch_resume(&one.reader);
-    assert_heard(&one, "from_store", STORED_BYTES);
-    let_go(&one);
     tear_down_together(both);
 }
 
@@ -474,11 +493,12 @@ static void a_request_that_has_not_seen_the_store_looks_though_it_leads_nothing(
     for (int seen = 0; seen < 2; seen++) {
         struct together *both = set_up_together();
         struct listener one = new_listener();
-        may_be_stored(both->stage);
-        if (seen)
-            has_seen_nothing_there(both);
-        begin(both->stage, &one);
-        assert_int_equal(both->store.made, !seen); /* no lease: nobody waits for it */
+        struct gw_seen saw = { .kind = seen ? GW_SEEN_ABSENT : GW_SEEN_NOTHING, .at_us = now_us };
+        allow_storing(both->stage);
+        struct gw_cache_request alone = both->stage->request.cache;
+        alone.may_join = false;
+        visits(both, &one, &alone, &saw);
+        assert_int_equal(both->store.made, !seen); /* no lock: nobody waits for it */
         assert_int_equal(both->stage->attempt_count, seen);
         store_answers(both);
         assert_int_equal(both->stage->attempt_count, 1);
@@ -491,25 +511,26 @@ static void a_request_that_has_not_seen_the_store_looks_though_it_leads_nothing(
 
 /* ---- refreshes ---- */
 
-static void a_refresh_with_the_lease_elsewhere_ends_at_once(void **state)
+static void a_refresh_with_the_lock_elsewhere_ends_at_once(void **state)
 {
     (void)state;
     struct together *both = set_up_together();
     struct stage *stage = both->stage;
     struct listener one = new_listener();
-    another_takes_the_lease(both);
+    another_takes_the_lock(both);
     elsewhere_stores(both, FRESH, 5);
     refresh(stage);
-    join(stage, &one);
+    miss(both, &one);
     assert_false(is_idle(stage));
     store_answers(both);
     assert_true(is_idle(stage));
-    assert_heard(&one, "released", 0); /* nobody is left reading what is over */
+    assert_heard(&one, "", 0); /* it leads in place of the refresh */
     assert_null(one.reader.fetch);
-    assert_null(joinable(stage));
+    leaves(&one);
+    assert_true(nobody_leads(both));
     passes(stage, 2000);
     assert_int_equal(stage->attempt_count, 0);
-    assert_true(is_leased_elsewhere(both));
+    assert_true(is_locked_elsewhere(both));
     tear_down_together(both);
 }
 
@@ -557,18 +578,19 @@ static void a_drain_ends_a_refresh_that_looks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_flight_takes_the_lease_looks_and_asks),
-        cmocka_unit_test(the_lease_is_kept_while_the_backend_is_slow),
-        cmocka_unit_test(where_the_lease_is_elsewhere_it_looks_again_and_is_handed_what_another_stored),
+        cmocka_unit_test(a_leader_takes_the_lock_and_asks_the_backend),
+        cmocka_unit_test(the_lock_is_kept_while_the_backend_is_slow),
+        cmocka_unit_test(where_the_lock_is_elsewhere_it_waits_and_is_handed_what_another_stored),
         cmocka_unit_test(what_was_stored_since_its_own_look_up_answers_without_a_wait),
+        cmocka_unit_test(what_was_purged_while_it_waited_is_seen),
         cmocka_unit_test(where_the_other_gives_up_it_takes_the_lease_itself),
         cmocka_unit_test(it_waits_for_another_no_longer_than_flight_wait),
         cmocka_unit_test(after_the_stores_silence_the_backend_is_asked),
         cmocka_unit_test(without_the_store_the_backend_is_asked_at_once),
         cmocka_unit_test(a_lost_connection_to_the_store_is_no_reason_to_wait),
-        cmocka_unit_test(a_lease_that_comes_behind_the_look_looks_once_more),
+        cmocka_unit_test(a_lock_that_comes_behind_the_look_looks_once_more),
         cmocka_unit_test(hit_for_miss_found_while_looking_asks_alone),
-        cmocka_unit_test(hit_for_miss_for_a_first_reader_that_has_left_ends_it),
+        cmocka_unit_test(hit_for_miss_for_a_leader_that_has_left_is_found_by_the_next),
         cmocka_unit_test(an_answer_that_may_not_be_stored_is_marked_for_all_instances),
         cmocka_unit_test(an_answer_that_may_not_be_stored_ends_what_lies_in_the_store),
         cmocka_unit_test(an_answer_never_of_use_without_validation_is_stored_for_all_and_marked_here_alone),
@@ -577,9 +599,8 @@ int main(void)
         cmocka_unit_test(the_bans_that_count_are_those_from_before_the_backend_was_asked),
         cmocka_unit_test(the_last_reader_that_leaves_while_it_looks_ends_it),
         cmocka_unit_test(the_first_may_leave_and_the_others_are_handed_what_is_found),
-        cmocka_unit_test(a_reader_that_is_paused_while_it_looks_is_handed_the_entry_later),
         cmocka_unit_test(a_request_that_has_not_seen_the_store_looks_though_it_leads_nothing),
-        cmocka_unit_test(a_refresh_with_the_lease_elsewhere_ends_at_once),
+        cmocka_unit_test(a_refresh_with_the_lock_elsewhere_ends_at_once),
         cmocka_unit_test(a_refresh_that_finds_it_done_ends),
         cmocka_unit_test(a_refresh_that_meets_a_503_leaves_what_lies_in_the_store),
         cmocka_unit_test(a_drain_ends_a_refresh_that_looks),

@@ -4,12 +4,12 @@
 
 #define FRESH "Cache-Control: max-age=60\nETag: \"1\"\n"
 
-static void a_lease_that_stays_silent_though_the_look_answered_is_not_waited_for(void **state)
+static void a_lock_that_stays_silent_though_the_look_answered_is_not_waited_for(void **state)
 {
     (void)state;
     struct together *both = set_up_together();
     struct listener one = new_listener();
-    lead_a_miss(both, &one);
+    unseen(both, &one);
     played_answer(&both->store, &both->store.calls[1]);
     passes(both->stage, 49);
     assert_int_equal(both->stage->attempt_count, 0);
@@ -30,8 +30,8 @@ static void an_answer_that_may_not_be_stored_ends_what_is_also_without_a_flight(
     struct gw_shared_answer answer = elsewhere_looks(both);
     may_be_stored(both->stage);
     both->stage->request.cache.must_validate = true; /* the request's no-cache: it shares nothing */
-    both->stage->request.stored = answer.entry;
-    both->stage->request.seen = answer.seen;
+    both->stage->request.lead.stored = answer.entry;
+    both->stage->request.lead.seen = answer.seen;
     begin(both->stage, &one);
     says_head(both->stage, 200, "Cache-Control: no-store\n", 0);
     ends(both->stage);
@@ -49,9 +49,9 @@ static void what_is_purged_while_it_waits_neither_is_confirmed_nor_answers(void 
     struct stage *stage = both->stage;
     struct listener one = new_listener();
     stage->config.retries = 0;
-    another_takes_the_lease(both);
+    another_takes_the_lock(both);
     elsewhere_stores(both, FRESH, 5);
-    lead_a_miss(both, &one);
+    miss(both, &one);
     store_answers(both); /* sees it */
     struct gw_shared_question *tomb = gw_shared_invalidate(both->elsewhere.shared, &stage->request.key, NULL, NULL);
     gw_shared_forget(&tomb);
@@ -68,7 +68,7 @@ static void what_is_purged_while_it_waits_neither_is_confirmed_nor_answers(void 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_lease_that_stays_silent_though_the_look_answered_is_not_waited_for),
+        cmocka_unit_test(a_lock_that_stays_silent_though_the_look_answered_is_not_waited_for),
         cmocka_unit_test(an_answer_that_may_not_be_stored_ends_what_is_also_without_a_flight),
         cmocka_unit_test(what_is_purged_while_it_waits_neither_is_confirmed_nor_answers),
     };

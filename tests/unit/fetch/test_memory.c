@@ -1,7 +1,7 @@
 #include "unit/fetch/shared_stage.h"
 #include "support/failing_malloc.h"
 
-/* Fetches, flights, look-ups and the near cache with their 1st, 2nd, 3rd … allocation failing: everybody is told an end, what
+/* Fetches, coalescing, look-ups and the near cache with their 1st, 2nd, 3rd … allocation failing: everybody is told an end, what
  * is told is right, nothing is left behind. That nothing is lost is for ASan to say. */
 
 static struct stage stage;
@@ -16,7 +16,7 @@ static bool set_the_stage(void)
     allow_storing(&stage);
     failing_malloc_go_on();
     if (create_parts(&stage)) {
-        stage.request.epoch = gw_near_epoch(stage.fetcher.near, &stage.request.key);
+        stage.request.lead.epoch = gw_near_epoch(stage.fetcher.near, &stage.request.key);
         return true;
     }
     free_stage(&stage);
@@ -38,7 +38,7 @@ static bool begins(struct listener *listener)
 {
     struct gw_coalescing_ask ask;
     bool leads = enter(&stage, &ask) == GW_COALESCING_LEAD;
-    stage.request.flight = leads ? ask.coalesced : NULL;
+    stage.request.lead.coalesced = leads ? ask.coalesced : NULL;
     enum gw_error error = gw_fetch_begin(&stage.fetcher, &stage.request, &listener->reader);
     if (error) {
         assert_int_equal(error, GW_ERROR_OVERLOADED);
@@ -137,7 +137,7 @@ static void a_second_try_without_memory_fails_cleanly(void **state)
 static void make_stored(const char *fields, int64_t stale_s)
 {
     failing_malloc_suspend();
-    stage.request.stored = entry_of(&stage, fields, stale_s);
+    stage.request.lead.stored = entry_of(&stage, fields, stale_s);
     failing_malloc_go_on();
 }
 
@@ -243,27 +243,34 @@ static void lay_into_the_store(enum lies lies)
     failing_malloc_go_on();
 }
 
+static void all_is_answered(void)
+{
+    for (int turn = 0; turn < 4; turn++) {
+        answers_come();
+        messages_arrive(&stage);
+    }
+}
+
 static void look_for_two(enum lies lies)
 {
     struct listener one = new_listener(), two = new_listener();
     if (!set_both_up())
         return;
     lay_into_the_store(lies);
-    if (begins(&one)) {
-        bool joined = joins(&two);
-        answers_come();
-        answers_come();
-        if (stage.attempt_count) {
-            bool validates = strstr(last_attempt(&stage)->fields, "If-None-Match") != NULL;
-            says_head(&stage, validates ? 304 : 200, "ETag: \"1\"\nCache-Control: max-age=60\n", 0);
-            if (last_attempt(&stage)->runs && stage.attempt_count == 2)
-                says_head(&stage, 200, "", 0);
-            ends(&stage);
-        }
-        assert_told_an_end(&one, one.entry ? STORED_BYTES : 0);
-        if (joined)
-            assert_told_an_end(&two, two.entry ? STORED_BYTES : 0);
+    fetches_may_be_refused = true;
+    miss(&both, &one);
+    miss(&both, &two);
+    all_is_answered();
+    for (unsigned at = 0; at < stage.attempt_count; at++) { /* a 304 may be followed by another attempt */
+        struct attempt *attempt = &stage.attempts[at];
+        bool validates = strstr(attempt->fields, "If-None-Match") != NULL;
+        if (attempt->runs)
+            attempt_says_head(attempt, validates ? 304 : 200, "ETag: \"1\"\nCache-Control: max-age=60\n", 0);
+        attempt_ends(attempt);
     }
+    all_is_answered();
+    assert_told_an_end(&one, one.entry ? STORED_BYTES : 0);
+    assert_told_an_end(&two, two.entry ? two.body_bytes : 0);
     let_go(&one);
     let_go(&two);
     clear_both();
@@ -277,21 +284,15 @@ static void a_look_without_memory_fails_cleanly(void **state)
     EACH_ALLOCATION_FAILS(look_for_two(STALE_LIES));
 }
 
-/* ---- flights ---- */
+/* ---- coalescing ---- */
 
-struct waiting {
-    uv_loop_t loop;
-    struct gw_mailbox mailbox;
-    unsigned landed;
-};
-
-static void on_event(void *owner, const struct gw_coalescing_event *landing)
+static void on_event(void *owner, const struct gw_coalescing_event *event)
 {
-    (void)landing;
-    ((struct waiting *)owner)->landed++;
+    (void)event;
+    ++*(unsigned *)owner;
 }
 
-static void wait_for_another_worker(struct waiting *waiting)
+static void wait_for_another_worker(void)
 {
     struct gw_coalescing *coalescing = gw_coalescing_create();
     if (!coalescing)
@@ -299,35 +300,26 @@ static void wait_for_another_worker(struct waiting *waiting)
     struct gw_cache_key key = { .sha = { 1 } };
     struct gw_coalescing_ask leader = { .key = &key, .worker = 0 }, asks[3];
     bool leads = gw_coalescing_start(coalescing, &leader) == GW_COALESCING_LEAD;
-    unsigned waiters = 0;
+    unsigned waiters = 0, woken = 0;
+    stage_of_messages = &stage;
     for (unsigned i = 0; i < GW_COUNT(asks) && leads; i++) {
         asks[i] = (struct gw_coalescing_ask) {
-            .key = &key, .worker = 1, .mailbox = &waiting->mailbox, .on_event = on_event, .owner = waiting
+            .key = &key, .worker = 1, .mailbox = &stage.mailbox, .on_event = on_event, .owner = &woken
         };
         enum gw_coalescing_role role = gw_coalescing_start(coalescing, &asks[i]);
         assert_true(role == GW_COALESCING_WAIT || role == GW_COALESCING_ALONE);
         waiters += role == GW_COALESCING_WAIT;
     }
-    waiting->landed = 0;
-    if (leads)
-        gw_coalescing_finish(&leader.coalesced);
-    while (waiting->landed < waiters)
-        uv_run(&waiting->loop, UV_RUN_ONCE);
-    assert_int_equal(waiting->landed, waiters);
+    gw_coalescing_finish(&leader.coalesced);
+    messages_arrive(&stage);
+    assert_int_equal(woken, waiters);
     gw_coalescing_destroy(&coalescing);
 }
 
 static void who_cannot_share_for_want_of_memory_fetches_alone(void **state)
 {
     (void)state;
-    struct waiting waiting = { .landed = 0 };
-    assert_int_equal(uv_loop_init(&waiting.loop), 0);
-    assert_int_equal(gw_mailbox_open(&waiting.mailbox, &waiting.loop), 0);
-    EACH_ALLOCATION_FAILS(wait_for_another_worker(&waiting));
-    gw_mailbox_close(&waiting.mailbox);
-    uv_run(&waiting.loop, UV_RUN_DEFAULT);
-    gw_mailbox_free(&waiting.mailbox);
-    assert_int_equal(uv_loop_close(&waiting.loop), 0);
+    EACH_ALLOCATION_FAILS(wait_for_another_worker());
 }
 
 /* ---- the near cache ---- */

@@ -35,7 +35,7 @@ static void where_the_backend_fails_what_is_stored_answers_who_may_take_it(void 
         three.refuses_entries = true;
         stage->config.retries = 0;
         find_stored(stage, i % 2 ? VALIDATORS : "X-Other: 1\n"); /* validated or not */
-        struct gw_entry *stored = stage->request.stored;
+        struct gw_entry *stored = stage->request.lead.stored;
         lead(stage, &one);
         join(stage, &two);
         join(stage, &three);
@@ -296,7 +296,7 @@ static void a_refresh_is_tried_again_and_may_be_joined(void **state)
             refresh(stage);
             join(stage, &one);
         } else {
-            stage->request.flight = NULL;
+            stage->request.lead.coalesced = NULL;
             assert_int_equal(gw_fetch_begin(&stage->fetcher, &stage->request, NULL), GW_ERROR_NONE);
         }
         fails(stage, GW_ERROR_CONNECT);
@@ -318,11 +318,11 @@ static void a_refresh_that_cannot_begin_leaves_the_flight_to_its_caller(void **s
     struct gw_coalescing_ask ask;
     find_stored(stage, VALIDATORS);
     assert_int_equal(enter(stage, &ask), GW_COALESCING_LEAD);
-    stage->request.flight = ask.coalesced;
+    stage->request.lead.coalesced = ask.coalesced;
     stage->begin_error = GW_ERROR_UPSTREAM_BUSY;
     assert_int_equal(gw_fetch_begin(&stage->fetcher, &stage->request, NULL), GW_ERROR_UPSTREAM_BUSY);
     gw_coalescing_finish(&ask.coalesced);
-    assert_int_equal(atomic_load(&stage->request.stored->refs), 2); /* ours, and the near cache's */
+    assert_int_equal(atomic_load(&stage->request.lead.stored->refs), 2); /* ours, and the near cache's */
     drop_stored(stage);
     tear_down(stage);
 }

@@ -98,7 +98,7 @@ static void a_304_hands_the_readers_a_refreshed_entry_and_stores_it(void **state
     assert_heard(&two, "from_validated", STORED_BYTES);
     struct gw_entry *entry = one.entry;
     assert_ptr_equal(two.entry, entry);
-    assert_ptr_equal(entry->body, stage->request.stored->body);
+    assert_ptr_equal(entry->body, stage->request.lead.stored->body);
     assert_int_equal(entry->head.status, 200);
     assert_int_equal(entry->freshness_s, 77);
     assert_in_range(gw_entry_age_s(entry, now_us), 0, 2); /* fresh as of now, whatever its age was */
@@ -106,9 +106,9 @@ static void a_304_hands_the_readers_a_refreshed_entry_and_stores_it(void **state
     assert_true(gw_slice_equal(gw_head_find_named(&entry->head, GW_SLICE("X-Both"))->value, GW_SLICE("2")));
     assert_true(gw_slice_equal(gw_head_find_named(&entry->head, GW_SLICE("X-New"))->value, GW_SLICE("3")));
     assert_null(gw_head_find(&entry->head, GW_FIELD_X_REQUEST_ID));
-    assert_true(gw_slice_equal(entry->tags, stage->request.stored->tags));
+    assert_true(gw_slice_equal(entry->tags, stage->request.lead.stored->tags));
     assert_int_equal(entry->tags.length, 8);
-    assert_true(gw_vary_same(&entry->vary_values, &stage->request.stored->vary_values));
+    assert_true(gw_vary_same(&entry->vary_values, &stage->request.lead.stored->vary_values));
     assert_near(stage, NEAR_FRESH);
     assert_null(joinable(stage));
     assert_int_equal(gw_counter_read(&stage->shard.cache_stored), 1);
@@ -376,7 +376,7 @@ static void an_answer_that_may_not_be_stored_ends_what_is(void **state)
         struct stage *stage = set_up();
         struct listener one = new_listener();
         find_stored(stage, VALIDATORS);
-        stage->request.flight = NULL;
+        stage->request.lead.coalesced = NULL;
         if (leads)
             lead(stage, &one);
         else

@@ -1,0 +1,620 @@
+#include "cache/lookup.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum {
+    LOOKUP_MAGIC = 0x4c4b5550, /* LKUP */
+    LEAST_PAUSE_MS = 20,
+    PAUSE_SPREAD_MS = 31,
+};
+
+/* ---- the table ---- */
+
+typedef void lookup_action(struct gw_lookup *lookup);
+static lookup_action lookup_rest, lookup_tell_looked, lookup_claim, lookup_wait, lookup_look_again, lookup_lock,
+    lookup_pause, lookup_decide;
+
+static const struct {
+    enum gw_lookup_state then;
+    lookup_action *by;
+} moves[GW_LOOKUP_STATES][GW_LOOKUP_EVENTS] = {
+#define MOVE(in, when, next, action) [GW_LOOKUP_##in][GW_LOOKUP_ON_##when] = { GW_LOOKUP_##next, lookup_##action },
+    GW_LOOKUP_MOVES(MOVE)
+#undef MOVE
+};
+
+const char *gw_lookup_state_name(enum gw_lookup_state state)
+{
+    static const char *const names[] = { "IDLE",      "LOOKING", "LOOKED",  "CLAIMING", "WAITING",
+                                         "RETURNING", "LOCKING", "PAUSING", "DECIDED" };
+    return state < GW_COUNT(names) ? names[state] : "none";
+}
+
+enum gw_lookup_state gw_lookup_next(enum gw_lookup_state state, enum gw_lookup_event event)
+{
+    return moves[state][event].by ? moves[state][event].then : GW_LOOKUP_STATES;
+}
+
+void gw_lookup_check(const struct gw_lookup *lookup)
+{
+    const struct gw_lead *lead = &lookup->lead;
+    bool asks = lookup->question || lookup->lock_is_due;
+    GW_CHECK_MAGIC(lookup, LOOKUP_MAGIC);
+    GW_CHECK(!lookup->waiter || lookup->state == GW_LOOKUP_WAITING);
+    GW_CHECK(!lookup->lock_is_due || (lookup->state == GW_LOOKUP_LOCKING && lead->lock));
+    GW_CHECK(!lookup->entry || lookup->reuse > GW_REUSE_VALIDATED || lookup->source >= GW_LOOKUP_FETCHED);
+    switch (lookup->state) {
+    case GW_LOOKUP_IDLE:
+        GW_CHECK(!asks && !lookup->entry && !lead->coalesced && !lead->lock && !lead->stored);
+        break;
+    case GW_LOOKUP_LOOKING:
+        GW_CHECK(lookup->question && !lead->coalesced && !lead->lock);
+        break;
+    case GW_LOOKUP_LOOKED:
+        GW_CHECK(!asks && !lead->coalesced && !lead->lock);
+        break;
+    case GW_LOOKUP_CLAIMING:
+        GW_CHECK(!asks && !lookup->entry && !lead->lock);
+        break;
+    case GW_LOOKUP_WAITING:
+        GW_CHECK(lookup->waiter && !asks && !lead->coalesced && gw_timer_is_running(&lookup->timer));
+        break;
+    case GW_LOOKUP_RETURNING:
+        GW_CHECK(lookup->question && !lead->lock && gw_timer_is_running(&lookup->timer));
+        break;
+    case GW_LOOKUP_LOCKING:
+        GW_CHECK(asks && gw_timer_is_running(&lookup->timer));
+        break;
+    case GW_LOOKUP_PAUSING:
+        GW_CHECK(!asks && lead->coalesced && !lead->lock && gw_timer_is_running(&lookup->timer));
+        break;
+    case GW_LOOKUP_DECIDED:
+        GW_CHECK(!asks && !gw_timer_is_running(&lookup->timer));
+        break;
+    case GW_LOOKUP_STATES:
+        GW_CHECK(lookup->state != GW_LOOKUP_STATES);
+    }
+}
+
+/* The one way to change state. The action is the last thing that happens: it may end the look-up. */
+static void lookup_move(struct gw_lookup *lookup, enum gw_lookup_event event)
+{
+    lookup_action *by = moves[lookup->state][event].by;
+    GW_CHECK_MAGIC(lookup, LOOKUP_MAGIC);
+    GW_CHECK(by);
+    if (!by) {
+        gw_log(GW_LOG_ERROR, "cache", "look-up: no move from %s by event %d", gw_lookup_state_name(lookup->state),
+               (int)event);
+        return;
+    }
+    lookup->state = moves[lookup->state][event].then;
+    by(lookup);
+}
+
+static void lookup_rest(struct gw_lookup *lookup)
+{
+    gw_lookup_check(lookup);
+}
+
+/* ---- leads ---- */
+
+void gw_lead_finish(struct gw_lead *lead)
+{
+    gw_coalescing_finish(&lead->coalesced);
+    gw_fetch_lock_release(&lead->lock);
+}
+
+/* The lock first: the next leader asks for it. */
+void gw_lead_pass_on(struct gw_lead *lead)
+{
+    gw_fetch_lock_release(&lead->lock);
+    gw_coalescing_pass_on(&lead->coalesced);
+}
+
+static void lookup_drop_stored(struct gw_lookup *lookup)
+{
+    gw_entry_unref(lookup->lead.stored);
+    lookup->lead.stored = NULL;
+}
+
+/* ---- what is stored ---- */
+
+/* Takes the entry: the answer, or what is to be confirmed first. A leader, which is about to ask the backend, is content
+ * with nothing that is stale. */
+static void lookup_take(struct gw_lookup *lookup, struct gw_entry *entry, enum gw_reuse reuse,
+                        enum gw_lookup_source source)
+{
+    bool is_answer = reuse == GW_REUSE_FRESH || (reuse > GW_REUSE_VALIDATED && lookup->state != GW_LOOKUP_LOCKING);
+    lookup_drop_stored(lookup);
+    if (!is_answer) {
+        lookup->lead.stored = entry;
+        return;
+    }
+    lookup->entry = entry;
+    lookup->reuse = reuse;
+    lookup->source = source;
+}
+
+static void lookup_take_answer(struct gw_lookup *lookup, const struct gw_shared_answer *answer)
+{
+    lookup->is_hit_for_miss |= answer->is_hit_for_miss;
+    lookup->was_there = answer->was_there;
+    if (answer->seen.kind == GW_SEEN_NOTHING) /* the store did not say */
+        return;
+    lookup->lead.seen = answer->seen;
+    lookup->lead.epoch = lookup->question_epoch;
+    if (answer->entry)
+        lookup_take(lookup, answer->entry, answer->reuse, GW_LOOKUP_STORE);
+    else /* what was in memory is not there any more */
+        lookup_drop_stored(lookup);
+}
+
+static void lookup_locked_looked(struct gw_lookup *lookup);
+
+static void on_store_answer(void *owner, const struct gw_shared_answer *answer)
+{
+    struct gw_lookup *lookup = GW_FROM_CONTEXT(owner, struct gw_lookup, LOOKUP_MAGIC);
+    lookup->question = NULL;
+    lookup_take_answer(lookup, answer);
+    if (lookup->state == GW_LOOKUP_LOCKING)
+        lookup_locked_looked(lookup);
+    else if (lookup->state == GW_LOOKUP_RETURNING && lookup->entry)
+        lookup_move(lookup, GW_LOOKUP_ON_DECIDED);
+    else
+        lookup_move(lookup, GW_LOOKUP_ON_LOOKED);
+}
+
+/* False: it cannot be asked. */
+static bool lookup_ask_store(struct gw_lookup *lookup)
+{
+    const struct gw_lookup_ask *ask = &lookup->ask;
+    lookup->question_epoch = gw_near_epoch(ask->lookups->near, ask->key);
+    lookup->question = gw_shared_ask(ask->lookups->shared, ask->key, ask->request, ask->head, on_store_answer, lookup);
+    return lookup->question != NULL;
+}
+
+/* What is near answers at once; what is near and must be confirmed is looked for where all share it. True: the store is
+ * asked. */
+static bool lookup_look(struct gw_lookup *lookup)
+{
+    const struct gw_lookup_ask *ask = &lookup->ask;
+    const struct gw_lookups *lookups = ask->lookups;
+    struct gw_near_answer near = { .entry = NULL };
+    if (ask->request->may_look_up)
+        gw_near_get(lookups->near, ask->key, ask->request, ask->head, gw_clock_monotonic_us(), &near);
+    else
+        near.epoch = gw_near_epoch(lookups->near, ask->key);
+    lookup->was_there = near.was_there;
+    lookup->is_hit_for_miss = near.is_hit_for_miss;
+    if (near.entry)
+        lookup_take(lookup, near.entry, near.reuse, GW_LOOKUP_MEMORY);
+    else if (!lookups->shared) /* what was there before is not any more */
+        lookup_drop_stored(lookup);
+    if (near.entry || !lookup->lead.stored)
+        lookup->lead.epoch = near.epoch;
+    return !lookup->entry && lookups->shared && !lookup->is_silent &&
+           (ask->request->may_look_up || ask->request->may_store) && lookup_ask_store(lookup);
+}
+
+bool gw_lookup_begin(struct gw_lookup *lookup, const struct gw_lookup_ask *ask)
+{
+    GW_CHECK_MAGIC(lookup, LOOKUP_MAGIC);
+    GW_CHECK(lookup->state == GW_LOOKUP_IDLE);
+    lookup->ask = *ask;
+    bool is_asked = lookup_look(lookup);
+    lookup_move(lookup, is_asked ? GW_LOOKUP_ON_ASKED : GW_LOOKUP_ON_LOOKED);
+    return is_asked;
+}
+
+static void lookup_tell_looked(struct gw_lookup *lookup)
+{
+    gw_lookup_check(lookup);
+    if (!lookup->is_within_call)
+        lookup->ask.on_looked(lookup->ask.owner);
+}
+
+void gw_lookup_give_up(struct gw_lookup *lookup)
+{
+    if (lookup->state != GW_LOOKUP_LOOKING)
+        return;
+    gw_shared_forget(&lookup->question);
+    lookup->is_silent = true;
+    lookup->is_within_call = true;
+    lookup_move(lookup, GW_LOOKUP_ON_LOOKED);
+    lookup->is_within_call = false;
+}
+
+/* ---- coalescing in the process ---- */
+
+/* What is stored never answers without the backend's word: neither will what comes in its place. */
+static bool is_always_validated(const struct gw_entry *stored)
+{
+    return stored && (stored->terms.must_validate || stored->freshness_s <= 0);
+}
+
+/* A request that need not be told apart from another may wait for the answer to that. */
+static bool lookup_may_share(const struct gw_lookup *lookup)
+{
+    return lookup->ask.request->may_join && !lookup->is_hit_for_miss && lookup->share != GW_LOOKUP_SHARES_NOTHING &&
+           !is_always_validated(lookup->lead.stored);
+}
+
+/* Asked for after the request came; or, from the store, by its own rules. */
+static bool lookup_may_take(struct gw_lookup *lookup, const struct gw_coalescing_event *event)
+{
+    struct gw_cache_request request = event->source == GW_COALESCING_STORED
+                                          ? *lookup->ask.request
+                                          : gw_policy_once_confirmed(lookup->ask.request);
+    if (!event->entry)
+        return false;
+    lookup->reuse = gw_entry_reuse(event->entry, &request, lookup->ask.head, gw_clock_monotonic_us());
+    return lookup->reuse >= GW_REUSE_STALE;
+}
+
+static void on_coalescing(void *owner, const struct gw_coalescing_event *event)
+{
+    static const enum gw_lookup_source sources[] = { [GW_COALESCING_FETCHED] = GW_LOOKUP_FETCHED,
+                                                     [GW_COALESCING_CONFIRMED] = GW_LOOKUP_CONFIRMED,
+                                                     [GW_COALESCING_STORED] = GW_LOOKUP_STORE };
+    struct gw_lookup *lookup = GW_FROM_CONTEXT(owner, struct gw_lookup, LOOKUP_MAGIC);
+    lookup->waiter = NULL;
+    lookup->fetch = event->fetch;
+    lookup->lead.coalesced = event->coalesced;
+    if (event->was_elsewhere)
+        lookup->waited = GW_LOOKUP_WAITED_FOR_INSTANCE;
+    if (lookup_may_take(lookup, event)) {
+        lookup->entry = gw_entry_ref(event->entry);
+        lookup->source = sources[event->source];
+    }
+    lookup_move(lookup, lookup->entry || lookup->fetch ? GW_LOOKUP_ON_DECIDED : GW_LOOKUP_ON_WOKEN);
+}
+
+/* Between the look and the claim another worker's fetch may have ended. Where instances share, the store tells. */
+static bool lookup_was_stored_meanwhile(struct gw_lookup *lookup)
+{
+    const struct gw_lookup_ask *ask = &lookup->ask;
+    struct gw_near_answer near;
+    if (ask->lookups->shared)
+        return false;
+    gw_near_get(ask->lookups->near, ask->key, ask->request, ask->head, gw_clock_monotonic_us(), &near);
+    if (near.reuse > GW_REUSE_VALIDATED && near.entry) {
+        lookup_take(lookup, near.entry, near.reuse, GW_LOOKUP_MEMORY);
+        return true;
+    }
+    gw_entry_unref(near.entry);
+    return false;
+}
+
+static enum gw_coalescing_role lookup_start(struct gw_lookup *lookup)
+{
+    const struct gw_lookups *lookups = lookup->ask.lookups;
+    struct gw_coalescing_ask ask = { .key = lookup->ask.key,
+                                     .worker = lookups->worker,
+                                     .came_at_us = lookup->ask.came_at_us,
+                                     .never_leads = lookup->ask.request->is_range,
+                                     .mailbox = lookups->mailbox,
+                                     .on_event = on_coalescing,
+                                     .owner = lookup };
+    enum gw_coalescing_role role = gw_coalescing_start(lookups->coalescing, &ask);
+    lookup->lead.coalesced = ask.coalesced;
+    lookup->fetch = ask.fetch;
+    lookup->waiter = ask.waiter;
+    return role;
+}
+
+static void lookup_claim(struct gw_lookup *lookup)
+{
+    lookup->fetch = NULL;
+    if (!lookup_may_share(lookup))
+        gw_coalescing_finish(&lookup->lead.coalesced);
+    else if (!lookup->lead.coalesced) /* it was not handed the lead */
+        switch (lookup_start(lookup)) {
+        case GW_COALESCING_LEAD:
+            if (lookup->ask.request->is_range) /* what it is answered may be a part: nobody waits for that */
+                gw_coalescing_finish(&lookup->lead.coalesced);
+            else if (lookup_was_stored_meanwhile(lookup)) {
+                lookup_move(lookup, GW_LOOKUP_ON_DECIDED);
+                return;
+            }
+            break;
+        case GW_COALESCING_JOIN:
+            lookup_move(lookup, GW_LOOKUP_ON_DECIDED);
+            return;
+        case GW_COALESCING_WAIT:
+            lookup_move(lookup, GW_LOOKUP_ON_FOLLOWS);
+            return;
+        case GW_COALESCING_ALONE:
+            break;
+        }
+    lookup_move(lookup, GW_LOOKUP_ON_FETCHES);
+}
+
+static void lookup_wait(struct gw_lookup *lookup)
+{
+    lookup->waited = GW_LOOKUP_WAITED_FOR_PROCESS;
+    gw_timer_start(lookup->ask.lookups->timers, &lookup->timer, lookup->ask.lookups->config->flight_wait_ms);
+    gw_lookup_check(lookup);
+}
+
+/* That may have taken long: the store is asked also where it was silent before. */
+static void lookup_look_again(struct gw_lookup *lookup)
+{
+    lookup->is_silent = false;
+    bool is_asked = lookup_look(lookup);
+    gw_timer_stop(&lookup->timer);
+    if (is_asked) {
+        gw_timer_start(lookup->ask.lookups->timers, &lookup->timer, lookup->ask.lookups->config->redis_timeout_ms);
+        gw_lookup_check(lookup);
+    } else {
+        lookup_move(lookup, lookup->entry ? GW_LOOKUP_ON_DECIDED : GW_LOOKUP_ON_LOOKED);
+    }
+}
+
+/* ---- the fetch lock over instances ---- */
+
+static bool lookup_may_ask(const struct gw_lookup *lookup)
+{
+    const struct gw_lookups *lookups = lookup->ask.lookups;
+    return lookups->shared && !lookup->is_silent && gw_shared_is_up(lookups->shared);
+}
+
+/* A request that wants the backend's word waits for no other instance, whose fetch may have begun before it came. */
+static bool lookup_wants_lock(const struct gw_lookup *lookup)
+{
+    return lookup->lead.coalesced && lookup->ask.lookups->locks && !lookup->ask.request->must_validate;
+}
+
+/* The answer may be stored (that to a Range where it is the whole), and nobody knows over what. */
+static bool lookup_wants_to_see(const struct gw_lookup *lookup)
+{
+    const struct gw_cache_request *request = lookup->ask.request;
+    return lookup->lead.seen.kind == GW_SEEN_NOTHING &&
+           (request->may_store || (request->is_range && request->may_look_up));
+}
+
+/* What was asked is answered: who fetches? */
+static void lookup_conclude(struct gw_lookup *lookup)
+{
+    bool is_awaited = lookup->lock_is_elsewhere && !lookup->entry && !lookup->is_refresh && lookup->lead.coalesced &&
+                      !lookup->is_hit_for_miss && gw_clock_monotonic_us() < lookup->until_us;
+    lookup_move(lookup, is_awaited ? GW_LOOKUP_ON_ELSEWHERE : GW_LOOKUP_ON_DECIDED);
+}
+
+/* A look that went behind a lock that was told nothing may be answered before it, where Redis did not know the script
+ * yet: then what it saw may be older than the lock. */
+static void on_lock(void *owner, enum gw_fetch_lock_result result, bool is_changed)
+{
+    struct gw_lookup *lookup = GW_FROM_CONTEXT(owner, struct gw_lookup, LOOKUP_MAGIC);
+    bool is_taken = result == GW_FETCH_LOCK_TAKEN;
+    lookup->lock_is_due = false;
+    lookup->lock_is_elsewhere = result == GW_FETCH_LOCK_ELSEWHERE;
+    if (!is_taken)
+        lookup->lead.lock = NULL;
+    bool looks_again = is_changed || (is_taken && !lookup->lock_compares);
+    if (!lookup->question && !(looks_again && lookup_ask_store(lookup)))
+        lookup_conclude(lookup);
+}
+
+static void lookup_locked_looked(struct gw_lookup *lookup)
+{
+    if (!lookup->lock_is_due || lookup->entry)
+        lookup_conclude(lookup);
+}
+
+/* The lock first: what its last holder stored is seen by a look behind it. */
+static void lookup_lock(struct gw_lookup *lookup)
+{
+    struct gw_lookups *lookups = lookup->ask.lookups;
+    bool may_ask = lookup_may_ask(lookup);
+    lookup->lock_is_elsewhere = false;
+    if (may_ask && lookup_wants_lock(lookup)) {
+        if (!lookup->until_us)
+            lookup->until_us = gw_clock_monotonic_us() + (uint64_t)lookups->config->flight_wait_ms * 1000;
+        lookup->lock_compares = lookup->lead.seen.kind != GW_SEEN_NOTHING;
+        lookup->lead.lock = gw_fetch_lock_take(lookups->locks, lookup->ask.key, &lookup->lead.seen, on_lock, lookup);
+        lookup->lock_is_due = lookup->lead.lock != NULL;
+    }
+    if (may_ask && lookup_wants_to_see(lookup) && !lookup_ask_store(lookup)) {
+        gw_fetch_lock_release(&lookup->lead.lock);
+        lookup->lock_is_due = false;
+    }
+    if (!lookup->lock_is_due && !lookup->question) {
+        lookup_conclude(lookup);
+        return;
+    }
+    gw_timer_start(lookups->timers, &lookup->timer, lookups->config->redis_timeout_ms);
+    gw_lookup_check(lookup);
+}
+
+static void lookup_pause(struct gw_lookup *lookup)
+{
+    struct gw_lookups *lookups = lookup->ask.lookups;
+    lookup->waited = GW_LOOKUP_WAITED_FOR_INSTANCE;
+    gw_timer_start(lookups->timers, &lookup->timer,
+                   LEAST_PAUSE_MS + gw_random_next(&lookups->random) % PAUSE_SPREAD_MS);
+    gw_lookup_check(lookup);
+}
+
+/* ---- the answer ---- */
+
+/* A purge by prefix or tag says so without touching the key. */
+static void lookup_drop_banned(struct gw_lookup *lookup)
+{
+    struct gw_bans *bans = lookup->ask.lookups->bans;
+    if (lookup->lead.stored && bans && gw_bans_check(bans, lookup->lead.stored) == GW_BAN_HARD)
+        lookup_drop_stored(lookup);
+}
+
+static enum gw_lookup_answer lookup_answer(const struct gw_lookup *lookup)
+{
+    const struct gw_lead *lead = &lookup->lead;
+    if (lookup->entry)
+        return GW_LOOKUP_ENTRY;
+    if (lookup->fetch)
+        return GW_LOOKUP_JOIN;
+    if (lookup->is_refresh && lookup->lock_is_elsewhere)
+        return GW_LOOKUP_WAIT;
+    if (!lead->coalesced || (lookup->is_hit_for_miss && !lookup->is_refresh))
+        return GW_LOOKUP_ALONE;
+    return lead->stored && lead->stored->terms.has_validator ? GW_LOOKUP_VALIDATE : GW_LOOKUP_LEAD;
+}
+
+/* What is not fetched, or not for others, holds no lead. */
+static void lookup_end_lead(struct gw_lookup *lookup)
+{
+    bool was_elsewhere = lookup->waited == GW_LOOKUP_WAITED_FOR_INSTANCE;
+    switch (lookup->answer) {
+    case GW_LOOKUP_ENTRY:
+        if (was_elsewhere && lookup->source == GW_LOOKUP_STORE)
+            gw_counter_add(&lookup->ask.lookups->shard->cache_collapsed_instances, 1);
+        if (lookup->lead.coalesced)
+            gw_coalescing_set_answer(lookup->lead.coalesced, lookup->entry, GW_COALESCING_STORED, was_elsewhere);
+        gw_lead_finish(&lookup->lead);
+        break;
+    case GW_LOOKUP_ALONE:
+        gw_lead_finish(&lookup->lead);
+        break;
+    case GW_LOOKUP_WAIT:
+        gw_lead_pass_on(&lookup->lead);
+        break;
+    case GW_LOOKUP_VALIDATE:
+    case GW_LOOKUP_LEAD:
+    case GW_LOOKUP_JOIN:
+        break;
+    }
+}
+
+static void lookup_decide(struct gw_lookup *lookup)
+{
+    gw_timer_stop(&lookup->timer);
+    gw_shared_forget(&lookup->question);
+    if (lookup->lock_is_due) /* what was found answers before the lock does */
+        gw_fetch_lock_release(&lookup->lead.lock);
+    lookup->lock_is_due = false;
+    lookup_drop_banned(lookup);
+    lookup->answer = lookup_answer(lookup);
+    lookup_end_lead(lookup);
+    gw_lookup_check(lookup);
+    if (!lookup->is_within_call)
+        lookup->ask.on_answer(lookup->ask.owner, lookup->answer);
+}
+
+/* Moves within a call of the owner: an answer that is there when it ends is returned. */
+static enum gw_lookup_answer lookup_move_within(struct gw_lookup *lookup, enum gw_lookup_event event)
+{
+    lookup->is_within_call = true;
+    lookup_move(lookup, event);
+    lookup->is_within_call = false;
+    return lookup->state == GW_LOOKUP_DECIDED ? lookup->answer : GW_LOOKUP_WAIT;
+}
+
+enum gw_lookup_answer gw_lookup_claim(struct gw_lookup *lookup)
+{
+    GW_CHECK(!lookup->entry);
+    lookup->until_us = 0;
+    return lookup_move_within(lookup, GW_LOOKUP_ON_CLAIMED);
+}
+
+void gw_lookup_release(struct gw_lookup *lookup, bool may_share_again)
+{
+    bool is_first = lookup->share == GW_LOOKUP_SHARES;
+    lookup->share = may_share_again && is_first ? GW_LOOKUP_SHARES_AGAIN : GW_LOOKUP_SHARES_NOTHING;
+}
+
+void gw_lookup_has_begun(struct gw_lookup *lookup)
+{
+    lookup->lead.coalesced = NULL;
+    lookup->lead.lock = NULL;
+}
+
+/* ---- its life ---- */
+
+static void lookup_on_timer(struct gw_timer *timer)
+{
+    struct gw_lookup *lookup = GW_CONTAINER(timer, struct gw_lookup, timer);
+    GW_CHECK_MAGIC(lookup, LOOKUP_MAGIC);
+    switch (lookup->state) {
+    case GW_LOOKUP_WAITING:
+        if (gw_coalescing_may_wait_on(lookup->waiter)) {
+            lookup_wait(lookup);
+            return;
+        }
+        gw_coalescing_cancel(&lookup->waiter);
+        lookup->share = GW_LOOKUP_SHARES_NOTHING;
+        lookup_move(lookup, GW_LOOKUP_ON_LATE);
+        break;
+    case GW_LOOKUP_RETURNING: /* the store is silent */
+        gw_shared_forget(&lookup->question);
+        lookup->is_silent = true;
+        lookup_move(lookup, GW_LOOKUP_ON_LOOKED);
+        break;
+    case GW_LOOKUP_LOCKING:
+        gw_shared_forget(&lookup->question);
+        gw_fetch_lock_release(&lookup->lead.lock);
+        lookup->lock_is_due = lookup->lock_is_elsewhere = false;
+        lookup->is_silent = true;
+        lookup_conclude(lookup);
+        break;
+    case GW_LOOKUP_PAUSING:
+        lookup_move(lookup, GW_LOOKUP_ON_DUE);
+        break;
+    default:
+        GW_CHECK(lookup->state != lookup->state);
+    }
+}
+
+void gw_lookup_init(struct gw_lookup *lookup)
+{
+    *lookup = (struct gw_lookup) { .magic = GW_MAGIC(LOOKUP_MAGIC), .state = GW_LOOKUP_IDLE };
+    gw_timer_init(&lookup->timer, lookup_on_timer);
+}
+
+void gw_lookup_cancel(struct gw_lookup *lookup)
+{
+    if (lookup->state == GW_LOOKUP_IDLE)
+        return;
+    gw_timer_stop(&lookup->timer);
+    gw_coalescing_cancel(&lookup->waiter);
+    gw_shared_forget(&lookup->question);
+    gw_lead_pass_on(&lookup->lead);
+    gw_entry_unref(lookup->lead.stored);
+    gw_entry_unref(lookup->entry);
+    gw_lookup_init(lookup);
+}
+
+/* ---- background refreshes ---- */
+
+static void on_nothing(void *owner, const struct gw_coalescing_event *event)
+{
+    (void)owner;
+    (void)event;
+}
+
+bool gw_lead_begin(struct gw_lookups *lookups, const struct gw_cache_key *key, struct gw_lead *lead)
+{
+    struct gw_coalescing_ask ask = {
+        .key = key, .worker = lookups->worker, .mailbox = lookups->mailbox, .on_event = on_nothing, .owner = lookups
+    };
+    enum gw_coalescing_role role = gw_coalescing_start(lookups->coalescing, &ask);
+    if (role == GW_COALESCING_WAIT)
+        gw_coalescing_cancel(&ask.waiter);
+    *lead = (struct gw_lead) { .coalesced = ask.coalesced };
+    return role == GW_COALESCING_LEAD;
+}
+
+bool gw_lookup_refresh_asks(const struct gw_lookups *lookups)
+{
+    return lookups->shared && gw_shared_is_up(lookups->shared);
+}
+
+enum gw_lookup_answer gw_lookup_refresh(struct gw_lookup *lookup, const struct gw_lookup_ask *ask, struct gw_lead *lead)
+{
+    GW_CHECK_MAGIC(lookup, LOOKUP_MAGIC);
+    GW_CHECK(lookup->state == GW_LOOKUP_IDLE);
+    lookup->ask = *ask;
+    lookup->is_refresh = true;
+    lookup->lead = *lead;
+    *lead = (struct gw_lead) { .coalesced = NULL };
+    return lookup_move_within(lookup, GW_LOOKUP_ON_REFRESHES);
+}
