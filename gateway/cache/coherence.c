@@ -5,8 +5,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "cache/line.h"
 #include "store/node.h"
+#include "store/push_connection.h"
+#include "store/resp.h"
+#include "store/tls.h"
 
 enum {
     LOOK_EACH_MS = 50,
@@ -17,6 +19,7 @@ enum {
     WHY_BYTES = 160,
     MOST_ASKED = 8, /* of one side, unanswered */
     PREFIX_BYTES = 32 + sizeof "cache:",
+    COMMAND_BYTES = 1024, /* CLIENT TRACKING with two prefixes; the log-in has a buffer of its own */
 };
 
 /* What is asked, in this order; its answers come in the same. */
@@ -24,7 +27,7 @@ enum ask { ASK_LOGIN, ASK_NAME, ASK_ID, ASK_SUBSCRIBE, ASK_TRACKING, ASK_PING };
 
 struct side {
     struct gw_coherence *coherence;
-    struct gw_line line;
+    struct gw_push_connection connection;
 
     enum ask asked[MOST_ASKED];
     unsigned asked_count;
@@ -103,8 +106,8 @@ static uint64_t jittered_wait(struct gw_coherence *coherence)
 static void close_pair(struct gw_coherence *coherence)
 {
     gw_resolver_cancel(&coherence->question);
-    gw_line_close(&coherence->subscriber.line);
-    gw_line_close(&coherence->tracker.line);
+    gw_push_connection_close(&coherence->subscriber.connection);
+    gw_push_connection_close(&coherence->tracker.connection);
     coherence->subscriber.asked_count = coherence->tracker.asked_count = 0;
     coherence->subscriber.due_at_us = coherence->tracker.due_at_us = 0;
     coherence->subscriber_id = 0;
@@ -153,9 +156,9 @@ static void establish(struct gw_coherence *coherence)
 
 /* ---- asking ---- */
 
-static bool put(struct side *side, enum ask ask, const struct gw_slice *arguments, unsigned count)
+static bool coherence_send(struct side *side, enum ask ask, struct gw_slice command)
 {
-    if (side->asked_count == MOST_ASKED || !gw_line_send(&side->line, arguments, count))
+    if (side->asked_count == MOST_ASKED || !gw_push_connection_send(&side->connection, command))
         return false;
     if (!side->asked_count)
         side->due_at_us = gw_clock_monotonic_us() + side->coherence->answer_after_us;
@@ -163,18 +166,28 @@ static bool put(struct side *side, enum ask ask, const struct gw_slice *argument
     return true;
 }
 
+static bool put(struct side *side, enum ask ask, const struct gw_slice *arguments, unsigned count)
+{
+    char memory[COMMAND_BYTES];
+    struct gw_buffer command = gw_buffer_over(memory, sizeof memory);
+    gw_resp_begin(&command, count);
+    for (unsigned i = 0; i < count; i++)
+        gw_resp_put(&command, arguments[i]);
+    return !command.overflowed && coherence_send(side, ask, gw_buffer_slice(&command));
+}
+
 #define SEND(side, ask, ...)                                                                                           \
     put(side, ask, (const struct gw_slice[]) { __VA_ARGS__ },                                                          \
         sizeof((const struct gw_slice[]) { __VA_ARGS__ }) / sizeof(struct gw_slice))
 
+static bool put_login(void *owner, enum gw_node_step step, struct gw_slice command)
+{
+    return coherence_send(owner, step == GW_NODE_NAME ? ASK_NAME : ASK_LOGIN, command);
+}
+
 static bool log_in(struct side *side, struct gw_slice name)
 {
-    const struct gw_redis_node *node = side->coherence->setup.node;
-    if (node->user.length && !SEND(side, ASK_LOGIN, GW_SLICE("AUTH"), node->user, node->password))
-        return false;
-    if (!node->user.length && node->password.length && !SEND(side, ASK_LOGIN, GW_SLICE("AUTH"), node->password))
-        return false;
-    return SEND(side, ASK_NAME, GW_SLICE("CLIENT"), GW_SLICE("SETNAME"), name);
+    return gw_node_log_in(side->coherence->setup.node, name, put_login, side);
 }
 
 static bool subscribe(struct side *side)
@@ -220,7 +233,7 @@ static bool connect_side(struct side *side)
 {
     struct gw_coherence *coherence = side->coherence;
     side->due_at_us = gw_clock_monotonic_us() + coherence->connect_after_us;
-    return gw_line_open(&side->line, coherence->setup.loop, coherence->address);
+    return gw_push_connection_open(&side->connection, coherence->setup.loop, coherence->address);
 }
 
 static void begin_subscribing(struct gw_coherence *coherence)
@@ -263,29 +276,24 @@ static void begin_seeking(struct gw_coherence *coherence)
  * gone by the time the answer comes): it heals, and is no matter of permissions. */
 static bool is_refusal(enum ask ask, const char *text)
 {
-    static const char *const starts[] = { "NOPERM ", "ERR unknown ", "ERR Unknown ", "ERR syntax error",
-                                          "ERR wrong number" };
-    if (ask == ASK_LOGIN)
-        return false;
-    for (size_t i = 0; i < GW_COUNT(starts); i++)
-        if (strncmp(text, starts[i], strlen(starts[i])) == 0)
-            return true;
-    return false;
+    struct gw_slice words = gw_slice_of_string(text);
+    return ask != ASK_LOGIN && (gw_node_is_denied(words) || gw_slice_starts_with(words, GW_SLICE("ERR syntax error")) ||
+                                gw_slice_starts_with(words, GW_SLICE("ERR wrong number")));
 }
 
 /* The pair may be gone afterwards. */
-static void take_answer(struct side *side, enum ask ask, const struct gw_line_reply *reply)
+static void take_answer(struct side *side, enum ask ask, const struct gw_push_reply *reply)
 {
     struct gw_coherence *coherence = side->coherence;
-    bool is_good = ask == ASK_ID          ? reply->kind == GW_LINE_INTEGER && reply->integer > 0
-                   : ask == ASK_SUBSCRIBE ? reply->kind == GW_LINE_SUBSCRIBED
-                                          : reply->kind == GW_LINE_TEXT || ask == ASK_NAME; /* a name is a courtesy */
-    if (reply->kind == GW_LINE_ERROR && ask != ASK_NAME && is_refusal(ask, reply->text)) {
+    bool is_good = ask == ASK_ID          ? reply->kind == GW_PUSH_INTEGER && reply->integer > 0
+                   : ask == ASK_SUBSCRIBE ? reply->kind == GW_PUSH_SUBSCRIBED
+                                          : reply->kind == GW_PUSH_TEXT || ask == ASK_NAME; /* a name is a courtesy */
+    if (reply->kind == GW_PUSH_ERROR && ask != ASK_NAME && is_refusal(ask, reply->text)) {
         take_refusal(coherence, reply->text);
         return;
     }
     if (!is_good) {
-        lose_pair(coherence, reply->kind == GW_LINE_ERROR ? reply->text : "its answer makes no sense");
+        lose_pair(coherence, reply->kind == GW_PUSH_ERROR ? reply->text : "its answer makes no sense");
         return;
     }
     if (ask == ASK_ID)
@@ -301,10 +309,10 @@ static void take_answer(struct side *side, enum ask ask, const struct gw_line_re
     }
 }
 
-static void on_reply(void *context, const struct gw_line_reply *reply)
+static void on_reply(void *context, const struct gw_push_reply *reply)
 {
     struct side *side = context;
-    if (reply->kind == GW_LINE_MESSAGE) {
+    if (reply->kind == GW_PUSH_MESSAGE) {
         if (reply->is_of_all)
             forget_all(side->coherence);
         return;
@@ -400,13 +408,13 @@ static void on_timer(struct gw_timer *timer)
 static void init_side(struct gw_coherence *coherence, struct side *side, void (*on_up)(void *context))
 {
     side->coherence = coherence;
-    side->line = (struct gw_line) { .node = coherence->setup.node,
-                                    .tls = coherence->tls,
-                                    .on_up = on_up,
-                                    .on_key = on_key,
-                                    .on_reply = on_reply,
-                                    .on_down = on_down,
-                                    .context = side };
+    side->connection = (struct gw_push_connection) { .node = coherence->setup.node,
+                                                     .tls = coherence->tls,
+                                                     .on_up = on_up,
+                                                     .on_key = on_key,
+                                                     .on_reply = on_reply,
+                                                     .on_down = on_down,
+                                                     .context = side };
 }
 
 struct gw_coherence *gw_coherence_open(const struct gw_coherence_setup *setup)

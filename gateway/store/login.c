@@ -1,64 +1,41 @@
 /* What is said first on a new connection, all of it in one write. */
 #include "store/wire.h"
+#include "store/node.h"
 #include "store/resp.h"
 
-enum { LOGIN_BYTES = 128 * 1024 };
-enum step { STEP_AUTH, STEP_SELECT, STEP_NAME, STEP_LOAD };
+enum { LOGIN_BYTES = 128 * 1024, STEP_LOAD = GW_NODE_NAME + 1 };
 
-static bool put_step(struct gw_link *link, enum step step, struct gw_buffer *command)
+static bool put_step(struct gw_link *link, unsigned step, struct gw_slice command)
 {
-    bool good = !command->overflowed && gw_link_put(link, &link->login, gw_buffer_slice(command), GW_NO_SLICE);
     link->steps[link->step_count++] = (unsigned char)step;
-    command->length = 0;
-    return good;
+    return gw_link_put(link, &link->login, command, GW_NO_SLICE);
 }
 
-static bool put_account(struct gw_link *link, struct gw_buffer *command)
+static bool put_node_step(void *owner, enum gw_node_step step, struct gw_slice command)
 {
-    const struct gw_redis_node *node = link->setup.node;
-    if (node->password.length) {
-        gw_resp_begin(command, node->user.length ? 3 : 2);
-        gw_resp_put(command, GW_SLICE("AUTH"));
-        if (node->user.length)
-            gw_resp_put(command, node->user);
-        gw_resp_put(command, node->password);
-        if (!put_step(link, STEP_AUTH, command))
-            return false;
-    }
-    if (!node->database)
-        return true;
-    gw_resp_begin(command, 2);
-    gw_resp_put(command, GW_SLICE("SELECT"));
-    gw_resp_put_uint(command, node->database);
-    return put_step(link, STEP_SELECT, command);
+    return put_step(owner, step, command);
 }
 
-static bool put_steps(struct gw_link *link, struct gw_buffer *command)
+static bool put_scripts(struct gw_link *link)
 {
-    if (!put_account(link, command))
-        return false;
-    gw_resp_begin(command, 3);
-    gw_resp_put(command, GW_SLICE("CLIENT"));
-    gw_resp_put(command, GW_SLICE("SETNAME"));
-    gw_resp_put(command, gw_slice_of_string(link->setup.client_name));
-    if (!put_step(link, STEP_NAME, command))
-        return false;
-    for (unsigned i = 0; link->setup.scripts && i < GW_STORE_SCRIPTS; i++) {
-        gw_resp_begin(command, 3);
-        gw_resp_put(command, GW_SLICE("SCRIPT"));
-        gw_resp_put(command, GW_SLICE("LOAD"));
-        gw_resp_put(command, link->setup.scripts->list[i].text);
-        if (!put_step(link, STEP_LOAD, command))
-            return false;
+    struct gw_buffer command = gw_buffer_create(LOGIN_BYTES);
+    bool is_good = true;
+    for (unsigned i = 0; link->setup.scripts && is_good && i < GW_STORE_SCRIPTS; i++) {
+        command.length = 0;
+        gw_resp_begin(&command, 3);
+        gw_resp_put(&command, GW_SLICE("SCRIPT"));
+        gw_resp_put(&command, GW_SLICE("LOAD"));
+        gw_resp_put(&command, link->setup.scripts->list[i].text);
+        is_good = !command.overflowed && put_step(link, STEP_LOAD, gw_buffer_slice(&command));
     }
-    return true;
+    gw_buffer_destroy(&command);
+    return is_good;
 }
 
 /* A name is for people who read CLIENT LIST: a user without CLIENT may do without. */
-static bool is_forgiven(enum step step, struct gw_slice text)
+static bool is_forgiven(unsigned step, struct gw_slice text)
 {
-    return step == STEP_NAME && (gw_slice_starts_with(text, GW_SLICE("NOPERM ")) ||
-                                 gw_slice_starts_with(text, GW_SLICE("ERR unknown command")));
+    return step == GW_NODE_NAME && gw_node_is_denied(text);
 }
 
 static void on_step(struct gw_link_asked *asked, const struct gw_reply *reply)
@@ -66,10 +43,10 @@ static void on_step(struct gw_link_asked *asked, const struct gw_reply *reply)
     struct gw_link *link = asked->link;
     if (!reply)
         return;
-    enum step step = link->steps[link->steps_done++];
+    unsigned step = link->steps[link->steps_done++];
     bool is_text = reply->kind == GW_REPLY_STATUS || reply->kind == GW_REPLY_STRING;
     if (reply->kind == GW_REPLY_ERROR && !is_forgiven(step, gw_reply_text(reply))) {
-        enum gw_breaker_reason reason = step == STEP_AUTH ? GW_BREAKER_AUTH : GW_BREAKER_REFUSED;
+        enum gw_breaker_reason reason = step == GW_NODE_AUTH ? GW_BREAKER_AUTH : GW_BREAKER_REFUSED;
         (void)gw_reply_fault(gw_reply_text(reply), &reason);
         gw_link_say(link, gw_reply_text(reply));
         gw_link_drop(link, reason);
@@ -82,10 +59,8 @@ static void on_step(struct gw_link_asked *asked, const struct gw_reply *reply)
 
 bool gw_login_begin(struct gw_link *link)
 {
-    struct gw_buffer command = gw_buffer_create(LOGIN_BYTES);
     link->login = (struct gw_link_asked) { .on_reply = on_step, .link = link };
     link->step_count = link->steps_done = 0;
-    bool good = put_steps(link, &command);
-    gw_buffer_destroy(&command);
-    return good;
+    return gw_node_log_in(link->setup.node, gw_slice_of_string(link->setup.client_name), put_node_step, link) &&
+           put_scripts(link);
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "store/census.h"
 #include "store/link.h"
+#include "store/node.h"
 #include "store/resp.h"
 
 enum {
@@ -167,8 +168,7 @@ static bool is_forgiven(enum step step, struct gw_slice text)
 {
     enum gw_breaker_reason reason;
     if (step == STEP_INFO)
-        return gw_slice_starts_with(text, GW_SLICE("NOPERM ")) ||
-               gw_slice_starts_with(text, GW_SLICE("ERR unknown command"));
+        return gw_node_is_denied(text);
     return step >= STEP_ADD && gw_reply_fault(text, &reason) == GW_REPLY_FAULT_OOM;
 }
 

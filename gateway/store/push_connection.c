@@ -1,17 +1,30 @@
-#include "cache/line.h"
+#include "store/push_connection.h"
 
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include "base/check.h"
+#include "store/node.h"
+#include "store/tls.h"
 
-struct gw_line_wire {
+enum { WIRE_MAGIC = 0x50555348 };
+
+struct gw_push_wire {
     uv_poll_t poll; /* first: it is freed by its close */
-    struct gw_line *line;
+    struct gw_magic magic;
+    struct gw_push_connection *connection;
     redisContext *context;
     bool is_connected;
 };
 
 /* ---- what the reader finds ---- */
+
+static struct gw_push_connection *connection_of(const redisReadTask *task)
+{
+    struct gw_push_wire *wire = GW_FROM_CONTEXT(task->privdata, struct gw_push_wire, WIRE_MAGIC);
+    GW_CHECK(wire->connection->wire == wire);
+    return wire->connection;
+}
 
 /* Depths: 0 a reply by itself, 1 a message's kind, channel and payload, 2 its keys. */
 static unsigned depth_of(const redisReadTask *task)
@@ -19,7 +32,7 @@ static unsigned depth_of(const redisReadTask *task)
     return !task->parent ? 0 : !task->parent->parent ? 1 : 2;
 }
 
-static void keep_text(struct gw_line_reply *reply, enum gw_line_kind kind, const char *text, size_t length)
+static void keep_text(struct gw_push_reply *reply, enum gw_push_kind kind, const char *text, size_t length)
 {
     size_t kept = length < sizeof reply->text ? length : sizeof reply->text - 1;
     reply->kind = kind;
@@ -29,27 +42,27 @@ static void keep_text(struct gw_line_reply *reply, enum gw_line_kind kind, const
 
 static void *create_string(const redisReadTask *task, char *text, size_t length)
 {
-    struct gw_line *line = task->privdata;
+    struct gw_push_connection *connection = connection_of(task);
     struct gw_slice word = gw_slice_of(text, length);
     unsigned depth = depth_of(task);
     if (depth == 0)
-        keep_text(&line->reply, task->type == REDIS_REPLY_ERROR ? GW_LINE_ERROR : GW_LINE_TEXT, text, length);
+        keep_text(&connection->reply, task->type == REDIS_REPLY_ERROR ? GW_PUSH_ERROR : GW_PUSH_TEXT, text, length);
     else if (depth == 1 && task->idx == 0 && gw_slice_equal(word, GW_SLICE("message")))
-        line->reply.kind = GW_LINE_MESSAGE;
+        connection->reply.kind = GW_PUSH_MESSAGE;
     else if (depth == 1 && task->idx == 0 && gw_slice_equal(word, GW_SLICE("subscribe")))
-        line->reply.kind = GW_LINE_SUBSCRIBED;
-    else if (depth == 2 && line->reply.kind == GW_LINE_MESSAGE && line->on_key)
-        line->on_key(line->context, word);
-    return line;
+        connection->reply.kind = GW_PUSH_SUBSCRIBED;
+    else if (depth == 2 && connection->reply.kind == GW_PUSH_MESSAGE && connection->on_key)
+        connection->on_key(connection->context, word);
+    return connection;
 }
 
 static void *begin_array(const redisReadTask *task)
 {
-    struct gw_line *line = task->privdata;
+    struct gw_push_connection *connection = connection_of(task);
     unsigned depth = depth_of(task);
     if (depth == 0)
-        line->reply = (struct gw_line_reply) { .kind = GW_LINE_OTHER };
-    return depth < 2 ? line : NULL; /* NULL ends the connection */
+        connection->reply = (struct gw_push_reply) { .kind = GW_PUSH_OTHER };
+    return depth < 2 ? connection : NULL; /* NULL ends the connection */
 }
 
 #if HIREDIS_MAJOR >= 1
@@ -64,21 +77,21 @@ static void *create_array(const redisReadTask *task, int count)
 
 static void *create_integer(const redisReadTask *task, long long value)
 {
-    struct gw_line *line = task->privdata;
+    struct gw_push_connection *connection = connection_of(task);
     if (depth_of(task) == 0)
-        line->reply = (struct gw_line_reply) { .kind = GW_LINE_INTEGER, .integer = value };
-    return line;
+        connection->reply = (struct gw_push_reply) { .kind = GW_PUSH_INTEGER, .integer = value };
+    return connection;
 }
 
 static void *create_nil(const redisReadTask *task)
 {
-    struct gw_line *line = task->privdata;
+    struct gw_push_connection *connection = connection_of(task);
     unsigned depth = depth_of(task);
     if (depth == 0)
-        line->reply = (struct gw_line_reply) { .kind = GW_LINE_NIL };
+        connection->reply = (struct gw_push_reply) { .kind = GW_PUSH_NIL };
     else if (depth == 1 && task->idx == 2)
-        line->reply.is_of_all = true;
-    return line;
+        connection->reply.is_of_all = true;
+    return connection;
 }
 
 static void free_object(void *object)
@@ -98,56 +111,59 @@ static redisReplyObjectFunctions functions = {
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle);
+    struct gw_push_wire *wire = (struct gw_push_wire *)(void *)handle;
+    GW_CHECK_MAGIC(wire, WIRE_MAGIC);
+    wire->magic = GW_NO_MAGIC;
+    free(wire);
 }
 
-void gw_line_close(struct gw_line *line)
+void gw_push_connection_close(struct gw_push_connection *connection)
 {
-    struct gw_line_wire *wire = line->wire;
+    struct gw_push_wire *wire = connection->wire;
     char said[64];
     if (!wire)
         return;
     gw_tls_take_error(said, sizeof said);
-    line->wire = NULL;
+    connection->wire = NULL;
     uv_close((uv_handle_t *)&wire->poll, on_closed);
     redisFree(wire->context);
 }
 
-static void lose(struct gw_line *line, const char *why)
+static void lose(struct gw_push_connection *connection, const char *why)
 {
-    gw_line_close(line);
-    line->on_down(line->context, why);
+    gw_push_connection_close(connection);
+    connection->on_down(connection->context, why);
 }
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
 /* Writes what there is, and waits for what is to come. False: it failed. Over TLS a write may wait for a read; what it
  * wants to write then is small enough never to wait for room. */
-static bool flush(struct gw_line_wire *wire)
+static bool flush(struct gw_push_wire *wire)
 {
     int is_done = 1;
     if (redisBufferWrite(wire->context, &is_done) != REDIS_OK)
         return false;
-    int events = UV_READABLE | (is_done || wire->line->node->is_tls ? 0 : UV_WRITABLE);
+    int events = UV_READABLE | (is_done || wire->connection->node->is_tls ? 0 : UV_WRITABLE);
     return uv_poll_start(&wire->poll, events, on_event) == 0;
 }
 
-static const char *finish_connecting(struct gw_line_wire *wire)
+static const char *finish_connecting(struct gw_push_wire *wire)
 {
     int error = 0;
     socklen_t size = sizeof error;
-    struct gw_line *line = wire->line;
+    struct gw_push_connection *connection = wire->connection;
     if (getsockopt(wire->context->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error)
         return "it cannot be connected to";
     wire->is_connected = true;
-    if (!gw_tls_begin(line->tls, line->node, wire->context))
+    if (!gw_tls_begin(connection->tls, connection->node, wire->context))
         return "TLS cannot begin";
-    line->on_up(line->context);
+    connection->on_up(connection->context);
     return NULL;
 }
 
-/* Every whole reply; NULL also where a callback closed the line. */
-static const char *take_replies(struct gw_line *line, struct gw_line_wire *wire)
+/* Every whole reply; NULL also where a callback closed the connection. */
+static const char *take_replies(struct gw_push_connection *connection, struct gw_push_wire *wire)
 {
     void *object = NULL;
     for (;;) {
@@ -155,23 +171,25 @@ static const char *take_replies(struct gw_line *line, struct gw_line_wire *wire)
         if (redisReaderGetReply(reader, &object) != REDIS_OK)
             return "it answers nonsense";
         if (!object)
-            return reader->len - reader->pos > GW_LINE_BYTES ? "its answer has no end" : NULL;
-        struct gw_line_reply reply = line->reply;
-        line->reply = (struct gw_line_reply) { .kind = GW_LINE_OTHER };
-        line->on_reply(line->context, &reply);
-        if (line->wire != wire)
+            return reader->len - reader->pos > GW_PUSH_BYTES ? "its answer has no end" : NULL;
+        struct gw_push_reply reply = connection->reply;
+        connection->reply = (struct gw_push_reply) { .kind = GW_PUSH_OTHER };
+        connection->on_reply(connection->context, &reply);
+        if (connection->wire != wire)
             return NULL;
     }
 }
 
 static void on_event(uv_poll_t *poll, int status, int events)
 {
-    struct gw_line_wire *wire = GW_CONTAINER(poll, struct gw_line_wire, poll);
-    struct gw_line *line = wire->line;
+    struct gw_push_wire *wire = GW_CONTAINER(poll, struct gw_push_wire, poll);
+    GW_CHECK_MAGIC(wire, WIRE_MAGIC);
+    GW_CHECK(wire->connection->wire == wire);
+    struct gw_push_connection *connection = wire->connection;
     const char *why = NULL;
     (void)events;
     if (status < 0) {
-        lose(line, "its socket failed");
+        lose(connection, "its socket failed");
         return;
     }
     if (!wire->is_connected)
@@ -179,13 +197,13 @@ static void on_event(uv_poll_t *poll, int status, int events)
     else if (redisBufferRead(wire->context) != REDIS_OK)
         why = "the connection ended";
     else
-        why = take_replies(line, wire);
-    if (line->wire != wire)
+        why = take_replies(connection, wire);
+    if (connection->wire != wire)
         return;
     if (!why && !flush(wire))
         why = "the connection ended";
     if (why)
-        lose(line, why);
+        lose(connection, why);
 }
 
 static redisContext *connect_to(const struct gw_redis_node *node, const char *address)
@@ -196,43 +214,40 @@ static redisContext *connect_to(const struct gw_redis_node *node, const char *ad
         redisFree(context);
         return NULL;
     }
+    if (context)
+        gw_node_set_up_socket(node, context->fd);
     return context;
 }
 
-bool gw_line_open(struct gw_line *line, uv_loop_t *loop, const char *address)
+bool gw_push_connection_open(struct gw_push_connection *connection, uv_loop_t *loop, const char *address)
 {
-    struct gw_line_wire *wire = calloc(1, sizeof *wire);
+    struct gw_push_wire *wire = calloc(1, sizeof *wire);
     if (!wire)
         return false;
-    wire->line = line;
-    wire->context = connect_to(line->node, address);
+    GW_CHECK(!connection->wire);
+    wire->connection = connection;
+    wire->context = connect_to(connection->node, address);
     if (!wire->context || uv_poll_init(loop, &wire->poll, wire->context->fd) != 0) {
         if (wire->context)
             redisFree(wire->context);
         free(wire);
         return false;
     }
+    wire->magic = GW_MAGIC(WIRE_MAGIC);
     wire->context->reader->fn = &functions;
-    wire->context->reader->privdata = line;
-    line->wire = wire;
+    wire->context->reader->privdata = wire;
+    connection->wire = wire;
     if (uv_poll_start(&wire->poll, UV_WRITABLE, on_event) == 0)
         return true;
-    gw_line_close(line);
+    gw_push_connection_close(connection);
     return false;
 }
 
-bool gw_line_send(struct gw_line *line, const struct gw_slice *arguments, unsigned count)
+bool gw_push_connection_send(struct gw_push_connection *connection, struct gw_slice command)
 {
-    const char *at[GW_LINE_ARGUMENTS];
-    size_t lengths[GW_LINE_ARGUMENTS];
-    struct gw_line_wire *wire = line->wire;
-    if (!wire || !wire->is_connected || count > GW_LINE_ARGUMENTS)
-        return false;
-    for (unsigned i = 0; i < count; i++) {
-        at[i] = arguments[i].at;
-        lengths[i] = arguments[i].length;
-    }
-    if (redisAppendCommandArgv(wire->context, (int)count, at, lengths) != REDIS_OK)
+    struct gw_push_wire *wire = connection->wire;
+    if (!wire || !wire->is_connected ||
+        redisAppendFormattedCommand(wire->context, command.at, command.length) != REDIS_OK)
         return false;
     /* It leaves when the socket can be written to: in this turn of the loop or the next. */
     return uv_poll_start(&wire->poll, UV_READABLE | UV_WRITABLE, on_event) == 0;

@@ -1,18 +1,23 @@
-#include "unit/cache/heads.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "cache/line.h"
+#include "store/push_connection.h"
 
 struct stage {
     uv_loop_t loop;
     struct gw_redis_node node;
-    struct gw_line line;
+    struct gw_push_connection connection;
     char directory[64], path[96];
     int listener, peer;
-    char said[512]; /* what the line told, in short */
+    char said[512]; /* what the connection told, in short */
     bool is_up, is_down, closes_at_reply;
 };
 
@@ -36,20 +41,20 @@ static void on_key(void *context, struct gw_slice key)
     note(context, "key %.*s;", GW_SLICE_ARGS(key));
 }
 
-static void on_reply(void *context, const struct gw_line_reply *reply)
+static void on_reply(void *context, const struct gw_push_reply *reply)
 {
     static const char *const names[] = { "text", "error", "integer", "nil", "subscribed", "message", "other" };
     struct stage *stage = context;
     note(stage, "%s", names[reply->kind]);
-    if (reply->kind == GW_LINE_TEXT || reply->kind == GW_LINE_ERROR)
+    if (reply->kind == GW_PUSH_TEXT || reply->kind == GW_PUSH_ERROR)
         note(stage, " %.20s", reply->text);
-    if (reply->kind == GW_LINE_INTEGER)
+    if (reply->kind == GW_PUSH_INTEGER)
         note(stage, " %lld", (long long)reply->integer);
-    if (reply->kind == GW_LINE_MESSAGE && reply->is_of_all)
+    if (reply->kind == GW_PUSH_MESSAGE && reply->is_of_all)
         note(stage, " of all");
     note(stage, ";");
     if (stage->closes_at_reply)
-        gw_line_close(&stage->line);
+        gw_push_connection_close(&stage->connection);
 }
 
 static void on_down(void *context, const char *why)
@@ -65,7 +70,7 @@ static int make_stage(void **state)
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     if (!stage)
         return -1;
-    snprintf(stage->directory, sizeof stage->directory, "/tmp/gw-line-XXXXXX");
+    snprintf(stage->directory, sizeof stage->directory, "/tmp/gw-push-XXXXXX");
     if (!mkdtemp(stage->directory))
         return -1;
     snprintf(stage->path, sizeof stage->path, "%s/s", stage->directory);
@@ -73,12 +78,12 @@ static int make_stage(void **state)
     stage->listener = socket(AF_UNIX, SOCK_STREAM, 0);
     stage->peer = -1;
     stage->node = (struct gw_redis_node) { .host = gw_slice_of_string(stage->path), .is_unix = true };
-    stage->line = (struct gw_line) { .node = &stage->node,
-                                     .on_up = on_up,
-                                     .on_key = on_key,
-                                     .on_reply = on_reply,
-                                     .on_down = on_down,
-                                     .context = stage };
+    stage->connection = (struct gw_push_connection) { .node = &stage->node,
+                                                      .on_up = on_up,
+                                                      .on_key = on_key,
+                                                      .on_reply = on_reply,
+                                                      .on_down = on_down,
+                                                      .context = stage };
     *state = stage;
     return uv_loop_init(&stage->loop) || bind(stage->listener, (struct sockaddr *)&address, sizeof address) ||
            listen(stage->listener, 8);
@@ -87,7 +92,7 @@ static int make_stage(void **state)
 static int free_stage(void **state)
 {
     struct stage *stage = *state;
-    gw_line_close(&stage->line);
+    gw_push_connection_close(&stage->connection);
     uv_run(&stage->loop, UV_RUN_DEFAULT);
     int result = uv_loop_close(&stage->loop); /* no handle was left */
     close(stage->listener);
@@ -99,14 +104,14 @@ static int free_stage(void **state)
     return result;
 }
 
-static void open_line(struct stage *stage)
+static void open_connection(struct stage *stage)
 {
-    gw_line_close(&stage->line);
+    gw_push_connection_close(&stage->connection);
     if (stage->peer >= 0)
         close(stage->peer);
     stage->said[0] = '\0';
     stage->is_up = stage->is_down = false;
-    assert_true(gw_line_open(&stage->line, &stage->loop, ""));
+    assert_true(gw_push_connection_open(&stage->connection, &stage->loop, ""));
     stage->peer = accept(stage->listener, NULL, NULL);
     assert_true(stage->peer >= 0);
     while (!stage->is_up)
@@ -146,7 +151,7 @@ static void what_is_read_is_told(void **state)
 {
     struct stage *stage = *state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
-        open_line(stage);
+        open_connection(stage);
         send_all(stage, rows[i].bytes, strlen(rows[i].bytes));
         assert_string_equal(stage->said, rows[i].said);
     }
@@ -157,24 +162,24 @@ static void however_it_is_cut_the_same_is_told(void **state)
     struct stage *stage = *state;
     for (size_t i = 0; i < 7; i++)
         for (size_t cut = 1; cut < strlen(rows[i].bytes); cut++) {
-            open_line(stage);
+            open_connection(stage);
             send_all(stage, rows[i].bytes, cut);
             send_all(stage, rows[i].bytes + cut, strlen(rows[i].bytes) - cut);
             assert_string_equal(stage->said, rows[i].said);
         }
 }
 
-static void an_answer_without_end_ends_the_line(void **state)
+static void an_answer_without_end_ends_the_connection(void **state)
 {
     static const char *const starts[] = { "$1000000000\r\n", "+",
                                           "*3\r\n$7\r\nmessage\r\n" CHANNEL "*1\r\n$900000\r\n" };
     struct stage *stage = *state;
-    size_t length = 2 * GW_LINE_BYTES;
+    size_t length = 2 * GW_PUSH_BYTES;
     char *bytes = malloc(length);
     assert_non_null(bytes);
     memset(bytes, 'x', length);
     for (size_t i = 0; i < GW_COUNT(starts); i++) {
-        open_line(stage);
+        open_connection(stage);
         send_all(stage, starts[i], strlen(starts[i]));
         send_all(stage, bytes, length);
         while (!stage->is_down)
@@ -187,32 +192,31 @@ static void an_answer_without_end_ends_the_line(void **state)
 static void an_end_is_told_once(void **state)
 {
     struct stage *stage = *state;
-    open_line(stage);
+    open_connection(stage);
     shutdown(stage->peer, SHUT_RDWR);
     while (!stage->is_down)
         uv_run(&stage->loop, UV_RUN_ONCE);
     assert_string_equal(stage->said, "down: the connection ended;");
-    assert_null(stage->line.wire);
-    assert_false(gw_line_send(&stage->line, &GW_SLICE("PING"), 1));
+    assert_null(stage->connection.wire);
+    assert_false(gw_push_connection_send(&stage->connection, GW_SLICE("*1\r\n$4\r\nPING\r\n")));
 }
 
-static void a_line_may_be_closed_by_what_it_tells(void **state)
+static void a_connection_may_be_closed_by_what_it_tells(void **state)
 {
     struct stage *stage = *state;
-    open_line(stage);
+    open_connection(stage);
     stage->closes_at_reply = true;
     send_all(stage, "+a\r\n+b\r\n", 8);
     assert_string_equal(stage->said, "text a;");
-    assert_null(stage->line.wire);
+    assert_null(stage->connection.wire);
 }
 
 static void a_command_leaves_whole(void **state)
 {
     struct stage *stage = *state;
-    const struct gw_slice words[] = { GW_SLICE("AUTH"), GW_SLICE("a b\r\n") };
     char bytes[64] = { 0 };
-    open_line(stage);
-    assert_true(gw_line_send(&stage->line, words, 2));
+    open_connection(stage);
+    assert_true(gw_push_connection_send(&stage->connection, GW_SLICE("*2\r\n$4\r\nAUTH\r\n$5\r\na b\r\n\r\n")));
     uv_run(&stage->loop, UV_RUN_ONCE);
     assert_true(recv(stage->peer, bytes, sizeof bytes, 0) > 0);
     assert_string_equal(bytes, "*2\r\n$4\r\nAUTH\r\n$5\r\na b\r\n\r\n");
@@ -222,10 +226,10 @@ static void where_nobody_listens_it_cannot_be_opened(void **state)
 {
     struct stage *stage = *state;
     struct gw_redis_node nowhere = { .host = GW_SLICE("/nowhere/at/all"), .is_unix = true };
-    stage->line.node = &nowhere;
-    assert_false(gw_line_open(&stage->line, &stage->loop, ""));
+    stage->connection.node = &nowhere;
+    assert_false(gw_push_connection_open(&stage->connection, &stage->loop, ""));
     assert_string_equal(stage->said, "");
-    stage->line.node = &stage->node;
+    stage->connection.node = &stage->node;
 }
 
 int main(void)
@@ -233,9 +237,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_read_is_told, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(however_it_is_cut_the_same_is_told, make_stage, free_stage),
-        cmocka_unit_test_setup_teardown(an_answer_without_end_ends_the_line, make_stage, free_stage),
+        cmocka_unit_test_setup_teardown(an_answer_without_end_ends_the_connection, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(an_end_is_told_once, make_stage, free_stage),
-        cmocka_unit_test_setup_teardown(a_line_may_be_closed_by_what_it_tells, make_stage, free_stage),
+        cmocka_unit_test_setup_teardown(a_connection_may_be_closed_by_what_it_tells, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(a_command_leaves_whole, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(where_nobody_listens_it_cannot_be_opened, make_stage, free_stage),
     };

@@ -1,6 +1,6 @@
-/* Any bytes as what Redis says on the line of invalidations: however they are cut, the same keys and replies are told.
+/* Any bytes as what Redis says on the connection of invalidations: however they are cut, the same keys and replies are told.
  * The first byte chooses how to cut. The file itself is included: what reads is within it. */
-#include "cache/line.c"
+#include "store/push_connection.c"
 #include "fuzz/fuzz_input.h"
 
 /* No connection is made here. */
@@ -35,13 +35,13 @@ static void on_key(void *context, struct gw_slice key)
     add(context, key.at, key.length);
 }
 
-static void on_reply(void *context, const struct gw_line_reply *reply)
+static void on_reply(void *context, const struct gw_push_reply *reply)
 {
     char text[64];
     int length = snprintf(text, sizeof text, "%d %lld %d", (int)reply->kind,
-                          reply->kind == GW_LINE_INTEGER ? (long long)reply->integer : 0, reply->is_of_all);
+                          reply->kind == GW_PUSH_INTEGER ? (long long)reply->integer : 0, reply->is_of_all);
     add(context, text, (size_t)length);
-    if (reply->kind == GW_LINE_TEXT || reply->kind == GW_LINE_ERROR)
+    if (reply->kind == GW_PUSH_TEXT || reply->kind == GW_PUSH_ERROR)
         add(context, reply->text, strlen(reply->text));
 }
 
@@ -49,11 +49,12 @@ static void run(struct told *told, const uint8_t *data, size_t size, size_t step
 {
     *told = (struct told) { .why = NULL };
     redisContext context = { .reader = redisReaderCreateWithFunctions(&functions) };
-    struct gw_line_wire wire = { .context = &context, .is_connected = true };
-    struct gw_line line = { .on_key = on_key, .on_reply = on_reply, .context = told, .wire = &wire };
+    struct gw_push_wire wire = { .magic = GW_MAGIC(WIRE_MAGIC), .context = &context, .is_connected = true };
+    struct gw_push_connection connection = { .on_key = on_key, .on_reply = on_reply, .context = told, .wire = &wire };
     if (!context.reader)
         abort();
-    context.reader->privdata = &line;
+    wire.connection = &connection;
+    context.reader->privdata = &wire;
     for (size_t at = 0; at < size && !told->why; at += step) {
         char *piece = malloc(step);
         size_t length = step < size - at ? step : size - at;
@@ -62,7 +63,7 @@ static void run(struct told *told, const uint8_t *data, size_t size, size_t step
         memcpy(piece, data + at, length);
         if (redisReaderFeed(context.reader, piece, length) != REDIS_OK)
             abort();
-        told->why = take_replies(&line, &wire);
+        told->why = take_replies(&connection, &wire);
         free(piece);
     }
     redisReaderFree(context.reader);

@@ -1,0 +1,61 @@
+/* push_connection.h: a connection to Redis on which messages come unasked.
+ *
+ * Problem  hiredis' asynchronous contexts want an answer for each command: 0.14 drops a PONG on a subscribed one,
+ *          and an answer to nothing ends the process. And its replies believe every length that the other side
+ *          writes.
+ * Shape    hiredis' plain context, not blocking, on a uv_poll; its reader with constructors of its own, that keep
+ *          one reply and hand over the keys of an invalidation one by one as they are read: no allocation.
+ * Bounds   What is not a whole reply yet: GW_PUSH_BYTES; beyond, the connection is lost. Commands are few and small.
+ * Threads  One loop's. */
+#ifndef GW_STORE_PUSH_CONNECTION_H
+#define GW_STORE_PUSH_CONNECTION_H
+
+#include <uv.h>
+#include "base/slice.h"
+#include "config/config.h"
+
+enum { GW_PUSH_BYTES = 64 * 1024, GW_PUSH_TEXT_BYTES = 128 };
+
+enum gw_push_kind {
+    GW_PUSH_TEXT, /* a status, a string */
+    GW_PUSH_ERROR,
+    GW_PUSH_INTEGER,
+    GW_PUSH_NIL,
+    GW_PUSH_SUBSCRIBED,
+    GW_PUSH_MESSAGE, /* its keys have been handed over */
+    GW_PUSH_OTHER,
+};
+
+struct gw_push_reply {
+    enum gw_push_kind kind;
+    int64_t integer;
+    bool is_of_all;                /* MESSAGE: of nothing, that is, of every key */
+    char text[GW_PUSH_TEXT_BYTES]; /* TEXT, ERROR: its beginning; terminated */
+};
+
+struct gw_push_wire;
+struct gw_tls;
+
+struct gw_push_connection {
+    const struct gw_redis_node *node;
+    struct gw_tls *tls; /* borrowed */
+    /* All from the loop, not from within a call. */
+    void (*on_up)(void *context);                       /* connected */
+    void (*on_key)(void *context, struct gw_slice key); /* may not close it */
+    void (*on_reply)(void *context, const struct gw_push_reply *reply);
+    void (*on_down)(void *context,
+                    const char *why); /* once for each gw_push_connection_open that was true; closed already */
+    void *context;
+
+    struct gw_push_wire *wire; /* NULL: closed */
+    struct gw_push_reply reply;
+};
+
+/* Connects to a literal address (or the node's socket). False: not begun, on_down does not run. */
+bool gw_push_connection_open(struct gw_push_connection *connection, uv_loop_t *loop, const char *address) GW_MUST_CHECK;
+/* on_down does not run. A closed one may be closed. */
+void gw_push_connection_close(struct gw_push_connection *connection);
+/* A command in RESP (resp.h). False: it is not connected, or memory is out. */
+bool gw_push_connection_send(struct gw_push_connection *connection, struct gw_slice command);
+
+#endif
