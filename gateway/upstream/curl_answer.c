@@ -30,7 +30,7 @@ static bool parse_status_line(struct gw_slice line, struct gw_head *head)
     if (at < line.length && line.at[at++] != ' ')
         return false;
     head->reason = gw_slice_of(line.at + at, line.length - at);
-    return true; /* its range and the reason are the guard's to judge */
+    return true; /* the guard checks the status' range and the reason phrase */
 }
 
 static struct gw_head *head_of(struct gw_curl_transfer *transfer)
@@ -49,7 +49,7 @@ static enum gw_curl_answer start_head(struct gw_curl_transfer *transfer, struct 
     gw_head_init(&head);
     if (!parse_status_line(line, &head))
         return fail(transfer, GW_ERROR_UPSTREAM_MALFORMED);
-    /* Nothing sent here asks for 101; an interim head is gone after its event. */
+    /* The gateway never asks for 101. An interim head is gone after its event. */
     if (head.status == 101)
         return fail(transfer, GW_ERROR_UPSTREAM_MALFORMED);
     transfer->is_interim = head.status < 200;
@@ -71,7 +71,7 @@ static enum gw_curl_answer add_field(struct gw_curl_transfer *transfer, struct g
 {
     struct gw_arena *arena = arena_of(transfer);
     const char *colon = memchr(line.at, ':', line.length);
-    if (!colon) /* also an obs-fold without one; with one its name is no token */
+    if (!colon) /* also a folded line (obs-fold) without a colon; with a colon, its name is no token */
         return fail(transfer, GW_ERROR_UPSTREAM_MALFORMED);
     struct gw_slice copy = gw_arena_copy(arena, line);
     if (!copy.at)
@@ -95,8 +95,9 @@ static enum gw_curl_answer end_head(struct gw_curl_transfer *transfer)
         transfer->head_bytes = 0;
         return GW_CURL_ANSWER_INTERIM;
     }
-    /* libcurl would send the request once more, without Expect, and throw this answer's body away: an answer without
-     * one can be told before that (the transfer is then stopped), another is told as what it means. */
+    /* On 417 libcurl would send the request once more without Expect, and throw this answer's body away. An answer
+     * without a body can be reported before that, and the transfer is then stopped. For an answer with a body, the
+     * error that 417 means is reported. */
     bool has_body = head->framing != GW_FRAMING_NONE && !(head->framing == GW_FRAMING_LENGTH && !head->content_length);
     if (head->status == 417 && transfer->call->expects_continue && has_body)
         return fail(transfer, GW_ERROR_EXPECTATION);

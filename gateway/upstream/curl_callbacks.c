@@ -20,16 +20,16 @@ static void ask_body(struct gw_curl_transfer *transfer)
     transfer->call->events->on_want_body(transfer->call);
 }
 
-/* RFC 9112 §9.2: what came over a kept connection before the request would be taken for its answer. libcurl looks only
- * from 8.0 on. Over TLS, what waits in the socket cannot be told apart unread: a late session ticket costs a
- * connection. */
+/* RFC 9112 §9.2: bytes that came over a kept connection before the request would be taken for its answer. libcurl
+ * checks this only from 8.0 on. Over TLS the bytes in the socket cannot be told apart without reading them, so a late
+ * session ticket costs a connection. */
 static bool is_quiet(struct gw_curl_transfer *transfer, int local_port)
 {
     return gw_curl_loop_is_quiet(&transfer->transport->loop, local_port) &&
            (!transfer->call->backend->is_tls || gw_curl_tls_is_drained(transfer->easy));
 }
 
-/* Nothing of the request was sent; with its transfer stopped so, libcurl closes the connection. */
+/* Nothing of the request was sent. A transfer that is stopped this way makes libcurl close the connection. */
 static int refuse_kept(struct gw_curl_transfer *transfer)
 {
     transfer->call->was_reused = true;
@@ -37,7 +37,7 @@ static int refuse_kept(struct gw_curl_transfer *transfer)
     return CURL_PREREQFUNC_ABORT;
 }
 
-/* CURLOPT_PREREQFUNCTION: there is a connection, the request is about to be sent. */
+/* CURLOPT_PREREQFUNCTION: the connection is open and the request is about to be sent. */
 static int on_request(void *context, char *peer, char *local, int peer_port, int local_port)
 {
     (void)peer;
@@ -64,7 +64,7 @@ static int on_request(void *context, char *peer, char *local, int peer_port, int
     gw_curl_transfer_watch_time(transfer);
     if (call->has_body && !call->is_chunked && !call->content_length) {
         transfer->upload_done = true;
-        ask_body(transfer); /* libcurl has nothing to ask for, yet each body is asked for once */
+        ask_body(transfer); /* an empty body: libcurl does not ask for it, but the owner is asked once for each body */
     }
     return transfer->call ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
@@ -111,8 +111,8 @@ static size_t on_read(char *to, size_t size, size_t count, void *context)
 
 /* ---- the answer ---- */
 
-/* The answer is complete but the request is not, and libcurl would go on waiting for it. Only of an answer of known
- * length is it known here that it is complete. */
+/* The answer is complete before the request, and libcurl would go on waiting for the request. Only an answer of known
+ * length is known to be complete here. */
 static bool stops_early(struct gw_curl_transfer *transfer)
 {
     enum gw_framing framing = transfer->head->framing;
@@ -124,9 +124,9 @@ static bool stops_early(struct gw_curl_transfer *transfer)
     return true;
 }
 
-/* More bytes than the answer has, read with it: libcurl before 8.7 throws them away and keeps the connection, though
- * the next request's answer could be what follows them. It mentions them in what it tells of its doings, which it is
- * asked for from the head on and where the length does not bound what is read. */
+/* Before 8.7 libcurl throws away bytes that were read after the answer's end, and keeps the connection, though more of
+ * them could follow and be taken for the next answer. libcurl mentions such bytes in its debug messages. So these are
+ * switched on from the head on, where the length does not bound what is read. */
 static void listen_for_excess(struct gw_curl_transfer *transfer)
 {
     const struct gw_head *head = transfer->head;
@@ -145,8 +145,8 @@ static int on_word(CURL *easy, curl_infotype type, char *bytes, size_t length, v
     return 0;
 }
 
-/* A connection, or a handle, on which an answer came in HTTP/1.0 makes libcurl write 1.0 in its next request, and refuse
- * to send a chunked body. */
+/* After an answer in HTTP/1.0, libcurl writes 1.0 in the next request on that connection or handle, and refuses to send
+ * a chunked body. */
 static void keep_unless(struct gw_curl_transfer *transfer, bool is_forgiven)
 {
     if (is_forgiven || transfer->is_old || transfer->call->binds_connection)
@@ -159,15 +159,15 @@ static bool tell_head(struct gw_curl_transfer *transfer)
     call->head_at_us = gw_clock_monotonic_us();
     gw_curl_transfer_watch_time(transfer);
     listen_for_excess(transfer);
-    /* Answered with 200 instead of 100, libcurl is done though it has sent nothing of the body, and keeps the connection:
-     * the backend would take the next request for the body. */
+    /* If the backend answered 200 instead of 100, libcurl ends the transfer without sending the body, and keeps the
+     * connection. The backend would take the next request for the body. */
     keep_unless(transfer, transfer->head->is_forgiven || (call->has_body && !transfer->upload_done));
     if (call->backend->is_tls && transfer->head->framing == GW_FRAMING_UNTIL_CLOSE)
-        transfer->goodbye = gw_curl_tls_note(transfer->easy); /* without one the body counts as cut */
+        transfer->goodbye = gw_curl_tls_note(transfer->easy); /* without a note the body counts as cut */
     call->events->on_head(call, transfer->head);
     if (!transfer->call || stops_early(transfer))
         return false;
-    /* libcurl sends no more of the body after an error, but a paused one it would keep waiting for. */
+    /* After an error status libcurl sends no more of the body, but it would keep waiting for a paused body. */
     if (transfer->send_stopped)
         gw_curl_transfer_make_due(transfer);
     return true;
@@ -207,7 +207,7 @@ static size_t on_data(char *bytes, size_t size, size_t count, void *context)
         return CURL_WRITEFUNC_ERROR;
     if (transfer->is_paused) {
         transfer->recv_stopped = true;
-        return CURL_WRITEFUNC_PAUSE; /* libcurl keeps these bytes and gives them again */
+        return CURL_WRITEFUNC_PAUSE; /* libcurl keeps these bytes and gives them again later */
     }
     if (!transfer->head_done || transfer->head->framing == GW_FRAMING_NONE) {
         transfer->error = GW_ERROR_UPSTREAM_MALFORMED;

@@ -10,14 +10,14 @@ struct gw_curl_watch {
     struct gw_curl_loop *loop;
     curl_socket_t fd;
     bool is_connection;  /* opened by on_open */
-    bool is_established; /* has carried a request: kept until on_close */
+    bool is_established; /* the connection has carried a request: kept until on_close */
     struct gw_list kept; /* in loop->kept */
-    int local_port;      /* once it is */
+    int local_port;      /* set with is_established */
 
     uv_poll_t poll;
     bool is_polled; /* poll was initialised */
     bool is_wanted; /* libcurl asked for events; false: an idle connection, or a paused transfer */
-    int events;     /* what poll is armed for */
+    int events;     /* the events that poll is armed for */
 };
 
 static void run(struct gw_curl_loop *loop, curl_socket_t fd, int events)
@@ -71,7 +71,7 @@ static bool make_room(struct gw_curl_loop *loop, curl_socket_t fd)
 static struct gw_curl_watch *add_watch(struct gw_curl_loop *loop, curl_socket_t fd, bool is_connection)
 {
     struct gw_curl_watch *old = find_watch(loop, fd);
-    if (old) /* its socket was closed without on_close: the number is another socket's now */
+    if (old) /* the old socket was closed without on_close: its number now belongs to another socket */
         drop_watch(old);
     struct gw_curl_watch *watch = make_room(loop, fd) ? calloc(1, sizeof(*watch)) : NULL;
     if (!watch)
@@ -89,7 +89,7 @@ static struct gw_curl_watch *add_watch(struct gw_curl_loop *loop, curl_socket_t 
 static void on_event(uv_poll_t *poll, int status, int events)
 {
     struct gw_curl_watch *watch = poll->data;
-    if (!watch->is_wanted) { /* an idle connection was closed, or speaks unasked: that is found out before it is used */
+    if (!watch->is_wanted) { /* an idle connection was closed or received bytes: found out before its next use */
         uv_poll_stop(poll);
         watch->events = 0;
         return;
@@ -103,14 +103,14 @@ static void on_event(uv_poll_t *poll, int status, int events)
     run(watch->loop, watch->fd, flags);
 }
 
-/* libcurl 7.88 to 8.1 closes a socket that was given up before its connection was complete by itself, without
- * on_close: also the one that lost the race of IPv6 and IPv4, perhaps before it says CURL_POLL_REMOVE. libuv aborts
- * where a socket that it polls is closed behind its back, or another one of the same number is polled for nothing. */
+/* libcurl 7.88 to 8.1 closes some sockets without on_close: those whose connection was given up before it was complete,
+ * also the loser of the race of IPv6 and IPv4, perhaps before CURL_POLL_REMOVE. libuv aborts if a polled socket is
+ * closed behind its back, or if it polls another socket of the same number for nothing. */
 static bool is_established(const struct gw_curl_watch *watch, CURL *easy)
 {
     struct sockaddr_storage peer;
     socklen_t length = sizeof(peer);
-    curl_off_t began_us = 0; /* the request, from where on the connection is complete */
+    curl_off_t began_us = 0; /* the start of the request: the connection is complete from there on */
     return watch->is_established || (curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &began_us) == CURLE_OK &&
                                      began_us > 0 && getpeername(watch->fd, (struct sockaddr *)&peer, &length) == 0);
 }
@@ -121,7 +121,7 @@ static void note_port(struct gw_curl_watch *watch)
     socklen_t length = sizeof(local);
     if (getsockname(watch->fd, (struct sockaddr *)&local, &length) != 0)
         return;
-    watch->local_port = ntohs(((struct sockaddr_in *)(void *)&local)->sin_port); /* where sockaddr_in6 has it, too */
+    watch->local_port = ntohs(((struct sockaddr_in *)(void *)&local)->sin_port); /* at the same place in sockaddr_in6 */
     gw_list_push_front(&watch->loop->kept[watch->local_port % GW_CURL_KEPT_ROWS], &watch->kept);
 }
 
@@ -148,13 +148,13 @@ static void unwant(struct gw_curl_watch *watch, CURL *easy)
     if (watch->is_established && !watch->local_port)
         note_port(watch);
     if (watch->is_established)
-        watch->is_wanted = false; /* stays armed: the next request over this connection costs no epoll_ctl */
+        watch->is_wanted = false; /* the poll stays armed: the next request over this connection costs no epoll_ctl */
     else
         drop_watch(watch);
 }
 
-/* CURLMOPT_SOCKETFUNCTION. An error returned here would end every transfer of the multi handle: without memory this one
- * is left to its timeout instead. */
+/* CURLMOPT_SOCKETFUNCTION. An error returned here would end every transfer of the multi handle. So without memory only
+ * this transfer suffers: it runs into its timeout. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
 {
     (void)unused;
@@ -198,7 +198,7 @@ static int on_close(void *context, curl_socket_t fd)
 {
     struct gw_curl_watch *watch = find_watch(context, fd);
     if (watch)
-        drop_watch(watch); /* before close: epoll must forget the socket while the number is its own */
+        drop_watch(watch); /* before close: epoll must forget the socket while the number still belongs to it */
     return close(fd);
 }
 
@@ -226,7 +226,7 @@ static void on_idle(uv_idle_t *idle)
     struct gw_curl_loop *loop = idle->data;
     loop->is_asked = false;
     loop->before(loop);
-    /* What `before` asked libcurl for is done now; what is asked for from here on needs another turn. */
+    /* This run of libcurl serves all that was asked for so far; later requests need another turn. */
     loop->is_asked = false;
     run(loop, CURL_SOCKET_TIMEOUT, 0);
     if (!loop->is_asked)

@@ -7,7 +7,7 @@ struct gw_curl_goodbye {
     bool was_said;
 };
 
-static int note_index = -1; /* of an SSL's note */
+static int note_index = -1; /* index of the note in an SSL object */
 
 static void on_freed(void *ssl, void *note, CRYPTO_EX_DATA *data, int index, long argument, void *context)
 {
@@ -43,8 +43,8 @@ bool gw_curl_tls_setup(CURL *easy, CURLSH *share)
 {
     curl_easy_setopt(easy, CURLOPT_SHARE, share);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    /* Debian's default directory of authorities holds what its default file holds. A file alone is read once for all
-     * connections, with a directory both are looked at for each. */
+    /* Debian's default directory of authorities holds the same ones as its default file. A file alone is read once for
+     * all connections; with a directory, libcurl reads both for each connection. */
     if (curl_version_info(CURLVERSION_NOW)->cainfo)
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     return note_index >= 0 && curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context) == CURLE_OK;

@@ -1,10 +1,11 @@
 /* curl_tls.h: how an answer over TLS ended.
  *
- * Problem  A body without length ends with its connection. Over TLS that is an end only where the peer said so by
- *          close_notify; anybody on the way can make a bare end (RFC 9112 §9.8). libcurl takes both for an end.
- * Shape    OpenSSL tells of each alert; the note that a transfer hangs on its connection keeps the word.
- * Memory   A note is held by the connection and by the transfer, whichever lives longer. One worker's, so not atomic.
- */
+ * Problem  A body without length ends with its connection. Over TLS that is a valid end only if the peer sent
+ *          close_notify; an attacker on the path can make a bare end (RFC 9112 §9.8). libcurl accepts both.
+ * Shape    OpenSSL reports each alert. The transfer attaches a note to its connection, and the note remembers the
+ *          alert.
+ * Memory   The connection and the transfer both hold a reference to the note. The note belongs to one worker, so its
+ *          count is not atomic. */
 #ifndef GW_UPSTREAM_CURL_TLS_H
 #define GW_UPSTREAM_CURL_TLS_H
 
@@ -14,16 +15,17 @@
 
 struct gw_curl_goodbye;
 
-/* Once for the process, before any handle is set up. */
+/* Call it once in the process, before any handle is set up. */
 void gw_curl_tls_init(void);
-/* TLS 1.2 or later, sessions shared. False where libcurl was built without OpenSSL. */
+/* TLS 1.2 or later, with shared sessions. False if libcurl was built without OpenSSL. */
 bool gw_curl_tls_setup(CURL *easy, CURLSH *share) GW_MUST_CHECK;
-/* From within a callback of libcurl: notes from here on how this handle's connection ends. NULL when memory is out. */
+/* Call it from within a callback of libcurl. From then on the note records how this handle's connection ends. NULL when
+ * memory is out. */
 struct gw_curl_goodbye *gw_curl_tls_note(CURL *easy) GW_MUST_CHECK;
-/* From within a callback of libcurl, of a handle with a connection: is nothing that came over TLS waiting to be read
- * within OpenSSL? What is still in the socket it does not know. */
+/* Call it from within a callback of libcurl, for a handle with a connection. True if OpenSSL holds no received data
+ * that is still to be read. OpenSSL does not know what is still in the socket. */
 bool gw_curl_tls_is_drained(CURL *easy);
-/* Did the peer say that nothing follows? NULL: no. */
+/* True if the peer said that nothing follows. A NULL note gives false. */
 bool gw_curl_tls_was_said(const struct gw_curl_goodbye *goodbye);
 /* NULL is allowed. */
 void gw_curl_tls_drop(struct gw_curl_goodbye *goodbye);

@@ -2,7 +2,7 @@
 #include <string.h>
 #include "upstream/curl_transfer.h"
 
-/* libcurl adds these by itself unless told not to; what the backend gets is what call->fields says. */
+/* libcurl adds these fields by itself unless told not to; the backend must get exactly call->fields. */
 static char no_accept[] = "Accept:", no_expect[] = "Expect:", expect_continue[] = "Expect: 100-continue",
             no_length[] = "Content-Length: 0";
 
@@ -11,23 +11,24 @@ enum {
     FIRST_TEXT_BYTES = 2048,
     OWN_LINES = 3,
     INTERIM_FIRST_BYTES = 1024,
-    /* libcurl's receive buffer, one each running transfer: a TLS record is 16 KiB, more would only help http://. */
+    /* libcurl's receive buffer, one for each running transfer. A TLS record is 16 KiB; a larger buffer would only help
+     * http://. */
     RECEIVE_BYTES = 32 * 1024,
 };
 
 static bool set_fixed_options(CURL *easy, CURLSH *share)
 {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    /* Without it libcurl waits for its resolver thread when a transfer ends early: a stalled worker. */
+    /* Without this option libcurl waits for its resolver thread when a transfer ends early, which stalls the worker. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
     curl_easy_setopt(easy, CURLOPT_HTTP_TRANSFER_DECODING, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-    /* Also over TLS, where ALPN then offers nothing else: transport.h says why. */
+    /* Also over TLS, where ALPN then offers nothing else; transport.h gives the reason. */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     return gw_curl_tls_setup(easy, share) && curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK; /* nor one of the environment's */
+           curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK; /* also no proxy from the environment */
 }
 
 bool gw_curl_transfer_init(struct gw_curl_transfer *transfer, struct gw_curl_transport *transport)
@@ -86,8 +87,8 @@ static bool has_bytes_of_body(const struct gw_call *call)
     return call->has_body && (call->is_chunked || call->content_length);
 }
 
-/* How long the backend may be silent now. The time for its answer begins with the request's end; libcurl itself ends
- * the waiting for 100. */
+/* How long the backend may be silent now. The time for its answer begins with the end of the request. libcurl itself
+ * bounds the wait for 100. */
 static unsigned patience_ms(const struct gw_curl_transfer *transfer)
 {
     const struct gw_call *call = transfer->call;
@@ -110,8 +111,8 @@ void gw_curl_transfer_watch_time(struct gw_curl_transfer *transfer)
         gw_timer_start(transfer->transport->setup.timers, &transfer->timer, after_ms);
 }
 
-/* libcurl itself sends no more after a status of 300 and up. After 2xx it ends the transfer only when the request has
- * ended, too: the body goes on where the answer's end could not be known otherwise. */
+/* libcurl itself stops sending after a status of 300 or higher. After 2xx libcurl ends the transfer only when the
+ * request has ended, too. So the body goes on if the answer's end could not be known otherwise. */
 bool gw_curl_transfer_upload_is_over(const struct gw_curl_transfer *transfer)
 {
     return transfer->head_done && (transfer->head->status >= 300 || transfer->head->framing == GW_FRAMING_LENGTH);
@@ -168,7 +169,7 @@ static char *put_text(char **at, struct gw_slice text)
     return start;
 }
 
-/* To libcurl "Name:" means to remove a field, and "Name;" to send it without value. */
+/* For libcurl "Name:" removes a field, and "Name;" sends it without a value. */
 static void mark_empty(char *line)
 {
     char *colon = strchr(line, ':');
@@ -183,7 +184,8 @@ static bool is_accept(const char *line)
     return gw_slice_equal_nocase(gw_slice_of(line, strnlen(line, 7)), GW_SLICE("accept:"));
 }
 
-/* "Name: value\r\n"… becomes libcurl's list: each line terminated in *at, the list's items in one array. */
+/* Turns "Name: value\r\n"… into libcurl's list: each line in *at ends with a NUL, and the list's items lie in one
+ * array. */
 static bool put_lines(struct gw_curl_transfer *transfer, const struct gw_call *call, char **at)
 {
     unsigned count = 0;
@@ -206,7 +208,7 @@ static bool put_lines(struct gw_curl_transfer *transfer, const struct gw_call *c
     if (!has_accept)
         transfer->lines[count++].data = no_accept;
     transfer->lines[count++].data = has_bytes_of_body(call) && call->expects_continue ? expect_continue : no_expect;
-    /* RFC 9110 §8.6: also without a body, where the method expects one. */
+    /* RFC 9110 §8.6: Content-Length is sent also without a body if the method expects one. */
     bool expects_body = call->method == GW_METHOD_POST || call->method == GW_METHOD_PUT ||
                         call->method == GW_METHOD_PATCH;
     if (!call->has_body && expects_body)
@@ -216,8 +218,8 @@ static bool put_lines(struct gw_curl_transfer *transfer, const struct gw_call *c
     return true;
 }
 
-/* Options that the last call may have set are set back: an easy handle remembers. The order matters: to libcurl an
- * upload implies a body in the answer, and NOBODY back at 0 implies GET. */
+/* Sets back the options that the last call may have set, because an easy handle remembers them. The order matters: for
+ * libcurl an upload implies a body in the answer, and setting NOBODY back to 0 implies GET. */
 static bool set_method(CURL *easy, const struct gw_call *call, const char *method)
 {
     bool is_head = call->method == GW_METHOD_HEAD;
@@ -243,7 +245,7 @@ static bool set_url(struct gw_curl_transfer *transfer, const struct gw_backend *
     gw_buffer_put_slice(&buffer, backend->host);
     gw_buffer_put_string(&buffer, is_literal6 ? "]:" : ":");
     gw_buffer_put_uint(&buffer, backend->port);
-    gw_buffer_put(&buffer, "/", sizeof("/")); /* and its NUL */
+    gw_buffer_put(&buffer, "/", sizeof("/")); /* with its NUL */
     if (buffer.overflowed)
         return false;
     if (strcmp(url, transfer->url) == 0)
@@ -252,14 +254,15 @@ static bool set_url(struct gw_curl_transfer *transfer, const struct gw_backend *
     return curl_easy_setopt(transfer->easy, CURLOPT_URL, url) == CURLE_OK;
 }
 
-/* Whoever names a file of authorities trusts these alone: Debian's libcurl would add its directory of them. */
+/* If a file of authorities is configured, only these are trusted. Debian's libcurl would otherwise add its directory of
+ * authorities. */
 static bool set_authorities(struct gw_curl_transfer *transfer, struct gw_slice file)
 {
     if (!file.length && !transfer->ca_file)
         return true;
     if (file.length && transfer->ca_file && gw_slice_equal(file, gw_slice_of_string(transfer->ca_file)))
         return true;
-    /* Set once, never set back: the defaults are not ours to know. */
+    /* Set once and never set back, because the default values are not known here. */
     if (transfer->ca_file || !(transfer->ca_file = strndup(file.at, file.length)))
         return false;
     return curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, transfer->ca_file) == CURLE_OK &&
@@ -278,13 +281,13 @@ static bool set_backend(struct gw_curl_transfer *transfer, const struct gw_backe
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, max_age_s > 0 ? max_age_s : 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, config->keepalive_connections ? 0L : 1L);
     curl_easy_setopt(easy, CURLOPT_VERBOSE, 0L);
-    transfer->interim_arena.bound = 4 * config->max_response_header_bytes; /* fields and their array */
+    transfer->interim_arena.bound = 4 * config->max_response_header_bytes; /* for the fields and their array */
     return set_url(transfer, backend) && set_authorities(transfer, config->tls_ca_file);
 }
 
 bool gw_curl_transfer_fill(struct gw_curl_transfer *transfer, struct gw_call *call)
 {
-    /* Each line's CRLF makes room for its NUL; a last one without is allowed for. */
+    /* The NUL of each line takes the place of its CRLF; the last line may lack one. */
     if (!reserve_text(transfer, call->fields.length + call->method_text.length + call->target.length + 4))
         return false;
     char *at = transfer->text;
@@ -292,8 +295,9 @@ bool gw_curl_transfer_fill(struct gw_curl_transfer *transfer, struct gw_call *ca
     char *target = put_text(&at, call->target);
     if (!put_lines(transfer, call, &at))
         return false;
-    /* A dead kept connection is found out by writing to it. What must not be sent twice and would be whole at once goes
-     * over a new one; a body is handed out piece by piece, and libcurl cannot rewind it. */
+    /* A dead kept connection shows only when it is written to. A request that must not be sent twice goes over a new
+     * connection if it would be sent whole at once. A request with a body is handed out piece by piece, and libcurl
+     * cannot rewind it. */
     bool is_whole = !call->has_body || (!call->is_chunked && call->content_length == 0);
     bool is_fresh = call->fresh || (is_whole && !gw_method_is_idempotent(call->method));
     curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, is_fresh ? 1L : 0L);

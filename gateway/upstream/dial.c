@@ -2,7 +2,7 @@
 
 static void try_next(struct gw_dial *dial);
 
-/* Every attempt that failed ends here: from the loop, with its socket closed. */
+/* Every failed attempt ends here: called from the loop, with the socket closed. */
 static void on_closed(uv_handle_t *handle)
 {
     struct gw_dial *dial = handle->data;
@@ -36,7 +36,7 @@ static enum gw_error error_of(int status)
     case UV_ENFILE:
     case UV_ENOMEM:
     case UV_ENOBUFS:
-        return GW_ERROR_OVERLOADED; /* ours, not the backend's: another address would not do better */
+        return GW_ERROR_OVERLOADED; /* a fault of the gateway, not of the backend: another address would not help */
     default:
         return GW_ERROR_CONNECT;
     }

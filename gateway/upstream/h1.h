@@ -6,11 +6,12 @@
  *
  *            gw_dial ──► busy ──► idle ──► busy … ──► closing
  *
- *          A connection with a call is busy; an idle one reads on, so that its end is noticed. Every way out leads
- *          through gw_h1_close; its memory goes with the socket's close callback, never within a call stack.
- * Events   An owner may cancel, begin or send from within any event. So whoever raised an event looks whether
+ *          A connection with a call is busy. An idle connection goes on reading, so that its end is noticed. Every way
+ *          out leads through gw_h1_close. The socket's close callback frees the memory, so it is never freed within a
+ *          call stack.
+ * Events   An owner may cancel, begin or send from within any event. So after raising an event, the code checks that
  *          connection->call is still the same call before it touches the connection again. A connection is given back
- *          to its pool before on_end, and then left alone.
+ *          to its pool before on_end, and is not touched afterwards.
  * Threads  One worker's. */
 #ifndef GW_UPSTREAM_H1_H
 #define GW_UPSTREAM_H1_H
@@ -30,18 +31,18 @@ struct gw_h1 {
     struct gw_pool_set pools;
     bool is_closing;
 
-    struct gw_buffer scratch; /* where a request's head is put together; nobody keeps bytes of it */
+    struct gw_buffer scratch; /* where a request's head is put together; no other part keeps bytes of it */
     uv_idle_t deferrer;       /* runs while `deferred` has members */
-    struct gw_list deferred;  /* connections with something to tell from the loop */
+    struct gw_list deferred;  /* connections that have work for the next turn of the loop */
 };
 
 /* How far the request is. */
 enum gw_h1_request {
     GW_H1_HEAD,     /* nothing is written; still connecting, or the first piece of the body is awaited */
-    GW_H1_CONTINUE, /* the head is out, the body waits for 100 */
+    GW_H1_CONTINUE, /* the head is sent, the body waits for 100 */
     GW_H1_BODY,     /* the body flows as the owner gives it */
     GW_H1_SENT,     /* the kernel has every byte */
-    GW_H1_DROPPED,  /* it will not be completed: an early answer, or the backend does not take it */
+    GW_H1_DROPPED,  /* the request will not be completed: an early answer, or the backend does not take the request */
 };
 
 struct gw_h1_connection {
@@ -53,33 +54,33 @@ struct gw_h1_connection {
     struct gw_list link;     /* in pool->idle */
     struct gw_list deferred; /* in transport->deferred */
     struct gw_call *call;    /* NULL: idle or closing */
-    struct gw_timer timer;   /* of whatever is waited for; gw_h1_watch */
+    struct gw_timer timer;   /* for what the call waits for now; set by gw_h1_watch */
     bool is_dialing, is_connected, is_closing, is_reading;
-    enum gw_error failing; /* to be told from the loop */
+    enum gw_error failing; /* raised as on_fail from the loop */
     struct gw_dial dial;
 
     /* request */
     enum gw_h1_request request;
     struct gw_piece piece;  /* of the body: waiting to be written, or being written */
-    bool is_corked;         /* within on_want_body: what is given leaves in one write afterwards */
+    bool is_corked;         /* within on_want_body: the given pieces leave in one write afterwards */
     bool is_writing;        /* a uv_write is under way */
-    bool is_write_failed;   /* the backend does not take it: it has closed, or reset */
+    bool is_write_failed;   /* the backend has closed or reset the connection */
     bool is_body_ended;     /* the owner ended the body */
     bool is_last_chunk_out; /* with what was written, or is being written */
-    uint64_t body_left;     /* bytes of Content-Length that were not given yet */
-    size_t queued_bytes;    /* of the uv_write, when last looked at */
+    uint64_t body_left;     /* bytes of Content-Length that the owner has still to give */
+    size_t queued_bytes;    /* of the uv_write, at the last check */
     uv_write_t write;
-    char *head_copy;     /* what the kernel did not take at once of the head */
+    char *head_copy;     /* the part of the head that the kernel did not take at once */
     char chunk_line[24]; /* size CRLF */
 
     /* response */
     struct gw_parser parser;
     struct gw_head *head; /* in call->arena */
-    struct gw_piece rest; /* read, but not parsed when the owner paused */
+    struct gw_piece rest; /* read, but not parsed, when the owner paused */
     bool is_paused;
-    bool is_unparsed;  /* the parser stopped before it had told all */
-    bool is_answering; /* the final head was told */
-    bool is_keepable;  /* as the responses say; a careless one is not */
+    bool is_unparsed;  /* the parser stopped before it had reported everything */
+    bool is_answering; /* the final head was reported */
+    bool is_keepable;  /* as the responses say; a careless response makes it false */
     unsigned interims;
 };
 
@@ -87,41 +88,41 @@ struct gw_h1_connection {
 
 /* Ends the call with on_fail and closes the connection. */
 void gw_h1_fail(struct gw_h1_connection *connection, enum gw_error error);
-/* The same, from the loop. */
+/* Does the same, from the loop. */
 void gw_h1_fail_later(struct gw_h1_connection *connection, enum gw_error error);
-/* The response is complete: gives the connection back or closes it, then tells on_end. */
+/* The response is complete: gives the connection back or closes it, then raises on_end. */
 void gw_h1_complete(struct gw_h1_connection *connection, bool may_keep);
 /* Closes the connection, which has no call. */
 void gw_h1_close(struct gw_h1_connection *connection);
-/* Runs the connection's turn from the loop soon. */
+/* Handles the connection from the loop soon. */
 void gw_h1_defer(struct gw_h1_connection *connection);
 /* Sets the timer for what the call waits for now. */
 void gw_h1_watch(struct gw_h1_connection *connection);
 
 /* h1_request.c */
 
-/* The connection is there and has a call: writes the request, or asks for the first piece. From the loop, or without
- * body. */
+/* The connection is open and has a call: writes the request, or asks for the first piece of the body. If the call has a
+ * body, this must be called from the loop. */
 void gw_h1_request_start(struct gw_h1_connection *connection);
-/* The body need not wait for 100 any longer. */
+/* The body no longer waits for 100. */
 void gw_h1_request_continue(struct gw_h1_connection *connection);
-/* The rest of the request is not wanted any more. */
+/* The rest of the request is no longer wanted. */
 void gw_h1_request_drop(struct gw_h1_connection *connection);
-/* Did the write that is under way progress since it was asked last? */
+/* Has the current write made progress since the last call of this function? */
 bool gw_h1_request_progressed(struct gw_h1_connection *connection);
 bool gw_h1_request_send(struct gw_h1_connection *connection, struct gw_slice bytes, struct gw_block *block);
 void gw_h1_request_end_body(struct gw_h1_connection *connection);
-/* Gives up what it holds; the socket is closed. */
+/* Frees the request's memory; the socket is closed already. */
 void gw_h1_request_free(struct gw_h1_connection *connection);
 
 /* h1_response.c */
 
-/* Before a request. False when the arena is out of memory. */
+/* Call it before a request. False when the arena is out of memory. */
 bool gw_h1_response_begin(struct gw_h1_connection *connection) GW_MUST_CHECK;
 /* False when the socket cannot be read. */
 bool gw_h1_response_read(struct gw_h1_connection *connection) GW_MUST_CHECK;
 void gw_h1_response_stop_reading(struct gw_h1_connection *connection);
-/* From the loop: what was left when the owner paused. */
+/* Called from the loop: goes on with the bytes that were left when the owner paused. */
 void gw_h1_response_go_on(struct gw_h1_connection *connection);
 void gw_h1_response_free(struct gw_h1_connection *connection);
 

@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include "http/writer.h"
 
-enum { GATHERED = 4 }; /* head, chunk size, piece, what follows it */
+enum { GATHERED = 4 }; /* head, chunk size, piece, the bytes that follow the piece */
 
 static bool has_bytes_of_body(const struct gw_call *call)
 {
     return call->has_body && (call->is_chunked || call->content_length > 0);
 }
 
-/* Did the owner give all of the body? */
+/* True if the owner has given the whole body. */
 static bool is_complete(const struct gw_h1_connection *connection)
 {
     const struct gw_call *call = connection->call;
@@ -37,7 +37,7 @@ static void put_framing(const struct gw_call *call, struct gw_buffer *head)
         gw_buffer_put_literal(head, "Transfer-Encoding: chunked\r\n");
     } else if (call->has_body || call->method == GW_METHOD_POST || call->method == GW_METHOD_PUT ||
                call->method == GW_METHOD_PATCH) {
-        /* RFC 9110 §8.6: also without a body, where the method expects one. */
+        /* RFC 9110 §8.6: Content-Length is sent also without a body if the method expects one. */
         gw_writer_put_uint_field(head, GW_SLICE("Content-Length"), call->has_body ? call->content_length : 0);
     }
     if (call->expects_continue && has_bytes_of_body(call))
@@ -95,7 +95,7 @@ static unsigned gather_body(struct gw_h1_connection *connection, uv_buf_t *buffe
     return count;
 }
 
-/* All that is due, in order. False when the head does not fit into memory. */
+/* Gathers all that is due, in order. False when memory for the head is out. */
 static bool gather(struct gw_h1_connection *connection, uv_buf_t *buffers, unsigned *count)
 {
     struct gw_buffer *head = &connection->transport->scratch;
@@ -120,7 +120,7 @@ static bool is_something_due(const struct gw_h1_connection *connection)
            (connection->request == GW_H1_BODY && (connection->piece.bytes.length > 0 || owes_last_chunk(connection)));
 }
 
-/* The kernel has all that was gathered. */
+/* The kernel has taken all that was gathered. */
 static void all_written(struct gw_h1_connection *connection)
 {
     const struct gw_call *call = connection->call;
@@ -134,7 +134,8 @@ static void all_written(struct gw_h1_connection *connection)
     gw_h1_watch(connection);
 }
 
-/* The backend does not take it (any more). An answer may lie in the socket already, so it is read to its end. */
+/* The backend takes no more of the request. An answer may already lie in the socket, so the answer is read to its
+ * end. */
 static void write_failed(struct gw_h1_connection *connection)
 {
     connection->is_write_failed = true;
@@ -165,7 +166,7 @@ static void on_written(uv_write_t *write, int status)
     }
 }
 
-/* What is left of these buffers after `done` bytes. */
+/* Skips the first `done` bytes of these buffers. */
 static void skip(uv_buf_t **buffers, unsigned *count, size_t done)
 {
     while (*count && done >= (*buffers)->len) {
@@ -179,7 +180,8 @@ static void skip(uv_buf_t **buffers, unsigned *count, size_t done)
     }
 }
 
-/* The piece is ours and the chunk's line lies in the connection; only the head must leave the scratch buffer. */
+/* The piece has its own reference and the chunk's line lies in the connection; only the head must be copied out of the
+ * scratch buffer. */
 static void write_rest(struct gw_h1_connection *connection, uv_buf_t *buffers, unsigned count)
 {
     const struct gw_buffer *scratch = &connection->transport->scratch;
@@ -240,8 +242,8 @@ static bool may_ask(const struct gw_h1_connection *connection)
            !connection->failing && connection->piece.bytes.length == 0 && !is_complete(connection);
 }
 
-/* Asks as long as the owner gives and the kernel takes. What is given within on_want_body leaves in one write when it
- * returns: the head with the first piece, the last piece with the last chunk. */
+/* Asks as long as the owner gives pieces and the kernel takes them. Pieces given within on_want_body leave in one write
+ * when the event returns: the head with the first piece, the last piece with the last chunk. */
 static void ask(struct gw_h1_connection *connection)
 {
     struct gw_call *call = connection->call;
@@ -291,8 +293,8 @@ static bool hold(struct gw_h1_connection *connection, struct gw_slice bytes, str
     return true;
 }
 
-/* The owner gave more than it announced, or did not wait for on_want_body: what the backend would get is not this
- * request. */
+/* The owner gave more than it announced, or did not wait for on_want_body. The backend would then get something other
+ * than this request. */
 static bool is_out_of_turn(const struct gw_h1_connection *connection, size_t length)
 {
     const struct gw_call *call = connection->call;
@@ -305,7 +307,7 @@ bool gw_h1_request_send(struct gw_h1_connection *connection, struct gw_slice byt
     if (connection->request == GW_H1_DROPPED || connection->failing)
         return false;
     if (bytes.length == 0)
-        return may_ask(connection); /* nothing was given, so nothing will be asked again for it */
+        return may_ask(connection); /* an empty piece: no later on_want_body would follow it */
     if (is_out_of_turn(connection, bytes.length)) {
         gw_h1_fail_later(connection, GW_ERROR_INTERNAL);
         return false;
@@ -318,7 +320,7 @@ bool gw_h1_request_send(struct gw_h1_connection *connection, struct gw_slice byt
         connection->body_left -= bytes.length;
     if (connection->request == GW_H1_CONTINUE)
         connection->request = GW_H1_BODY;
-    if (connection->request == GW_H1_BODY) /* in HEAD, the head goes first: gw_h1_request_start, or ask */
+    if (connection->request == GW_H1_BODY) /* in GW_H1_HEAD the head goes first: gw_h1_request_start or ask writes it */
         flush(connection);
     return connection->request == GW_H1_SENT ||
            (!connection->is_corked && connection->request == GW_H1_BODY && may_ask(connection));

@@ -25,7 +25,8 @@ void gw_h1_response_free(struct gw_h1_connection *connection)
     connection->rest = (struct gw_piece) { .block = NULL };
 }
 
-/* Where the owner paused: what was read but not told is kept with its block, less than one read. */
+/* When the owner paused: keeps the bytes that were read but not reported, with their block. They are less than one
+ * read. */
 static void keep_rest(struct gw_h1_connection *connection, struct gw_slice input, struct gw_block *block)
 {
     connection->is_unparsed = true;
@@ -37,7 +38,7 @@ static void tell_interim(struct gw_h1_connection *connection)
 {
     struct gw_call *call = connection->call;
     int status = connection->head->status;
-    /* RFC 9110 §15.2.2: 101 answers an Upgrade, and none was asked for. */
+    /* RFC 9110 §15.2.2: 101 answers an Upgrade, and the gateway asked for none. */
     if (status == 101 || ++connection->interims > GW_H1_INTERIMS) {
         gw_h1_fail(connection, GW_ERROR_UPSTREAM_MALFORMED);
         return;
@@ -64,14 +65,14 @@ static void tell_head(struct gw_h1_connection *connection)
     call->events->on_head(call, head);
 }
 
-/* The owner's arena holds each 1xx until the end: where they fill it, the backend has said too much. */
+/* The owner's arena holds each 1xx until the end. If they fill it, the backend has sent too much. */
 static enum gw_error error_of_parser(const struct gw_h1_connection *connection)
 {
     enum gw_error error = connection->parser.error;
     return error == GW_ERROR_OVERLOADED && connection->interims ? GW_ERROR_UPSTREAM_HEAD_TOO_LARGE : error;
 }
 
-/* False when nothing more is to be read of this response now. */
+/* False when nothing more of this response is to be read now. */
 static bool tell(struct gw_h1_connection *connection, enum gw_parser_event event, const struct gw_slice *input,
                  struct gw_slice body, struct gw_block *block)
 {
@@ -99,7 +100,7 @@ static bool tell(struct gw_h1_connection *connection, enum gw_parser_event event
     return false;
 }
 
-/* Tells all that these bytes hold, up to a pause. The block may be shared by whoever is told. */
+/* Reports all that these bytes hold, up to a pause. The event's receiver may take a reference to the block. */
 static void take(struct gw_h1_connection *connection, struct gw_slice input, struct gw_block *block)
 {
     struct gw_call *call = connection->call;
@@ -119,14 +120,15 @@ static void take(struct gw_h1_connection *connection, struct gw_slice input, str
         }
     }
     if (!has_told)
-        return; /* part of a head: the time until it is whole runs on */
+        return; /* only part of a head: the time limit for the whole head keeps running */
     if (connection->is_answering)
         gw_h1_watch(connection);
     call->events->on_pause_in_reading(call);
 }
 
-/* A FIN, not an RST? Of an RST the socket tells once: whoever writes may have heard of it already. And where it comes
- * with data in one turn of the loop, libuv tells of an end without asking the socket. */
+/* True if the connection ended by a FIN, not by an RST. A socket reports an RST only once, and a write may have got
+ * that report already. If the RST comes with data in one turn of the loop, libuv reports an end without asking the
+ * socket. */
 static bool is_ended_by_fin(const struct gw_h1_connection *connection)
 {
     int socket;
@@ -135,7 +137,7 @@ static bool is_ended_by_fin(const struct gw_h1_connection *connection)
            recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-/* Only a FIN ends a body that has no length; after an RST nobody knows what is missing. */
+/* Only a FIN ends a body that has no length. After an RST the missing part is unknown. */
 static void read_failed(struct gw_h1_connection *connection, ssize_t status)
 {
     gw_h1_response_stop_reading(connection);
@@ -174,7 +176,7 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
     }
     if (length == 0)
         return;
-    if (!connection->call) { /* nobody asked: the next answer could not be told from this one */
+    if (!connection->call) { /* bytes without a request: the next answer could not be told from them */
         gw_h1_close(connection);
         return;
     }

@@ -37,7 +37,7 @@ static struct gw_pool *search(const struct gw_pool_set *set, struct gw_slice url
     return NULL;
 }
 
-/* A new URL means a new configuration, so this is the time to forget what the old one left. */
+/* A new URL means a new configuration, so this is the time to remove the pools that the old configuration left. */
 static struct gw_pool *create(struct gw_pool_set *set, struct gw_slice url)
 {
     gw_list_each_safe(link, &set->pools)
@@ -58,7 +58,7 @@ static struct gw_pool *create(struct gw_pool_set *set, struct gw_slice url)
     return pool;
 }
 
-/* Without memory for it there is no hint, and the search is made each time. */
+/* If memory for the hint is out, there is no hint, and the search is made each time. */
 static void note(struct gw_pool_set *set, unsigned index, struct gw_pool *pool)
 {
     if (index >= set->index_capacity) {

@@ -1,8 +1,9 @@
 /* pool.h: kept connections of one worker, by backend.
  *
- * Data     A pool a backend, found by the backend's URL: a reload may number backends anew, and connections outlive
- *          it. The index is only a hint that saves the search. Idle connections form a ring, the newest in front: the
- *          one used last is the likeliest to be alive, and what is not needed grows old and is closed.
+ * Data     Each backend has a pool, found by the backend's URL: a reload may number the backends anew, and connections
+ *          outlive it. The index is only a hint that saves the search. Idle connections form a ring with the newest in
+ *          front: the connection used last is the likeliest to be alive, and connections that are not needed grow old
+ *          and are closed.
  * Cost     With an unchanged configuration a look-up is one comparison of URLs.
  * Bounds   The caller's: it reads `connections` and `idle_count`.
  * Threads  One worker's. */
@@ -29,10 +30,10 @@ struct gw_pool_set {
 };
 
 void gw_pool_set_init(struct gw_pool_set *set);
-/* No connections are left in any pool. */
+/* All pools must be without connections. */
 void gw_pool_set_free(struct gw_pool_set *set);
-/* The backend's pool, made where there is none; pools without connections may be forgotten then. NULL when memory is
- * out. */
+/* Returns the backend's pool, and makes it if there is none; that may remove pools without connections. NULL when
+ * memory is out. */
 struct gw_pool *gw_pool_set_find(struct gw_pool_set *set, const struct gw_backend *backend) GW_MUST_CHECK;
 
 static inline void gw_pool_put(struct gw_pool *pool, struct gw_list *connection)
@@ -41,19 +42,19 @@ static inline void gw_pool_put(struct gw_pool *pool, struct gw_list *connection)
     pool->idle_count++;
 }
 
-/* Of an idle connection: it is busy or closed from now on. */
+/* Takes out an idle connection: from now on it is busy or closed. */
 static inline void gw_pool_remove(struct gw_pool *pool, struct gw_list *connection)
 {
     gw_list_remove(connection);
     pool->idle_count--;
 }
 
-/* Has nothing arrived over this idle connection, and is it open, as far as this machine knows? What came while nobody
- * had asked would be taken for the next request's answer (RFC 9112 §9.2): so this is asked before each reuse. One
- * system call (0.4 µs), which takes nothing away. */
+/* True if this idle connection is open, as far as this machine knows, and nothing has arrived over it. Bytes that came
+ * before a request was sent would be taken for the next request's answer (RFC 9112 §9.2), so this is checked before
+ * each reuse. Costs one system call (0.4 µs), and takes nothing out of the socket. */
 bool gw_pool_is_quiet(int socket);
 
-/* The one used last, or the one unused for longest; still in the pool. NULL if none is idle. */
+/* The idle connection that was used last, or the one unused for longest. It stays in the pool. NULL if none is idle. */
 static inline struct gw_list *gw_pool_newest(const struct gw_pool *pool)
 {
     return gw_list_is_empty(&pool->idle) ? NULL : pool->idle.next;

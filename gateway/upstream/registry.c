@@ -16,7 +16,7 @@ struct gw_registry {
     unsigned turn_count;  /* at least one */
     struct turn *turns;   /* by route index */
     unsigned count;       /* backends of the configuration */
-    struct place *places; /* one a url; at most `count` */
+    struct place *places; /* one for each URL; at most `count` */
     unsigned *place_of;   /* by backend index */
 };
 

@@ -1,14 +1,16 @@
 /* transport_curl.c: gw_transport_curl, over libcurl's multi interface.
  *
- * Orders   An event of ours may run within a callback of libcurl, and the owner may do anything in it: so begin,
- *          send, resume and cancel only note in the transfer what they want and put it on the list `due`;
- *          curl_loop.h lets libcurl hear of it in the same turn. A callback stops its transfer by returning an
- *          error; transfer->error keeps the true reason, and a call that is gone (NULL) gets no event.
- * Once     libcurl repeats a request by itself when a kept connection turns out dead, and on 417. on_request, which
- *          it asks before each sending, lets the first pass and no other: repeating is the owner's.
- * Idle     libcurl looks at its idle connections only when it needs one: what is too old or was closed by the
- *          backend is closed then, before the next request, and not earlier. One that spoke unasked libcurl before
- *          8.0 would use: on_request refuses it, and the owner is told as of a dead one (RESET, nothing sent). */
+ * Orders   Our events may run within a callback of libcurl, and the owner may do anything in them. So begin, send,
+ *          resume and cancel only note in the transfer what they want, and put it on the list `due`; curl_loop.h passes
+ *          the orders to libcurl in the same turn. A callback stops its transfer by returning an error; transfer->error
+ *          keeps the true reason. A call that is gone (NULL) gets no event.
+ * Once     libcurl repeats a request by itself when a kept connection turns out dead, and on 417. libcurl calls
+ *          on_request before each sending; on_request allows the first sending and no other, because repeating is the
+ *          owner's decision.
+ * Idle     libcurl looks at its idle connections only when it needs one. Connections that are too old or were closed by
+ *          the backend are closed then, before the next request, and not earlier. libcurl before 8.0 would use a
+ *          connection over which bytes came unasked: on_request refuses it, and the owner gets the same report as for a
+ *          dead connection (RESET, nothing sent). */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +28,7 @@ static struct gw_curl_transport *transport_from(struct gw_transport *transport)
     return GW_CONTAINER(transport, struct gw_curl_transport, base);
 }
 
-/* NULL once the call is over: what is asked of it then means nothing. */
+/* NULL once the call is over; orders for it then have no effect. */
 static struct gw_curl_transfer *transfer_of(struct gw_call *call)
 {
     return call->inner;
@@ -34,7 +36,8 @@ static struct gw_curl_transfer *transfer_of(struct gw_call *call)
 
 /* ---- the end ---- */
 
-/* Its call has its connection and place no longer; what libcurl keeps of it is taken away when it can be. */
+/* The call gives up its connection and its place at once. libcurl's part of the transfer is taken back as soon as that
+ * is allowed. */
 static void leave_call(struct gw_curl_transfer *transfer)
 {
     transfer->call->inner = NULL;
@@ -45,15 +48,15 @@ static void leave_call(struct gw_curl_transfer *transfer)
     gw_list_remove(&transfer->told);
 }
 
-/* Before 8.1.1, libcurl remembers where the last field of a handle's last answer lay, which is freed; an answer that
- * begins with a folded line would then be read, and written, there (curl's pull request 11103). */
+/* Before 8.1.1, libcurl remembers where the last field of a handle's last answer lay, though that memory is freed. An
+ * answer that begins with a folded line would make libcurl read and write there (curl's pull request 11103). */
 static bool forgets_answers(void)
 {
     return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080101;
 }
 
-/* Not within a callback of libcurl. A handle that failed may remember more than is known here (an Expect refused, a
- * version): only a good one is used again. */
+/* Must not run within a callback of libcurl. A handle that failed may remember more than is known here (a refused
+ * Expect, a version), so only a good handle is used again. */
 static void take_back(struct gw_curl_transfer *transfer, bool is_good)
 {
     struct gw_curl_transport *transport = transfer->transport;
@@ -95,7 +98,7 @@ static enum gw_error error_by_phase(const struct gw_curl_transfer *transfer)
 static enum gw_error error_of(CURLcode code, const struct gw_curl_transfer *transfer)
 {
     switch ((int)code) {
-    case CURLE_RECV_ERROR: /* also what it says of a malformed chunk: only its words tell */
+    case CURLE_RECV_ERROR: /* also for a malformed chunk: only the message tells the difference */
         return strstr(transfer->complaint, "chunk") ? GW_ERROR_UPSTREAM_MALFORMED : GW_ERROR_RESET;
     case CURLE_COULDNT_RESOLVE_HOST:
         return GW_ERROR_RESOLVE;
@@ -120,7 +123,7 @@ static enum gw_error error_of(CURLcode code, const struct gw_curl_transfer *tran
     case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 */
     case CURLE_BAD_CONTENT_ENCODING:
         return GW_ERROR_UPSTREAM_MALFORMED;
-    case CURLE_OUT_OF_MEMORY: /* also what 7.88 says of a field of more than 100 KiB */
+    case CURLE_OUT_OF_MEMORY: /* 7.88 also gives this for a field of more than 100 KiB */
         return transfer->in_head ? GW_ERROR_UPSTREAM_HEAD_TOO_LARGE : GW_ERROR_OVERLOADED;
     case 100: /* CURLE_TOO_LARGE, since 8.6 */
         return GW_ERROR_UPSTREAM_HEAD_TOO_LARGE;
@@ -129,7 +132,7 @@ static enum gw_error error_of(CURLcode code, const struct gw_curl_transfer *tran
     }
 }
 
-/* libcurl is done with it. */
+/* Called when libcurl has finished the transfer. */
 static void settle(struct gw_curl_transfer *transfer, CURLcode code)
 {
     enum gw_error error = transfer->error;
@@ -193,7 +196,8 @@ static void move_list(struct gw_list *from, struct gw_list *to)
     gw_list_init(from);
 }
 
-/* Idle connections beyond what is allowed are closed as libcurl takes another one back, while its call still counts. */
+/* libcurl closes idle connections beyond the allowed number when it takes another one back. At that moment the call of
+ * that connection still counts. */
 static void bound_connections(struct gw_curl_transport *transport)
 {
     bool may_keep = gw_descriptors_may_keep(transport->setup.descriptors);
@@ -204,7 +208,7 @@ static void bound_connections(struct gw_curl_transport *transport)
 static void before_libcurl(struct gw_curl_loop *loop)
 {
     struct gw_curl_transport *transport = GW_CONTAINER(loop, struct gw_curl_transport, loop);
-    struct gw_list now; /* what events put on the list meanwhile waits for the next turn */
+    struct gw_list now; /* transfers that events add meanwhile wait for the next turn */
     bound_connections(transport);
     move_list(&transport->due, &now);
     while (!gw_list_is_empty(&now)) {
@@ -240,7 +244,7 @@ static void after_libcurl(struct gw_curl_loop *loop)
     while ((message = curl_multi_info_read(loop->multi, &left))) {
         if (message->msg != CURLMSG_DONE)
             continue;
-        CURLcode code = message->data.result; /* the message dies with the handle's removal */
+        CURLcode code = message->data.result; /* removing the handle frees the message */
         void *private = NULL;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
         settle(gw_curl_transfer_from(private), code);
@@ -263,7 +267,7 @@ static struct gw_curl_transfer *take_transfer(struct gw_curl_transport *transpor
 {
     bool is_new;
     struct gw_curl_transfer *transfer;
-    /* A used handle cannot forget its file of authorities: the spare ones of another configuration go. */
+    /* A used handle cannot forget its file of authorities: spare handles of another configuration are freed. */
     while ((transfer = gw_free_list_take(&transport->spare, &is_new)) && !is_new &&
            !gw_slice_equal(gw_slice_of_string(transfer->ca_file), ca_file))
         gw_free_list_drop(&transport->spare, transfer);
@@ -333,7 +337,7 @@ static bool send_piece(struct gw_call *call, struct gw_slice bytes, struct gw_bl
         fail_soon(transfer, GW_ERROR_OVERLOADED);
         return false;
     }
-    /* libcurl asks anew when its socket has taken what waits here. */
+    /* libcurl asks again when its socket has taken the waiting bytes. */
     bool has_room = transfer->chain.length < GW_BLOCK_BYTES;
     transfer->wants_body = has_room;
     gw_curl_transfer_watch_time(transfer);
@@ -348,7 +352,7 @@ static void end_body(struct gw_call *call)
     if (!transfer || transfer->error || gw_curl_transfer_upload_is_over(transfer))
         return;
     if (!call->is_chunked && transfer->handed_bytes + transfer->chain.length != call->content_length) {
-        fail_soon(transfer, GW_ERROR_INTERNAL); /* less than announced: it must not look ended */
+        fail_soon(transfer, GW_ERROR_INTERNAL); /* fewer bytes than announced: the request must not look complete */
         return;
     }
     transfer->body_ended = true;
@@ -368,7 +372,7 @@ static void pause_reading(struct gw_call *call)
     struct gw_curl_transfer *transfer = transfer_of(call);
     if (!transfer)
         return;
-    transfer->is_paused = true; /* libcurl is told by on_data, with the next piece */
+    transfer->is_paused = true; /* on_data passes this on to libcurl, with the next piece */
     gw_curl_transfer_watch_time(transfer);
 }
 
@@ -400,7 +404,7 @@ static void init_libcurl(void)
 
 static struct gw_transport *create(const struct gw_transport_setup *setup, const struct gw_config *config)
 {
-    (void)config; /* calls bring theirs: a transport outlives a reload */
+    (void)config; /* each call brings its configuration: a transport outlives a reload */
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_libcurl);
     struct gw_curl_transport *transport = calloc(1, sizeof(*transport));

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 
 enum {
-    SCRATCH_BOUND = 16 * 1024 * 1024, /* bytes; what fills call->fields has a much lower bound */
+    SCRATCH_BOUND = 16 * 1024 * 1024, /* bytes; the code that fills call->fields has a much lower bound */
     RESOLVED_KEPT_MS = 10 * 1000,
 };
 
@@ -48,7 +48,7 @@ static void leave_idle(struct gw_h1_connection *connection)
     gw_counter_subtract(&connection->transport->setup.shard->upstream_connections_idle, 1);
 }
 
-/* Nothing but the memory is left, which goes when the socket is closed. */
+/* Only the memory is left; it is freed when the socket is closed. */
 static void let_go(struct gw_h1_connection *connection)
 {
     connection->is_closing = true;
@@ -108,7 +108,7 @@ static void watch_request(struct gw_h1_connection *connection)
     struct gw_timers *timers = connection->transport->setup.timers;
     switch (connection->request) {
     case GW_H1_HEAD:
-    case GW_H1_BODY: /* waiting for the owner has its own bound, downstream */
+    case GW_H1_BODY: /* the wait for the owner has its own bound, on the client's side */
         if (connection->is_writing)
             gw_timer_start(timers, &connection->timer, config->read_timeout_ms);
         else
@@ -152,14 +152,14 @@ static void on_due(struct gw_timer *timer)
 
 /* ---- what must come from the loop ---- */
 
-/* The loop may not have read yet what came since its last turn. */
+/* True if nothing has arrived: the loop may not yet have read what came since its last turn. */
 static bool is_quiet(const struct gw_h1_connection *connection)
 {
     int socket;
     return uv_fileno((const uv_handle_t *)&connection->tcp, &socket) == 0 && gw_pool_is_quiet(socket);
 }
 
-/* Its call has waited for this turn, and what came meanwhile is no answer to it. */
+/* The call has waited for this turn. Bytes that came meanwhile are no answer to it. */
 static void start_late(struct gw_h1_connection *connection)
 {
     if (connection->call->was_reused && !is_quiet(connection))
@@ -178,7 +178,7 @@ static void take_turn(struct gw_h1_connection *connection)
         gw_h1_response_go_on(connection);
 }
 
-/* What is deferred meanwhile waits for the next turn of the loop, so that sockets get theirs. */
+/* Connections deferred during this run wait for the next turn of the loop, so that sockets get their turn. */
 static void on_deferred(uv_idle_t *deferrer)
 {
     struct gw_h1 *h1 = deferrer->data;
@@ -255,7 +255,7 @@ static enum gw_error begin_on_kept(struct gw_h1_connection *connection, struct g
     }
     call->was_reused = true;
     gw_counter_add(&connection->transport->setup.shard->upstream_reuses, 1);
-    if (call->has_body) /* its owner is asked for the first piece, which is an event */
+    if (call->has_body) /* asking the owner for the first piece is an event, so it must come from the loop */
         gw_h1_defer(connection);
     else
         gw_h1_request_start(connection);
@@ -302,8 +302,8 @@ static struct gw_h1_connection *create_connection(struct gw_h1 *h1, struct gw_po
     return connection;
 }
 
-/* A descriptor for one more connection: where none is left, that of an idle one of this worker, to
- * whichever backend. */
+/* Takes a descriptor for one more connection. If none is free, one of this worker's idle connections, to any backend,
+ * gives up its own. */
 static bool take_descriptor(struct gw_h1 *h1)
 {
     if (gw_descriptors_enter(h1->setup.descriptors))
@@ -421,7 +421,7 @@ static void end_body(struct gw_call *call)
 
 static void go_on(struct gw_call *call)
 {
-    call->expects_continue = false; /* where the head is not out yet, it says nothing of it */
+    call->expects_continue = false; /* if the head is not sent yet, it goes out without Expect */
     if (call->inner)
         gw_h1_request_continue(call->inner);
 }
