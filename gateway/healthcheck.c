@@ -1,10 +1,11 @@
 #include "healthcheck.h"
-#include <curl/curl.h>
+
 #include <stdio.h>
 #include <string.h>
+#include "command_request.h"
 
 /* Below the three seconds that Docker and Kubernetes usually give. */
-enum { CONNECT_MS = 1000, ANSWER_MS = 2500, SHOWN_BYTES = 512 };
+enum { CONNECT_MS = 1000, ANSWER_MS = 2500, SHOWN_BYTES = 512, ANSWER_BYTES = 4 * 1024 * 1024 };
 
 static void print_url(const struct gw_config *config, char *url, size_t size)
 {
@@ -19,50 +20,27 @@ static void print_url(const struct gw_config *config, char *url, size_t size)
              GW_SLICE_ARGS(host), listen->port);
 }
 
-struct answer {
-    char text[SHOWN_BYTES];
-    size_t length;
-};
-
-/* The beginning of the body, on one line; the rest is read and dropped. */
-static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
+/* The beginning of the body, on one line. */
+static void print_answer(const char *url, long status, const struct gw_buffer *body)
 {
-    struct answer *answer = context;
-    for (size_t i = 0; i < size * count && answer->length < SHOWN_BYTES - 1; i++)
-        answer->text[answer->length++] = (char)(bytes[i] >= ' ' && bytes[i] <= '~' ? bytes[i] : ' ');
-    return size * count;
-}
-
-static CURLcode ask(CURL *curl, const char *url, struct answer *answer, char *reason, long *status)
-{
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)ANSWER_MS);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-    CURLcode result = curl_easy_perform(curl);
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
-    return result;
+    char shown[SHOWN_BYTES];
+    size_t length = body->length < sizeof shown ? body->length : sizeof shown - 1;
+    for (size_t i = 0; i < length; i++)
+        shown[i] = (char)(body->at[i] >= ' ' && body->at[i] <= '~' ? body->at[i] : ' ');
+    fprintf(stderr, "visara-gateway: %s answered %ld: %.*s\n", url, status, (int)length, shown);
 }
 
 int gw_healthcheck_run(const struct gw_config *config)
 {
-    char url[128], reason[CURL_ERROR_SIZE] = "";
-    struct answer answer = { .length = 0 };
-    long status = 0;
-    CURL *curl = curl_easy_init();
+    char url[128], reason[GW_COMMAND_REASON_BYTES];
+    const struct gw_command_request request = { .url = url, .connect_ms = CONNECT_MS, .answer_ms = ANSWER_MS };
+    struct gw_buffer body = gw_buffer_create(ANSWER_BYTES);
     print_url(config, url, sizeof url);
-    CURLcode result = curl ? ask(curl, url, &answer, reason, &status) : CURLE_OUT_OF_MEMORY;
-    curl_easy_cleanup(curl);
-    if (result == CURLE_OK && status == 200)
-        return 0;
-    answer.text[answer.length] = '\0';
-    if (result != CURLE_OK)
-        fprintf(stderr, "visara-gateway: %s: %s\n", url, *reason ? reason : curl_easy_strerror(result));
-    else
-        fprintf(stderr, "visara-gateway: %s answered %ld: %s\n", url, status, answer.text);
-    return 1;
+    long status = gw_command_request_send(&request, &body, reason);
+    if (!status)
+        fprintf(stderr, "visara-gateway: %s: %s\n", url, reason);
+    else if (status != 200)
+        print_answer(url, status, &body);
+    gw_buffer_destroy(&body);
+    return status == 200 ? 0 : 1;
 }

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/buffer.h"
+#include "command_request.h"
 #include "config/file.h"
 
-enum { ANSWER_BYTES = 16 * 1024 * 1024, URL_BYTES = 256 * 1024, CONNECT_S = 5, ANSWER_S = 30, HEADERS = 32 };
+enum { ANSWER_BYTES = 16 * 1024 * 1024, URL_BYTES = 256 * 1024, CONNECT_MS = 5000, ANSWER_MS = 30000, HEADERS = 32 };
 
 static const char usage_text[] =
     "Usage: visara-gateway cache inspect URL [--header 'Name: value']...\n"
@@ -170,37 +171,6 @@ static void put_url(CURL *curl, const struct order *order, struct gw_buffer *url
     gw_buffer_put_char(url, '\0');
 }
 
-static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
-{
-    struct gw_buffer *answer = context;
-    gw_buffer_put(answer, bytes, size * count);
-    return answer->overflowed ? 0 : size * count;
-}
-
-/* Redirects are not followed and no proxy is asked: the token is the gateway's alone. */
-static CURLcode ask(CURL *curl, const struct order *order, const char *url, struct gw_buffer *answer, long *status)
-{
-    char authorization[1024];
-    snprintf(authorization, sizeof authorization, "Authorization: Bearer %.900s", order->token);
-    struct curl_slist *fields = curl_slist_append(NULL, authorization);
-    if (!fields)
-        return CURLE_OUT_OF_MEMORY;
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_S);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-    if (order->is_purge)
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
-    CURLcode result = curl_easy_perform(curl);
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
-    curl_slist_free_all(fields);
-    return result;
-}
-
 static const char *hint(long status)
 {
     return status == 401   ? "\nThe token is not the gateway's admin.token."
@@ -209,28 +179,39 @@ static const char *hint(long status)
                            : "";
 }
 
-static int tell(const char *url, CURLcode result, long status, struct gw_buffer *answer)
+static int tell(const char *url, long status, const char *reason, const struct gw_buffer *body)
 {
-    int shown = (int)strcspn(url, "?"), length = (int)answer->length;
-    if (result != CURLE_OK) {
-        fprintf(stderr, "visara-gateway: %.*s: %s\n", shown, url,
-                answer->overflowed ? "the answer is too long" : curl_easy_strerror(result));
+    int shown = (int)strcspn(url, "?"), length = (int)body->length;
+    if (!status) {
+        fprintf(stderr, "visara-gateway: %.*s: %s\n", shown, url, reason);
         return 1;
     }
     if (status < 200 || status > 299) {
         fprintf(stderr, "visara-gateway: %.*s answered %ld: %.*s%s\n", shown, url, status, length,
-                answer->at ? answer->at : "", hint(status));
+                body->at ? body->at : "", hint(status));
         return 1;
     }
-    bool is_whole = fwrite(answer->at, 1, answer->length, stdout) == answer->length && fflush(stdout) == 0;
+    bool is_whole = fwrite(body->at, 1, body->length, stdout) == body->length && fflush(stdout) == 0;
     return is_whole ? 0 : 1;
+}
+
+static int ask(const struct order *order, const char *url)
+{
+    char reason[GW_COMMAND_REASON_BYTES];
+    const struct gw_command_request request = {
+        .url = url, .token = order->token, .is_post = order->is_purge, .connect_ms = CONNECT_MS, .answer_ms = ANSWER_MS
+    };
+    struct gw_buffer body = gw_buffer_create(ANSWER_BYTES);
+    long status = gw_command_request_send(&request, &body, reason);
+    int result = tell(url, status, reason, &body);
+    gw_buffer_destroy(&body);
+    return result;
 }
 
 int gw_inspect_run(int count, char *const *arguments)
 {
     struct order order;
-    struct gw_buffer url = gw_buffer_create(URL_BYTES), answer = gw_buffer_create(ANSWER_BYTES);
-    long status = 0;
+    struct gw_buffer url = gw_buffer_create(URL_BYTES);
     for (int i = 0; i < count; i++) {
         if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0) {
             fputs(usage_text, stdout);
@@ -240,17 +221,11 @@ int gw_inspect_run(int count, char *const *arguments)
     int result = read_order(&order, count, arguments);
     if (result)
         return result;
-    CURL *curl = curl_easy_init();
+    CURL *curl = curl_easy_init(); /* for its escaping */
     if (curl)
         put_url(curl, &order, &url);
-    if (curl && !url.overflowed) {
-        CURLcode code = ask(curl, &order, url.at, &answer, &status);
-        result = tell(url.at, code, status, &answer);
-    } else {
-        result = complain("the URL is too long, or memory is out", NULL);
-    }
+    result = curl && !url.overflowed ? ask(&order, url.at) : complain("the URL is too long, or memory is out", NULL);
     curl_easy_cleanup(curl);
     gw_buffer_destroy(&url);
-    gw_buffer_destroy(&answer);
     return result;
 }
