@@ -39,7 +39,7 @@ static enum gw_error step_size(struct gw_parser *parser, char c)
     return go(parser, parser->chunk_digits > 0 && c == '\r', GW_CHUNKS_SIZE_LF);
 }
 
-/* The end of an extension: another one, or the end of the line. */
+/* Behind an extension, another extension or the end of the line may follow. */
 static enum gw_error leave_extension(struct gw_parser *parser, char c)
 {
     if (c == ';')
@@ -49,8 +49,8 @@ static enum gw_error leave_extension(struct gw_parser *parser, char c)
     return go(parser, c == '\r', GW_CHUNKS_SIZE_LF);
 }
 
-/* chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 §7.1.1). So there is
- * no white space at the end of the line, nor behind a size without extensions. */
+/* chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 §7.1.1). So white
+ * space is an error at the end of the line, and also behind a size without extensions. */
 static enum gw_error step_strict(struct gw_parser *parser, char c, bool is_text)
 {
     bool is_tchar = gw_grammar_is_tchar((unsigned char)c);
@@ -89,7 +89,7 @@ static enum gw_error step_strict(struct gw_parser *parser, char c, bool is_text)
     }
 }
 
-/* Where a backend's line breaks the grammar, all up to its CR is skipped: the size before it is in no doubt. */
+/* In a backend's answer, text that breaks the grammar is skipped up to the CR, since the size before it is clear. */
 static enum gw_error step_extension(struct gw_parser *parser, char c)
 {
     bool is_text = gw_grammar_is(c, GW_GRAMMAR_VALUE);
@@ -109,8 +109,8 @@ static enum gw_error end_size_line(struct gw_parser *parser, char c)
     return go(parser, c == '\n', parser->remaining ? GW_CHUNKS_DATA : GW_CHUNKS_TRAILER);
 }
 
-/* A trailer that speaks of framing is refused (RFC 9110 §6.5.1 forbids sending it); of llhttp's versions, some would
- * let the one through and some the other. */
+/* A trailer with one of these names is refused, since RFC 9110 §6.5.1 forbids to send it. Some versions of llhttp would
+ * accept the first name, and other versions the second. */
 static const char framing_names[2][18] = { "content-length", "transfer-encoding" };
 
 static void match_name(struct gw_parser *parser, char c)

@@ -17,8 +17,9 @@ struct civil {
     int hour, minute, second;
 };
 
-/* Days since 1970 in the Gregorian calendar, counted in eras of 400 years that begin on 1 March, so that the leap day
- * is the last of its year and months need no table. No timegm: it takes the lock of the time zone. */
+/* Days since 1970 in the Gregorian calendar. They are counted in eras of 400 years that begin on 1 March, so that the
+ * leap day is the last day of its year and months need no table. timegm is not used, since it takes the lock of the
+ * time zone. */
 static int64_t days_of(int year, int month, int day)
 {
     int64_t y = month <= 2 ? year - 1 : year;
@@ -81,7 +82,8 @@ void gw_date_print(char *text, int64_t unix_seconds)
     put(text, " GMT", 4);
 }
 
-/* Readers take from the front of *text and say whether it was there, in any case (RFC 9111 §4.2). */
+/* Each reader removes its part from the front of *text. False: the part is not there. Case does not matter (RFC 9111
+ * §4.2). */
 
 static bool take(struct gw_slice *text, const char *what)
 {
@@ -122,13 +124,13 @@ static bool take_time(struct gw_slice *text, struct civil *civil)
            take(text, ":") && take_number(text, 2, &civil->second);
 }
 
-/* RFC 9111 §4.2 would have other zones invalid, UTC too. */
+/* RFC 9111 §4.2: any other zone, also UTC, makes the date invalid. */
 static bool take_zone(struct gw_slice *text)
 {
     return take(text, " GMT");
 }
 
-/* The day's name is redundant; it need only be one. */
+/* Any day's name is accepted, since the date tells the day. */
 static bool take_day_name(struct gw_slice *text, const char *after)
 {
     for (unsigned i = 0; i < 7; i++) {
@@ -161,7 +163,7 @@ static bool read_fixdate(struct gw_slice text, struct civil *civil)
            take(&text, " ") && take_time(&text, civil) && take_zone(&text) && text.length == 0;
 }
 
-/* Sunday, 06-Nov-94 08:49:37 GMT; the year is of two digits still */
+/* Sunday, 06-Nov-94 08:49:37 GMT; civil->year has two digits */
 static bool read_rfc850(struct gw_slice text, struct civil *civil)
 {
     return take_long_day_name(&text) && take_number(&text, 2, &civil->day) && take(&text, "-") &&
@@ -187,7 +189,7 @@ static bool is_day(const struct civil *civil)
     return civil->day >= 1 && civil->day <= days[civil->month - 1] + (civil->month == 2 && is_leap);
 }
 
-/* False where there is no such second; 60 is a leap second (RFC 9110 §5.6.7). */
+/* False: there is no such second. 60 is a leap second (RFC 9110 §5.6.7). */
 static bool seconds_of(const struct civil *civil, int64_t *seconds)
 {
     if (!is_day(civil) || civil->hour > 23 || civil->minute > 59 || civil->second > 60)
@@ -205,8 +207,8 @@ bool gw_date_parse(struct gw_slice text, int64_t now_seconds, int64_t *unix_seco
     if (!read_rfc850(text, &civil))
         return false;
     int64_t latest = now_seconds < LAST_SECOND - FIFTY_YEARS_S ? now_seconds + FIFTY_YEARS_S : LAST_SECOND;
-    /* The last year of these two digits that is not too far ahead; where that has no such day (29 February), there is
-     * none. */
+    /* Finds the last year with these two digits that is not too far ahead. Where that year has no such day (29
+     * February), the date is invalid. */
     for (int year = civil_of(latest / SECONDS_PER_DAY).year; year >= 0; year--) {
         int two_digits = civil.year % 100;
         if (year % 100 != two_digits)

@@ -6,10 +6,11 @@
 
 enum { GW_DATE_BYTES = 29 };
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT", GW_DATE_BYTES long, not terminated. */
+/* Writes such as "Sun, 06 Nov 1994 08:49:37 GMT": GW_DATE_BYTES without a NUL. */
 void gw_date_print(char *text, int64_t unix_seconds);
-/* All three formats of §5.6.7 (a two-digit year more than 50 years ahead of now_seconds is the past), in any case
- * (RFC 9111 §4.2). Another zone than GMT, be it UTC, makes it invalid: false. */
+/* Reads the three formats of §5.6.7; case does not matter (RFC 9111 §4.2). A year of two digits that would be more than
+ * 50 years after now_seconds is in the past. False: the text is no date, or its zone is not GMT (UTC is refused,
+ * too). */
 bool gw_date_parse(struct gw_slice text, int64_t now_seconds, int64_t *unix_seconds);
 
 #endif

@@ -6,9 +6,9 @@
 
 struct row {
     const char *name;
-    size_t member;       /* its place in struct gw_directives */
-    bool may_have_value; /* flags: still meant when a value stands behind it, as the safe reading */
-    bool most_is_strict; /* numbers: the strictest is the largest */
+    size_t member;       /* offset in struct gw_directives */
+    bool may_have_value; /* flags: the flag also counts with a value behind it, which is the safe reading */
+    bool most_is_strict; /* numbers: the largest number is the strictest */
 };
 
 /* Versions of clang-format disagree on braces in a macro. */
@@ -40,7 +40,7 @@ static const struct row numbers[] = {
 struct directive {
     struct gw_slice name;
     struct gw_slice value; /* without quotes; at == NULL: none */
-    bool is_whole;         /* no quote left open, no white space around '=' */
+    bool is_whole;         /* every quote is closed, and there is no white space around '=' */
 };
 
 static bool is_named(const struct directive *directive, const char *name)
@@ -48,7 +48,7 @@ static bool is_named(const struct directive *directive, const char *name)
     return gw_slice_equal_nocase(directive->name, gw_slice_of_string(name));
 }
 
-/* element = token [ "=" ( token / quoted-string ) ] (RFC 9111 §5.2: both forms are to be read). */
+/* element = token [ "=" ( token / quoted-string ) ] (RFC 9111 §5.2: both forms of a value must be accepted). */
 static struct directive split(struct gw_slice element)
 {
     const char *equals = memchr(element.at, '=', element.length);
@@ -65,7 +65,7 @@ static struct directive split(struct gw_slice element)
     value = gw_slice_of(directive.value.at + 1, directive.value.length - 1);
     const char *close = memchr(value.at, '"', value.length);
     if (close != value.at + value.length - 1 || value.length == 0)
-        directive.is_whole = false; /* open, or with escapes */
+        directive.is_whole = false; /* the quote is open, or the string has escapes */
     else
         value.length--;
     directive.value = value;
@@ -80,7 +80,7 @@ static bool read_seconds(const struct directive *directive, int64_t *seconds)
     for (size_t i = 0; i < directive->value.length; i++)
         if (directive->value.at[i] < '0' || directive->value.at[i] > '9')
             return false;
-    /* RFC 9111 §1.2.2: what is too large to be represented is the largest. */
+    /* RFC 9111 §1.2.2: a number that is too large to represent counts as the largest one. */
     if (!gw_slice_to_uint64(directive->value, &value) || value > (uint64_t)MOST_SECONDS)
         value = (uint64_t)MOST_SECONDS;
     *seconds = (int64_t)value;
@@ -123,8 +123,9 @@ static bool is_cached_by(struct gw_slice name)
     return id == GW_FIELD_CACHE_CONTROL || id == GW_FIELD_EXPIRES || id == GW_FIELD_PRAGMA;
 }
 
-/* no-cache and private: with a list of fields, they are about these only. What is stored without the fields that it is
- * cached by would say something else when it is read again. */
+/* no-cache and private with a list of fields are about these fields only. A list with a field that decides about
+ * caching does not count, since a response that is stored without that field would mean something else when it is read
+ * again. */
 static bool is_qualified(const struct directive *directive)
 {
     struct gw_slice rest = directive->value, name;
@@ -177,7 +178,7 @@ static bool is_of_word(char c)
     return is_letter_or_digit(c) || c == '-' || c == '_' || c == '.';
 }
 
-/* The next word of whatever this is. */
+/* The next word of any text. */
 static bool next_word(struct gw_slice *rest, struct gw_slice *word)
 {
     const char *at = rest->at, *end = rest->at + rest->length;
@@ -204,8 +205,8 @@ static bool is_argument(struct gw_slice text)
     return false;
 }
 
-/* token [ "=" ( token / quoted-string ) ]. Names of other characters than those of words are tokens, too; but no
- * directive has such a name, and who writes 'no-store' or no-store|private means something else. */
+/* token [ "=" ( token / quoted-string ) ]. A token may have more characters than a word has, but no directive has such
+ * a name, and a server that sends 'no-store' (with these quotes) or no-store|private means something else. */
 static bool is_directive(struct gw_slice element)
 {
     size_t length = 0;
@@ -216,7 +217,8 @@ static bool is_directive(struct gw_slice element)
     return element.at[length] == '=' && is_argument(gw_slice_of(element.at + length + 1, element.length - length - 1));
 }
 
-/* Of what is no directive, each word that restricts counts, wherever it stands; a number is read as the strictest. */
+/* Reads an element that is not a directive. Each word in it that restricts counts, and a number is read as the
+ * strictest one. */
 static void read_words(struct gw_directives *directives, struct gw_slice text, bool is_request, bool with_numbers)
 {
     struct directive directive = { .is_whole = false };
@@ -233,7 +235,7 @@ static void read_words(struct gw_directives *directives, struct gw_slice text, b
     }
 }
 
-/* What is not understood as a whole permits nothing. */
+/* A field with a part that is not understood permits nothing. */
 static void permit_nothing(struct gw_directives *directives)
 {
     directives->is_public = directives->must_understand = directives->immutable = false;
@@ -252,7 +254,7 @@ bool gw_directives_pragma_no_cache(const struct gw_head *head)
     return false;
 }
 
-/* A quote that is never closed hides whatever follows it: what that was is not known, so nothing may be stored. */
+/* A quote that is never closed hides the text behind it. What this text says is unknown, so nothing may be stored. */
 static bool has_open_quote(struct gw_slice value)
 {
     bool quoted = false;
@@ -299,7 +301,7 @@ void gw_directives_read(struct gw_directives *directives, const struct gw_head *
         directives->no_cache = true;
 }
 
-/* name NULL: any. */
+/* name NULL: any name. */
 static bool names(const struct gw_head *response, const struct gw_slice *name)
 {
     const struct gw_field *field = gw_head_find(response, GW_FIELD_CACHE_CONTROL);
@@ -325,9 +327,9 @@ bool gw_directives_name_any(const struct gw_head *response)
     return names(response, NULL);
 }
 
-/* --- targeted fields: Dictionaries (RFC 8941 §4.2), of which is kept what a directive can be ---
+/* --- targeted fields: Dictionaries (RFC 8941 §4.2); only what can be a directive is kept ---
  *
- * Readers take from the front of *rest and say whether it was there. */
+ * Each reader removes its part from the front of *rest. False: the part is not there. */
 
 enum kind { KIND_TRUE, KIND_FALSE, KIND_INTEGER, KIND_OTHER };
 
@@ -515,8 +517,8 @@ static void read_member(struct gw_directives *directives, const struct member *m
     }
 }
 
-/* One line of the field. Lines that are joined by commas are a dictionary if each of them is: RFC 8941 §4.2 lets a
- * parser fail where a string goes over the end of a line. */
+/* Reads one line of the field. The field is a Dictionary if each of its lines is one: RFC 8941 §4.2 allows a parser to
+ * fail where a string goes over the end of a line. */
 static bool read_dictionary(struct gw_directives *directives, struct gw_slice rest)
 {
     struct member member;
@@ -541,8 +543,8 @@ static bool read_targeted(struct gw_directives *directives, const struct gw_head
     return directives->is_targeted;
 }
 
-/* RFC 9213 §2.1 ignores a field that is no dictionary: its lifetime does not count. But somebody tried to say something,
- * and a word of it that forbids is not worth the risk. */
+/* RFC 9213 §2.1: a field that is not a Dictionary is ignored, so its lifetime does not count. But a word in it that
+ * forbids storing counts, since ignoring that word is a risk. */
 static void read_unclear(struct gw_directives *directives, const struct gw_head *response, struct gw_slice name)
 {
     const struct gw_field *line = gw_head_find_named(response, name);

@@ -1,7 +1,7 @@
-/* field_set.h: a set of field names (base/names.h), asked for the fields of a head. Pure.
+/* field_set.h: does a set of field names (base/names.h) have a field of a head? Pure.
  *
- * Cost     Each field of each request is asked for. Of a well-known name the answer is worked out once, when the set is
- *          made; so nearly all that is looked for are names that nobody knows. */
+ * Cost     Each field of each request is looked for. The answer for a well-known name is found once, when the set is
+ *          made. So only names that are not well-known are searched. */
 #ifndef GW_HTTP_FIELD_SET_H
 #define GW_HTTP_FIELD_SET_H
 

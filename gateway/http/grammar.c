@@ -14,7 +14,7 @@ enum {
     EVERYWHERE = T | V | P | Q | N | I
 };
 
-/* Controls, DEL among them, are in no class. */
+/* Controls and DEL are in no class. */
 const uint8_t gw_grammar_classes[256] = {
     ['\t'] = V,
     [' '] = V,
@@ -66,7 +66,7 @@ static bool is_all(struct gw_slice text, unsigned classes)
     return true;
 }
 
-/* The first byte that is neither of these classes nor part of a complete percent-encoding. */
+/* Returns the first byte that is not in these classes and not part of a complete percent-encoding. */
 static const char *skip_encoded(const char *at, const char *end, unsigned classes)
 {
     for (;;) {

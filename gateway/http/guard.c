@@ -3,7 +3,7 @@
 #include "http/grammar.h"
 #include "http/parser.h"
 
-enum { MOST_REASON_BYTES = 256 }; /* of what is passed on */
+enum { MOST_REASON_BYTES = 256 }; /* the client gets no more of a reason phrase */
 
 enum gw_error gw_guard_blame(enum gw_error error, bool is_response)
 {
@@ -21,7 +21,7 @@ enum gw_error gw_guard_blame(enum gw_error error, bool is_response)
     }
 }
 
-/* The only field of its name, also when dropped fields stand beside it; *several tells of more. */
+/* The first field of this name. *several: there is more than one. Dropped fields do not count. */
 static struct gw_field *only(const struct gw_head *head, enum gw_field_name id, bool *several)
 {
     struct gw_field *field = gw_head_find(head, id);
@@ -29,8 +29,8 @@ static struct gw_field *only(const struct gw_head *head, enum gw_field_name id, 
     return field;
 }
 
-/* transfer-coding = token *( OWS ";" OWS transfer-parameter ) (RFC 9110 §10.1.4), its parameters read loosely: they are
- * refused. */
+/* transfer-coding = token *( OWS ";" OWS transfer-parameter ) (RFC 9110 §10.1.4). Parameters are not checked, since
+ * every coding that has some is refused anyway. */
 static bool is_coding(struct gw_slice element, bool *is_chunked)
 {
     const char *semicolon = memchr(element.at, ';', element.length);
@@ -41,9 +41,9 @@ static bool is_coding(struct gw_slice element, bool *is_chunked)
     return gw_grammar_is_token(name) && !(*is_chunked && semicolon);
 }
 
-/* Why a Transfer-Encoding that is not the one word "chunked" is refused: where another coding comes before one final
- * chunked the framing is clear and only the coding unknown; everything else is what smuggled requests are made of (RFC
- * 9112 §6.1, §6.3). */
+/* Tells why a Transfer-Encoding that is not the one word "chunked" is refused. If other codings come before one final
+ * chunked, the framing is clear and only the coding is unknown. Everything else can smuggle a request (RFC 9112 §6.1,
+ * §6.3). */
 static enum gw_error judge_codings(const struct gw_head *head)
 {
     unsigned codings = 0, chunked = 0;
@@ -61,7 +61,7 @@ static enum gw_error judge_codings(const struct gw_head *head)
     return codings > 1 && chunked == 1 && last_is_chunked ? GW_ERROR_CODING : GW_ERROR_FRAMING;
 }
 
-/* The next element of a list in which none is empty; *rest is absent after the last. */
+/* The next element of a list; empty elements are not skipped. *rest is absent after the last element. */
 static struct gw_slice next_length(struct gw_slice *rest)
 {
     const char *comma = memchr(rest->at, ',', rest->length);
@@ -71,8 +71,8 @@ static struct gw_slice next_length(struct gw_slice *rest)
     return gw_slice_trim(element);
 }
 
-/* A backend that names the same length more than once, in one field or several, leaves no doubt (RFC 9110 §8.6): the
- * first one stays. */
+/* A backend may give the same length several times, in one field or in several (RFC 9110 §8.6). The first one is kept.
+ * False: the lengths differ, or one is no number. */
 static bool merge_lengths(struct gw_head *head, struct gw_field *first)
 {
     struct gw_slice rest = first->value, kept = next_length(&rest);
@@ -102,8 +102,8 @@ static bool read_length(struct gw_head *head, struct gw_field *length, bool seve
     return head->content_length <= INT64_MAX;
 }
 
-/* In 1.0, chunked means doubt (RFC 9112 §6.1). A client's is refused; a backend's is chunked all the same, as nginx and
- * haproxy read it, but its connection ends. */
+/* Chunked in HTTP/1.0 is ambiguous (RFC 9112 §6.1). From a client it is refused. From a backend it is read as chunked,
+ * as nginx and haproxy do, but the connection is not kept. */
 static enum gw_error read_lengths(struct gw_head *head, bool is_response)
 {
     bool several_codings, several_lengths;
@@ -137,11 +137,11 @@ static void read_connection(struct gw_head *head)
         }
     }
     head->keep_alive = !close && (keep || head->version_minor > 0);
-    /* RFC 9110 §7.8: from a 1.0 client, Upgrade means nothing. */
+    /* RFC 9110 §7.8: Upgrade from a 1.0 client is ignored. */
     head->wants_upgrade = upgrade && head->version_minor > 0 && gw_head_find(head, GW_FIELD_UPGRADE);
 }
 
-/* RFC 9110 §10.1.1; what a client without a body expects needs no answer. */
+/* RFC 9110 §10.1.1. The expectation of a request without a body needs no answer. */
 static enum gw_error read_expectation(struct gw_head *head)
 {
     bool several;
@@ -181,7 +181,7 @@ static bool same_authority(struct gw_slice a, struct gw_slice b, unsigned defaul
            (port_a ? port_a : default_port) == (port_b ? port_b : default_port);
 }
 
-/* absolute-form (RFC 9112 §3.2.2): the authority comes from the target, and Host must not say otherwise. */
+/* absolute-form (RFC 9112 §3.2.2): the authority is the target's, and Host must have the same one. */
 static enum gw_error read_absolute_form(struct gw_head *head, const struct gw_field *host)
 {
     unsigned default_port = 0;
@@ -206,7 +206,7 @@ static enum gw_error read_absolute_form(struct gw_head *head, const struct gw_fi
     return gw_grammar_is_query(head->query) ? GW_ERROR_NONE : GW_ERROR_MALFORMED;
 }
 
-/* RFC 9112 §3.2. authority-form belongs to CONNECT only, which is not served. */
+/* RFC 9112 §3.2. Only CONNECT, which is not served, has the authority-form. */
 static enum gw_error read_target(struct gw_head *head, const struct gw_field *host)
 {
     head->authority = host ? host->value : GW_NO_SLICE;
@@ -248,8 +248,8 @@ static enum gw_error guard_request(struct gw_head *head)
     return error;
 }
 
-/* RFC 9110 §8.6 and RFC 9112 §6.1 forbid a length and a coding where there is no body, but several frameworks send them.
- * Whatever they say, the answer ends with its head (RFC 9112 §6.3, 1). A 204 with a zero length is common. */
+/* RFC 9110 §8.6 and RFC 9112 §6.1 forbid a length and a coding in a 1xx or 204, but several frameworks send them. In
+ * any case the answer ends with its head (RFC 9112 §6.3, 1). A 204 with the length 0 is common and harmless. */
 static enum gw_error end_with_head(struct gw_head *head)
 {
     bool is_harmless = head->status == 204 && head->framing == GW_FRAMING_LENGTH && head->content_length == 0;
@@ -265,8 +265,8 @@ static enum gw_error end_with_head(struct gw_head *head)
     return GW_ERROR_NONE;
 }
 
-/* What is said of the length of an answer to HEAD is about the answer to GET, so both a length and chunked, which Phoenix
- * and others send there, leave no doubt where it ends; but neither is told to the client. */
+/* The length in an answer to HEAD is about the answer to GET. Phoenix and others send both a length and chunked there.
+ * The end of the answer is clear all the same; but neither field goes to the client. */
 static void forgive_lengths(struct gw_head *head)
 {
     if (!gw_head_find(head, GW_FIELD_CONTENT_LENGTH) || !gw_head_find(head, GW_FIELD_TRANSFER_ENCODING))
@@ -276,7 +276,8 @@ static void forgive_lengths(struct gw_head *head)
     head->is_forgiven = true;
 }
 
-/* RFC 9112 §6.3, 1-2 and 8. A status above 599 is no class of its own, but three digits (RFC 9110 §15). */
+/* RFC 9112 §6.3, 1-2 and 8. A status above 599 is in no class, but it has three digits and is accepted (RFC 9110
+ * §15). */
 static enum gw_error guard_response(struct gw_head *head, enum gw_method request_method)
 {
     if (head->reason.length > MOST_REASON_BYTES)

@@ -4,9 +4,9 @@
 #include "http/writer.h"
 
 enum {
-    LONGEST_NAME = 40, /* room for each well-known name */
-    NAME_SLOTS = 256,  /* of the table that finds them; about a third full */
-    FIRST_FIELDS = 16, /* what most messages fit in */
+    LONGEST_NAME = 40, /* with its NUL, no well-known name is longer */
+    NAME_SLOTS = 256,  /* slots of the table that finds a name; about half of them are used */
+    FIRST_FIELDS = 16, /* enough for most messages */
 };
 
 static const struct well_known {
@@ -30,11 +30,12 @@ static uint64_t load(const char *at, size_t length)
     return word;
 }
 
-/* Lower case for letters, and the identity for every other byte that a well-known name consists of (digits, '-'). A
- * tchar that becomes one of those was its upper case, so comparing folded tokens with a well-known name is exact. */
+/* This bit makes a letter lower case and does not change the other bytes of well-known names (digits, '-'). A tchar
+ * that becomes a byte of a well-known name was that byte or its upper case, so that comparing a folded token with a
+ * well-known name is exact. */
 #define FOLD UINT64_C(0x2020202020202020)
 
-/* Both ends of the name, four bytes each, tell nearly all of them apart. */
+/* The first and the last four bytes are different for nearly all well-known names. */
 static unsigned slot_of(const char *at, size_t length)
 {
     uint32_t start, end;
@@ -48,7 +49,7 @@ static unsigned slot_of(const char *at, size_t length)
     return (uint32_t)((start * 0x9e3779b1u) ^ (end * 0x85ebca6bu) ^ (uint32_t)length * 0xc2b2ae35u) >> 24;
 }
 
-/* Filled before main from the one list of names, so that a new name stays one row; constant afterwards. */
+/* Filled before main from the one list of names, so that a new name needs one row only. Constant afterwards. */
 static uint8_t slots[NAME_SLOTS];
 
 __attribute__((constructor)) static void fill_slots(void)
@@ -217,9 +218,9 @@ bool gw_head_has_token(const struct gw_head *head, enum gw_field_name id, struct
     return false;
 }
 
-/* A well-known name is either hop-by-hop by itself or meant for the other end. A client that names Host, Authorization
- * or X-Forwarded-For in Connection wants a proxy to strip what the backend decides by; only unknown names are let go,
- * but for the one that says how to read the content. */
+/* A well-known field is either hop-by-hop by itself or meant for the backend. A client that names Host, Authorization
+ * or X-Forwarded-For in Connection wants the proxy to remove a field by which the backend decides. So only fields with
+ * unknown names are dropped. */
 static void drop_named(struct gw_head *head, struct gw_slice name)
 {
     if (gw_field_name_of(name) != GW_FIELD_OTHER)

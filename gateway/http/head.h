@@ -1,9 +1,9 @@
-/* head.h: a message's head, parsed: start line and fields, as views of bytes in the arena of whoever parsed it.
+/* head.h: the parsed head of a message: start line and fields, as views of bytes in an arena.
  *
- * Data     One array of fields in the order received; well-known names are numbers, so that later questions compare
- *          no strings; `first[]` leads to the first field of a well-known name without a search.
- * Memory   A head borrows: everything it points at lives in its arena. It is copied by gw_head_copy into another
- *          one. */
+ * Data     The fields are one array in the order received. Well-known names are numbers, so that later code compares no
+ *          strings. `first[]` leads to the first field of a well-known name without a search.
+ * Memory   A head owns nothing: everything that it points at lies in the arena of the parser's caller. gw_head_copy
+ *          copies a head into another arena. */
 #ifndef GW_HTTP_HEAD_H
 #define GW_HTTP_HEAD_H
 
@@ -11,9 +11,10 @@
 #include "base/buffer.h"
 #include "base/slice.h"
 
-/* X(NAME, "name in lower case", hop-by-hop): hop-by-hop fields (RFC 9110 §7.6.1, and Proxy-*) are never forwarded nor
- * stored; neither is Proxy, which CGI turns into HTTP_PROXY. What browsers send with every request is among them for its
- * cost alone: a set of names knows its answer beforehand (field_set.h). */
+/* X(NAME, "name in lower case", hop-by-hop). Hop-by-hop fields (RFC 9110 §7.6.1, and Proxy-*) are not forwarded and not
+ * stored. Proxy counts as one of them, since CGI turns it into HTTP_PROXY. Some names are in the list only because
+ * browsers send them with every request: a set of names has its answer for a name of this list without a search
+ * (field_set.h). */
 #define GW_FIELDS(X)                                                                                                   \
     X(ACCEPT, "accept", false)                                                                                         \
     X(ACCEPT_ENCODING, "accept-encoding", false)                                                                       \
@@ -151,8 +152,8 @@ enum gw_field_name {
         GW_FIELD_COUNT
 };
 
-/* X(NAME, safe, idempotent): RFC 9110 §9.2, and QUERY (RFC 10008). All others are GW_METHOD_OTHER: they are forwarded as
- * they came, and count as neither safe nor idempotent. Case matters (§9.1): "get" is another method than GET. */
+/* X(NAME, safe, idempotent): RFC 9110 §9.2, and QUERY (RFC 10008). Any other method is GW_METHOD_OTHER: it is forwarded
+ * as it came, and counts as not safe and not idempotent. Case matters (§9.1): "get" is another method than GET. */
 #define GW_METHODS(X)                                                                                                  \
     X(GET, true, true)                                                                                                 \
     X(HEAD, true, true)                                                                                                \
@@ -173,7 +174,7 @@ enum gw_method {
         GW_METHOD_COUNT
 };
 
-/* How the body's end is told (RFC 9112 §6.3). */
+/* What tells where the body ends (RFC 9112 §6.3). */
 enum gw_framing {
     GW_FRAMING_NONE,   /* no body */
     GW_FRAMING_LENGTH, /* content_length bytes; may be 0 */
@@ -183,87 +184,87 @@ enum gw_framing {
 
 struct gw_field {
     struct gw_slice name;  /* as received */
-    struct gw_slice value; /* without the white space around it */
+    struct gw_slice value; /* without white space at both ends */
     uint8_t id;            /* enum gw_field_name */
-    bool dropped;          /* not forwarded: hop-by-hop, named by Connection, or removed by a filter */
+    bool dropped; /* not forwarded: a hop-by-hop field, one that Connection names, or one that a filter removed */
 };
 
-enum { GW_HEAD_INDEXED = 254 }; /* first[] knows the fields before this index */
+enum { GW_HEAD_INDEXED = 254 }; /* first[] has only fields before this index */
 
 struct gw_head {
     /* requests */
     enum gw_method method;
     struct gw_slice method_text;
     struct gw_slice target;    /* as received */
-    struct gw_slice path;      /* of origin-form and absolute-form; "/" where empty; "*" for OPTIONS * */
-    struct gw_slice query;     /* without '?'; at == NULL where there is none ("?" alone: length 0, at set) */
-    struct gw_slice authority; /* of absolute-form, else Host's value; may be empty (1.0) */
+    struct gw_slice path;      /* of origin-form or absolute-form; "/" where it is empty; "*" for OPTIONS * */
+    struct gw_slice query;     /* without '?'; at == NULL: none ("?" alone: length 0, at set) */
+    struct gw_slice authority; /* of absolute-form, otherwise Host's value; may be empty (1.0) */
     bool expects_continue;
-    bool
-        origin_selects; /* Origin selects what is stored, as a side field does (cache/vary.h); set before the look-up */
+    bool origin_selects; /* Origin selects the stored variant (cache/vary.h); set before the look-up */
 
     /* responses */
     int status;
     struct gw_slice reason; /* as received, 256 bytes at most; may be empty */
-    bool is_forgiven;       /* something was put right that left no doubt: its connection is not kept */
+    bool is_forgiven;       /* a mistake with a clear meaning was corrected; the connection is not kept */
 
     /* both */
     uint8_t version_minor; /* 0 or 1 */
-    bool keep_alive;       /* the sender's wish, by version and Connection */
+    bool keep_alive;       /* the sender wants to keep the connection, by version and Connection */
     bool wants_upgrade;    /* Connection: upgrade and Upgrade are both there */
     enum gw_framing framing;
-    uint64_t content_length; /* GW_FRAMING_LENGTH; for a response to HEAD or a 304: what Content-Length says, UINT64_MAX
-                                if absent */
+    /* With GW_FRAMING_LENGTH: the body's length. In a response to HEAD or a 304: the value of Content-Length, UINT64_MAX
+     * if absent. */
+    uint64_t content_length;
 
     struct gw_field *fields;
     unsigned count, capacity;
-    uint8_t first
-        [GW_FIELD_COUNT]; /* index + 1 of the first field of that name; 0: none, or beyond GW_HEAD_INDEXED: then search */
+    uint8_t first[GW_FIELD_COUNT]; /* index + 1 of a name's first field; 0: none before GW_HEAD_INDEXED */
 };
 
 enum gw_method gw_method_of(struct gw_slice text);
-/* "GET"; "_OTHER" for GW_METHOD_OTHER: bounded label values. */
+/* "GET"; "_OTHER" for GW_METHOD_OTHER, so that the number of a metric's label values is bounded. */
 const char *gw_method_name(enum gw_method method);
 bool gw_method_is_safe(enum gw_method method);
 bool gw_method_is_idempotent(enum gw_method method);
 
-/* The number of a name in any case. `name` is a token (RFC 9110 §5.6.2): other bytes may be taken for one. */
+/* The number of a name; case does not matter. `name` must be a token (RFC 9110 §5.6.2): with other bytes the result may
+ * be wrong. */
 enum gw_field_name gw_field_name_of(struct gw_slice name);
 /* "cache-control" */
 struct gw_slice gw_field_name_text(enum gw_field_name id);
 
-/* Empties it. Fields lie in the arena. */
+/* Makes the head empty. */
 void gw_head_init(struct gw_head *head);
-/* Adds a field at the end; name and value must live as long as the head. False at the arena's bound. */
+/* Adds a field at the end. Its name and value must live as long as the head; the array of fields grows in the arena.
+ * False at the arena's bound. */
 bool gw_head_add(struct gw_head *head, struct gw_arena *arena, struct gw_slice name,
                  struct gw_slice value) GW_MUST_CHECK;
 struct gw_field *gw_head_search(const struct gw_head *head, enum gw_field_name id);
-/* The first field of a name that is not dropped, or NULL; then the next of the same name. Inline, since most that are
- * asked for are not there. */
+/* The first field of a name that is not dropped, or NULL; gw_head_find_next gives the next one of the same name.
+ * Inline, since most fields that are looked for are absent. */
 static inline struct gw_field *gw_head_find(const struct gw_head *head, enum gw_field_name id)
 {
     return head->first[id] || head->count > GW_HEAD_INDEXED ? gw_head_search(head, id) : NULL;
 }
 struct gw_field *gw_head_find_next(const struct gw_head *head, const struct gw_field *after);
-/* By name, for names of the configuration; the first not dropped, or NULL. */
+/* The same for a name that the configuration gives. */
 struct gw_field *gw_head_find_named(const struct gw_head *head, struct gw_slice name);
-/* Value of the first, or the absent slice. */
+/* The value of the first field that is not dropped, or the absent slice. */
 struct gw_slice gw_head_value(const struct gw_head *head, enum gw_field_name id);
-/* Marks all of a name dropped. */
+/* Marks all fields of a name as dropped. */
 void gw_head_drop(struct gw_head *head, enum gw_field_name id);
-/* Marks every hop-by-hop field dropped, and those that Connection names (RFC 9110 §7.6.1). A name of GW_FIELDS that is
- * not hop-by-hop is meant for the other end: naming it (Host, Content-Length, Authorization, Cookie, X-Forwarded-For,
- * …) in Connection is ignored, since it is how a client makes a proxy strip what the backend
- * decides by. */
+/* Marks every hop-by-hop field and every field that Connection names as dropped (RFC 9110 §7.6.1). But where Connection
+ * names a field of GW_FIELDS that is not hop-by-hop (Host, Content-Length, Authorization, Cookie, X-Forwarded-For, …),
+ * the name is ignored: a client could use it to make the proxy remove a field by which the backend decides. */
 void gw_head_drop_hop_by_hop(struct gw_head *head);
-/* Is it one of CORS (Access-Control-…, Fetch Standard)? */
+/* Is this a field of CORS (Access-Control-…, Fetch Standard)? */
 bool gw_head_is_cors(const struct gw_field *field);
-/* Has one of the fields of this name the list element `token` (any case)? */
+/* Does a field of this name have the list element `token`? Case does not matter. */
 bool gw_head_has_token(const struct gw_head *head, enum gw_field_name id, struct gw_slice token);
-/* A deep copy, dropped fields left out, into another arena. False at its bound. */
+/* Copies the head and its bytes into an arena, without dropped fields. False at the arena's bound. */
 bool gw_head_copy(struct gw_head *to, const struct gw_head *from, struct gw_arena *arena) GW_MUST_CHECK;
-/* "Name: value\r\n" for every field that is not dropped, but for Content-Length and Transfer-Encoding: framing is the
- * writer's. */
+/* Writes "Name: value\r\n" for every field that is not dropped, except for Content-Length and Transfer-Encoding, which
+ * the writer of the message adds. */
 void gw_head_put_fields(const struct gw_head *head, struct gw_buffer *buffer);
 
 /* The standard reason phrase, or "" (RFC 9112 §4 allows an empty one). */

@@ -6,7 +6,7 @@
 #include "http/lines.h"
 
 enum {
-    FIRST_BYTES = 1024,   /* room for a head that comes in pieces; doubles up to limits->head_bytes */
+    FIRST_BYTES = 1024,   /* first room for a head that comes in pieces; it doubles up to limits->head_bytes */
     MOST_EMPTY_LINES = 2, /* before a request line (RFC 9112 §2.2) */
 };
 
@@ -15,7 +15,7 @@ static struct gw_parser *parser_of(llhttp_t *llhttp)
     return GW_CONTAINER(llhttp, struct gw_parser, llhttp);
 }
 
-/* llhttp's second opinion. It gets whole heads and chunk framing that the guard has accepted. */
+/* llhttp is the second opinion: it is shown the whole heads and the framing of chunks that the guard has accepted. */
 
 static bool agrees_on_length(const llhttp_t *llhttp, const struct gw_head *head)
 {
@@ -28,12 +28,12 @@ static bool agrees_on_length(const llhttp_t *llhttp, const struct gw_head *head)
         return !has_coding && has_length && llhttp->content_length == head->content_length;
     case GW_FRAMING_UNTIL_CLOSE:
         return !has_coding && !has_length && llhttp_message_needs_eof(llhttp);
-    default: /* a response may name the length of what it does not carry (RFC 9110 §8.6) */
+    default: /* a response may tell the length of a body that it does not have (RFC 9110 §8.6) */
         return llhttp->type == HTTP_RESPONSE || (!has_coding && !has_length);
     }
 }
 
-/* Without what the guard has dropped. */
+/* The fields that the guard has not dropped. */
 static unsigned count_fields(const struct gw_head *head)
 {
     unsigned count = head->count;
@@ -42,7 +42,7 @@ static unsigned count_fields(const struct gw_head *head)
     return count;
 }
 
-/* 1 tells llhttp that there is no body, which it cannot know of HEAD (and does not know of 304, in 8.1). */
+/* Returning 1 tells llhttp that there is no body: it cannot know that for HEAD (and version 8.1 does not for 304). */
 static int on_headers_complete(llhttp_t *llhttp)
 {
     struct gw_parser *parser = parser_of(llhttp);
@@ -87,20 +87,21 @@ static const llhttp_settings_t settings = {
 static bool execute(struct gw_parser *parser, const char *at, size_t length)
 {
     llhttp_errno_t error = length ? llhttp_execute(&parser->llhttp, at, length) : HPE_OK;
-    /* It stops after a message with Upgrade; that is the end which is compared by show(). */
+    /* llhttp pauses after a message with Upgrade. That is the message's end, which show() compares. */
     return error == HPE_OK || (error == HPE_PAUSED_UPGRADE && llhttp_get_error_pos(&parser->llhttp) == at + length);
 }
 
-/* Shows llhttp what the guard accepted. After it, both must have seen as many bytes of body, and the same end or none.
- */
+/* Shows llhttp bytes that the guard has accepted. False: afterwards the two disagree about the number of body bytes or
+ * about the end of the message. */
 static bool show(struct gw_parser *parser, const char *at, size_t length, bool is_end)
 {
     return execute(parser, at, length) && parser->llhttp_message_done == is_end &&
            parser->llhttp_body_bytes == parser->body_bytes;
 }
 
-/* llhttp knows a fixed list of methods, and its versions differ in the URLs that they let pass. Neither says anything
- * about where a request ends (CONNECT is refused before), so instead of the client's request line it sees this one. */
+/* llhttp has a fixed list of methods, and its versions differ in the URLs that they accept. Neither has to do with
+ * where a request ends (CONNECT is refused before), so llhttp is shown this line instead of the client's request
+ * line. */
 static bool show_request_line(struct gw_parser *parser)
 {
     struct gw_slice line = parser->head->version_minor ? GW_SLICE("POST / HTTP/1.1\r\n")
@@ -108,14 +109,14 @@ static bool show_request_line(struct gw_parser *parser)
     return execute(parser, line.at, line.length);
 }
 
-/* A framing field that is followed by white space (RFC 9110 §5.5 lets it be): llhttp forgives a space, but no tab. */
+/* Does white space stand behind the value of a framing field? RFC 9110 §5.5 allows it, but llhttp refuses a tab. */
 static bool has_space_after(const struct gw_head *head, enum gw_field_name id)
 {
     const struct gw_field *field = gw_head_find(head, id);
     return field && field->value.at[field->value.length] != '\r';
 }
 
-/* Field by field, as the guard has understood them. */
+/* Shows llhttp the fields one by one, as the guard has read them. */
 static bool show_fields(struct gw_parser *parser)
 {
     const struct gw_head *head = parser->head;
@@ -186,15 +187,15 @@ static const char *read_start_line(const struct gw_parser *parser, const char *a
                                : gw_lines_request(at, stop, parser->head, error);
 }
 
-/* The start line with its CRLF. */
+/* The most bytes of a start line with its CRLF. */
 static size_t most_line_bytes(const struct gw_parser *parser)
 {
     const struct gw_parser_limits *limits = parser->limits;
     return limits->line_bytes < limits->head_bytes - 2 ? limits->line_bytes + 2 : limits->head_bytes;
 }
 
-/* Reads start line and fields up to the empty line. Returns the byte after it; NULL where the head is not complete, not
- * valid or beyond a limit, and *error why, provided that it is complete. */
+/* Reads the start line and the fields up to the empty line. Returns the byte behind that line. NULL: the head is not
+ * complete, not valid or beyond a limit; *error tells why, but means nothing for a head that is not complete. */
 static const char *read_lines(struct gw_parser *parser, const char *at, const char *stop, enum gw_error *error)
 {
     struct gw_head *head = parser->head;
@@ -218,7 +219,7 @@ static const char *read_lines(struct gw_parser *parser, const char *at, const ch
     return stop - at >= 2 && at[1] == '\n' ? at + 2 : NULL;
 }
 
-/* Both agree on the head; or say which of them does not. */
+/* Ends the head if guard and llhttp both accept it, otherwise fails. */
 static enum gw_parser_event complete_head(struct gw_parser *parser, const char *bytes, size_t length)
 {
     struct gw_head *head = parser->head;
@@ -238,7 +239,7 @@ static void move(struct gw_slice *slice, const char *from, const char *to)
     *slice = gw_slice_of(to + (slice->at - from), slice->length);
 }
 
-/* What was read in place, as views of the copy. */
+/* Makes views of the input views of the copy. */
 static void move_head(struct gw_parser *parser, const char *from, const char *to)
 {
     struct gw_head *head = parser->head;
@@ -254,8 +255,8 @@ static void move_head(struct gw_parser *parser, const char *from, const char *to
     }
 }
 
-/* Nothing may point into an input that was not taken: the caller reads the next one into the same memory, perhaps for
- * somebody else. */
+/* No view may stay of an input that was not taken: the caller reads the next input into the same memory, perhaps for
+ * another connection. */
 static void forget_views(struct gw_head *head)
 {
     head->method_text = head->target = head->reason = GW_NO_SLICE;
@@ -263,9 +264,9 @@ static void forget_views(struct gw_head *head)
     memset(head->first, 0, sizeof head->first);
 }
 
-/* The common case, hoped for: the input holds a whole head, valid and within all limits. It is read in place and copied
- * once. False in every other case: nothing was taken, and read_pieces finds out what to say, the same for every way to
- * cut the input. */
+/* The common case: the input has a whole head that is valid and within all limits. The head is read in place and copied
+ * once. False in every other case: nothing was taken then, and read_pieces finds the result, which is the same for
+ * every way to cut the input. */
 static bool read_whole(struct gw_parser *parser, struct gw_slice *input, enum gw_parser_event *event)
 {
     size_t most = parser->limits->head_bytes;
@@ -305,7 +306,7 @@ static bool append(struct gw_parser *parser, const char *at, size_t length)
     return true;
 }
 
-/* A first line without text. */
+/* An empty line before the request line. */
 static enum gw_parser_event skip_empty_line(struct gw_parser *parser)
 {
     if (parser->is_response || parser->empty_lines++ == MOST_EMPTY_LINES)
@@ -323,7 +324,7 @@ static enum gw_parser_event collect(struct gw_parser *parser)
     return complete_head(parser, parser->bytes, parser->bytes_length);
 }
 
-/* A line is complete. It is only checked: its place may still move; collect() reads all of them. */
+/* A line is complete. It is only checked here, since the buffer may still move; collect() reads all lines. */
 static enum gw_parser_event end_line(struct gw_parser *parser)
 {
     const char *line = parser->bytes + parser->line_start, *stop = parser->bytes + parser->bytes_length;
@@ -348,13 +349,14 @@ static enum gw_parser_event end_line(struct gw_parser *parser)
     return GW_PARSER_WANTS_MORE;
 }
 
-/* What can begin a message; so that another protocol need not be read up to its first line feed. */
+/* Can this byte begin a message? So another protocol is refused before its first line feed. */
 static bool may_begin(const struct gw_parser *parser, char c)
 {
     return parser->is_response ? c == 'H' : c == '\r' || gw_grammar_is_tchar((unsigned char)c);
 }
 
-/* Line by line, so that errors come as soon as they are certain, and in the same order however the input is cut. */
+/* Reads line by line, so that an error is found as early as possible, and in the same order for every way to cut the
+ * input. */
 static enum gw_parser_event read_pieces(struct gw_parser *parser, struct gw_slice *input)
 {
     while (input->length) {
@@ -430,8 +432,8 @@ static enum gw_parser_event read_length(struct gw_parser *parser, struct gw_slic
     return GW_PARSER_BODY;
 }
 
-/* Walks to the next data or the message's end. *shown is the first byte that llhttp has not been shown; NULL in an
- * extension. */
+/* Moves *at to the next data or to the end of the message. *shown is the first byte that llhttp has not been shown yet;
+ * NULL in an extension. */
 static enum gw_error walk_chunks(struct gw_parser *parser, const char **at, const char *stop, const char **shown,
                                  bool *agree)
 {
@@ -466,7 +468,7 @@ static enum gw_parser_event read_chunks(struct gw_parser *parser, struct gw_slic
             parser->chunk_state = GW_CHUNKS_DATA_CR;
     }
     bool is_end = parser->chunk_state == GW_CHUNKS_ENDED;
-    /* Before the guard's own error comes what llhttp says of the bytes before it, as if they had come alone. */
+    /* llhttp's opinion on the bytes before an error of the guard comes first, as if these bytes had come alone. */
     if (shown)
         agree = agree && show(parser, shown, (size_t)(at - shown), is_end);
     if (!agree)
@@ -479,8 +481,8 @@ static enum gw_parser_event read_chunks(struct gw_parser *parser, struct gw_slic
     return data ? GW_PARSER_BODY : GW_PARSER_WANTS_MORE;
 }
 
-/* llhttp is not shown these bytes: that they are all body was agreed with the head, and it would look at each of them.
- */
+/* llhttp is not shown these bytes: with the head, guard and llhttp have agreed that they are all body, and llhttp would
+ * look at each of them. */
 static enum gw_parser_event read_until_close(struct gw_slice *input, struct gw_slice *body)
 {
     if (input->length == 0)
@@ -511,7 +513,7 @@ enum gw_parser_event gw_parser_next(struct gw_parser *parser, struct gw_slice *i
     }
 }
 
-/* Is all of the message there, only its END not asked for? */
+/* Has all of the message been read, so that only GW_PARSER_END is still to be returned? */
 static bool is_complete(const struct gw_parser *parser)
 {
     return parser->place == GW_PARSER_ENDED ||

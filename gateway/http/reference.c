@@ -8,7 +8,7 @@ static struct gw_slice rest_after(struct gw_slice text, size_t skip)
     return gw_slice_of(text.at + skip, text.length - skip);
 }
 
-/* Cuts at the first of `marks`; what stands behind it, the mark left out, or absent. */
+/* Cuts the text before the first `mark`. Returns the text behind the mark; the absent slice where there is no mark. */
 static struct gw_slice split_at(struct gw_slice *text, char mark)
 {
     const char *found = memchr(text->at, mark, text->length);
@@ -34,7 +34,7 @@ static bool has_any_scheme(struct gw_slice text)
     return false;
 }
 
-/* "//host:port" at the beginning; moves behind it. */
+/* Takes "//host:port" from the front of *text. */
 static bool take_authority(struct gw_slice *text, struct gw_slice *authority)
 {
     if (!gw_slice_starts_with(*text, GW_SLICE("//")))
@@ -47,7 +47,7 @@ static bool take_authority(struct gw_slice *text, struct gw_slice *authority)
     return gw_grammar_is_authority(*authority);
 }
 
-/* RFC 3986 §5.2.4, in place: each "." segment leaves, each ".." takes the one before it along. */
+/* RFC 3986 §5.2.4, in place: removes each "." segment, and each ".." segment together with the segment before it. */
 static size_t remove_dots(char *path, size_t length)
 {
     size_t to = 0;
@@ -72,7 +72,7 @@ static size_t remove_dots(char *path, size_t length)
     return to;
 }
 
-/* Of base's path up to its last '/' and the reference's (§5.2.3). */
+/* Joins base's path up to its last '/' with the reference's path (§5.2.3). */
 static bool merge_path(struct gw_reference *target, struct gw_arena *arena, const struct gw_reference *base,
                        struct gw_slice path)
 {
@@ -131,7 +131,7 @@ bool gw_reference_resolve(struct gw_reference *target, struct gw_arena *arena, c
         target->path = GW_SLICE("/");
         return true;
     }
-    if (text.length == 0) { /* this very path; its query, too, where the reference has none (§5.2.2) */
+    if (text.length == 0) { /* base's path, and its query where the reference has none (§5.2.2) */
         target->path = base->path;
         if (!target->query.at)
             target->query = base->query;

@@ -1,6 +1,6 @@
 #include "http/head.h"
 
-/* X(status, phrase): the registry of RFC 9110 §16.2, and what else backends send. */
+/* X(status, phrase): the registry of RFC 9110 §16.2, and other statuses that backends send. */
 #define STATUSES(X)                                                                                                    \
     X(100, "Continue")                                                                                                 \
     X(101, "Switching Protocols")                                                                                      \

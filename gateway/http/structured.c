@@ -89,7 +89,7 @@ static void read_token(struct gw_slice *rest, struct gw_slice *text)
     *text = gw_slice_of(start, (size_t)(rest->at - start));
 }
 
-/* Padding may be missing (§4.2.7), but nothing may follow it. */
+/* The padding may be missing (§4.2.7). */
 static bool read_bytes(struct gw_slice *rest)
 {
     size_t digits = 0, padding = 0;
@@ -202,7 +202,7 @@ static bool read_bare(struct gw_slice *rest, struct gw_structured_member *item)
     return is_good;
 }
 
-/* ---- what they are put together to ---- */
+/* ---- members ---- */
 
 static bool read_key(struct gw_slice *rest)
 {
@@ -248,7 +248,7 @@ static bool read_member(struct gw_slice *rest, struct gw_structured_member *memb
     return is_good && read_parameters(rest);
 }
 
-/* On failure something is left of the line, also where it ends too early. */
+/* On failure *rest is as before, so it is not empty, even where the line ends too early. */
 bool gw_structured_next(struct gw_slice *rest, struct gw_structured_member *member)
 {
     struct gw_slice before = *rest;

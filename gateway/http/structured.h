@@ -1,9 +1,10 @@
-/* structured.h: Lists of Structured Fields (RFC 9651 §4.2): are they well-formed, and whom do they speak of? Pure.
+/* structured.h: reads Lists of Structured Fields (RFC 9651 §4.2): are they well-formed, and which names do they have?
+ * Pure.
  *
- * Why      What fails to parse anywhere fails as a whole, so a member that is put behind somebody else's mistake is lost
- *          with it. The gateway asks before it adds its own, and only where the backend sent such a field.
- * Input    One field line, without white space around it. Several lines are one List: each must be one by itself, so an
- *          empty line is none (joined, it would be an empty member). */
+ * Why      A List with a mistake is ignored as a whole. So a member that the gateway adds behind a backend's mistake
+ *          would be lost. The gateway checks the backend's field, if there is one, before it adds its own member.
+ * Input    One field line, without white space at both ends. Several lines are one List, and here each of them must be
+ *          a List by itself. So an empty line is not well-formed (joined, it would be an empty member). */
 #ifndef GW_HTTP_STRUCTURED_H
 #define GW_HTTP_STRUCTURED_H
 
@@ -23,16 +24,17 @@ enum gw_structured_type {
 
 struct gw_structured_member {
     enum gw_structured_type type;
-    struct gw_slice text; /* of a String without its quotes, its escapes as they came; of a Token; else all of it */
+    struct gw_slice text; /* a String without its quotes, with its escapes as they came; otherwise all of the item */
 };
 
-/* The next member of a List, with its parameters taken. *rest begins as the line. False at the end, where *rest is empty,
- * and at what is not well-formed, where it is not. */
+/* Takes the next member of a List and its parameters from the front of *rest, which is the line at first. False: *rest
+ * is empty (the end), or what it begins with is not well-formed. */
 bool gw_structured_next(struct gw_slice *rest, struct gw_structured_member *member);
 bool gw_structured_is_list(struct gw_slice line);
 
-/* May a member called `name` be put behind the lines of this field, if there are any? Each must be a List, of the given
- * types alone, and none of its Strings and Tokens may be that name. */
+/* May the gateway add a member with the name `name` behind the lines of this field? Each line must be a List with
+ * members of the given types only, and no String or Token in it may be that name. True where the head has no such
+ * field. */
 bool gw_structured_takes(const struct gw_head *head, enum gw_field_name id, unsigned types, struct gw_slice name);
 
 #endif

@@ -70,7 +70,7 @@ static bool read_value(struct gw_slice *rest, struct gw_slice *value)
     return !memchr(value->at, '\\', value->length);
 }
 
-/* The value that a parameter of this name goes to; NULL: it is of no interest. */
+/* The place for the value of a parameter; NULL: the parameter is not used. */
 static struct gw_slice *place_of(struct gw_trail_hop *hop, struct gw_slice *node, struct gw_slice name)
 {
     if (gw_slice_equal_nocase(name, GW_SLICE("for")))
@@ -80,7 +80,7 @@ static struct gw_slice *place_of(struct gw_trail_hop *hop, struct gw_slice *node
     return gw_slice_equal_nocase(name, GW_SLICE("host")) ? &hop->host : NULL;
 }
 
-/* name "=" value, with what ends it: a semicolon or the element's end. */
+/* Reads name "=" value. A semicolon or the end of the element must follow. */
 static bool read_pair(struct gw_slice *rest, struct gw_trail_hop *hop, struct gw_slice *node)
 {
     struct gw_slice name = gw_slice_of(rest->at, token_length(*rest)), value;
@@ -91,7 +91,7 @@ static bool read_pair(struct gw_slice *rest, struct gw_trail_hop *hop, struct gw
     if (!read_value(rest, &value))
         return false;
     struct gw_slice *place = place_of(hop, node, name);
-    if (place && place->at) /* RFC 7239 §4: once in an element */
+    if (place && place->at) /* RFC 7239 §4: at most once in an element */
         return false;
     if (place)
         *place = value;

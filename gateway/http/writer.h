@@ -1,11 +1,13 @@
-/* writer.h: field lines on their way out: "Name: value\r\n".
+/* writer.h: writes field lines: "Name: value\r\n".
  *
- * Shape    Everything that puts a field line into a message goes through here, so that no message can carry half a
+ * Shape    All code that puts a field line into a message uses these functions, so that a message never has half a
  *          line: a line that does not fit is left out whole.
- * Failure  buffer->overflowed says that a line was left out. The owner of the message asks once, at the end, and then
- *          sends something else: a message without one of its fields may mean something else.
- * Input    Names are tokens and values are field values (RFC 9110 §5.5); the caller has checked what is foreign.
- * Cost     Several lines a message: all is inline, so that names and their lengths are constants where they are used.
+ * Failure  buffer->overflowed tells that a line was left out. The owner of the message looks at it once, at the end,
+ *          and sends another message then, since a message without one of its fields may mean something else.
+ * Input    Names are tokens and values are field values (RFC 9110 §5.5); the caller has checked those that come from
+ *          outside.
+ * Cost     A message has several lines. All functions are inline, so that names and their lengths are constants where
+ *          they are used.
  * Threads  Pure. */
 #ifndef GW_HTTP_WRITER_H
 #define GW_HTTP_WRITER_H

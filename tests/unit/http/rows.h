@@ -1,4 +1,4 @@
-/* rows.h: a message is read whole, then cut at each of its bytes, then byte by byte; every way must read the same. */
+/* rows.h: a message is read whole, then cut at each of its bytes, then byte by byte; every way must give the same result. */
 #ifndef GW_TESTS_ROWS_H
 #define GW_TESTS_ROWS_H
 

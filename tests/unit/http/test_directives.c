@@ -116,7 +116,7 @@ static void no_cache_and_private_may_be_about_fields(void **state)
         { "private=\"a b\"", false, false, true, false }, /* no field has such a name */
         { "no-cache=\"a\\b\"", true, false, false, false },
         { "no-cache=\",\"", true, false, false, false },
-        { "private=\"a, Cache-Control\"", false, false, true, false }, /* what it is cached by */
+        { "private=\"a, Cache-Control\"", false, false, true, false }, /* a field that decides about caching */
         { "no-cache=expires, private=pragma", true, false, true, false },
     };
     for (size_t i = 0; i < GW_COUNT(rows); i++) {

@@ -160,7 +160,7 @@ static void the_head_keeps_no_view_of_the_input(void **state)
     (void)state;
 }
 
-/* What is left of a request that failed is read for the answer and the log, when its input is long overwritten. */
+/* The answer and the log read the head of a failed request when its input has been overwritten already. */
 static void a_head_that_is_not_whole_keeps_none_either(void **state)
 {
     char text[] = "GET /path HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\nX-N";

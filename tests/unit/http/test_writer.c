@@ -30,7 +30,7 @@ static void lines_are_a_name_a_colon_a_blank_and_a_value(void **state)
         gw_slice_equal(gw_buffer_slice(&buffer), GW_SLICE("A: one\r\nList: 1, 10, 100, x\r\nAge: 12\r\nEmpty: \r\n")));
 }
 
-/* However little room there is: what is there consists of whole lines, and what is missing is told. */
+/* With any amount of room, the buffer has whole lines only, and it tells that a line is missing. */
 static void a_line_is_there_whole_or_not_at_all(void **state)
 {
     static const struct gw_slice lines[] = {
