@@ -1,15 +1,15 @@
--- fetch_lock.lua: which instance fetches a URL (README.md: "Fetch lock").
+-- fetch_lock.lua: decides which instance fetches a URL (README.md: "Fetch lock").
 --
---   KEYS     the lock; for 'take' perhaps the base key, too, and where a look-up found an index there, the variant's key
---   ARGV     'take', 'keep' or 'leave'; the id of the fetch; ms that it may be held; with a base key: the version that the
---            look-up saw there ('': none); with a variant's key: the 16 bytes that name it, and the version that the look-up
---            saw there ('': none, or the index did not list it)
---   returns  1: taken (or held by this id), kept, left; 0: another holds it, or nobody does. 'take' answers 2 more where
---            something else lies at the base or at the variant's key than the look-up saw
+--   KEYS     the lock; for 'take' perhaps the base key, too; and if a look-up found an index there, the variant's key
+--   ARGV     'take', 'keep' or 'leave'; the id of the fetch; ms that the lock may be held; with a base key: the version
+--            that the look-up saw there ('': none); with a variant's key: the 16 bytes that name the variant, and the
+--            version that the look-up saw there ('': none, or the index did not list the variant)
+--   returns  1: taken (or held by this id), kept, left; 0: another id holds the lock, or none does. 'take' returns 2
+--            more if the value at the base or at the variant's key has changed since the look-up
 local VARIANTS, BYTES = 16, 16
 local op, id, ms = ARGV[1], ARGV[2], ARGV[3]
 
--- The first bytes of a value; '' where nothing, or something foreign, lies there. Its version is 8 of them.
+-- The first bytes of a value; '' if the key is absent or the value is foreign. 8 of these bytes are the version.
 local function begin_of(key, bytes)
   local head = redis.pcall('GETRANGE', key, 0, bytes - 1)
   return type(head) == 'string' and #head >= 40 and string.sub(head, 1, 4) == 'GWC2' and head or ''
@@ -26,7 +26,7 @@ local function is_listed(index, variant)
   return false
 end
 
--- Compared by versions alone: no body is read. An index keeps its own while variants come and go.
+-- Compares only versions: no body is read. An index keeps its version while variants come and go.
 local function changed()
   if not KEYS[2] then
     return 0

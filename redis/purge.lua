@@ -1,15 +1,15 @@
--- purge.lua: what is new in the log of bans; and one more ban, numbered (README.md: "The log of bans").
+-- purge.lua: reads what is new in the ban log, and adds one more ban with a number (README.md: "The log of bans").
 --
 --   KEYS     the log
---   ARGV     the number up to which the caller knows it (0: nothing); a ban to be added ('': none)
---   returns  '' where nothing is new; else one string: 'GWP1', u16 count, u16 flags (1: more, ask again), u64 floor, u64
---            number that the caller knows after it; and count times u64 number, u16 length, ban. Little-endian
+--   ARGV     the number up to which the caller knows the log (0: no number); a ban to be added ('': none)
+--   returns  '' if nothing is new; else one string: 'GWP1', u16 count, u16 flags (1: more, ask again), u64 floor, u64
+--            number that the caller knows after this answer; and count times u64 number, u16 length, ban. Little-endian
 --
--- The log is a sorted set: each ban as it is answered, scored by its number, and below all of them 'F', scored by the
--- floor. So a poll that learns nothing, as most do, reads one element and the expiry: 26 days, renewed when a day is over,
--- for the log must outlive every response, and these live up to 24.9 days.
+-- The log is a sorted set. Each ban is stored as it is answered, scored by its number; below all of them lies 'F',
+-- scored by the floor. So most polls, which find nothing new, read only one element and the expiry. The expiry is 26
+-- days, renewed when a day is over, because the log must outlive every response, and these live up to 24.9 days.
 --
--- Lua has doubles alone: whole numbers are exact in them up to 2^53, but .. writes 14 digits of them. Numbers here are µs
+-- Lua has only doubles: whole numbers are exact up to 2^53, but .. writes only 14 digits of them. Numbers here are µs
 -- of the epoch or little more, below 2^52 until the year 2112.
 local STEP, BANS, PAGE, LIMIT, LIFE, DAY = 65536, 1024, 120, 4503599627370496, 2246400000, 86400000
 local known, ban = ARGV[1] + 0, ARGV[2] ~= '' and ARGV[2]
@@ -19,15 +19,15 @@ local function u64(number)
   return struct.pack('<I4I4', low, (number - low) / 4294967296)
 end
 
--- The clock, or a step above `last` where that is behind. Then by its µs more, so that of two logs that went on from the
--- same number (one was lost) none gives the other's: a number must tell which ban it was.
+-- The clock; or, if the clock is behind, a step above `last` and then its µs more. So two logs that went on from the
+-- same number (one was lost) do not give the same next number: a number must belong to one ban only.
 local function number_after(last)
   local time = redis.call('TIME')
   local now, least = time[1] * 1000000 + time[2], last + STEP
   return now >= least and now or least + now % STEP
 end
 
--- The last number and the floor; nothing where there is no log, or something else lies there.
+-- The last number and the floor; nothing if the log is absent or the key has another type.
 local found = redis.pcall('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
 if found.err and not string.find(found.err, 'WRONGTYPE', 1, true) then
   return found
@@ -42,8 +42,9 @@ if last then
   floor = found[1] == 'F' and last < LIMIT and tonumber(found[2]) or nil
 end
 
--- A number that neither the log nor its floor knows: bans have been lost (FLUSHALL, an eviction, a failover). Nobody can say
--- which, so the floor becomes a number above all that are known: what was fetched before counts as purged.
+-- The caller knows a number that neither the log nor its floor knows: bans have been lost (FLUSHALL, an eviction, a
+-- failover). The lost bans are not known, so the floor becomes a number above all known ones: everything that was
+-- fetched before counts as purged.
 local is_lost = not floor or known > floor and not redis.call('ZRANGE', KEYS[1], known, known, 'BYSCORE')[1]
 if is_lost then
   floor = is_empty and known == 0 and 0 or number_after(math.max(floor and last or 0, known))
@@ -71,7 +72,7 @@ if is_lost or ban then
   redis.call('PEXPIRE', KEYS[1], LIFE)
 end
 
--- The oldest leave; the floor is the number of the last of them.
+-- The oldest bans leave; the floor is the number of the last of them.
 local excess = redis.call('ZCARD', KEYS[1]) - 1 - BANS
 if excess > 0 then
   floor = tonumber(redis.call('ZRANGE', KEYS[1], excess, excess, 'WITHSCORES')[2])

@@ -1,13 +1,15 @@
--- store.lua: put a value below gw:cache: unless what lies there is not what the look-up saw (README.md: "Store").
+-- store.lua: puts a value below gw:cache: unless the value there is not the one that the look-up saw (README.md:
+-- "Store").
 --
---   KEYS     the base key; where a variant is put, its key, too: the base key, ':', the hex of the 16 bytes below
---   ARGV     version that the look-up saw ('': none), life in ms of the new value, (of a variant: an index without variants, for
---            where it is the first; 16 bytes that name it,) the value ('': delete): last, since it may be large, and lies apart
+--   KEYS     the base key; if a variant is put, its key, too: the base key, ':', the hex of the 16 bytes below
+--   ARGV     version that the look-up saw ('': none), life in ms of the new value, (for a variant: an index without
+--            variants, in case it is the first one; 16 bytes that name it,) the value ('': delete). The value is last,
+--            because it may be large and Redis keeps it apart
 --   returns  1 stored (or deleted), 0 not
 --
--- Nothing there, or something foreign, may be written over by everyone: a tombstone outlives every fetch begun before it, so
--- where nothing lies, nothing was invalidated meanwhile. That is why a store never shortens the life of a base.
--- Memory is asked for by the first write alone: where that was granted, Redis refuses none of the others.
+-- If the key is absent or its value is foreign, every caller may write: a tombstone outlives every fetch begun before
+-- it, so at an absent key nothing was invalidated meanwhile. That is why a store never shortens the life of a base.
+-- Only the first write asks for memory: if Redis accepts it, Redis refuses none of the others.
 local VARIANTS, BYTES = 16, 16
 local base, variant = KEYS[1], KEYS[2]
 local seen, life, value = ARGV[1], ARGV[2] + 0, ARGV[#ARGV]
@@ -17,7 +19,7 @@ local function set(key, bytes, ms)
   return done.err and done
 end
 
--- The keys of these variants leave.
+-- Deletes the keys of these variants.
 local function drop(list)
   local keys = {}
   for at = 1, #list - BYTES + 1, BYTES do
@@ -29,7 +31,7 @@ local function drop(list)
   end
 end
 
--- What lies at the base. Where it is an index: its names, and its variants, the one stored last first.
+-- The value at the base. If it is an index: its names, and its variants, the last stored one first.
 local head, names, list, left = redis.pcall('GETRANGE', base, 0, 39), '', '', -1
 if type(head) == 'table' and not string.find(head.err, 'WRONGTYPE', 1, true) then
   return head
@@ -45,7 +47,7 @@ if is_index then
   names, list = string.sub(rest, 1, 2 + length), string.sub(rest, 3 + length, 2 + length + VARIANTS * BYTES)
 end
 
--- What is to lie there, unless all of it does; and the variants that end with that.
+-- The value that the base is to have (false: it has it already), and the variants that end with that.
 local there, gone = value, list
 if variant and is_index and string.sub(head, 9, 16) == string.sub(ARGV[3], 9, 16) then
   local order = ARGV[4]

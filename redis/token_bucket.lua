@@ -3,22 +3,22 @@
 --   KEYS     one bucket each, gw:rl:<policy>:<n>-<period>-<burst>:<client>; no key twice
 --   ARGV     four integers a bucket: n, period in µs, burst, cost. n tokens a period, n and period without a common
 --            divisor, 1 <= cost <= burst
---   returns  four integers a bucket: allowed (1 or 0), whole tokens remaining (after the take, if all were taken),
---            µs until `cost` tokens can be there (0 if allowed), µs until it is full
+--   returns  four integers a bucket: allowed (1 or 0), whole tokens remaining (after the take, if all were taken), µs
+--            until `cost` tokens can be there (0 if allowed), µs until it is full
 --
 -- A bucket is the instant at which it is full again, on this server's clock. Its value is us, or us:rest: microseconds
--- and a rest in parts, a part being 1/n µs. A token takes period parts to come and a µs brings n: so every sum is one of
--- integers, and only what is told is rounded. gateway/limit/bucket.c counts the same in 128 bits.
+-- and a rest in parts; a part is 1/n µs. A token takes period parts to come, and a µs brings n parts. So every sum is
+-- one of integers, and only the answers are rounded. gateway/limit/bucket.c counts the same in 128 bits.
 --
--- Why it is exact. Lua has doubles alone, integers up to 2^53 are exact in them, and
+-- Why it is exact. Lua has only doubles; integers up to 2^53 are exact in them, and
 --   (1)  n <= 94906265, so n * n < 2^53; period < 2^53, cost <= burst < 2^50; a bucket fills within Y < 2^45 µs (407
---        days). Other numbers are answered by an error.
+--        days). Other numbers give an error.
 --   (2)  Rounding is monotonous and 2^53 is a double: a product of integers that comes out below 2^53 is the true one.
---   (3)  For integers 0 <= a < 2^53 and b >= 1, a % b is exact. Lua has a - floor(a / b) * b, so let a = q b + r; only
---        if a / b were rounded up to q + 1 would it be wrong, which needs (b - r) / b < (q + 1) / 2^53, that is
---        (b - r) * 2^53 < a + (b - r), so a > (b - r) * (2^53 - 1) >= 2^53 - 1. Then (a - a % b) / b is q, exactly.
+--   (3)  For integers 0 <= a < 2^53 and b >= 1, a % b is exact. Lua computes a - floor(a / b) * b. Let a = q b + r. The
+--        result is wrong only if a / b is rounded up to q + 1, which needs (b - r) / b < (q + 1) / 2^53, that is (b -
+--        r) * 2^53 < a + (b - r), so a > (b - r) * (2^53 - 1) >= 2^53 - 1. Then (a - a % b) / b is q, exactly.
 --   (4)  An amount of time is us and rest < n, us < 2^46 in each sum of two; such pairs are compared us first.
---   (5)  count tokens are count * period parts. Where that is 2^53 or more, let count = a n + b, period = c n + d: it is
+--   (5)  count tokens are count * period parts. If that is 2^53 or more, let count = a n + b, period = c n + d: it is
 --        (count c + a d) n + b d parts, count c and a d at most Y (or for one token more 2 Y), b d < n * n.
 local LIMIT = 9007199254740992
 
@@ -34,8 +34,9 @@ local function time_for(count, period, n)
   return count * ((period - d) / n) + (count - b) / n * d + (b * d - rest) / n, rest
 end
 
--- The tokens that come in us and rest. Where parts are no longer exact, neither is their quotient, by three roundings: for
--- counts up to burst less than one. So it is the next higher, this one or the next lower.
+-- The tokens that come in us and rest. If the parts are no longer exact, neither is their quotient, after three
+-- roundings: for counts up to burst the error is less than one. So the result is the next higher count, this one or the
+-- next lower.
 local function tokens_in(us, rest, period, n)
   local parts = us * n + rest
   if parts < LIMIT then
@@ -53,8 +54,9 @@ local function tokens_in(us, rest, period, n)
   return count
 end
 
--- Returns the error, if SET has one: as it is, so that its first word tells OOM from READONLY under Redis 6 too. Text, as
--- SET takes three times as long over a number; in two pieces, as %d has 32 bits on small machines.
+-- Returns SET's error, if it has one, unchanged: so its first word tells OOM from READONLY also under Redis 6. The
+-- value is text, because SET takes three times as long over a number; in two pieces, because %d has 32 bits on small
+-- machines.
 local function put(key, us, rest)
   local micros, ms = us % 1000000, (us - us % 1000) / 1000 + 1
   local value = string.format('%d%06d', (us - micros) / 1000000, micros)
@@ -79,7 +81,7 @@ for i = 1, #KEYS do
     return redis.error_reply('ERR token_bucket: n, period, burst, cost of ' .. key .. ' are out of bounds')
   end
 
-  -- What the bucket lacks to be full.
+  -- How much the bucket lacks to be full.
   local lack, lack_rest = 0, 0
   local value = redis.pcall('GET', key)
   if value then
@@ -92,10 +94,10 @@ for i = 1, #KEYS do
         return value
       end
     end
-    -- Anything that is no instant was put there by somebody else, and counts as a full bucket.
+    -- Any value that is no instant was written by another program, and counts as a full bucket.
     if us and us >= now and us < LIMIT and us % 1 == 0 and rest < n then
       lack, lack_rest = us - now, rest
-      -- More than a whole bucket: the clock went back. Stored also on a refusal, or nothing else would follow.
+      -- More than a whole bucket: the clock went back. Stored also on a refusal; otherwise the bucket would stay empty.
       if lack > whole or lack == whole and lack_rest > whole_rest then
         lack, lack_rest = whole, whole_rest
         clamped = clamped or {}

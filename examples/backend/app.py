@@ -2,7 +2,7 @@
 
     /usr/bin/python3 -m uvicorn --app-dir examples/backend --port 8000 app:app
 
-Runs with the FastAPI of Debian 12 and of Debian 13. It keeps its reports in one process: run one worker."""
+Runs with the FastAPI of Debian 12 and of Debian 13. It keeps its reports in one process: run only one worker."""
 import asyncio
 import hashlib
 import itertools
@@ -27,7 +27,7 @@ for first_title in ("Water levels", "Road works", "Budget"):
 
 
 def etag_of(thing):
-    """Strong: equal exactly where the bytes are (RFC 9110 §8.8.3)."""
+    """A strong tag: two are equal exactly if the bytes are equal (RFC 9110 §8.8.3)."""
     return '"%s"' % hashlib.sha256(json.dumps(thing, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -99,7 +99,7 @@ async def delete_report(number: int):
     return Response(status_code=204)
 
 
-# What /say may be told to say.
+# The fields that /say can be told to send.
 SAID = ("age", "cache-control", "cache-tag", "cdn-cache-control", "etag", "expires", "last-modified", "set-cookie", "surrogate-key", "vary")
 times_said = {}
 

@@ -1,4 +1,4 @@
-"""One line a request, in JSON or for people, and nothing that a client sends can forge one."""
+"""One line for each request, in JSON or for people. No bytes from a client can forge a line."""
 import json
 import os
 import re
@@ -52,7 +52,7 @@ class TheAccessLog(Scene):
             with self.subTest(path):
                 answer = self.gateway.fetch(path, method=method)
                 self.assertEqual(self.line(path).get("cache_detail"), word)
-                if path == "/why/outgrown":  # nobody could know when the head left
+                if path == "/why/outgrown":  # the length was not known when the head left
                     self.assertIn("detail=unknown-length", answer.field("Cache-Status"))
                     self.assertNotIn("stored", answer.field("Cache-Status"))
         self.origin.on("/why/known", fields=[("Cache-Control", "max-age=60")], body=b"x" * 100000)

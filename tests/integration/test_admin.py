@@ -81,7 +81,7 @@ class Pages(Scene):
         answered = self.gateway.metric_sum("gateway_responses_total")
         for method in ("GET", "AAA", "POST"):
             self.gateway.fetch("/bounded", method=method)
-        # an answer is counted when it has been written
+        # an answer is counted after it has been written
         wait_until(lambda: self.gateway.metric_sum("gateway_responses_total") >= answered + 3, "all three are counted")
         before = series()
         for number in range(30):
@@ -123,7 +123,8 @@ class Pages(Scene):
             self.assertEqual(self.gateway.fetch(target).body, b"origin")
 
     def test_cannot_be_reached_around_the_corner(self):
-        """A backend that resolves dots, or decodes, must not be what decides; none of these shows the pages."""
+        """The path must not reach a page by a reading that only a backend would use (dots resolved, or decoded): none of these shows the
+        pages."""
         for target in ("/x/../gateway/stats", "/%67ateway/stats", "//gateway/stats", "/./gateway/stats"):
             self.assertNotIn(b"request_count", self.gateway.fetch(target).body, target)
 

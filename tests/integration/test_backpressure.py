@@ -17,7 +17,7 @@ class ASlowSide(Scene):
         cls.gateway.fetch("/")
 
     def flat(self, before):
-        if not SANITIZER:  # a sanitizer keeps what was freed
+        if not SANITIZER:  # under a sanitizer freed memory is kept for a while
             self.assertLess(self.gateway.rss() - before, BOUND)
 
     def test_pauses_a_download(self):
@@ -83,7 +83,7 @@ class ASlowSide(Scene):
 
     @staticmethod
     def comes_to_rest(measure):
-        """Until what is measured has not grown for half a second."""
+        """Waits until the measured value has not grown for half a second."""
         history = []
 
         def rests():

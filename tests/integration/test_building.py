@@ -1,4 +1,4 @@
-"""The build as a packager runs it: with flags of his own, and where it cannot work."""
+"""The build as a packager runs it: with the packager's own flags, and on systems where it cannot work."""
 import os
 import shutil
 import subprocess
@@ -32,7 +32,7 @@ class Building(unittest.TestCase):
         return self.run_cmake("-S", ROOT, "-B", os.path.join(self.folder, name), "-G", "Ninja", "-DGW_TESTS=OFF", *arguments)
 
     def test_flags_of_a_packager_are_taken(self):
-        """One folder's library stands for all: the flags are the same. Warnings are errors here, so that one would be seen."""
+        """One folder's library stands for all: the flags are the same. Warnings are errors here, so a warning would fail the test."""
         for number, (name, flags) in enumerate(FLAGS.items()):
             with self.subTest(name):
                 status, told = self.configure(str(number), "-DCMAKE_C_FLAGS=" + flags, "-DCMAKE_BUILD_TYPE=None", "-DGW_WERROR=ON")

@@ -15,7 +15,7 @@ class TheCache(Scene):
         cls.number = 0
 
     def path(self):
-        """One that was never asked for."""
+        """A URL that was never asked for."""
         type(self).number += 1
         return "/%s/%d" % (self._testMethodName, self.number)
 
@@ -46,7 +46,7 @@ class TheCache(Scene):
                 self.origin.on(path, status=status, reason=reason, fields=FRESH + [("ETag", '"1"')], body=b"0123456789")
                 answers = [self.ask(path) for _ in range(2)]
                 self.assertEqual([(answer.reason, answer.field("X-Cache")) for answer in answers], [(reason if kept is None else kept, says) for says in ("MISS", "HIT")])
-                if status == 200:  # statuses that are made here have their own
+                if status == 200:  # statuses that the gateway makes itself have tests of their own
                     self.assertEqual(self.ask(path, [("Range", "bytes=0-1")]).start, "HTTP/1.1 206 Partial Content")
                     self.assertEqual(self.ask(path, [("If-None-Match", '"1"')]).start, "HTTP/1.1 304 Not Modified")
 
@@ -150,7 +150,7 @@ class TheCache(Scene):
             ("Set-Cookie alone", 200, [("Set-Cookie", "a=b")]),
             ("Vary: *", 200, [("Cache-Control", "max-age=60"), ("Vary", "*")]),
             ("a status that says nothing", 201, []),
-            ("404 without freshness", 404, []),  # RFC 9110 allows it; one that stays for five minutes surprises
+            ("404 without freshness", 404, []),  # RFC 9110 allows storing it; a 404 that stays for five minutes would surprise
             ("302 without freshness", 302, [("Location", "/x")]),
             ("500", 500, []),
             ("503", 503, []),
@@ -258,7 +258,7 @@ class TheCache(Scene):
             ([("If-None-Match", '"v1"')], 304), ([("If-None-Match", 'W/"v1"')], 304), ([("If-None-Match", '"v0", "v1"')], 304), ([("If-None-Match", "*")], 304),
             ([("If-None-Match", '"v2"')], 200), ([("If-Modified-Since", changed)], 304),
             ([("If-Modified-Since", email.utils.formatdate(time.time() - 2000, usegmt=True))], 200),
-            ([("If-None-Match", '"v2"'), ("If-Modified-Since", changed)], 200),  # RFC 9110 §13.2.2: the former decides
+            ([("If-None-Match", '"v2"'), ("If-Modified-Since", changed)], 200),  # RFC 9110 §13.2.2: If-None-Match decides
         ):
             with self.subTest(fields):
                 answer = self.ask(path, fields)
@@ -364,7 +364,7 @@ class TheCache(Scene):
 
 
 class OneUsersAnswer(Scene):
-    """A backend that says nothing of freshness, and answers by the request's credential: no client gets another's answer."""
+    """The backend says nothing about freshness, and answers by the request's credential: no client gets another's answer."""
     NAMES = (
         "X-Api-Key", "api-key", "apikey", "api_key", "Key", "X-Functions-Key", "Ocp-Apim-Subscription-Key", "X-Goog-Api-Key", "X-RapidAPI-Key",
         "X-Auth-Token", "X-Access-Token", "access_token", "Private-Token", "Job-Token", "Token", "X-Vault-Token", "X-CSRF-Token", "X-XSRF-TOKEN", "X-Amz-Security-Token",
@@ -390,7 +390,7 @@ class OneUsersAnswer(Scene):
 
     def assert_kept_apart(self, gateway, name, path):
         self.origin.on(path, lambda call: call.respond(body=("%s's" % (call.request.field(name) or "nobody")).encode()))
-        # A proxy's own credential ends here (RFC 9110 §11.7.2): backends do not see it, so all get the one answer.
+        # A proxy's own credential ends here (RFC 9110 §11.7.2): backends do not see it, so all requests get the same answer.
         hides = name.lower() == "proxy-authorization"
         for user in ("alice", "bob", None, "alice"):
             answer = gateway.fetch(path, [(name, user)] if user else [])

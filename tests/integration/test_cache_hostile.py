@@ -1,4 +1,4 @@
-"""Backends and clients that would have the cache answer what it must not, each met on the wire."""
+"""Backends and clients that try to make the cache give an answer that it must not give, each tried with real bytes."""
 import threading
 
 from redis_stage import RedisServer
@@ -94,7 +94,7 @@ class Hostile(Scene):
                              fields=TAGGED + [("Cache-Control", "max-age=1, stale-while-revalidate=60")])
             self.origin.on(path, say)
             self.assertEqual(gateway.fetch(path).body, b"1")
-            # a refresh that finds the last fetch's lease still held leaves it to the next one who asks
+            # if a refresh finds the last fetch's lock still held, it leaves the refresh to the next request
             wait_until(lambda: gateway.fetch(path).field("X-Cache") == "STALE" and self.origin.count(path) == 2, "it is stale, and being refreshed")
             with gateway.client() as client:
                 client.ask("GET", path, [("Cache-Control", "max-stale=0")])

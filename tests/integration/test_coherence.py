@@ -1,5 +1,5 @@
-"""Three instances with near caches on one Redis, under updates: not one stale answer stays, whatever happens to the two connections
-that tell them, or to Redis."""
+"""Three instances with memory caches on one Redis, under updates: no stale answer stays, whatever happens to Redis or to the two
+connections that bring its messages."""
 import random
 import threading
 import time
@@ -12,7 +12,7 @@ UPDATES = 1500 if SANITIZER else 3000
 
 
 class Counters:
-    """An origin of numbers: PUT counts one up, GET tells it, fresh for an hour."""
+    """An origin of numbers: PUT adds one to a number, GET returns it, fresh for an hour."""
 
     def __init__(self, origin):
         self.lock, self.values = threading.Lock(), {}
@@ -50,7 +50,7 @@ class Coherence(Scene):
                        "the near cache is kept coherent")
 
     def hammer(self, updates, disturb=None):
-        """Writers and readers at every instance; what an instance answered its writer is not undone for its readers."""
+        """Writers and readers at every instance. When an instance has answered a write, its readers never see the value before it."""
         done = threading.Event()
 
         def read(number):
@@ -86,7 +86,7 @@ class Coherence(Scene):
             path = "/item/%d" % key
             for gateway in self.gateways:
                 wait_until(lambda: gateway.fetch(path).body == b"%d" % self.counters.values.get(path, 0), "%s is up to date" % path, 5)
-        # And it stays so: what was answered from memory a moment ago is what the origin says.
+        # And it stays so: an answer from memory is the same as the origin's.
         for key in range(KEYS):
             path = "/item/%d" % key
             answers = {gateway.fetch(path).body for gateway in self.gateways}

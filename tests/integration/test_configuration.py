@@ -1,4 +1,4 @@
-"""Flags, environment, file and defaults; and what a person is told of a mistake: one line, and a status that is not 0."""
+"""Flags, environment, file and defaults; and how a mistake is reported: one line, and a status that is not 0."""
 import json
 import os
 import socket
@@ -10,7 +10,7 @@ from stage import BINARY, PATIENCE, Port, Scene, Stage, clean_environment, main,
 
 
 def run(arguments=(), environment=None, text=None):
-    """status, stdout, stderr of one that is expected to end by itself."""
+    """Status, stdout and stderr of a gateway that is expected to end by itself."""
     with tempfile.TemporaryDirectory(prefix="visara-gateway-test-") as folder:
         command = [BINARY] + list(arguments)
         if text is not None:
@@ -205,7 +205,7 @@ class Health(Scene):
             config = {"server": {"port": gateway.port, "host": "127.0.0.1"}, "admin": {"listen": admin}}
             self.assertEqual(run(["healthcheck"], text=json.dumps(config)), (0, "", ""))
             self.assertEqual(run(["healthcheck"], environment={"GATEWAY_ADMIN_LISTEN": "0.0.0.0:%d" % port.number})[0], 0)
-            code, _, error = run(["healthcheck", "--port", str(gateway.port)])  # there it is another's path: 404
+            code, _, error = run(["healthcheck", "--port", str(gateway.port)])  # on that port the path belongs to the backend: 404
             self.assertEqual((code, "answered 404" in error), (1, True), error)
             port.release()
 
@@ -224,7 +224,7 @@ class Health(Scene):
             self.assertIn("http://%s:%d/gateway/health" % (shown, port.number), run(["healthcheck"], text=json.dumps({"server": {"host": host, "port": port.number}}))[2])
         code, _, error = run(["healthcheck", "--port", "x"])
         self.assertEqual((code, "--port" in error), (1, True), error)
-        with socket.create_server(("127.0.0.1", port.number)):  # takes connections and says nothing
+        with socket.create_server(("127.0.0.1", port.number)):  # takes connections and sends nothing
             code, _, error = run(["healthcheck", "--port", str(port.number)])
             self.assertEqual((code, "timed out" in error.lower()), (1, True), error)
         port.release()

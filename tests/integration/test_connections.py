@@ -61,7 +61,7 @@ class Pipelined(Scene):
             self.assertEqual([client.read().body, client.read().body], [b"slow", b"/say?next"])
 
     def test_more_than_is_held_is_still_answered(self):
-        """What is sent during an exchange is read on within a bound; the rest waits in the kernel."""
+        """Bytes that arrive during an exchange are read up to a bound; the rest waits in the kernel."""
         gate = threading.Event()
         self.origin.on("/first", lambda call: (call.wait(gate), call.respond(body=b"first")))
         with self.gateway.client() as client:
@@ -89,7 +89,7 @@ class Pipelined(Scene):
 
 
 class Backends(Scene):
-    """A backend that takes a connection for one user's, as those with NTLM do."""
+    """A backend that takes all requests of a connection for one user's, as backends with NTLM do."""
     @classmethod
     def set_stage(cls, stage):
         cls.origin = stage.origin()
@@ -130,7 +130,7 @@ class Bounds(Scene):
                 kept.assert_closed()
 
     def test_a_client_that_takes_nothing_is_given_up(self):
-        """server.write_timeout, whether the answer comes from a backend or from here."""
+        """server.write_timeout, for an answer from a backend and for the gateway's own."""
         with Stage() as stage:
             origin = stage.origin()
             origin.on("/large", body=b"x" * 20000000)
@@ -190,7 +190,7 @@ class Bounds(Scene):
     def test_connections_of_one_client_are_counted(self):
         with Stage() as stage:
             gateway = stage.gateway(stage.origin(), {"server": {"max_connections_per_client": 5, "workers": 2}})
-            # the one that asked whether it is ready may still be counted
+            # the request that asked whether the gateway is ready may still be counted
             clients = [wait_until(lambda: self.opened(gateway), "there is room") for _ in range(5)]
             self.assert_shed(gateway)
             with gateway.client(source="127.0.0.3") as other:
@@ -206,7 +206,7 @@ class Bounds(Scene):
             try:
                 self.assertEqual(client.read().status, 503)
             except (Truncated, OSError):
-                pass  # closed without a word is allowed too
+                pass  # closing without an answer is allowed, too
 
     @staticmethod
     def is_served(gateway):
@@ -224,7 +224,7 @@ class Bounds(Scene):
         if count < 1000:
             self.skipTest("only %d file descriptors are allowed here" % hard)
         if SANITIZER:
-            count = 500  # that they are all freed; what they cost is not told under a sanitizer
+            count = 500  # checks that all are freed; under a sanitizer the memory says nothing about their cost
         with Stage() as stage:
             gateway = stage.gateway(stage.origin(), {"server": {"max_connections": 20000, "idle_timeout": "300s"}})
             gateway.fetch("/")

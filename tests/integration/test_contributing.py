@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md tells a newcomer to write is written as it says, builds, and passes the page's own test."""
+"""The code that CONTRIBUTING.md shows a newcomer is written as the page says, builds, and passes the page's own test."""
 import os
 import re
 import shutil
@@ -10,7 +10,7 @@ import unittest
 
 from stage import ROOT, SANITIZER, clean_environment, main
 
-BUILD_S = 280  # a bound for a machine that does much else; alone it takes a tenth of that
+BUILD_S = 280  # a bound for a busy machine; an idle one needs a tenth of that
 
 
 def section(title):
@@ -20,7 +20,7 @@ def section(title):
 
 
 class Tree:
-    """A copy of what the gateway is built from; nothing is written into the tree itself."""
+    """A copy of the files from which the gateway is built; nothing is written into the tree itself."""
 
     def __init__(self, folder):
         self.folder = os.path.join(folder, "tree")
@@ -48,7 +48,8 @@ class Tree:
         return said
 
     def build(self):
-        """The binary's path, and what the compiler said. ccache, where it is there, knows most of it already: the copy's place is no part of its keys."""
+        """The binary's path, and the compiler's output. ccache, if it is there, knows most files already, because the copy's place is no
+        part of its keys."""
         cached = {"CMAKE_C_COMPILER_LAUNCHER": "ccache", "CCACHE_BASEDIR": os.path.dirname(self.folder), "CCACHE_NOHASHDIR": "1"} if shutil.which("ccache") else {}
         self.run(["cmake", "-S", self.folder, "-B", self.path("build"), "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS_DEBUG=-O0", "-DGW_TESTS=OFF"], **cached)
         said = self.run(["cmake", "--build", self.path("build"), "--parallel", "2", "--target", "visara-gateway"], **cached)
@@ -63,7 +64,7 @@ class AddAFilter(unittest.TestCase):
         self.assertEqual([kind for kind, _ in blocks], ["c", "c", "c", "c", "python"])
 
     def named(self, pattern):
-        """The file that the page names in these words."""
+        """The file that follows these words on the page."""
         return re.search(pattern, self.text)[1]
 
     def test_its_table_is_the_trees_and_the_new_filter(self):

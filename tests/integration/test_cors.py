@@ -20,7 +20,7 @@ class Cors(Scene):
         return gateway.fetch("/cors", [("Origin", origin), ("Access-Control-Request-Method", method), ("Access-Control-Request-Headers", headers)], "OPTIONS")
 
     def test_a_preflight_is_answered_by_the_gateway(self):
-        for gateway, asked in ((self.anyone, 1), (self.named, 0)):  # without cors.origins once the backend had nothing to say
+        for gateway, asked in ((self.anyone, 1), (self.named, 0)):  # without cors.origins only if the backend sent no CORS fields
             before = self.origin.count()
             answer = self.preflight(gateway, ORIGIN)
             self.assertIn(answer.status, (200, 204))
@@ -32,7 +32,7 @@ class Cors(Scene):
     def test_by_default_every_origin_may_read(self):
         preflight = self.preflight(self.anyone, ORIGIN)
         self.assertEqual(preflight.field("Access-Control-Allow-Origin"), "*")
-        self.assertFalse(preflight.has("Access-Control-Expose-Headers"))  # these are of the answer that scripts read
+        self.assertFalse(preflight.has("Access-Control-Expose-Headers"))  # these fields are for the answer that scripts read
         answer = self.anyone.fetch("/cors", [("Origin", ORIGIN)])
         self.assertEqual(answer.field("Access-Control-Allow-Origin"), "*")
         self.assertIn("X-Cache", answer.field("Access-Control-Expose-Headers"))
@@ -59,7 +59,7 @@ class Cors(Scene):
                     self.assertFalse(answer.has("Access-Control-Allow-Credentials"))
 
     def test_answers_differ_by_origin_also_where_none_was_sent(self):
-        """Or a cache below would give the one without fields to a script that needs them."""
+        """Otherwise a cache below could give the answer without fields to a script that needs them."""
         self.assertIn("Origin", ", ".join(self.named.fetch("/cors").all("Vary")))
 
     def test_a_hit_carries_the_fields_of_its_own_request(self):
@@ -77,7 +77,7 @@ class Cors(Scene):
         self.assertIn("Origin", vary)
 
     def test_errors_of_the_gateway_carry_them_too(self):
-        """Else a script could not tell a 429 or 502 from a network that is down."""
+        """Otherwise a script could not tell a 429 or 502 from a network that is down."""
         with Stage() as stage:
             gateway = stage.gateway("http://127.0.0.1:1", {"limits": {"enabled": True, "rate": "1/h", "burst": 1}})
             for status in (502, 429):
@@ -120,7 +120,7 @@ def cors_of(answer):
 
 
 class BackendsFirst(Scene):
-    """cors.origins is not set: what a backend says of CORS stands, and the gateway speaks where it does not."""
+    """cors.origins is not set: a backend's own CORS fields stay, and the gateway adds fields only if the backend sends none."""
     @classmethod
     def set_stage(cls, stage):
         cls.origin = stage.origin()
@@ -197,7 +197,7 @@ class BackendsFirst(Scene):
             self.assertEqual(client.get("/after").body, b"origin")
 
     def test_a_preflight_meets_a_backend_that_is_down(self):
-        """The script is to read the 502 that its own request gets; nothing of it may be remembered."""
+        """The script must be able to read the 502 that its own request gets; no client may remember anything of it."""
         with Stage() as stage:
             answer = self.preflight("/", stage.gateway("http://127.0.0.1:1"))
             self.assertEqual((answer.status, answer.field("Access-Control-Allow-Origin"), answer.field("Access-Control-Max-Age")), (204, "*", "0"))
@@ -236,7 +236,7 @@ class BackendsFirst(Scene):
                 for origin in (first, ORIGIN, other, None, ORIGIN, other, None):
                     answer = gateway.fetch(target, [("Origin", origin)] if origin else [])
                     self.assertEqual(answer.field("Access-Control-Allow-Origin"), ORIGIN if origin == ORIGIN else "*" if origin else None)
-                # in Redis the first variant takes the place of the one answer that was there
+                # in Redis the first variant replaces the single answer that was there
                 self.assertEqual(self.origin.count("/careless"), before + 3 + (gateway is self.shared and first is None))
 
     def test_with_origins_of_its_own_the_gateway_shares_what_is_stored(self):

@@ -1,4 +1,4 @@
-"""What lies in deploy/: rules that hold, a dashboard whose every query returns data, files that parse."""
+"""The files in deploy/: rules that work, a dashboard whose every query returns data, files that parse."""
 import http.client
 import json
 import os
@@ -17,7 +17,7 @@ DASHBOARD = os.path.join(DEPLOY, "grafana", "dashboards", "visara-gateway.json")
 
 
 class Prometheus(Process):
-    """With deploy/'s rules. What it scrapes stands in a file, so that a test can do what service discovery does: drop a target."""
+    """Prometheus with deploy/'s rules. Its targets stand in a file, so that a test can drop one, as service discovery does."""
 
     def __init__(self, folder, targets, rules=None):
         self.lease = Port()
@@ -80,7 +80,7 @@ class Rules(unittest.TestCase):
 
 @unittest.skipUnless(shutil.which("prometheus"), "prometheus is not installed")
 class Alerts(unittest.TestCase):
-    """The shipped rules see real faults. Only their waiting is shorter: `for` is 1 s each."""
+    """The shipped rules see real faults. Only their waiting time is shorter here: `for` is 1 s each."""
 
     def setUp(self):
         self.stage = Stage()
@@ -102,7 +102,7 @@ class Alerts(unittest.TestCase):
         try:
             results = self.prometheus.query(expression)
         except (OSError, http.client.HTTPException, ValueError):
-            return None  # it does not listen yet, or says "Service Unavailable"
+            return None  # Prometheus does not listen yet, or says "Service Unavailable"
         return float(results[0]["value"][1]) if results else None
 
     def firing(self):

@@ -1,4 +1,4 @@
-"""More clients than file descriptors: no worker spins, clients that wait are served later, and the process ends when it is asked to."""
+"""More clients than file descriptors: no worker spins, waiting clients are served later, and the process ends on a signal."""
 import contextlib
 import resource
 import signal
@@ -13,7 +13,7 @@ WAITS = b"new clients wait"
 
 
 def files_of_its_own(test, count):
-    """This process may have that many files open; else the test is skipped."""
+    """This process needs so many open files; otherwise the test is skipped."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < count:
         test.skipTest("only %d file descriptors are allowed here" % hard)
@@ -23,7 +23,7 @@ def files_of_its_own(test, count):
 
 @contextlib.contextmanager
 def flood(gateway, count, data=UNFINISHED):
-    """So many connections that each send `data`; the kernel completes them, whether or not they are accepted."""
+    """So many connections that each send `data`; the kernel completes them, whether or not the gateway accepts them."""
     with contextlib.ExitStack() as stack:
         clients = []
         for _ in range(count):
@@ -36,7 +36,7 @@ def flood(gateway, count, data=UNFINISHED):
 
 
 def look_at(clients, idle):
-    """Reads what is there: who was answered is idle, until its end is there. Returns how many are."""
+    """Reads what has arrived. A client with an answer is idle until its connection ends. Returns how many are idle."""
     for client in clients:
         client.settimeout(0)
         try:
@@ -106,7 +106,7 @@ class WithoutDescriptors(Scene):
                 self.assertEqual(answers, [200] * 20)
 
     def test_who_is_idle_makes_room(self):
-        """Kept connections that ask for nothing do not keep others waiting until server.idle_timeout."""
+        """Idle kept connections do not make other clients wait until server.idle_timeout."""
         with Stage() as stage:
             files_of_its_own(self, 1000)
             gateway = stage.gateway(stage.origin(), {"server": {"workers": 2, "idle_timeout": "600s"}}, files=256)
@@ -115,7 +115,7 @@ class WithoutDescriptors(Scene):
                 self.assertEqual(gateway.fetch("/").status, 200)
 
     def test_who_is_idle_makes_room_also_where_the_loop_is_late(self):
-        """A process that seldom gets the processor closes what was idle for long, and does not begin to wait anew."""
+        """A process that seldom gets the processor closes connections that were idle for long, and does not begin a new wait for them."""
         with Stage() as stage:
             files_of_its_own(self, 1000)
             gateway = stage.gateway(stage.origin(), {"server": {"workers": 1, "idle_timeout": "600s"}}, files=256)
@@ -139,7 +139,7 @@ class WithoutDescriptors(Scene):
             with flood(gateway, 300):
                 wait_until(lambda: WAITS in gateway.errors(), "it tells that clients wait")
 
-            def is_kept():  # for longer than idle connections have while others wait: a second, by timers that are coarse
+            def is_kept():  # longer than the time that idle connections have while others wait: a second, by coarse timers
                 with gateway.client() as client:
                     client.get("/")
                     client.sock.settimeout(3)
@@ -168,7 +168,7 @@ class WithoutDescriptors(Scene):
             self.assertLess(gateway.files(), 256)
 
     def test_connections_to_backends_are_kept_for_ever_new_requests(self):
-        """Where descriptors are few the idle ones are counted: who is taken back is idle no more."""
+        """If few descriptors are left, idle connections are counted: one that is in use again does not count."""
         with Stage() as stage:
             origin = stage.origin()
             gateway = stage.gateway(origin, {"server": {"workers": 1}}, files=256)

@@ -1,4 +1,4 @@
-"""When the backend fails: 502 and 504 with a JSON body, and a request that may have had its effect is never sent twice."""
+"""When the backend fails: 502 and 504 with a JSON body. A request that may have had its effect is never sent twice."""
 import contextlib
 import socket
 import ssl
@@ -80,7 +80,7 @@ class ABackend(Scene):
                     client.ask("POST", path, fields, body, chunked=chunked)
                     self.assert_error(client.read(), 502)
                     self.assertEqual(self.origin.count(path), 1)
-        for method in ("POST", "PATCH", "PROPFIND", "BREW", "get"):  # the last three are not known to be safe here
+        for method in ("POST", "PATCH", "PROPFIND", "BREW", "get"):  # the gateway does not know that the last three are safe
             path = "/once/bare/" + method
             self.origin.on(path, lambda call: call.close())
             with self.subTest(path), self.gateway.client() as client:
@@ -129,10 +129,10 @@ class ABackend(Scene):
 
 class ABackendThatDoesNotAccept(Scene):
     def test_leaves_nothing_behind_when_its_clients_leave(self):
-        """What was polled for a connection that never came about must not be taken for the next socket of its number."""
+        """The poll of a connection that was never completed must not be used for the next socket of the same number."""
         with contextlib.ExitStack() as sockets, Stage() as stage:
             deaf = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-            for _ in range(3):  # fill its queue, so that further connections are neither accepted nor refused
+            for _ in range(3):  # fill the queue, so that further connections are neither accepted nor refused
                 waiting = sockets.enter_context(socket.socket())
                 waiting.setblocking(False)
                 waiting.connect_ex(deaf.getsockname())

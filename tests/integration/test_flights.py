@@ -1,4 +1,5 @@
-"""Many clients, one key: the backend is asked once where it is cold, and once more for all who want its word."""
+"""Request coalescing: many clients, one key. The backend is asked once if it is cold, and once more for all requests that want a fresh
+answer."""
 import threading
 import time
 
@@ -13,7 +14,7 @@ class AFlight(Scene):
     def set_stage(cls, stage):
         cls.origin = stage.origin()
         cls.gateway = stage.gateway(cls.origin, {"server": {"workers": 2}, "cache": {"enabled": True, "flight_wait": "%ds" % PATIENCE}})
-        # 1 if who asks is counted, else 0; the request before may have its answer and still be counted by another worker
+        # 1 if the asking request itself is counted, else 0; the request before may have its answer and still be counted by another worker
         cls.idle = min(cls.gateway.metric_sum("gateway_requests_in_flight") for _ in range(20))
 
     def gated(self, path, **said):
@@ -85,7 +86,7 @@ class AFlight(Scene):
             self.assertEqual(self.origin.count(path), 1)
 
     def test_that_nobody_waits_for_is_given_up(self):
-        """Before its head came, so that the backend does no work in vain. The clients that wait may be on either worker."""
+        """Before its head came, so that the backend does no useless work. The clients that wait may be on either worker."""
         for count in (1, 2, 8):
             for leave in ("close", "reset"):
                 with self.subTest(count=count, leave=leave):
@@ -182,7 +183,7 @@ class AFlight(Scene):
             gate.clear()
 
     def test_is_forgotten_before_the_unsafe_method_is_answered(self):
-        """Not a moment later: the next request may be on another worker."""
+        """At once: the next request may be on another worker."""
         state = {}
 
         def say(call):
@@ -218,7 +219,7 @@ class AFlight(Scene):
                 self.assertIn("ended within", str(fault))
 
     def test_over_workers_many_times(self):
-        """Leaders and waiters on both workers, started together: again and again, for the race that is rare."""
+        """Leaders and waiting requests on both workers, started together, many times, to meet a rare race."""
         for number in range(20):
             path = "/race/%d" % number
             self.origin.on(path, fields=FRESH, body=b"x")
@@ -227,7 +228,7 @@ class AFlight(Scene):
 
 
 class Parts(Scene):
-    """Of a whole that arrives. One worker, so that all read the one fetch as it grows."""
+    """A part of a whole answer that is arriving. One worker, so that all requests read the same fetch as it grows."""
 
     @classmethod
     def set_stage(cls, stage):
@@ -262,7 +263,7 @@ class Parts(Scene):
         self.assertEqual(self.origin.count("/parts"), 1)
 
     def test_of_what_a_range_began_goes_into_the_cache(self):
-        """Its client has its part, and may leave: the whole is stored all the same."""
+        """The client has its part and may leave: the whole answer is stored all the same."""
         gate = threading.Event()
 
         def say(call):
@@ -279,7 +280,7 @@ class Parts(Scene):
 
 
 class AReload(Reloads, Scene):
-    """On one worker. What a request that says no-cache is answered, the backend was asked for after the request came."""
+    """On one worker. A request that says no-cache gets an answer for which the backend was asked after the request came."""
     WORKERS = 1
 
     @classmethod
@@ -333,7 +334,7 @@ class AReload(Reloads, Scene):
                 gate.set()
                 answers = self.read_newer(clients)
                 self.assertEqual(len({answer.field("X-Number") for answer in answers}), 20)
-                gate.clear()  # and that is remembered: nobody waits for anybody
+                gate.clear()  # the gateway remembers that: no request waits for another
                 before = self.origin.count(path)
                 clients = self.reload(5, path)
                 wait_until(lambda: self.origin.count(path) == before + 5, "each asks at once")
@@ -372,7 +373,7 @@ class AReload(Reloads, Scene):
             came = time.monotonic_ns()
             call.wait(gate)
             if call.number == 1:
-                call.send(b"HTTP/1.1 200 OK\r\nX-Broken")  # the answer has begun: it is not tried again
+                call.send(b"HTTP/1.1 200 OK\r\nX-Broken")  # the answer has begun: the request is not tried again
                 call.close()
             call.respond(fields=FRESH + [("X-Began", came), ("X-Number", call.number)], body=b"x")
         self.origin.on("/reload-fails", say)
@@ -460,7 +461,8 @@ class AReload(Reloads, Scene):
         self.assertEqual({client.read().status for _, client in later[8:]}, {200})
 
     def test_is_never_answered_by_what_is_older(self):
-        """Again and again, with all that may come between: other reloads, ordinary requests, changes, clients that leave, and answers that are not shared."""
+        """Many times, mixed with all that may happen meanwhile: other reloads, ordinary requests, changes, clients that leave, and
+        answers that are not shared."""
         self.reload_at_random(rounds=60)
 
 
@@ -478,15 +480,15 @@ class AWait(Scene):
             first = gateway.client()
             first.ask(target="/slow")
             wait_until(lambda: origin.count("/slow"), "the first asked")
-            self.assertEqual(gateway.fetch("/slow").body, b"x")  # though the first still waits
-            reload = gateway.fetch("/slow", [("Cache-Control", "no-cache")])  # which waits for its end
+            self.assertEqual(gateway.fetch("/slow").body, b"x")  # though the first request still waits
+            reload = gateway.fetch("/slow", [("Cache-Control", "no-cache")])  # this one waits for the end of the first
             self.assertEqual((reload.status, reload.field("X-Cache")), (200, "MISS"))
             gate.set()
             self.assertEqual(first.read().body, b"x")
             first.close()
 
     def test_for_the_next_flight_begins_anew(self):
-        """No-cache waits for the end of one and for the answer of the next: each of the two may take as long as is configured."""
+        """No-cache waits for the end of one fetch and for the answer of the next: each of the two may take as long as is configured."""
         with Stage() as stage:
             origin, seconds = stage.origin(), 4
             gates = [threading.Event(), threading.Event()]

@@ -1,4 +1,4 @@
-"""Nothing ambiguous passes, in either direction, and a body that did not end is never ended."""
+"""No ambiguous message passes, in either direction, and a body that broke off never gets an end."""
 from stage import TRANSPORT, Scene, Stage, Truncated, main, reply, wait_until
 
 HOST = b"Host: gateway.test\r\n"
@@ -15,7 +15,7 @@ def post(body, *lines, version=b"HTTP/1.1"):
 
 CHUNKED = b"Transfer-Encoding: chunked"
 LAST = b"0\r\n\r\n"
-# What is refused before anything of it can be forwarded: name, bytes, statuses that are right
+# Refused before any part can be forwarded: name, bytes, statuses that are right
 REFUSED = [
     # RFC 9112 §6.1, §6.3: the length of the body
     ("Content-Length and Transfer-Encoding", post(LAST, b"Content-Length: 5", CHUNKED), {400}),
@@ -107,7 +107,7 @@ REFUSED = [
     ("preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 501, 505}),
     ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 100, {400, 501}),
 ]
-# What is refused after the head was seen to be well: the backend may have seen the beginning, but never an end
+# Refused after a good head: the backend may have seen the beginning, but never an end
 BROKEN_CHUNKS = [
     ("not a number", b"zz\r\n"),
     ("empty size", b"\r\n"),
@@ -170,7 +170,7 @@ BAD_ANSWERS = [
     ("half a status line", b"HTTP/1.1 20"),
     ("half a head", b"HTTP/1.1 200 X\r\nContent-Le"),
 ]
-# Careless, but nobody can doubt where they end (as nginx and haproxy see it, too): name, bytes, status, body
+# Careless answers whose end is clear (nginx and haproxy agree): name, bytes, status, body
 FORGIVEN = [
     ("204 with chunked", b"HTTP/1.1 204 X\r\nTransfer-Encoding: chunked\r\n\r\n", 204, b""),
     ("204 with chunked and a last chunk", b"HTTP/1.1 204 X\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 204, b""),
@@ -184,7 +184,7 @@ FORGIVEN = [
     ("1xx with a length", b"HTTP/1.1 100 C\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 X\r\nContent-Length: 3\r\n\r\nabc", 200, b"abc"),
     ("1xx with chunked", b"HTTP/1.1 103 C\r\nTransfer-Encoding: chunked\r\n\r\nHTTP/1.1 200 X\r\nContent-Length: 3\r\n\r\nabc", 200, b"abc"),
 ]
-# libcurl reads chunks itself: it forgives the same, but does not tell, so there the connection may be kept
+# libcurl reads chunks itself: it forgives the same faults but does not report them, so there the connection may be kept
 FORGIVEN_CHUNKS = [
     (name, b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n" + body, 200, b"abc") for name, body in (
         ("a blank behind a chunk's size", b"3 \r\nabc\r\n0\r\n\r\n"),
@@ -192,7 +192,7 @@ FORGIVEN_CHUNKS = [
         ("a semicolon alone", b"3;\r\nabc\r\n0\r\n\r\n"),
         ("a blank behind an extension", b"3;a=b \r\nabc\r\n0\r\n\r\n"),
     )]
-# What needs no forgiving
+# Answers without a fault
 WELL = [
     ("tab behind Content-Length", b"HTTP/1.1 200 X\r\nContent-Length: 3\t\r\n\r\nabc", 200, b"abc"),
     ("tab behind chunked", b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\t\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200, b"abc"),
@@ -224,7 +224,7 @@ class Requests(Scene):
                                                             "header_timeout": "300ms", "body_timeout": "300ms"}})
 
     def refused(self, data, statuses):
-        """Refused, the connection closed, and neither it nor what follows reaches the backend."""
+        """Refused, the connection closed, and neither the request nor the bytes after it reach the backend."""
         before = len(self.origin.seen())
         with self.gateway.client() as client:
             client.send(data + NEXT)
@@ -250,11 +250,11 @@ class Requests(Scene):
                     for byte in data + NEXT:
                         client.send(bytes([byte]))
                 except OSError:
-                    pass  # it answered and closed before the end
+                    pass  # the gateway answered and closed before the end
                 try:
                     self.assertIn(client.read("GET").status, statuses)
                 except Truncated as cut:
-                    self.assertEqual(cut.cause, "reset")  # it may come before the answer is read
+                    self.assertEqual(cut.cause, "reset")  # the close may come before the answer is read
         self.assertFalse(any(b"/refused" in raw or b"/smuggled" in raw for raw in self.origin.raw()))
 
     def test_with_broken_chunks_are_never_ended(self):
@@ -331,7 +331,7 @@ class Requests(Scene):
                         for at in range(0, len(data), cut):
                             client.send(data[at:at + cut])
                     except OSError:
-                        self.assertEqual(status, 413)  # answered and closed before the end
+                        self.assertEqual(status, 413)  # the gateway answered and closed before the end
                     try:
                         self.assertEqual(client.read("POST").status, status)
                     except Truncated:
@@ -392,7 +392,7 @@ class Answers(Scene):
     def read(self, name, data, status, body):
         self.say("/careless", data, end=None)
         with self.gateway.client() as client:
-            asked = [("If-None-Match", '"1"')] if status == 304 else []  # a 304 that nobody asked for is 502
+            asked = [("If-None-Match", '"1"')] if status == 304 else []  # a 304 that was not asked for gives 502
             response = client.get("/careless", asked)
             self.assertEqual((response.status, response.body), (status, body), name)
             before = len(self.origin.connections)
@@ -426,7 +426,7 @@ class Answers(Scene):
     def test_that_did_not_end_are_never_ended(self):
         for name, data in TRUNCATED:
             if TRANSPORT == "curl" and name == "chunked, a bare LF":
-                continue  # libcurl reads chunks itself, and takes a bare LF for a line's end
+                continue  # libcurl reads chunks itself, and accepts a bare LF as a line's end
             for end in ("close", "reset"):
                 with self.subTest(name, end=end), self.gateway.client() as client:
                     self.say("/truncated", data, end)
@@ -434,7 +434,7 @@ class Answers(Scene):
                     try:
                         response = client.read()
                     except Truncated as cut:
-                        self.assertEqual(cut.cause, "closed")  # the framing shows it: what came is not taken away by a reset
+                        self.assertEqual(cut.cause, "closed")  # the framing shows that the body broke off, so no reset is needed that could destroy the part that came
                         continue
                     self.assertEqual(response.status, 502)  # nothing had been sent downstream yet
 
@@ -450,7 +450,7 @@ class Answers(Scene):
                     self.assertEqual((len(cut.message.body), cut.cause), (2000000, "closed"))
 
     def test_that_did_not_end_are_not_ended_for_http_1_0_either(self):
-        """There the end of the stream ends the body: only a reset can say that it did not."""
+        """There the end of the stream ends the body: only a reset can show that the body broke off."""
         self.say("/truncated", reply(chunked=True)[:-5] + b"3\r\nabc\r\n")
         with self.gateway.client() as client:
             client.send(b"GET /truncated HTTP/1.0\r\n\r\n")
@@ -505,7 +505,7 @@ class Answers(Scene):
             self.assertEqual(client.read().status, 200)
             self.assertEqual(client.get("/").body, b"origin")
 
-    def test_to_head_may_say_two_things_of_the_length(self):  # as Phoenix does; nginx and haproxy let it pass
+    def test_to_head_may_say_two_things_of_the_length(self):  # Phoenix sends this; nginx and haproxy let it pass
         self.origin.on("/both", b"HTTP/1.1 200 X\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n")
         with self.gateway.client() as client:
             client.ask("HEAD", "/both")

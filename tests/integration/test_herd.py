@@ -1,4 +1,4 @@
-"""A thousand clients and one cold key over three instances: the backend is asked once, and nobody is stranded."""
+"""A thousand clients and one cold key over three instances: the backend is asked once, and every client gets its answer."""
 import os
 import signal
 import threading
@@ -8,7 +8,7 @@ from reload import NO_CACHE, Reloads
 from stage import PATIENCE, Scene, main, wait_until
 
 FRESH = [("Cache-Control", "max-age=60")]
-# Redis' answers may come late on a busy machine; nothing here tests its timeout.
+# Redis' answers may come late on a busy machine; no test here is about that timeout.
 REDIS = {"timeout": "5s"}
 
 
@@ -44,7 +44,7 @@ class Herd(Scene):
         return gate
 
     def is_stored(self, path):
-        """Asked for once, and in Redis: the answer does not wait for that."""
+        """The URL was asked for once, and its answer is in Redis: the client's answer does not wait for that."""
         self.assertEqual(self.gateways[0].fetch(path).status, 200)
         wait_until(lambda: [key for key in self.redis.cli("KEYS", "gw:cache:*") if path.encode() in (self.redis.cli("GET", key) or b"")], path + " is stored")
 
@@ -64,7 +64,7 @@ class Herd(Scene):
                    "%d requests are in flight" % count)
 
     def assert_nobody_waits(self, path):
-        """no-cache is stored, but the backend must be asked each time: a request that waited would have to ask all the same."""
+        """A no-cache answer is stored, but the backend must be asked each time: a request that waited would have to ask all the same."""
         gate = threading.Event()
 
         def say(call):
@@ -122,7 +122,8 @@ class OnOneKey(Herd):
         self.assertGreaterEqual(told["shared"] + told["awaited"], 59 - 6, "but for those that came after it was stored")
 
     def test_who_carries_a_credential_costs_the_others_no_herd(self):
-        """What says nothing of its freshness is not shared with requests that carry Cookie: it must not matter that one of these came first."""
+        """An answer that says nothing about freshness is not shared with requests that carry Cookie; this must also hold if one of these
+        came first."""
         gate = self.gated("/says-nothing", body=b"one for all")
         first = self.ask_all(1, "/says-nothing", [("Cookie", "user=0")])
         wait_until(lambda: self.origin.count("/says-nothing") == 1, "it leads")
@@ -131,7 +132,7 @@ class OnOneKey(Herd):
         gate.set()
         self.assertEqual({client.read().body for client in first + clients}, {b"one for all"})
         self.assertEqual(self.origin.count("/says-nothing"), 2)
-        gate.clear()  # those that carry one wait for nobody
+        gate.clear()  # requests with one wait for no other
         clients = self.ask_all(12, "/says-nothing", [("Cookie", "user=1")])
         wait_until(lambda: self.origin.count("/says-nothing") == 14, "each asks")
         gate.set()
@@ -204,7 +205,7 @@ class OnOneKey(Herd):
         before, = self.ask_all(1, "/written", gateways=self.gateways[:1])
         self.assertTrue(first.wait(PATIENCE))
         self.assertEqual(self.gateways[1].fetch("/written", method="POST", body=b"").body, b"changed")
-        for gateway in self.gateways[1:]:  # the first hears of it a moment later, and would join what it asked for
+        for gateway in self.gateways[1:]:  # the first instance learns of it a moment later, and would join the fetch that it began
             self.assertEqual(gateway.fetch("/written").body, b"after")
         gate.set()
         self.assertEqual(before.read().body, b"before")
@@ -217,7 +218,7 @@ class OnOneKey(Herd):
         gate.set()
         self.assertEqual({client.read().status for client in clients}, {200})
         self.assertEqual(self.origin.count("/private"), 30)
-        # Remembered on every instance: nobody waits for anybody, though the origin answers none of them before all are there.
+        # Remembered on every instance: no request waits for another. The origin answers none of them before all are there.
         many, there = threading.Barrier(9), []
 
         def together(call):
@@ -281,23 +282,23 @@ class WithADyingLeader(Herd):
 
 
 class OfReloads(Reloads, Scene):
-    """No-cache at two instances of two workers, and one Redis."""
+    """No-cache requests at two instances of two workers, and one Redis."""
 
     @classmethod
     def set_stage(cls, stage):
         cls.redis = RedisServer()
         stage.actors.append(cls.redis)
         cls.origin = stage.origin()
-        # Longer than a test waits: what is awaited here comes otherwise.
+        # Longer than a test waits: the awaited events must come by another way.
         cls.gateways = [coherent(stage.gateway(cls.origin, config(cls.redis, 2 * PATIENCE))) for _ in range(2)]
 
     def all_wait(self, count):
-        """For a flight, not for Redis any more."""
+        """Waits for a fetch of the same process, and no longer for Redis."""
         wait_until(lambda: self.in_flight() >= count and not sum(gateway.metric_sum("gateway_redis_pending") for gateway in self.gateways),
                    "%d requests are in flight" % count)
 
     def reload_both(self, count, path, among=None):
-        """Half of them at each instance, which the backend is told."""
+        """Half of them at each instance; a field tells the backend which one."""
         clients = []
         for number, gateway in enumerate(self.gateways):
             clients += self.reload(count // 2, path, NO_CACHE + [("X-Instance", str(number))], among=0, gateway=gateway)
@@ -380,7 +381,7 @@ class OfReloads(Reloads, Scene):
 
 
 class WithoutMarks(Herd):
-    """cache.hit_for_miss 0: only what is stored tells requests not to wait."""
+    """cache.hit_for_miss 0: only a stored answer tells requests not to wait."""
     CACHE = {"hit_for_miss": "0s"}
 
     def test_what_must_be_validated_each_time_is_waited_for_by_nobody(self):

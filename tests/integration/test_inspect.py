@@ -219,7 +219,7 @@ class Shared(Scene):
         wait_until(lambda: gateway.stats().get("near_cache_coherent"), "it has reached Redis")
         self.redis.freeze()
         try:
-            for _ in range(2):  # it does not answer; it is known to be away
+            for _ in range(2):  # Redis does not answer, and the gateway knows that it is away
                 told = inspected(gateway, "/unknown")
                 self.assertEqual(told["redis"], {"known": False})
                 self.assertIn("Redis did not answer", told["verdict"])

@@ -1,4 +1,5 @@
-"""scripts/install-packages leaves no service behind: started, enabled, or denied to others. dpkg and apt are played by small scripts."""
+"""scripts/install-packages leaves no service behind: none is started or enabled, and no other service is blocked. Small scripts play
+dpkg and apt."""
 import os
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Start, drain and stop: not one request fails because the gateway ends."""
+"""Start, drain and stop: no request fails because the gateway ends."""
 import collections
 import os
 import signal
@@ -10,7 +10,7 @@ from stage import Client, Scene, Stage, Truncated, main, reply, wait_until
 
 class ADrain(Scene):
     def loop(self, gateway, name, results, faults, unanswered):
-        """A client that keeps its connection until it is told otherwise, and opens the next; until connecting is refused."""
+        """A client that keeps its connection until the gateway says close, and then opens the next, until connecting is refused."""
         asked = 0
         while True:
             try:
@@ -26,8 +26,9 @@ class ADrain(Scene):
                         client.ask("POST" if asked % 3 == 0 else "GET", target, [], b"x" * 10 if asked % 3 == 0 else None)
                         answer = client.read()
                     except (Truncated, OSError) as fault:
-                        # What the kernel still takes between our last accept and the close of the listener, it resets: that never was a
-                        # connection to us. So it must be a new one, without a byte of an answer, and the backend has not seen its request.
+                        # The kernel resets connections that it takes between the gateway's last accept and the close of the listener: they
+                        # never reached the gateway. So such a connection must be new, without a byte of an answer, and the backend has not
+                        # seen its request.
                         if is_new and (isinstance(fault, OSError) or fault.message.start == "nothing"):
                             unanswered.append(target)
                         else:
@@ -49,7 +50,7 @@ class ADrain(Scene):
                 self.assertEqual(client.get("/").status, 200)
 
     def test_other_signals_end_nothing(self):
-        """USR1 opens log files again, and all that mean nothing here are ignored."""
+        """USR1 opens log files again; signals that have no meaning here are ignored."""
         ends = {"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL"}
         faults = {"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS"}
         stops = {"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU"}

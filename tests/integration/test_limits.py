@@ -1,4 +1,4 @@
-"""Token buckets as clients see them (LIMITS): exact over all workers, told in every limited answer."""
+"""Token buckets as clients see them (LIMITS): exact over all workers, reported in every limited answer."""
 import math
 import re
 import time
@@ -53,7 +53,7 @@ class Limits(Scene):
             self.assertEqual(self.origin.count("/exact") - before, 20)
 
     def test_for_a_path_hold_in_any_spelling(self):
-        """A backend decodes the path: what is /login to it is /login to a limit."""
+        """A backend decodes the path: if the backend reads it as /login, the limit does, too."""
         policies = [{"name": "login", "path": "/login", "rate": "1/h", "burst": 1}, {"name": "cafe", "path": "/caf%C3%A9", "rate": "1/h", "burst": 1}]
         with Stage() as stage:
             gateway = stage.gateway(stage.origin(), {"limits": {"enabled": True, "policies": policies}})
@@ -64,7 +64,7 @@ class Limits(Scene):
             self.assertEqual([gateway.fetch(target).status for target in ("/caf%c3%a9", "/caf%C3%A9", "/other", "/loginx", "/%6Coginx")], [200, 429, 200, 200, 200])
 
     def test_for_a_path_hold_whether_or_not_the_backend_resolves_dot_segments(self):
-        """uvicorn does not: to FastAPI, /search/.. is /search/{q} with q = "..", and /search/..%2Fx is /search/{q:path}."""
+        """uvicorn does not resolve paths: for FastAPI, /search/.. is /search/{q} with q = "..", and /search/..%2Fx is /search/{q:path}."""
         config = {"limits": {"enabled": True, "policies": [{"name": "search", "path": "/search", "rate": "1/h", "burst": 1}]},
                   "routes": [{"name": "private", "path": "/private", "cache": False}],
                   "cache": {"enabled": True, "bypass_paths": ["/live"]}}
@@ -78,7 +78,7 @@ class Limits(Scene):
             self.assertEqual([gateway.fetch(target).status for target in ("/private/a/../b", "/a/./b", "/a//b")], [200, 200, 200])
 
     def test_for_a_path_are_not_gone_around_by_the_path_of_the_backend_s_url(self):
-        """Behind http://backend/v1, /../v1/login would be /login to a backend that resolves it, and /../admin none of /v1."""
+        """Behind http://backend/v1, a backend that resolves paths would read /../v1/login as /login, and /../admin would be outside /v1."""
         policies = [{"name": "login", "path": "/login", "rate": "1/h", "burst": 1}]
         with Stage() as stage:
             origin = stage.origin()
@@ -149,7 +149,7 @@ class Limits(Scene):
             gateway = stage.gateway(self.origin, limits("1/h", 2))
             for client in ("203.0.113.1", "203.0.113.2"):
                 self.assertEqual(statuses(gateway, 3, fields=[("X-Forwarded-For", client)], source=TRUSTED), [200, 200, 429])
-            for client in ("203.0.113.3", "203.0.113.4"):  # the left of the list is what the client says of itself
+            for client in ("203.0.113.3", "203.0.113.4"):  # the client itself controls the left of the list
                 fields = [("X-Forwarded-For", "198.51.100.%s, 203.0.113.5" % client[-1])]
                 expected = [200, 200, 429] if client[-1] == "3" else [429, 429, 429]
                 self.assertEqual(statuses(gateway, 3, fields=fields, source=TRUSTED), expected)
@@ -210,7 +210,8 @@ class Limits(Scene):
             self.assertEqual(", ".join(answer.all("RateLimit-Policy")), '"theirs";q=9;w=9, "default";q=5;w=18000')
 
     def test_no_fields_of_a_backend_contradict_ours(self):
-        """What holds one value is the gateway's; a list that cannot be read, or names the gateway's policy, goes as a whole."""
+        """A field that can hold only one value is the gateway's; a list that cannot be read, or names the gateway's policy, is removed
+        as a whole."""
         ours = {"RateLimit-Policy": '"default";q=50;w=180000', "X-RateLimit-Limit": "50"}
         old = [(prefix + name, "7") for prefix in ("X-RateLimit-", "X-Rate-Limit-", "RateLimit-") for name in ("Limit", "Remaining", "Reset")]
         good = [("RateLimit", '"theirs";r=5;t=9'), ("RateLimit-Policy", '"theirs";q=9;w=9'), ("RateLimit-Policy", '"more";q=1')]

@@ -1,4 +1,4 @@
-"""A client that sends on after its answer gets the answer (RFC 9112 §9.6), and does not hold the gateway for ever."""
+"""A client that goes on sending after its answer gets the answer (RFC 9112 §9.6), and does not hold the gateway for ever."""
 import contextlib
 import socket
 import threading
@@ -11,7 +11,7 @@ LIMITED = {"limits": {"enabled": True, "rate": "1/h", "burst": 1}}
 
 
 def upload(gateway, target="/", bytes_sent=UPLOAD):
-    """All of a body first, then the answer, as fetch() and requests do it."""
+    """Sends all of a body first and then reads the answer, as fetch() and requests do."""
     with gateway.client() as client:
         client.send(b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (target.encode(), bytes_sent))
         client.send(b"x" * bytes_sent)
@@ -54,7 +54,7 @@ class Lingering(Scene):
                 self.assertEqual(client.read("POST").status, 413)
 
     def refused(self, gateway):
-        """A client with an unfinished body that has its answer, and the end of the gateway's side."""
+        """A client with an unfinished body that has its answer; the gateway has closed its side."""
         client = gateway.client()
         self.addCleanup(client.close)
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % UPLOAD)
@@ -103,7 +103,7 @@ class Lingering(Scene):
 
     @contextlib.contextmanager
     def sending_on(self):
-        """Yields a list: to all clients in it a byte is sent again and again, for as long as they take it."""
+        """Yields a list. Every client in it gets a byte again and again, for as long as it takes bytes."""
         clients, ends = [], threading.Event()
 
         def run():
@@ -141,7 +141,7 @@ class Lingering(Scene):
             self.assertGreaterEqual(gateway.metric("gateway_accept_waits_total"), 1)
 
     def test_what_is_refused_at_once_is_read_too(self):
-        """The head alone is refused: what follows it is read all the same."""
+        """Only the head is refused: the bytes that follow it are read all the same."""
         with Stage() as stage:
             gateway = stage.gateway(stage.origin())
             for line, status in ((b"POST / HTTP/1.1", 400), (b"POST /" + b"x" * 10000 + b" HTTP/1.1", 414)):

@@ -1,10 +1,10 @@
-"""What the backend gets of a request and the client of an answer."""
+"""The request as the backend gets it, and the answer as the client gets it."""
 import hashlib
 import random
 
 from stage import Scene, Stage, main, reply
 
-TRUSTED = "127.0.0.2"  # an address of this machine that the gateway is told to trust
+TRUSTED = "127.0.0.2"  # an address of this machine that the gateway trusts
 SIDE_FIELDS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Server",
                "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Real-IP", "Forwarded", "X-Original-URL", "X-Original-Host", "X-Rewrite-URL",
                "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Host", "X-HTTP-Host-Override", "Proxy",
@@ -156,7 +156,7 @@ class ARequest(Scene):
         self.assertEqual(line["client"], "203.0.113.7")
 
     def test_has_whole_lines_however_long_they_are(self):
-        """As long as the gateway reads them; the scripted backend refuses a line that is cut."""
+        """As long as the gateway accepts; the scripted backend refuses a line that is cut."""
         chain = ", ".join("2001:db8:%x:%x::ffff" % (i, i) for i in range(1, 700))
         via = ", ".join("1.1 %s%d" % ("h" * 60, i) for i in range(90))
         for name, value in (("X-Forwarded-For", chain), ("Via", via), ("X-" + "n" * 8000, "v" * 8000), ("Cookie", "c" * 30000)):
@@ -340,7 +340,7 @@ class Connections(Scene):
         with self.gateway.client() as client:
             response = client.get("/bye")
             self.assertEqual(response.body, b"bye")
-            self.assertNotIn("close", (response.field("Connection") or "").lower())  # theirs, not ours
+            self.assertNotIn("close", (response.field("Connection") or "").lower())  # the backend's, not the gateway's
             self.assertEqual(client.get("/bye").body, b"bye")
 
 
@@ -356,7 +356,7 @@ class SeveralBackends(Scene):
                 gateway = stage.gateway(usual, {"server": {"workers": workers}, "routes": [
                     {"name": "a", "path": "/a"}, {"name": "b", "path": "/b"}, {"name": "c", "path": "/c", "backend": own}]})
                 for _ in range(12):
-                    for path in ("/a", "/b", "/c", "/"):  # each by a connection of its own, so by any worker
+                    for path in ("/a", "/b", "/c", "/"):  # each over a connection of its own, so on any worker
                         gateway.fetch(path)
                 for path in ("/a", "/b", "/"):
                     self.assertEqual(self.count((one, two), path), [6, 6])
@@ -370,7 +370,7 @@ class SeveralBackends(Scene):
             for _ in range(12):
                 self.assertEqual([gateway.fetch(path).status for path in ("/a", "/b")], [200, 200])
             for path in ("/a", "/b"):
-                self.assertEqual(self.count((one, two), path), [8, 4])  # what the first would have got goes to the next one
+                self.assertEqual(self.count((one, two), path), [8, 4])  # requests that would have gone to the first go to the next one
 
     def test_a_retry_does_not_go_to_the_one_that_has_just_failed(self):
         def fail(call):
@@ -406,7 +406,7 @@ class ABackendUrl(Scene):
 
     def test_may_have_a_name_of_which_one_address_refuses(self):
         with Stage() as stage:
-            origin = stage.origin()  # on 127.0.0.1 alone; localhost may be ::1 as well
+            origin = stage.origin()  # only on 127.0.0.1; localhost may be ::1 as well
             gateway = stage.gateway("http://localhost:%d" % origin.port)
             self.assertEqual(gateway.fetch("/").body, b"origin")
 

@@ -1,4 +1,4 @@
-"""POST /gateway/cache/purge: what it ends, on which instances, and that nothing older than it is served after it."""
+"""POST /gateway/cache/purge: which answers it ends, on which instances, and that no older answer is served after it."""
 import collections
 import re
 import threading
@@ -20,7 +20,7 @@ def purge(gateway, query, token=TOKEN, method="POST", **more):
 
 
 class Told:
-    """An origin's paths, each with a value that changes; answers say which value they had when they were asked for."""
+    """An origin's paths, each with a value that changes; an answer names the value that its path had when the request came."""
 
     def __init__(self, origin):
         self.origin, self.values, self.count = origin, collections.defaultdict(lambda: "old"), 0
@@ -42,7 +42,7 @@ class Told:
 
 
 class Purges:
-    """For a scene with cls.gateways, cls.origin and cls.told; a mixin, so that each setting runs all of these."""
+    """For a scene with cls.gateways, cls.origin and cls.told; a mixin, so that each setting runs all of these tests."""
 
     def hit(self, gateway, path, host=HOST):
         answer = gateway.fetch(path, host=host)
@@ -53,7 +53,7 @@ class Purges:
             wait_until(lambda: self.hit(gateway, path, host), "%s is stored" % path)
 
     def assert_never_again(self, path, old, host=HOST):
-        """The gateway that was asked for the purge at once, the others soon; and then nobody any more."""
+        """The purge holds at once on the gateway that was asked, soon on the others, and then for every later request."""
         self.assertNotEqual(self.gateways[0].fetch(path, host=host).body, old)
         for gateway in self.gateways:
             wait_until(lambda: gateway.fetch(path, host=host).body != old, "the purge is seen", 5)
@@ -164,7 +164,7 @@ class Purges:
         self.assert_never_again(path, b"old")
 
     def held(self, path, tag):
-        """An answer that is held back: (it has been asked for, let it go)."""
+        """A held answer: (event: the origin has the request; event: let the answer go)."""
         arrived, release = threading.Event(), threading.Event()
 
         def handler(call):
@@ -188,7 +188,7 @@ class Purges:
                     wait_until(arrived.is_set, "the origin is asked")
                     self.told.values[path] = "new"
                     self.purged(kind % {"path": path, "host": HOST, "tag": tag})
-                    if not kind.startswith("url=https"):  # this one's key is detached, too, and the other is not asked for
+                    if not kind.startswith("url=https"):  # this key's fetch is detached, too, and the other is not asked for
                         self.assertEqual(self.gateways[0].fetch(path).body, b"new", "it waits for nobody who began before")
                     release.set()
                     client.join(60)
@@ -214,7 +214,7 @@ class Purges:
                 gate.set()
 
                 def stands_in(path=path, is_down=is_down):
-                    """It is stored, and the backend fails. Where a store was lost (Redis was late), the next round stores again."""
+                    """The answer is stored, and the backend fails. If a store was lost (Redis was late), the next round stores again."""
                     is_down.clear()
                     self.gateways[0].fetch(path)
                     is_down.set()
@@ -265,7 +265,7 @@ class Embedded(Purges, Scene):
         cls.origin = stage.origin()
         cls.told = Told(cls.origin)
         cls.gateways = [stage.gateway(cls.origin, {"admin": {"token": TOKEN}, "server": {"workers": 2},
-                                                   "cache": {"enabled": True, "flight_wait": "10m"}})]  # who joins what he must not, hangs
+                                                   "cache": {"enabled": True, "flight_wait": "10m"}})]  # a request that joins a fetch that it must not join would hang
 
 
 class Shared(Purges, Scene):
@@ -298,7 +298,7 @@ class SharedWithoutNear(Shared):
 
 
 class Outage(Scene):
-    """What is said, and what holds, where Redis does not acknowledge a purge."""
+    """The gateway's answer, and the state that holds, if Redis does not acknowledge a purge."""
 
     @classmethod
     def set_stage(cls, stage):
@@ -322,7 +322,7 @@ class Outage(Scene):
         super().tearDown()
 
     def purged_while_frozen(self, query):
-        """Twice: where Redis does not answer, and where it is known to be away."""
+        """Twice: once while Redis does not answer, and once while the gateway knows that it is away."""
         answers = []
         self.redis.freeze()
         answers.append(purge(self.gateways[0], query))
@@ -393,7 +393,7 @@ class Outage(Scene):
 
 
 class Rules(Scene):
-    """Who may purge, and what is a purge."""
+    """Which requests may purge, and what counts as a purge."""
 
     @classmethod
     def set_stage(cls, stage):
@@ -477,7 +477,7 @@ class Rules(Scene):
 
 
 class IgnoredQueries(Scene):
-    """Where the key leaves parameters out, a purge does, too."""
+    """If the key leaves out some parameters, a purge leaves them out, too."""
 
     def test_a_purge_of_a_url_ends_what_its_key_holds(self):
         with Stage() as stage:

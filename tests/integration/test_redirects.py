@@ -1,7 +1,7 @@
-"""Backends that name themselves: Host, Location and the like, as clients can use them."""
+"""Backends that name themselves: Host, Location and the like, in a form that clients can use."""
 from stage import Scene, Stage, main
 
-TRUSTED = "127.0.0.2"  # an address of this machine that the gateway is told to trust
+TRUSTED = "127.0.0.2"  # an address of this machine that the gateway trusts
 PROXIED = {"server": {"trusted_proxies": [TRUSTED]}}
 BY_TLS = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "shop.test")]
 
@@ -15,7 +15,7 @@ class Redirecting(Scene):
         cls.own = "127.0.0.1:%d" % cls.origin.port
 
     def says(self, value, name="Location", status=307, **more):
-        """What comes of a field of the backend; both backends say the same, as they take turns."""
+        """How the client gets a field of the backend; both backends send the same, as they take turns."""
         for origin in (self.origin, self.other):
             origin.on("/redirect", status=status, fields=[(name, value)])
         return self.gateway.fetch("/redirect", **more).field(name)
@@ -113,7 +113,7 @@ class ThroughTheCache(Scene):
         self.assertEqual(self.origin.count("/moved"), 3)
 
     def test_the_host_that_a_trusted_proxy_tells_is_the_one_that_is_keyed(self):
-        """Else a client could choose, by Host, what others get of a URL that is keyed by X-Forwarded-Host."""
+        """Otherwise a client could choose by Host what others get for a URL that is keyed by X-Forwarded-Host."""
         self.origin.on("/page", lambda call: call.respond(fields=[("Cache-Control", "max-age=60")], body=call.request.field("Host").encode()))
         with self.gateway.client(source=TRUSTED) as client:
             client.ask("GET", "/page", BY_TLS, host="evil.test")
@@ -138,7 +138,7 @@ class ThroughTheCache(Scene):
 
 
 class TheExample(Scene):
-    """FastAPI by uvicorn, which believes X-Forwarded-Proto from 127.0.0.1, as the gateway stands here."""
+    """FastAPI under uvicorn, which believes X-Forwarded-Proto from 127.0.0.1, the gateway's address here."""
     @classmethod
     def set_stage(cls, stage):
         cls.gateway = stage.gateway(stage.example(), PROXIED)

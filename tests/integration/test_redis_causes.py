@@ -1,4 +1,5 @@
-"""Why Redis cannot be used is told as Redis, or the system, tells it: in the health page, and in one line of the log however many connections see it."""
+"""The reason why Redis cannot be used is reported in the words of Redis or the system: in the health page, and in one line of the log,
+even if many connections see it."""
 import contextlib
 import json
 import os
@@ -8,7 +9,7 @@ import threading
 from redis_stage import RedisError, RedisServer
 from stage import Port, Scene, main, wait_until
 
-ATTEMPTS = 8  # of three connections, and of the pair that hears invalidations
+ATTEMPTS = 8  # of three connections, and of the pair that gets invalidations
 
 
 def config(url, **more):
@@ -37,7 +38,7 @@ class Causes(Scene):
         return server
 
     def tells(self, gateway, reason, detail, sentence, attempts):
-        """attempts(): how often somebody tried, growing."""
+        """attempts(): the growing number of attempts so far."""
         wait_until(lambda: node(gateway).get("reason") == reason, "%s: %r" % (reason, node(gateway)))
         before = attempts()
         for number in range(20):
@@ -90,7 +91,7 @@ class Causes(Scene):
     def test_too_many_clients(self):
         server = self.redis()
         attempts = self.connections(server)
-        attempts()  # this test's own connection stands
+        attempts()  # this connection of the test still works
         server.cli("CONFIG", "SET", "maxclients", "1")
         gateway = self.stage.gateway(self.origin, config(server.url))
         self.tells(gateway, "refused", "ERR max number of clients reached", "it refuses to serve", lambda: int(server.info("stats")["rejected_connections"]))
@@ -164,7 +165,7 @@ class Causes(Scene):
         wait_until(is_shared, "Redis decides again")
 
     def test_frozen(self):
-        """An answer that never came is no matter of permissions."""
+        """A missing answer is no matter of permissions."""
         server = self.redis()
         gateway = self.stage.gateway(self.origin, config(server.url, timeout="100ms", connect_timeout="200ms"))
         wait_until(lambda: gateway.fetch("/gateway/health").json()["redis"] == "up", "the gateway has reached Redis")

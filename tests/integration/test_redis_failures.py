@@ -1,4 +1,4 @@
-"""What clients see when Redis is slow, down, failing over or talking nonsense: nothing, but for a first redis.timeout."""
+"""When Redis is slow, down, failing over or sending nonsense, clients see nothing of it, except for a first redis.timeout."""
 import itertools
 import re
 import socket
@@ -44,7 +44,7 @@ class Failures(Scene):
         return gateway
 
     def ask_all_is_well(self, gateway, times=30):
-        """No error, whatever Redis does; misses and hits alike."""
+        """No error, whatever Redis does; for misses and hits alike."""
         with gateway.client() as client:
             for _ in range(times):
                 self.number += 1
@@ -91,7 +91,7 @@ class Failures(Scene):
         self.origin.on("/after", fields=FRESH)
         paths = ("/after?%d" % number for number in itertools.count())
 
-        def kept_in_full():  # each time another: what was fetched before the memory of it counts in full keeps its short life
+        def kept_in_full():  # a new URL each time: an answer that was fetched while Redis still counted as away keeps its short life
             path = next(paths)
             gateway.fetch(path)
             return (ttl(gateway, path) or 0) in range(30, 61)
@@ -114,14 +114,15 @@ class Failures(Scene):
                 began = time.monotonic()
                 self.assertEqual(client.get("/").status, 200)
                 times.append(time.monotonic() - began)
-        # at most the first ones waited; the bound is for machines that are slow
+        # at most the first requests waited; the bound is for slow machines
         self.assertLess(sorted(times)[-4], PATIENCE)
         self.assertLess(sum(times), PATIENCE)
         wait_until(lambda: redis_word(gateway) == "down", "the breaker is open")
         self.redis.thaw()
 
     def test_frozen_holds_no_drain(self):
-        """Who still stores when the drain's time is over is not waited for, however long Redis may be silent: the stage asserts it."""
+        """Requests that still store when the drain's time is over are not waited for, however long Redis may be silent: the stage
+        asserts it."""
         self.origin.on("/stored", lambda call: (self.redis.freeze(), call.respond(fields=FRESH, body=b"stored")))
         with Stage() as stage:
             gateway = stage.gateway(self.origin, config(self.redis.url, redis={"timeout": "60s"}, server={"drain_timeout": "300ms"}))
@@ -208,7 +209,7 @@ class Failures(Scene):
         denied = gateway.fetch("/deny")
         self.assertEqual(denied.status, 503)
         self.assertIsNotNone(denied.field("Retry-After"))
-        self.assertNotIn("cache", gateway.access_log(1, "/deny")[0])  # what is refused is no miss
+        self.assertNotIn("cache", gateway.access_log(1, "/deny")[0])  # a refused request is no miss
         before = gateway.metric("gateway_limiter_local_decisions_total")
         self.assertEqual([gateway.fetch("/local").status for _ in range(3)][1:], [429, 429])
         wait_until(lambda: gateway.metric("gateway_limiter_local_decisions_total") == before + 3, "they are counted as decided here")
@@ -218,7 +219,7 @@ class Failures(Scene):
 
 
 class Nonsense(Scene):
-    """A socket that accepts what a Redis would and answers as no Redis does."""
+    """A socket that accepts like Redis and gives answers that no Redis gives."""
 
     REPLIES = {
         "garbage": b"\x00\x01\x02 nonsense\r\n",
@@ -284,11 +285,11 @@ class TwoRedis(Scene):
         stage.actors += [cls.limits, cls.cache]
         cls.origin = stage.origin()
         cls.gateway = stage.gateway(cls.origin, config(
-            cls.limits.url, cache={"enabled": True, "redis_url": cls.cache.url}, limits={"rate": "1/min"}))  # a bucket's key goes when it is full
+            cls.limits.url, cache={"enabled": True, "redis_url": cls.cache.url}, limits={"rate": "1/min"}))  # a bucket's key expires when the bucket is full
         wait_until(lambda: redis_word(cls.gateway) == "up", "both are reached")
 
     def test_each_holds_its_own(self):
-        def is_stored():  # once the worker's own connection is there
+        def is_stored():  # after the worker's own connection is open
             self.number += 1
             self.origin.on("/own/%d" % self.number, fields=FRESH)
             self.gateway.fetch("/own/%d" % self.number)

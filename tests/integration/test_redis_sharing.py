@@ -1,4 +1,4 @@
-"""One limit and one cache across replicas: what two gateways share through a real Redis."""
+"""One limit and one cache across replicas: two gateways that share a real Redis."""
 import collections
 import itertools
 import threading
@@ -61,7 +61,8 @@ class Sharing(Scene):
         self.assertIn(self.redis.cli("TTL", key), range(290, 301))
 
     def test_one_user_does_not_end_what_all_others_share(self):
-        """What says nothing of freshness is not for a request with Cookie; nor is its own answer for sharing."""
+        """An answer that says nothing about freshness is not for a request with Cookie; the answer to such a request is not shared
+        either."""
         self.origin.on("/page", body=b"of all")
         for number in (0, 1):
             wait_until(lambda: self.hit(number, "/page"), "it is stored")
@@ -140,11 +141,11 @@ class Sharing(Scene):
             for _ in range(50):
                 client.get("/once")
         after = calls("limit", "store", "lease", "set"), calls("get")
-        self.assertIn(after[0] - before[0], (50, 51))  # and, each ten seconds, the mark that nobody need wait for this URL
+        self.assertIn(after[0] - before[0], (50, 51))  # and, each ten seconds, the mark that no request need wait for this URL
         self.assertEqual(after[1] - before[1], 50)
 
     def test_durations_of_calls_are_theirs_alone(self):
-        """Not the time since the connection was last busy."""
+        """Counted from now on, not from when the connection was last busy."""
         gateway = wait_for_redis(self.stage.gateway(self.origin, config(self.redis, limits={"enabled": True, "rate": "1000000/s", "burst": 1000000},
                                                                         cache={"enabled": False}, server={"workers": 1})))
         wait_until(lambda: gateway.fetch("/") and gateway.metric_sum("gateway_redis_calls_total", kind="limit", result="ok"), "Redis was asked")
@@ -183,7 +184,7 @@ class OneLimit(Scene):
         gateways = [wait_for_pair(wait_for_redis(self.stage.gateway(self.origin, told))) for _ in range(2)]
         self.origin.on("/hot", fields=FRESH, body=b"hot")
         for number in (0, 1):
-            for name in itertools.count():  # as another client each time: the limit is not what is waited for
+            for name in itertools.count():  # as another client each time: the limit must not be what the test waits for
                 if gateways[number].fetch("/hot", [("X-Key", "warm%d.%d" % (number, name))]).field("X-Cache") == "HIT":
                     break
         answers = [status for _ in range(5) for status in in_parallel(10, lambda number: gateways[number % 2].fetch("/hot", [("X-Key", "same")]).status)]
@@ -196,7 +197,7 @@ class OneLimit(Scene):
         client = [("X-Key", "misses")]
 
         def left():
-            """Asked by a miss of its own, which costs one, too."""
+            """Asked by a miss of its own, which costs one call, too."""
             self.misses = getattr(self, "misses", 0) + 1
             return int(gateways[self.misses % 2].fetch("/left/%d" % self.misses, client).field("X-RateLimit-Remaining"))
         self.assertEqual(left(), 9)
@@ -224,14 +225,14 @@ class OneLimit(Scene):
         for client in clients:
             self.addCleanup(client.close)
             client.ask(target="/released", fields=[("X-Key", "released")])
-        wait_until(lambda: gateway.metric_sum("gateway_requests_in_flight") >= 4, "all are in flight")  # and the one that asks
+        wait_until(lambda: gateway.metric_sum("gateway_requests_in_flight") >= 4, "all are in flight")  # and the request that asks
         gate.set()
         left = sorted(int(client.read().field("X-RateLimit-Remaining")) for client in clients)
         self.assertEqual((left, self.origin.count("/released")), ([7, 8, 9], 3))
         self.assertEqual(gateway.fetch("/released/last", [("X-Key", "released")]).field("X-RateLimit-Remaining"), "6")
 
     def test_what_is_refused_is_no_miss_of_the_cache(self):
-        """The cache was asked in the same write as the limit, but a request that is refused does not use what it said."""
+        """The cache was asked in the same write as the limit, but a refused request does not use the cache's answer."""
         told = config(self.redis, limits={"enabled": True, "rate": "1/h", "burst": 1, "by": "header:X-Key"})
         gateway = wait_for_redis(self.stage.gateway(self.origin, told))
         self.assertEqual([gateway.fetch("/refused/%d" % number, [("X-Key", "told")]).status for number in range(3)], [200, 429, 429])
@@ -249,7 +250,7 @@ class OneLimit(Scene):
         seconds = time.monotonic() - began
         admitted = sum(status == 200 for list_of in answers for status in list_of)
         calls = self.redis.calls("evalsha") + self.redis.calls("eval")
-        # a call per instance for each token due, one per second for a bound that is believed no longer, and what was under way
+        # a call per instance for each token due, one per second for a bound that is no longer believed, and the calls that were under way
         self.assertLessEqual(calls, 3 * (2 * seconds + 2) + 3 * (seconds + 1) + admitted + 12)
         self.assertLess(calls, 1800)
 

@@ -1,4 +1,4 @@
-"""rediss:// as a whole: gateways and a redis-server that speaks TLS. Where hiredis has no TLS (Debian 12) the URL is refused at the start."""
+"""rediss:// as a whole: gateways and a redis-server that speaks TLS. If hiredis has no TLS (Debian 12), the URL is refused at the start."""
 import subprocess
 import unittest
 
@@ -17,7 +17,7 @@ def config(url, authority=None, **more):
     redis = dict({"url": url, "connect_timeout": "10s", "timeout": "10s"}, **more)
     if authority:
         redis["tls_ca_file"] = authority
-    # one token an hour: what is admitted is the burst, whichever instance is asked
+    # one token an hour: only the burst is admitted, whichever instance is asked
     return {"redis": redis, "cache": {"enabled": True}, "limits": {"enabled": True, "rate": "1/h", "burst": 6}, "server": {"workers": 2}}
 
 
@@ -39,11 +39,12 @@ class Rediss(Scene):
         return server
 
     def is_bridged(self, url, authority, **more):
-        """A gateway whose Redis cannot be used: it answers from what it knows itself, and keeps its own limit. Returns the line of its health page about Redis."""
+        """A gateway whose Redis cannot be used answers on its own, and keeps its own limit. Returns the line of its health page about
+        Redis."""
         gateway = self.stage.gateway(self.origin, config(url, authority, **more))
         wait_until(lambda: node(gateway).get("reason", "none") != "none", "the first attempt has failed")
         statuses = [gateway.fetch("/", [("Cache-Control", "no-store")]).status for _ in range(10)]
-        self.assertIn(statuses, ([200] * n + [429] * (10 - n) for n in range(6, 8)))  # an hour's token may fall between
+        self.assertIn(statuses, ([200] * n + [429] * (10 - n) for n in range(6, 8)))  # an hour's token may come in between
         self.assertEqual(gateway.fetch("/gateway/health").json()["status"], "degraded")
         return gateway, node(gateway)
 
@@ -99,7 +100,8 @@ class Rediss(Scene):
         self.assertEqual((told["reason"], told["detail"]), ("lost", "before the log-in was answered, as a port does that wants TLS"))
 
     def test_an_outage_is_bridged_and_ends(self):
-        """Nothing listens for as long as some attempts take: under AddressSanitizer the end of the stage sees what one of them leaves behind."""
+        """For the time of several attempts no server listens: under AddressSanitizer the end of the stage sees memory that an attempt
+        leaves behind."""
         server = self.server(self.certificate)
         gateway = self.stage.gateway(self.origin, config("rediss://localhost:%d" % server.port, self.certificate.path))
         wait_until(lambda: gateway.fetch("/gateway/health").json()["redis"] == "up", "it has reached Redis")

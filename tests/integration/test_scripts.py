@@ -1,4 +1,5 @@
-"""What people start things with: it ends as what it started did, is not fooled by strangers, and leaves no process and no file."""
+"""The scripts that people use to start things. A script ends with the status of the process that it started, is not fooled by other
+servers, and leaves no process and no file."""
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ def members(session):
             with open("/proc/%s/cmdline" % pid, "rb") as file:
                 command = file.read().replace(b"\0", b" ").decode()
         except OSError:
-            continue  # it ended meanwhile
+            continue  # the process ended meanwhile
         if int(sid) == session and state != b"Z":
             found.append(command)
     return found

@@ -1,5 +1,5 @@
-"""The answer to an unsafe method is held until Redis has the tombstone, or has been silent for redis.timeout: whatever its
-body, over both transports, and whoever goes away meanwhile."""
+"""The answer to an unsafe method is held until Redis has the tombstone, or has been silent for redis.timeout: with any body, over both
+transports, and whichever side closes meanwhile."""
 import time
 
 from redis_stage import RedisServer

@@ -36,7 +36,7 @@ class TheExample(Scene):
         path = made.field("Location")
         self.assertEqual(self.gateway.fetch(path).json()["title"], "New")
         self.assertEqual(self.gateway.fetch(path, method="PUT", body=b'{"title": "Changed"}').status, 200)
-        self.assertEqual(self.gateway.fetch(path).json()["title"], "Changed")  # the PUT made the stored one invalid
+        self.assertEqual(self.gateway.fetch(path).json()["title"], "Changed")  # the PUT made the stored answer invalid
         self.assertEqual(self.gateway.fetch(path, method="DELETE").status, 204)
         self.assertEqual(self.gateway.fetch(path).status, 404)
 

@@ -1,4 +1,4 @@
-"""Instances that start together: from the first request on, each knows of the others by whom a limit is shared out when Redis is away."""
+"""Instances that start together: from the first request on, each one counts the others that share the limit when Redis is away."""
 import signal
 import threading
 import time
@@ -48,7 +48,7 @@ class Starting(Scene):
             self.assertEqual((first.stats()["instances"], second.stats()["instances"]), (2, 2))
 
     def test_an_outage_right_after_the_start_grants_no_more_than_any_other(self):
-        """r(W + s) + 3b + N c, as README promises, with W and s as they were on this machine."""
+        """r(W + s) + 3b + N c, as README promises, with the W and s of this machine."""
         server = self.redis()
         with Stage() as stage:
             gateways = self.started(stage, server.url)

@@ -107,7 +107,7 @@ class Bodies(Scene):
         self.origin.on("/dribbled", say)
         self.assertEqual(self.gateway.fetch("/dribbled").body, b"abcde")
 
-    def test_lose_their_trailers(self):  # RFC 9110 §6.5.1: what has no place for them may drop them
+    def test_lose_their_trailers(self):  # RFC 9110 §6.5.1: a recipient that has no place for them may drop them
         with self.gateway.client() as client:
             client.send(head("POST", "/trailers", "Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\nX-Trailer: 1\r\nX-Other: 2\r\n\r\n")
             self.assertEqual(client.read("POST").status, 200)
@@ -183,7 +183,7 @@ class Expectations(Scene):
             self.assertEqual(client.get("/").body, b"origin")
 
     def test_of_an_upload_that_is_answered_while_it_comes_end(self):
-        """A chunked answer that begins before the body has ended: it is whole, whichever way the backend is spoken to."""
+        """A chunked answer that begins before the request's body has ended is whole, over both transports."""
         def answer_first(call):
             call.send(reply(chunked=True)[:-5] + b"3\r\nabc\r\n")
             call.send(b"0\r\n\r\n")
@@ -215,7 +215,7 @@ class Expectations(Scene):
             self.assertIn("close", (response.field("Connection") or "").lower())
 
     def test_are_over_with_the_final_answer(self):
-        """What the backend still wants of the body must not put a 100 into the answer."""
+        """While the backend still wants the rest of the body, the answer must not get a 100 inside it."""
         def answer_early(call):
             call.send(reply(chunked=True)[:-5])
             for _ in range(20):
@@ -235,7 +235,7 @@ class Expectations(Scene):
                 self.assertNotIn(b"HTTP/1.1", received)
 
     def test_that_are_answered_without_100_leave_no_connection_in_the_middle_of_a_body(self):
-        """What is left of the body would be taken out of the next request on that connection."""
+        """The rest of the body would otherwise be taken for the next request on that connection."""
         self.origin.on("/answered", lambda call: (call.send(reply(chunked=True)[:-5] + b"3\r\nabc\r\n0\r\n\r\n"), call.read_body()), streamed=True)
         for framing in ("Content-Length: 500", "Transfer-Encoding: chunked"):
             with self.subTest(framing), self.gateway.client() as client:

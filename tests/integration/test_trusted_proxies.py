@@ -1,13 +1,13 @@
-"""What is believed of a request's way: of whom, from which fields, and what the backend is told of it."""
+"""What the gateway believes about a request's way: from which peers, from which fields, and what the backend gets of it."""
 import itertools
 import os
 import signal
 
 from stage import PATIENCE, Port, Process, Scene, clean_environment, main, reply
 
-TRUSTED = "127.0.0.2"  # an address of this machine that the gateway is told to trust
+TRUSTED = "127.0.0.2"  # an address of this machine that the gateway trusts
 FURTHER = "10.7.7.7"  # another trusted proxy
-# As CDNs, clouds, proxies and frameworks call the client, the scheme, the host, the path and the method.
+# The names that CDNs, clouds, proxies and frameworks use for the client, the scheme, the host, the path and the method.
 SIDE_NAMES = """True-Client-IP CF-Connecting-IP CF-Connecting-IPv6 CF-Pseudo-IPv4 X-Real-IP X-Client-IP X-Cluster-Client-IP Fastly-Client-IP
  X-Original-Forwarded-For X-Azure-ClientIP X-Azure-SocketIP X-Appengine-User-IP X-Envoy-External-Address Fly-Client-IP Forwarded-For
  Forwarded-For-IP X-Forwarded X-Forwarded-Whatever X-ProxyUser-Ip WL-Proxy-Client-IP Proxy-Client-IP Client-IP X-Remote-IP X-Remote-Addr
@@ -92,7 +92,7 @@ class TrustedProxies(Scene):
         self.assertEqual((asked.field("True-Client-IP"), asked.field("X-Real-IP"), asked.has("X_Real_IP")), ("203.0.113.7", "203.0.113.7", False))
 
     def test_its_further_words_for_scheme_and_host_do_not(self):
-        """The cache's key does not hold them."""
+        """These fields are no part of the cache's key."""
         for name in ("CF-Visitor", "X-Forwarded-Server", "X-Host", "X-HTTP-Host-Override"):
             with self.subTest(name):
                 self.assertFalse(self.ask([(name, "other.test")])[1].has(name))
@@ -106,7 +106,7 @@ class TrustedProxies(Scene):
                 ("[2001:db8::7]:80", "2001:db8::7"),
                 ("fe80::7%eth0", "fe80::7"),
                 (",203.0.113.7, ,%s,," % FURTHER, "203.0.113.7"),
-                # what is no address ends the walk: the client is the last trusted one then
+                # an element that is no address ends the walk: the client is then the last trusted one
                 ("203.0.113.7, unknown", TRUSTED),
                 ("203.0.113.7, _hidden, %s" % FURTHER, FURTHER),
                 ("203.0.113.7, garbage, %s, %s" % (FURTHER, FURTHER), FURTHER),
@@ -114,7 +114,7 @@ class TrustedProxies(Scene):
                 ("203.0.113.7, 1.2.3.4.5", TRUSTED),
                 ("203.0.113.7, \"198.51.100.1\"", TRUSTED),
                 ("unknown", TRUSTED), ("", TRUSTED), ("x" * 4000, TRUSTED),
-                # nor does a client's quote swallow what the proxy put behind it
+                # a client's quote does not swallow the proxy's part behind it either
                 ("\"x, 203.0.113.7", "203.0.113.7"),
                 (", ".join("198.51.100.%d" % (i % 250) for i in range(1000)) + ", 203.0.113.7", "203.0.113.7"),
                 (", ".join([FURTHER] * 100), FURTHER)):
@@ -156,7 +156,7 @@ class TrustedProxies(Scene):
                 ([("X-Forwarded-Proto", "junk"), ("X-Forwarded-Host", "a b")], "http", "gateway.test"),
                 ([("X-Forwarded-Proto", "https://"), ("X-Forwarded-Host", "user@evil")], "http", "gateway.test"),
                 ([("X-Forwarded-Proto", ""), ("X-Forwarded-Host", "")], "http", "gateway.test"),
-                # other names count where those are not there
+                # other names count if those are absent
                 ([("X-Forwarded-Ssl", "on")], "https", "gateway.test"),
                 ([("X-Forwarded-Ssl", "on"), ("X-Forwarded-Proto", "http")], "http", "gateway.test"),
                 ([("Front-End-Https", "on"), ("X-Original-Host", "shop.test")], "https", "shop.test"),
@@ -193,7 +193,8 @@ class TrustedProxies(Scene):
             self.assertEqual(self.ask([("X-Forwarded-Port", port)], target="/by-port", host=host)[0].body, seen.encode())
 
     def test_fields_for_another_path_select_what_is_stored(self):
-        """A proxy that strips a prefix sends such a field with every request: it has its share of the cache, and nobody else reads it."""
+        """A proxy that strips a prefix sends such a field with every request: such requests have their own stored answers, which no
+        other request gets."""
         def say(call):
             call.respond(200, [("Cache-Control", "max-age=60")], repr(call.request.fields).encode())
         for name in ("X-Forwarded-Prefix", "X-Forwarded-Path", "X-Forwarded-Uri", "X-Original-URL", "X-Original-URI", "X-Original-Path", "X-Rewrite-URL", "X-Replaced-Path",
@@ -233,7 +234,7 @@ class TrustedProxies(Scene):
                     insecure, secure = (get(target, [(name, value.replace("%s", scheme)) for name, value in fields]) for scheme in ("http", "https"))
                     self.assertEqual((insecure.status, insecure.field("Location")), (301, "https://shop.test" + target))
                     self.assertEqual((secure.status, secure.body[:6]), (200, b"secure"))
-        # the first redirect from a slash to none is by the host that the client asked for, too
+        # the first redirect from a slash to none also uses the host that the client asked for
         self.assertEqual(get("/sub", [("X-Forwarded-Proto", "https")]).field("Location"), "https://shop.test/sub/")
 
 

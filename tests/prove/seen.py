@@ -52,7 +52,7 @@ def main():
         told = {"redis": {"url": redis.url}, "cache": {"enabled": True}, "server": {"workers": 2}, "admin": {"token": TOKEN}}
         gateways = [stage.gateway(origin, told) for _ in range(3)]
         for gateway in gateways:
-            wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the near cache is kept coherent")
+            wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the memory cache is kept coherent")
         print("| seen by the others after | rounds | median ms | 99 % ms | most ms | promised |\n|---|---:|---:|---:|---:|---:|")
         for name, change in (("a write", write), ("a purge by tag", purge)):
             taken = measure(origin, gateways, change)

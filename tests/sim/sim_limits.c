@@ -2,14 +2,14 @@
  *
  *     sim_limits [--quick] [--seed N] [--json]
  *
- * Shape    Each instance is the gateway's own limiter with a clock of its own, set anywhere and running up to 200
- *          ppm off; its store is a connection of a fake server (support/fake_store.h) with random latencies. Every
- *          instance is asked more than its share by one client. Links go down and come back as the scenario says;
- *          the breaker opens when an answer is late and closes at a probe, as the product's does.
- * Measure  Over all windows W of a run: tokens admitted in W - rate * W, at its largest, may not exceed what the
- *          promise grants beside the rate. A token is admitted when it was taken: by the server's instant, or here.
- *          s, in the promises, is the time from the end of an outage until the last instance noticed it.
- * Output   A row a scenario: the worst run; exit 1 if one breaks its promise. A failure names its seed. */
+ * Shape    Each instance is the gateway's own limiter with a clock of its own, set anywhere and running up to 200 ppm
+ *          off. Its store is a connection of a fake server (support/fake_store.h) with random latencies. One client
+ *          asks every instance for more than its share. Links go down and come back as the scenario says; the breaker
+ *          opens when an answer is late and closes at a probe, as the product's does.
+ * Measure  Over all windows W of a run: the largest value of tokens admitted in W - rate * W may not exceed what the
+ *          promise grants beside the rate. A token counts as admitted at the instant when the server or the instance
+ *          took it. s, in the promises, is the time from the end of an outage until the last instance noticed the end.
+ * Output   One row for each scenario: the worst run. Exit 1 if a run breaks its promise. A failure names its seed. */
 #include <inttypes.h>
 #include <math.h>
 #include "limit/question.h"
@@ -21,13 +21,13 @@ static const uint64_t second = 1000000, start = 1000000000;
 
 enum event {                /* what may happen in a scenario */
              OUTAGES = 1,   /* whole outages: every link at once */
-             FLAPPING = 2,  /* every link for itself */
+             FLAPPING = 2,  /* each link on its own */
              FLUSHES = 4,   /* the server loses its keys */
-             FAILOVERS = 8, /* the server goes on with what it had 300 ms ago */
+             FAILOVERS = 8, /* the server goes on with its state of 300 ms ago */
              SET_BACK = 16, /* its clock is set back */
              ADDED = 32,    /* half the instances begin in the outage */
              RESTARTS = 64, /* instances are killed and begin anew, while the server is up */
-             STAGES = 128,  /* links go down one after the other, and who is left sees fewer instances each time */
+             STAGES = 128,  /* links go down one after the other, and the remaining instances count fewer each time */
 };
 
 struct scenario {
@@ -82,8 +82,8 @@ struct simulation {
     unsigned n;         /* of them live at first */
     unsigned lost_keys; /* times */
     uint64_t back_us;   /* when an outage ended; 0: it has not */
-    uint64_t spread_us; /* until the last instance noticed that: until then some ask the server, some themselves */
-    double shares;      /* STAGES: sum of 1/N that the cut-off ones go by */
+    uint64_t spread_us; /* until the last instance noticed: till then some ask the server, some decide themselves */
+    double shares;      /* STAGES: sum of the 1/N that the cut-off instances use */
     struct admission *admissions;
     size_t admitted, room;
     struct fake_bucket before[FAKE_BUCKETS]; /* for a failover */
@@ -91,7 +91,7 @@ struct simulation {
 
 struct result {
     double worst, allowed; /* tokens beside the rate */
-    double tokens, due;    /* admitted; what the rate and one burst come to, but for two requests cut off at the end */
+    double tokens, due;    /* admitted; and what the rate and one burst give, less two requests cut off at the end */
     uint64_t calls;
 };
 
@@ -282,7 +282,7 @@ static void restart(void *context)
 {
     struct simulation *simulation = context;
     struct instance *instance = &simulation->instances[draw(simulation, simulation->n)];
-    instance->is_live = false; /* what is under way answers nobody */
+    instance->is_live = false; /* answers to calls under way reach no instance */
     fake_cut(&instance->store);
     instance->is_live = true;
     instance->store.is_up = true;
@@ -292,7 +292,7 @@ static void restart(void *context)
     instance->asker.limiter = instance->limiter;
 }
 
-/* The next link goes, for good; those that are left see one instance less. */
+/* The next link goes down for good; the remaining instances count one less. */
 static void lose_next(void *context)
 {
     struct simulation *simulation = context;
@@ -375,7 +375,7 @@ static double rate_of(const struct simulation *simulation)
     return (double)simulation->policy.n / (double)simulation->policy.period_us; /* tokens a µs */
 }
 
-/* The promise as a multiple of the rate, and tokens beside it. */
+/* The promise: a multiple of the rate, and tokens beside it. */
 static double promise_of(const struct simulation *simulation, double *beside)
 {
     unsigned events = simulation->scenario->events;
@@ -405,7 +405,7 @@ static struct result measure(struct simulation *simulation)
     struct result result = { 0 };
     double multiple = promise_of(simulation, &result.allowed), sum = 0;
     double rate = multiple * rate_of(simulation) *
-                  (1 + 2e-6 * (double)PPM); /* local clocks run that much faster at most */
+                  (1 + 2e-6 * (double)PPM); /* local clocks run faster by this factor at most */
     uint64_t last_us = start;
     if (simulation->admitted)
         qsort(simulation->admissions, simulation->admitted, sizeof *simulation->admissions, earlier);

@@ -1,15 +1,15 @@
-/* sim_near.c: what does a scan cost those who read from the near cache?
+/* sim_near.c: what does a scan cost the readers of the memory cache?
  *
  *     sim_near [--seed N] [--requests N] [--quick]
  *
  * Shape    The gateway's own table, in one thread, and plain LRU of the same bytes beside it. Readers ask for pages by
- *          Zipf's law; a miss stores what was asked for. In the scenarios something else goes through meanwhile.
- * Measure  Hits of the readers' requests in all of them, from the second quarter on: the first warms both up, and the
+ *          Zipf's law; a miss stores the page. In some scenarios other requests go through meanwhile.
+ * Measure  Hits of the readers' requests, from the second quarter on: the first quarter warms both caches up, and the
  *          scan begins after it. A scan's own hits do not count.
- * Promise  A scan costs the readers no more of their hits than the scenario says, and costs them less than under LRU;
- *          and without a scan the table is no worse than LRU.
- * Output   A row a scenario; exit 1 where a promise is broken. The same seed gives the same row: the table's own seed is
- *          given to it, too. */
+ * Promise  A scan costs the readers no more of their hits than the scenario says, and less than under LRU. Without a
+ *          scan the table is no worse than LRU.
+ * Output   One row for each scenario; exit 1 if a promise is broken. The same seed gives the same row, because the
+ *          table gets its seed, too. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@
 enum {
     PAGES = 40000,
     ROOM = 32 << 20, /* about a tenth of all pages */
-    SCANNED = PAGES, /* URLs from here on are asked for by the scan alone */
+    SCANNED = PAGES, /* only the scan asks for URLs from here on */
     MOST_SCANNED = 4 << 20,
 };
 
@@ -34,7 +34,7 @@ struct scenario {
         ONCE,
         TWICE,
         PAGES_ROUND
-    } scan;           /* of URLs nobody else asks for; or of the readers' own, in order */
+    } scan;           /* of URLs that only the scan asks for; or of the readers' own, in order */
     unsigned scanned; /* for each ten of the readers' requests */
     bool is_burst;    /* only in the second quarter */
     unsigned life_s;  /* of a page, at a thousand requests a second; 0: for good */
@@ -129,7 +129,7 @@ static bool near_get(struct gw_near *near, unsigned url, uint64_t now_us)
     return answer.reuse == GW_REUSE_FRESH;
 }
 
-/* How many bytes the table counts for it. */
+/* Returns how many bytes the table counts for the page. */
 static size_t near_put(struct gw_near *near, unsigned url, size_t body_bytes, int64_t life_s, uint64_t now_us)
 {
     struct gw_cache_life life = { .freshness_s = life_s };
@@ -231,7 +231,7 @@ static void play(struct run *run, unsigned turns)
     }
 }
 
-/* What an entry costs beside its body: both caches shall count alike. */
+/* The cost of an entry beside its body: both caches must count alike. */
 static size_t measure_node(struct gw_near *near)
 {
     struct gw_near_counts counts;

@@ -1,4 +1,4 @@
-/* checks.h: does a check (base/check.h) end the process here? The act runs in a child. */
+/* checks.h: does a check (base/check.h) end the process here? The tested action runs in a child. */
 #ifndef TESTS_SUPPORT_CHECKS_H
 #define TESTS_SUPPORT_CHECKS_H
 
@@ -19,7 +19,7 @@ static const bool checks_are_on = true;
 static const bool checks_are_on = false;
 #endif
 
-/* How a process ended that did this, as waitpid(2) tells; 0 where it came to its end. */
+/* How a process ended that ran `act`, as waitpid(2) reports it; 0 if `act` returned. */
 static inline int checks_status_of(void (*act)(void *data), void *data)
 {
     int status;
@@ -27,7 +27,7 @@ static inline int checks_status_of(void (*act)(void *data), void *data)
     assert_int_not_equal(pid, -1);
     if (pid == 0) {
         signal(SIGABRT, SIG_DFL);
-        close(STDERR_FILENO); /* the line is wanted by people only */
+        close(STDERR_FILENO); /* only people want the line */
         act(data);
         _exit(0);
     }
@@ -35,7 +35,8 @@ static inline int checks_status_of(void (*act)(void *data), void *data)
     return status;
 }
 
-/* A check, or ASan, ends it where checks are on. Where they are off the act is not even tried: what it does is wrong. */
+/* Where checks are on, a check or ASan must end the process. Where they are off, `act` does not run, because it does
+ * something wrong. */
 static inline void checks_assert_ends(void (*act)(void *data), void *data)
 {
     if (checks_are_on)

@@ -1,11 +1,12 @@
 /* fake_store.h: gateway/store/store.h without a Redis: a world of virtual time with one bucket server in it.
  *
- * Shape    Included by one source of a program, which then needs no gw_store. A store is a connection: what is sent on
- *          it arrives in order after a random latency, is decided by the server's buckets at that instant on the
- *          server's own clock, and comes back in order after another. A link that is down swallows both; a cut loses
- *          all that is pending. fake_run_until runs what is due, hooks of the test among it; gw_clock is the world's.
- * Script   store->reply answers the next call that arrives in the server's place.
- * Memory   What gw_store_run allocates stands between FAKE_STORE_ENTER and FAKE_STORE_LEAVE, for programs whose
+ * Shape    One source file of a program includes this; the program then needs no gw_store. A store is a connection: a
+ *          call that is sent on it arrives in order after a random latency, is decided by the server's buckets at that
+ *          instant on the server's own clock, and its answer comes back in order after another latency. A link that is
+ *          down swallows both; a cut loses all pending calls. fake_run_until runs what is due, and the test's hooks
+ *          among it; gw_clock is the world's.
+ * Script   store->reply replaces the server's answer to the next call that arrives.
+ * Memory   Allocations of gw_store_run stand between FAKE_STORE_ENTER and FAKE_STORE_LEAVE, for programs whose
  *          allocations fail on purpose. */
 #ifndef GW_TESTS_FAKE_STORE_H
 #define GW_TESTS_FAKE_STORE_H
@@ -24,7 +25,7 @@
 
 enum { FAKE_KEYS = 8, FAKE_KEY_BYTES = 256, FAKE_NUMBERS = 4 * FAKE_KEYS, FAKE_BUCKETS = 1024 };
 
-/* Also where NDEBUG is set. */
+/* Also if NDEBUG is set. */
 #define fake_must(holds)                                                                                               \
     do {                                                                                                               \
         if (!(holds)) {                                                                                                \
@@ -59,12 +60,12 @@ struct gw_store {
     unsigned max_pending;
 
     bool is_up, is_linked;
-    uint64_t arrives_us, returns_us; /* of the last one, for the order */
+    uint64_t arrives_us, returns_us; /* of the last call, to keep the order */
     struct gw_store_call *pending;
     unsigned pending_count;
     uint64_t calls;
-    const struct gw_store_reply *reply; /* said once in the server's place */
-    uint64_t clock_offset_us;           /* of this end's clock, and how much faster it runs */
+    const struct gw_store_reply *reply; /* used once in place of the server's answer */
+    uint64_t clock_offset_us;           /* of this end's clock, and by how much that clock is too fast */
     int64_t clock_ppm;
     void *user;
 };
@@ -93,13 +94,14 @@ struct fake_world {
     unsigned bucket_count;
     void (*on_executed)(struct fake_world *world, struct gw_store_call *call);
     void *user;
-    uint64_t answered_us;      /* during done: when the server decided; 0: it is lost */
-    struct fake_world *server; /* whose buckets these are, where threads have a world each; NULL: its own */
+    uint64_t answered_us;      /* during done: when the server decided; 0: the answer is lost */
+    struct fake_world *server; /* the world whose buckets count, if threads have a world each; NULL: its own */
     pthread_mutex_t *lock;     /* the server's */
 };
 
-static _Thread_local struct fake_world *fake_clock;    /* whose time gw_clock tells, */
-static _Thread_local const struct gw_store *fake_here; /* and on which end's clock, while one of its calls is done */
+static _Thread_local struct fake_world *fake_clock; /* the world whose time gw_clock gives, */
+static _Thread_local const struct gw_store
+    *fake_here; /* and whose end's clock counts, while one of its calls is done */
 
 /* On the clock of a store's end. */
 static inline uint64_t fake_local_us(const struct gw_store *store)
@@ -207,7 +209,7 @@ static inline uint64_t fake_server_us(const struct fake_world *world)
     return world->now_us + (uint64_t)world->server_offset_us;
 }
 
-/* What the script would say now, without taking. */
+/* What the script would answer now, without taking. */
 static inline struct gw_bucket_answer fake_look(struct fake_world *world, const char *key,
                                                 const struct gw_bucket_rate *rate, uint64_t cost)
 {
@@ -286,7 +288,7 @@ static inline void fake_finish(struct gw_store_call *call, const struct gw_store
         free(call);
 }
 
-/* All that is pending is lost; what is on its way may arrive all the same. */
+/* Loses all pending calls; those on their way may arrive all the same. */
 static inline void fake_cut(struct gw_store *store)
 {
     static const struct gw_store_reply lost = { .result = GW_STORE_LOST };

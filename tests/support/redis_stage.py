@@ -1,12 +1,12 @@
-"""A Redis of a test's own, and a client for it; the standard library alone.
+"""A Redis for one test alone, and a client for it; needs only the standard library.
 
-    RedisServer   one server on a port of its own, empty, without persistence: in a container where a Docker engine answers
-                  (DOCKER_HOST, else /var/run/docker.sock) and has or gets an image, else the installed redis-server
+    RedisServer   one server on a port of its own, empty, without persistence: in a container if a Docker engine answers (DOCKER_HOST,
+                  else /var/run/docker.sock) and has or gets an image, else the installed redis-server
     Resp          one connection that speaks RESP2
 
-GATEWAY_TEST_REDIS=server never asks for an engine; =container fails where there is none. GATEWAY_TEST_REDIS_IMAGE names
-another image. What was chosen is printed once. Tests never share a server. It ends with its `with` block or stop(), else
-with the process; containers of a process that was killed are removed by the next one on this machine."""
+GATEWAY_TEST_REDIS=server never asks for an engine; =container fails if there is none. GATEWAY_TEST_REDIS_IMAGE names another image.
+The choice is printed once. Tests never share a server. A server ends with its `with` block or stop(), else with the process. If a
+process was killed, the next process on this machine removes its containers."""
 import atexit
 import contextlib
 import http.client
@@ -103,7 +103,7 @@ class Resp:
         return reply
 
     def pipeline(self, commands, at_once=500):
-        """Replies in order, errors among them. So many are in flight that neither side's buffer can fill up."""
+        """Replies in order, errors among them. Only so many commands are in flight that neither side's buffer can fill up."""
         replies = []
         for start in range(0, len(commands), at_once):
             part = commands[start:start + at_once]
@@ -131,7 +131,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Engine:
-    """The Docker API, as far as it is needed here (podman serves it too)."""
+    """The part of the Docker API that is needed here (podman serves it too)."""
 
     def __init__(self, url):
         self.url, parts = url, urllib.parse.urlsplit(url)
@@ -142,7 +142,7 @@ class Engine:
             raise EngineError("an engine at %s is not known here" % url)
 
     def ask(self, method, target, body=None, seconds=120):
-        """The answer's JSON (or bytes), EngineError where it is refused."""
+        """The answer's JSON (or bytes); EngineError if the engine refuses."""
         connection = UnixConnection(self.path, seconds) if self.path else http.client.HTTPConnection(self.host, self.port, timeout=seconds)
         with contextlib.closing(connection):
             connection.request(method, target, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
@@ -167,7 +167,7 @@ class Engine:
         return self.has(image)
 
     def sweep(self):
-        """Removes what processes of this machine left that are no more."""
+        """Removes the containers of processes that have ended."""
         where = json.dumps({"label": ["%s.host=%s" % (LABEL, socket.gethostname())]})
         for left in self.ask("GET", "/containers/json?all=true&filters=" + urllib.parse.quote(where)):
             if not os.path.exists("/proc/%s" % left["Labels"].get(LABEL + ".pid", "self")):
@@ -176,7 +176,7 @@ class Engine:
 
 
 class Choice:
-    """Made once a process: (engine, image), or (None, None) for the installed server."""
+    """Made once in a process: (engine, image), or (None, None) for the installed server."""
     lock, made = threading.Lock(), None
 
     @classmethod
@@ -219,7 +219,7 @@ def installed_version():
 
 
 class Certificate:
-    """Signed by itself, for the names given ("DNS:localhost,IP:127.0.0.1"): it is its own authority."""
+    """Self-signed, for the given names ("DNS:localhost,IP:127.0.0.1"): it is its own authority."""
 
     def __init__(self, folder, name, names):
         self.path, self.key = os.path.join(folder, name + ".pem"), os.path.join(folder, name + ".key")
@@ -227,14 +227,14 @@ class Certificate:
                         "-keyout", self.key, "-out", self.path], check=True, capture_output=True)
 
     def copied_to(self, folder):
-        """Where a server in a container finds it, and may read it."""
+        """Copies it to a place where a server in a container can find and read it."""
         copy = object.__new__(Certificate)
         copy.path, copy.key = (shutil.copy(path, folder) for path in (self.path, self.key))
         os.chmod(copy.key, 0o644)
         return copy
 
     def context(self):
-        """Of a client that trusts it alone, whatever name it has."""
+        """The context of a client that trusts only this certificate, whatever its name is."""
         context = ssl.create_default_context(cafile=self.path)
         context.check_hostname = False
         return context
@@ -272,8 +272,8 @@ class Installed:
 
 
 class Contained:
-    """The same in a container. The folder is mounted at its own path, so that files for it (ACL, certificates, a socket)
-    are found under one name where the engine is of this machine."""
+    """The same in a container. The folder is mounted at its own path, so that files for the server (ACL, certificates, a socket) have
+    one name if the engine runs on this machine."""
 
     def __init__(self, folder, port, engine, image):
         self.folder, self.port, self.host, self.engine, self.image, self.id = folder, port, engine.host, engine, image, None
@@ -311,8 +311,8 @@ class Contained:
 
 
 class RedisServer:
-    """start(), then cli(), info(), kill(), restart(), freeze(), thaw(); stop() ends it for good. An actor of stage.Stage.
-    certificate: its port speaks TLS, and TLS alone."""
+    """start(), then cli(), info(), kill(), restart(), freeze(), thaw(); stop() ends it for good. An actor of stage.Stage. certificate:
+    its port speaks only TLS."""
     alive = set()
 
     def __init__(self, *arguments, certificate=None):
@@ -362,8 +362,8 @@ class RedisServer:
         return Resp(self.port, self.host, tls=self.tls, **more)
 
     def cli(self, *words):
-        """One command by the test's own connection, which is made again when it was lost; errors are raised. Not for threads:
-        each of them connect()s."""
+        """One command over the test's own connection, which is made again when it was lost; errors are raised. Not for threads: each of
+        them must connect()."""
         if self.link is None:
             self.link = self.connect(user=self.login[0], password=self.login[1])
         try:
@@ -373,7 +373,7 @@ class RedisServer:
             raise
 
     def log_in(self, user, password):
-        """For cli() from now on."""
+        """For later calls of cli()."""
         self.drop_link()
         self.login = (user, password)
 
@@ -387,7 +387,7 @@ class RedisServer:
         return dict(line.split(":", 1) for line in lines if ":" in line)
 
     def calls(self, command):
-        """How often a command ran since the start (or CONFIG RESETSTAT), within scripts too: "evalsha", "config|get"."""
+        """How often a command ran since the start (or CONFIG RESETSTAT), also within scripts: "evalsha", "config|get"."""
         stats = self.info("commandstats").get("cmdstat_" + command.lower(), "calls=0")
         return int(stats.split(",")[0].partition("=")[2])
 
@@ -396,7 +396,7 @@ class RedisServer:
         return tuple(int(part) for part in self.info("server")["redis_version"].split("."))
 
     def kill(self):
-        """As by a crash; what it held is gone."""
+        """As by a crash: its data is gone."""
         self.drop_link()
         self.server.send(signal.SIGKILL)
         self.server.wait()
@@ -410,7 +410,7 @@ class RedisServer:
         self.start(self.arguments if extra_args is None else extra_args, ready)
 
     def freeze(self):
-        """It accepts connections (its kernel does) and says nothing."""
+        """It accepts connections (its kernel does) and sends nothing."""
         self.server.send(signal.SIGSTOP)
         self.is_frozen = True
 
@@ -443,4 +443,4 @@ def end_by_signal(sent, _):
 
 atexit.register(RedisServer.stop_all)
 if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-    signal.signal(signal.SIGTERM, end_by_signal)  # so that a test that is told to end removes its server too
+    signal.signal(signal.SIGTERM, end_by_signal)  # so that a test that gets SIGTERM removes its server, too

@@ -1,5 +1,5 @@
-"""Requests that want the backend's word (Cache-Control: no-cache, a browser's reload), and a backend that tells when it began to answer: what they get
-must not be older than they are."""
+"""Requests that want a fresh answer of the backend (Cache-Control: no-cache, a browser's reload), and a backend that says when it began
+to answer: an answer must not be older than its request."""
 import random
 import threading
 import time
@@ -11,11 +11,11 @@ NO_CACHE = [("Cache-Control", "no-cache")]
 
 
 class Reloads:
-    """Beside Scene; the stage has .origin and .gateways."""
+    """Used together with Scene; the stage has .origin and .gateways."""
 
     def timed(self, path, status=200, fields=FRESH, tag=None, confirms=True, says=None, gate=None):
-        """Answers once the gate is open, with X-Began, when it was asked, and X-Number. tag: with this ETag, and 304 to whom knows it (confirms); says: the
-        name of the request's field that the body repeats."""
+        """Answers when the gate is open, with X-Began (when the request came) and X-Number. tag: with this ETag, and 304 to a request
+        that has it (confirms); says: the name of the request's field that the body repeats."""
         gate = gate or threading.Event()
 
         def say(call):
@@ -29,21 +29,22 @@ class Reloads:
         return gate
 
     def in_flight(self):
-        """The one that asks is counted, and perhaps the one before it still, by another worker: the least of some."""
+        """The request that asks for the metrics is counted, and perhaps the one before it, by another worker. So this takes the least of
+        several values."""
         return sum(min(gateway.metric_sum("gateway_requests_in_flight") for _ in range(5)) - 1 for gateway in self.gateways)
 
     def all_wait(self, count):
         wait_until(lambda: self.in_flight() >= count, "%d requests are in flight" % count)
 
     def lead(self, path):
-        """The first client, as reload() has it; the backend is asked for it."""
+        """The first client, as in reload(); the backend gets its request."""
         pair, = self.reload(1, path, among=0)
         wait_until(lambda: self.origin.count(path), "the backend is asked")
         return pair
 
     def reload(self, count, path, fields=NO_CACHE, among=None, method="GET", gateway=None):
-        """So many clients, in turn at each gateway, as pairs with the time before each sent its request; when all of them (with those before: among) are in
-        flight. among 0: does not wait for that."""
+        """So many clients, in turn at each gateway, as pairs with the time before each sent its request; when all of them (with those
+        before: among) are in flight. among 0: does not wait for that."""
         clients = []
         for number in range(count):
             client = (gateway or self.gateways[number % len(self.gateways)]).client()
@@ -56,7 +57,7 @@ class Reloads:
         return clients
 
     def reload_at_random(self, rounds):
-        """Eight visitors: each reload that is answered is answered by what was begun after it was sent."""
+        """Eight visitors: each reload gets an answer that the backend began after the reload was sent."""
         reloads = [0] * 8
 
         def say(call):
@@ -85,7 +86,7 @@ class Reloads:
         self.assertLess(asked, sum(reloads), "some shared a fetch")
 
     def read_newer(self, clients):
-        """The answers, each of which the backend began after its request was sent."""
+        """The answers. The backend must have begun each of them after its request was sent."""
         answers = []
         for sent, client in clients:
             answer = client.read()

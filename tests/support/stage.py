@@ -1,12 +1,12 @@
-"""The stage of the integration tests: real processes, real sockets, the standard library alone.
+"""The stage of the integration tests: real processes, real sockets; needs only the standard library.
 
     Stage      starts and ends them; its end asserts what holds for every test
     Gateway    the binary under test (GATEWAY_BINARY), on a port of its own
-    Origin     a scripted backend: says what it is told, byte for byte, and remembers what it was sent
+    Origin     a scripted backend: sends what the test says, byte for byte, and remembers what it got
     Example    examples/backend under uvicorn
     Client     a raw socket with a strict reader of responses
 
-Nothing sleeps for luck: wait_until waits for a condition, reads wait for bytes, and all of them have a bound."""
+Nothing sleeps and hopes: wait_until waits for a condition, reads wait for bytes, and all of them have a bound."""
 import collections
 import contextlib
 import json
@@ -48,8 +48,8 @@ def wait_until(condition, what, seconds=None):
 
 
 class Port:
-    """A port that no other test takes: below the ephemeral range, under a name in the abstract namespace that is held until it is released. It is of the
-    same network namespace as the port, and leaves no file."""
+    """A port that no other test takes. It lies below the ephemeral range, and a name in the abstract namespace reserves it until it is
+    released. That name belongs to the same network namespace as the port, and leaves no file."""
 
     def __init__(self):
         for _ in range(1000):
@@ -73,11 +73,11 @@ class Port:
 
 
 class Malformed(AssertionError):
-    """What came is not well-formed HTTP/1.1."""
+    """The bytes are not well-formed HTTP/1.1."""
 
 
 class Truncated(AssertionError):
-    """The stream ended within a message; .message holds what came, .cause whether it was reset."""
+    """The stream ended within a message; .message holds the part that came, .cause says whether the stream was reset."""
 
     def __init__(self, message, cause):
         super().__init__("the stream ended within a message (%s): %r" % (cause, message))
@@ -93,7 +93,7 @@ class Message:
         return [value for key, value in self.fields if key.lower() == name.lower()]
 
     def field(self, name):
-        """Value of a field that is there once at most; None if it is absent."""
+        """Value of a field that may be there only once; None if it is absent."""
         values = self.all(name)
         assert len(values) <= 1, "%s is there %d times: %r" % (name, len(values), self.fields)
         return values[0] if values else None
@@ -140,7 +140,7 @@ class Reader:
         self.raw = bytearray() if kind is Request else None
 
     def fill(self):
-        """False at the end of the stream; .ended then says how it came."""
+        """False at the end of the stream; .ended then says how it ended."""
         try:
             piece = self.sock.recv(262144)
         except (ConnectionResetError, BrokenPipeError):
@@ -206,7 +206,7 @@ class Reader:
             message.body += piece
 
     def pieces(self, message):
-        """The body as it comes; what follows the last piece is read too."""
+        """The body piece by piece; the bytes that follow the last piece (trailers) are read, too."""
         if message.has("Transfer-Encoding"):
             if message.all("Transfer-Encoding") != ["chunked"]:
                 raise Malformed("Transfer-Encoding: %r" % message.all("Transfer-Encoding"))
@@ -315,7 +315,7 @@ class Client:
         self.send(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + data)
 
     def read_head(self):
-        """The head of the next final response; 1xx that came before are in .interim. Truncated where the stream ends instead."""
+        """The head of the next final response; earlier 1xx are in .interim. Truncated if the stream ends instead."""
         interim = []
         while True:
             response = self.reader.head()
@@ -327,7 +327,7 @@ class Client:
             interim.append(response)
 
     def read(self, method=None):
-        """The next response, whole. `method`: what was asked, where ask() did not send it."""
+        """The next response, whole. `method`: of the request, if ask() did not send it."""
         method = method or (self.asked.pop(0) if self.asked else "GET")
         response = self.read_head()
         if method != "HEAD" and response.status not in (204, 304):
@@ -388,7 +388,7 @@ class Call:
         return self.connection.reader.pieces(self.request)
 
     def wait(self, event):
-        """Until the test sets the event; the end of the stage counts as that."""
+        """Waits until the test sets the event; the end of the stage sets it, too."""
         while not event.wait(0.02):
             if self.origin.stopping:
                 raise Cut()
@@ -416,7 +416,7 @@ class Connection:
 
 
 class Origin:
-    """A scripted backend. `on(path, handler)`: handler(call), or bytes to say, or keyword arguments of reply()."""
+    """A scripted backend. `on(path, handler)`: handler(call), or bytes to send, or keyword arguments of reply()."""
 
     def __init__(self, receive_buffer=None, tls=None):
         self.tls = tls
@@ -525,7 +525,7 @@ class Origin:
         assert not self.faults, "the gateway sent the origin something malformed: %s" % self.faults
 
     def close_listener(self):
-        """From now on connections are refused; those that are open stay."""
+        """From now on connections are refused; open ones stay."""
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
@@ -535,7 +535,7 @@ class Origin:
 
 
 def clean_environment(**more):
-    """Without what would configure a gateway by accident."""
+    """The environment without variables that would configure a gateway by accident."""
     ours = re.compile(r"^(GATEWAY_|BACKEND_URL|REDIS_URL|RATE_LIMIT_|CACHE_|TRUSTED_PROXIES|LOG_|.*_proxy$|.*_PROXY$)")
     environment = {name: value for name, value in os.environ.items() if not ours.match(name)}
     environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99:strict_string_checks=1")
@@ -639,7 +639,7 @@ class Gateway(Process):
         return total
 
     def access_log(self, count=1, path=None):
-        """The access log's lines (of a path), once there are that many."""
+        """The access log's lines (of a path), when there are that many."""
         def lines():
             found = [json.loads(line) for line in self.out().splitlines() if line.endswith(b"}")]
             found = [line for line in found if path is None or line.get("path", "").partition("?")[0] == path]
@@ -652,13 +652,13 @@ class Gateway(Process):
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def cpu_s(self):
-        """Seconds of CPU time that it has used."""
+        """Seconds of CPU time that the process has used."""
         with open("/proc/%d/stat" % self.process.pid, encoding="ascii") as file:
             fields = file.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def files(self):
-        """How many files it has open."""
+        """How many files the process has open."""
         return len(os.listdir("/proc/%d/fd" % self.process.pid))
 
     def threads(self):
@@ -668,8 +668,8 @@ class Gateway(Process):
         assert self.process.poll() is None, "the gateway ended with %d: %s" % (self.process.returncode, self.errors().decode(errors="replace")[-6000:])
 
     def stop(self, sent=signal.SIGTERM):
-        """What holds at the end of every test: exit 0, nothing in flight that only the drain's bound could end, no report of a sanitizer or of
-        handles left open, the port is free."""
+        """Asserts what holds at the end of every test: exit 0, nothing in flight that only the drain's bound could end, no report of a
+        sanitizer or of open handles, the port is free."""
         began = time.monotonic()
         status = self.end(sent, PATIENCE)
         took = time.monotonic() - began
@@ -701,7 +701,7 @@ class Example(Process):
 
 
 class Stage:
-    """Ends in the order reversed: the gateways before the backends that they may still ask."""
+    """Ends in reverse order: the gateways before the backends that they may still ask."""
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="visara-gateway-test-")
@@ -724,7 +724,7 @@ class Stage:
         return example
 
     def gateway(self, backend=None, config=None, environment=None, arguments=(), ready=True, files=None):
-        """backend: an Origin, an Example or a URL. files: how many it may have open."""
+        """backend: an Origin, an Example or a URL. files: how many files the gateway may have open."""
         url = backend if backend is None or isinstance(backend, str) else backend.url
         gateway = Gateway(self.folder, "gateway%d" % len(self.actors), url, config or {}, environment or {}, arguments, files)
         self.gateways.append(gateway)
@@ -741,14 +741,14 @@ class Stage:
             except AssertionError as fault:
                 faults.append(str(fault))
         shutil.rmtree(self.folder, ignore_errors=True)
-        if faults and failed:  # the test's own failure is the one to raise
+        if faults and failed:  # raise the test's own failure
             print("\n".join(faults), file=sys.stderr)
         elif faults:
             raise AssertionError("\n".join(faults))
 
 
 class Scene(unittest.TestCase):
-    """Tests that share one stage, set by set_stage; each test also sees that the gateways still live."""
+    """Tests that share one stage, set by set_stage; each test also checks that the gateways still live."""
     maxDiff = None
 
     @classmethod
@@ -783,7 +783,7 @@ class Scene(unittest.TestCase):
 
 
 def in_parallel(count, function):
-    """function(0 … count-1), each in a thread, begun together; their results in order. A failure is raised here."""
+    """function(0 … count-1), each in a thread, begun together; returns their results in order. A failure is raised here."""
     results, faults, start = [None] * count, [], threading.Barrier(count)
 
     def run(index):

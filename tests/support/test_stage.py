@@ -1,4 +1,4 @@
-"""The stage itself: a strict reader that forgave something would let every other test pass for the wrong reason."""
+"""Tests of the stage itself: if the strict reader forgave an error, every other test could pass for the wrong reason."""
 import os
 import socket
 import tempfile
