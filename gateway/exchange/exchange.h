@@ -5,7 +5,7 @@
  *          ▼     another worker fetches the same key, or questions are out
  *      DECIDING ◄───────────────────────────► WAITING    What holds
  *       │     │ all filters passed                         DECIDING   nothing sent, no upstream; the arena owns everything
- *       │     ▼                                            WAITING    dropping the question (or the wait for a flight) is enough
+ *       │     ▼                                            WAITING    dropping the questions and the look-up is enough
  *       │  FETCHING ──► SETTLING                           FETCHING   reads one fetch, which retries by itself; nothing final sent
  *       │     │            │ an unsafe method succeeded    SETTLING   the head is there and held until its tombstone is
  *       │     │                                            ANSWERING  the status is out: an error can only cut
