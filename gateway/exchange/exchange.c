@@ -89,7 +89,6 @@ void gw_exchange_refuse(struct gw_exchange *exchange, enum gw_error error)
 {
     exchange->body = GW_BODY_DISCARDING;
     exchange->fault = error;
-    exchange->request.version_minor = 1;
     prepare(exchange);
     gw_engine_move(exchange, GW_EXCHANGE_BEGUN);
 }

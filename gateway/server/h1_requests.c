@@ -66,6 +66,13 @@ static void begin_answer(struct gw_connection *connection)
     connection->h1.count++;
 }
 
+/* The version that it speaks may not be known: it is answered by our own. */
+static void refuse(struct gw_exchange *exchange, enum gw_error error)
+{
+    exchange->request.version_minor = 1;
+    gw_exchange_refuse(exchange, error);
+}
+
 static void on_head(struct gw_connection *connection, struct gw_slice *input)
 {
     struct gw_exchange *exchange = connection->h1.exchange;
@@ -77,7 +84,7 @@ static void on_head(struct gw_connection *connection, struct gw_slice *input)
     if (has_body && input->length) /* its body is coming already */
         request->expects_continue = false;
     if (!has_body && gw_parser_next(&connection->h1.parser, input, &body) != GW_PARSER_END)
-        gw_exchange_refuse(exchange, GW_ERROR_MALFORMED);
+        refuse(exchange, GW_ERROR_MALFORMED);
     else
         gw_exchange_begin(exchange);
 }
@@ -88,7 +95,7 @@ static void fail(struct gw_connection *connection, enum gw_error error)
     connection->h1.body_wanted = false;
     if (connection->phase == GW_CONNECTION_HEAD) {
         begin_answer(connection);
-        gw_exchange_refuse(connection->h1.exchange, error);
+        refuse(connection->h1.exchange, error);
     } else {
         gw_exchange_on_body_broken(connection->h1.exchange, error);
     }

@@ -1,13 +1,5 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
-#include "config/load.h"
+#include "unit/server/connection_scene.h"
+
 #include "limit/clients.h"
 #include "limit/limiter.h"
 #include "server/listener.h"
@@ -186,6 +178,40 @@ static void the_parts_of_a_gateway_are_whole_or_not_there(void **state)
     gw_config_unref(config);
 }
 
+/* Two requests in one read, one that is carried, and a body that nobody wants. */
+static void ask_and_leave(struct scene *scene)
+{
+    scene->end = 0;
+    scene->length = 0;
+    arrives_as(scene, 0);
+    failing_malloc_suspend();
+    sends(scene, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    failing_malloc_go_on();
+    UNTIL(scene->kept || has_ended(scene) || is_closed(scene));
+    if (scene->kept) {
+        sends(scene, "POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+        UNTIL(is_closed(scene) || connection_in(scene)->h1.carry.length || !scene->kept);
+        if (scene->kept)
+            let_go(scene);
+    }
+    UNTIL(has_ended(scene) || is_closed(scene));
+    client_closes(scene);
+    UNTIL(is_closed(scene));
+}
+
+static void a_connection_without_memory_answers_or_ends(void **state)
+{
+    void *each;
+    (void)state;
+    open_scene(&each);
+    struct scene *scene = each;
+    EACH_ALLOCATION_FAILS(ask_and_leave(scene));
+    ask_and_leave(scene); /* and nothing is the worse for it */
+    assert_non_null(strstr(scene->text, "\r\n\r\n/1"));
+    assert_non_null(strstr(scene->text, "\r\n\r\n/2"));
+    close_scene(&each);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +221,7 @@ int main(void)
         cmocka_unit_test(a_start_without_memory_is_a_complaint),
         cmocka_unit_test(a_table_of_clients_stays_within_its_bound_without_memory),
         cmocka_unit_test(the_parts_of_a_gateway_are_whole_or_not_there),
+        cmocka_unit_test(a_connection_without_memory_answers_or_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
