@@ -68,8 +68,7 @@ void gw_free_list_give(struct gw_free_list *list, void *object)
     link->next = list->first;
     list->first = link;
     list->count++;
-    if (!list->destroy)
-        ASAN_POISON_MEMORY_REGION(object, list->size);
+    ASAN_POISON_MEMORY_REGION(object, list->size);
 }
 
 void gw_free_list_drop(struct gw_free_list *list, void *object)

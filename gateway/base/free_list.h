@@ -5,7 +5,7 @@
  *          before each object. The list writes nothing into the object itself, so parts that are costly to make (an
  *          arena, a handle) stay in the object from one use to the next.
  * Checks   With GW_CHECKS, giving an object back twice ends the process. Under ASan, reading or writing a free object
- *          does, too, where nothing in it is kept (destroy is NULL).
+ *          does, too.
  * Threads  A list belongs to one thread. */
 #ifndef GW_BASE_FREE_LIST_H
 #define GW_BASE_FREE_LIST_H
