@@ -51,8 +51,6 @@ struct gw_downstream_table {
     bool (*flush)(struct gw_downstream *downstream);
     /* The body is whole. */
     bool (*end)(struct gw_downstream *downstream);
-    /* Has nothing of the head left yet? Then it and the body are forgotten, and another head may follow. */
-    bool (*take_back)(struct gw_downstream *downstream);
     /* The request's body may come: gw_exchange_on_body from the loop. */
     void (*want_body)(struct gw_downstream *downstream);
     /* The rest of the request's body is not wanted: it is read and thrown away while the answer leaves, so that a client

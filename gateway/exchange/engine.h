@@ -22,6 +22,8 @@ void gw_engine_open_slots(struct gw_exchange *exchange);
 /* The exchange has ended: what the filters took is zeroed for the next one. A late callback that brings one of these
  * slots is a mistake, which a check finds. */
 void gw_engine_clear_slots(struct gw_exchange *exchange);
+/* The filter's place in the table. */
+unsigned gw_engine_asker(const struct gw_exchange *exchange, const struct gw_filter *filter);
 /* A question is out. */
 void gw_engine_ask(struct gw_exchange *exchange, unsigned asker);
 /* It is answered: after the last one a waiting exchange goes on. */
@@ -49,15 +51,19 @@ void gw_engine_answer_shared(struct gw_exchange *exchange);
 
 /* respond.c: the head is made and due. */
 void gw_engine_answer_here(struct gw_exchange *exchange);
+/* A fetch's head is there: what the fetch tells of it now is noted. */
+void gw_engine_hold(struct gw_exchange *exchange);
+/* A piece of the body before the head is told. Without block it must leave before its call ends. False: there is no room. */
+bool gw_engine_keep_early(struct gw_exchange *exchange, struct gw_slice piece, struct gw_block *block);
+void gw_engine_drop_early(struct gw_exchange *exchange);
+/* What was held: the head, and what came of the body. */
 void gw_engine_answer_fetched(struct gw_exchange *exchange);
-/* The next piece of the body, or what of it lies in the part that is asked for; with its last byte the answer, and
- * perhaps the exchange, ends. */
+/* The next piece of the body, or what of it lies in the part that is asked for; with its last byte the answer is whole. */
 void gw_engine_add_piece(struct gw_exchange *exchange, struct gw_slice piece, struct gw_block *block);
 
 /* settle.c */
 bool gw_engine_invalidates(const struct gw_exchange *exchange);
 void gw_engine_settle(struct gw_exchange *exchange);
-void gw_engine_answer_settled(struct gw_exchange *exchange);
 void gw_engine_forget_tombs(struct gw_exchange *exchange);
 
 /* pool.c */

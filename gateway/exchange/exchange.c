@@ -15,19 +15,31 @@ static action gw_engine_record, gw_engine_give_back, gw_engine_decide;
 static const struct {
     enum gw_exchange_state then;
     action *by;
-} moves[GW_EXCHANGE_STATES][GW_EXCHANGE_EVENTS] = {
+} moves[GW_EXCHANGE_STATES][16] = {
 #define MOVE(in, when, next, action)                                                                                   \
     [GW_EXCHANGE_##in][GW_EXCHANGE_##when] = { GW_EXCHANGE_##next, gw_engine_##action },
     GW_EXCHANGE_MOVES(MOVE)
 #undef MOVE
 };
 
+_Static_assert(GW_EXCHANGE_EVENTS <= GW_COUNT(moves[0]), "an event has no place in the table");
+
 const char *gw_exchange_state_name(enum gw_exchange_state state)
 {
-    static const char *const names[] = {
-        "DONE", "DECIDING", "WAITING", "FETCHING", "SETTLING", "ANSWERING", "RECORDING"
-    };
+    static const char *const names[] = { "DONE",    "DECIDING", "WAITING",   "FETCHING",
+                                         "HOLDING", "SETTLING", "ANSWERING", "RECORDING" };
     return state < GW_COUNT(names) ? names[state] : "none";
+}
+
+const char *gw_exchange_event_name(enum gw_exchange_event event)
+{
+#define NAME(event) [GW_EXCHANGE_##event] = #event
+    static const char *const names[] = { NAME(BEGUN),       NAME(PASSED),  NAME(SUSPENDED), NAME(RESUMED),
+                                         NAME(ANSWERED),    NAME(HEAD),    NAME(FLUSHED),   NAME(RELEASED),
+                                         NAME(INVALIDATES), NAME(SETTLED), NAME(FINISHED),  NAME(GONE),
+                                         NAME(RECORDED) };
+#undef NAME
+    return event < GW_COUNT(names) ? names[event] : "none";
 }
 
 enum gw_exchange_state gw_exchange_next(enum gw_exchange_state state, enum gw_exchange_event event)
@@ -35,12 +47,30 @@ enum gw_exchange_state gw_exchange_next(enum gw_exchange_state state, enum gw_ex
     return moves[state][event].by ? moves[state][event].then : GW_EXCHANGE_STATES;
 }
 
+/* Unless it is over already. */
+static bool can_be_cut(const struct gw_exchange *exchange)
+{
+    return moves[exchange->state][GW_EXCHANGE_GONE].by != NULL;
+}
+
+/* A mistake of this program: it is not known what the exchange still waits for. */
+__attribute__((noinline, cold)) static void move_refuse(struct gw_exchange *exchange, enum gw_exchange_event event)
+{
+    bool is_cut = can_be_cut(exchange);
+    gw_counter_add(&exchange->context->shard->unexpected_events, 1);
+    gw_log(GW_LOG_ERROR, "exchange", "request %.*s: in state %s there is no move by %s%s",
+           GW_SLICE_ARGS(exchange->request_id), gw_exchange_state_name(exchange->state), gw_exchange_event_name(event),
+           is_cut ? ": it is cut" : "");
+    if (is_cut)
+        gw_exchange_on_gone(exchange, GW_ERROR_INTERNAL);
+}
+
 void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event)
 {
     enum gw_exchange_state before = exchange->state;
     action *by = moves[before][event].by;
     if (!by) {
-        gw_log(GW_LOG_ERROR, "exchange", "no move from %s by event %d", gw_exchange_state_name(before), (int)event);
+        move_refuse(exchange, event);
         return;
     }
     exchange->state = moves[before][event].then;
@@ -97,14 +127,16 @@ void gw_exchange_refuse(struct gw_exchange *exchange, enum gw_error error)
 
 typedef enum gw_filter_result step(struct gw_exchange *exchange);
 
-/* Asks each filter of one step in the table's order. ANSWERED ends it, and what the others asked. */
-static bool is_answered_by(struct gw_exchange *exchange, size_t step_at)
+/* Asks each filter of one step, whose function lies at `step_at` of its row, in the table's order. ANSWERED ends it, and
+ * what the others asked. */
+static bool is_answered_by(struct gw_exchange *exchange, enum gw_filter_step which, size_t step_at)
 {
-    for (const struct gw_filter *const *filter = exchange->context->filters; *filter; filter++) {
-        if (exchange->taken_by && exchange->taken_by != *filter)
+    for (const struct gw_filter *const *at = exchange->context->at_step[which]; *at; at++) {
+        if (exchange->taken_by && exchange->taken_by != *at)
             continue;
-        step *ask = *(step *const *)(const void *)((const char *)*filter + step_at);
-        enum gw_filter_result result = ask ? ask(exchange) : GW_FILTER_CONTINUE;
+        enum gw_filter_result result = (*(step *const *)(const void *)((const char *)*at + step_at))(exchange);
+        if (result == GW_FILTER_CONTINUE)
+            continue;
         if (result == GW_FILTER_ANSWERED) {
             if (exchange->questions.out)
                 gw_engine_cancel_questions(exchange);
@@ -112,20 +144,19 @@ static bool is_answered_by(struct gw_exchange *exchange, size_t step_at)
             return true;
         }
         if (result == GW_FILTER_TAKEN)
-            exchange->taken_by = *filter;
-        if (result != GW_FILTER_CONTINUE)
-            gw_engine_ask(exchange, (unsigned)(filter - exchange->context->filters));
+            exchange->taken_by = *at;
+        gw_engine_ask(exchange, gw_engine_asker(exchange, *at));
     }
     return false;
 }
 
 static void conclude(struct gw_exchange *exchange)
 {
-    if (is_answered_by(exchange, offsetof(struct gw_filter, on_answers)))
+    if (is_answered_by(exchange, GW_FILTER_ON_ANSWERS, offsetof(struct gw_filter, on_answers)))
         return;
     if (!exchange->fetch_allowed) { /* once: what it asks is answered by on_answers */
         exchange->fetch_allowed = true;
-        if (is_answered_by(exchange, offsetof(struct gw_filter, before_fetch)))
+        if (is_answered_by(exchange, GW_FILTER_BEFORE_FETCH, offsetof(struct gw_filter, before_fetch)))
             return;
     }
     if (exchange->questions.out)
@@ -136,7 +167,7 @@ static void conclude(struct gw_exchange *exchange)
 
 static void gw_engine_decide(struct gw_exchange *exchange)
 {
-    if (is_answered_by(exchange, offsetof(struct gw_filter, on_request)))
+    if (is_answered_by(exchange, GW_FILTER_ON_REQUEST, offsetof(struct gw_filter, on_request)))
         return;
     if (exchange->questions.out)
         gw_engine_move(exchange, GW_EXCHANGE_SUSPENDED);
@@ -236,8 +267,10 @@ void gw_exchange_on_body_broken(struct gw_exchange *exchange, enum gw_error erro
 
 void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error)
 {
-    exchange->answer.error = error;
-    exchange->answer.is_cut = true;
+    if (can_be_cut(exchange)) {
+        exchange->answer.error = error;
+        exchange->answer.is_cut = true;
+    }
     gw_engine_move(exchange, GW_EXCHANGE_GONE);
 }
 
@@ -263,10 +296,9 @@ static void gw_engine_record(struct gw_exchange *exchange)
     gw_engine_forget_tombs(exchange);
     gw_fetch_leave(&exchange->reader);
     gw_answer_close(exchange);
-    gw_chain_free(&exchange->held);
-    for (const struct gw_filter *const *filter = exchange->context->filters; *filter; filter++)
-        if ((*filter)->on_end)
-            (*filter)->on_end(exchange);
+    gw_engine_drop_early(exchange);
+    for (const struct gw_filter *const *at = exchange->context->at_step[GW_FILTER_ON_END]; *at; at++)
+        (*at)->on_end(exchange);
     count_for_cache(exchange);
     gw_record_write(exchange);
     gw_counter_subtract(&exchange->context->shard->requests_in_flight, 1);

@@ -6,15 +6,20 @@
  *      DECIDING ◄───────────────────────────► WAITING    What holds
  *       │     │ all filters passed                         DECIDING   nothing sent, no upstream; the arena owns everything
  *       │     ▼                                            WAITING    dropping the questions and the look-up is enough
- *       │  FETCHING ──► SETTLING                           FETCHING   reads one fetch, which retries by itself; nothing final sent
- *       │     │            │ an unsafe method succeeded    SETTLING   the head is there and held until its tombstone is
- *       │     │                                            ANSWERING  the status is out: an error can only cut
- *  answered   │ head from upstream, or 502/503/504         RECORDING  both bodies ended; no callback can arrive any more
- *   here│     ▼                                            DONE       the connection may use it again
+ *       │  FETCHING ─┬► HOLDING                            FETCHING   reads one fetch, which retries by itself; nothing final sent
+ *       │     │      │     │ all that came with the head   HOLDING    the head is there; what came with it is read, within one event
+ *       │     │      └► SETTLING                           SETTLING   the head is there and held until its tombstone is
+ *       │     │            │ an unsafe method succeeded    ANSWERING  the status is out: an error can only cut
+ *  answered   │ 502/503/504, ▼ head from upstream          RECORDING  both bodies ended; no callback can arrive any more
+ *   here│     ▼ or what is stored                          DONE       the connection may use it again
  *       └► ANSWERING   client slow ⇒ upstream paused
  *             │ last byte, or cut                          GONE (a side vanished, a deadline, the drain ended) leads from every
  *             ▼                                            state before RECORDING to RECORDING.
  *         RECORDING ──► DONE
+ *
+ * Only a row of the table moves an exchange. A row's action is the last thing that the event does: it may end the exchange,
+ * so that nothing touches it afterwards. An event without a row is a mistake of this program: it is counted and logged, and
+ * the exchange is cut.
  *
  * The request's body is a second, small table, since these states follow the response: NONE, HELD (the transport does not want it yet),
  * FLOWING, DISCARDING (a final answer came first), ENDED.
@@ -45,12 +50,15 @@
     X(WAITING,     RESUMED,      DECIDING,   decide_again) \
     X(WAITING,     ANSWERED,     ANSWERING,  answer_here) \
     X(WAITING,     GONE,         RECORDING,  record) \
-    X(FETCHING,    HEAD,         ANSWERING,  answer_fetched) \
+    X(FETCHING,    HEAD,         HOLDING,    hold) \
     X(FETCHING,    ANSWERED,     ANSWERING,  answer_here) \
     X(FETCHING,    RELEASED,     DECIDING,   go_on) \
     X(FETCHING,    INVALIDATES,  SETTLING,   settle) \
     X(FETCHING,    GONE,         RECORDING,  record) \
-    X(SETTLING,    SETTLED,      ANSWERING,  answer_settled) \
+    X(HOLDING,     FLUSHED,      ANSWERING,  answer_fetched) \
+    X(HOLDING,     ANSWERED,     ANSWERING,  answer_here) \
+    X(HOLDING,     GONE,         RECORDING,  record) \
+    X(SETTLING,    SETTLED,      ANSWERING,  answer_fetched) \
     X(SETTLING,    ANSWERED,     ANSWERING,  answer_here) \
     X(SETTLING,    GONE,         RECORDING,  record) \
     X(ANSWERING,   FINISHED,     RECORDING,  record) \
@@ -64,6 +72,7 @@ enum gw_exchange_state {
     GW_EXCHANGE_DECIDING,
     GW_EXCHANGE_WAITING,
     GW_EXCHANGE_FETCHING,
+    GW_EXCHANGE_HOLDING,
     GW_EXCHANGE_SETTLING,
     GW_EXCHANGE_ANSWERING,
     GW_EXCHANGE_RECORDING,
@@ -77,6 +86,7 @@ enum gw_exchange_event {
     GW_EXCHANGE_RESUMED,
     GW_EXCHANGE_ANSWERED,
     GW_EXCHANGE_HEAD,
+    GW_EXCHANGE_FLUSHED,
     GW_EXCHANGE_RELEASED,
     GW_EXCHANGE_INVALIDATES,
     GW_EXCHANGE_SETTLED,
@@ -117,6 +127,8 @@ struct gw_cache_report { /* for Cache-Status */
     int64_t ttl_s;                 /* of what was stored before: what is left of its freshness; negative: stale since */
 };
 
+enum { GW_ANSWER_EARLIES = 4 };
+
 /* The response. Filters read and set the first fields; answer.c makes messages of it. */
 struct gw_answer {
     int status;                    /* 0: there is none yet */
@@ -131,6 +143,11 @@ struct gw_answer {
     uint64_t part_skip, part_left; /* bytes before it, and of it, that are still to come */
     uint64_t body_sent;
     struct gw_downstream_head message;
+    /* From a fetch, whose head is there and not told yet (HOLDING, SETTLING): */
+    bool is_for_all;                          /* the whole is being stored: it is not this client's alone */
+    bool is_read;                             /* to its end */
+    struct gw_piece early[GW_ANSWER_EARLIES]; /* what came of the body; each keeps its block */
+    unsigned early_count;
 
     struct gw_slice content_type;   /* made here */
     struct gw_slice content;        /* made here */
@@ -194,7 +211,6 @@ struct gw_exchange {
     struct gw_reader reader;
 
     struct gw_answer answer;
-    struct gw_chain held; /* SETTLING: what came of the body before the tombstones were acknowledged */
     struct gw_exchange_tomb tombs[GW_EXCHANGE_TOMBS];
     unsigned tombs_sent, tombs_due;
     enum gw_cache_label cache_label;
@@ -252,6 +268,7 @@ bool gw_exchange_look_up(struct gw_exchange *exchange);
 void gw_exchange_refresh(struct gw_exchange *exchange);
 
 const char *gw_exchange_state_name(enum gw_exchange_state state);
+const char *gw_exchange_event_name(enum gw_exchange_event event);
 /* Next state by the table, or GW_EXCHANGE_STATES if there is no row. */
 enum gw_exchange_state gw_exchange_next(enum gw_exchange_state state, enum gw_exchange_event event);
 

@@ -21,6 +21,24 @@ static size_t slot_round(size_t bytes)
     return (bytes + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t);
 }
 
+/* So that a request does not ask each filter six times whether it has anything to do. */
+static void list_steps(struct gw_worker_context *context)
+{
+    unsigned counts[GW_FILTER_STEPS] = { 0 };
+    for (const struct gw_filter *const *at = context->filters; *at; at++) {
+        const bool has[GW_FILTER_STEPS] = {
+            [GW_FILTER_ON_REQUEST] = (*at)->on_request,     [GW_FILTER_ON_ANSWERS] = (*at)->on_answers,
+            [GW_FILTER_BEFORE_FETCH] = (*at)->before_fetch, [GW_FILTER_BEFORE_ANSWER] = (*at)->before_answer,
+            [GW_FILTER_ON_RESPONSE] = (*at)->on_response,   [GW_FILTER_ON_END] = (*at)->on_end,
+        };
+        for (unsigned step = 0; step < GW_FILTER_STEPS; step++)
+            if (has[step])
+                context->at_step[step][counts[step]++] = *at;
+    }
+    for (unsigned step = 0; step < GW_FILTER_STEPS; step++)
+        context->at_step[step][counts[step]] = NULL;
+}
+
 void gw_engine_lay_out(struct gw_worker_context *context)
 {
     size_t at = slot_round(sizeof(struct gw_exchange));
@@ -35,6 +53,7 @@ void gw_engine_lay_out(struct gw_worker_context *context)
             at += sizeof(struct slot_head) + slot_round(filter->slot_bytes);
     }
     context->exchange_bytes = at;
+    list_steps(context);
 }
 
 static unsigned next_asker(unsigned *askers)
@@ -79,11 +98,17 @@ static const struct slot_head *slot_head_of(const void *slot)
     return head;
 }
 
-void *gw_filter_slot(struct gw_exchange *exchange, const struct gw_filter *filter)
+unsigned gw_engine_asker(const struct gw_exchange *exchange, const struct gw_filter *filter)
 {
     unsigned asker = 0;
     while (exchange->context->filters[asker] != filter)
         asker++;
+    return asker;
+}
+
+void *gw_filter_slot(struct gw_exchange *exchange, const struct gw_filter *filter)
+{
+    unsigned asker = gw_engine_asker(exchange, filter);
     struct slot_head *head = slot_head(exchange, asker);
     GW_CHECK(filter->slot_bytes && head->exchange == exchange);
     exchange->slots_taken |= 1u << asker;

@@ -51,6 +51,17 @@ struct gw_filter {
     void (*on_end)(struct gw_exchange *exchange);
 };
 
+/* The functions of a row that are called for each request, in the order in which a request meets them. */
+enum gw_filter_step {
+    GW_FILTER_ON_REQUEST,
+    GW_FILTER_ON_ANSWERS,
+    GW_FILTER_BEFORE_FETCH,
+    GW_FILTER_BEFORE_ANSWER,
+    GW_FILTER_ON_RESPONSE,
+    GW_FILTER_ON_END,
+    GW_FILTER_STEPS
+};
+
 struct gw_filter_place { /* worked out once a worker, by filter */
     size_t slot_at;      /* in an exchange's memory, in bytes */
     unsigned deadline_ms;

@@ -271,14 +271,36 @@ static void on_head(struct gw_reader *reader, const struct gw_head *head)
     gw_engine_move(exchange, gw_engine_invalidates(exchange) ? GW_EXCHANGE_INVALIDATES : GW_EXCHANGE_HEAD);
 }
 
+/* While it settles the upstream is paused; what still comes outlives this call. */
+static bool keep_settling(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block)
+{
+    struct gw_block *own = block ? gw_block_ref(block) : gw_block_create(bytes.length);
+    if (!own)
+        return false;
+    if (!block) {
+        memcpy(own->bytes, bytes.at, bytes.length);
+        bytes.at = own->bytes;
+    }
+    bool is_kept = gw_engine_keep_early(exchange, bytes, own);
+    gw_block_unref(own);
+    return is_kept;
+}
+
 static void on_body(struct gw_reader *reader, struct gw_slice bytes, struct gw_block *block)
 {
     struct gw_exchange *exchange = exchange_from(reader);
-    if (exchange->state == GW_EXCHANGE_ANSWERING)
+    if (exchange->state == GW_EXCHANGE_ANSWERING) {
         gw_engine_add_piece(exchange, bytes, block);
-    else if (!gw_chain_push(&exchange->held, bytes,
-                            block)) /* SETTLING: the upstream is paused, one block may still come */
-        gw_exchange_on_gone(exchange, GW_ERROR_OVERLOADED);
+        gw_engine_finish_if_written(exchange);
+    } else if (exchange->state == GW_EXCHANGE_SETTLING) {
+        if (!keep_settling(exchange, bytes, block))
+            gw_exchange_on_gone(exchange, GW_ERROR_OVERLOADED);
+    } else {
+        (void)gw_engine_keep_early(exchange, bytes,
+                                   block); /* there is room: the piece that takes the last leaves at once */
+        if (!block || exchange->answer.early_count == GW_ANSWER_EARLIES)
+            gw_engine_move(exchange, GW_EXCHANGE_FLUSHED);
+    }
 }
 
 static void on_flush(struct gw_reader *reader)
@@ -286,13 +308,20 @@ static void on_flush(struct gw_reader *reader)
     struct gw_exchange *exchange = exchange_from(reader);
     if (exchange->state == GW_EXCHANGE_ANSWERING)
         gw_answer_flush(exchange);
+    else if (exchange->state == GW_EXCHANGE_HOLDING)
+        gw_engine_move(exchange, GW_EXCHANGE_FLUSHED);
 }
 
 static void on_end(struct gw_reader *reader)
 {
     struct gw_exchange *exchange = exchange_from(reader);
-    gw_answer_end(exchange);
-    gw_engine_finish_if_written(exchange);
+    exchange->answer.is_read = true;
+    if (exchange->state == GW_EXCHANGE_HOLDING) {
+        gw_engine_move(exchange, GW_EXCHANGE_FLUSHED);
+    } else if (exchange->state == GW_EXCHANGE_ANSWERING) {
+        gw_answer_end(exchange);
+        gw_engine_finish_if_written(exchange);
+    }
 }
 
 static bool is_of_use_later(const struct gw_entry *entry)
@@ -337,16 +366,11 @@ static void on_fail(struct gw_reader *reader, enum gw_error error)
 {
     struct gw_exchange *exchange = exchange_from(reader);
     exchange->answer.error = error;
-    if (exchange->state == GW_EXCHANGE_FETCHING || exchange->state == GW_EXCHANGE_SETTLING) {
+    if (exchange->state != GW_EXCHANGE_ANSWERING) { /* also where head and failure came together */
         exchange->answer.head = NULL;
+        gw_engine_drop_early(exchange);
         gw_engine_forget_tombs(exchange);
         gw_engine_fail_fetch(exchange, error);
-    } else if (exchange->downstream->table->take_back(exchange->downstream)) { /* head and failure came together */
-        gw_buffer_clear(&exchange->answer.fields);
-        exchange->answer = (struct gw_answer) { .fields = exchange->answer.fields,
-                                                .is_slow = exchange->answer.is_slow };
-        gw_exchange_answer_error(exchange, error);
-        gw_engine_answer_here(exchange);
     } else if (!exchange->answer.message.has_body) { /* what broke off is dropped anyway: the client has it all */
         gw_answer_end(exchange);
         gw_engine_finish_if_written(exchange);

@@ -17,17 +17,15 @@ static void settle_body(struct gw_exchange *exchange)
 
 static void ask_before_answer(struct gw_exchange *exchange)
 {
-    for (const struct gw_filter *const *filter = exchange->context->filters; *filter; filter++)
-        if ((*filter)->before_answer)
-            (*filter)->before_answer(exchange);
+    for (const struct gw_filter *const *at = exchange->context->at_step[GW_FILTER_BEFORE_ANSWER]; *at; at++)
+        (*at)->before_answer(exchange);
 }
 
 static void begin_answer(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
-    for (const struct gw_filter *const *filter = exchange->context->filters; *filter; filter++)
-        if ((*filter)->on_response)
-            (*filter)->on_response(exchange);
+    for (const struct gw_filter *const *at = exchange->context->at_step[GW_FILTER_ON_RESPONSE]; *at; at++)
+        (*at)->on_response(exchange);
     gw_answer_begin(exchange);
 }
 
@@ -139,16 +137,44 @@ static void report_fetch(struct gw_exchange *exchange)
         report->forwarded = GW_FORWARDED_REQUEST;
 }
 
-/* Nothing of the body is for this client; the fetch goes on without it. */
+void gw_engine_hold(struct gw_exchange *exchange)
+{
+    report_fetch(exchange);
+    exchange->answer.is_for_all = gw_fetch_is_collecting(exchange->reader.fetch);
+    if (exchange->body == GW_BODY_ENDED || !gw_fetch_takes_body(&exchange->reader))
+        settle_body(exchange);
+}
+
+bool gw_engine_keep_early(struct gw_exchange *exchange, struct gw_slice piece, struct gw_block *block)
+{
+    struct gw_answer *answer = &exchange->answer;
+    if (answer->early_count == GW_ANSWER_EARLIES)
+        return false;
+    answer->early[answer->early_count++] = (struct gw_piece) { piece, gw_block_ref(block) };
+    return true;
+}
+
+void gw_engine_drop_early(struct gw_exchange *exchange)
+{
+    struct gw_answer *answer = &exchange->answer;
+    while (answer->early_count)
+        gw_block_unref(answer->early[--answer->early_count].block);
+}
+
+/* No more of the fetch is for this client; it goes on without it. */
+static void end_without_fetch(struct gw_exchange *exchange)
+{
+    gw_answer_end(exchange);
+    exchange->answer.head = NULL;
+    gw_fetch_leave(&exchange->reader);
+}
+
 static void answer_without_body(struct gw_exchange *exchange, int status, enum gw_framing framing, uint64_t length)
 {
     exchange->answer.status = status;
     gw_answer_measure(exchange, framing, length);
     begin_answer(exchange);
-    gw_answer_end(exchange);
-    exchange->answer.head = NULL;
-    gw_fetch_leave(&exchange->reader);
-    gw_engine_finish_if_written(exchange);
+    end_without_fetch(exchange);
 }
 
 static void begin_part(struct gw_exchange *exchange, const struct gw_range_part *part)
@@ -188,15 +214,12 @@ static bool answers_less(struct gw_exchange *exchange)
     return range != GW_RANGE_WHOLE;
 }
 
-void gw_engine_answer_fetched(struct gw_exchange *exchange)
+static void begin_fetched(struct gw_exchange *exchange)
 {
     const struct gw_head *head = exchange->answer.head;
-    report_fetch(exchange);
-    if (gw_fetch_is_collecting(exchange->reader.fetch) && answers_less(exchange))
+    if (exchange->answer.is_for_all && answers_less(exchange))
         return;
     exchange->answer.status = head->status;
-    if (exchange->body == GW_BODY_ENDED || !gw_fetch_takes_body(&exchange->reader))
-        settle_body(exchange);
     ask_before_answer(exchange);
     if (exchange->answer.head)
         gw_answer_measure(exchange, head->framing, head->content_length);
@@ -217,10 +240,23 @@ void gw_engine_add_piece(struct gw_exchange *exchange, struct gw_slice piece, st
     exchange->answer.part_skip -= skip;
     exchange->answer.part_left -= take;
     gw_answer_add(exchange, gw_slice_of(piece.at + skip, take), block);
-    if (exchange->answer.part_left)
-        return;
-    gw_answer_end(exchange); /* it need not wait for the rest */
-    exchange->answer.head = NULL;
-    gw_fetch_leave(&exchange->reader);
-    gw_engine_finish_if_written(exchange);
+    if (!exchange->answer.part_left)
+        end_without_fetch(exchange); /* it need not wait for the rest */
+}
+
+void gw_engine_answer_fetched(struct gw_exchange *exchange)
+{
+    struct gw_answer *answer = &exchange->answer;
+    begin_fetched(exchange);
+    for (unsigned i = 0; i < answer->early_count && !answer->is_whole; i++)
+        gw_engine_add_piece(exchange, answer->early[i].bytes, answer->early[i].block);
+    gw_engine_drop_early(exchange);
+    if (!answer->is_whole && answer->is_read)
+        gw_answer_end(exchange);
+    else if (!answer->is_whole)
+        gw_answer_flush(exchange);
+    if (answer->is_whole)
+        gw_engine_finish_if_written(exchange);
+    else if (!answer->is_slow && exchange->reader.paused) /* since it settled */
+        gw_fetch_resume(&exchange->reader);
 }

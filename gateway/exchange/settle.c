@@ -85,6 +85,7 @@ static void end_named(struct gw_exchange *exchange, enum gw_field_name id)
 void gw_engine_settle(struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
+    gw_engine_hold(exchange);
     end_stored(exchange, request->path, request->query);
     end_named(exchange, GW_FIELD_LOCATION);
     end_named(exchange, GW_FIELD_CONTENT_LOCATION);
@@ -101,17 +102,4 @@ void gw_engine_forget_tombs(struct gw_exchange *exchange)
     for (unsigned i = 0; i < exchange->tombs_sent; i++)
         gw_shared_forget(&exchange->tombs[i].question);
     exchange->tombs_sent = exchange->tombs_due = 0;
-}
-
-void gw_engine_answer_settled(struct gw_exchange *exchange)
-{
-    gw_engine_answer_fetched(exchange);
-    while (exchange->held.count) {
-        struct gw_piece piece = *gw_chain_at(&exchange->held, 0);
-        gw_answer_add(exchange, piece.bytes, piece.block);
-        gw_chain_consume(&exchange->held, piece.bytes.length);
-    }
-    gw_answer_flush(exchange);
-    if (!exchange->answer.is_slow)
-        gw_fetch_resume(&exchange->reader);
 }

@@ -55,7 +55,9 @@ struct gw_worker_context {
     const struct gw_config *config;
     const struct gw_filter *const *filters; /* ends with NULL */
     struct gw_filter_place places[GW_FILTERS_MOST];
-    size_t exchange_bytes; /* with the slots of all filters */
+    const struct gw_filter
+        *at_step[GW_FILTER_STEPS][GW_FILTERS_MOST + 1]; /* those with such a function; ends with NULL */
+    size_t exchange_bytes;                              /* with the slots of all filters */
     struct gw_limit_asker limits;
     struct gw_near *near;     /* NULL: no cache */
     struct gw_bans *bans;     /* with near */

@@ -292,11 +292,6 @@ static bool answer_end(struct gw_downstream *downstream)
     return gw_h1_writer_end(connection_from(downstream)->h1.writer);
 }
 
-static bool take_back(struct gw_downstream *downstream)
-{
-    return gw_h1_writer_take_back(connection_from(downstream)->h1.writer);
-}
-
 static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
 {
     struct gw_connection *connection = connection_from(downstream);
@@ -323,7 +318,6 @@ static const struct gw_downstream_table downstream_table = {
     .body = answer_body,
     .flush = answer_flush,
     .end = answer_end,
-    .take_back = take_back,
     .want_body = want_body,
     .drop_body = drop_body,
     .done = done,

@@ -185,15 +185,6 @@ bool gw_h1_writer_end(struct gw_h1_writer *writer)
     return gw_h1_writer_flush(writer) && goes_on;
 }
 
-bool gw_h1_writer_take_back(struct gw_h1_writer *writer)
-{
-    if (!writer->head_due)
-        return false;
-    gw_h1_writer_drop(writer);
-    writer->head_due = NULL;
-    return true;
-}
-
 bool gw_h1_writer_shows_its_end(const struct gw_h1_writer *writer)
 {
     return writer->framing == GW_H1_LENGTH || writer->framing == GW_H1_CHUNKED;

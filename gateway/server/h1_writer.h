@@ -44,7 +44,6 @@ void gw_h1_writer_head(struct gw_h1_writer *writer, struct gw_downstream_head *h
 bool gw_h1_writer_body(struct gw_h1_writer *writer, struct gw_slice bytes, struct gw_block *block);
 bool gw_h1_writer_flush(struct gw_h1_writer *writer);
 bool gw_h1_writer_end(struct gw_h1_writer *writer);
-bool gw_h1_writer_take_back(struct gw_h1_writer *writer);
 /* Forgets what was not written. The memory may go then. */
 void gw_h1_writer_drop(struct gw_h1_writer *writer);
 /* Would a body that breaks off be seen as broken off by its framing alone? Then a reset would only take from the client

@@ -116,6 +116,7 @@ struct gw_shard {
     gw_counter connections_accepted, connections_open, connections_refused, connections_idle;
     gw_counter accept_waits; /* how often the worker stopped accepting: no descriptor was left */
     gw_counter requests_in_flight;
+    gw_counter unexpected_events;          /* that found an exchange in a state without a move by them */
     gw_counter bytes_received, bytes_sent; /* downstream, bodies and heads */
     gw_counter upstream_connections_open, upstream_connections_idle;
     gw_counter upstream_connects, upstream_reuses, upstream_retries;

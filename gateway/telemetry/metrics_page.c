@@ -317,6 +317,7 @@ static const struct family families[] = {
     { "gateway_responses_total", "counter", put_responses, offsetof(struct gw_series, duration), "Requests by route, method and status class; class none: nothing was sent." },
     { "gateway_request_duration_seconds", "histogram", put_histograms, offsetof(struct gw_series, duration), "From the request's head to the end of its answer." },
     { "gateway_request_errors_total", "counter", put_errors, offsetof(struct gw_shard, request_errors), "Requests that the gateway itself refused, failed or cut, by reason and by who caused it." },
+    { "gateway_unexpected_events_total", "counter", SHARD(unexpected_events), "Requests cut by a mistake of the gateway: something happened that their state does not know. The log names state and event." },
     { "gateway_admin_requests_total", "counter", SHARD(admin_requests), "Requests to /gateway/." },
 
     { "gateway_active_connections", "gauge", TOTAL(connections_open), "Client connections open now." },

@@ -111,6 +111,17 @@ static void every_state_has_a_name_of_its_own(void **state)
 #undef NAMED
 }
 
+static void every_event_has_a_name_of_its_own(void **state)
+{
+    (void)state;
+    for (int i = 0; i < GW_EXCHANGE_EVENTS; i++)
+        assert_non_null(gw_exchange_event_name((enum gw_exchange_event)i));
+    assert_string_equal(gw_exchange_event_name(GW_EXCHANGE_EVENTS), "none");
+#define NAMED(in, when, then, by) assert_string_equal(gw_exchange_event_name(GW_EXCHANGE_##when), #when);
+    GW_EXCHANGE_MOVES(NAMED)
+#undef NAMED
+}
+
 static void a_field_that_does_not_fit_is_left_out_whole(void **state)
 {
     (void)state;
@@ -133,6 +144,7 @@ int main(void)
         cmocka_unit_test(a_side_that_vanishes_ends_every_state_before_recording),
         cmocka_unit_test(every_event_has_its_use_and_recording_happens_once),
         cmocka_unit_test(every_state_has_a_name_of_its_own),
+        cmocka_unit_test(every_event_has_a_name_of_its_own),
         cmocka_unit_test(a_field_that_does_not_fit_is_left_out_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -451,29 +451,6 @@ static void a_head_that_finds_no_memory_is_a_bare_503(void **state)
     }
 }
 
-static void what_has_not_left_is_taken_back(void **state)
-{
-    (void)state;
-    static const struct message first = { 200, "A: 1", 200, "OK", .added = "", .is_unknown = true },
-                                second = { 502, .added = "", .length = 3 };
-    struct client client;
-    struct gw_head head;
-    begin(&client, 4096);
-    assert_false(gw_h1_writer_take_back(&client.writer)); /* there is none */
-    struct gw_downstream_head message = message_of(&first, &head, &client.arena);
-    gw_h1_writer_head(&client.writer, &message);
-    assert_true(body(&client, 3));
-    assert_true(gw_h1_writer_take_back(&client.writer));
-    assert_int_equal(atomic_load(&client.block->refs), 1);
-    struct gw_downstream_head other = message_of(&second, &head, &client.arena);
-    gw_h1_writer_head(&client.writer, &other);
-    assert_true(body(&client, 3));
-    assert_true(gw_h1_writer_end(&client.writer));
-    assert_string_equal(client.text, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\nbbb");
-    assert_false(gw_h1_writer_take_back(&client.writer)); /* it is out */
-    end(&client);
-}
-
 static void what_was_not_written_is_forgotten_with_its_blocks(void **state)
 {
     (void)state;
@@ -502,7 +479,6 @@ int main(void)
         cmocka_unit_test(an_interim_response_goes_at_once_but_not_to_a_client_of_1_0),
         cmocka_unit_test(an_interim_response_without_memory_is_left_out),
         cmocka_unit_test(a_head_that_finds_no_memory_is_a_bare_503),
-        cmocka_unit_test(what_has_not_left_is_taken_back),
         cmocka_unit_test(what_was_not_written_is_forgotten_with_its_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,289 @@
+#include "unit/exchange/played_fetch.h"
+
+#include "exchange/engine.h"
+
+/* Each row of the table of moves is walked, by what happens outside; and an event that has no row does no harm. */
+
+static struct {
+    unsigned before_answer, on_response, on_end;
+} calls;
+
+static void count_before_answer(struct gw_exchange *exchange)
+{
+    (void)exchange;
+    calls.before_answer++;
+}
+
+static void count_on_response(struct gw_exchange *exchange)
+{
+    calls.on_response++;
+    gw_exchange_add_field(exchange, GW_SLICE("X-Response"), GW_SLICE("told"));
+}
+
+static bool late_event;
+
+static void count_on_end(struct gw_exchange *exchange)
+{
+    calls.on_end++;
+    if (late_event)
+        gw_exchange_on_gone(exchange, GW_ERROR_CLIENT_GONE);
+    late_event = false;
+}
+
+/* Asks somebody for /ask, who answers when `asked` is told. */
+struct question {
+    bool is_out;
+};
+
+static void *asked;
+static const struct gw_filter counts;
+
+static enum gw_filter_result ask_somebody(struct gw_exchange *exchange)
+{
+    struct question *question = gw_filter_slot(exchange, &counts);
+    if (gw_slice_equal(exchange->request.path, GW_SLICE("/here"))) {
+        gw_exchange_answer(exchange, 200, GW_SLICE("text/plain"), GW_SLICE("here"));
+        return GW_FILTER_ANSWERED;
+    }
+    if (!gw_slice_equal(exchange->request.path, GW_SLICE("/ask")))
+        return GW_FILTER_CONTINUE;
+    question->is_out = true;
+    asked = question;
+    return GW_FILTER_ASKED;
+}
+
+static void cancel_question(struct gw_exchange *exchange, void *slot)
+{
+    struct question *question = slot;
+    (void)exchange;
+    assert_true(question->is_out);
+    question->is_out = false;
+}
+
+static const struct gw_filter counts = {
+    .name = "counts",
+    .slot_bytes = sizeof(struct question),
+    .on_request = ask_somebody,
+    .on_cancel = cancel_question,
+    .before_answer = count_before_answer,
+    .on_response = count_on_response,
+    .on_end = count_on_end,
+};
+
+static const struct gw_filter *const filters[] = { &counts, NULL };
+
+static int set_up(void **state)
+{
+    memset(&calls, 0, sizeof calls);
+    played_fetch = (struct gw_fetch) { .reader = NULL };
+    *state = open_stage(NULL, filters);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    close_stage(*state);
+    assert_null(played_fetch.reader);
+    return 0;
+}
+
+static void what_comes_of_a_fetch_is_told_once_and_in_order(void **state)
+{
+    static const struct {
+        const char *pieces[8];
+        bool has_blocks, flushes; /* flushes: the head leaves before the body comes */
+    } rows[] = {
+        { { NULL }, true, false },
+        { { NULL }, true, true },
+        { { "one" }, true, false },
+        { { "one", "two" }, true, false },
+        { { "a", "b", "c", "d", "e", "f", "g" }, true, false }, /* more than is kept */
+        { { "a", "b", "c", "d", "e", "f", "g" }, true, true },
+        { { "one", "two" }, false, false },
+        { { "one", "two" }, false, true },
+    };
+    struct stage *stage = *state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        char whole[64] = "";
+        memset(&calls, 0, sizeof calls);
+        asks(stage, "GET", "/", "");
+        assert_int_equal(stage->exchange->state, GW_EXCHANGE_FETCHING);
+        tells_head(stage, 200, "X-Backend: 1", UINT64_MAX);
+        assert_int_equal(stage->exchange->state, GW_EXCHANGE_HOLDING);
+        assert_int_equal(stage->client.heads, 0);
+        assert_int_equal(calls.on_response, 0);
+        if (rows[i].flushes) {
+            tells_flush();
+            assert_int_equal(stage->exchange->state, GW_EXCHANGE_ANSWERING);
+            assert_int_equal(stage->client.heads, 1);
+            assert_int_equal(stage->client.flushes, 1);
+        }
+        for (unsigned j = 0; rows[i].pieces[j]; j++) {
+            tells_body_of(rows[i].pieces[j], rows[i].has_blocks);
+            strcat(whole, rows[i].pieces[j]);
+        }
+        tells_end();
+        assert_true(stage->client.is_done && stage->client.has_end);
+        assert_int_equal(stage->client.end, GW_DOWNSTREAM_WHOLE);
+        assert_int_equal(status(stage), 200);
+        assert_string_equal(field(stage, "X-Backend"), "1");
+        assert_int_equal(field_count(stage, "X-Response"), 1);
+        assert_string_equal(body(stage), whole);
+        assert_int_equal(stage->client.heads, 1);
+        assert_int_equal(calls.before_answer, 1);
+        assert_int_equal(calls.on_response, 1);
+        assert_int_equal(calls.on_end, 1);
+    }
+}
+
+/* Nothing has left: the client gets the error, as if no head had come; the filters see that one answer alone. */
+static void a_failure_that_comes_with_the_head_is_answered(void **state)
+{
+    struct stage *stage = *state;
+    for (unsigned pieces = 0; pieces < GW_ANSWER_EARLIES; pieces++) {
+        memset(&calls, 0, sizeof calls);
+        asks(stage, "GET", "/", "");
+        tells_head(stage, 200, "X-Backend: 1", 100);
+        for (unsigned i = 0; i < pieces; i++)
+            tells_body("part");
+        tells_fail(GW_ERROR_RESET);
+        assert_true(stage->client.is_done && stage->client.has_end);
+        assert_int_equal(status(stage), 502);
+        assert_null(field(stage, "X-Backend"));
+        assert_int_equal(field_count(stage, "X-Response"), 1);
+        assert_non_null(strstr(body(stage), "upstream_reset"));
+        assert_int_equal(stage->client.heads, 1);
+        assert_int_equal(calls.before_answer, 1);
+        assert_int_equal(calls.on_response, 1);
+    }
+}
+
+static void a_failure_after_the_head_has_left_cuts(void **state)
+{
+    struct stage *stage = *state;
+    asks(stage, "GET", "/", "");
+    tells_head(stage, 200, "", 100);
+    tells_body("part");
+    tells_flush();
+    tells_fail(GW_ERROR_RESET);
+    assert_true(stage->client.is_done && !stage->client.has_end);
+    assert_int_equal(stage->client.end, GW_DOWNSTREAM_BROKEN);
+    assert_int_equal(calls.on_response, 1);
+}
+
+/* ---- events without a row ---- */
+
+/* Within an action; nothing but an action's own mistake brings an event then. */
+static void to_deciding(struct stage *stage)
+{
+    arrives(stage, "192.0.2.1", "GET", "/", "Host: a.example");
+    stage->exchange->state = GW_EXCHANGE_DECIDING;
+    stage->context.in_state[GW_EXCHANGE_DONE]--;
+    stage->context.in_state[GW_EXCHANGE_DECIDING]++;
+}
+
+static void to_waiting(struct stage *stage)
+{
+    asks(stage, "GET", "/ask", "");
+}
+
+static void to_fetching(struct stage *stage)
+{
+    asks(stage, "GET", "/", "");
+}
+
+static void to_holding(struct stage *stage)
+{
+    asks(stage, "GET", "/", "");
+    tells_head(stage, 200, "", 100);
+    tells_body("part");
+}
+
+static void to_settling(struct stage *stage)
+{
+    asks(stage, "POST", "/", "");
+    tells_head(stage, 200, "", 100);
+}
+
+static void to_answering(struct stage *stage)
+{
+    to_holding(stage);
+    tells_flush();
+}
+
+static void (*const ways[GW_EXCHANGE_STATES])(struct stage *) = {
+    [GW_EXCHANGE_DECIDING] = to_deciding, [GW_EXCHANGE_WAITING] = to_waiting,   [GW_EXCHANGE_FETCHING] = to_fetching,
+    [GW_EXCHANGE_HOLDING] = to_holding,   [GW_EXCHANGE_SETTLING] = to_settling, [GW_EXCHANGE_ANSWERING] = to_answering,
+};
+
+static void an_event_without_a_row_is_counted_logged_and_cuts(void **state)
+{
+    struct stage *stage = *state;
+    unsigned tried = 0;
+    open_cache(stage);
+    for (int in = 0; in < GW_EXCHANGE_STATES; in++) {
+        for (int when = 0; when < GW_EXCHANGE_EVENTS && ways[in]; when++) {
+            if (gw_exchange_next((enum gw_exchange_state)in, (enum gw_exchange_event)when) != GW_EXCHANGE_STATES)
+                continue;
+            uint64_t before = gw_counter_read(&stage->context.shard->unexpected_events);
+            ways[in](stage);
+            assert_int_equal(stage->exchange->state, in);
+            stage->exchange->request_id = GW_SLICE("id-7");
+            calls.on_end = 0;
+            stage_said[0] = '\0';
+            gw_engine_move(stage->exchange, (enum gw_exchange_event)when);
+            char line[200];
+            snprintf(line, sizeof line, "request id-7: in state %s there is no move by %s: it is cut\n",
+                     gw_exchange_state_name((enum gw_exchange_state)in),
+                     gw_exchange_event_name((enum gw_exchange_event)when));
+            assert_string_equal(stage_said, line);
+            assert_true(stage->client.is_done && !stage->client.has_end);
+            assert_int_equal(stage->client.end, GW_DOWNSTREAM_BROKEN);
+            assert_int_equal(stage->exchange->answer.error, GW_ERROR_INTERNAL);
+            assert_int_equal(gw_counter_read(&stage->context.shard->unexpected_events), before + 1);
+            assert_int_equal(calls.on_end, 1);
+            assert_null(played_fetch.reader);
+            tried++;
+        }
+    }
+#define ROW(in, when, then, by) +1
+    unsigned rows = GW_EXCHANGE_MOVES(ROW);
+#undef ROW
+    assert_int_equal(tried, 6 * GW_EXCHANGE_EVENTS - (rows - 2)); /* two rows are of RECORDING and DONE */
+}
+
+/* Nothing is left to be cut, and nothing is done twice. */
+static void an_event_without_a_row_after_the_end_is_counted_alone(void **state)
+{
+    struct stage *stage = *state;
+    asks(stage, "GET", "/here", "");
+    assert_true(stage->client.is_done);
+    for (int when = 0; when < GW_EXCHANGE_EVENTS; when++) {
+        if (when == GW_EXCHANGE_BEGUN)
+            continue;
+        uint64_t before = gw_counter_read(&stage->context.shard->unexpected_events);
+        gw_engine_move(stage->exchange, (enum gw_exchange_event)when);
+        assert_int_equal(gw_counter_read(&stage->context.shard->unexpected_events), before + 1);
+        assert_int_equal(stage->exchange->state, GW_EXCHANGE_DONE);
+    }
+    late_event = true; /* while it is being recorded */
+    asks(stage, "GET", "/here", "");
+    assert_true(stage->client.is_done);
+    assert_int_equal(stage->client.end, GW_DOWNSTREAM_WHOLE);
+    assert_int_equal(status(stage), 200);
+    assert_non_null(strstr(stage_said, "in state RECORDING there is no move by GONE\n"));
+}
+
+#define MOVES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MOVES_TEST(what_comes_of_a_fetch_is_told_once_and_in_order),
+        MOVES_TEST(a_failure_that_comes_with_the_head_is_answered),
+        MOVES_TEST(a_failure_after_the_head_has_left_cuts),
+        MOVES_TEST(an_event_without_a_row_is_counted_logged_and_cuts),
+        MOVES_TEST(an_event_without_a_row_after_the_end_is_counted_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
