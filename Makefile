@@ -5,16 +5,16 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 JOBS ?= $(shell nproc)
-# Integration tests mostly wait for sockets: more of them than cores may run.
+# Integration tests mostly wait for sockets, so more of them may run than there are cores.
 TEST_JOBS ?= $(shell echo $$(( 2 * $$(nproc) )))
 FUZZ_SECONDS ?= 60
 ROUNDS ?= 5
 SECONDS ?= 3
-# A part of the ways of a request: a word of their names, as in `make ways WAYS=hit`.
+# Only the ways of a request whose name has this word, as in `make ways WAYS=hit`.
 WAYS ?=
-# A part of the tests: a regular expression of their names in ctest, as in `make asan TESTS=integration.purge`.
+# Only the tests whose name in ctest matches this regular expression, as in `make asan TESTS=integration.purge`.
 TESTS ?=
-# Says at the end which tests had to be repeated. Only CI repeats, and only once: there, neighbours can starve a test.
+# Prints at the end which tests had to be repeated. Only CI repeats a test, and only once: there, its neighbours can starve it.
 CTEST := scripts/run-tests --parallel $(TEST_JOBS) $(if $(TESTS),--tests-regex '$(TESTS)' --no-tests=ignore,--no-tests=error)
 OURS := git ls-files --cached --others --exclude-standard
 
@@ -33,7 +33,7 @@ demo: ## Redis, backend, three gateways, nginx and Prometheus as processes on fr
 	@$(MAKE) build
 	@scripts/demo
 
-test: ## all tests: as released, under ASan and UBSan, and what threads share under TSan
+test: ## all tests: as released, under ASan and UBSan, and the code that threads share under TSan
 	@scripts/install-packages build run test
 	@PYTHONPATH=tests/support /usr/bin/python3 -c 'import redis_stage; redis_stage.Choice.get()'
 	@cmake --preset release >/dev/null && cmake --build build --parallel $(JOBS)
@@ -44,7 +44,7 @@ test: ## all tests: as released, under ASan and UBSan, and what threads share un
 test-debian13: ## all tests (or TESTS=regex) on Debian 13, in a container (needs docker or podman); there, rediss:// is tested, too
 	@TESTS='$(TESTS)' scripts/test-debian13
 
-prove: ## the limits' promises, measured through everything that can happen to Redis (QUICK=1: short), and the simulation
+prove: ## measure the limits' promises through everything that can happen to Redis (QUICK=1: short), and simulate them
 	@scripts/install-packages build run test prove
 	@$(MAKE) build
 	@/usr/bin/python3 tests/prove/prove.py
@@ -59,26 +59,26 @@ conformance: ## run the cache rules by RFC section (without Redis, with it, with
 	@$(CTEST) --test-dir build --tests-regex '^conformance\.' >&2
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/support /usr/bin/python3 tests/conformance/test_conformance.py --table
 
-test-compose: ## docker-compose.yml with three replicas, as its user runs it (needs a Docker engine), then down again
+test-compose: ## start docker-compose.yml with three replicas, test it from outside, take it down (needs a Docker engine)
 	@/usr/bin/python3 tests/compose/test_compose.py
 
-test-browser: ## CORS in Chromium, headless (installs it: about 100 MB to download)
+test-browser: ## test CORS in headless Chromium (installs Chromium: about 100 MB to download)
 	@scripts/install-packages build run browser
 	@$(MAKE) build
 	@GATEWAY_BINARY=./visara-gateway PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/support timeout 300 /usr/bin/python3 tests/browser/test_cors.py
 
-build: ## the release binary, ./visara-gateway
+build: ## build the release binary, ./visara-gateway
 	@scripts/install-packages build
 	@cmake --preset release >/dev/null
 	@cmake --build build --parallel $(JOBS) --target visara-gateway
 	@cp build/gateway/visara-gateway .visara-gateway.new && mv -f .visara-gateway.new visara-gateway
 
-bench: ## req/s, p50, p99 and CPU per request beside nginx in the same run (ROUNDS, SECONDS)
+bench: ## measure req/s, p50, p99 and CPU per request, beside nginx in the same run (ROUNDS, SECONDS)
 	@scripts/install-packages build run bench
 	@$(MAKE) build
 	@ROUNDS=$(ROUNDS) BENCH_SECONDS=$(SECONDS) /usr/bin/python3 tests/bench/bench.py
 
-ways: ## functions, files and Redis commands that each way of a request takes, as Markdown (WAYS=word: their names, too)
+ways: ## print functions, files and Redis commands of each way of a request, as Markdown (WAYS=word: their names, too)
 	@scripts/install-packages build test >&2
 	@cmake --preset ways >/dev/null && cmake --build build-ways --parallel $(JOBS) --target visara-gateway >&2
 	@GATEWAY_BINARY=build-ways/gateway/visara-gateway WAYS='$(WAYS)' PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/support /usr/bin/python3 tests/bench/ways.py
@@ -113,12 +113,12 @@ asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@cmake --preset asan >/dev/null && cmake --build build-asan --parallel $(JOBS)
 	@$(CTEST) --test-dir build-asan
 
-tsan: ## what threads share, under ThreadSanitizer
+tsan: ## test the code that threads share, under ThreadSanitizer
 	@scripts/install-packages build run test
 	@cmake --preset tsan >/dev/null && cmake --build build-tsan --parallel $(JOBS)
 	@$(CTEST) --test-dir build-tsan --label-regex threads
 
-fuzz: ## fuzz each target of tests/fuzz for FUZZ_SECONDS with clang; what crashes is kept in found/
+fuzz: ## fuzz each target of tests/fuzz for FUZZ_SECONDS with clang; inputs that crash it are kept in found/
 	@scripts/install-packages build test lint
 	@cmake --preset fuzz >/dev/null && cmake --build build-fuzz --parallel $(JOBS)
 	@scripts/fuzz $(FUZZ_SECONDS)

@@ -1,4 +1,4 @@
-"""The backend of the conformance rows: answers as the step under way says, numbers its answers, and keeps what it was asked."""
+"""The backend of the conformance rows: it answers as the current step says, numbers its answers, and keeps the requests that it got."""
 import re
 import threading
 import time
@@ -34,7 +34,7 @@ class Answered:
 
 
 class Run:
-    """A row at work: its path, the step under way, and all that the backend answered."""
+    """A row at work: its path, the current step, and all that the backend answered."""
 
     def __init__(self, row, path, public):
         self.row, self.path, self.public = row, path, public
@@ -76,7 +76,7 @@ class Run:
                 (self.told(line, request, number).partition(":") for line in lines)]
 
     def answer(self, request):
-        """Says what the step under way says; (what was said, bytes, whether the connection ends)."""
+        """Gives the answer of the current step: (the answer, bytes, whether the connection ends)."""
         with self.lock:
             number, says = len(self.answered) + 1, self.says
             is_conditional = request.has("If-None-Match") or request.has("If-Modified-Since")

@@ -1,4 +1,4 @@
-"""RFC 9211: Cache-Status. What is said there is checked here; that it is true is proven by the other chapters' means."""
+"""RFC 9211: Cache-Status. This chapter checks what the field says; the other chapters prove by other means that it is true."""
 import re
 
 from language import MAY, MUST, SHOULD, answer, cached, closes, fetched, first, refreshed, row, sent, stale, unanswered, validated

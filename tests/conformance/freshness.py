@@ -1,5 +1,4 @@
-"""RFC 9111 §4.2: how long a response is fresh, and its age. Where a sleep can be avoided the backend's Age or Date makes a
-response old."""
+"""RFC 9111 §4.2: how long a response is fresh, and its age. If a sleep can be avoided, the backend's Age or Date makes a response old."""
 import re
 
 from language import MAY, MUST, SAME, SHOULD, answer, cached, fetched, first, row, sent
@@ -57,7 +56,7 @@ for name, section, level, sentence, said, is_fresh in (
 ):
     row(name, section if section.startswith("RFC") else "RFC 9111 " + section, level, sentence,
         first("Cache-Control: " + said), cached() if is_fresh else fetched())
-# What is no list of directives: CACHE_TTL and guesses never apply to it, and a word of it that forbids counts.
+# A value that is not a list of directives: CACHE_TTL and heuristics never apply to it, and each word in it that forbids something counts.
 for name, said in (
     ("semicolon", "private; max-age=0"), ("semicolons", "no-cache; no-store"), ("blank", "no-store no-cache"), ("tab", "no-store\tno-cache"),
     ("no-comma", "public max-age=3600"), ("behind", "max-age=3600; private"), ("colon", "max-age:3600"), ("equals", "=3600"), ("nothing", ";"),
@@ -168,7 +167,7 @@ row("age-passed-on", "RFC 9111 §5.1", MUST, "A response that is passed on keeps
     first(HOUR, "Age: 1000", has={"Age": (1000, 1060)}))
 row("age-grows", "RFC 9111 §4.2.3", MUST, "The age grows with the time in the cache.",
     first(HOUR, "Age: 1000"), cached(pause=2.2, has={"Age": (1002, 1100)}))
-# corrected_age_value alone counts, as §4.2.3 allows: some backends date all answers of a connection by its beginning.
+# Only corrected_age_value counts, as §4.2.3 allows: some backends date all answers of a connection by the connection's beginning.
 row("age-slow-date", "RFC 9111 §4.2.3", MAY, "A Date in the past is no age.",
     first(HOUR, "Date: {now-1000}"), cached(has={"Age": (0, 60)}))
 row("age-slow-date-fresh", "RFC 9111 §4.2.3", MAY, "A Date older than max-age leaves it fresh.", first(HOUR, "Date: {now-7200}"), cached())

@@ -1,4 +1,4 @@
-"""RFC 9111 §4.4: what unsafe methods make invalid. Two gateways: the method goes to the one, the next request to the other."""
+"""RFC 9111 §4.4: what unsafe methods make invalid. Two gateways: the method goes to the first, the next request to the second."""
 from language import MAY, MUST, answer, cached, fetched, first, row, sent
 
 HOUR = "Cache-Control: max-age=3600"
@@ -6,7 +6,7 @@ UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 
 
 def after(method, *said, status=200, to="", body=b"x"):
-    """The unsafe request, answered by what is not stored."""
+    """The unsafe request; the answer must not come from the store."""
     return sent(method, says=answer("Cache-Control: no-store", *said, status=status), to=to, sends=body)
 
 

@@ -1,26 +1,26 @@
-"""What a row of the conformance table is made of.
+"""The parts of a row of the conformance table.
 
     row("max-age", "RFC 9111 §5.2.2.1", MUST, "A response is fresh while its age is below max-age.",
         first("Cache-Control: max-age=3600"), cached())
 
-A row is a dialogue about one URL that no other row uses: each step is a request, what the backend answers while that step
-runs, and what must have come of it. A step that says nothing of the backend leaves it at its last answer.
+A row is a dialogue about one URL that no other row uses. Each step is a request, the backend's answer while that step runs, and the
+expected result. A step that does not mention the backend leaves the backend at its last answer.
 
-Fields are written "Name: value"; in those of the backend, and in those that a request or an expectation names,
+Fields are written "Name: value". In fields of the backend, and in fields that a request or an expectation names,
 
     {now} {now-3600}      an HTTP-date this many seconds from now; {rfc850:now} … other and wrong forms: backend.FORMS
     {path} {origin}       the row's path; scheme and authority that clients use for the gateway
     {n}                   the number of the backend's answer within the row
-    {echo:Name}           what the backend was sent in that field
+    {echo:Name}           the value of that field in the request that the backend got
 
-Proof     Each answer of the backend has a number, in X-Nonce and in its default body, and the backend counts what it was
-          asked within each step: what is said to come from the cache is never believed for the gateway's saying so. 304s
-          and answers to HEAD have no X-Nonce, for they would update that of the stored response."""
+Proof     Each answer of the backend has a number, in X-Nonce and in its default body, and the backend counts the requests within each
+          step. So a row never believes the gateway when it says that a response comes from the cache. 304s and answers to HEAD have
+          no X-Nonce, because it would update the X-Nonce of the stored response."""
 import re
 
 MUST, SHOULD, MAY = "MUST", "SHOULD", "MAY"
 
-# What the gateways of a row are configured by, beside that the cache is on.
+# The gateway configuration of a row, beside the cache being on.
 CONFIGS = {
     "plain": {},
     "no_default_ttl": {"cache": {"default_ttl": "0s"}},
@@ -37,14 +37,14 @@ ROWS = []
 
 
 class Same:
-    """Expected: what the backend sent in that field, in the answer that this response stems from."""
+    """Expected: the field as the backend sent it in the answer from which this response stems."""
 
     def __repr__(self):
         return "as the backend sent it"
 
 
 class Latest:
-    """Expected: what the backend sent in that field last, be it in a 304."""
+    """Expected: the field as the backend sent it last, perhaps in a 304."""
 
     def __repr__(self):
         return "as the backend sent it last"
@@ -54,10 +54,10 @@ SAME, LATEST = Same(), Latest()
 
 
 class Says:
-    """An answer of the backend. framing: "length", "chunked", "trailer" (chunked, with X-Trailer behind it), "close" (the body
-    ends with the connection), and the broken ones
-    "short" (fewer bytes than Content-Length), "open" (no last chunk), "nothing" (the connection is closed instead). if_conditional: only
-    to a conditional request; to others the last whole answer again. or_304: without content to a conditional request. delay: seconds before the answer."""
+    """An answer of the backend. framing: "length", "chunked", "trailer" (chunked, with X-Trailer behind it), "close" (the body ends with
+    the connection), and the broken ones "short" (fewer bytes than Content-Length), "open" (no last chunk), "nothing" (the connection
+    is closed instead). if_conditional: only for a conditional request; other requests get the last whole answer again. or_304: a
+    conditional request gets 304 without content. delay: seconds before the answer."""
 
     def __init__(self, fields, status=200, body=None, interim=(), framing="length", if_conditional=False,
                  or_304=False, delay=0):
@@ -108,7 +108,7 @@ def answer(*fields, **more):
 
 
 def first(*said, asks=(), origin_status=200, origin_body=None, **more):
-    """A plain GET that the backend answers by these fields."""
+    """A plain GET that the backend answers with these fields."""
     return Step("fetched", asks, Says(said, status=origin_status, body=origin_body), **more)
 
 
@@ -142,7 +142,7 @@ def failed(*fields, **more):
 
 
 def sent(method, *fields, **more):
-    """A request whose answer is not looked at but for its particulars."""
+    """A request whose answer may come from anywhere; only its particulars count."""
     return Step("any", fields, method=method, **more)
 
 

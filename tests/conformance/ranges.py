@@ -1,4 +1,4 @@
-"""RFC 9110 §14 and RFC 9111 §3.3, §3.4: parts of what is stored whole, and parts that the backend sends."""
+"""RFC 9110 §14 and RFC 9111 §3.3, §3.4: parts of a response that is stored whole, and parts that the backend sends."""
 from language import MAY, MUST, SAME, SHOULD, answer, cached, fetched, first, row, sent, stale, validated
 
 HOUR, OLD, ETAG, DIGITS = "Cache-Control: max-age=3600", "Age: 7200", 'ETag: "a"', b"0123456789"

@@ -1,8 +1,8 @@
-"""Runs rows: each in a thread of its own, its steps in order, over one gateway or over two by turns.
+"""Runs rows: each in a thread of its own, its steps in order, over one gateway or over two in turn.
 
-Attempts   What a slow machine can bring about (something is no longer fresh, or not stored yet) is tried again, with more
-           patience. What it cannot, a response from the cache that must not come from there, fails at once; but on two
-           gateways what is changed through one may be seen by the other a moment later, so that is asked again for a second."""
+Attempts   A result that a slow machine can cause (a response is no longer fresh, or not stored yet) is tried again, with more
+           patience. A result that slowness cannot cause, a response from the cache that must not come from there, fails at once. With
+           two gateways, though, a change through one may reach the other a moment later, so that step is asked again for a second."""
 import concurrent.futures
 import contextlib
 import re
@@ -21,7 +21,7 @@ AT_ONCE = 48
 
 
 class Fault(Exception):
-    """The row does not hold. is_final: no slowness can explain it."""
+    """The row does not hold. is_final: slowness cannot explain it."""
 
     def __init__(self, why, is_final=False):
         super().__init__(why)
@@ -29,26 +29,26 @@ class Fault(Exception):
 
 
 class Result:
-    """doubts: the attempts before, that were not conclusive."""
+    """doubts: the earlier attempts that were not conclusive."""
 
     def __init__(self, row, fault, story, doubts):
         self.row, self.fault, self.story, self.doubts = row, fault, story, doubts
 
     def told(self):
-        """For people: the row and all that was said."""
+        """For people: the row and its whole dialogue."""
         lines = ["%s: %s %s: %s" % (self.row.name, self.row.section, self.row.level, self.row.sentence)]
         return "\n".join(lines + self.story + (["=> " + str(self.fault)] if self.fault else ["=> holds"]))
 
 
 class Runner:
-    """gateways: configuration's name → one or two of them, all of the one backend."""
+    """gateways: the configuration's name → one or two gateways, all in front of one backend."""
 
     def __init__(self, backend, gateways):
         self.backend, self.gateways = backend, gateways
         self.lock, self.number = threading.Lock(), 0
 
     def run_all(self, rows):
-        """Results in the order of the rows. Those that sleep begin first."""
+        """Results in the order of the rows. Rows that sleep begin first."""
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             results = {row.name: pool.submit(self.run, row) for row in sorted(rows, key=lambda row: -row.seconds())}
             return [results[row.name].result() for row in rows]
@@ -81,7 +81,7 @@ class Runner:
             self.take(run, index, step, gateways, story)
 
     def take(self, run, index, step, gateways, story):
-        """One step; asked again where two gateways may differ for a moment."""
+        """One step; asked again if two gateways may differ for a moment."""
         ends = time.monotonic() + (COHERENT_S if len(gateways) > 1 and index > 1 else 0)
         while True:
             before = len(run.calls(index))
@@ -142,7 +142,7 @@ def check(run, index, step, calls, response, truncated):
 
 
 def source_of(run, response):
-    """The backend's answer that this response is, or None."""
+    """The backend's answer that this response repeats, or None."""
     nonce = response.all("X-Nonce")
     return run.numbered(int(nonce[0])) if nonce and nonce[0].isdigit() else None
 

@@ -1,9 +1,9 @@
 """The rows of the table against the gateway, one test each; all of them run at once, when the class is set up.
 
-    GATEWAY_TEST_MODE    embedded (default); redis: two gateways over one Redis, the steps of a row by turns; redis_far: the same
-                         without near caches
-    --table              the table as Markdown, and nothing else
-    --only ID …          these rows, told in full"""
+    GATEWAY_TEST_MODE    embedded (default); redis: two gateways over one Redis, the steps of a row in turn; redis_far: the same
+                         without memory caches
+    --table              prints the table as Markdown, and nothing else
+    --only ID …          only these rows, with all details"""
 import os
 import sys
 import unittest
@@ -30,14 +30,14 @@ def config_of(name, redis):
 
 
 def is_ready(gateway):
-    """Redis is reached, and where there is a near cache it is kept coherent."""
+    """Waits until Redis is reached and the memory cache, if there is one, is kept coherent."""
     if gateway.fetch("/gateway/health").json()["redis"] != "up":
         return False
     return MODE == "redis_far" or gateway.stats().get("near_cache_coherent")
 
 
 def set_up(stage, rows):
-    """A Runner for the rows' configurations. A configuration that the gateway refuses fails its rows, not all."""
+    """A Runner for the rows' configurations. A configuration that the gateway refuses fails only its rows."""
     redis = None
     if MODE != "embedded":
         redis = RedisServer()

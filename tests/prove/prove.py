@@ -1,4 +1,5 @@
-"""LIMITS' promises, measured: several gateways, one Redis, and everything that can go wrong with it. `make prove`; QUICK=1 for the short form, ONLY=frozen for some.
+"""LIMITS' promises, measured: several gateways, one Redis, and everything that can go wrong with it. `make prove`; QUICK=1 for the short
+form, ONLY=frozen for some scenarios.
 
 Each scenario floods three or more gateways for a while and counts what they admit. Over any stretch of time W the sum may be at most
 
@@ -8,11 +9,12 @@ Each scenario floods three or more gateways for a while and counts what they adm
     M > N instances in an outage    the local share grows by M / N
     a lost key                      one more b each
 
-with rate r, burst b, cost c, N instances. s: how long some instances decided by Redis while others decided by themselves, since they notice an outage and
-its end one by one. It depends on the machine, so it is measured here, by their own counters. Checked over every window between two admissions, not only over the whole run. No answer may be a 5xx (the
-backend makes none), and none may take longer than redis.timeout and its normal time by more than a noisy machine needs.
+with rate r, burst b, cost c, N instances. s: how long some instances decided by Redis while others decided by themselves, since they
+notice an outage and its end one by one. s depends on the machine, so it is measured here, by the gateways' own counters. The bound is
+checked over every window between two admissions, not only over the whole run. No answer may be a 5xx (the backend makes none). No
+answer may take longer than redis.timeout plus its normal time and the allowance of a noisy machine.
 
-The gateways' wall clocks are skewed against each other (faketime, where it is installed): a limit must not depend on them."""
+The gateways' wall clocks are skewed against each other (faketime, if it is installed): a limit must not depend on them."""
 import asyncio
 import collections
 import contextlib
@@ -34,12 +36,12 @@ ONLY = os.environ.get("ONLY", "")  # scenarios with this in their names
 RATE, BURST, COST = 50, 25, 1
 RUN_S = 4.0 if QUICK else 10.0
 SKEWS = ["+0", "-3d", "+7d", "-20s", "+90s", "+1h"]
-# faketime is preloaded, which sanitizers do not bear
+# faketime is preloaded, and sanitizers cannot work with that
 FAKETIME = None if os.environ.get("GATEWAY_SANITIZE") else shutil.which("faketime")
 
 
 def free_port():
-    """Below the ephemeral range: gateways go on asking at a port whose Redis is gone, and nobody else may get it meanwhile."""
+    """Below the ephemeral range: gateways go on asking at a port whose Redis is gone, and no other process may get that port meanwhile."""
     while True:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", random.SystemRandom().randrange(10000, 30000)))
@@ -79,7 +81,7 @@ class Redis:
 
 
 class Switch:
-    """One address in front of whichever Redis is the primary: what a failover looks like from a client."""
+    """One address in front of the current primary: a failover as a client sees it."""
 
     def __init__(self, target):
         self.target, self.port, self.writers = target, free_port(), set()
@@ -143,11 +145,11 @@ class Gateway:
         command = [BINARY]
         if FAKETIME:
             command = [FAKETIME, "-f", SKEWS[number % len(SKEWS)], BINARY]
-        # faketime is a parent that passes no signal on: both are one group
+        # faketime is a parent that passes no signal on: both form one group
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log, start_new_session=True)
 
     def signal(self, number):
-        """False: nobody is left."""
+        """False: no process is left."""
         self.process.poll()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
@@ -200,7 +202,7 @@ async def fetch(port, path):
 
 
 class Watch:
-    """By what each gateway decides, by its own counters, looked at again and again."""
+    """How each gateway decides, by its own counters, sampled again and again."""
     LINE = re.compile(rb'^(?:gateway_redis_calls_total\{kind="limit",result="(ok)"\}|gateway_limiter_(local)_decisions_total) (\d+)$', re.MULTILINE)
 
     def __init__(self):
@@ -210,7 +212,7 @@ class Watch:
         self.tasks.append(asyncio.ensure_future(self.look(gateway)))
 
     async def look(self, gateway):
-        """Spans of time that surely hold all that was decided in them: by Redis, by the gateway itself, by both or neither."""
+        """Spans of time that surely hold all decisions of a kind: by Redis, by the gateway itself, by both or neither."""
         last_at, last = None, None
         while gateway.process.poll() is None:
             began = time.monotonic()
@@ -231,7 +233,7 @@ class Watch:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
     def apart(self):
-        """Seconds in which some decided by themselves while others, or they too, decided by Redis."""
+        """Seconds in which some gateways decided by themselves while others, or the same ones, decided by Redis."""
         edges, total = sorted({edge for span in self.spans for edge in span[:2]}), 0.0
         for began, ended in zip(edges, edges[1:]):
             here = [span for span in self.spans if span[0] < ended and span[1] > began]
@@ -241,7 +243,7 @@ class Watch:
 
 
 class Flood:
-    """Clients that ask again as soon as they are answered, with a breath between, so that each gateway sees some hundreds a second."""
+    """Clients that ask again as soon as they have an answer, with a short pause, so that each gateway sees some hundreds a second."""
 
     def __init__(self):
         self.admitted, self.statuses, self.slowest, self.running = [], collections.Counter(), 0.0, True
@@ -263,7 +265,8 @@ class Flood:
                     self.statuses[status] += 1
                     self.slowest = max(self.slowest, ended - began)
                     if status == 200:
-                        # between the two, and when exactly is not known: windows are measured from the latest begin to the earliest end
+                        # the admission lies between the two; the exact time is not known: windows are measured from the latest begin to the
+                        # earliest end
                         self.admitted.append((began, ended))
                     await asyncio.sleep(0.01)
             except (OSError, asyncio.IncompleteReadError):
@@ -274,8 +277,8 @@ class Flood:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
     def worst_excess(self, rate):
-        """The most, over all windows, that was admitted beyond rate · W. A window holds those that surely fall into it; its length is what it
-        surely was at most: nothing is blamed on the gateways that the measurement may have made."""
+        """The most, over all windows, that was admitted beyond rate · W. A window holds the admissions that surely fall into it, and its
+        length is the greatest that it can have had: the gateways are not blamed for what the measurement may have caused."""
         spans = sorted(self.admitted)
         worst = 0.0
         # i … j: these j - i + 1 all lie within [began_i, the latest end among them]
@@ -321,7 +324,8 @@ async def scenario(name, bound, act, instances=3, rate_factor=1, wants_switch=Fa
         excess = flood.worst_excess(RATE * rate_factor)
         apart, allowed = watch.apart(), bound(len(stage["gateways"]))
         if apart and not is_of_partitions:
-            # Also where Redis was up: one that is later than redis.timeout, on a machine this slow, is away for who asked.
+            # Also if Redis was up: on such a slow machine an answer later than redis.timeout means, for the instance that asked, that Redis
+            # is away.
             allowed = max(allowed, one_outage(len(stage["gateways"]))) + RATE * rate_factor * apart
         errors = {status: n for status, n in flood.statuses.items() if status >= 500}
         good = excess <= allowed and not errors and flood.statuses[200] >= RATE * elapsed * 0.2
@@ -393,7 +397,7 @@ async def failover(stage):
     second.cli("REPLICAOF", "NO", "ONE")
     first.cli("REPLICAOF", "127.0.0.1", str(second.port))
     stage["switch"].target = second.port
-    # connections that stand lead to the old primary, which says READONLY; new ones lead to the new
+    # open connections lead to the old primary, which says READONLY; new ones lead to the new primary
     await asyncio.sleep(RUN_S / 2 + 2)
 
 
@@ -404,7 +408,7 @@ async def killed_instance(stage):
 
 
 async def added_in_outage(stage):
-    """Two more instances boot while Redis is away: the share of each was reckoned for fewer."""
+    """Two more instances start while Redis is away: the share of each was computed for fewer."""
     await asyncio.sleep(RUN_S / 3)
     stage["redis"][0].kill()
     await asyncio.sleep(0.5)
@@ -420,7 +424,7 @@ async def added_in_outage(stage):
 
 
 async def main():
-    # connections that a scenario left are cut with the loop: nobody needs to read of it
+    # connections that a scenario left are cut with the loop: no report is needed
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     n = 3
     plain = lambda _: BURST

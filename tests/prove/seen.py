@@ -1,5 +1,5 @@
-"""How long until the other instances see a change: after the answer to a write, and after the answer to a purge, three gateways on one
-Redis. The promise is 100 ms on a quiet machine. `make prove`; QUICK=1 for fewer rounds."""
+"""How long until the other instances see a change: after the answer to a write, and after the answer to a purge, with three gateways on
+one Redis. The promise is 100 ms on a quiet machine. `make prove`; QUICK=1 for fewer rounds."""
 import os
 import sys
 import time
@@ -15,12 +15,12 @@ TOKEN = "0123456789abcdef"
 
 
 def measure(origin, gateways, change):
-    """For each round: from the answer to the change until every other gateway says what the origin says; in ms."""
+    """For each round: the time in ms from the answer to the change until every other gateway answers as the origin does."""
     taken, value = [], [0]
     origin.on("/seen", lambda call: call.respond(fields=[("Cache-Control", "max-age=3600"), ("Cache-Tag", "seen")], body=b"%d" % value[0]))
     clients = [gateway.client() for gateway in gateways]
     for number in range(ROUNDS):
-        for client in clients:  # each has it in memory
+        for client in clients:  # each has the answer in memory
             while client.get("/seen").field("X-Cache") != "HIT":
                 pass
         value[0] += 1

@@ -1,4 +1,4 @@
-/* near_scene.h: what the near cache's tests put in, and what a request gets. */
+/* near_scene.h: what the tests of the memory cache put in, and what a request gets. */
 #ifndef GW_TESTS_UNIT_CACHE_NEAR_SCENE_H
 #define GW_TESTS_UNIT_CACHE_NEAR_SCENE_H
 
@@ -80,7 +80,7 @@ static inline bool put_for(struct gw_near *near, unsigned number, const char *as
     return taken;
 }
 
-/* Fresh for 60 s by the default TTL, and of no use after them. */
+/* Fresh for 60 s by the default TTL, and of no use afterwards. */
 static inline bool put(struct gw_near *near, unsigned number, const char *asked, const char *answered,
                        size_t body_bytes)
 {

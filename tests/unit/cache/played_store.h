@@ -1,6 +1,6 @@
-/* played_store.h: gateway/store/store.h as a scene plays it: it keeps values by the rules of redis/store.lua and
- * redis/fetch_lock.lua, and answers when the scene says so. Included by one source of a program, which then needs no
- * gw_store. */
+/* played_store.h: gateway/store/store.h as a scene plays it. It keeps values by the rules of redis/store.lua and
+ * redis/fetch_lock.lua, and answers when the scene says so. One source file of a program includes it; the program then
+ * needs no gw_store. */
 #ifndef GW_TESTS_UNIT_CACHE_PLAYED_STORE_H
 #define GW_TESTS_UNIT_CACHE_PLAYED_STORE_H
 
@@ -52,7 +52,7 @@ struct gw_store {
     struct gw_store_call calls[PLAYED_CALLS];
     unsigned made, answered, refused;
     struct played_value values[PLAYED_VALUES];
-    enum gw_store_result fails_with; /* INTEGERS: it does not */
+    enum gw_store_result fails_with; /* INTEGERS: the call does not fail */
 };
 
 static inline void played_init(struct gw_store *store)
@@ -194,7 +194,7 @@ static inline bool played_is_ours(const struct played_value *value)
     return value && value->bytes.length >= GW_FRAME_SHORT_BYTES && memcmp(value->bytes.at, "GWC2", 4) == 0;
 }
 
-/* Where in an index its list begins. */
+/* The position of the list in an index. */
 static inline size_t played_list_at(const struct played_bytes *index)
 {
     size_t names = (size_t)(uint8_t)index->at[GW_FRAME_SHORT_BYTES] |
@@ -290,7 +290,7 @@ static inline bool played_lists(const struct played_value *index, const struct p
     return false;
 }
 
-/* Does something else lie there than the look-up saw? */
+/* Has the value changed since the look-up? */
 static inline bool played_is_changed(struct gw_store *store, const struct gw_store_call *call)
 {
     struct played_value *base = call->key_count > 1 ? played_at(store, call->keys[1]) : NULL;
@@ -351,11 +351,11 @@ static inline void played_execute(struct gw_store *store, struct gw_store_call *
     }
 }
 
-/* Executes a call and answers it, as Redis would in its turn. */
+/* Executes a call and answers it, as Redis would in the call's turn. */
 static inline void played_answer(struct gw_store *store, struct gw_store_call *call)
 {
     struct gw_store_reply reply = { .result = store->fails_with };
-    struct played_value *copy = malloc(sizeof *copy); /* so that who keeps the value too long is caught */
+    struct played_value *copy = malloc(sizeof *copy); /* freed below: code that keeps the value too long is caught */
     int64_t number;
     bool is_deletion = call->kind == PLAYED_SET && !call->arguments[0].length; /* needs no memory */
     assert_non_null(copy);

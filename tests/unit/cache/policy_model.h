@@ -1,5 +1,5 @@
-/* policy_model.h: the policy once more, for test_policy_model.c: written from RFC 9111, 5861 and 9213 and the rules of
- * cache/policy.h, on strings, sharing no code with what it judges; slow on purpose. */
+/* policy_model.h: the policy once more, for test_policy_model.c. Written from RFC 9111, 5861 and 9213 and the rules of
+ * cache/policy.h, on strings. It shares no code with the policy that it checks, and is slow on purpose. */
 #ifndef GW_TESTS_UNIT_CACHE_POLICY_MODEL_H
 #define GW_TESTS_UNIT_CACHE_POLICY_MODEL_H
 
@@ -44,7 +44,7 @@ static bool has(const struct message *message, const char *name)
     return find(message, name, 0) != NULL;
 }
 
-/* The only one of its name, or NULL. */
+/* The field of this name if there is exactly one, or NULL. */
 static const char *find_only(const struct message *message, const char *name)
 {
     return find(message, name, 1) ? NULL : find(message, name, 0);
@@ -55,20 +55,20 @@ static const char *find_only(const struct message *message, const char *name)
 /* RFC 9111 §5.2: one directive. */
 struct said {
     char name[64], value[128];
-    bool has_value, is_odd; /* white space around "=", or a quoted string that is more or less than one */
+    bool has_value, is_odd; /* white space around "=", or a quoted string that has too little or too much */
 };
 
 struct list {
     struct said said[SAID];
     unsigned count;
     bool is_present, is_open;
-    bool is_unclear;    /* a member is no directive: its words count where they forbid, and nothing is permitted */
+    bool is_unclear;    /* a member is no directive: its words count if they forbid, and permit nothing */
     bool is_structured; /* of a targeted field: the last of a name counts, and values are typed */
 };
 
 static regex_t one_directive;
 
-/* Each word of it, as if its value were nonsense. */
+/* Each word in it counts, as if its value were nonsense. */
 static void add_words(struct list *list, const char *from, const char *to)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
@@ -174,7 +174,7 @@ static void free_grammar(void)
     regfree(&one_directive);
 }
 
-/* What it would forbid, though it is none (RFC 9213 §2.1). */
+/* What a field would forbid that is no dictionary (RFC 9213 §2.1). */
 static void read_no_dictionary(struct list *list, const struct message *message, const char *name)
 {
     static const char *const forbid[] = { "no-store", "no-cache", "private", "must-revalidate", "proxy-revalidate" };
@@ -236,7 +236,7 @@ static bool forbids(const struct list *list, const char *name)
     return find_said(list, name, 0) != NULL;
 }
 
-/* What permits has no value. */
+/* A directive that permits something has no value. */
 static bool permits(const struct list *list, const char *name)
 {
     const struct said *said;
@@ -256,7 +256,7 @@ static bool to_seconds(const char *text, long long *seconds)
     return true;
 }
 
-/* RFC 9111 §4.2.1: of several that differ, and of one that is none, the strictest; *is_odd is set for these. */
+/* RFC 9111 §4.2.1: the strictest value if several differ, or if one is no number; *is_odd is set for these. */
 static long long seconds_of(const struct list *list, const char *name, bool is_request, bool most_is_strict,
                             bool *is_odd)
 {
@@ -285,7 +285,7 @@ static long long seconds_of(const struct list *list, const char *name, bool is_r
     return most_is_strict ? most : least;
 }
 
-/* The forms of RFC 9110 §5.6.7; drawn, but none: with UTC for GMT (RFC 9111 §4.2). */
+/* The forms of RFC 9110 §5.6.7, and one that is drawn but is no date: with UTC for GMT (RFC 9111 §4.2). */
 enum { DATE_FORMS = 4 };
 
 static size_t put_rfc850(char *to, size_t room, const struct tm *tm)
@@ -350,7 +350,7 @@ static struct asked ask(const struct message *request)
     asked.no_store = forbids(&list, "no-store") || list.is_open;
     asked.max_age = seconds_of(&list, "max-age", true, false, &is_odd);
     asked.min_fresh = seconds_of(&list, "min-fresh", true, true, &is_odd);
-    for (unsigned i = 0; i < list.count; i++) /* max-stale alone is any: MOST_S, where no other says less */
+    for (unsigned i = 0; i < list.count; i++) /* without a value means any: MOST_S, unless another one says less */
         if (strcasecmp(list.said[i].name, "max-stale") == 0 && !list.said[i].has_value)
             snprintf(list.said[i].value, sizeof list.said[i].value, "%lld", MOST_S);
     asked.max_stale = seconds_of(&list, "max-stale", true, false, &is_odd);
@@ -379,7 +379,7 @@ static const int not_understood[] = { 299, 418, 599 };
 
 static const char *const cached_by[] = { "cache-control", "expires", "pragma" };
 
-/* The names of no-cache=… and private=…; false where that is not a list of names that may be left out. */
+/* The names of no-cache=… and private=…; false if that is not a list of names that may be left out. */
 static bool is_list_of_names(const struct said *said, const char *name, bool *is_named)
 {
     char copy[128], *rest = copy, *one;
@@ -514,7 +514,7 @@ static bool is_validator(const struct message *response, const char *tag)
     return *tag && strcmp(tag, "*") != 0;
 }
 
-/* What is said to other caches in a field that is not obeyed: the longest that may be guessed. */
+/* The lifetime in a field for other caches, which the policy does not obey: a heuristic may not be longer. */
 static long long foreign_freshness(const struct response *response)
 {
     struct list list = { .count = 0 };

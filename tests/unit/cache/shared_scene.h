@@ -8,7 +8,7 @@
 
 enum { ROOM = 1 << 20, MOST_PENDING = 5, VIEWS = 2 };
 
-/* The log of bans, played: each is answered when the scene says so. */
+/* The ban log, played: each call is answered when the scene says so. */
 struct gw_purger {
     bool is_current, is_refused;
     unsigned bans;
@@ -171,7 +171,7 @@ static inline const char *etag_of(const struct gw_entry *entry)
     return etag;
 }
 
-/* What a look-up has found when all was answered; the entry is given back. */
+/* The result of a look-up after all answers have come; the entry is given back. */
 static inline struct gw_shared_answer view_looks_up(struct stage *stage, unsigned view, unsigned number,
                                                     const char *fields, const char *expected)
 {
@@ -255,7 +255,7 @@ static inline bool put(struct stage *stage, unsigned number, const char *answere
     return put_response(stage, number, &(struct response) { .answered = answered }, seen, landed);
 }
 
-/* Looks up and stores what the backend says then. */
+/* Looks up, and stores the backend's answer. */
 static inline void store_response(struct stage *stage, unsigned number, const struct response *said)
 {
     struct gw_seen seen = look_up(stage, number, said->asked ? said->asked : "", NULL);

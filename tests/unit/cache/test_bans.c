@@ -1,4 +1,4 @@
-/* What ends an entry, and what of a log is believed. */
+/* What ends an entry, and what the gateway believes of a log. */
 #include <pthread.h>
 #include <stdlib.h>
 #include "unit/cache/logs.h"
@@ -85,7 +85,7 @@ static void a_ban_matches_by_its_kind(void **state)
         print_message("%c '%.*s' %d\n", ban.kind, GW_SLICE_ARGS(ban.text), ban.is_soft);
         assert_true(take_one(bans, 0, FIRST, &ban));
         assert_int_equal(verdict_of(bans, FIRST - 1), wanted);
-        assert_int_equal(verdict_of(bans, FIRST), GW_BAN_NONE); /* fetched by an instance that knew it */
+        assert_int_equal(verdict_of(bans, FIRST), GW_BAN_NONE); /* fetched by an instance that knew the ban */
         gw_bans_destroy(&bans);
     }
 }
@@ -103,7 +103,7 @@ static void a_ban_ends_what_is_older_and_that_once(void **state)
     assert_int_equal(gw_bans_check(bans, &entry), GW_BAN_SOFT);
     assert_true(atomic_load(&entry.is_outdated));
     assert_int_equal(gw_entry_freshness_s(&entry, 3), 3);
-    assert_int_equal(gw_bans_check(bans, &entry), GW_BAN_SOFT); /* it stays what it was made */
+    assert_int_equal(gw_bans_check(bans, &entry), GW_BAN_SOFT); /* it stays as it was made */
     assert_true(take_one(bans, 0, FIRST + 2 * GW_BANS_STEP, &hard));
     assert_int_equal(gw_bans_check(bans, &entry), GW_BAN_HARD);
     assert_int_equal(gw_bans_check(bans, &entry), GW_BAN_HARD);
@@ -128,7 +128,7 @@ static void what_was_told_already_is_not_taken_again(void **state)
     gw_bans_destroy(&bans);
 }
 
-/* The log is longer than an answer; another worker has taken its first part in the meantime. */
+/* The log is longer than an answer; another worker has taken its first part meanwhile. */
 static void a_log_is_taken_in_parts(void **state)
 {
     static const struct gw_ban one = { .kind = GW_BAN_TAG, .text = S("one") };
@@ -164,7 +164,7 @@ static void what_is_older_than_the_floor_is_ended(void **state)
     struct gw_entry entry = { .ban_sequence = FIRST };
     (void)state;
     assert_int_equal(gw_bans_check(bans, &entry), GW_BAN_NONE);
-    begin_log(&log, 0, 0, 2 * FIRST, 2 * FIRST); /* begun anew: it had lost bans */
+    begin_log(&log, 0, 0, 2 * FIRST, 2 * FIRST); /* begun anew: the log had lost bans */
     assert_true(take(bans, &log));
     assert_int_equal(gw_bans_sequence(bans), 2 * FIRST);
     assert_int_equal(gw_bans_check(bans, &entry), GW_BAN_HARD);
@@ -274,7 +274,7 @@ static void a_ban_that_cannot_be_read_is_a_hard_one_of_all(void **state)
     }
 }
 
-/* Of a good answer every part, and every one with a byte too many, and what contradicts itself. */
+/* A good answer cut at every place, a good answer with one byte too many, and answers that contradict themselves. */
 static void of_an_answer_that_does_not_parse_nothing_is_taken(void **state)
 {
     static const struct row {
@@ -283,7 +283,7 @@ static void of_an_answer_that_does_not_parse_nothing_is_taken(void **state)
     } rows[] = {
         { 2, 0, 0, 2 * FIRST, 2 * FIRST, 2 * FIRST }, /* numbers must rise */
         { 2, 0, 0, 2 * FIRST, 3 * FIRST, 2 * FIRST },
-        { 2, 0, 0, 3 * FIRST, FIRST + 1, 2 * FIRST }, /* and end at what is known */
+        { 2, 0, 0, 3 * FIRST, FIRST + 1, 2 * FIRST }, /* and end at the known number */
         { 2, 0, 0, FIRST + 1, FIRST + 1, 2 * FIRST },
         { 2, 0, 3 * FIRST, 2 * FIRST, FIRST + 1, 2 * FIRST },
         { 2, 2, 0, 2 * FIRST, FIRST + 1, 2 * FIRST },
@@ -318,7 +318,7 @@ static void of_an_answer_that_does_not_parse_nothing_is_taken(void **state)
             assert_int_equal(gw_bans_take(bans, gw_slice_of(exact, length), &changed), wanted);
         free(exact);
     }
-    begin_log(&log, 0, 1, 0, 2 * FIRST); /* more, and nothing told: that would never end */
+    begin_log(&log, 0, 1, 0, 2 * FIRST); /* "more", but no ban: reading on would never end */
     assert_int_equal(gw_bans_take(bans, gw_slice_of(log.at + log.length - 24, 24), &changed), GW_BANS_NONSENSE);
     assert_int_equal(gw_bans_sequence(bans), FIRST);
     assert_int_equal(verdict_of(bans, FIRST), GW_BAN_NONE);
@@ -360,7 +360,7 @@ static void one_of_many_threads_polls(void **state)
     gw_bans_destroy(&bans);
 }
 
-/* Every ban is about tag "x": an entry that a reader makes after it has seen a number is ended by the next. */
+/* Every ban is about tag "x": an entry that a reader makes after it has seen a number is ended by the next ban. */
 static void *check_until_the_end(void *context)
 {
     struct gw_bans *bans = context;

@@ -1,4 +1,4 @@
-/* Against a real Redis, where one is installed: each test starts its own, on a socket in a directory of its own. */
+/* Against a real Redis, if one is installed: each test starts its own, on a socket in a directory of its own. */
 #include "unit/cache/heads.h"
 #include <hiredis/hiredis.h>
 #include <pthread.h>
@@ -19,7 +19,7 @@ static const struct gw_cache_request request = { .is_candidate = true,
                                                  .max_age = GW_DIRECTIVE_ABSENT,
                                                  .min_fresh = GW_DIRECTIVE_ABSENT };
 
-struct instance { /* a process' near cache and its main thread */
+struct instance { /* a process' memory cache and its main thread */
     struct gw_near *near;
     struct gw_breaker breaker;
     struct gw_coherence *coherence;
@@ -201,7 +201,7 @@ static void write_version(redisContext *redis, unsigned number, int64_t version)
     say(redis, "SET %s %lld PX 600000", text, (long long)version);
 }
 
-/* As a worker does it: the epoch when the read is sent, and only what is read may fill. */
+/* As a worker does it: it notes the epoch when it sends the read, and fills only with what it read. */
 static bool read_and_fill(redisContext *redis, struct gw_near *near, unsigned number)
 {
     char text[3 + GW_KEY_TEXT_BYTES + 1];
@@ -225,7 +225,7 @@ static bool read_and_fill(redisContext *redis, struct gw_near *near, unsigned nu
     return is_taken;
 }
 
-/* The version that the near cache answers; -1: none. */
+/* The version in the memory cache's answer; -1: no answer. */
 static int64_t near_version(struct gw_near *near, unsigned number)
 {
     struct gw_cache_key key = key_of(number);
@@ -240,7 +240,7 @@ static int64_t near_version(struct gw_near *near, unsigned number)
     return version;
 }
 
-/* Fills a key and waits until its update has removed it: what was written before that has been heard of, too. */
+/* Fills a key and waits until its update has removed it: then the messages about earlier writes have come, too. */
 static void await_heard(struct stage *stage, struct instance *instance, redisContext *redis)
 {
     const unsigned number = KEYS + 1;
@@ -317,7 +317,8 @@ static void *read_on(void *context)
     return NULL;
 }
 
-/* Updates go on under reads; `disturb` runs a few times meanwhile. Then nobody holds anything but the last version. */
+/* Updates go on under reads; `disturb` runs a few times meanwhile. In the end no cache holds anything but the last
+ * version. */
 static void hammer(struct stage *stage, void (*disturb)(struct stage *stage, unsigned turn))
 {
     struct reader readers[INSTANCES * READERS];

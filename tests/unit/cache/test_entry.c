@@ -66,7 +66,7 @@ static void an_entry_keeps_what_speaks_of_the_content(void **state)
         { 200, "Cache-Control: private=\"X-A, set-cookie\"\nX-A: 1\nX-B: 2\nx-a: 3",
           "HTTP/1.1 200 OK\r\nCache-Control: private=\"X-A, set-cookie\"\r\nX-B: 2\r\n" },
         { 200, "X-A: 1\nCache-Control: no-cache=\"x-a\"", "HTTP/1.1 200 OK\r\nCache-Control: no-cache=\"x-a\"\r\n" },
-        { 200, "Vary: Accept\nCache-Control: private=\"vary\"", /* or it would not say what selects it */
+        { 200, "Vary: Accept\nCache-Control: private=\"vary\"", /* otherwise the entry would not say what selects it */
           "HTTP/1.1 200 OK\r\nVary: Accept\r\nCache-Control: private=\"vary\"\r\n" },
         { 503, "Retry-After: 9", "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 9\r\n" },
     };

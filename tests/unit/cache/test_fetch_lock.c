@@ -1,4 +1,4 @@
-/* Leases over a store that is played here. */
+/* Fetch locks over a store that is played here. */
 #include "unit/cache/played_store.h"
 #include "cache/fetch_lock.h"
 
@@ -143,7 +143,7 @@ static void it_is_renewed_while_it_is_held(void **state)
     assert_int_equal(asked.answers, 1);
 }
 
-/* A courtesy: who held it is not told, and takes nothing from who holds it instead. */
+/* The release is a courtesy: its answer is not reported, and it takes nothing from another holder. */
 static void one_that_is_lost_is_neither_renewed_nor_given_back(void **state)
 {
     enum { ANOTHER_HOLDS_IT, NO_ANSWER, NOT_SENT, CASES };
@@ -205,7 +205,7 @@ static void one_that_is_left_before_the_answer_is_given_back(void **state)
     assert_null(lock(stage));
     take(stage, &second);
     take(stage, &third);
-    gw_fetch_lock_release(&third.lock); /* it never had it */
+    gw_fetch_lock_release(&third.lock); /* it never held the lock */
     played_answer_all(&stage->store);
     assert_non_null(lock(stage));
     assert_int_equal(third.answers, 0);

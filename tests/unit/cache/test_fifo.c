@@ -1,4 +1,4 @@
-/* Who leaves, who goes on, who is remembered. */
+/* Which entries leave, which go on, and which are remembered. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,7 +59,7 @@ static bool is_small_one_over(struct gw_fifo_place *place, uint64_t now_us)
     return now_us >= 5 && place->bytes == 1;
 }
 
-/* The number of who left for room. */
+/* The number of the entry that left to make room. */
 static unsigned let_one_leave(struct scene *scene)
 {
     struct gw_fifo_place *place = gw_fifo_choose(&scene->fifo, is_never_over, 0);
@@ -68,7 +68,7 @@ static unsigned let_one_leave(struct scene *scene)
     return (unsigned)(place - scene->places);
 }
 
-/* It has left: is it remembered when it comes back? */
+/* The entry has left: is it remembered when it comes back? */
 static bool is_known_again(struct scene *scene, unsigned number)
 {
     scene->places[number].is_main = false;
@@ -167,7 +167,7 @@ static void ghosts_are_bounded_whatever_leaves(void **state)
     enter_many(scene, 0, PLACES, 0);
     for (unsigned i = 0; i < PLACES; i++)
         scene->places[i].bytes = 256;
-    scene->fifo.small.bytes = (size_t)1 << 30; /* so many that nobody is forgotten for his age */
+    scene->fifo.small.bytes = (size_t)1 << 30; /* so many that no entry is forgotten because of its age */
     for (unsigned i = 0; i < PLACES; i++)
         let_one_leave(scene);
     for (unsigned i = 0; i < PLACES; i++)

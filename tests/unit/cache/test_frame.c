@@ -110,7 +110,7 @@ static struct gw_entry *entry_of(const struct scene *scene, int64_t age_s, int64
     return entry;
 }
 
-/* Of one that is selected, as a variant; of another, as it lies at the base key. */
+/* A selected response as a variant; another one as it lies at the base key. */
 static struct gw_block *frame_of(const struct scene *scene)
 {
     struct gw_entry *entry = entry_of(scene, 2, 300);
@@ -331,7 +331,7 @@ static void its_life_is_what_is_left_of_its_freshness_and_its_window(void **stat
     }
 }
 
-/* In memory of its exact size: a read beyond it is found. */
+/* In memory of its exact size, so that a read beyond its end is found. */
 static bool is_read(const char *bytes, size_t length)
 {
     char *copy = malloc(length ? length : 1);
@@ -413,7 +413,8 @@ static void a_life_of_none_or_too_long_is_corrupt(void **state)
     gw_block_unref(block);
 }
 
-/* By someone who can compute the check: what is read may be another response, never one that no message could be. */
+/* By an attacker who can compute the check: the result may be another response, but never one that no message could
+ * be. */
 static void what_is_turned_and_sealed_again_is_whole_or_corrupt(void **state)
 {
     struct gw_random random;
@@ -456,7 +457,7 @@ static void a_field_that_no_message_could_hold_is_corrupt(void **state)
         { "lang=degreeting", "lang=degreetin " },
         { "lang=degreeting", "lang=degr  ting" },
         { "Content-Type", "Proxy-Status" },       /* is not stored */
-        { "accept-language", "accept-charsett" }, /* a selection that is not the one Vary asks for */
+        { "accept-language", "accept-charsett" }, /* a selection other than the one that Vary asks for */
         { "accept-language", "Accept-Language" },
         { "Accept-Language, Accept", "Accept-Language, Origin" },
         { "Accept-Language, Accept", "Accept-Language, *     " },
@@ -486,7 +487,7 @@ static void a_flag_that_is_not_known_is_corrupt(void **state)
         gw_block_unref(block);
     }
     struct gw_block *block = frame_of(&scenes[0]);
-    block->bytes[84] = 1; /* neither is what must be zero */
+    block->bytes[84] = 1; /* nor are bytes that must be zero */
     reseal(block->bytes, block->capacity);
     assert_false(is_read(block->bytes, block->capacity));
     gw_block_unref(block);
@@ -603,7 +604,7 @@ static void names_that_an_index_cannot_hold_are_not_written(void **state)
     assert_int_equal(gw_frame_encode_index(value, version, 1000, gw_slice_of(names, GW_FRAME_NAMES_BYTES + 1)), 0);
 }
 
-/* What the script does when a key is not to live shorter: redis/store.lua. */
+/* As the script does it when a key must not live shorter: redis/store.lua. */
 static void a_raised_life_is_read(void **state)
 {
     (void)state;

@@ -61,7 +61,7 @@ static void a_request_gets_what_it_may_reuse_and_its_verdict(void **state)
         { "Cache-Control: max-stale", 70, GW_REUSE_STALE, false },
         { "Cache-Control: max-stale=9", 70, GW_REUSE_VALIDATED, false },
         { "", 99, GW_REUSE_VALIDATED, false },
-        { "", 100, GW_REUSE_NO, false }, /* of no use to anybody */
+        { "", 100, GW_REUSE_NO, false }, /* of no use to any request */
     };
     static const struct gw_cache_life life = { .freshness_s = 60,
                                                .terms = { .stale_while_revalidate_s = 10, .window_s = 40 } };
@@ -78,7 +78,7 @@ static void a_request_gets_what_it_may_reuse_and_its_verdict(void **state)
     assert_int_equal(counts_of(*state).bytes, 0);
 }
 
-/* A mark beside an entry, as one that was marked while it was stored. */
+/* A mark beside an entry, as if the URL was marked while the entry was stored. */
 static void a_mark_beside_an_entry_is_told_where_the_backend_must_be_asked(void **state)
 {
     struct gw_cache_key key = key_of(1);
@@ -88,7 +88,7 @@ static void a_mark_beside_an_entry_is_told_where_the_backend_must_be_asked(void 
     assert_int_equal(answer.reuse, GW_REUSE_VALIDATED);
     assert_true(answer.is_hit_for_miss);
     gw_entry_unref(answer.entry);
-    assert_false(is_marked(*state, 1, 0)); /* fresh: nobody is asked */
+    assert_false(is_marked(*state, 1, 0)); /* fresh: the backend is not asked */
 }
 
 static void an_entry_replaces_what_answers_the_same_requests(void **state)
@@ -242,7 +242,7 @@ static void a_mark_for_credentials_is_for_these_alone(void **state)
     assert_false(is_marked_for(*state, "Cookie: a", 10 * SECOND_US));
 }
 
-/* It is not for them, nor will their own answer be for sharing. */
+/* The entry is not for such requests, and the answer to one of them will not be shared either. */
 static void what_says_nothing_of_freshness_is_a_mark_for_credentials(void **state)
 {
     static const struct gw_cache_life guessed = { .freshness_s = 60 },
@@ -269,7 +269,7 @@ static void the_bound_is_never_exceeded(void **state)
     for (unsigned i = 0; i < 3000; i++) {
         size_t body_bytes = gw_random_next(&random) % (i % 50 == 0 ? NEAR_ROOM / 8 - 2048 : 5000);
         assert_true(put(*state, i, "", "Cache-Control: max-age=60", body_bytes));
-        assert_int_equal(get(*state, i, "", 0), GW_REUSE_FRESH); /* room was made, and not out of it itself */
+        assert_int_equal(get(*state, i, "", 0), GW_REUSE_FRESH); /* others made room, not the new entry itself */
         assert_true(counts_of(*state).bytes <= NEAR_ROOM);
     }
     struct gw_near_counts counts = counts_of(*state);
@@ -341,7 +341,7 @@ static void a_list_has_all_variants_and_uses_none(void **state)
         }
     }
     gw_near_mark_hit_for_miss(*state, &key, 0, SECOND_US);
-    assert_int_equal(get(*state, 1, "Accept: 2", 0), GW_REUSE_NO); /* stored first, and nobody has asked for any */
+    assert_int_equal(get(*state, 1, "Accept: 2", 0), GW_REUSE_NO); /* stored first, and never asked for */
     assert_int_equal(get(*state, 1, "Accept: 3", 0), GW_REUSE_FRESH);
 }
 
@@ -365,7 +365,7 @@ static void a_held_entry_outlives_its_eviction_and_the_table(void **state)
 enum { THREADS = 4, TURNS = 4000, KEYS = 64 };
 
 /* Every key has a version, raised before its invalidation. An entry holds, as its age, the version that was current
- * when its epoch was noted, so after an invalidation has returned nobody may get an older one. */
+ * when its epoch was noted. So after an invalidation has returned, no request may get an older one. */
 struct scene {
     struct gw_near *near;
     _Atomic int64_t versions[KEYS];

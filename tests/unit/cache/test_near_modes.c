@@ -115,8 +115,8 @@ static void a_flush_empties_it_and_the_mode_stays(void **state)
 
 enum { THREADS = 3, TURNS = 3000, FLIPS = 300 };
 
-/* The round is raised before each change of mode; an entry holds the round in which its epoch was noted as its age. So
- * nobody may get one of a round before the last change that has returned. */
+/* The round is raised before each change of mode; an entry holds, as its age, the round in which its epoch was noted.
+ * So no request may get an entry of a round before the last change that has returned. */
 struct scene {
     struct gw_near *near;
     _Atomic int64_t round, settled;

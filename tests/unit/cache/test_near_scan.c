@@ -1,4 +1,4 @@
-/* What stays in the near cache while much goes through it, and what a ban ends there. */
+/* What stays in the memory cache while much goes through it, and what a ban ends there. */
 #include "unit/cache/near_scene.h"
 #include <pthread.h>
 #include "base/random.h"
@@ -26,7 +26,7 @@ static void store_hot(struct gw_near *near)
     assert_int_equal(count_there(near, 0, HOT), HOT);
 }
 
-/* Ten times what it has room for. */
+/* Ten times as much as there is room for. */
 static void scan(struct gw_near *near, unsigned from)
 {
     for (unsigned i = 0; i < SCANNED; i++)
@@ -36,7 +36,7 @@ static void scan(struct gw_near *near, unsigned from)
 static void a_scan_leaves_what_was_asked_for_twice(void **state)
 {
     store_hot(*state);
-    scan(*state, 1000); /* nobody asks for what is hot meanwhile */
+    scan(*state, 1000); /* the hot entries are not asked for meanwhile */
     assert_int_equal(count_there(*state, 0, HOT), HOT);
     assert_true(counts_of(*state).evictions > SCANNED * 9 / 10);
 }
@@ -85,7 +85,7 @@ static void what_is_over_makes_room_first(void **state)
     for (unsigned i = 0; i < SCANNED; i++) {
         struct gw_cache_key key = key_of(1000 + i);
         struct gw_entry *entry = entry_of(1000 + i, "", "", HOT_BYTES, &an_hour_and_more);
-        entry->stored_at_us = 61 * SECOND_US; /* nobody else has it yet */
+        entry->stored_at_us = 61 * SECOND_US; /* no other code has the entry yet */
         assert_true(gw_near_put(*state, entry, gw_near_epoch(*state, &key)));
         gw_entry_unref(entry);
     }
@@ -151,11 +151,11 @@ enum { THREADS = 3, TURNS = 4000, KEYS = 40, BANS = 200 };
 struct scene {
     struct gw_near *near;
     struct gw_bans *bans;
-    atomic_uint_least64_t settled; /* the number of the last ban whose adding has returned */
+    atomic_uint_least64_t settled; /* the number of the last ban that has been added */
     atomic_uint wrong, hits, refused;
 };
 
-/* An entry tells by its sequence which bans it is younger than. */
+/* An entry's sequence says which bans the entry is younger than. */
 static void store_one(struct scene *scene, unsigned number)
 {
     struct gw_cache_key key = key_of(number);
@@ -163,7 +163,7 @@ static void store_one(struct scene *scene, unsigned number)
     struct gw_entry *entry = bare_entry_of(number, HOT_BYTES, &an_hour_and_more);
     if (!entry)
         return;
-    entry->ban_sequence = sequence; /* before anybody else has it */
+    entry->ban_sequence = sequence; /* before any other code has the entry */
     if (!gw_near_put(scene->near, entry, epoch))
         atomic_fetch_add(&scene->refused, 1);
     gw_entry_unref(entry);

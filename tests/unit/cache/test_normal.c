@@ -4,7 +4,7 @@
 #include "base/random.h"
 #include "cache/normal.h"
 
-/* The value of the one field that is left; the absent slice where none is. */
+/* The value of the only remaining field; the absent slice if there is none. */
 static struct gw_slice normal(struct gw_arena *arena, const char *lines)
 {
     struct gw_head request = request_head(arena, "GET", lines);
@@ -54,10 +54,10 @@ static void one_wish_has_one_spelling(void **state)
         { "br;q=0.002, gzip;q=0.001", "br, gzip;q=0.9" },
         { "gzip;q=0.5, br;q=0.50", "gzip, br" },
         { "zstd;q=0.9, br;q=0.8, gzip;q=0.7, deflate;q=0.6", "zstd, br;q=0.9, gzip;q=0.8, deflate;q=0.7" },
-        { "identity, gzip;q=0.5", "identity" }, /* liked less than none */
+        { "identity, gzip;q=0.5", "identity" }, /* less preferred than none */
         { "identity;q=0.5, gzip, br;q=0.4", "gzip" },
         { "identity, gzip", "gzip" },
-        /* unknown, and what cannot be parsed */
+        /* unknown codings, and elements that cannot be parsed */
         { "gzip, x0", "gzip" },
         { "x0", "identity" },
         { "compress, x-compress, bzip2, xz", "identity" },
@@ -117,7 +117,7 @@ static void several_lines_are_one_and_none_stays_none(void **state)
     }
 }
 
-/* Of pieces that mean something to it; in memory of its exact size, so that a byte beyond it is found. */
+/* Made of pieces that have a meaning; in memory of its exact size, so that a byte read beyond its end is found. */
 static struct gw_slice make_value(struct gw_random *random)
 {
     static const char *const pieces[] = { "gzip", "BR", "*",     "identity", "deflate", "zstd", ",",  ", ", " ",  ";",

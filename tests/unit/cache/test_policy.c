@@ -626,7 +626,7 @@ static void a_request_says_why_its_answer_is_not_stored(void **state)
     }
 }
 
-/* RFC 8941 §3.3.4: what stands in Cache-Status needs no quotes. */
+/* RFC 8941 §3.3.4: a token in Cache-Status needs no quotes. */
 static void every_refusal_has_a_word_that_is_a_token(void **state)
 {
     (void)state;

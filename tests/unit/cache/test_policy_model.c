@@ -1,5 +1,5 @@
-/* The policy against the plain model of it in policy_model.h. Heads are drawn from words that matter; a difference prints
- * its seed and heads. */
+/* The policy against its plain model in policy_model.h. Heads are drawn from words that matter; a difference prints its
+ * seed and heads. */
 #include "unit/cache/heads.h"
 #include "unit/cache/policy_model.h"
 #include "cache/vary.h"
@@ -299,7 +299,7 @@ static void compare_stored(const struct scene *scene)
     COMPARE("window", terms->window_s, model->window);
 }
 
-/* Ages about the bounds. */
+/* Ages near the bounds. */
 static long long draw_age(const struct stored *stored)
 {
     const long long bounds[] = { stored->age,
@@ -331,7 +331,7 @@ static enum gw_reuse compare_reuse(const struct scene *scene, struct gw_arena *a
     return reuse;
 }
 
-/* Those that the policy alone decides, and the messages drawn here have. */
+/* The refusals that the policy alone decides and that the drawn messages can have. */
 static const enum gw_cache_refusal refusals[] = {
     GW_CACHE_STORABLE, GW_CACHE_REQUEST_FORBIDS, GW_CACHE_STATUS,   GW_CACHE_NO_FRESHNESS, GW_CACHE_NO_STORE,
     GW_CACHE_PRIVATE,  GW_CACHE_AUTHORIZATION,   GW_CACHE_VARY_ANY, GW_CACHE_VARY_OWN,     GW_CACHE_SET_COOKIE,

@@ -1,4 +1,4 @@
-/* Bans over a store that is played here: it answers when, and what, the scene says. */
+/* The ban log over a store that is played here: the scene says when it answers, and what. */
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/log.h"
@@ -243,7 +243,7 @@ static void a_poll_of_another_worker_is_enough(void **state)
     close_scene(&scene);
 }
 
-/* A timer of the test's tells that ticks have passed. */
+/* A timer of the test says that ticks have passed. */
 static void set_flag(struct gw_timer *timer)
 {
     timer->on_due = NULL;
@@ -412,7 +412,7 @@ static void a_log_that_makes_no_sense_bans_all(void **state)
     close_scene(&scene);
 }
 
-/* What comes after the close comes from the store's close. */
+/* The calls answered after the close are answered by the store's close. */
 static void every_ban_is_answered_once_when_it_ends(void **state)
 {
     struct scene scene;

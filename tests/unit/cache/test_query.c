@@ -77,7 +77,7 @@ static void a_star_leaves_a_parameter_that_names_a_credential(void **state)
         { "API-KEY", { "*" }, false, "API-KEY" },
         { "api_key=a&b=1", { "api_key" }, false, "b=1" }, /* written in full: it is meant */
         { "api_key=a&b=1", { "*", "api_key" }, false, NULL },
-        /* too long to be decoded, by one: it may be anything */
+        /* too long to be decoded, by one: it may have any name */
         { "%61" X16 X16 X16 X16 X16 X16 X16 X16 "=1", { "*" }, false, "%61" X16 X16 X16 X16 X16 X16 X16 X16 "=1" },
         { "%61" X16 X16 X16 X16 X16 X16 X16 "123456789012345=1", { "*" }, false, NULL },
     };
@@ -91,14 +91,14 @@ static void ignored_parameters_leave_and_all_others_stay_as_they_came(void **sta
         { "a=1&b=2&c=3", { "b" }, false, "a=1&c=3" },
         { "a=1&b=2&c=3", { "c", "a" }, false, "b=2" },
         { "b&b=&b=1&bb=1&B=1&ab=1", { "b" }, false, "bb=1&B=1&ab=1" }, /* the name alone, whole, in its case */
-        { "x=b&y=b=1", { "b" }, false, "x=b&y=b=1" },                  /* not what is a value */
+        { "x=b&y=b=1", { "b" }, false, "x=b&y=b=1" },                  /* not a name but a value */
         { "%62=1&b+=1", { "b" }, false, "%62=1&b+=1" },                /* as sent, not as meant */
         { "utm_source=n&q=1&utm_=2&utm=3&utm_x", { "utm_*" }, false, "q=1&utm=3" },
         { "q=1&xutm_a=2", { "utm_*" }, false, "q=1&xutm_a=2" },
         { "ut*m=1&utm=2", { "ut*m" }, false, "utm=2" }, /* a star means any rest only at the end */
         { "fbclid=1&gclid=2&q=3&utm_a=4", { "fbclid", "gclid", "utm_*" }, false, "q=3" },
         { "b=1&a=2", { "x" }, false, "b=1&a=2" },     /* nothing is sorted unasked */
-        { "b=1;a=2&b=3", { "b" }, false, "b=1;a=2" }, /* to some backends a parameter of another name */
+        { "b=1;a=2&b=3", { "b" }, false, "b=1;a=2" }, /* some backends read this as a parameter of another name */
         { "utm_a=1;b=2&utm_b%3Bc=1", { "utm_*" }, true, "utm_a=1;b=2" },
     };
     (void)state;
@@ -221,7 +221,7 @@ static void more_parameters_than_are_sorted_stay_in_their_order(void **state)
         bool sorted;
     } rows[] = {
         { GW_QUERY_SORTED - 1, false, true },  { GW_QUERY_SORTED, false, true },
-        { GW_QUERY_SORTED + 1, false, false }, { GW_QUERY_SORTED, true, true }, /* only what stays counts */
+        { GW_QUERY_SORTED + 1, false, false }, { GW_QUERY_SORTED, true, true }, /* only parameters that stay count */
         { GW_QUERY_SORTED + 1, true, false },  { MANY, false, false },
     };
     static char text[MANY_BYTES], expected[MANY_BYTES];
@@ -252,7 +252,7 @@ static uint64_t next_random(uint64_t *random)
     return *random ^= *random << 17;
 }
 
-/* Names a…e, each once, with a value of its own: in whatever order they come, the key is the same. */
+/* Names a…e, each once, each with a value of its own: the key is the same in any order. */
 static void any_order_of_different_names_is_one_query(void **state)
 {
     uint64_t random = 88172645463325252u;

@@ -1,4 +1,4 @@
-/* The cache in the store, over a store that is played here: what lies at base keys. */
+/* The Redis cache, over a store that is played here: values at base keys. */
 #include "unit/cache/shared_scene.h"
 
 static void what_one_stores_another_gets(void **state)
@@ -34,7 +34,7 @@ static void the_age_is_what_the_store_says_is_gone(void **state)
     end_asked(&asked);
 }
 
-/* What lies there is no answer, but is seen: a store may go over it. */
+/* The value is no answer, but its version is seen: a store may write over it. */
 static void what_may_not_answer_is_seen_all_the_same(void **state)
 {
     static const struct {
@@ -62,7 +62,7 @@ static void what_may_not_answer_is_seen_all_the_same(void **state)
     }
 }
 
-/* Instances need not agree on the largest head; it is theirs to answer with, and no corrupt value. */
+/* Instances need not agree on the largest head; another instance may answer with this value, so it is not corrupt. */
 static void a_head_larger_than_this_instance_takes_is_none(void **state)
 {
     struct stage *stage = *state;
@@ -80,7 +80,7 @@ static void a_head_larger_than_this_instance_takes_is_none(void **state)
     assert_non_null(stored(stage, 1));
 }
 
-/* Whatever it is to this request, it is of use to others. */
+/* Whatever it is worth for this request, it may be of use to others. */
 static void what_is_no_longer_fresh_is_answered_with_its_verdict(void **state)
 {
     static const struct {
@@ -111,11 +111,11 @@ static void what_is_no_longer_fresh_is_answered_with_its_verdict(void **state)
     }
 }
 
-/* Two reads, A and B, a purge P and their stores, in every order that matters: what may lie there at the end. */
+/* Two reads, A and B, a purge P and their stores, in every order that matters: which value may remain at the end. */
 static void races_end_as_the_versions_say(void **state)
 {
     static const struct {
-        const char *steps; /* l: A looks up, L: B does; s, S: they store; p: a purge */
+        const char *steps; /* l, L: look-ups of A and B; s, S: their stores; p: a purge */
         const char *plain, *selected;
     } rows[] = {
         { "lLsS", "a", "a" },      /* both saw nothing: the first one stores */
@@ -158,7 +158,7 @@ static void nothing_is_stored_over_what_was_not_seen(void **state)
     assert_false(put(stage, 1, "ETag: a", &seen, NULL));
     seen = (struct gw_seen) { .kind = GW_SEEN_ABSENT, .at_us = gw_clock_monotonic_us() };
     assert_true(put(stage, 1, "ETag: a", &seen, NULL));
-    /* Looked up before a tombstone could have come and gone: 2 x (1 + 60) + 30 + 60 s, less 10 s. */
+    /* The look-up is so long ago that a tombstone could have come and gone: 2 x (1 + 60) + 30 + 60 s, less 10 s. */
     seen.at_us = gw_clock_monotonic_us() - UINT64_C(202000000);
     assert_false(put(stage, 2, "ETag: a", &seen, NULL));
     seen.at_us += 2000000;
@@ -224,7 +224,7 @@ static void a_mark_holds_as_long_as_it_lives(void **state)
     assert_answers(stage, 1, "a");
 }
 
-/* As one user's page, where all others are one and the same. */
+/* The answer is one user's page; the answers to all other requests are the same. */
 static void no_mark_drives_out_what_is_for_other_requests(void **state)
 {
     static const struct {
@@ -233,7 +233,7 @@ static void no_mark_drives_out_what_is_for_other_requests(void **state)
     } rows[] = {
         { "Cookie: a=1", false },
         { "Authorization: a", false },
-        { "Cache-Control: no-cache", true }, /* it was of use to this one, and is out of date */
+        { "Cache-Control: no-cache", true }, /* it was of use to this request, and is out of date */
     };
     struct stage *stage = *state;
     for (unsigned i = 0; i < GW_COUNT(rows); i++) {
@@ -279,7 +279,7 @@ static void what_does_not_parse_is_a_miss_and_leaves(void **state)
             bytes->at[4] = 'I';
         struct gw_seen seen = look_up(stage, i, "", "none");
         assert_int_equal(gw_counter_read(&stage->shard.cache_corrupt), i + 1);
-        assert_int_equal(seen.kind, GW_SEEN_ABSENT); /* the deletion goes before what is stored next */
+        assert_int_equal(seen.kind, GW_SEEN_ABSENT); /* the deletion goes before the next store */
         assert_true(put(stage, i, "ETag: b", &seen, NULL));
         played_answer_all(&stage->store);
         assert_answers(stage, i, "b");
@@ -287,7 +287,7 @@ static void what_does_not_parse_is_a_miss_and_leaves(void **state)
     assert_int_equal(gw_counter_read(&stage->shard.cache_corrupt), 5);
 }
 
-/* The good value that came between the look-up and the deletion stays. */
+/* A good value that came between the look-up and the deletion stays. */
 static void a_deletion_takes_only_the_corrupt_value(void **state)
 {
     struct stage *stage = *state;

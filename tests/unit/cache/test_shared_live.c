@@ -1,5 +1,5 @@
-/* Two workers' caches over a real Redis: skipped where none is installed. Every answer is checked against the backend
- * that was played, while its pages change and are purged. */
+/* Two workers' caches over a real Redis: skipped if none is installed. Every answer is checked against the played
+ * backend, while its pages change and are purged. */
 #include "unit/cache/heads.h"
 #include "unit/store/real.h"
 #include "base/random.h"
@@ -15,7 +15,7 @@ enum {
     MOST_KEYS = PAGES * (2 + 2 * LANGUAGES)
 };
 
-/* What the backend says of a page: which Vary, by its version. */
+/* The backend's answer for a page: which Vary, by its version. */
 static const char *const varies[] = { "", "Vary: Accept-Language\n", "Vary: Accept-Language, Accept\n",
                                       "Vary: accept\n" };
 
@@ -32,7 +32,7 @@ struct actor { /* a client after the other */
     struct world *world;
     struct view *view;
     unsigned page, language;
-    unsigned least; /* version: as the last purge that was acknowledged when it asked */
+    unsigned least; /* version: of the last purge that was acknowledged when the request came */
     struct gw_arena arena;
     char lines[64]; /* of its head */
     struct gw_head head;
@@ -90,7 +90,7 @@ static struct gw_cache_key key_of(unsigned page)
     return (struct gw_cache_key) { .name_space = { 7 }, .sha = { (uint8_t)page } };
 }
 
-/* What the backend says now. The ETag tells which version, and whose. */
+/* The backend's answer now. The ETag says which version it is, and whose. */
 static struct gw_entry *fetch(struct actor *actor)
 {
     unsigned version = actor->world->says[actor->page];

@@ -50,12 +50,12 @@ static void who_remembers_the_names_asks_for_both_at_once(void **state)
 {
     struct stage *stage = *state;
     store_response(stage, 1, &german);
-    assert_int_equal(asked_at_once(stage, 0, 1, german.asked), 2); /* it has stored it */
+    assert_int_equal(asked_at_once(stage, 0, 1, german.asked), 2); /* it has stored the variant */
     assert_int_equal(asked_at_once(stage, 1, 1, german.asked), 1);
     assert_int_equal(made_by_look_up(stage, 1, 1, german.asked, "de"), 2);
     assert_int_equal(asked_at_once(stage, 1, 1, german.asked), 2);
     assert_int_equal(made_by_look_up(stage, 1, 1, german.asked, "de"), 2);
-    assert_int_equal(asked_at_once(stage, 1, 1, "Cache-Control: no-store"), 1); /* looks for what is seen alone */
+    assert_int_equal(asked_at_once(stage, 1, 1, "Cache-Control: no-store"), 1); /* asks only which version lies there */
     assert_int_equal(made_by_look_up(stage, 1, 1, "Accept-Language: it", "none"), 2);
     assert_int_equal(asked_at_once(stage, 1, 2, german.asked), 1); /* another URL */
 }
@@ -91,7 +91,7 @@ static void a_wrong_memory_is_put_right_by_the_base(void **state)
     assert_int_equal(made_by_look_up(stage, 0, 1, german.asked, "none"), 1);
 }
 
-/* However often it is asked and by whom: what was there before the purge does not come back. */
+/* However often and by whichever worker it is asked for: the value from before the purge does not come back. */
 static void a_tombstone_ends_all_variants_also_under_an_index_made_again(void **state)
 {
     struct stage *stage = *state;
@@ -111,7 +111,7 @@ static void a_tombstone_ends_all_variants_also_under_an_index_made_again(void **
         (void)view_looks_up(stage, view, 1, german.asked, "de");
         (void)view_looks_up(stage, view, 1, french.asked, "none");
     }
-    /* The tombstone is lost (evicted), and one that fetched before it makes the index of before again. */
+    /* The tombstone is lost (evicted), and a fetch that began before it makes the old index again. */
     stored(stage, 1)->bytes.length = 0;
     assert_true(put_response(stage, 1, &german, &before, NULL));
     played_answer_all(&stage->store);
@@ -152,7 +152,7 @@ static void of_seventeen_the_one_stored_longest_ago_leaves(void **state)
     assert_null(stored_variant(stage, 1, GW_FRAME_VARIANTS));
 }
 
-/* An index without names: what nothing selects is a variant there, and neither drives out the other. */
+/* An index without names: a response that nothing selects is a variant there, and neither variant removes the other. */
 static void side_fields_alone_make_variants_too(void **state)
 {
     static const struct response plain = { .answered = "ETag: plain" },
@@ -264,7 +264,7 @@ static void a_question_with_two_calls_is_forgotten_or_lost_as_one(void **state)
     end_asked(&asked);
 }
 
-/* Should the second answer be lost before the first has come, it is asked again. */
+/* If the second answer is lost before the first has come, the question is asked again. */
 static void a_variant_s_answer_before_the_base_s_counts_for_nothing(void **state)
 {
     struct stage *stage = *state;

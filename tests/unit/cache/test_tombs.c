@@ -35,7 +35,7 @@ static void tombstones_wait_for_the_store_and_go_before_reads(void **state)
     assert_int_equal(purge.answers, 0);
 }
 
-/* A loop of its own, for what happens by time alone. */
+/* A loop of its own, for events that only depend on time. */
 struct clockwork {
     uv_loop_t loop;
     struct gw_timers timers;
@@ -85,7 +85,7 @@ static void a_tombstone_that_is_lost_on_the_way_is_sent_again(void **state)
     store(stage, 1, "ETag: a");
     assert_non_null(gw_shared_invalidate(stage->views[0].shared, &key, on_answer, &purge));
     played_lose_all(&stage->store);
-    assert_int_equal(purge.answers, 1); /* who waits for it, waits no longer */
+    assert_int_equal(purge.answers, 1); /* a caller that waits for it waits no longer */
     assert_int_equal(kind_of(stage, 1), GW_FRAME_RESPONSE);
     stage->store.is_up = true;
     assert_answers(stage, 1, "none");

@@ -27,7 +27,7 @@ static void a_selection_matches_requests_with_the_same_fields(void **state)
         { "Vary: Accept", "Accept: ab", "Accept: a", false },
         { "Vary: Accept", "Accept: a", "Accept: ab", false },
         { "Vary: Accept, X-Plan", "Accept: a\nX-Plan: gold", "X-Plan: gold\nAccept: a", true },
-        { "Content-Encoding: gzip", "Accept-Encoding: gzip", "Accept-Encoding: gzip", true }, /* Vary forgot it */
+        { "Content-Encoding: gzip", "Accept-Encoding: gzip", "Accept-Encoding: gzip", true }, /* not in Vary */
         { "Content-Encoding: gzip", "Accept-Encoding: gzip", "Accept-Encoding: identity", false },
         { "Content-Encoding: gzip", "Accept-Encoding: gzip", "", false },
         { "Content-Encoding: gzip\nVary: Accept", "Accept-Encoding: gzip", "Accept-Encoding: br", false },
@@ -109,7 +109,7 @@ static void origin_selects_by_itself_where_that_is_wanted(void **state)
             bool expected = wanted ? rows[i].matches : rows[i].matches_else;
             if (gw_vary_matches(&selection, &asking, gw_vary_has_side_fields(&asking)) != expected)
                 fail_msg("row %zu, %d: %s | %s | %s", i, wanted, rows[i].vary, rows[i].stored, rows[i].asking);
-            /* whatever Vary says: a URL's answers are variants of one set of names */
+            /* whatever Vary says: the answers of a URL are variants by one set of names */
             assert_int_equal(gw_vary_measure(&stored, &response).named, !wanted && rows[i].vary[0]);
             gw_arena_free(&arena);
         }
@@ -232,7 +232,7 @@ static void selections_of_one_digest_are_the_same(void **state)
     gw_arena_free(&arena);
 }
 
-/* Around the length at which the text goes on with a digest of what there is of it (redis/README.md). */
+/* Lengths near the one from which the text begins with a digest of its first part (redis/README.md). */
 static void a_long_selection_has_a_digest_of_its_own(void **state)
 {
     uint8_t digests[3000][32];

@@ -1,5 +1,5 @@
-/* listener.h: a reader of a fetch that notes what it is told, and leaves or pauses where a test wants it. Bodies must
- * be the pattern. */
+/* listener.h: a reader of a fetch that notes its events, and leaves or pauses where a test wants it. Bodies must be the
+ * pattern. */
 #ifndef TEST_FETCH_LISTENER_H
 #define TEST_FETCH_LISTENER_H
 
@@ -104,7 +104,7 @@ static inline void on_flush(struct gw_reader *reader)
 static inline void is_over(struct listener *listener, const char *word, const char *event)
 {
     assert_false(listener->is_over);
-    assert_null(listener->reader.fetch); /* forgotten already */
+    assert_null(listener->reader.fetch); /* the fetch has left the reader already */
     note(listener, word);
     acts(listener, event);
     listener->is_over = true;
@@ -191,7 +191,7 @@ static inline struct listener new_listener(void)
     return (struct listener) { .reader.events = &listener_events };
 }
 
-/* What was told so far is right, and this much. */
+/* The events and the body so far are exactly these. */
 static inline void assert_heard(const struct listener *listener, const char *log, size_t body_bytes)
 {
     assert_string_equal(listener->log, log);

@@ -77,7 +77,7 @@ static inline struct together *set_up_together(void)
     return both;
 }
 
-/* What was dropped and is on its way may still answer; nothing is left after it. */
+/* Calls that were cancelled and are on their way may still answer; nothing is left after that. */
 static inline void tear_down_together(struct together *both)
 {
     while (played_due(&both->store))
@@ -132,7 +132,7 @@ static inline void on_glance(void *owner, const struct gw_shared_answer *answer)
     glance->answer = *answer;
 }
 
-/* The store answers this look-up alone, whatever else is due. The entry is the caller's to drop. */
+/* The store answers only this look-up, whatever else is due. The caller must give the entry back. */
 static inline struct gw_shared_answer elsewhere_looks(struct together *both)
 {
     struct stage *stage = both->stage;
@@ -148,7 +148,7 @@ static inline struct gw_shared_answer elsewhere_looks(struct together *both)
     return glance.answer;
 }
 
-/* What another instance's backend said; stale by stale_s, or fresh (negative). */
+/* The answer of another instance's backend; stale by stale_s, or fresh (negative). */
 static inline void elsewhere_stores(struct together *both, const char *fields, int64_t stale_s)
 {
     struct gw_shared_answer answer = elsewhere_looks(both);
@@ -198,7 +198,7 @@ static inline void assert_there(struct together *both, enum there expected)
 /* ---- this instance ---- */
 
 static struct together *both_of_lookups;
-static bool fetches_may_be_refused; /* for want of memory */
+static bool fetches_may_be_refused; /* for lack of memory */
 
 static inline void store_answers(struct together *both)
 {
@@ -243,7 +243,7 @@ static inline void is_answered(void *owner, enum gw_lookup_answer answer)
         return;
     }
     assert_int_equal(listener->events, before);
-    gw_lookup_cancel(lookup); /* what it was told is in the fetch's hands */
+    gw_lookup_cancel(lookup); /* the look-up's result now belongs to the fetch */
 }
 
 static inline void claims(struct listener *listener)
@@ -256,7 +256,7 @@ static inline void has_looked(void *owner)
     claims(owner);
 }
 
-/* A request that has looked what is stored: it saw this. */
+/* A request that has looked up what is stored, with this result. */
 static inline void visits(struct together *both, struct listener *listener, const struct gw_cache_request *request,
                           const struct gw_seen *seen)
 {
@@ -293,14 +293,14 @@ static inline void miss(struct together *both, struct listener *listener)
     visits(both, listener, &both->stage->request.cache, &(struct gw_seen) { .kind = GW_SEEN_ABSENT, .at_us = now_us });
 }
 
-/* Its own look-up brought nothing. */
+/* The listener's own look-up found nothing. */
 static inline void unseen(struct together *both, struct listener *listener)
 {
     allow_storing(both->stage);
     visits(both, listener, &both->stage->request.cache, &(struct gw_seen) { .kind = GW_SEEN_NOTHING });
 }
 
-/* Nobody fetches or is about to: the next request would lead. */
+/* No fetch is under way or about to begin: the next request would lead. */
 static inline bool nobody_leads(struct together *both)
 {
     struct gw_lead lead;

@@ -1,10 +1,10 @@
-/* stage.h: a fetcher between a transport that a test plays and readers that note what they are told, for tests of
+/* stage.h: a fetcher between a transport that a test plays and readers that note their events, for tests of
  * gateway/fetch.
  *
- * An attempt is one call that the fetch began; the test says what its backend does: says_head, says_body, ends,
- * fails. The transport asserts its own contract: nothing is told after a cancel, no body while it is paused. Bodies
- * are a pattern, so that a byte lost, doubled or moved is seen. Time stands still but for `passes`, which runs the
- * timers that come due. tear_down asserts that nothing is left under way. */
+ * An attempt is one call that the fetch began; the test says what its backend does: says_head, says_body, ends, fails.
+ * The transport asserts its own contract: no event after a cancel, no body while it is paused. Bodies are a pattern, so
+ * that a byte lost, doubled or moved is seen. Time stands still except in `passes`, which runs the timers that come
+ * due. tear_down asserts that nothing is left under way. */
 #ifndef TEST_FETCH_STAGE_H
 #define TEST_FETCH_STAGE_H
 
@@ -86,7 +86,7 @@ static inline struct gw_timer *next_timer(struct gw_timers *timers, uint64_t unt
     return next;
 }
 
-/* In place of base/mailbox.c: what waits for another worker. */
+/* In place of base/mailbox.c: messages that wait for another worker. */
 static struct stage *stage_of_messages;
 
 void gw_mailbox_post(struct gw_mailbox *mailbox, struct gw_message *message)
@@ -108,7 +108,7 @@ static inline void messages_arrive(struct stage *stage)
     }
 }
 
-/* After those that are due before it, timers that they start among them. */
+/* Timers run after those that are due before them, also timers that other timers start. */
 static inline void passes(struct stage *stage, uint64_t ms)
 {
     uint64_t until_ms = now_us / 1000 + ms;
@@ -215,7 +215,7 @@ static inline void attempt_says_head(struct attempt *attempt, int status, const 
     struct gw_arena *arena = attempt->call->arena;
     struct gw_head *head = gw_arena_take(arena, sizeof *head);
     assert_true(attempt->runs);
-    if (!head) { /* as a transport does when the arena is out */
+    if (!head) { /* as a transport does when the arena is out of memory */
         attempt->runs = false;
         attempt->call->was_sent = attempt->call->was_answered = true;
         attempt->call->events->on_fail(attempt->call, GW_ERROR_UPSTREAM_HEAD_TOO_LARGE);
@@ -260,7 +260,7 @@ static inline void says_interim(struct stage *stage, int status)
     attempt->call->events->on_interim(attempt->call, &head);
 }
 
-/* The next so many bytes of the pattern, as one piece; false when nobody listens any more or the fetch has paused. What
+/* The next so many bytes of the pattern, as one piece; false when no reader is left or the fetch has paused. What
  * `then` does comes between the read and the event. */
 static inline bool says_body_with(struct stage *stage, size_t bytes, void (*then)(void))
 {
@@ -274,7 +274,7 @@ static inline bool says_body_with(struct stage *stage, size_t bytes, void (*then
         block->bytes[i] = pattern(attempt->told_bytes + i);
     attempt->told_bytes += bytes;
     attempt->call->events->on_body(attempt->call, gw_slice_of(block->bytes, bytes), block);
-    memset(block->bytes, '!', bytes); /* whoever kept a slice without the block reads this */
+    memset(block->bytes, '!', bytes); /* a slice that was kept without its block would show this */
     gw_block_unref(block);
     return true;
 }
@@ -291,7 +291,7 @@ static inline void end_of_read(struct stage *stage)
         attempt->call->events->on_pause_in_reading(attempt->call);
 }
 
-/* In pieces, until nobody listens any more. */
+/* In pieces, until no reader is left. */
 static inline void says_all(struct stage *stage, size_t bytes)
 {
     for (size_t told = 0; told < bytes;) {
@@ -419,7 +419,7 @@ static inline bool open_stage(struct stage *stage)
 {
     memset(stage, 0, sizeof *stage);
     now_us = 5000000;
-    gw_log_setup(GW_LOG_ERROR, true); /* that backends fail is meant here */
+    gw_log_setup(GW_LOG_ERROR, true); /* failing backends are intended here */
     set_config(stage);
     set_request(stage);
     return create_parts(stage);
@@ -487,7 +487,7 @@ static inline void begin(struct stage *stage, struct listener *listener)
     assert_non_null(listener->reader.fetch);
 }
 
-/* As the leader of a flight that others may join. */
+/* As the leader of a fetch that others may join. */
 static inline void lead(struct stage *stage, struct listener *listener)
 {
     struct gw_coalescing_ask ask;
@@ -497,7 +497,7 @@ static inline void lead(struct stage *stage, struct listener *listener)
     begin(stage, listener);
 }
 
-/* What the coalesced fetch of this key gives: the fetch that can be joined; NULL: there is none under way. */
+/* The fetch of this key that can be joined; NULL: none is under way. */
 static inline struct gw_fetch *joinable(struct stage *stage)
 {
     struct gw_coalescing_ask ask;
@@ -517,7 +517,7 @@ static inline void join(struct stage *stage, struct listener *listener)
     gw_fetch_resume(&listener->reader);
 }
 
-/* What lies in the near cache for this request. */
+/* What lies in the memory cache for this request. */
 enum near_view { NEAR_NOTHING, NEAR_MARK, NEAR_STALE, NEAR_FRESH };
 
 static inline enum near_view near_has(struct stage *stage, size_t *body_bytes)
@@ -542,7 +542,7 @@ static inline void assert_near(struct stage *stage, enum near_view expected)
     assert_int_equal(near_has(stage, &body_bytes), expected);
 }
 
-/* So many were not stored, all for this reason. */
+/* So many answers were not stored, all for this reason. */
 static inline void assert_not_stored_since(struct stage *stage, enum gw_cache_refusal refusal, uint64_t count)
 {
     for (unsigned i = 0; i < GW_CACHE_REFUSAL_COUNT; i++)

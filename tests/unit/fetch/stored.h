@@ -1,4 +1,4 @@
-/* stored.h: what a stage's request finds stored, to be validated, or to answer where the backend fails. */
+/* stored.h: a stored response for a stage's request, to be validated, or to answer if the backend fails. */
 #ifndef TEST_FETCH_STORED_H
 #define TEST_FETCH_STORED_H
 
@@ -9,7 +9,7 @@
 
 enum { STORED_BYTES = 30 };
 
-/* fields: "Name: value\n"…, as a backend said them; what the policy says of them is its life. Stale by `stale_s`. */
+/* fields: "Name: value\n"…, as from a backend; the policy computes the life from them. Stale by `stale_s`. */
 static inline struct gw_entry *entry_of(struct stage *stage, const char *fields, int64_t stale_s)
 {
     struct gw_arena arena;
@@ -50,7 +50,7 @@ static inline struct gw_entry *entry_of(struct stage *stage, const char *fields,
     return entry;
 }
 
-/* Lies in the near cache, where that takes it, and is what the request found. */
+/* The entry lies in the memory cache, if that takes it, and is the result of the request's look-up. */
 static inline void find_stored(struct stage *stage, const char *fields)
 {
     may_be_stored(stage);
@@ -64,7 +64,7 @@ static inline void drop_stored(struct stage *stage)
     stage->request.lead.stored = NULL;
 }
 
-/* A refresh, as the leader of a flight. */
+/* A refresh, as the leader of a coalesced fetch. */
 static inline void refresh(struct stage *stage)
 {
     struct gw_coalescing_ask ask;

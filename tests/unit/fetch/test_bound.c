@@ -1,9 +1,9 @@
 #include "unit/fetch/stage.h"
 
-/* Answers longer than what is stored, or than what a worker may collect at once. */
+/* Answers longer than the bound for storing, or than what a worker may collect at once. */
 
-/* What is longer than is stored goes on at the first reader's pace, every byte once and in order, whenever that one
- * was slow. */
+/* An answer that is too long to be stored goes on at the first reader's pace, every byte once and in order, whenever
+ * that reader was slow. */
 static void an_answer_that_outgrows_the_bound_passes_without_a_gap(void **state)
 {
     static const size_t pieces[] = { 1000, 9000, 30000, MAX_OBJECT, 2 * MAX_OBJECT + 7 };
@@ -47,7 +47,7 @@ static void an_answer_that_outgrows_the_bound_passes_without_a_gap(void **state)
 
 static void an_answer_outgrows_the_bound_while_its_reader_sleeps(void **state)
 {
-    static const int ends_how[] = { 0, 1, 2 }; /* it ends, it fails, the reader leaves */
+    static const int ends_how[] = { 0, 1, 2 }; /* the answer ends, the answer fails, the reader leaves */
     (void)state;
     for (size_t i = 0; i < GW_COUNT(ends_how); i++) {
         struct stage *stage = set_up();
@@ -91,7 +91,7 @@ static void an_answer_that_outgrows_the_bound_with_nobody_left_is_given_up(void 
     while (says_body(stage, 9000))
         end_of_read(stage);
     assert_true(last_attempt(stage)->cancelled);
-    assert_heard(&two, "released", 0); /* it had held its status */
+    assert_heard(&two, "released", 0); /* its head had not been reported */
     tear_down(stage);
 }
 

@@ -75,8 +75,8 @@ static void readers_that_joined_stream_along_where_the_length_is_known(void **st
     says_body(stage, 8000);
     end_of_read(stage);
     assert_heard(&one, "103 200", 8000);
-    assert_heard(&two, "200", 8000); /* interim answers are not for those who joined */
-    join(stage, &three);             /* late: head and all so far */
+    assert_heard(&two, "200", 8000); /* readers that joined get no interim answers */
+    join(stage, &three);             /* late: gets the head and all pieces so far */
     assert_heard(&three, "200", 8000);
     assert_true(one.reader.is_first && !two.reader.is_first);
     says_body(stage, 12000);
@@ -86,7 +86,7 @@ static void readers_that_joined_stream_along_where_the_length_is_known(void **st
     assert_heard(&three, "200 end", 20000);
     assert_ptr_equal(one.last_block, two.last_block);
     assert_non_null(one.reader.backend);
-    assert_null(two.reader.backend); /* not asked for it */
+    assert_null(two.reader.backend); /* this reader did not cause the request */
     assert_int_equal(stage->attempt_count, 1);
     tear_down(stage);
 }
@@ -125,7 +125,7 @@ static void a_reader_that_joined_and_did_not_begin_hears_nothing_until_it_does(v
     ends(stage);
     assert_heard(&one, "200 end", 100);
     assert_heard(&two, "", 0);
-    gw_fetch_resume(&two.reader); /* the fetch waited for it */
+    gw_fetch_resume(&two.reader); /* the fetch waited for this reader */
     assert_heard(&two, "200 end", 100);
     tear_down(stage);
 }
@@ -148,7 +148,7 @@ static void nobody_joins_what_passes_or_is_over(void **state)
     says_head(stage, 200, "", 0);
     ends(stage);
     assert_null(joinable(stage));
-    assert_false(gw_fetch_join(fetch, &three.reader)); /* complete; only the slow one still reads */
+    assert_false(gw_fetch_join(fetch, &three.reader)); /* complete; only the slow reader still reads */
     gw_fetch_resume(&two.reader);
     assert_heard(&two, "200 end", 0);
     tear_down(stage);
@@ -166,7 +166,7 @@ static void the_leader_may_leave_and_the_answer_still_comes_and_is_stored(void *
                 join(stage, &two);
             if (stop == 0)
                 gw_fetch_leave(&one.reader);
-            if (stop == 0 && !others) { /* nobody waits for it, and nothing of it has come */
+            if (stop == 0 && !others) { /* no reader waits, and no part of the answer has come */
                 assert_true(last_attempt(stage)->cancelled);
                 assert_not_stored(stage);
                 tear_down(stage);
@@ -202,7 +202,7 @@ static void a_lone_request_that_may_be_stored_but_leads_no_flight_ends_with_its_
     gw_fetch_leave(&one.reader);
     assert_true(last_attempt(stage)->cancelled);
     begin(stage, &two);
-    says_head(stage, 200, "", 10); /* what has begun to come is kept */
+    says_head(stage, 200, "", 10); /* an answer that has begun to come is kept */
     gw_fetch_leave(&two.reader);
     says_body(stage, 10);
     ends(stage);
@@ -218,12 +218,12 @@ static void who_joined_before_a_purge_was_heard_of_is_released_and_the_first_is_
         struct listener one = new_listener(), two = new_listener();
         const struct gw_ban ban = { .kind = GW_BAN_PREFIX, .text = GW_SLICE("/elsewhere") };
         struct gw_bans *bans = stage->fetcher.bans = gw_bans_create();
-        assert_true(gw_bans_add(bans, &ban, 1000)); /* before the backend is asked: nobody minds */
+        assert_true(gw_bans_add(bans, &ban, 1000)); /* before the backend is asked: the ban has no effect */
         lead(stage, &one);
         join(stage, &two);
         assert_true(gw_bans_add(bans, &ban, 2000));
         says_head(stage, 200, "Cache-Control: max-age=60\n", length ? 100 : CHUNKED);
-        assert_heard(&two, "released", 0); /* perhaps it came after the purge, on another instance */
+        assert_heard(&two, "released", 0); /* the reader's request may have come after the purge, on another instance */
         assert_true(two.reader.may_share_another);
         says_body(stage, 100);
         ends(stage);
@@ -244,7 +244,7 @@ static void who_joined_without_a_purge_meanwhile_reads_along(void **state)
     lead(stage, &one);
     join(stage, &two);
     says_head(stage, 200, "Cache-Control: max-age=60\n", 100);
-    assert_true(gw_bans_add(bans, &ban, 2000)); /* the head is there: it is bound to what was joined before */
+    assert_true(gw_bans_add(bans, &ban, 2000)); /* the head is there: readers that joined before keep the answer */
     says_body(stage, 100);
     ends(stage);
     assert_heard(&two, "200 end", 100);
@@ -338,7 +338,7 @@ static void a_reader_that_may_not_reuse_the_answer_is_released_with_its_head(voi
     for (int known = 0; known < 2; known++) {
         struct stage *stage = set_up();
         struct listener one = new_listener(), two = new_listener(), three = new_listener();
-        one.refuses_reuse = two.refuses_reuse = true; /* the first is not asked: it is its own answer */
+        one.refuses_reuse = two.refuses_reuse = true; /* the first reader is not asked: it is its own answer */
         lead(stage, &one);
         join(stage, &two);
         join(stage, &three);
@@ -360,7 +360,7 @@ static void join_the_next(struct listener *listener)
 {
     struct listener *next = listener->context;
     struct stage *stage = next->context;
-    assert_null(joinable(stage)); /* the flight it was released from has landed: it is not found again */
+    assert_null(joinable(stage)); /* the coalesced fetch that released it has finished: it is not found again */
     stage->request.lead.coalesced = NULL;
     begin(stage, next);
 }
@@ -479,7 +479,7 @@ static void an_answer_asked_for_before_an_invalidation_is_told_but_not_stored(vo
         assert_heard(&one, "200 end", 100);
         assert_not_stored(stage);
         assert_int_equal(gw_counter_read(&stage->shard.cache_stored), 0);
-        struct listener two = new_listener(); /* and what is asked for after it, is */
+        struct listener two = new_listener(); /* and an answer that is asked for after it is stored */
         lead(stage, &two);
         says_head(stage, 200, "", 10);
         says_body(stage, 10);
@@ -542,7 +542,7 @@ static void a_drain_ends_the_fetches_that_nobody_reads(void **state)
     ends(stage);
     assert_heard(&two, "200 end", 0);
     stage->request.key.sha[0] = 1;
-    assert_null(joinable(stage)); /* the flight of the first has landed */
+    assert_null(joinable(stage)); /* the first coalesced fetch has finished */
     tear_down(stage);
 }
 

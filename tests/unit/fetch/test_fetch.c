@@ -127,7 +127,7 @@ static void a_reader_that_leaves_takes_its_passing_fetch_with_it(void **state)
             says_body(stage, 50);
         unsigned events = one.events;
         gw_fetch_leave(&one.reader);
-        gw_fetch_leave(&one.reader); /* it reads nothing any more */
+        gw_fetch_leave(&one.reader); /* the reader reads no more */
         gw_fetch_pause(&one.reader);
         gw_fetch_resume(&one.reader);
         assert_true(last_attempt(stage)->cancelled);
@@ -158,7 +158,7 @@ static void the_requests_body_goes_to_the_backend(void **state)
     says_head(stage, 201, "", 0);
     ends(stage);
     assert_heard(&one, "want 201 end", 0);
-    assert_false(gw_fetch_send_body(&one.reader, GW_SLICE("x"), NULL)); /* nobody wants it now */
+    assert_false(gw_fetch_send_body(&one.reader, GW_SLICE("x"), NULL)); /* no transport wants it now */
     gw_fetch_end_body(&one.reader);
     tear_down(stage);
 }
@@ -303,7 +303,7 @@ static void fields_of_this_hop_and_of_this_gateway_are_dropped_from_answers(void
         assert_null(gw_head_find(head, GW_FIELD_X_REQUEST_ID));
         assert_non_null(gw_head_find(head, GW_FIELD_ETAG));
         assert_non_null(
-            gw_head_find(head, GW_FIELD_X_RATELIMIT_LIMIT)); /* each reader's own limits say whether it stays */
+            gw_head_find(head, GW_FIELD_X_RATELIMIT_LIMIT)); /* each reader's own limits decide whether it stays */
         assert_int_equal(gw_head_find(head, GW_FIELD_ACCESS_CONTROL_ALLOW_ORIGIN) == NULL, ours);
         ends(stage);
         tear_down(stage);
@@ -356,7 +356,7 @@ static void a_failure_is_told_once_and_in_its_place(void **state)
     }
 }
 
-enum again { NO, NEXT, FRESH }; /* not again; on the next backend; on a new connection to the same */
+enum again { NO, NEXT, FRESH }; /* not again; on the next backend; on a new connection to the same backend */
 
 static void a_request_is_sent_again_only_where_that_is_safe(void **state)
 {
@@ -366,13 +366,13 @@ static void a_request_is_sent_again_only_where_that_is_safe(void **state)
         bool was_sent, was_answered, was_reused, body_begun;
         enum again again;
     } rows[] = {
-        /* nothing can have reached the backend: any method */
+        /* nothing can have reached the backend: any method may be tried again */
         { GW_METHOD_GET, GW_ERROR_CONNECT, false, false, false, false, NEXT },
         { GW_METHOD_POST, GW_ERROR_CONNECT, false, false, false, false, NEXT },
         { GW_METHOD_PATCH, GW_ERROR_RESOLVE, false, false, false, false, NEXT },
         { GW_METHOD_OTHER, GW_ERROR_CONNECT_TIMEOUT, false, false, false, false, NEXT },
         { GW_METHOD_POST, GW_ERROR_RESET, false, false, false, false, NEXT },
-        /* it may have: methods that may be repeated (RFC 9110 §9.2.2) */
+        /* something may have reached the backend: only methods that may be repeated (RFC 9110 §9.2.2) */
         { GW_METHOD_GET, GW_ERROR_RESET, true, false, false, false, NEXT },
         { GW_METHOD_HEAD, GW_ERROR_RESET, true, false, false, false, NEXT },
         { GW_METHOD_PUT, GW_ERROR_RESET, true, false, false, false, NEXT },
@@ -389,7 +389,7 @@ static void a_request_is_sent_again_only_where_that_is_safe(void **state)
         /* a part of an answer came */
         { GW_METHOD_GET, GW_ERROR_RESET, true, true, false, false, NO },
         { GW_METHOD_GET, GW_ERROR_RESET, true, true, true, false, NO },
-        /* a part of the body was given: it is gone */
+        /* a part of the body was given and is gone */
         { GW_METHOD_PUT, GW_ERROR_RESET, true, false, false, true, NO },
         { GW_METHOD_PUT, GW_ERROR_RESET, true, false, true, true, NO },
         { GW_METHOD_PUT, GW_ERROR_CONNECT, false, false, false, true, NO },
@@ -446,7 +446,7 @@ static void tries_are_counted_and_a_dead_kept_connection_is_forgiven_once(void *
         fails(stage, GW_ERROR_RESET);
     }
     assert_string_equal(one.log, "upstream_reset");
-    assert_int_equal(stage->attempt_count, 1 + 1 + 2); /* itself, fresh, and the two that are configured */
+    assert_int_equal(stage->attempt_count, 1 + 1 + 2); /* the same backend, fresh, and the two configured ones */
     assert_true(stage->attempts[1].fresh && !stage->attempts[2].fresh);
     tear_down(stage);
 }

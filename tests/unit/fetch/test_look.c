@@ -1,7 +1,7 @@
 #include "unit/fetch/shared_stage.h"
 
-/* What is asked of the store before a backend is asked, and the fetch that begins with the answer: the fetch lock, and
- * where something has changed, what lies there. */
+/* The questions to the store before a backend is asked, and the fetch that begins with their answers: the fetch lock,
+ * and the stored value if something has changed. */
 
 #define FRESH "Cache-Control: max-age=60\nETag: \"1\"\n"
 
@@ -23,15 +23,15 @@ static void a_leader_takes_the_lock_and_asks_the_backend(void **state)
     miss(both, &one);
     assert_int_equal(stage->attempt_count, 0);
     assert_int_equal(both->store.made, 1);
-    assert_int_equal(both->store.calls[0].kind, PLAYED_FETCH_LOCK); /* it tells whether to look again */
+    assert_int_equal(both->store.calls[0].kind, PLAYED_FETCH_LOCK); /* its answer says whether to look again */
     store_answers(both);
     assert_int_equal(both->store.made, 1);
     assert_int_equal(stage->attempt_count, 1);
     assert_non_null(lock_of(both));
     assert_false(is_locked_elsewhere(both));
     says_all_of_it(stage, 50);
-    assert_heard(&one, "200 end", 50); /* the store does not delay it */
-    assert_non_null(joinable(stage));  /* who comes now reads along, until the store has acknowledged */
+    assert_heard(&one, "200 end", 50); /* the store does not delay the answer */
+    assert_non_null(joinable(stage));  /* a request that comes now reads along, until the store has acknowledged */
     assert_non_null(lock_of(both));
     store_answers(both);
     assert_null(joinable(stage));
@@ -62,7 +62,7 @@ static void the_lock_is_kept_while_the_backend_is_slow(void **state)
     tear_down_together(both);
 }
 
-/* No body is read meanwhile: the script of the lock tells when there is another. */
+/* No body is read meanwhile: the lock's script says when there is a new one. */
 static void where_the_lock_is_elsewhere_it_waits_and_is_handed_what_another_stored(void **state)
 {
     (void)state;
@@ -95,7 +95,7 @@ static void where_the_lock_is_elsewhere_it_waits_and_is_handed_what_another_stor
     assert_null(one.reader.backend);
     assert_int_equal(one.reader.upstream_status, 0);
     assert_int_equal(gw_counter_read(&stage->shard.cache_collapsed_instances), 2); /* a reader is one */
-    assert_heard(&not_for, "", 0); /* it leads now, and waits for the lock itself */
+    assert_heard(&not_for, "", 0); /* this reader leads now, and waits for the lock itself */
     leaves(&not_for);
     assert_true(nobody_leads(both));
     store_answers(both);
@@ -114,14 +114,14 @@ static void what_was_stored_since_its_own_look_up_answers_without_a_wait(void **
     miss(both, &one);
     store_answers(both);
     assert_heard(&one, "from_store", STORED_BYTES);
-    assert_int_equal(gw_counter_read(&both->stage->shard.cache_collapsed_instances), 0); /* nobody waited */
+    assert_int_equal(gw_counter_read(&both->stage->shard.cache_collapsed_instances), 0); /* no reader waited */
     store_answers(both);
     assert_null(lock_of(both));
     let_go(&one);
     tear_down_together(both);
 }
 
-/* Whatever lies there then: a fetch that was under way when it was purged stores nothing any more. */
+/* Whatever lies there then: a fetch that was under way during the purge stores nothing any more. */
 static void what_was_purged_while_it_waited_is_seen(void **state)
 {
     (void)state;
@@ -151,7 +151,7 @@ static void where_the_other_gives_up_it_takes_the_lease_itself(void **state)
     another_takes_the_lock(both);
     miss(both, &one);
     store_answers(both);
-    lock_of(both)->bytes.length = 0; /* its process was killed, and its lease is over */
+    lock_of(both)->bytes.length = 0; /* its process was killed, and its lock has expired */
     passes(stage, 50);
     store_answers(both);
     assert_int_equal(stage->attempt_count, 1);
@@ -178,13 +178,13 @@ static void it_waits_for_another_no_longer_than_flight_wait(void **state)
         passes(stage, 5);
     }
     assert_in_range((now_us - began_us) / 1000, 1000, 1060);
-    assert_non_null(joinable(stage)); /* whoever comes here still shares it */
+    assert_non_null(joinable(stage)); /* a request that comes here still shares it */
     says_all_of_it(stage, 50);
     assert_heard(&one, "200 end", 50);
     assert_heard(&two, "200 end", 50);
     store_answers(both);
     assert_there(both, FRESH_THERE);
-    assert_true(is_locked_elsewhere(both)); /* never another's lease */
+    assert_true(is_locked_elsewhere(both)); /* never another's lock */
     tear_down_together(both);
 }
 
@@ -193,7 +193,7 @@ static void it_waits_for_another_no_longer_than_flight_wait(void **state)
 static void after_the_stores_silence_the_backend_is_asked(void **state)
 {
     (void)state;
-    for (int looks = 0; looks < 3; looks++) { /* those that were answered before */
+    for (int looks = 0; looks < 3; looks++) { /* the number of looks that were answered before */
         struct together *both = set_up_together();
         struct stage *stage = both->stage;
         struct listener one = new_listener();
@@ -210,14 +210,14 @@ static void after_the_stores_silence_the_backend_is_asked(void **state)
         assert_int_equal(stage->attempt_count, 0);
         passes(stage, 1);
         assert_int_equal(stage->attempt_count, 1);
-        store_answers(both); /* too late: dropped, and what was taken is given back */
+        store_answers(both); /* too late: the answer is dropped, and the lock that was taken is given back */
         store_answers(both);
         assert_int_equal(is_locked_elsewhere(both), looks > 0);
         assert_int_equal(lock_of(both) != NULL, looks > 0);
         says_all_of_it(stage, 50);
         assert_heard(&one, "200 end", 50);
         store_answers(both);
-        assert_there(both, FRESH_THERE); /* over what the look-up before it saw */
+        assert_there(both, FRESH_THERE); /* over the version that the earlier look-up saw */
         tear_down_together(both);
     }
 }
@@ -259,15 +259,15 @@ static void a_lost_connection_to_the_store_is_no_reason_to_wait(void **state)
     tear_down_together(both);
 }
 
-/* Where Redis did not know the script yet, the lease comes behind the look: what that saw may be older than the
- * lease. */
+/* If Redis did not know the script yet, the lock comes after the look: the value that was seen may be older than the
+ * lock. */
 static void a_lock_that_comes_behind_the_look_looks_once_more(void **state)
 {
     (void)state;
     struct together *both = set_up_together();
     struct listener one = new_listener();
     unseen(both, &one);
-    assert_int_equal(both->store.calls[0].kind, PLAYED_FETCH_LOCK); /* what its last holder stored is seen behind it */
+    assert_int_equal(both->store.calls[0].kind, PLAYED_FETCH_LOCK); /* what the last holder stored is seen behind it */
     played_answer(&both->store, &both->store.calls[1]);
     assert_int_equal(both->stage->attempt_count, 0);
     elsewhere_stores(both, FRESH, -30);
@@ -291,7 +291,7 @@ static void hit_for_miss_found_while_looking_asks_alone(void **state)
     elsewhere_marks(both);
     miss(both, &one);
     miss(both, &two);
-    store_answers(both); /* something else lies there: the mark */
+    store_answers(both); /* the value has changed: it is the mark now */
     assert_heard(&one, "", 0);
     assert_int_equal(stage->attempt_count, 1);
     assert_null(joinable(stage));
@@ -317,7 +317,7 @@ static void hit_for_miss_for_a_leader_that_has_left_is_found_by_the_next(void **
     miss(both, &one);
     miss(both, &two);
     leaves(&one);
-    store_answers(both); /* the lead is handed on: it looks */
+    store_answers(both); /* the lead is handed on: the new leader looks */
     store_answers(both);
     assert_int_equal(both->stage->attempt_count, 1);
     assert_true(nobody_leads(both));
@@ -340,7 +340,7 @@ static void an_answer_that_may_not_be_stored_is_marked_for_all_instances(void **
     tear_down_together(both);
 }
 
-/* A mark does not lie over an index: then all variants go. */
+/* A mark does not replace an index, because then all variants would end. */
 static void an_answer_that_may_not_be_stored_ends_what_lies_in_the_store(void **state)
 {
     static const char *const stored[] = { FRESH, FRESH "Vary: Accept\n" };
@@ -393,7 +393,7 @@ static void stale_in_the_store_it_is_confirmed_and_stored_over_what_was_seen(voi
     struct listener one = new_listener();
     elsewhere_stores(both, FRESH, 5);
     assert_there(both, STALE_THERE);
-    miss(both, &one); /* of before that */
+    miss(both, &one); /* from before that */
     store_answers(both);
     assert_non_null(strstr(last_attempt(stage)->fields, "If-None-Match: \"1\"\r\n"));
     says_head(stage, 304, "Cache-Control: max-age=60\n", 0);
@@ -428,7 +428,7 @@ static void the_bans_that_count_are_those_from_before_the_backend_was_asked(void
     struct listener one = new_listener();
     struct gw_bans *bans = both->stage->fetcher.bans = gw_bans_create();
     miss(both, &one);
-    assert_true(gw_bans_add(bans, &ban, 1000)); /* while it looks: what comes after it, is newer */
+    assert_true(gw_bans_add(bans, &ban, 1000)); /* while it looks: a value that comes after the ban is newer */
     uint64_t sequence = gw_bans_sequence(bans);
     store_answers(both);
     assert_true(gw_bans_add(bans, &ban, 2000));
@@ -498,7 +498,7 @@ static void a_request_that_has_not_seen_the_store_looks_though_it_leads_nothing(
         struct gw_cache_request alone = both->stage->request.cache;
         alone.may_join = false;
         visits(both, &one, &alone, &saw);
-        assert_int_equal(both->store.made, !seen); /* no lock: nobody waits for it */
+        assert_int_equal(both->store.made, !seen); /* no lock: no reader waits for it */
         assert_int_equal(both->stage->attempt_count, seen);
         store_answers(both);
         assert_int_equal(both->stage->attempt_count, 1);

@@ -1,6 +1,7 @@
 #include "unit/fetch/shared_stage.h"
 
-/* What is asked of the store does not outlive its sense: silence, a purge meanwhile, an answer that may not be stored. */
+/* Questions to the store end when their answers are of no use any more: silence, a purge meanwhile, an answer that may
+ * not be stored. */
 
 #define FRESH "Cache-Control: max-age=60\nETag: \"1\"\n"
 
@@ -29,7 +30,7 @@ static void an_answer_that_may_not_be_stored_ends_what_is_also_without_a_flight(
     elsewhere_stores(both, FRESH, -30);
     struct gw_shared_answer answer = elsewhere_looks(both);
     may_be_stored(both->stage);
-    both->stage->request.cache.must_validate = true; /* the request's no-cache: it shares nothing */
+    both->stage->request.cache.must_validate = true; /* the request's no-cache: the request shares nothing */
     both->stage->request.lead.stored = answer.entry;
     both->stage->request.lead.seen = answer.seen;
     begin(both->stage, &one);
@@ -52,7 +53,7 @@ static void what_is_purged_while_it_waits_neither_is_confirmed_nor_answers(void 
     another_takes_the_lock(both);
     elsewhere_stores(both, FRESH, 5);
     miss(both, &one);
-    store_answers(both); /* sees it */
+    store_answers(both); /* sees the stored value */
     struct gw_shared_question *tomb = gw_shared_invalidate(both->elsewhere.shared, &stage->request.key, NULL, NULL);
     gw_shared_forget(&tomb);
     store_answers(both);

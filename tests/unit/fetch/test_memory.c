@@ -1,8 +1,8 @@
 #include "unit/fetch/shared_stage.h"
 #include "support/failing_malloc.h"
 
-/* Fetches, coalescing, look-ups and the near cache with their 1st, 2nd, 3rd … allocation failing: everybody is told an end, what
- * is told is right, nothing is left behind. That nothing is lost is for ASan to say. */
+/* Fetches, coalescing, look-ups and the memory cache with their 1st, 2nd, 3rd … allocation failing: every reader gets
+ * an end, what it gets is right, nothing is left behind. ASan checks that no memory is lost. */
 
 static struct stage stage;
 
@@ -28,7 +28,7 @@ static void clear_the_stage(void)
     assert_true(gw_list_is_empty(&stage.fetcher.busy));
     assert_int_equal(stage.fetcher.collecting_bytes, 0);
     failing_malloc_suspend();
-    assert_null(joinable(&stage)); /* every flight has landed */
+    assert_null(joinable(&stage)); /* every coalesced fetch has finished */
     failing_malloc_go_on();
     free_stage(&stage);
 }
@@ -141,7 +141,7 @@ static void make_stored(const char *fields, int64_t stale_s)
     failing_malloc_go_on();
 }
 
-/* One that may be confirmed, or replaced, or answers for the backend. */
+/* A stored response that may be confirmed or replaced, or may answer in place of the backend. */
 static void validate_for_two(int status, const char *fields, size_t body_bytes)
 {
     struct listener one = new_listener(), two = new_listener();
@@ -191,7 +191,7 @@ static void done_with_failures(void *owner, const struct gw_store_reply *reply)
     failing_malloc_suspend();
 }
 
-/* The memory that the store is played with does not fail. */
+/* The memory of the played store does not fail. */
 static void answers_come(void)
 {
     failing_malloc_suspend();
@@ -229,7 +229,7 @@ static void clear_both(void)
     clear_the_stage();
 }
 
-/* What lies in the store: nothing; what is fresh; what is to be confirmed. */
+/* What lies in the store: nothing; a fresh response; one that must be confirmed. */
 enum lies { NOTHING_LIES, FRESH_LIES, STALE_LIES };
 
 static void lay_into_the_store(enum lies lies)

@@ -1,6 +1,6 @@
 #include "unit/fetch/stored.h"
 
-/* What is stored answers where the backend fails, and is refreshed where nobody waits for it. Embedded mode. */
+/* A stored response answers if the backend fails, and is refreshed while no request waits for it. Embedded mode. */
 
 #define VALIDATORS "ETag: \"1\"\nLast-Modified: " STORED_DATE "\n"
 
@@ -47,7 +47,7 @@ static void where_the_backend_fails_what_is_stored_answers_who_may_take_it(void 
         assert_int_equal(one.reader.upstream_status, failure->status);
         assert_null(joinable(stage));
         assert_true(is_idle(stage));
-        assert_near(stage, i % 2 ? NEAR_STALE : NEAR_NOTHING); /* as it was: of the other there is nothing to keep */
+        assert_near(stage, i % 2 ? NEAR_STALE : NEAR_NOTHING); /* without validators there is nothing to keep */
         assert_int_equal(gw_counter_read(&stage->shard.cache_revalidations_failed), 1);
         let_go(&one);
         let_go(&two);
@@ -150,8 +150,8 @@ static void an_answer_that_has_begun_is_cut_not_replaced(void **state)
     }
 }
 
-/* The first has slept since before the head: it may still be answered by what is stored. Who has heard the head may
- * not. */
+/* The first reader has slept since before the head: the stored response may still answer it. A reader that has got the
+ * head may not get the stored response. */
 static void a_reader_that_streams_along_is_cut_also_where_the_first_may_take_what_is_stored(void **state)
 {
     (void)state;
@@ -322,7 +322,7 @@ static void a_refresh_that_cannot_begin_leaves_the_flight_to_its_caller(void **s
     stage->begin_error = GW_ERROR_UPSTREAM_BUSY;
     assert_int_equal(gw_fetch_begin(&stage->fetcher, &stage->request, NULL), GW_ERROR_UPSTREAM_BUSY);
     gw_coalescing_finish(&ask.coalesced);
-    assert_int_equal(atomic_load(&stage->request.lead.stored->refs), 2); /* ours, and the near cache's */
+    assert_int_equal(atomic_load(&stage->request.lead.stored->refs), 2); /* the request's, and the memory cache's */
     drop_stored(stage);
     tear_down(stage);
 }

@@ -1,7 +1,7 @@
 #include "unit/fetch/stored.h"
 #include "cache/vary.h"
 
-/* What is stored already is confirmed by the backend, replaced, or answers where the backend fails. Embedded mode. */
+/* A stored response is confirmed by the backend, replaced, or answers if the backend fails. Embedded mode. */
 
 #define VALIDATORS "ETag: \"1\"\nLast-Modified: " STORED_DATE "\n"
 
@@ -18,8 +18,8 @@ static void the_backend_is_asked_by_the_validators_of_what_is_stored(void **stat
         { "ETag: W/\"1\"\n", "If-None-Match: W/\"1\"\r\n", true },
         { "Last-Modified: " STORED_DATE "\n", "If-Modified-Since: " STORED_DATE "\r\n", true },
         { "X-Other: 1\n", "", true },
-        { "ETag: \"1\"\nETag: \"2\"\n", "", true }, /* which of them it is nobody can say */
-        { VALIDATORS, "", false },                  /* it only stands by for a failure */
+        { "ETag: \"1\"\nETag: \"2\"\n", "", true }, /* it is unknown which of them is right */
+        { VALIDATORS, "", false },                  /* the stored response only stands by for a failure */
     };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
@@ -50,7 +50,7 @@ static void the_clients_own_conditionals_are_not_among_them(void **state)
     assert_null(strstr(last_attempt(stage)->fields, "theirs"));
     says_head(stage, 304, "ETag: \"1\"\n", 0);
     ends(stage);
-    assert_heard(&one, "from_validated", STORED_BYTES); /* and what they mean is the reader's to say */
+    assert_heard(&one, "from_validated", STORED_BYTES); /* the reader decides what they mean */
     let_go(&one);
     drop_stored(stage);
     tear_down(stage);
@@ -91,7 +91,7 @@ static void a_304_hands_the_readers_a_refreshed_entry_and_stores_it(void **state
     passes(stage, 2000);
     says_head(stage, 304, "ETag: \"1\"\nCache-Control: max-age=77\nX-Both: 2\nX-New: 3\nX-Request-Id: theirs\n", 0);
     end_of_read(stage);
-    assert_heard(&one, "", 0); /* that it ended well is to be seen first */
+    assert_heard(&one, "", 0); /* the reader must see first that the fetch ended well */
     assert_near(stage, NEAR_STALE);
     ends(stage);
     assert_heard(&one, "from_validated", STORED_BYTES);
@@ -133,7 +133,7 @@ static void what_was_validated_for_a_request_answers_it_whatever_else_it_may_be(
     says_head(stage, 304, "ETag: \"1\"\n", 0);
     ends(stage);
     assert_heard(&one, "from_validated", STORED_BYTES);
-    assert_heard(&two, "released", 0); /* but others only if they may */
+    assert_heard(&two, "released", 0); /* but other readers only if they may share it */
     let_go(&one);
     drop_stored(stage);
     tear_down(stage);
@@ -150,7 +150,7 @@ static void a_304_that_forbids_storing_answers_its_request_and_is_not_stored(voi
     ends(stage);
     assert_heard(&one, "from_validated", STORED_BYTES);
     assert_true(gw_entry_is_over(one.entry, now_us));
-    assert_near(stage, NEAR_MARK); /* nor does what was stored before answer for it */
+    assert_near(stage, NEAR_MARK); /* nor does the response that was stored before answer for it */
     assert_int_equal(gw_counter_read(&stage->shard.cache_stored), 0);
     assert_not_stored_since(stage, GW_CACHE_NO_STORE, 1);
     let_go(&one);
@@ -191,7 +191,7 @@ static void a_confirmation_is_stored_also_where_its_reader_has_left(void **state
         one.leaves_at = stop == 2 ? "entry" : NULL;
         find_stored(stage, VALIDATORS);
         lead(stage, &one);
-        if (stop == 0) { /* another one waits: else it would be given up */
+        if (stop == 0) { /* another reader waits: otherwise the fetch would be given up */
             join(stage, &two);
             gw_fetch_leave(&one.reader);
         }
@@ -238,7 +238,7 @@ static void an_entry_knows_the_bans_from_before_its_backend_was_asked(void **sta
         uint64_t before = gw_bans_sequence(bans);
         find_stored(stage, VALIDATORS);
         lead(stage, &one);
-        assert_true(gw_bans_add(bans, &ban, 2000)); /* this one may be about what is on its way */
+        assert_true(gw_bans_add(bans, &ban, 2000)); /* this ban may be about the answer that is on its way */
         assert_true(gw_bans_sequence(bans) > before);
         says_head(stage, status, "", 0);
         ends(stage);

@@ -1,4 +1,4 @@
-/* answers.h: what backends say, and what a caller is told of it. A row is sent as the answer to one request; a
+/* answers.h: answers of backends, and what the caller of each is told. A row is sent as the answer to one request; a
  * second request then shows whether the connection was kept. */
 #ifndef TEST_UPSTREAM_ANSWERS_H
 #define TEST_UPSTREAM_ANSWERS_H
@@ -31,7 +31,7 @@ static const struct answer answers[] = {
     { "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" OK, "103 200 end", "ok", true, KEEP, GW_METHOD_GET },
     { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" OK, "100 102 200 end", "ok", true, KEEP,
       GW_METHOD_GET },
-    /* a body that did not end is never ended (RFC 9112 §8) */
+    /* a body that broke off never gets an end (RFC 9112 §8) */
     { STATUS "Content-Length: 9\r\n\r\nhalf", "200 upstream_reset", "half", false, CLOSE, GW_METHOD_GET },
     { STATUS "Transfer-Encoding: chunked\r\n\r\n5\r\nhalf", "200 upstream_reset", "half", false, CLOSE, GW_METHOD_GET },
     { STATUS "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n", "200 upstream_reset", "half", false, CLOSE,

@@ -1,8 +1,7 @@
 /* scene.h: a transport, a scripted backend and callers on one loop, for tests of gateway/upstream.
  *
- * The backend takes requests one after another over all its connections; the n-th request is met as the n-th turn says.
- * A caller notes what it is told: "100 200 end", "200 upstream_reset". Everything is awaited by running the loop until
- * a condition holds. */
+ * The backend takes requests one after another over all its connections; the n-th request gets what the n-th turn says.
+ * A caller notes its events: "100 200 end", "200 upstream_reset". A test runs the loop until its condition holds. */
 #ifndef TEST_UPSTREAM_SCENE_H
 #define TEST_UPSTREAM_SCENE_H
 
@@ -46,18 +45,18 @@ struct caller {
     struct scene *scene;
 
     char log[256];
-    char body[4096]; /* the first bytes of it */
+    char body[4096]; /* the first bytes of the body */
     size_t body_bytes;
-    bool is_body_wrong; /* where it should be a turn's big body */
+    bool is_body_wrong; /* where the body should be a turn's big body */
     bool is_over;
     unsigned events, wants;
 
-    const char *const *pieces; /* what is sent, NULL-ended; then the body ends */
+    const char *const *pieces; /* the pieces to send, NULL-ended; then the body ends */
     unsigned next_piece;
     size_t flood_bytes;       /* or so many bytes of body */
     const char *cancel_at;    /* "interim", "head", "body", "want" */
     bool pauses;              /* at every piece of the body */
-    const char *stray;        /* the backend's newest connection says so at the end, before the successor */
+    const char *stray;        /* the backend's newest connection sends this at the end, before the successor begins */
     struct caller *successor; /* begun from within the end */
 };
 
@@ -78,7 +77,7 @@ struct scene {
     const struct turn *turns;
     unsigned turn_count, turn_at;
     unsigned accepted;
-    char asked[8192]; /* the requests so far, as read; the first bytes of them */
+    char asked[8192]; /* the requests so far, as read; only the first bytes of them */
     size_t asked_bytes, received_bytes;
     bool is_in_begin;
 };
@@ -130,7 +129,8 @@ static void peer_says_much(struct peer *peer, size_t bytes)
     assert_int_equal(uv_write(&peer->big_write, (uv_stream_t *)&peer->tcp, &buffer, 1, peer_on_big_written), 0);
 }
 
-/* Is the request complete? `head` is its head's length; no pipelining here, so it is all of the inbox. */
+/* Is the request complete? `head` is its head's length. There is no pipelining here, so the request is all of the
+ * inbox. */
 static bool is_request_complete(const struct peer *peer, size_t head)
 {
     static const char last_chunk[] = "0\r\n\r\n",
@@ -394,7 +394,7 @@ static void caller_free(struct caller *caller)
             uv_run(&(scene)->loop, UV_RUN_ONCE);                                                                       \
     } while (0)
 
-/* Whatever is ready happens; nothing is waited for. */
+/* Everything that is ready happens; nothing is waited for. */
 static inline void settle(struct scene *scene)
 {
     for (int i = 0; i < 20; i++)
@@ -447,7 +447,7 @@ static int scene_open(void **state)
     gw_block_pool_init(&scene->blocks);
     scene->shard = calloc(1, sizeof *scene->shard);
     assert_non_null(scene->shard);
-    /* longer than the watchdog's patience: what is to happen by time, a test sets */
+    /* longer than the watchdog's patience: a test sets the timeouts that it needs */
     scene->config.connect_timeout_ms = scene->config.response_timeout_ms = scene->config.read_timeout_ms = 900000;
     scene->config.continue_timeout_ms = scene->config.keepalive_timeout_ms = 900000;
     scene->config.max_backend_connections = 16;
@@ -468,7 +468,7 @@ static int scene_open(void **state)
     return 0;
 }
 
-/* The end asserts what holds for every test: nothing is left, and the loop closes. */
+/* Asserts what holds at the end of every test: nothing is left, and the loop closes. */
 static int scene_close(void **state)
 {
     struct scene *scene = *state;

@@ -1,4 +1,4 @@
-/* strays.h: bytes that come over a kept connection while nobody asks (RFC 9112 §9.2). Part of test_transport.c. */
+/* strays.h: bytes that come over a kept connection without a request (RFC 9112 §9.2). Part of test_transport.c. */
 #ifndef TEST_UPSTREAM_STRAYS_H
 #define TEST_UPSTREAM_STRAYS_H
 
@@ -33,7 +33,7 @@ static struct caller *next_caller(struct scene *scene, enum gw_method method)
     return caller;
 }
 
-/* As the fetch does it: a call of which nothing was sent over a kept connection is tried again on a fresh one. */
+/* As the fetch does it: if nothing of a call was sent over a kept connection, it is tried again on a fresh one. */
 static struct caller *try_again(struct scene *scene, struct caller *caller)
 {
     if (strcmp(caller->log, "upstream_reset") != 0)

@@ -48,7 +48,7 @@ static void a_kept_connection_that_closes_without_an_answer_is_told_as_reset(voi
     assert_string_equal(caller->log, "upstream_reset");
     assert_true(caller->call.was_reused && caller->call.was_sent);
     assert_false(caller->call.was_answered);
-    assert_int_equal(scene->turn_at, 1); /* and it was sent once */
+    assert_int_equal(scene->turn_at, 1); /* and the request was sent once */
     caller_free(caller);
 }
 
@@ -70,7 +70,7 @@ static void a_post_is_not_sent_on_a_connection_that_is_closed_already(void **sta
 static void a_fresh_call_does_not_use_a_kept_connection(void **state)
 {
     struct scene *scene = *state;
-    scene->config.max_backend_connections = 1; /* it takes the kept one's place */
+    scene->config.max_backend_connections = 1; /* the new connection takes the kept one's place */
     assert_answered(scene);
     static const struct turn turn = { .at_end = OK };
     scene_plays(scene, &turn, 1);
@@ -348,7 +348,7 @@ static void an_upload_that_the_backend_does_not_read_is_bounded(void **state)
     caller_free(caller);
 }
 
-/* A listener whose queue is full swallows what else comes. */
+/* A listener whose queue is full ignores further connections. */
 static void connecting_is_bounded(void **state)
 {
     struct scene *scene = *state;
@@ -476,7 +476,7 @@ static void a_call_can_be_cancelled_while_it_waits(void **state)
     static const struct turn silent = { .at_end = FAIR };
     static const char *const hosts[] = { "127.0.0.1", "127.1", "localhost" };
     uint16_t port = scene->backend.port;
-    scene->config.max_backend_connections = 1; /* what is cancelled counts no longer */
+    scene->config.max_backend_connections = 1; /* a cancelled call counts no longer */
     for (size_t host = 0; host < GW_COUNT(hosts); host++) {
         scene_asks(scene, hosts[host], port);
         for (unsigned turns = 0; turns < 8; turns++) {
@@ -497,8 +497,8 @@ static void a_call_can_be_cancelled_while_it_waits(void **state)
 
 /* ---- all of them ---- */
 
-/* H1: what depends on when bytes leave or connections close, or on the very bytes. libcurl has its own ways, which
- * test_transport_curl.c knows. */
+/* H1: rows that depend on when bytes leave or connections close, or on the exact bytes. libcurl behaves differently
+ * there; test_transport_curl.c tests that. */
 enum whose { BOTH, H1 };
 
 static const struct {

@@ -43,7 +43,7 @@ static void a_backend_of_another_authority_is_refused(void **state)
     says(stage, serve_same, hellos);
     set_backend(stage, &stage->stranger, "IP:127.0.0.1");
     expect_tls_failure(stage);
-    stage->config.tls_ca_file = GW_NO_SLICE; /* nor does the system know it */
+    stage->config.tls_ca_file = GW_NO_SLICE; /* the system does not know it either */
     expect_tls_failure(stage);
     stage->config.tls_verify = false;
     struct caller *caller = run(open_caller(stage, GW_METHOD_GET));
@@ -304,7 +304,7 @@ static void a_paused_body_stops_within_a_block_and_goes_on(void **state)
     uv_close((uv_handle_t *)&wake, NULL);
     assert_false(caller->is_over);
     assert_true(caller->body_bytes - at_pause <= GW_BLOCK_BYTES);
-    assert_true(atomic_load(&stage->backend.sent_bytes) < MUCH_BYTES); /* the backend is held up */
+    assert_true(atomic_load(&stage->backend.sent_bytes) < MUCH_BYTES); /* the backend cannot send on */
     caller->pauses = false;
     stage->config.read_timeout_ms = 20000;
     size_t before = caller->body_bytes;
@@ -374,7 +374,7 @@ static void a_silent_backend_is_given_up(void **state)
     }
 }
 
-/* Its handshake is never answered. */
+/* The backend never answers its handshake. */
 static void a_backend_that_does_not_shake_hands_is_a_connect_timeout(void **state)
 {
     struct stage *stage = *state;

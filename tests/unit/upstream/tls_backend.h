@@ -1,5 +1,5 @@
 /* tls_backend.h: backends for test_transport_curl.c: certificates made on the spot, and a server of a few threads that
- * says, over TLS or not, what a test wrote down. */
+ * sends, over TLS or not, what a test wrote down. */
 #ifndef TEST_UPSTREAM_TLS_BACKEND_H
 #define TEST_UPSTREAM_TLS_BACKEND_H
 
@@ -89,7 +89,7 @@ struct peer { /* one connection, as the backend has it */
 
 struct backend {
     void (*_Atomic serve)(struct peer *peer); /* one connection, from first byte to last */
-    const char *const *_Atomic answers;       /* what `serve` says */
+    const char *const *_Atomic answers;       /* the answers that `serve` sends */
     atomic_bool says_goodbye;                 /* close_notify at the end */
     SSL_CTX *context;
     bool prefers_http2;
@@ -216,7 +216,7 @@ static bool peer_read_body(struct peer *peer)
     return !length || peer_read_bytes(peer, strtoul(length + 18, NULL, 10));
 }
 
-/* Reads request after request and says the answers written down; at the NULL it has read one more, and hangs up. */
+/* Reads request after request and sends the given answers; at the NULL it has read one more request, and hangs up. */
 static void serve_answers(struct peer *peer)
 {
     for (const char *const *answer = peer->backend->answers; peer_read_head(peer) && peer_read_body(peer); answer++)
@@ -224,14 +224,14 @@ static void serve_answers(struct peer *peer)
             break;
 }
 
-/* Says its only answer and hangs up. */
+/* Sends its only answer and hangs up. */
 static void serve_once(struct peer *peer)
 {
     if (peer_read_head(peer) && peer_read_body(peer))
         peer_say_text(peer, peer->backend->answers[0]);
 }
 
-/* Says its only answer to each request. */
+/* Sends its only answer to each request. */
 static void serve_same(struct peer *peer)
 {
     while (peer_read_head(peer) && peer_read_body(peer) && peer_say_text(peer, peer->backend->answers[0]))

@@ -1,4 +1,4 @@
-/* tls_strays.h: records that come over a kept connection while nobody asks (RFC 9112 §9.2). Part of
+/* tls_strays.h: records that come over a kept connection without a request (RFC 9112 §9.2). Part of
  * test_transport_curl.c. */
 #ifndef TEST_UPSTREAM_TLS_STRAYS_H
 #define TEST_UPSTREAM_TLS_STRAYS_H
@@ -17,7 +17,7 @@ struct stray {
     bool is_kept;
 };
 
-/* Once what the row says, else hello. */
+/* Sends once what the row says, and afterwards hello. */
 static void serve_stray(struct peer *peer)
 {
     struct backend *backend = peer->backend;
@@ -35,7 +35,7 @@ static void serve_stray(struct peer *peer)
     }
 }
 
-/* As the fetch does it: a call of which nothing was sent over a kept connection is tried again on a fresh one. */
+/* As the fetch does it: if nothing of a call was sent over a kept connection, it is tried again on a fresh one. */
 static struct caller *run_like_a_fetch(struct stage *stage, bool has_body)
 {
     struct caller *caller = NULL;
@@ -87,7 +87,7 @@ static void what_comes_unasked_over_tls_is_nobodys_answer(void **state)
         { GW_METHOD_GET, { whole, POISON }, false, false },
         { GW_METHOD_GET, { length5, "hello" POISON }, false, false }, /* read by OpenSSL, not by libcurl */
         { GW_METHOD_GET, { "HTTP/1.1 304 Not Modified\r\n\r\n" POISON }, false, false },
-        { GW_METHOD_GET, { whole }, true, false }, /* what it is cannot be seen unread */
+        { GW_METHOD_GET, { whole }, true, false }, /* the kind of the record cannot be seen without reading it */
     };
     struct stage *stage = *state;
     says(stage, serve_stray, NULL);

@@ -74,7 +74,7 @@ static void a_body_of_another_length_than_announced_is_never_ended(void **state)
         await(scene, caller->is_over);
         assert_string_equal(caller->log, "internal");
         await(scene, scene_open_peers(scene) == 0);
-        assert_int_equal(scene->turn_at, 0); /* what was known in time is not even begun */
+        assert_int_equal(scene->turn_at, 0); /* a fault that is known in time: the request is not even begun */
         caller_free(caller);
     }
 }
@@ -152,7 +152,7 @@ static void an_expecting_body_is_not_sent_after_a_final_answer(void **state)
     assert_string_equal(caller->log, "417 end");
     assert_int_equal(caller->wants, 0);
     caller_free(caller);
-    await(scene, scene_open_peers(scene) == 0); /* the body is still due there, so it is not reused */
+    await(scene, scene_open_peers(scene) == 0); /* the rest of the body is still due there, so it is not reused */
 }
 
 static void an_early_answer_ends_the_upload_and_the_connection(void **state)
@@ -180,7 +180,7 @@ static void a_body_is_not_wanted_after_an_early_head(void **state)
     static const struct turn turn = { .at_head = FAIR };
     scene_plays(scene, &turn, 1);
     struct caller *caller = caller_create(scene, GW_METHOD_PUT);
-    caller->call.has_body = caller->call.is_chunked = true; /* nothing is given when it is asked for */
+    caller->call.has_body = caller->call.is_chunked = true; /* the owner gives nothing when it is asked for the body */
     caller_begin(caller);
     await(scene, caller->body_bytes == 5);
     size_t received = scene->received_bytes;
