@@ -100,7 +100,8 @@ static void the_same_path_in_another_name_space_is_another_flight(void **state)
     tear_down(&scene);
 }
 
-/* Of an answer that is on its way to the store, the store itself tells; a purge or a write says that it is out of date. */
+/* An answer that is on its way to the store is found by the store itself; a purge or a write says that it is out of
+ * date. */
 static void who_comes_after_a_detachment_leads_another_flight(void **state)
 {
     static const struct {
@@ -131,7 +132,7 @@ static void who_comes_after_a_detachment_leads_another_flight(void **state)
         if (rows[i].is_detached)
             gw_coalescing_finish(&next.coalesced);
         assert_int_equal(scene.landed, 0);
-        gw_coalescing_finish(&leader.coalesced); /* who is in it is woken all the same */
+        gw_coalescing_finish(&leader.coalesced); /* requests that wait in it are woken all the same */
         uv_run(&scene.loop, UV_RUN_ONCE);
         assert_int_equal(scene.landed, 1);
         tear_down(&scene);
@@ -208,13 +209,13 @@ static void who_came_before_a_flight_began_shares_its_answer(void **state)
     assert_ptr_equal(other.entry, entry);
     assert_int_equal(other.source, GW_COALESCING_CONFIRMED);
     assert_int_equal(ordinary.landed, 1);
-    assert_null(ordinary.entry); /* it looks what is stored */
+    assert_null(ordinary.entry); /* it looks up what is stored */
     assert_int_equal(atomic_load(&entry->refs), 1);
     gw_entry_unref(entry);
     tear_down(&scene);
 }
 
-/* On any worker; the first of them leads, on the others' behalf. */
+/* On any worker; the first of these requests leads the next fetch for all of them. */
 static void who_came_after_a_flight_began_shares_the_next_one(void **state)
 {
     (void)state;
@@ -355,7 +356,7 @@ static void a_leader_that_leaves_passes_the_lead_on_to_the_first_that_may_have_i
     comes(&scene, &second, &key, 1, 0);
     gw_coalescing_pass_on(&leader.ask.coalesced);
     assert_null(leader.ask.coalesced);
-    assert_int_equal(comes(&scene, &late, &key, 1, 0), GW_COALESCING_WAIT); /* its leader does not know it yet */
+    assert_int_equal(comes(&scene, &late, &key, 1, 0), GW_COALESCING_WAIT); /* the leader does not know it yet */
     uv_run(&scene.loop, UV_RUN_ONCE);
     assert_non_null(first.coalesced);
     assert_int_equal(part.landed + second.landed + late.landed, 0);
@@ -377,7 +378,7 @@ static void without_anybody_to_pass_it_on_to_it_ends(void **state)
         struct gw_cache_key key = key_of(1);
         set_up(&scene);
         comes(&scene, &leader, &key, 0, 0);
-        if (is_detached) { /* out of date: whoever waits looks again */
+        if (is_detached) { /* out of date: each waiting request looks again */
             comes(&scene, &waits, &key, 0, 0);
             gw_coalescing_detach(scene.coalescing, &key);
         }
@@ -412,7 +413,7 @@ static void what_the_leader_found_in_the_store_is_handed_to_who_may_take_it(void
     assert_int_equal(ordinary.source, GW_COALESCING_STORED);
     assert_true(ordinary.was_elsewhere);
     assert_int_equal(reload.landed, 1);
-    assert_null(reload.entry); /* nobody knows when that was asked for */
+    assert_null(reload.entry); /* the time when the fetch was asked for is not known */
     assert_int_equal(atomic_load(&entry->refs), 1);
     gw_entry_unref(entry);
     tear_down(&scene);
@@ -492,7 +493,7 @@ struct club { /* all workers */
     atomic_int leaders[KEYS]; /* at this moment */
     atomic_bool two_leaders, wrong_fetch;
     atomic_uint led, joined, waited, woken, forgotten, at_work;
-    atomic_uint begun; /* workers: nobody is done before the last one starts */
+    atomic_uint begun; /* workers: none is done before the last one starts */
 };
 
 struct worker {
@@ -510,7 +511,7 @@ struct worker {
 struct client { /* plays an exchange: at each turn of the loop it takes a step */
     struct worker *worker;
     unsigned key, rounds;
-    unsigned steps; /* until it lands, or forgets */
+    unsigned steps; /* until it finishes, or cancels */
     struct gw_coalesced *coalesced;
     struct gw_coalescing_waiter *waiter;
     bool landed;
@@ -651,7 +652,7 @@ static void open_worker(struct worker *worker, struct club *club, unsigned index
 
 static void close_worker(struct worker *worker)
 {
-    gw_mailbox_close(&worker->mailbox); /* messages that nobody waits for any more are delivered here */
+    gw_mailbox_close(&worker->mailbox); /* messages for requests that wait no longer are delivered here */
     uv_close((uv_handle_t *)&worker->idle, NULL);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     gw_mailbox_free(&worker->mailbox);
@@ -661,7 +662,7 @@ static void close_worker(struct worker *worker)
     free(worker->clients);
 }
 
-/* That it ends at all is the proof that nobody is left waiting. */
+/* The test ends only if no request is left waiting. */
 static void workers_that_race_have_one_leader_a_key_and_nobody_is_left_waiting(void **state)
 {
     (void)state;

@@ -322,7 +322,7 @@ static void who_cannot_share_for_want_of_memory_fetches_alone(void **state)
     EACH_ALLOCATION_FAILS(wait_for_another_worker());
 }
 
-/* ---- the near cache ---- */
+/* ---- the memory cache ---- */
 
 static struct gw_entry *entry_for(const struct gw_cache_key *key, struct gw_head *request, struct gw_head *response)
 {
