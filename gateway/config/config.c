@@ -64,3 +64,13 @@ bool gw_match_holds(const struct gw_match *match, struct gw_slice method, struct
             return true;
     return match->methods.count == 0;
 }
+
+const struct gw_route *gw_match_route(const struct gw_config *config, struct gw_slice method, struct gw_slice host,
+                                      struct gw_slice path)
+{
+    unsigned last = config->route_count - 1;
+    for (unsigned i = 0; i < last; i++)
+        if (gw_match_holds(&config->routes[i].match, method, host, path))
+            return &config->routes[i];
+    return &config->routes[last];
+}

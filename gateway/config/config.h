@@ -216,5 +216,8 @@ bool gw_match_path_holds(struct gw_slice prefix, struct gw_slice path);
 
 /* Does this request match? method and host as received (host may carry a port), path plain. */
 bool gw_match_holds(const struct gw_match *match, struct gw_slice method, struct gw_slice host, struct gw_slice path);
+/* The first route whose match holds; the last one matches everything. */
+const struct gw_route *gw_match_route(const struct gw_config *config, struct gw_slice method, struct gw_slice host,
+                                      struct gw_slice path);
 
 #endif

@@ -368,8 +368,6 @@ static bool host_covers(struct gw_slice wide, struct gw_slice narrow)
     struct gw_slice suffix = gw_slice_of(wide.at + 1, wide.length - 1); /* ".example.org" */
     if (narrow.at[0] == '*')
         narrow = gw_slice_of(narrow.at + 1, narrow.length - 1);
-    else if (narrow.length == suffix.length)
-        return false;
     return narrow.length >= suffix.length &&
            gw_slice_equal(suffix, gw_slice_of(narrow.at + narrow.length - suffix.length, suffix.length));
 }

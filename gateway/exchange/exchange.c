@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "exchange/answer.h"
-#include "exchange/route.h"
 #include "exchange/worker_context.h"
 
 enum { FIRST_FIELDS_BYTES = 2048 }; /* it grows */
@@ -88,6 +87,11 @@ static bool prepare(struct gw_exchange *exchange)
     return !exchange->answer.fields.overflowed;
 }
 
+static const struct gw_route *route_for(const struct gw_exchange *exchange, struct gw_slice path)
+{
+    return gw_match_route(exchange->config, exchange->request.method_text, exchange->request.authority, path);
+}
+
 /* What climbs leads out of the path of the backend's URL, to where no limit is looked for (nginx: 400, too); and which
  * route a path with dot segments is of must not depend on who reads it. */
 static void pick_route(struct gw_exchange *exchange)
@@ -96,9 +100,8 @@ static void pick_route(struct gw_exchange *exchange)
     struct gw_path_doubt doubt;
     exchange->plain_path = gw_path_plain(request->path, &exchange->arena, &doubt);
     exchange->literal_path = doubt.literal;
-    exchange->route = gw_route_pick(exchange->config, request, exchange->plain_path);
-    bool is_one = doubt.literal.at == exchange->plain_path.at ||
-                  gw_route_pick(exchange->config, request, doubt.literal) == exchange->route;
+    exchange->route = route_for(exchange, exchange->plain_path);
+    bool is_one = doubt.literal.at == exchange->plain_path.at || route_for(exchange, doubt.literal) == exchange->route;
     if (doubt.climbs || !is_one)
         exchange->fault = GW_ERROR_MALFORMED;
 }

@@ -5,7 +5,6 @@
 #include "exchange/engine.h"
 
 #include "base/path.h"
-#include "exchange/route.h"
 #include "exchange/worker_context.h"
 #include "http/reference.h"
 
@@ -35,20 +34,16 @@ static void on_tombstone(void *owner, const struct gw_shared_answer *answer)
 }
 
 /* What is stored was asked for by GET, perhaps through another route than this method's. */
-static const struct gw_route *route_of_get(struct gw_exchange *exchange, struct gw_slice path, struct gw_slice query)
+static const struct gw_route *route_of_get(struct gw_exchange *exchange, struct gw_slice path)
 {
-    struct gw_head get = exchange->request;
-    get.method = GW_METHOD_GET;
-    get.method_text = GW_SLICE("GET");
-    get.path = path;
-    get.query = query;
-    return gw_route_pick(exchange->config, &get, gw_path_plain(path, &exchange->arena, NULL));
+    return gw_match_route(exchange->config, GW_SLICE("GET"), exchange->request.authority,
+                          gw_path_plain(path, &exchange->arena, NULL));
 }
 
 static void end_stored(struct gw_exchange *exchange, struct gw_slice path, struct gw_slice query)
 {
     struct gw_worker_context *context = exchange->context;
-    const struct gw_route *route = route_of_get(exchange, path, query);
+    const struct gw_route *route = route_of_get(exchange, path);
     struct gw_cache_key key;
     if (!route->cache_enabled)
         return;

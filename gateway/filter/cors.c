@@ -1,5 +1,4 @@
 #include "exchange/exchange.h"
-#include "exchange/route.h"
 #include "filter/table.h"
 #include "http/writer.h"
 
@@ -74,10 +73,10 @@ static void put_preflight(struct gw_exchange *exchange, uint64_t max_age_s)
 /* The backend that will get the request is the one to be asked about it, unless a route is there for OPTIONS itself. */
 static void pick_route(struct gw_exchange *exchange)
 {
-    struct gw_head asked = exchange->request;
-    asked.method_text = gw_head_value(&asked, GW_FIELD_ACCESS_CONTROL_REQUEST_METHOD);
+    const struct gw_head *request = &exchange->request;
+    struct gw_slice method = gw_head_value(request, GW_FIELD_ACCESS_CONTROL_REQUEST_METHOD);
     if (exchange->route->match.methods.count == 0)
-        exchange->route = gw_route_pick(exchange->config, &asked, exchange->plain_path);
+        exchange->route = gw_match_route(exchange->config, method, request->authority, exchange->plain_path);
 }
 
 static enum gw_filter_result on_request(struct gw_exchange *exchange)

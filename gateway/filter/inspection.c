@@ -3,7 +3,6 @@
 #include "base/path.h"
 #include "cache/normal.h"
 #include "cache/query.h"
-#include "exchange/route.h"
 #include "exchange/worker_context.h"
 #include "filter/admin.h"
 #include "filter/bypass.h"
@@ -35,7 +34,8 @@ static struct look *create_look(struct gw_exchange *exchange)
     const struct gw_cache_url *url = &look->order.url;
     look->exchange = exchange;
     look->plain_path = gw_path_plain(url->path, &exchange->arena, NULL);
-    look->route = gw_route_pick(exchange->config, &look->order.head, look->plain_path);
+    look->route = gw_match_route(exchange->config, look->order.head.method_text, look->order.head.authority,
+                                 look->plain_path);
     gw_normal_codings(&look->order.head, &exchange->arena);
     look->order.head.origin_selects = !exchange->config->cors_alone;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, look->route);

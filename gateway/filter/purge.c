@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "cache/query.h"
-#include "exchange/route.h"
 #include "exchange/worker_context.h"
 #include "filter/admin.h"
 
@@ -71,13 +70,8 @@ static void on_tombstone(void *owner, const struct gw_shared_answer *nothing)
 
 static const struct gw_route *route_of(struct gw_exchange *exchange, const struct gw_cache_url *url)
 {
-    struct gw_head get;
-    gw_head_init(&get);
-    get.method = GW_METHOD_GET;
-    get.method_text = GW_SLICE("GET");
-    get.authority = url->host;
-    get.path = url->path;
-    return gw_route_pick(exchange->config, &get, gw_path_plain(url->path, &exchange->arena, NULL));
+    return gw_match_route(exchange->config, GW_SLICE("GET"), url->host,
+                          gw_path_plain(url->path, &exchange->arena, NULL));
 }
 
 static void end_stored(struct gw_exchange *exchange, struct gw_purge_slot *slot, const struct gw_cache_url *url,
