@@ -1,7 +1,7 @@
 #include "admin/stored.h"
 
 #include "admin/json.h"
-#include "cache/text.h"
+#include "cache/key.h"
 #include "cache/vary.h"
 
 enum { NOTE_BYTES = 320 };
@@ -231,7 +231,7 @@ static void put_store(struct gw_json *json, const struct gw_stored *stored)
 static void put_key(struct gw_json *json, const struct gw_stored *stored)
 {
     char name_space[GW_KEY_HEX_BYTES], sha[GW_KEY_HEX_BYTES];
-    struct gw_text text;
+    struct gw_key_text text;
     struct gw_buffer hex = gw_buffer_over(name_space, sizeof name_space);
     gw_buffer_put_hex(&hex, stored->key->name_space, sizeof stored->key->name_space);
     gw_key_print(stored->key, sha);
@@ -240,7 +240,7 @@ static void put_key(struct gw_json *json, const struct gw_stored *stored)
     gw_json_put_slice(json, object, "sha", gw_slice_of(sha, sizeof sha));
     if (!stored->has_store)
         return;
-    gw_text_of_base(&text, stored->prefix, stored->key);
+    gw_key_text_of_base(&text, stored->prefix, stored->key);
     gw_json_put_slice(json, object, "redis", text.slice);
 }
 

@@ -18,7 +18,7 @@ enum {
     REFUSED_WAIT_US = 60000000,
     WHY_BYTES = 160,
     MOST_ASKED = 8, /* of one side, unanswered */
-    PREFIX_BYTES = 32 + sizeof "cache:",
+    PREFIX_BYTES = GW_KEY_PREFIX_BYTES + sizeof "cache:",
     COMMAND_BYTES = 1024, /* CLIENT TRACKING with two prefixes; the log-in has a buffer of its own */
 };
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "base/buffer.h"
 #include "base/check.h"
-#include "cache/text.h"
+#include "cache/key.h"
 
 enum { KEPT_FREE = 256 /* locks to be used again */, ID_BYTES = 16 };
 
@@ -55,8 +55,8 @@ static struct gw_store_call *run(struct gw_fetch_lock *lock, struct gw_slice ope
                                  void *owner)
 {
     const struct gw_slice arguments[] = { operation, gw_slice_of(lock->id, ID_BYTES), GW_SLICE(LOCK_MS_DIGITS) };
-    struct gw_text text;
-    gw_text_of_lock(&text, lock->locks->config->redis_prefix, &lock->key);
+    struct gw_key_text text;
+    gw_key_text_of_lock(&text, lock->locks->config->redis_prefix, &lock->key);
     return gw_store_run(lock->locks->store, GW_STORE_FETCH_LOCK, &text.slice, 1, arguments, GW_COUNT(arguments),
                         GW_NO_SLICE, NULL, done, owner);
 }
@@ -140,20 +140,20 @@ static struct gw_slice version(const uint8_t bytes[GW_FRAME_VERSION_BYTES], bool
 static struct gw_store_call *take(struct gw_fetch_lock *lock, const struct gw_seen *seen)
 {
     struct gw_slice prefix = lock->locks->config->redis_prefix, keys[3], arguments[6];
-    struct gw_text text, base, variant;
+    struct gw_key_text text, base, variant;
     unsigned key_count = 0, count = 0;
-    gw_text_of_lock(&text, prefix, &lock->key);
+    gw_key_text_of_lock(&text, prefix, &lock->key);
     keys[key_count++] = text.slice;
     arguments[count++] = GW_SLICE("take");
     arguments[count++] = gw_slice_of(lock->id, ID_BYTES);
     arguments[count++] = GW_SLICE(LOCK_MS_DIGITS);
     if (seen->kind != GW_SEEN_NOTHING) {
-        gw_text_of_base(&base, prefix, &lock->key);
+        gw_key_text_of_base(&base, prefix, &lock->key);
         keys[key_count++] = base.slice;
         arguments[count++] = version(seen->version, seen->kind != GW_SEEN_ABSENT);
     }
     if (seen->kind == GW_SEEN_INDEX && seen->selects_variant) {
-        gw_text_of_variant(&variant, prefix, &lock->key, seen->variant);
+        gw_key_text_of_variant(&variant, prefix, &lock->key, seen->variant);
         keys[key_count++] = variant.slice;
         arguments[count++] = gw_slice_of((const char *)seen->variant, GW_FRAME_VARIANT_BYTES);
         arguments[count++] = version(seen->variant_version, seen->variant_is_there);

@@ -1,8 +1,8 @@
 #include "cache/frame.h"
 
 #include <stdlib.h>
+#include <xxhash.h>
 #include "cache/vary.h"
-#include "cache/xxh64.h"
 #include "http/grammar.h"
 
 static const char magic[4] = { 'G', 'W', 'C', '2' };
@@ -53,15 +53,29 @@ enum { /* a flag that is not known makes a frame corrupt */
 
 /* ---- reading ---- */
 
+uint64_t gw_frame_check(const void *bytes, size_t length, uint64_t seed)
+{
+    return XXH64(bytes, length, seed);
+}
+
+uint64_t gw_frame_read_number(const uint8_t *at, unsigned bytes)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        value |= (uint64_t)at[i] << 8 * i;
+    return value;
+}
+
 static uint64_t number_at(struct gw_slice value, size_t at, unsigned bytes)
 {
-    return gw_xxh64_read((const uint8_t *)value.at + at, bytes);
+    return gw_frame_read_number((const uint8_t *)value.at + at, bytes);
 }
 
 /* Of the bytes before `end`. */
 static uint64_t check_of(const char *value, size_t end)
 {
-    return gw_xxh64(value + CHECKED_AT, end - CHECKED_AT, gw_xxh64_read((const uint8_t *)value + VERSION_AT, 8));
+    return gw_frame_check(value + CHECKED_AT, end - CHECKED_AT,
+                          gw_frame_read_number((const uint8_t *)value + VERSION_AT, 8));
 }
 
 bool gw_frame_read_version(struct gw_slice value, uint8_t version[GW_FRAME_VERSION_BYTES])

@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include "base/buffer.h"
 #include "base/hex.h"
 #include "base/random.h"
 #include "http/grammar.h"
@@ -215,4 +216,32 @@ bool gw_key_read_text(struct gw_cache_key *key, struct gw_slice prefix, struct g
     return memcmp(text.at + prefix.length, kind, sizeof kind - 1) == 0 &&
            memcmp(sha - 2, between, sizeof between - 1) == 0 && text.at[text.length - 1] == '}' &&
            read_hex(key->name_space, sizeof key->name_space, name_space) && read_hex(key->sha, sizeof key->sha, sha);
+}
+
+void gw_key_text_of_base(struct gw_key_text *text, struct gw_slice prefix, const struct gw_cache_key *key)
+{
+    gw_key_put_text(key, prefix, text->bytes);
+    text->slice = gw_slice_of(text->bytes, prefix.length + GW_KEY_TEXT_BYTES);
+}
+
+void gw_key_text_of_variant(struct gw_key_text *text, struct gw_slice prefix, const struct gw_cache_key *key,
+                            const uint8_t variant[GW_KEY_VARIANT_BYTES])
+{
+    gw_key_text_of_base(text, prefix, key);
+    struct gw_buffer buffer = gw_buffer_over(text->bytes, sizeof text->bytes);
+    buffer.length = text->slice.length;
+    gw_buffer_put_char(&buffer, ':');
+    gw_buffer_put_hex(&buffer, variant, GW_KEY_VARIANT_BYTES);
+    text->slice = gw_buffer_slice(&buffer);
+}
+
+void gw_key_text_of_lock(struct gw_key_text *text, struct gw_slice prefix, const struct gw_cache_key *key)
+{
+    static const char cache[] = "cache:", lock[] = "lock:";
+    enum { CACHE_BYTES = sizeof cache - 1, LOCK_BYTES = sizeof lock - 1 };
+    gw_key_text_of_base(text, prefix, key);
+    char *at = text->bytes + prefix.length;
+    memcpy(at, lock, LOCK_BYTES);
+    memmove(at + LOCK_BYTES, at + CACHE_BYTES, GW_KEY_TEXT_BYTES - CACHE_BYTES);
+    text->slice.length -= CACHE_BYTES - LOCK_BYTES;
 }

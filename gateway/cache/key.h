@@ -28,7 +28,11 @@ struct gw_cache_key {
     uint8_t name_space[32]; /* SHA256("space\nroute\nscheme\nhost in lower case"), without the scheme's own port */
 };
 
-enum { GW_KEY_HEX_BYTES = 64 };
+enum {
+    GW_KEY_HEX_BYTES = 64,
+    GW_KEY_VARIANT_BYTES = 16, /* names a variant of a key: the beginning of gw_vary_digest */
+    GW_KEY_PREFIX_BYTES = 32,  /* of redis.prefix, at most */
+};
 
 struct gw_key_maker *gw_key_maker_create(void) GW_MUST_CHECK; /* NULL when memory is out */
 void gw_key_maker_destroy(struct gw_key_maker **maker);
@@ -47,5 +51,18 @@ enum { GW_KEY_TEXT_BYTES = 6 + GW_KEY_HEX_BYTES + 2 + GW_KEY_HEX_BYTES + 1 }; /*
 void gw_key_put_text(const struct gw_cache_key *key, struct gw_slice prefix, char *text);
 /* False for a text that is no such key. */
 bool gw_key_read_text(struct gw_cache_key *key, struct gw_slice prefix, struct gw_slice text);
+
+/* The same of the base, of one of its variants, and of its lock (redis/README.md). */
+struct gw_key_text {
+    struct gw_slice slice; /* of bytes: not to be copied */
+    char bytes[GW_KEY_PREFIX_BYTES + GW_KEY_TEXT_BYTES + 1 + 2 * GW_KEY_VARIANT_BYTES];
+};
+/* "<prefix>cache:<name space>:{<sha>}" */
+void gw_key_text_of_base(struct gw_key_text *text, struct gw_slice prefix, const struct gw_cache_key *key);
+/* "<base>:<variant in hex>" */
+void gw_key_text_of_variant(struct gw_key_text *text, struct gw_slice prefix, const struct gw_cache_key *key,
+                            const uint8_t variant[GW_KEY_VARIANT_BYTES]);
+/* "<prefix>lock:<name space>:{<sha>}" */
+void gw_key_text_of_lock(struct gw_key_text *text, struct gw_slice prefix, const struct gw_cache_key *key);
 
 #endif

@@ -1,7 +1,7 @@
 #include "cache/memo.h"
 
 #include <stdlib.h>
-#include "cache/xxh64.h"
+#include <string.h>
 
 struct slot {
     uint64_t tag;
@@ -27,7 +27,10 @@ void gw_memo_destroy(struct gw_memo **memo)
 /* Both are digests, so their bits are as good as any. */
 static uint64_t tag_of(const struct gw_cache_key *key)
 {
-    return gw_xxh64_read(key->sha, 8) ^ gw_xxh64_read(key->name_space, 8);
+    uint64_t sha, name_space;
+    memcpy(&sha, key->sha, sizeof sha);
+    memcpy(&name_space, key->name_space, sizeof name_space);
+    return sha ^ name_space;
 }
 
 bool gw_memo_get(const struct gw_memo *memo, const struct gw_cache_key *key, struct gw_slice *names)

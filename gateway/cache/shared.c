@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/free_list.h"
-#include "cache/text.h"
 #include "cache/tombs.h"
 #include "cache/vary.h"
 #include "cache/writes.h"
@@ -344,8 +343,8 @@ static bool select_variant(struct gw_shared_question *question, struct gw_slice 
 static bool ask_variant(struct gw_shared_question *question)
 {
     struct gw_shared *shared = question->shared;
-    struct gw_text text;
-    gw_text_of_variant(&text, shared->setup.config->redis_prefix, &question->key, question->answer.seen.variant);
+    struct gw_key_text text;
+    gw_key_text_of_variant(&text, shared->setup.config->redis_prefix, &question->key, question->answer.seen.variant);
     question->variant_at_us = gw_clock_monotonic_us();
     question->variant = gw_store_get(shared->setup.store, text.slice, on_variant, question);
     return question->variant != NULL;
@@ -471,10 +470,10 @@ static void on_base(void *owner, const struct gw_store_reply *reply)
 static bool ask_base(struct gw_shared_question *question)
 {
     struct gw_shared *shared = question->shared;
-    struct gw_text text;
+    struct gw_key_text text;
     question->answer.seen.at_us = gw_clock_monotonic_us();
     question->epoch = gw_near_epoch(shared->setup.near, &question->key);
-    gw_text_of_base(&text, shared->setup.config->redis_prefix, &question->key);
+    gw_key_text_of_base(&text, shared->setup.config->redis_prefix, &question->key);
     question->base = gw_store_get(shared->setup.store, text.slice, on_base, question);
     return question->base != NULL;
 }

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cache/frame.h"
-#include "cache/text.h"
+#include "cache/key.h"
 
 enum {
     KEPT_FREE = 256,     /* to be used again */
@@ -74,10 +74,10 @@ static void on_answer(void *owner, const struct gw_store_reply *reply);
 /* Nobody need wait for what is fetched under it: that is out of date. */
 static void end_lock(struct gw_tombs *tombs, const struct gw_cache_key *key)
 {
-    struct gw_text text;
+    struct gw_key_text text;
     if (!tombs->setup.config->flights_over_instances)
         return;
-    gw_text_of_lock(&text, tombs->setup.config->redis_prefix, key);
+    gw_key_text_of_lock(&text, tombs->setup.config->redis_prefix, key);
     (void)gw_store_set(tombs->setup.store, text.slice, GW_NO_SLICE, 0, NULL, NULL);
 }
 
@@ -85,10 +85,10 @@ static bool send_tomb(struct gw_tombs *tombs, struct gw_tomb *tomb)
 {
     uint8_t version[GW_FRAME_VERSION_BYTES];
     char value[GW_FRAME_SHORT_BYTES];
-    struct gw_text text;
+    struct gw_key_text text;
     uint64_t word = gw_random_next(&tombs->random);
     memcpy(version, &word, sizeof version);
-    gw_text_of_base(&text, tombs->setup.config->redis_prefix, &tomb->key);
+    gw_key_text_of_base(&text, tombs->setup.config->redis_prefix, &tomb->key);
     gw_frame_encode_tombstone(value, version, tombs->setup.life_ms);
     gw_near_invalidate(tombs->setup.near, &tomb->key);
     if (!gw_store_set(tombs->setup.store, text.slice, gw_slice_of(value, sizeof value), tombs->setup.life_ms, on_answer,
@@ -100,8 +100,8 @@ static bool send_tomb(struct gw_tombs *tombs, struct gw_tomb *tomb)
 
 static bool send_deletion(struct gw_tombs *tombs, struct gw_tomb *tomb)
 {
-    struct gw_text text;
-    gw_text_of_base(&text, tombs->setup.config->redis_prefix, &tomb->key);
+    struct gw_key_text text;
+    gw_key_text_of_base(&text, tombs->setup.config->redis_prefix, &tomb->key);
     return gw_store_set(tombs->setup.store, text.slice, GW_NO_SLICE, 0, on_answer, tomb) != NULL;
 }
 

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include "base/buffer.h"
 #include "base/clock.h"
-#include "cache/text.h"
+#include "cache/frame.h"
+#include "cache/key.h"
 #include "cache/vary.h"
-#include "cache/xxh64.h"
 
 enum { KEPT_FREE = 256 /* to be used again */ };
 
@@ -29,7 +29,7 @@ void gw_writes_free(struct gw_writes *writes)
 
 uint64_t gw_writes_hash(struct gw_slice names)
 {
-    return gw_xxh64(names.length ? names.at : "", names.length, 0);
+    return gw_frame_check(names.length ? names.at : "", names.length, 0);
 }
 
 void gw_writes_variant(struct gw_key_maker *keys, const struct gw_head *selection,
@@ -48,7 +48,7 @@ static void make_version(struct gw_writes *writes, uint8_t version[GW_FRAME_VERS
 
 /* What store.lua is given. */
 struct order {
-    struct gw_text base, variant;
+    struct gw_key_text base, variant;
     struct gw_slice seen; /* the version */
     int64_t life_ms;
     char index[GW_FRAME_SHORT_BYTES + 2 + GW_FRAME_NAMES_BYTES];
@@ -126,7 +126,7 @@ static bool make_variant(struct gw_writes *writes, struct order *order, const st
     else
         make_version(writes, generation);
     gw_writes_variant(writes->keys, &entry->vary_values, order->variant_id);
-    gw_text_of_variant(&order->variant, writes->config->redis_prefix, &entry->key, order->variant_id);
+    gw_key_text_of_variant(&order->variant, writes->config->redis_prefix, &entry->key, order->variant_id);
     order->index_bytes = gw_frame_encode_index(order->index, generation, order->life_ms, list);
     gw_memo_put(writes->memo, &entry->key, list);
     return order->index_bytes > 0;
@@ -140,7 +140,7 @@ bool gw_writes_entry(struct gw_writes *writes, const struct gw_entry *entry, con
     struct order order = { .seen = version_of(seen), .life_ms = gw_frame_life_ms(entry, now_us) };
     if (order.life_ms <= 0 || !make_variant(writes, &order, entry, seen, generation))
         return false;
-    gw_text_of_base(&order.base, writes->config->redis_prefix, &entry->key);
+    gw_key_text_of_base(&order.base, writes->config->redis_prefix, &entry->key);
     make_version(writes, version);
     order.block = gw_frame_encode(entry, version, generation, order.life_ms, gw_entry_age_s(entry, now_us));
     if (!order.block)
@@ -159,7 +159,7 @@ void gw_writes_mark(struct gw_writes *writes, const struct gw_cache_key *key, co
     struct order order = { .seen = version_of(seen), .life_ms = life_ms };
     make_version(writes, version);
     gw_frame_encode_mark(value, version, life_ms, for_credentials);
-    gw_text_of_base(&order.base, writes->config->redis_prefix, key);
+    gw_key_text_of_base(&order.base, writes->config->redis_prefix, key);
     order.value = gw_slice_of(value, sizeof value);
     (void)send_order(writes, key, &order, NULL, NULL);
 }
@@ -174,8 +174,8 @@ bool gw_writes_removal(struct gw_writes *writes, const struct gw_cache_key *key,
                            .value = GW_SLICE("") };
     gw_counter_add(&writes->shard->cache_corrupt, 1);
     if (variant)
-        gw_text_of_variant(&order.base, prefix, key, variant);
+        gw_key_text_of_variant(&order.base, prefix, key, variant);
     else
-        gw_text_of_base(&order.base, prefix, key);
+        gw_key_text_of_base(&order.base, prefix, key);
     return send_order(writes, key, &order, NULL, NULL);
 }

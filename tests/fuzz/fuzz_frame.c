@@ -2,7 +2,6 @@
  * the same. The first byte chooses: as it is, or with magic and check put right, so that the rest is looked at. */
 #include <stdlib.h>
 #include "cache/frame.h"
-#include "cache/xxh64.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -12,7 +11,7 @@ static size_t checked_end(const char *bytes, size_t length)
 {
     if (bytes[4] != 'I' || length < 42)
         return length;
-    size_t end = 42 + (size_t)gw_xxh64_read((const uint8_t *)bytes + 40, 2);
+    size_t end = 42 + (size_t)gw_frame_read_number((const uint8_t *)bytes + 40, 2);
     return end < length ? end : length;
 }
 
@@ -21,8 +20,8 @@ static void seal(char *bytes, size_t length)
     if (length < GW_FRAME_SHORT_BYTES)
         return;
     memcpy(bytes, "GWC2", 4);
-    uint64_t check = gw_xxh64(bytes + 32, checked_end(bytes, length) - 32,
-                              gw_xxh64_read((const uint8_t *)bytes + 8, 8));
+    uint64_t check = gw_frame_check(bytes + 32, checked_end(bytes, length) - 32,
+                                    gw_frame_read_number((const uint8_t *)bytes + 8, 8));
     for (unsigned i = 0; i < 8; i++)
         bytes[24 + i] = (char)(unsigned char)(check >> 8 * i);
 }

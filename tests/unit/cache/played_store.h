@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "cache/frame.h"
-#include "cache/text.h"
+#include "cache/key.h"
 #include "store/store.h"
 
 enum {
@@ -17,7 +17,7 @@ enum {
     PLAYED_VALUE_BYTES = 1024,
     PLAYED_ARGUMENTS = 6,
     PLAYED_KEYS = 3,
-    PLAYED_KEY_BYTES = sizeof((struct gw_text *)NULL)->bytes + 1,
+    PLAYED_KEY_BYTES = sizeof((struct gw_key_text *)NULL)->bytes + 1,
     PLAYED_BASE_BYTES = 3 + GW_KEY_TEXT_BYTES /* of a base key with the prefix gw: */
 };
 

@@ -272,10 +272,10 @@ static inline void store(struct stage *stage, unsigned number, const char *answe
 
 static inline struct played_value *stored(struct stage *stage, unsigned number)
 {
-    struct gw_text text;
+    struct gw_key_text text;
     char name[PLAYED_KEY_BYTES];
     struct gw_cache_key key = key_of(number);
-    gw_text_of_base(&text, GW_SLICE("gw:"), &key);
+    gw_key_text_of_base(&text, GW_SLICE("gw:"), &key);
     played_copy_key(name, text.slice);
     return played_at(&stage->store, name);
 }

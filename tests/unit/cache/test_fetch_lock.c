@@ -69,9 +69,9 @@ static void take(struct stage *stage, struct asked *asked)
 
 static struct played_value *lock(struct stage *stage)
 {
-    struct gw_text text;
+    struct gw_key_text text;
     char name[PLAYED_KEY_BYTES];
-    gw_text_of_lock(&text, stage->config.redis_prefix, &key);
+    gw_key_text_of_lock(&text, stage->config.redis_prefix, &key);
     played_copy_key(name, text.slice);
     return played_at(&stage->store, name);
 }
@@ -268,15 +268,15 @@ static void it_tells_whether_something_else_lies_there_than_was_seen(void **stat
         struct gw_seen seen = { .kind = row->seen,
                                 .selects_variant = row->seen == GW_SEEN_INDEX,
                                 .variant_is_there = row->seen_variant != 0 };
-        struct gw_text base, variant;
+        struct gw_key_text base, variant;
         struct asked first, second;
         assert_int_equal(make_stage(&made), 0);
         struct stage *stage = made;
         memset(seen.version, row->seen_version, sizeof seen.version);
         memset(seen.variant, 'v', sizeof seen.variant);
         memset(seen.variant_version, row->seen_variant, sizeof seen.variant_version);
-        gw_text_of_base(&base, stage->config.redis_prefix, &key);
-        gw_text_of_variant(&variant, stage->config.redis_prefix, &key, seen.variant);
+        gw_key_text_of_base(&base, stage->config.redis_prefix, &key);
+        gw_key_text_of_variant(&variant, stage->config.redis_prefix, &key, seen.variant);
         char names[2][PLAYED_KEY_BYTES];
         played_copy_key(names[0], base.slice);
         played_copy_key(names[1], variant.slice);

@@ -4,7 +4,6 @@
 #include "base/random.h"
 #include "cache/frame.h"
 #include "cache/vary.h"
-#include "cache/xxh64.h"
 
 static const uint8_t version[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
 static const uint8_t generation[8] = { 9, 10, 11, 12, 13, 14, 15, 16 }, at_base[8] = { 0 };
@@ -173,7 +172,7 @@ static void the_check_is_xxh64(void **state)
     };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++)
-        assert_int_equal(gw_xxh64(rows[i].text, strlen(rows[i].text), rows[i].seed), rows[i].check);
+        assert_int_equal(gw_frame_check(rows[i].text, strlen(rows[i].text), rows[i].seed), rows[i].check);
 }
 
 static void put_variant_of(const struct scene *scene, char *to)
@@ -352,7 +351,7 @@ static bool is_read(const char *bytes, size_t length)
 
 static void reseal(char *bytes, size_t length)
 {
-    uint64_t check = gw_xxh64(bytes + 32, length - 32, gw_xxh64_read((uint8_t *)bytes + 8, 8));
+    uint64_t check = gw_frame_check(bytes + 32, length - 32, gw_frame_read_number((uint8_t *)bytes + 8, 8));
     for (unsigned i = 0; i < 8; i++)
         bytes[24 + i] = (char)(check >> 8 * i);
 }

@@ -94,20 +94,20 @@ static inline void tear_down_together(struct together *both)
 
 static inline struct played_value *lock_of(struct together *both)
 {
-    struct gw_text text;
+    struct gw_key_text text;
     char name[PLAYED_KEY_BYTES];
-    gw_text_of_lock(&text, both->stage->config.redis_prefix, &both->stage->request.key);
+    gw_key_text_of_lock(&text, both->stage->config.redis_prefix, &both->stage->request.key);
     played_copy_key(name, text.slice);
     return played_at(&both->store, name);
 }
 
 static inline void another_takes_the_lock(struct together *both)
 {
-    struct gw_text text;
+    struct gw_key_text text;
     char name[PLAYED_KEY_BYTES];
     struct played_bytes id = { .length = 16 };
     memcpy(id.at, "of-the-other-one", 16);
-    gw_text_of_lock(&text, both->stage->config.redis_prefix, &both->stage->request.key);
+    gw_key_text_of_lock(&text, both->stage->config.redis_prefix, &both->stage->request.key);
     played_copy_key(name, text.slice);
     played_put(&both->store, name, &id, GW_FETCH_LOCK_MS);
 }
