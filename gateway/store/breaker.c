@@ -38,7 +38,7 @@ void gw_breaker_init(struct gw_breaker *breaker)
     breaker->said[0] = breaker->full[0] = '\0';
 }
 
-/* The node is away: many connections see it at different moments, each in its own way. */
+/* The node is away: many connections see it at different moments, each with its own reason. */
 static bool is_absence(enum gw_breaker_reason reason)
 {
     return reason == GW_BREAKER_SILENT || reason == GW_BREAKER_CONNECT || reason == GW_BREAKER_LOST;
@@ -49,7 +49,7 @@ static uint64_t since(uint64_t at_us, uint64_t now_us)
     return now_us > at_us ? now_us - at_us : 0; /* threads read their clocks one after the other */
 }
 
-/* Under the lock. */
+/* The caller holds the lock. */
 static bool is_to_be_told(struct gw_breaker *breaker, bool was_open, enum gw_breaker_reason reason, uint64_t now_us)
 {
     uint64_t logged_at_us = atomic_load_explicit(&breaker->logged_at_us, memory_order_relaxed);
@@ -62,7 +62,7 @@ static bool is_to_be_told(struct gw_breaker *breaker, bool was_open, enum gw_bre
     return true;
 }
 
-/* Under the lock. */
+/* The caller holds the lock. */
 static void keep_reason(struct gw_breaker *breaker, bool was_open, enum gw_breaker_reason reason, const char *said,
                         uint64_t now_us)
 {

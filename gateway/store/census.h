@@ -1,10 +1,10 @@
-/* census.h: how many instances live, as far as what is counted in Redis can be believed.
+/* census.h: how many instances live, as far as the count in Redis can be believed.
  *
- * Problem  By this number a limit is shared out while Redis is away. Too many is a smaller share for each; too few lets
- *          clients have more than the limit.
- * Shape    More are believed at once, fewer only when they were fewer for two minutes on end: links that are lost one
- *          by one look like instances that leave, and those that remain would each take a larger share while those cut
- *          off keep theirs.
+ * Problem  While Redis is away, a limit is divided by this number. If it is too high, each instance has a smaller
+ *          share; if it is too low, clients get more than the limit.
+ * Shape    A higher count is believed at once, a lower one only after two minutes of lower counts. Links that are lost
+ *          one by one look like instances that leave: the remaining instances would each take a larger share, while
+ *          those that are cut off keep theirs.
  * Threads  The caller's; the time is an argument. */
 #ifndef GW_STORE_CENSUS_H
 #define GW_STORE_CENSUS_H
@@ -16,10 +16,10 @@ enum { GW_CENSUS_FEWER_AFTER_US = 120 * 1000 * 1000 };
 
 struct gw_census {
     unsigned believed;
-    uint64_t fewer_since_us; /* 0: not fewer */
+    uint64_t fewer_since_us; /* 0: the last count was not lower */
 };
 
-/* Takes one count. True: it is more than was believed. */
+/* Takes one count. True: it is higher than the believed number. */
 static inline bool gw_census_take(struct gw_census *census, unsigned count, uint64_t now_us)
 {
     bool is_more = count > census->believed;

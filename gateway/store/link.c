@@ -9,11 +9,11 @@
 #include "store/tls.h"
 #include "store/wire.h"
 
-/* What hiredis reads at once; a read that fills it has probably left more. */
+/* How much hiredis reads at once; a read that fills it has probably left more. */
 enum { LINK_READ_BYTES = 16 * 1024, LINK_READS = 64 };
-/* A reply's line and length beside its text. */
+/* Room for a reply's line and length beside its text. */
 enum { LINK_SLACK_BYTES = 2 * LINK_READ_BYTES };
-/* A connection that lived so long is made again at once; else attempts count. */
+/* A connection that lived so long is made again at once; otherwise the attempts count. */
 enum { LINK_LIVED_US = 1000 * 1000 };
 enum { LINK_PEEK_BYTES = 64, LINK_LAST_BYTES = 1024 };
 enum { LINK_MAGIC = 0x4c494e4b, WIRE_MAGIC = 0x57495245, ASKED_MAGIC = 0x41534b44 };
@@ -21,7 +21,7 @@ enum { LINK_MAGIC = 0x4c494e4b, WIRE_MAGIC = 0x57495245, ASKED_MAGIC = 0x41534b4
 static void connect_next(struct gw_link *link);
 static void on_prepare(uv_prepare_t *prepare);
 
-/* What holds whenever the loop calls this file, by state. */
+/* Checks what must hold whenever the loop calls this file, by state. */
 static void check(const struct gw_link *link)
 {
     GW_CHECK_MAGIC(link, LINK_MAGIC);
@@ -33,7 +33,7 @@ static void check(const struct gw_link *link)
     case GW_LINK_WAITING: /* its timer runs, or has just ended */
         GW_CHECK(!gw_resolver_is_asked(&link->question) && !link->wire);
         break;
-    case GW_LINK_RESOLVING: /* the timer may have ended: then on_down was told, and the look-up goes on */
+    case GW_LINK_RESOLVING: /* the timer may have ended: then on_down has run, and the look-up goes on */
         GW_CHECK(gw_resolver_is_asked(&link->question) && !link->wire);
         break;
     case GW_LINK_CONNECTING:
@@ -85,7 +85,7 @@ static void wait_and_tell(struct gw_link *link, enum gw_breaker_reason reason)
         wait_ms *= 2;
     if (wait_ms > link->setup.most_wait_ms)
         wait_ms = link->setup.most_wait_ms;
-    /* Between half and all of it, so that many gateways do not come back as one. */
+    /* Between half and all of it, so that many gateways do not come back at the same moment. */
     wait_ms -= gw_random_next(&link->random) % (wait_ms / 2 + 1);
     link->attempts++;
     link->state = GW_LINK_WAITING;
@@ -102,8 +102,8 @@ static enum gw_breaker_reason reason_of(const struct gw_link *link, const redisC
     return context->err == REDIS_ERR_PROTOCOL || context->err == REDIS_ERR_OOM ? GW_BREAKER_NONSENSE : GW_BREAKER_LOST;
 }
 
-/* Redis says why it takes no further client, and closes, before it reads what was written to it meanwhile: the reset that
- * follows is seen first, by the write. What it said is still there to be read. */
+/* When Redis takes no further client, it says why and closes, without reading what was written meanwhile. The write
+ * then sees the resulting reset first. Redis' words can still be read. */
 static void read_last_words(struct gw_link *link, const redisContext *context, enum gw_breaker_reason *reason)
 {
     char bytes[LINK_LAST_BYTES];
@@ -127,7 +127,7 @@ static void say_error(struct gw_link *link, const redisContext *context)
         say(link, uv_strerror(uv_translate_sys_error(error)));
 }
 
-/* The connection ends: the reason, and what there is to say of it. */
+/* The connection ends: finds the reason and the words for it. */
 static enum gw_breaker_reason explain(struct gw_link *link, const redisContext *context)
 {
     enum gw_breaker_reason reason = reason_of(link, context);
@@ -170,7 +170,7 @@ static void ended(struct gw_link *link, enum gw_breaker_reason reason)
     if (has_lived)
         link->attempts = 0;
     else if (reason == GW_BREAKER_NONE)
-        reason = GW_BREAKER_LOST; /* closed again and again is not quiet */
+        reason = GW_BREAKER_LOST; /* a connection that is closed again and again must be reported */
     wait_and_tell(link, reason);
 }
 
@@ -182,7 +182,7 @@ static void free_wire(uv_handle_t *handle)
     free(wire);
 }
 
-/* hiredis lets go of the connection; 1.x may say so twice. */
+/* hiredis gives up the connection; 1.x may call this twice. */
 static void on_cleanup(void *data)
 {
     struct gw_link_wire *wire = GW_FROM_CONTEXT(data, struct gw_link_wire, WIRE_MAGIC);
@@ -202,7 +202,7 @@ void gw_link_drop(struct gw_link *link, enum gw_breaker_reason reason)
         return;
     if (link->reason == GW_BREAKER_NONE && !link->is_quiet)
         link->reason = reason;
-    /* Within one of its callbacks hiredis frees the context when that returns. */
+    /* Within one of its callbacks hiredis frees the context when the callback returns. */
     redisAsyncFree(link->wire->context);
 }
 
@@ -249,14 +249,14 @@ bool gw_link_put(struct gw_link *link, struct gw_link_asked *asked, struct gw_sl
     if (redisAsyncFormattedCommand(context, on_reply, asked, command.at, command.length) != REDIS_OK)
         return false;
     link->asked++;
-    /* A callback for which hiredis found no memory would leave every later answer to the wrong question. */
+    /* If hiredis found no memory for a callback, every later answer would belong to the wrong question. */
     if (!context->replies.tail || context->replies.tail->privdata != asked) {
         gw_link_break(link, GW_BREAKER_LOST);
         return false;
     }
     if (last.at && (redisAppendFormattedCommand(&context->c, last.at, last.length) != REDIS_OK ||
                     redisAppendFormattedCommand(&context->c, "\r\n", 2) != REDIS_OK))
-        gw_link_break(link, GW_BREAKER_LOST); /* asked gets its NULL */
+        gw_link_break(link, GW_BREAKER_LOST); /* the command's on_reply gets NULL */
     return true;
 }
 
@@ -313,7 +313,7 @@ static void on_add_write(void *data)
 {
     struct gw_link_wire *wire = GW_FROM_CONTEXT(data, struct gw_link_wire, WIRE_MAGIC);
     wire->wants_write = true;
-    /* What a partial write left waits for the socket; what is asked now, for the turn's end. */
+    /* The rest of a partial write waits for the socket; new commands wait for the turn's end. */
     if (!wire->is_flushing && wire->is_connected && !wire->is_polled_to_write)
         uv_prepare_start(&wire->link->prepare, on_prepare);
 }
@@ -324,20 +324,20 @@ static void on_delete_write(void *data)
     wire->wants_write = false;
 }
 
-/* Nothing was asked, and yet something came: the end, or what nobody asked for. */
+/* Bytes came though nothing was asked: the end of the connection, or an unwanted answer. */
 static void read_unasked(struct gw_link *link)
 {
     char byte;
     ssize_t length = recv(link->wire->context->c.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (length <= 0 || link->setup.node->is_tls) /* TLS: its own goodbye */
+    if (length <= 0 || link->setup.node->is_tls) /* TLS ends with a goodbye of its own */
         drop_quietly(link);
     else
         gw_link_drop(link, GW_BREAKER_NONSENSE);
 }
 
-/* What is no Redis shows itself by its first bytes, which hiredis' error does not tell. */
+/* The first bytes show that the other side is no Redis; hiredis' error does not say so. */
 static void look_at_first_bytes(struct gw_link *link)
 {
     char bytes[LINK_PEEK_BYTES];
@@ -390,7 +390,7 @@ static void on_connect(const redisAsyncContext *context, int status)
         return; /* on_cleanup follows */
     wire->is_connected = true;
     wire->link->state = GW_LINK_LOGIN;
-    wire->link->said[0] = '\0'; /* what other addresses said is over */
+    wire->link->said[0] = '\0'; /* the words about other addresses no longer count */
 }
 
 static void finish_connecting(struct gw_link *link)
@@ -425,7 +425,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         if ((events & UV_READABLE) && link->wire == wire)
             read_all(link);
     }
-    link->turn_us = 0; /* what is asked in a later turn is not asked now */
+    link->turn_us = 0; /* commands of a later turn read the time anew */
 }
 
 /* ---- connecting ---- */
@@ -533,7 +533,7 @@ void gw_link_logged_in(struct gw_link *link)
     link->setup.on_up(link->setup.context);
 }
 
-/* The timer runs on while answers come: here it is seen whether one is due for too long. */
+/* The timer runs on while answers come: this checks whether an answer has been due for too long. */
 static void check_silence(struct gw_link *link)
 {
     uint64_t timeout_us = (uint64_t)link->setup.config->redis_timeout_ms * 1000, now_us = gw_clock_monotonic_us();
@@ -544,7 +544,7 @@ static void check_silence(struct gw_link *link)
     if (quiet_us < timeout_us) {
         arm(link, (timeout_us - quiet_us) / 1000 + 1);
     } else if (recv(link->wire->context->c.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) {
-        arm(link, 1); /* it was this loop that was slow: what came is read first */
+        arm(link, 1); /* this loop was slow, not Redis: the bytes that came are read first */
     } else {
         say(link, "nothing came for redis.timeout");
         gw_link_drop(link, GW_BREAKER_SILENT);
@@ -561,7 +561,7 @@ static void on_due(struct gw_timer *timer)
     case GW_LINK_WAITING:
         begin(link);
         break;
-    case GW_LINK_RESOLVING: /* told, but the look-up goes on: another one would wait behind it */
+    case GW_LINK_RESOLVING: /* reported, but the look-up goes on: another attempt would wait behind it */
         say(link, "its name is still looked up");
         link->setup.on_down(link->setup.context, GW_BREAKER_CONNECT);
         link->said[0] = '\0';
@@ -594,7 +594,7 @@ bool gw_link_open(struct gw_link *link, const struct gw_link_setup *setup)
         return false;
     }
     link->prepare.data = link;
-    /* A stored response: its body, and beside it two heads and a URL. */
+    /* Room for a stored response: its body, and beside it two heads and a URL. */
     link->text_bound = config->max_object_bytes + 2 * config->max_response_header_bytes + config->max_header_bytes +
                        config->max_request_line_bytes;
     if (link->text_bound < GW_STORE_TEXT_BYTES)

@@ -1,4 +1,4 @@
-/* What is said first on a new connection, all of it in one write. */
+/* The log-in: the commands that a new connection sends first, all in one write. */
 #include "store/wire.h"
 #include "store/node.h"
 #include "store/resp.h"
@@ -32,7 +32,7 @@ static bool put_scripts(struct gw_link *link)
     return is_good;
 }
 
-/* A name is for people who read CLIENT LIST: a user without CLIENT may do without. */
+/* The name is for people who read CLIENT LIST, so a user without permission for CLIENT may log in without it. */
 static bool is_forgiven(unsigned step, struct gw_slice text)
 {
     return step == GW_NODE_NAME && gw_node_is_denied(text);

@@ -12,9 +12,9 @@
 enum {
     PROBE_TICK_MS = 100,
     PROBE_MOST_WAIT_MS = 1000,
-    PROBE_MISSED_BEATS = 3, /* an instance that missed so many is gone */
+    PROBE_MISSED_BEATS = 3, /* an instance that missed so many heartbeats is gone */
     PROBE_CALM_US = 10 * 1000 * 1000,
-    PROBE_YOUNG_US = 5 * 1000 * 1000,         /* so long it counts at each tick */
+    PROBE_YOUNG_US = 5 * 1000 * 1000,         /* for so long the probe counts at each tick */
     PROBE_SETTLED_AFTER_US = 2 * 1000 * 1000, /* at the latest, whatever Redis does */
     PROBE_ID_BYTES = 96,
     PROBE_COMMAND_BYTES = 512,
@@ -32,9 +32,9 @@ struct gw_probe {
 
     struct gw_link link;
     struct gw_link_asked asked;
-    struct gw_timer timer; /* a tick: is a round due? */
+    struct gw_timer timer; /* for a tick: is a round due? */
     struct gw_random random;
-    enum step step;      /* whose answer is awaited; STEPS: no round is under way */
+    enum step step;      /* the command whose answer is awaited; STEPS: no round is under way */
     enum step last_step; /* of the commands that were sent */
     uint64_t next_round_us, closed_at_us;
     uint64_t wait_ms;    /* between rounds while open */
@@ -42,10 +42,9 @@ struct gw_probe {
     int64_t server_ms;   /* Redis' clock */
     bool is_up;          /* as main last saw it */
     struct gw_census census;
-    atomic_uint instances;   /* of the census */
-    uint64_t young_until_us; /* till then a round at each tick */
-    _Atomic uint64_t
-        settled_at_us; /* from when on the others have counted this instance, or nobody can be waited for */
+    atomic_uint instances;          /* of the census */
+    uint64_t young_until_us;        /* till then a round at each tick */
+    _Atomic uint64_t settled_at_us; /* when the others have counted this instance, or need not be waited for */
     bool was_counted;
 };
 
@@ -163,7 +162,7 @@ static bool is_primary(struct gw_slice info)
     return gw_slice_starts_with(rest, GW_SLICE("master"));
 }
 
-/* Some lists of permissions have no INFO; the heartbeat then shows whether writes are taken. */
+/* Some lists of permissions have no INFO; the heartbeat then shows whether the node takes writes. */
 static bool is_forgiven(enum step step, struct gw_slice text)
 {
     enum gw_breaker_reason reason;
@@ -172,7 +171,7 @@ static bool is_forgiven(enum step step, struct gw_slice text)
     return step >= STEP_ADD && gw_reply_fault(text, &reason) == GW_REPLY_FAULT_OOM;
 }
 
-/* Why this answer is none, or NONE. */
+/* The reason why this answer is not good, or NONE. */
 static enum gw_breaker_reason take(struct gw_probe *probe, enum step step, const struct gw_reply *reply)
 {
     enum gw_breaker_reason reason = GW_BREAKER_NONSENSE;
@@ -210,14 +209,14 @@ static void settle(struct gw_probe *probe, uint64_t at_us)
         atomic_store_explicit(&probe->settled_at_us, at_us, memory_order_relaxed);
 }
 
-/* Others count once a heartbeat. Where there are some, a first count is followed by the time in which each of them
- * counts this instance, too. */
+/* Others count once in each heartbeat. If there are others, the first count is followed by the time in which each of
+ * them counts this instance, too. */
 static void count_instances(struct gw_probe *probe, unsigned count)
 {
     uint64_t now_us = gw_clock_monotonic_us();
     uint64_t heartbeat_us = (uint64_t)probe->setup.config->redis_heartbeat_ms * 1000;
     if (gw_census_take(&probe->census, count, now_us))
-        probe->young_until_us = now_us + PROBE_YOUNG_US; /* an instance seldom starts alone */
+        probe->young_until_us = now_us + PROBE_YOUNG_US; /* instances often start together */
     atomic_store_explicit(&probe->instances, probe->census.believed, memory_order_relaxed);
     if (probe->was_counted)
         return;
@@ -232,7 +231,7 @@ static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
     struct gw_probe *probe = GW_CONTAINER(asked, struct gw_probe, asked);
     GW_CHECK_MAGIC(probe, PROBE_MAGIC);
     if (!reply || probe->step == STEPS)
-        return; /* what it means is told by on_down */
+        return; /* on_down gets the reason */
     enum step step = probe->step++;
     enum gw_breaker_reason reason = take(probe, step, reply);
     if (reason != GW_BREAKER_NONE) {
@@ -269,7 +268,7 @@ static void on_down(void *context, enum gw_breaker_reason reason)
     look(probe);
 }
 
-/* Somebody opened it though this connection lives: soon, but slower each time within a while. */
+/* Another connection opened the breaker though this one lives: probe soon, but slower each time within a while. */
 static void notice_opening(struct gw_probe *probe, uint64_t now_us)
 {
     bool is_calm = now_us - probe->closed_at_us > PROBE_CALM_US;

@@ -10,7 +10,7 @@
 enum { WIRE_MAGIC = 0x50555348 };
 
 struct gw_push_wire {
-    uv_poll_t poll; /* first: it is freed by its close */
+    uv_poll_t poll; /* first: its close callback frees the wire */
     struct gw_magic magic;
     struct gw_push_connection *connection;
     redisContext *context;
@@ -26,7 +26,7 @@ static struct gw_push_connection *connection_of(const redisReadTask *task)
     return wire->connection;
 }
 
-/* Depths: 0 a reply by itself, 1 a message's kind, channel and payload, 2 its keys. */
+/* Depths: 0 a whole reply, 1 a message's kind, channel and payload, 2 its keys. */
 static unsigned depth_of(const redisReadTask *task)
 {
     return !task->parent ? 0 : !task->parent->parent ? 1 : 2;
@@ -137,8 +137,8 @@ static void lose(struct gw_push_connection *connection, const char *why)
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
-/* Writes what there is, and waits for what is to come. False: it failed. Over TLS a write may wait for a read; what it
- * wants to write then is small enough never to wait for room. */
+/* Writes what is there, and waits for what is to come. False: writing failed. Over TLS a write may have to wait for a
+ * read; the bytes that it then wants to write are few enough that there is always room. */
 static bool flush(struct gw_push_wire *wire)
 {
     int is_done = 1;
@@ -162,7 +162,7 @@ static const char *finish_connecting(struct gw_push_wire *wire)
     return NULL;
 }
 
-/* Every whole reply; NULL also where a callback closed the connection. */
+/* Takes every whole reply. NULL also if a callback closed the connection. */
 static const char *take_replies(struct gw_push_connection *connection, struct gw_push_wire *wire)
 {
     void *object = NULL;
@@ -249,6 +249,6 @@ bool gw_push_connection_send(struct gw_push_connection *connection, struct gw_sl
     if (!wire || !wire->is_connected ||
         redisAppendFormattedCommand(wire->context, command.at, command.length) != REDIS_OK)
         return false;
-    /* It leaves when the socket can be written to: in this turn of the loop or the next. */
+    /* The command leaves when the socket can be written to: in this turn of the loop or the next. */
     return uv_poll_start(&wire->poll, UV_READABLE | UV_WRITABLE, on_event) == 0;
 }

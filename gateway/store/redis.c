@@ -11,7 +11,7 @@
 enum {
     REDIS_LEAST_WAIT_MS = 50,
     REDIS_MOST_WAIT_MS = 2000,
-    REDIS_ROOM_BYTES = 768, /* a limit's call with four policies */
+    REDIS_ROOM_BYTES = 768, /* enough for a limit's call with four policies */
     REDIS_KEPT_CALLS = 1024,
     REDIS_PAYLOADS_BYTES = 64 << 20,
     REDIS_NAME_BYTES = 128,
@@ -19,10 +19,10 @@ enum {
 enum { STORE_MAGIC = 0x53544f52, CALL_MAGIC = 0x43414c4c };
 
 struct gw_store_call {
-    struct gw_magic magic; /* from the asking until done has run */
+    struct gw_magic magic; /* valid from asking until done has run */
     struct gw_link_asked asked;
     struct gw_store *store;
-    gw_store_done *done; /* NULL: forgotten */
+    gw_store_done *done; /* NULL: the caller has forgotten the call */
     void *owner;
     enum gw_redis_label kind;
     enum gw_store_script script;
@@ -31,10 +31,10 @@ struct gw_store_call {
     enum gw_redis_result result; /* so far */
     struct gw_store_reply reply; /* so far */
     uint64_t asked_at_us;
-    struct gw_slice payload_bytes; /* at == NULL: none apart */
+    struct gw_slice payload_bytes; /* at == NULL: no payload apart */
     struct gw_block *payload;
     char *command;                    /* room, or on the heap */
-    size_t length, capacity, tail_at; /* EVALSHA: what stands after the digest; 0: it runs no script */
+    size_t length, capacity, tail_at; /* EVALSHA: the position behind the digest; 0: the call runs no script */
     unsigned argument_count;          /* of the command */
     char room[REDIS_ROOM_BYTES];
 };
@@ -53,7 +53,7 @@ struct gw_store {
     size_t payloads_bytes;    /* of them */
 };
 
-/* What holds of a call that is out: whenever a reply comes, and when it is forgotten. */
+/* Checks what must hold of a call under way: whenever a reply comes, and when the call is forgotten. */
 static void check_call(const struct gw_store_call *call)
 {
     GW_CHECK_MAGIC(call, CALL_MAGIC);
@@ -82,7 +82,7 @@ static void give_back(struct gw_store_call *call)
 
 static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply);
 
-/* A call whose command has room for command_bytes; NULL where it may not be made. */
+/* A call whose command has room for command_bytes; NULL if it may not be made. */
 static struct gw_store_call *begin(struct gw_store *store, enum gw_redis_label kind, size_t command_bytes,
                                    size_t payload_bytes)
 {
@@ -128,7 +128,7 @@ static struct gw_store_call *skipped(struct gw_store *store, enum gw_redis_label
     return NULL;
 }
 
-/* The command is complete: ask it, or give the call back. */
+/* The command is complete: sends it, or gives the call back. */
 static struct gw_store_call *dispatch(struct gw_store_call *call, const struct gw_buffer *command, gw_store_done *done,
                                       void *owner)
 {
@@ -165,7 +165,7 @@ static void finish(struct gw_store_call *call)
 
 /* ---- answers ---- */
 
-/* The script with the arguments of the call; its text stands in the place of its digest. */
+/* Sends the script with the arguments of the call; the script's text stands in the place of its digest. */
 static bool ask_again(struct gw_store_call *call)
 {
     struct gw_store *store = call->store;
@@ -184,7 +184,7 @@ static bool ask_again(struct gw_store_call *call)
     return good;
 }
 
-/* Each write is refused while it lasts: once a second is enough. */
+/* Each write is refused while Redis is full: reporting it once a second is enough. */
 static void tell_full(struct gw_store *store, struct gw_slice text)
 {
     enum { TELL_EACH_US = 1000 * 1000 };
@@ -197,7 +197,7 @@ static void tell_full(struct gw_store *store, struct gw_slice text)
     gw_breaker_tell_full(store->breaker, said, now_us);
 }
 
-/* True: it was asked again, and is not to be finished. */
+/* True: the call was sent again, and must not be finished now. */
 static bool take_error(struct gw_store_call *call, struct gw_slice text)
 {
     struct gw_store *store = call->store;
@@ -215,13 +215,13 @@ static bool take_error(struct gw_store_call *call, struct gw_slice text)
         call->reply.result = GW_STORE_OOM;
         tell_full(store, text);
         break;
-    case GW_REPLY_FAULT_TYPE: /* for who asked, it is a value that makes no sense */
+    case GW_REPLY_FAULT_TYPE: /* for the caller this is a value that makes no sense */
         if (call->kind == GW_REDIS_LABEL_GET) {
             call->reply.result = GW_STORE_VALUE;
             call->reply.value = GW_SLICE("");
         }
         break;
-    case GW_REPLY_FAULT_NODE: /* the breaker tells it */
+    case GW_REPLY_FAULT_NODE: /* the breaker reports it */
         gw_link_say(&store->link, text);
         gw_link_drop(&store->link, reason);
         return false;

@@ -11,7 +11,7 @@ typedef int array_length;
 
 enum { REPLY_MAGIC = 0x5245504c };
 
-/* A number or string within an array is added to it. NULL, which ends the connection, for what is not known here. */
+/* Adds a number or a string within an array. NULL for an unknown kind; that ends the connection. */
 static struct gw_reply *begin(const redisReadTask *task, enum gw_reply_kind kind)
 {
     struct gw_reply *reply = GW_FROM_CONTEXT(task->privdata, struct gw_reply, REPLY_MAGIC);
@@ -145,12 +145,12 @@ void gw_reply_attach(struct gw_reply *reply, redisReader *reader)
 {
     reader->fn = &functions;
     reader->privdata = reply;
-    /* Else its buffer is freed and grown again with each value over 16 KiB. At 64 KiB that could not be measured;
-     * larger ones would be mapped anew by malloc each time. */
+    /* Otherwise hiredis would free its buffer and grow it again with each value over 16 KiB. At 64 KiB that could not
+     * be measured; larger ones would be mapped anew by malloc each time. */
     reader->maxbuf = GW_REPLY_KEPT_BYTES;
 }
 
-/* Before Redis 6, "ERR unknown command `AUTH`, with args beginning with: …" repeats what was sent. */
+/* Before Redis 6, "ERR unknown command `AUTH`, with args beginning with: …" repeats the arguments that were sent. */
 static struct gw_slice without_arguments(struct gw_slice words, struct gw_slice password)
 {
     static const struct gw_slice before = { ", with args", 11 };
@@ -193,12 +193,12 @@ static const struct word {
     { { "NOSCRIPT ", 9 }, GW_REPLY_FAULT_SCRIPT, GW_BREAKER_NONE },
     { { "WRONGTYPE ", 10 }, GW_REPLY_FAULT_TYPE, GW_BREAKER_NONE },
     { { "READONLY ", 9 }, GW_REPLY_FAULT_NODE, GW_BREAKER_READONLY },
-    { { "MISCONF ", 8 }, GW_REPLY_FAULT_NODE, GW_BREAKER_READONLY }, /* cannot save, so takes no writes */
+    { { "MISCONF ", 8 }, GW_REPLY_FAULT_NODE, GW_BREAKER_READONLY }, /* Redis cannot save, so it takes no writes */
     { { "NOREPLICAS ", 11 }, GW_REPLY_FAULT_NODE, GW_BREAKER_READONLY },
     { { "LOADING ", 8 }, GW_REPLY_FAULT_NODE, GW_BREAKER_LOADING },
     { { "MASTERDOWN ", 11 }, GW_REPLY_FAULT_NODE, GW_BREAKER_LOADING },
     { { "CLUSTERDOWN ", 12 }, GW_REPLY_FAULT_NODE, GW_BREAKER_LOADING },
-    { { "BUSY ", 5 }, GW_REPLY_FAULT_NODE, GW_BREAKER_BUSY }, /* in somebody's script */
+    { { "BUSY ", 5 }, GW_REPLY_FAULT_NODE, GW_BREAKER_BUSY }, /* in another program's script */
     { { "NOAUTH ", 7 }, GW_REPLY_FAULT_NODE, GW_BREAKER_AUTH },
     { { "WRONGPASS ", 10 }, GW_REPLY_FAULT_NODE, GW_BREAKER_AUTH },
     { { "NOPERM ", 7 }, GW_REPLY_FAULT_NODE, GW_BREAKER_AUTH },

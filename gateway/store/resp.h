@@ -4,16 +4,16 @@
 
 #include "base/buffer.h"
 
-enum { GW_RESP_ARGUMENT_BYTES = 32 }; /* an argument takes its bytes and at most these */
+enum { GW_RESP_ARGUMENT_BYTES = 32 }; /* an argument takes its own bytes and at most these */
 
-/* hiredis looks for the end of a command with strchr: behind its last byte stands a NUL that does not count. */
+/* hiredis looks for the end of a command with strchr, so a NUL that does not count stands behind the last byte. */
 static inline void gw_resp_terminate(struct gw_buffer *buffer)
 {
     if (gw_buffer_reserve(buffer, 1))
         buffer->at[buffer->length] = 0;
 }
 
-/* Begins a command of so many arguments, its name included. */
+/* Begins a command with so many arguments, its name included. */
 static inline void gw_resp_begin(struct gw_buffer *buffer, unsigned count)
 {
     gw_buffer_put_char(buffer, '*');

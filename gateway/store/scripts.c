@@ -3,7 +3,7 @@
 #include <openssl/evp.h>
 #include "base/buffer.h"
 
-/* Made by the build from redis/ (cmake/GatewayEmbed.cmake). */
+/* The build makes these from redis/ (cmake/GatewayEmbed.cmake). */
 extern const unsigned char gw_embedded_token_bucket[], gw_embedded_store[], gw_embedded_purge[],
     gw_embedded_fetch_lock[];
 extern const size_t gw_embedded_token_bucket_length, gw_embedded_store_length, gw_embedded_purge_length,

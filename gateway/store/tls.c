@@ -13,7 +13,7 @@
 /* The context itself: nothing else is shared. */
 struct gw_tls;
 
-/* Why a certificate was refused within the handshake that just failed on this thread; X509_V_OK: none was. */
+/* Why the handshake that just failed on this thread refused a certificate; X509_V_OK: it refused none. */
 static _Thread_local int refused_for = X509_V_OK;
 
 static int on_verify(int is_good, X509_STORE_CTX *store)
@@ -78,8 +78,9 @@ bool gw_tls_begin(struct gw_tls *tls, const struct gw_redis_node *node, redisCon
         return false;
     SSL_set_mode(session, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     ERR_clear_error();
-    /* hiredis owns the session only where it says REDIS_OK, and then frees it with the connection. Where the handshake
-     * cannot begin (a refused connection shows itself here), it frees its own record and leaves the session to us. */
+    /* hiredis owns the session only if it says REDIS_OK, and then frees it with the connection. If the handshake cannot
+     * begin (a refused connection shows itself here), hiredis frees only its own record, and the session must be freed
+     * here. */
     if (expect_peer(session, node) && redisInitiateSSL(connection, session) == REDIS_OK)
         return true;
     SSL_free(session);

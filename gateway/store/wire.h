@@ -1,4 +1,4 @@
-/* wire.h: what link.c and login.c share: hiredis' context of one connection on libuv. */
+/* wire.h: shared by link.c and login.c: hiredis' context of one connection on libuv. */
 #ifndef GW_STORE_WIRE_H
 #define GW_STORE_WIRE_H
 
@@ -6,7 +6,7 @@
 #include "store/link.h"
 
 struct gw_link_wire {
-    uv_poll_t poll; /* first: it is freed by its close */
+    uv_poll_t poll; /* first: its close callback frees the wire */
     struct gw_magic magic;
     struct gw_link *link;
     redisAsyncContext *context;
@@ -20,7 +20,7 @@ struct gw_link_wire {
 bool gw_login_begin(struct gw_link *link) GW_MUST_CHECK;
 /* link.c: every answer was good. */
 void gw_link_logged_in(struct gw_link *link);
-/* link.c: gw_link_ask whatever the state. */
+/* link.c: gw_link_ask in any state. */
 bool gw_link_put(struct gw_link *link, struct gw_link_asked *asked, struct gw_slice command, struct gw_slice last);
 
 #endif

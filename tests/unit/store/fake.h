@@ -1,4 +1,4 @@
-/* A Redis that says what a test wants: a thread that reads commands and lets a function answer them. */
+/* A Redis that says what a test wants: a thread reads commands and a function answers them. */
 #ifndef TESTS_UNIT_STORE_FAKE_H
 #define TESTS_UNIT_STORE_FAKE_H
 
@@ -23,9 +23,9 @@ typedef bool fake_answer(struct fake *fake, int fd, const struct fake_command *c
 
 struct fake {
     fake_answer *answer;
-    struct gw_slice text; /* what `answer` may want */
-    size_t piece;         /* bytes in one write of it */
-    unsigned pause_ms;    /* between these */
+    struct gw_slice text; /* data for `answer` */
+    size_t piece;         /* bytes in one write of `text` */
+    unsigned pause_ms;    /* time between two such writes */
     bool then_close;
 
     int listener;
@@ -75,7 +75,7 @@ static inline bool fake_logs_in(struct fake *fake, int fd, const struct fake_com
     return fake_says(fake, fd, is_command(command, "SCRIPT") ? "$3\r\nsha\r\n" : "+OK\r\n");
 }
 
-/* The command at the buffer's start: its length, 0 while it is not whole. */
+/* Parses the command at the buffer's start. Returns its length, or 0 while it is incomplete. */
 static inline size_t fake_parse(const char *buffer, size_t length, struct fake_command *command)
 {
     const char *at = buffer, *end = buffer + length;

@@ -1,4 +1,4 @@
-/* A redis-server of its own for a test: on a free port and a socket in a directory of its own. */
+/* A test's own redis-server: on a free port and a socket in a directory of its own. */
 #ifndef TESTS_UNIT_STORE_REAL_H
 #define TESTS_UNIT_STORE_REAL_H
 
@@ -117,7 +117,7 @@ static inline void real_stop(struct real *real)
     assert_int_equal(system(command), 0);
 }
 
-/* What Redis says, as text; valid until the next question. */
+/* Redis' answer as text; valid until the next question. */
 static inline const char *ask_real(struct real *real, const char *command)
 {
     static char text[65536];

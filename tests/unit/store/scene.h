@@ -26,7 +26,7 @@ struct scene {
     struct gw_store *store;
 };
 
-/* What came of one call. */
+/* The result of one call. */
 struct outcome {
     unsigned runs;
     enum gw_store_result result;
@@ -106,7 +106,7 @@ static inline void scene_open_store(struct scene *scene)
         }                                                                                                              \
     } while (0)
 
-/* As main's prober would: the breaker is closed again where it opened. */
+/* Does what main's prober would do: closes an open breaker again. */
 static inline void until_up(struct scene *scene)
 {
     uint64_t until_us = gw_clock_monotonic_us() + 20000000;
@@ -118,7 +118,7 @@ static inline void until_up(struct scene *scene)
     }
 }
 
-/* Everything is closed, or the test fails. */
+/* Closes everything, or the test fails. */
 static inline void scene_close(struct scene *scene)
 {
     if (scene->store)

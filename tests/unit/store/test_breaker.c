@@ -61,7 +61,7 @@ static void only_the_first_of_a_series_is_logged(void **state)
     }
 }
 
-/* One outage, seen by several connections at different moments: what is logged, and what the health page tells. */
+/* One outage, seen by several connections at different moments: what the log and the health page say. */
 static void one_cause_is_one_line(void **state)
 {
     enum { S = 1000000 };

@@ -18,7 +18,7 @@ static void more_are_believed_at_once_and_fewer_after_two_minutes(void **state)
         { 62 * S, 1, 3, false },  { 122 * S - 1, 2, 3, false }, /* a microsecond short of two minutes */
         { 122 * S, 2, 2, false }, { 123 * S, 1, 2, false },     { 200 * S, 2, 2, false }, /* all are back: the two minutes begin anew */
         { 250 * S, 1, 2, false }, { 369 * S, 1, 2, false },     { 370 * S, 1, 1, false }, { 371 * S, 5, 5, true },
-        { 372 * S, 4, 5, false }, { 373 * S, 6, 6, true }, /* more ends the wait, too */
+        { 372 * S, 4, 5, false }, { 373 * S, 6, 6, true }, /* a higher count ends the wait, too */
         { 500 * S, 4, 6, false }, { 620 * S, 4, 4, false },
     };
     struct gw_census census = { .believed = 1 };
@@ -29,7 +29,8 @@ static void more_are_believed_at_once_and_fewer_after_two_minutes(void **state)
     }
 }
 
-/* expected_instances is the number before the first count: fewer live ones are no reason to hand out larger shares. */
+/* expected_instances is the number before the first count: a lower number of live instances is no reason for larger
+ * shares. */
 static void fewer_than_expected_are_not_believed_at_once_either(void **state)
 {
     struct gw_census census = { .believed = 7 };

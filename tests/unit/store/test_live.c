@@ -1,4 +1,4 @@
-/* The store against a real redis-server: skipped where none is installed. */
+/* The store against a real redis-server: skipped if none is installed. */
 #include "unit/store/real.h"
 
 #define LONG_TIMEOUT "\"timeout\": \"10s\","
@@ -225,7 +225,7 @@ static void a_replica_is_left_until_it_is_a_primary(void **state)
     end(&scene, &real);
 }
 
-/* Enough replicas are gone (or a disk is full): it reads, and takes no write. */
+/* Too few replicas are left (or a disk is full): the server reads, and takes no write. */
 static void a_server_that_takes_no_writes_for_now_is_left_until_it_does(void **state)
 {
     static const struct {

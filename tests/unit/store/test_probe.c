@@ -1,4 +1,5 @@
-/* Main's probe: what closes the breaker, and who is counted. Against a real redis-server where that is installed. */
+/* Main's probe: what closes the breaker, and which instances are counted. Against a real redis-server if one is
+ * installed. */
 #include "store/probe.h"
 #include "unit/store/fake.h"
 #include "unit/store/real.h"
@@ -115,7 +116,7 @@ static void only_a_primary_that_takes_writes_closes_it(void **state)
             assert_true(gw_breaker_is_open(&scene.breaker));
             assert_int_equal(atomic_load(&scene.breaker.reason), rows[i].reason);
             assert_int_equal(watch.ups, 0);
-            atomic_store(&fake.mood, PRIMARY); /* and it heals */
+            atomic_store(&fake.mood, PRIMARY); /* and the outage ends */
             if (rows[i].mood != MUTE)
                 until(&scene, is_closed(&scene));
         }
@@ -173,7 +174,7 @@ static void it_serves_when_the_others_have_counted_it(void **state)
     until(&scene, gw_probe_instances(probe) == 3);
     uint64_t counted_us = gw_clock_monotonic_us();
     until(&scene, gw_probe_is_settled(probe));
-    /* A heartbeat of the others, but for what this loop took to notice the count. */
+    /* A heartbeat of the others, less the time that this loop took to notice the count. */
     assert_true(gw_clock_monotonic_us() - counted_us >= 200000);
     close_all(&scene, probe, NULL);
     fake_stop(&fake);
@@ -185,11 +186,11 @@ static void it_does_not_wait_for_who_cannot_be_counted(void **state)
         enum mood mood;
         bool listens, keeps_heartbeat;
     } rows[] = {
-        { PRIMARY, false, true },  /* nobody there */
+        { PRIMARY, false, true },  /* no server there */
         { LOADING, true, true },   /* nothing can be counted */
-        { FORBIDDEN, true, true }, /* nor may it */
+        { FORBIDDEN, true, true }, /* counting is forbidden, too */
         { FULL, true, true },      /* three are counted, though not this one */
-        { MUTE, true, true },      /* it never answers: 2 s at most, whatever the timeouts are */
+        { MUTE, true, true },      /* the server never answers: 2 s at most, whatever the timeouts are */
         { PRIMARY, true, false },  /* not the limits' node */
     };
     (void)state;
@@ -254,12 +255,12 @@ static void live_instances_are_counted_and_the_gone_forgotten(void **state)
     assert_non_null(strstr(ask_real(&real, "CLIENT LIST"), "name=visara-gateway:second:main"));
     gw_probe_close(second); /* which says goodbye */
     until(&scene, strcmp(ask_real(&real, "ZCARD gw:instances"), "1") == 0);
-    /* Fewer are believed only after minutes: links that are lost one by one look just like this. */
+    /* A lower number is believed only after minutes: links that are lost one by one look just like this. */
     assert_int_equal(gw_probe_instances(first), 2);
     assert_in_range(atoi(ask_real(&real, "PTTL gw:instances")), 1, 600);
     until(&scene, strcmp(ask_real(&real, "ZCARD gw:instances"), "1") == 0);
     close_all(&scene, first, second);
-    /* By its goodbye, or, where a sign of life was still under way, by its expiry. */
+    /* By its goodbye, or, if a sign of life was still under way, by its expiry. */
     for (unsigned i = 0; i < 1000 && strcmp(ask_real(&real, "EXISTS gw:instances"), "0") != 0; i++)
         uv_sleep(5);
     assert_string_equal(ask_real(&real, "EXISTS gw:instances"), "0");

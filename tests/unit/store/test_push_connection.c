@@ -17,7 +17,7 @@ struct stage {
     struct gw_push_connection connection;
     char directory[64], path[96];
     int listener, peer;
-    char said[512]; /* what the connection told, in short */
+    char said[512]; /* the connection's events, in short */
     bool is_up, is_down, closes_at_reply;
 };
 

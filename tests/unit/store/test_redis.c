@@ -1,4 +1,4 @@
-/* The store against a Redis that misbehaves on purpose. What a real one does is in test_live.c. */
+/* The store against a Redis that misbehaves on purpose. test_live.c has a real one. */
 #include "unit/store/fake.h"
 #include "support/checks.h"
 
@@ -12,7 +12,7 @@ static bool say_text(struct fake *fake, int fd, const struct fake_command *comma
         return fake_logs_in(fake, fd, command);
     if (is_command(command, "GET"))
         return true;                   /* the text answers both */
-    struct gw_slice text = fake->text; /* the test says the next one as soon as it has heard this one */
+    struct gw_slice text = fake->text; /* the test gives the next text as soon as it has this answer */
     size_t piece = fake->piece ? fake->piece : text.length;
     for (size_t at = 0; at < text.length; at += piece) {
         size_t rest = text.length - at;
@@ -66,10 +66,10 @@ static void answers_that_make_no_sense_end_the_connection(void **state)
         { ",1.5\r\n", GW_STORE_LOST },
         { "+OK\r\n$1\r\na\r\n", GW_STORE_LOST }, /* PTTL is a number */
         { "$1\r\n1\r\n$1\r\na\r\n", GW_STORE_LOST },
-        { ":1\r\n:2\r\n", GW_STORE_LOST }, /* GET is none */
+        { ":1\r\n:2\r\n", GW_STORE_LOST }, /* GET is answered by no string */
         { ":1\r\n+OK\r\n", GW_STORE_LOST },
         { ":1\r\n*1\r\n:1\r\n", GW_STORE_LOST },
-        { ":1\r\n$3\r\nabcXY+more\r\n", GW_STORE_LOST }, /* its end is not where it was said to be */
+        { ":1\r\n$3\r\nabcXY+more\r\n", GW_STORE_LOST }, /* the string does not end where its length says */
         { ":1\r\n$3\r\nabc\r\n+surplus\r\n", GW_STORE_VALUE },
         { ":1\r\n$3\r\nabc\r\n+", GW_STORE_VALUE },
         { ":1\r\n$3\r\nabc\r\n$3\r\nabc\r\n", GW_STORE_VALUE },
@@ -86,8 +86,8 @@ static void answers_that_make_no_sense_end_the_connection(void **state)
         print_message("%zu: %s\n", i, gw_breaker_reason_name(atomic_load(&scene.breaker.reason)));
         assert_int_equal(atomic_load(&scene.breaker.reason), GW_BREAKER_NONSENSE);
         assert_int_equal(outcome.result, rows[i].result);
-        assert_null(get(&scene, "k", &outcome));         /* open: not asked */
-        until(&scene, atomic_load(&fake.accepted) == 2); /* and yet connected again */
+        assert_null(get(&scene, "k", &outcome));         /* open: no call may be made */
+        until(&scene, atomic_load(&fake.accepted) == 2); /* though it is connected again */
         until_up(&scene);
         stop(&scene, &fake);
     }
@@ -175,7 +175,7 @@ static void an_answer_without_end_is_cut_at_the_bound(void **state)
         until(&scene, outcome.runs);
         assert_int_equal(outcome.result, GW_STORE_LOST);
         assert_int_equal(atomic_load(&scene.breaker.reason), GW_BREAKER_NONSENSE);
-        assert_true(atomic_load(&fake.mood) < 512); /* what the kernel buffered, and no more */
+        assert_true(atomic_load(&fake.mood) < 512); /* only the bytes that the kernel had buffered */
         stop(&scene, &fake);
     }
 }
@@ -301,7 +301,7 @@ static void a_key_that_is_no_string_is_a_value_of_nothing(void **state)
     assert_non_null(get(&scene, "k", &outcome));
     until(&scene, outcome.runs);
     assert_int_equal(outcome.result, GW_STORE_NIL);
-    fake.text = GW_SLICE("-ERR no\r\n$1\r\na\r\n"); /* half an answer is none */
+    fake.text = GW_SLICE("-ERR no\r\n$1\r\na\r\n"); /* half an answer is no answer */
     assert_non_null(get(&scene, "k", &outcome));
     until(&scene, outcome.runs);
     assert_int_equal(outcome.result, GW_STORE_LOST);
@@ -387,8 +387,7 @@ static bool behave(struct fake *fake, int fd, const struct fake_command *command
     return fake_says(fake, fd, is_command(command, "SET") ? "+OK\r\n" : ":7\r\n");
 }
 
-/* The answer lies in the kernel for longer than redis.timeout before this loop comes to read it: that is no silence of
- * Redis. */
+/* The answer lies in the kernel for longer than redis.timeout before this loop reads it: Redis was not silent. */
 static void a_loop_that_was_slow_itself_opens_nothing(void **state)
 {
     struct scene scene;
@@ -462,7 +461,7 @@ static void what_is_written_is_what_was_meant(void **state)
     assert_non_null(
         gw_store_run(scene.store, GW_STORE_PUT, keys, 1, arguments, 1, GW_SLICE(""), NULL, on_done, &outcome));
     until(&scene, outcome.runs);
-    assert_int_equal(fake.last[strlen(fake.last) - 1], ' '); /* an empty argument is one */
+    assert_int_equal(fake.last[strlen(fake.last) - 1], ' '); /* an empty argument is an argument, too */
     stop(&scene, &fake);
 }
 
@@ -484,7 +483,7 @@ static void too_many_pending_calls_are_not_made(void **state)
     assert_null(get(&scene, "k", &more));
     assert_int_equal(counted(&scene, GW_REDIS_LABEL_LIMIT, GW_REDIS_RESULT_SKIPPED), 1);
     assert_int_equal(counted(&scene, GW_REDIS_LABEL_GET, GW_REDIS_RESULT_SKIPPED), 1);
-    gw_store_close(scene.store); /* what is pending then is lost */
+    gw_store_close(scene.store); /* calls that are then pending are lost */
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(outcomes[i].runs, 1);
         assert_int_equal(outcomes[i].result, GW_STORE_LOST);
@@ -735,7 +734,7 @@ static void a_node_that_is_not_there_is_tried_again(void **state)
     struct fake fake;
     char url[64];
     (void)state;
-    fake_start(&fake, behave); /* to have a port that nobody uses afterwards */
+    fake_start(&fake, behave); /* to get a port that no process uses afterwards */
     fake_stop(&fake);
     snprintf(url, sizeof(url), "redis://localhost:%u", fake.port);
     scene_open(&scene, url, LONG_TIMEOUT, "");

@@ -1,4 +1,4 @@
-/* What a script may answer: each its own kind, and what is another's is nonsense. */
+/* The answers that each script may give: every script has its own kind, and an answer of another kind is nonsense. */
 #include "unit/store/fake.h"
 
 static bool say_text(struct fake *fake, int fd, const struct fake_command *command)

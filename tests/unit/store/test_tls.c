@@ -1,4 +1,5 @@
-/* rediss:// where no session comes to be: each attempt's session is freed once, whoever of hiredis and us owns it. */
+/* rediss:// when no session is made: the session of each attempt is freed once, whether hiredis or the store owns
+ * it. */
 #include "unit/store/scene.h"
 
 #ifndef GW_HAVE_REDIS_TLS
@@ -25,7 +26,7 @@ int main(void)
 
 enum { ATTEMPTS = 4 };
 
-/* OpenSSL's own word on each session: made and freed. */
+/* OpenSSL's own report on each session: made and freed. */
 static unsigned made, freed;
 
 static void on_made(void *session, void *data, CRYPTO_EX_DATA *all, int index, long number, void *pointer)
@@ -52,7 +53,7 @@ static int listen_anywhere(uint16_t *port)
     return fd;
 }
 
-/* What is no TLS server does with a connection. */
+/* How a server that is no TLS server treats a connection. */
 struct peer {
     bool listens, accepts, closes;
     const char *says;
@@ -77,7 +78,7 @@ static void serve(const struct peer *peer, int listener, int *held)
 static void an_attempt_that_fails_leaves_no_session_and_no_error_behind(void **state)
 {
     static const struct peer rows[] = {
-        { 0 },                                                                /* refused */
+        { 0 },                                                                /* silent: ended by the connect timeout */
         { .listens = true },                                                  /* silent: the connect timeout ends it */
         { .listens = true, .accepts = true, .closes = true },                 /* ends at once */
         { .listens = true, .accepts = true, .says = "-ERR plain Redis\r\n" }, /* plain Redis, which then waits */
@@ -115,7 +116,7 @@ static void an_attempt_that_fails_leaves_no_session_and_no_error_behind(void **s
     }
 }
 
-/* RFC 6066 §3: a server of several names chooses its certificate by it, and an address is no name. */
+/* RFC 6066 §3: a server with several names chooses its certificate by the client's name; an address is no name. */
 static void the_first_message_names_the_server_where_it_has_a_name(void **state)
 {
     static const struct {
