@@ -8,22 +8,21 @@ writes down each function that is entered. One request counts with all that the 
 stored and logged is done. A turn of the loop that runs when nobody asks, too (timers), does not count. Each way is traced five times, after
 requests of the same kind, and the least counts.
 
-A proxy before Redis writes down the commands of the worker. One round trip is whatever is sent before the next answer comes. The gateway has
+A tap before Redis notes the commands (tests/support/redis_tap.py). One round trip is one write of commands and their answers. The gateway has
 one worker, limits, cache and Redis, as by default; the limit is wide, except for the refusal."""
 import collections
 import hashlib
 import mmap
 import os
 import re
-import socket
 import struct
 import subprocess
 import tempfile
-import threading
 import time
 
 import redis_stage
 import stage
+from redis_tap import Tap
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEADER, RECORD = struct.Struct("=II"), struct.Struct("=QII")  # of ways.c
@@ -91,101 +90,12 @@ class Tracer:
         return frozenset().union(*(workers[0] - self.idle))
 
 
-class Link:
-    """One connection to Redis: commands and replies as they pass, matched."""
-
-    def __init__(self):
-        self.is_worker, self.asked, self.came, self.waiting = False, b"", b"", collections.deque()
-
-    def on_asked(self, data):
-        """The labels of the worker's commands for requests."""
-        self.asked += data
-        while (end := reply_end(self.asked)):
-            words = re.findall(rb"\$\d+\r\n([^\r]*)", self.asked[:end])
-            self.asked = self.asked[end:]
-            if words[1:2] == [b"SETNAME"]:
-                self.is_worker = re.search(rb":\d+$", words[2]) is not None  # the main thread's connections have no number
-            self.waiting.append(self.label(words))
-            if self.waiting[-1]:
-                yield self.waiting[-1]
-
-    def on_answered(self, data):
-        """The lengths of the replies to them."""
-        self.came += data
-        while (end := reply_end(self.came)):
-            self.came = self.came[end:]
-            if self.waiting and self.waiting.popleft():
-                yield end
-
-    def label(self, words):
-        """None: it is not for a request."""
-        if not self.is_worker:
-            return None
-        if words[0] != b"EVALSHA":
-            return words[0].decode()
-        script = SCRIPTS.get(words[1], "EVALSHA")
-        if script == "purge.lua":
-            return None  # the poll of the ban log
-        return script + (" " + words[3 + int(words[2])].decode() if script == "fetch_lock.lua" else "")
-
-
-def reply_end(data, at=0):
-    """Where the command or reply that begins there ends; 0: not all of it is here."""
-    line = data.find(b"\r\n", at) + 2
-    if line < 2:
-        return 0
-    kind, number = data[at:at + 1], data[at + 1:line - 2]
-    if kind == b"$":
-        line += int(number) + 2 if number != b"-1" else 0
-        return line if line <= len(data) else 0
-    for _ in range(int(number) if kind == b"*" else 0):
-        line = reply_end(data, line)
-        if not line:
-            return 0
-    return line
-
-
-class Proxy:
-    """Before Redis: what workers asked for requests, and when answers came."""
-
-    def __init__(self, redis):
-        self.redis, self.events, self.listener = redis, [], socket.create_server(("127.0.0.1", 0))
-        self.url = "redis://127.0.0.1:%d" % self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def stop(self):
-        self.listener.close()
-
-    def accept(self):
-        while True:
-            try:
-                gateway, _ = self.listener.accept()
-            except OSError:
-                return
-            redis, link = socket.create_connection((self.redis.host, self.redis.port)), Link()
-            for end in (gateway, redis):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self.carry, args=(gateway, redis, link.on_asked), daemon=True).start()
-            threading.Thread(target=self.carry, args=(redis, gateway, link.on_answered), daemon=True).start()
-
-    def carry(self, source, target, read):
-        try:
-            while data := source.recv(1 << 20):
-                self.events += read(data)
-                target.sendall(data)
-        except OSError:
-            pass
-        for end in (source, target):
-            end.close()
-
-
-class Told:
-    """What Redis was asked: the events of a proxy are labels of commands, and lengths of replies."""
-
-    def __init__(self, events):
-        self.commands = [event for event in events if isinstance(event, str)]
-        self.bytes = sum(event for event in events if not isinstance(event, str))
-        self.trips = sum(isinstance(event, str) and (i == 0 or not isinstance(events[i - 1], str)) for i, event in enumerate(events))
+def name_of(words):
+    """Of a command; of a script its file."""
+    script = SCRIPTS.get(words[1])
+    if words[0] != b"EVALSHA" or not script:
+        return words[0].decode()
+    return script + (" " + words[3 + int(words[2])].decode() if script == "fetch_lock.lua" else "")
 
 
 class Scene:
@@ -193,8 +103,8 @@ class Scene:
         library = os.path.join(folder, "ways.so")
         subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, os.path.join(HERE, "ways.c")], check=True)
         self.redis = redis_stage.RedisServer()
-        self.proxy = Proxy(self.redis)
-        actors.actors += [self.redis, self.proxy]
+        self.tap = Tap(self.redis)
+        actors.actors += [self.redis, self.tap]
         self.origin, self.before_backend = actors.origin(), None
         for number in list(range(ROUNDS)) + list(range(10, 10 + ROUNDS)) + list(range(20, 20 + ROUNDS)):
             self.origin.on("/fresh/%d" % number, self.answer(("Cache-Control", "max-age=600")))
@@ -204,20 +114,20 @@ class Scene:
         for name, rate, burst in (("other", "1000/s", 100000), ("wide", "1000/s", 100000), ("narrow", "1/h", 1)):
             self.tracers[name] = Tracer(library)
             self.gateways[name] = actors.gateway(self.origin, {
-                "redis": {"url": self.proxy.url, "timeout": "5s", "prefix": "narrow:" if name == "narrow" else "wide:"},
+                "redis": {"url": self.tap.url, "timeout": "5s", "prefix": "narrow:" if name == "narrow" else "wide:"},
                 "cache": {"enabled": True, "bypass_paths": ["/pass"]},
                 "limits": {"enabled": True, "rate": rate, "burst": burst},
             }, environment=self.tracers[name].environment)
 
     def answer(self, *fields):
         def handler(call):
-            self.before_backend = list(self.proxy.events)
+            self.before_backend = list(self.tap.seen)
             is_known = call.request.has("If-None-Match")
             call.respond(304 if is_known else 200, fields, b"" if is_known else b"x" * 1024)
         return handler
 
     def trace(self, gateway, target, label, times, before, pause):
-        """(functions, Redis, Redis before the backend was asked or None) of one request."""
+        """Of one request: its functions, its commands, those before the backend was asked or None, and the bytes of their replies."""
         tracer = self.tracers[gateway]
         with self.gateways[gateway].client() as client:
             client.get("/pass")
@@ -227,18 +137,17 @@ class Scene:
             for _ in range(times):
                 self.gateways[before].fetch(target)
             time.sleep(pause)
-            self.proxy.events.clear()
+            self.tap.clear()
             self.before_backend = None
             tracer.start()
             response = client.get(target)
             time.sleep(SETTLED_S)
             assert response.status == (200 if label else 429) and response.field("X-Cache") == label, response
-            before_backend = self.before_backend
-            return tracer.functions(), Told(list(self.proxy.events)), Told(before_backend) if before_backend is not None else None
+            return tracer.functions(), list(self.tap.seen), self.before_backend, sum(self.tap.answered)
 
 
-def counted(told):
-    return "%d in %d" % (len(told.commands), told.trips) if told else "–"
+def counted(commands):
+    return "–" if commands is None else "%d in %d" % (len(commands), len({write for _, write, _ in commands}))
 
 
 def print_functions(functions):
@@ -256,10 +165,10 @@ def main():
             if word not in name:
                 continue
             traces = [scene.trace(gateway, target.format(number), *rest) for number in range(ROUNDS)]
-            functions, redis, before_backend = min(traces, key=lambda trace: len(trace[0]))
+            functions, commands, before_backend, answered = min(traces, key=lambda trace: len(trace[0]))
             print("| %s | %d | %d | %s | %s | %d | %s |" % (
-                name, len(functions), len({file for file, _ in functions}), counted(redis), counted(before_backend), redis.bytes,
-                ", ".join("`%s`" % command for command in redis.commands) or "–"), flush=True)
+                name, len(functions), len({file for file, _ in functions}), counted(commands), counted(before_backend), answered,
+                ", ".join("`%s`" % name_of(words) for _, _, words in commands) or "–"), flush=True)
             if word:
                 print_functions(functions)
 

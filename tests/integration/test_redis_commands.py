@@ -1,91 +1,13 @@
 """What a request costs in Redis: which commands, over its whole life, and how many round trips before the backend is asked."""
-import socket
 import threading
 import time
 
 from redis_stage import RedisServer
+from redis_tap import Tap
 from stage import Scene, main, wait_until
 
 FRESH = [("Cache-Control", "max-age=60"), ("ETag", '"1"')]
 BODY = b"x" * 3000
-
-
-class Tap:
-    """Stands between gateways and Redis, and notes each command about a request: (when, which write of which connection, words)."""
-
-    def __init__(self, port):
-        self.redis_port, self.seen, self.writes = port, [], 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.sockets, self.lock = [self.listener], threading.Lock()
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def stop(self):
-        for sock in self.sockets:
-            sock.close()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.redis_port))
-            self.sockets += [client, server]
-            threading.Thread(target=self.copy, args=(client, server, Commands(self).note), daemon=True).start()
-            threading.Thread(target=self.copy, args=(server, client, None), daemon=True).start()
-
-    def copy(self, source, target, note):
-        try:
-            while True:
-                data = source.recv(1 << 20)
-                if not data:
-                    break
-                if note:
-                    note(data)
-                target.sendall(data)
-        except OSError:
-            pass
-        for sock in (source, target):
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-
-class Commands:
-    """Of one connection. What is not about a limit, a response or a lock (polls, signs of life) is left out."""
-
-    def __init__(self, tap):
-        self.tap, self.rest = tap, b""
-
-    def note(self, data):
-        self.rest += data
-        with self.tap.lock:
-            self.tap.writes += 1
-            while True:
-                words = self.take()
-                if words is None:
-                    return
-                if any(word.startswith((b"gw:rl:", b"gw:cache:", b"gw:lock:")) for word in words[1:4]) and words[0] != b"CLIENT":
-                    self.tap.seen.append((time.monotonic(), self.tap.writes, words))
-
-    def take(self):
-        lines, at = self.rest.split(b"\r\n", 1), 0
-        if len(lines) < 2 or not lines[0].startswith(b"*"):
-            return None
-        at, words = len(lines[0]) + 2, []
-        for _ in range(int(lines[0][1:])):
-            end = self.rest.find(b"\r\n", at)
-            if end < 0:
-                return None
-            size = int(self.rest[at + 1:end])
-            if len(self.rest) < end + 2 + size + 2:
-                return None
-            words.append(self.rest[end + 2:end + 2 + size])
-            at = end + 2 + size + 2
-        self.rest = self.rest[at:]
-        return words
 
 
 def kind(words):
@@ -106,11 +28,11 @@ class Tapped(Scene):
     def set_stage(cls, stage):
         cls.redis = RedisServer()
         stage.actors.append(cls.redis)
-        cls.tap = Tap(cls.redis.port)
+        cls.tap = Tap(cls.redis)
         cls.addClassCleanup(cls.tap.stop)
         cls.origin = stage.origin()
         cls.gateways = [stage.gateway(cls.origin, {
-            "redis": {"url": "redis://127.0.0.1:%d" % cls.tap.port, "timeout": "5s"},
+            "redis": {"url": cls.tap.url, "timeout": "5s"},
             "limits": {"enabled": True, "rate": "1000/s", "burst": 1000},
             "cache": {"enabled": True, "flight": cls.FLIGHT, "flight_wait": "20s"}, "server": {"workers": 1}}) for _ in range(3)]
         for gateway in cls.gateways:
@@ -120,7 +42,7 @@ class Tapped(Scene):
     def commands(self, ask, until="release"):
         """What ask() brought about, as words; asked: when the backend was, or None."""
         wait_until(lambda: not sum(gateway.metric_sum("gateway_redis_pending") for gateway in self.gateways), "nothing is under way")
-        del self.tap.seen[:]
+        self.tap.clear()
         ask()
         wait_until(lambda: not until or any(kind(words) == until for _, _, words in self.tap.seen), "it is over")
         return list(self.tap.seen)
