@@ -97,23 +97,10 @@ static void lookup_rest(struct gw_lookup *lookup)
     gw_lookup_check(lookup);
 }
 
-/* ---- leads ---- */
-
-void gw_lead_finish(struct gw_lead *lead)
-{
-    gw_coalescing_finish(&lead->coalesced);
-    gw_fetch_lock_release(&lead->lock);
-}
-
-/* The lock first: the next leader asks for it. */
-void gw_lead_pass_on(struct gw_lead *lead)
-{
-    gw_fetch_lock_release(&lead->lock);
-    gw_coalescing_pass_on(&lead->coalesced);
-}
-
 static void lookup_drop_stored(struct gw_lookup *lookup)
 {
+    if (!lookup->lead.stored)
+        return;
     gw_entry_unref(lookup->lead.stored);
     lookup->lead.stored = NULL;
 }
@@ -197,11 +184,11 @@ static bool lookup_look(struct gw_lookup *lookup)
            (ask->request->may_look_up || ask->request->may_store) && lookup_ask_store(lookup);
 }
 
-bool gw_lookup_begin(struct gw_lookup *lookup, const struct gw_lookup_ask *ask)
+bool gw_lookup_begin(struct gw_lookup *lookup, uint64_t came_at_us)
 {
     GW_CHECK_MAGIC(lookup, LOOKUP_MAGIC);
     GW_CHECK(lookup->state == GW_LOOKUP_IDLE);
-    lookup->ask = *ask;
+    lookup->came_at_us = came_at_us;
     bool is_asked = lookup_look(lookup);
     lookup_move(lookup, is_asked ? GW_LOOKUP_ON_ASKED : GW_LOOKUP_ON_LOOKED);
     return is_asked;
@@ -291,7 +278,7 @@ static enum gw_coalescing_role lookup_start(struct gw_lookup *lookup)
     const struct gw_lookups *lookups = lookup->ask.lookups;
     struct gw_coalescing_ask ask = { .key = lookup->ask.key,
                                      .worker = lookups->worker,
-                                     .came_at_us = lookup->ask.came_at_us,
+                                     .came_at_us = lookup->came_at_us,
                                      .never_leads = lookup->ask.request->is_range,
                                      .mailbox = lookups->mailbox,
                                      .on_event = on_coalescing,
@@ -307,7 +294,7 @@ static void lookup_claim(struct gw_lookup *lookup)
 {
     lookup->fetch = NULL;
     if (!lookup_may_share(lookup))
-        gw_coalescing_finish(&lookup->lead.coalesced);
+        gw_lead_finish(&lookup->lead);
     else if (!lookup->lead.coalesced) /* it was not handed the lead */
         switch (lookup_start(lookup)) {
         case GW_COALESCING_LEAD:
@@ -488,7 +475,8 @@ static void lookup_end_lead(struct gw_lookup *lookup)
 static void lookup_decide(struct gw_lookup *lookup)
 {
     gw_timer_stop(&lookup->timer);
-    gw_shared_forget(&lookup->question);
+    if (lookup->question)
+        gw_shared_forget(&lookup->question);
     if (lookup->lock_is_due) /* what was found answers before the lock does */
         gw_fetch_lock_release(&lookup->lead.lock);
     lookup->lock_is_due = false;
@@ -564,10 +552,16 @@ static void lookup_on_timer(struct gw_timer *timer)
     }
 }
 
-void gw_lookup_init(struct gw_lookup *lookup)
+void gw_lookup_init(struct gw_lookup *lookup, const struct gw_lookup_ask *ask)
 {
-    *lookup = (struct gw_lookup) { .magic = GW_MAGIC(LOOKUP_MAGIC), .state = GW_LOOKUP_IDLE };
+    *lookup = (struct gw_lookup) { .magic = GW_MAGIC(LOOKUP_MAGIC), .ask = *ask };
     gw_timer_init(&lookup->timer, lookup_on_timer);
+}
+
+static void lookup_clear(struct gw_lookup *lookup)
+{
+    _Static_assert(GW_LOOKUP_IDLE == 0, "zero is IDLE");
+    memset((char *)lookup + offsetof(struct gw_lookup, state), 0, sizeof *lookup - offsetof(struct gw_lookup, state));
 }
 
 void gw_lookup_cancel(struct gw_lookup *lookup)
@@ -575,12 +569,15 @@ void gw_lookup_cancel(struct gw_lookup *lookup)
     if (lookup->state == GW_LOOKUP_IDLE)
         return;
     gw_timer_stop(&lookup->timer);
-    gw_coalescing_cancel(&lookup->waiter);
-    gw_shared_forget(&lookup->question);
+    if (lookup->waiter)
+        gw_coalescing_cancel(&lookup->waiter);
+    if (lookup->question)
+        gw_shared_forget(&lookup->question);
     gw_lead_pass_on(&lookup->lead);
-    gw_entry_unref(lookup->lead.stored);
-    gw_entry_unref(lookup->entry);
-    gw_lookup_init(lookup);
+    lookup_drop_stored(lookup);
+    if (lookup->entry)
+        gw_entry_unref(lookup->entry);
+    lookup_clear(lookup);
 }
 
 /* ---- background refreshes ---- */
@@ -608,11 +605,10 @@ bool gw_lookup_refresh_asks(const struct gw_lookups *lookups)
     return lookups->shared && gw_shared_is_up(lookups->shared);
 }
 
-enum gw_lookup_answer gw_lookup_refresh(struct gw_lookup *lookup, const struct gw_lookup_ask *ask, struct gw_lead *lead)
+enum gw_lookup_answer gw_lookup_refresh(struct gw_lookup *lookup, struct gw_lead *lead)
 {
     GW_CHECK_MAGIC(lookup, LOOKUP_MAGIC);
     GW_CHECK(lookup->state == GW_LOOKUP_IDLE);
-    lookup->ask = *ask;
     lookup->is_refresh = true;
     lookup->lead = *lead;
     *lead = (struct gw_lead) { .coalesced = NULL };

@@ -123,9 +123,22 @@ struct gw_lead {
 };
 
 /* Its answer is stored, or given up: wakes the waiters, and gives the lock back. `stored` stays. Any number of times. */
-void gw_lead_finish(struct gw_lead *lead);
-/* Its fetch has not begun and will not: the first waiter leads instead. Any number of times. */
-void gw_lead_pass_on(struct gw_lead *lead);
+static inline void gw_lead_finish(struct gw_lead *lead)
+{
+    if (lead->coalesced)
+        gw_coalescing_finish(&lead->coalesced);
+    if (lead->lock)
+        gw_fetch_lock_release(&lead->lock);
+}
+/* Its fetch has not begun and will not: the first waiter leads instead. The lock first: the next leader asks for it. Any
+ * number of times. */
+static inline void gw_lead_pass_on(struct gw_lead *lead)
+{
+    if (lead->lock)
+        gw_fetch_lock_release(&lead->lock);
+    if (lead->coalesced)
+        gw_coalescing_pass_on(&lead->coalesced);
+}
 
 struct gw_lookups { /* one worker's; what its look-ups ask */
     const struct gw_config *config;
@@ -143,14 +156,11 @@ struct gw_lookups { /* one worker's; what its look-ups ask */
 
 struct gw_lookup;
 
-struct gw_lookup_ask { /* all borrowed until the look-up is cancelled */
+struct gw_lookup_ask { /* the same for all that a look-up is used for, as the places in its owner are */
     struct gw_lookups *lookups;
-    const struct gw_cache_key *key;
+    const struct gw_cache_key *key; /* this and the next two: borrowed from gw_lookup_begin until it is cancelled */
     const struct gw_cache_request *request;
     const struct gw_head *head;
-    uint64_t
-        came_at_us; /* CLOCK_MONOTONIC, where the request must_validate: an answer that was asked for before is none.
-                            0: any will do */
     /* From the loop, once for each call that said so. May cancel the look-up. */
     void (*on_looked)(void *owner);
     void (*on_answer)(void *owner, enum gw_lookup_answer answer);
@@ -159,6 +169,10 @@ struct gw_lookup_ask { /* all borrowed until the look-up is cancelled */
 
 struct gw_lookup {
     struct gw_magic magic;
+    struct gw_lookup_ask ask;
+    struct gw_timer timer; /* from WAITING on */
+
+    /* zero while it is IDLE: */
     enum gw_lookup_state state;
     enum gw_lookup_answer answer; /* DECIDED */
     enum gw_lookup_share share;
@@ -173,23 +187,22 @@ struct gw_lookup {
     bool lock_is_due;    /* its answer */
     bool lock_compares;  /* it was told what was seen */
     bool lock_is_elsewhere;
-
     struct gw_entry *entry; /* held; its owner may take it, and leave NULL */
     void *fetch;            /* JOIN */
-    struct gw_lead lead;
-    struct gw_lookup_ask ask;
     struct gw_shared_question *question;
     struct gw_coalescing_waiter *waiter;
-    uint64_t question_epoch; /* of the key, when it was put */
+    uint64_t came_at_us;     /* of gw_lookup_begin */
+    uint64_t question_epoch; /* of the key, when the question was put */
     uint64_t until_us;       /* when it waits for another instance no longer */
-    struct gw_timer timer;   /* from WAITING on */
+    struct gw_lead lead;
 };
 
-/* Once, before all else. */
-void gw_lookup_init(struct gw_lookup *lookup);
+/* Once, before all else; *ask is copied. */
+void gw_lookup_init(struct gw_lookup *lookup, const struct gw_lookup_ask *ask);
 
-/* Looks at both caches. True: the Redis cache is asked, and on_looked will run. False: it is LOOKED already. */
-bool gw_lookup_begin(struct gw_lookup *lookup, const struct gw_lookup_ask *ask);
+/* Looks at both caches. True: the Redis cache is asked, and on_looked will run. False: it is LOOKED already. came_at_us:
+ * CLOCK_MONOTONIC, where the request must_validate: an answer that was asked for before is none for it; 0: any will do. */
+bool gw_lookup_begin(struct gw_lookup *lookup, uint64_t came_at_us);
 /* The owner's deadline has passed: LOOKED, with what is known; on_looked will not run. Else nothing. */
 void gw_lookup_give_up(struct gw_lookup *lookup);
 /* Of one that is LOOKED without an entry, or DECIDED. WAIT: on_answer will run, once. */
@@ -214,8 +227,7 @@ bool gw_lead_begin(struct gw_lookups *lookups, const struct gw_cache_key *key, s
 /* Must a refresh ask the store before it fetches? */
 bool gw_lookup_refresh_asks(const struct gw_lookups *lookups);
 /* Takes the lead (and the hold on its `stored`). As gw_lookup_claim; VALIDATE and LEAD: fetch. */
-enum gw_lookup_answer gw_lookup_refresh(struct gw_lookup *lookup, const struct gw_lookup_ask *ask,
-                                        struct gw_lead *lead);
+enum gw_lookup_answer gw_lookup_refresh(struct gw_lookup *lookup, struct gw_lead *lead);
 
 const char *gw_lookup_state_name(enum gw_lookup_state state);
 /* Next state by the table, or GW_LOOKUP_STATES if there is no row. */

@@ -35,7 +35,9 @@ void gw_engine_give_up_questions(struct gw_exchange *exchange);
 /* Nobody needs the answers: all questions end. */
 void gw_engine_cancel_questions(struct gw_exchange *exchange);
 
-/* lookup.c: the question to the cache is cancelled: a miss, and nothing was seen. */
+/* lookup.c: of new memory. */
+void gw_engine_init_look_up(struct gw_exchange *exchange);
+/* The question to the cache is cancelled: a miss, and nothing was seen. */
 void gw_engine_cancel_look_up(struct gw_exchange *exchange);
 /* The filters let it pass, or the fetch that it joined is not for it: who asks the backend (cache/lookup.h)? */
 void gw_engine_go_on(struct gw_exchange *exchange);

@@ -53,19 +53,9 @@ void gw_engine_cancel_look_up(struct gw_exchange *exchange)
     gw_lookup_give_up(&exchange->lookup);
 }
 
-static void on_answer(void *owner, enum gw_lookup_answer answer);
-
 bool gw_exchange_look_up(struct gw_exchange *exchange)
 {
-    const struct gw_lookup_ask ask = { .lookups = &exchange->context->lookups,
-                                       .key = &exchange->key,
-                                       .request = &exchange->cache,
-                                       .head = &exchange->request,
-                                       .came_at_us = exchange->cache.must_validate ? gw_clock_monotonic_us() : 0,
-                                       .on_looked = on_looked,
-                                       .on_answer = on_answer,
-                                       .owner = exchange };
-    bool is_asked = gw_lookup_begin(&exchange->lookup, &ask);
+    bool is_asked = gw_lookup_begin(&exchange->lookup, exchange->cache.must_validate ? gw_clock_monotonic_us() : 0);
     if (is_asked)
         gw_engine_ask(exchange, GW_ASKER_LOOK_UP);
     else
@@ -130,6 +120,18 @@ static void claim(struct gw_exchange *exchange)
         follow(exchange, answer);
     else if (exchange->state != GW_EXCHANGE_WAITING)
         gw_engine_move(exchange, GW_EXCHANGE_SUSPENDED);
+}
+
+void gw_engine_init_look_up(struct gw_exchange *exchange)
+{
+    const struct gw_lookup_ask ask = { .lookups = &exchange->context->lookups,
+                                       .key = &exchange->key,
+                                       .request = &exchange->cache,
+                                       .head = &exchange->request,
+                                       .on_looked = on_looked,
+                                       .on_answer = on_answer,
+                                       .owner = exchange };
+    gw_lookup_init(&exchange->lookup, &ask);
 }
 
 void gw_engine_go_on(struct gw_exchange *exchange)

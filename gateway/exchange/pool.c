@@ -45,7 +45,7 @@ static void init(struct gw_exchange *exchange, struct gw_worker_context *context
     gw_engine_open_slots(exchange);
     gw_list_init(&exchange->reader.link);
     gw_timer_init(&exchange->timer, gw_exchange_on_timer);
-    gw_lookup_init(&exchange->lookup);
+    gw_engine_init_look_up(exchange);
 }
 
 /* What the last request left behind; the rest is written before it is read. */

@@ -28,6 +28,19 @@ void gw_refresh_init(struct gw_fetcher *fetcher)
     gw_list_init(&fetcher->refreshes);
 }
 
+static void on_answer(void *owner, enum gw_lookup_answer answer);
+
+static void refresh_init_look_up(struct gw_refresh *refresh)
+{
+    const struct gw_lookup_ask ask = { .lookups = refresh->fetcher->lookups,
+                                       .key = &refresh->request.key,
+                                       .request = &refresh->request.cache,
+                                       .head = &refresh->head,
+                                       .on_answer = on_answer,
+                                       .owner = refresh };
+    gw_lookup_init(&refresh->lookup, &ask);
+}
+
 static struct gw_refresh *refresh_take(struct gw_fetcher *fetcher, const struct gw_config *config)
 {
     bool is_new;
@@ -36,7 +49,7 @@ static struct gw_refresh *refresh_take(struct gw_fetcher *fetcher, const struct 
         return NULL;
     if (is_new) {
         refresh->fetcher = fetcher;
-        gw_lookup_init(&refresh->lookup);
+        refresh_init_look_up(refresh);
         gw_arena_init(&refresh->arena, FIRST_ARENA_BYTES, 4 * config->max_header_bytes + ARENA_SLACK_BYTES);
     }
     refresh->magic = GW_MAGIC(REFRESH_MAGIC);
@@ -103,16 +116,10 @@ static void on_answer(void *owner, enum gw_lookup_answer answer)
 
 static void refresh_ask(struct gw_refresh *refresh)
 {
-    const struct gw_lookup_ask ask = { .lookups = refresh->fetcher->lookups,
-                                       .key = &refresh->request.key,
-                                       .request = &refresh->request.cache,
-                                       .head = &refresh->head,
-                                       .on_answer = on_answer,
-                                       .owner = refresh };
     struct gw_lead lead = refresh->request.lead;
     if (lead.stored)
         gw_entry_ref(lead.stored);
-    enum gw_lookup_answer answer = gw_lookup_refresh(&refresh->lookup, &ask, &lead);
+    enum gw_lookup_answer answer = gw_lookup_refresh(&refresh->lookup, &lead);
     if (refresh->lookup.state == GW_LOOKUP_DECIDED)
         refresh_conclude(refresh, answer);
 }

@@ -261,14 +261,13 @@ static inline void visits(struct together *both, struct listener *listener, cons
                           const struct gw_seen *seen)
 {
     both_of_lookups = both;
-    gw_lookup_init(&listener->lookup);
-    listener->lookup.ask = (struct gw_lookup_ask) { .lookups = &both->stage->lookups,
-                                                    .key = &both->stage->request.key,
-                                                    .request = request,
-                                                    .head = &both->stage->request_head,
-                                                    .on_looked = has_looked,
-                                                    .on_answer = is_answered,
-                                                    .owner = listener };
+    gw_lookup_init(&listener->lookup, &(struct gw_lookup_ask) { .lookups = &both->stage->lookups,
+                                                                .key = &both->stage->request.key,
+                                                                .request = request,
+                                                                .head = &both->stage->request_head,
+                                                                .on_looked = has_looked,
+                                                                .on_answer = is_answered,
+                                                                .owner = listener });
     listener->lookup.state = GW_LOOKUP_LOOKED;
     listener->lookup.lead.seen = *seen;
     listener->lookup.lead.epoch = gw_near_epoch(both->stage->fetcher.near, &both->stage->request.key);
