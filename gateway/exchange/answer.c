@@ -62,11 +62,14 @@ static const bool describes_content[GW_FIELD_COUNT] = { [GW_FIELD_CONTENT_TYPE] 
 void gw_answer_begin(struct gw_exchange *exchange)
 {
     struct gw_answer *answer = &exchange->answer;
-    struct gw_downstream_head *message = &answer->message;
     const struct gw_entry *entry = exchange->entry;
+    gw_timer_stop(&exchange->timer);
+    for (const struct gw_filter *const *at = exchange->context->at_step[GW_FILTER_ON_RESPONSE]; *at; at++)
+        (*at)->on_response(exchange);
+    complete_fields(exchange);
     bool is_as_stored = entry && answer->head == &entry->head && answer->status == entry->head.status;
     bool is_unmodified = answer->status == 304 && answer->head && answer->head->status == 200;
-    complete_fields(exchange);
+    struct gw_downstream_head *message = &answer->message;
     message->status = answer->status;
     message->head = answer->head;
     message->left_out[0] = answer->left_out;
@@ -85,10 +88,8 @@ void gw_answer_interim(struct gw_exchange *exchange, int status, const struct gw
 
 /* ---- the body ---- */
 
-static void keep_pace(struct gw_exchange *exchange, bool goes_on)
+static void wait_for_client(struct gw_exchange *exchange)
 {
-    if (goes_on)
-        return;
     exchange->answer.is_slow = true; /* perhaps since a 1xx, when nothing could be paused yet */
     gw_fetch_pause(&exchange->reader);
 }
@@ -98,25 +99,26 @@ void gw_answer_add(struct gw_exchange *exchange, struct gw_slice bytes, struct g
     if (bytes.length == 0 || !exchange->answer.message.has_body)
         return;
     exchange->answer.body_sent += bytes.length;
-    keep_pace(exchange, exchange->downstream->table->body(exchange->downstream, bytes, block));
+    if (!exchange->downstream->table->body(exchange->downstream, bytes, block))
+        wait_for_client(exchange);
 }
 
 void gw_answer_flush(struct gw_exchange *exchange)
 {
-    keep_pace(exchange, exchange->downstream->table->flush(exchange->downstream));
+    if (!exchange->downstream->table->flush(exchange->downstream))
+        wait_for_client(exchange);
 }
 
 void gw_answer_end(struct gw_exchange *exchange)
 {
     exchange->answer.is_whole = true;
-    keep_pace(exchange, exchange->downstream->table->end(exchange->downstream));
+    if (!exchange->downstream->table->end(exchange->downstream))
+        wait_for_client(exchange);
 }
 
-void gw_answer_close(struct gw_exchange *exchange)
+void gw_answer_lose(struct gw_exchange *exchange)
 {
     struct gw_answer *answer = &exchange->answer;
-    if (!answer->message.is_lost)
-        return;
     answer->status = 503;
     answer->body_sent = 0;
     if (!answer->is_cut)

@@ -7,7 +7,7 @@
 /* Has this response a body for this client, and how long is it? For a status that is set, and what is known of the
  * whole: its framing and (LENGTH, NONE) its length. */
 void gw_answer_measure(struct gw_exchange *exchange, enum gw_framing framing, uint64_t length);
-/* Tells the head. The filters have added what they add. */
+/* Lets the filters add their fields (on_response), and tells the head. */
 void gw_answer_begin(struct gw_exchange *exchange);
 /* A piece of the body; without block it is written at once. */
 void gw_answer_add(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block);
@@ -15,8 +15,8 @@ void gw_answer_add(struct gw_exchange *exchange, struct gw_slice bytes, struct g
 void gw_answer_flush(struct gw_exchange *exchange);
 /* The body is whole, and leaves. */
 void gw_answer_end(struct gw_exchange *exchange);
-/* No more of it will leave: what became of it is known, for record.c. */
-void gw_answer_close(struct gw_exchange *exchange);
+/* Its head was lost (downstream.h): what became of it, for record.c. */
+void gw_answer_lose(struct gw_exchange *exchange);
 /* An interim response, at once. */
 void gw_answer_interim(struct gw_exchange *exchange, int status, const struct gw_head *head);
 

@@ -298,7 +298,8 @@ static void gw_engine_record(struct gw_exchange *exchange)
         gw_engine_cancel_questions(exchange);
     gw_engine_forget_tombs(exchange);
     gw_fetch_leave(&exchange->reader);
-    gw_answer_close(exchange);
+    if (exchange->answer.message.is_lost)
+        gw_answer_lose(exchange);
     gw_engine_drop_early(exchange);
     for (const struct gw_filter *const *at = exchange->context->at_step[GW_FILTER_ON_END]; *at; at++)
         (*at)->on_end(exchange);

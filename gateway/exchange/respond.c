@@ -21,14 +21,6 @@ static void ask_before_answer(struct gw_exchange *exchange)
         (*at)->before_answer(exchange);
 }
 
-static void begin_answer(struct gw_exchange *exchange)
-{
-    gw_timer_stop(&exchange->timer);
-    for (const struct gw_filter *const *at = exchange->context->at_step[GW_FILTER_ON_RESPONSE]; *at; at++)
-        (*at)->on_response(exchange);
-    gw_answer_begin(exchange);
-}
-
 static int64_t now_s(void)
 {
     return (int64_t)(gw_clock_wall_us() / 1000000);
@@ -80,10 +72,15 @@ static struct gw_slice cut_range(struct gw_exchange *exchange, struct gw_slice c
     return content;
 }
 
-static struct gw_slice content_of(struct gw_exchange *exchange)
+/* What the entry gives this request: status, head, age, and the content that is left. */
+static struct gw_slice answer_by_entry(struct gw_exchange *exchange)
 {
     const struct gw_entry *entry = exchange->entry;
     struct gw_slice content = entry->body ? gw_slice_of(entry->body->bytes, entry->body_bytes) : GW_SLICE("");
+    int64_t age_s = gw_entry_age_s(entry, gw_clock_monotonic_us());
+    exchange->age_s = (uint64_t)age_s;
+    exchange->report.has_ttl = !exchange->report.is_stored;
+    exchange->report.ttl_s = gw_entry_freshness_s(entry, age_s) - age_s;
     exchange->answer.head = &entry->head;
     exchange->answer.status = entry->head.status;
     if (is_not_modified(exchange))
@@ -91,15 +88,6 @@ static struct gw_slice content_of(struct gw_exchange *exchange)
     else if (exchange->cache.is_range && exchange->answer.status == 200)
         content = cut_range(exchange, content);
     return content;
-}
-
-static void tell_age(struct gw_exchange *exchange)
-{
-    const struct gw_entry *entry = exchange->entry;
-    int64_t age_s = gw_entry_age_s(entry, gw_clock_monotonic_us());
-    exchange->age_s = (uint64_t)age_s;
-    exchange->report.has_ttl = !exchange->report.is_stored;
-    exchange->report.ttl_s = gw_entry_freshness_s(entry, age_s) - age_s;
 }
 
 /* Made here, or from the cache. */
@@ -110,12 +98,11 @@ void gw_engine_answer_here(struct gw_exchange *exchange)
     struct gw_block *block = exchange->answer.content_block;
     settle_body(exchange);
     if (exchange->entry) {
-        tell_age(exchange);
-        content = content_of(exchange);
+        content = answer_by_entry(exchange);
         block = exchange->entry->body;
     }
     gw_answer_measure(exchange, GW_FRAMING_LENGTH, content.length);
-    begin_answer(exchange);
+    gw_answer_begin(exchange);
     gw_answer_add(exchange, content, block);
     gw_answer_end(exchange);
     gw_engine_finish_if_written(exchange);
@@ -173,7 +160,7 @@ static void answer_without_body(struct gw_exchange *exchange, int status, enum g
 {
     exchange->answer.status = status;
     gw_answer_measure(exchange, framing, length);
-    begin_answer(exchange);
+    gw_answer_begin(exchange);
     end_without_fetch(exchange);
 }
 
@@ -185,7 +172,7 @@ static void begin_part(struct gw_exchange *exchange, const struct gw_range_part 
     exchange->answer.part_left = part->length;
     put_content_range(exchange, part, exchange->answer.head->content_length);
     gw_answer_measure(exchange, GW_FRAMING_LENGTH, part->length);
-    begin_answer(exchange);
+    gw_answer_begin(exchange);
 }
 
 /* A whole that is being stored while it arrives: has the client it already, or is only a part of it asked for? Then
@@ -225,7 +212,7 @@ static void begin_fetched(struct gw_exchange *exchange)
         gw_answer_measure(exchange, head->framing, head->content_length);
     else /* the backend's body still comes, and is dropped: its connection stays of use */
         gw_answer_measure(exchange, GW_FRAMING_NONE, UINT64_MAX);
-    begin_answer(exchange);
+    gw_answer_begin(exchange);
 }
 
 void gw_engine_add_piece(struct gw_exchange *exchange, struct gw_slice piece, struct gw_block *block)

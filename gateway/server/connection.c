@@ -9,13 +9,6 @@ enum {
     HURRY_LINGER_MS = 2000,
 };
 
-static struct gw_connection *connection_of(struct gw_stream *stream)
-{
-    struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
-    GW_CHECK_MAGIC(connection, GW_CONNECTION_MAGIC);
-    return connection;
-}
-
 /* ---- phases ---- */
 
 /* clang-format off */
@@ -37,6 +30,7 @@ const char *gw_connection_phase_name(enum gw_connection_phase phase)
     return phase < GW_COUNT(names) ? names[phase] : "none";
 }
 
+#ifdef GW_CHECKS
 void gw_connection_check(const struct gw_connection *connection)
 {
     bool is_writing = gw_stream_is_writing(&connection->stream);
@@ -59,35 +53,43 @@ void gw_connection_check(const struct gw_connection *connection)
     }
     gw_h1_requests_check(connection);
 }
+#endif
 
 void gw_connection_move(struct gw_connection *connection, enum gw_connection_event event)
 {
-    enum gw_connection_phase before = connection->phase, then = gw_connection_next(before, event);
+    enum gw_connection_phase before = connection->phase;
     struct gw_shard *shard = connection->worker->shard;
-    GW_CHECK(then != GW_CONNECTION_PHASES);
-    if (then == GW_CONNECTION_PHASES) {
+    unsigned row = moves[before][event];
+    GW_CHECK(row != 0);
+    if (row == 0) {
         gw_log(GW_LOG_ERROR, "connection", "no move from %s by event %d", gw_connection_phase_name(before), (int)event);
         gw_stream_break(&connection->stream);
         return;
     }
+    connection->phase = (enum gw_connection_phase)(row - 1);
     if (before == GW_CONNECTION_IDLE)
         gw_counter_subtract(&shard->connections_idle, 1);
-    if (then == GW_CONNECTION_IDLE)
+    if (connection->phase == GW_CONNECTION_IDLE)
         gw_counter_add(&shard->connections_idle, 1);
-    connection->phase = then;
+    connection->deadline_ms = UINT64_MAX;
 }
 
 /* ---- time ---- */
 
+static void start_timer(struct gw_connection *connection, uint64_t after_ms)
+{
+    connection->timer_at_ms = uv_now(&connection->worker->loop) + after_ms;
+    gw_timer_start(&connection->worker->timers, &connection->timer, after_ms);
+}
+
 /* A running timer is not moved later with every request: it looks at the deadline when it fires. */
 void gw_connection_set_deadline(struct gw_connection *connection, uint64_t after_ms)
 {
-    uint64_t before = connection->deadline_ms;
     if (connection->stream.is_broken)
         return; /* the timer is about to end it */
     connection->deadline_ms = uv_now(&connection->worker->loop) + after_ms;
-    if (!gw_timer_is_running(&connection->timer) || connection->deadline_ms < before)
-        gw_timer_start(&connection->worker->timers, &connection->timer, after_ms);
+    if (!gw_timer_is_running(&connection->timer) || connection->deadline_ms < connection->timer_at_ms)
+        start_timer(connection, after_ms);
 }
 
 void gw_connection_clear_deadline(struct gw_connection *connection)
@@ -105,13 +107,13 @@ void gw_connection_clear_deadline(struct gw_connection *connection)
 /* Its end comes from the loop. */
 static void on_broken(struct gw_stream *stream)
 {
-    struct gw_connection *connection = connection_of(stream);
-    gw_timer_start(&connection->worker->timers, &connection->timer, 0);
+    struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
+    start_timer(connection, 0);
 }
 
 static void on_closed(struct gw_stream *stream)
 {
-    struct gw_connection *connection = connection_of(stream);
+    struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
     struct gw_worker *worker = connection->worker;
     gw_chain_free(&connection->h1.carry);
     gw_list_remove(&connection->link);
@@ -139,7 +141,7 @@ static void leave(struct gw_connection *connection)
     gw_counter_subtract(&worker->shard->connections_open, 1);
     if (connection->is_counted)
         gw_peers_leave(worker->server->peers, &connection->peer);
-    gw_connection_check(connection);
+    GW_CONNECTION_CHECK(connection);
 }
 
 void gw_connection_close(struct gw_connection *connection)
@@ -200,8 +202,8 @@ void gw_connection_linger(struct gw_connection *connection)
 
 static void on_written(struct gw_stream *stream)
 {
-    struct gw_connection *connection = connection_of(stream);
-    gw_connection_check(connection);
+    struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
+    GW_CONNECTION_CHECK(connection);
     if (connection->phase == GW_CONNECTION_LEAVING) {
         gw_connection_linger(connection);
         return;
@@ -213,8 +215,8 @@ static void on_written(struct gw_stream *stream)
 
 static void on_read(struct gw_stream *stream, struct gw_slice bytes, struct gw_block *block)
 {
-    struct gw_connection *connection = connection_of(stream);
-    gw_connection_check(connection);
+    struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
+    GW_CONNECTION_CHECK(connection);
     if (connection->phase == GW_CONNECTION_LINGERING)
         set_linger_deadline(connection);
     gw_h1_requests_read(connection, bytes, block);
@@ -223,7 +225,7 @@ static void on_read(struct gw_stream *stream, struct gw_slice bytes, struct gw_b
 /* The client is gone, or gone silent for ever. */
 static void give_up(struct gw_connection *connection)
 {
-    gw_connection_check(connection);
+    GW_CONNECTION_CHECK(connection);
     if (connection->phase == GW_CONNECTION_RUNNING)
         gw_exchange_on_gone(connection->h1.exchange, GW_ERROR_CLIENT_GONE);
     else
@@ -232,7 +234,7 @@ static void give_up(struct gw_connection *connection)
 
 static void on_end(struct gw_stream *stream)
 {
-    give_up(connection_of(stream));
+    give_up(GW_CONTAINER(stream, struct gw_connection, stream));
 }
 
 static const struct gw_stream_events stream_events = {
@@ -292,7 +294,7 @@ static void on_timer(struct gw_timer *timer)
 {
     struct gw_connection *connection = GW_CONTAINER(timer, struct gw_connection, timer);
     uint64_t now = uv_now(&connection->worker->loop);
-    gw_connection_check(connection);
+    GW_CONNECTION_CHECK(connection);
     if (connection->stream.is_broken) {
         give_up(connection);
         return;
@@ -300,7 +302,7 @@ static void on_timer(struct gw_timer *timer)
     if (connection->deadline_ms == UINT64_MAX)
         return;
     if (now < connection->deadline_ms)
-        gw_timer_start(&connection->worker->timers, timer, connection->deadline_ms - now);
+        start_timer(connection, connection->deadline_ms - now);
     else
         on_deadline(connection);
 }
@@ -312,8 +314,9 @@ static void turn_away(struct gw_connection *connection)
 {
     static const char text[] =
         "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+    const struct gw_piece piece = { { text, sizeof text - 1 }, NULL };
     gw_counter_add(&connection->worker->shard->connections_refused, 1);
-    if (gw_stream_write_now(&connection->stream, gw_slice_of(text, sizeof text - 1)))
+    if (gw_stream_write(&connection->stream, &piece, 1))
         gw_connection_linger(connection);
     else
         gw_connection_close(connection);

@@ -79,7 +79,8 @@ struct gw_connection {
 
     enum gw_connection_phase phase;
     struct gw_timer timer;
-    uint64_t deadline_ms; /* UINT64_MAX: none; the timer may run earlier */
+    uint64_t deadline_ms; /* of what is awaited in this phase; UINT64_MAX: none */
+    uint64_t timer_at_ms; /* when the timer fires, if it runs: at the deadline or earlier */
     uint64_t linger_until_ms;
     struct gw_h1_requests h1;
     struct gw_stream stream;
@@ -95,7 +96,7 @@ void gw_connection_cut_all(struct gw_worker *worker);
 
 /* ---- for h1_requests.c ---- */
 
-/* The one way to change the phase. */
+/* The one way to change the phase. The deadline of the phase before ends with it. */
 void gw_connection_move(struct gw_connection *connection, enum gw_connection_event event);
 /* So much time for what is awaited; the phase says what happens when it has passed. */
 void gw_connection_set_deadline(struct gw_connection *connection, uint64_t after_ms);
@@ -114,7 +115,12 @@ void gw_connection_cut(struct gw_connection *connection);
 /* Next phase by the table, or GW_CONNECTION_PHASES if there is no row. */
 enum gw_connection_phase gw_connection_next(enum gw_connection_phase phase, enum gw_connection_event event);
 const char *gw_connection_phase_name(enum gw_connection_phase phase);
-/* What holds in its phase; nothing in Release. */
+#ifdef GW_CHECKS
+/* What holds in its phase. */
 void gw_connection_check(const struct gw_connection *connection);
+#define GW_CONNECTION_CHECK(connection) gw_connection_check(connection)
+#else
+#define GW_CONNECTION_CHECK(connection) ((void)0)
+#endif
 
 #endif

@@ -4,13 +4,17 @@
 
 enum { CARRY_BYTES = GW_BLOCK_BYTES };
 
+static const struct gw_downstream_table downstream_table;
+
 static struct gw_connection *connection_from(struct gw_downstream *downstream)
 {
-    struct gw_connection *connection = GW_CONTAINER(downstream, struct gw_connection, h1.downstream);
+    struct gw_h1_sink *sink = gw_h1_writer_from(downstream)->sink;
+    struct gw_connection *connection = GW_CONTAINER(sink, struct gw_connection, h1.sink);
     GW_CHECK_MAGIC(connection, GW_CONNECTION_MAGIC);
     return connection;
 }
 
+#ifdef GW_CHECKS
 void gw_h1_requests_check(const struct gw_connection *connection)
 {
     const struct gw_h1_requests *h1 = &connection->h1;
@@ -25,6 +29,7 @@ void gw_h1_requests_check(const struct gw_connection *connection)
     GW_CHECK(!h1->is_dropping || phase == GW_CONNECTION_RUNNING || is_ending || phase == GW_CONNECTION_CLOSING);
     GW_CHECK(!is_ending || h1->carry.length == 0);
 }
+#endif
 
 void gw_h1_requests_put_exchange(struct gw_h1_requests *h1)
 {
@@ -43,7 +48,7 @@ void gw_h1_requests_put_exchange(struct gw_h1_requests *h1)
 static bool begin_request(struct gw_connection *connection)
 {
     struct gw_h1_requests *h1 = &connection->h1;
-    struct gw_exchange *exchange = gw_exchange_take(&connection->worker->context, &h1->downstream);
+    struct gw_exchange *exchange = gw_exchange_take(&connection->worker->context, NULL);
     h1->exchange = exchange;
     h1->writer = exchange ? gw_arena_take(&exchange->arena, sizeof *h1->writer) : NULL;
     if (!h1->writer) {
@@ -51,19 +56,14 @@ static bool begin_request(struct gw_connection *connection)
         return false;
     }
     gw_h1_writer_begin(h1->writer, &h1->sink, &connection->worker->head_text);
+    h1->writer->downstream.table = &downstream_table;
+    exchange->downstream = &h1->writer->downstream;
     exchange->peer = connection->peer;
     exchange->on_admin_port = connection->on_admin_port;
+    /* The idle time is over; the head's own begins when it does not come whole. */
     gw_connection_move(connection, GW_CONNECTION_FIRST_BYTE);
-    connection->deadline_ms = UINT64_MAX; /* of the idle time; the head's own begins when it does not come whole */
     gw_parser_begin(&h1->parser, &exchange->request, &exchange->arena, GW_METHOD_OTHER);
     return true;
-}
-
-static void begin_answer(struct gw_connection *connection)
-{
-    gw_connection_move(connection, GW_CONNECTION_HEAD_READ);
-    connection->deadline_ms = UINT64_MAX;
-    connection->h1.count++;
 }
 
 /* The version that it speaks may not be known: it is answered by our own. */
@@ -78,7 +78,8 @@ static void on_head(struct gw_connection *connection, struct gw_slice *input)
     struct gw_exchange *exchange = connection->h1.exchange;
     struct gw_head *request = &exchange->request;
     struct gw_slice body;
-    begin_answer(connection);
+    gw_connection_move(connection, GW_CONNECTION_HEAD_READ);
+    connection->h1.count++;
     bool has_body = request->framing == GW_FRAMING_CHUNKED ||
                     (request->framing == GW_FRAMING_LENGTH && request->content_length);
     if (has_body && input->length) /* its body is coming already */
@@ -94,7 +95,7 @@ static void fail(struct gw_connection *connection, enum gw_error error)
 {
     connection->h1.body_wanted = false;
     if (connection->phase == GW_CONNECTION_HEAD) {
-        begin_answer(connection);
+        gw_connection_move(connection, GW_CONNECTION_HEAD_READ);
         refuse(connection->h1.exchange, error);
     } else {
         gw_exchange_on_body_broken(connection->h1.exchange, error);
@@ -118,18 +119,14 @@ static void on_body(struct gw_connection *connection, struct gw_slice bytes, str
     }
 }
 
-/* The end of a body of known length needs no further byte, nor anybody who wants one. */
-static bool is_at_end(const struct gw_connection *connection)
-{
-    const struct gw_parser *parser = &connection->h1.parser;
-    return connection->phase == GW_CONNECTION_RUNNING && parser->place == GW_PARSER_IN_LENGTH && parser->remaining == 0;
-}
-
 static bool goes_on(const struct gw_connection *connection, const struct gw_slice *input)
 {
-    bool is_wanted = connection->phase == GW_CONNECTION_IDLE || connection->phase == GW_CONNECTION_HEAD ||
-                     (connection->phase == GW_CONNECTION_RUNNING && connection->h1.body_wanted);
-    return (input->length && is_wanted) || is_at_end(connection);
+    const struct gw_h1_requests *h1 = &connection->h1;
+    if (connection->phase != GW_CONNECTION_RUNNING)
+        return input->length && (connection->phase == GW_CONNECTION_IDLE || connection->phase == GW_CONNECTION_HEAD);
+    /* The end of a body of known length needs no further byte, nor anybody who wants one. */
+    bool is_at_end = h1->parser.place == GW_PARSER_IN_LENGTH && h1->parser.remaining == 0;
+    return (input->length && h1->body_wanted) || is_at_end;
 }
 
 /* Reads on in `input` as far as the phase allows; what is left belongs to what follows. */
@@ -247,49 +244,26 @@ static bool write_pieces(struct gw_h1_sink *sink, const struct gw_piece *pieces,
     return false;
 }
 
-static bool answer_interim(struct gw_downstream *downstream, int status, const struct gw_head *head)
+static bool tell_interim(struct gw_downstream *downstream, int status, const struct gw_head *head)
 {
     struct gw_h1_requests *h1 = &connection_from(downstream)->h1;
     h1->writer->version_minor = h1->exchange->request.version_minor;
     return gw_h1_writer_interim(h1->writer, status, head);
 }
 
-/* The whole request has been read: what comes next is another one. */
-static bool is_request_read(const struct gw_h1_requests *h1)
-{
-    return h1->parser.place == GW_PARSER_ENDED;
-}
-
-static bool may_be_kept(const struct gw_connection *connection)
-{
-    const struct gw_h1_requests *h1 = &connection->h1;
-    unsigned most = connection->worker->config->max_requests_per_connection;
-    bool is_draining = atomic_load_explicit(&connection->worker->server->draining, memory_order_relaxed);
-    return h1->exchange->request.keep_alive && is_request_read(h1) && !is_draining && (!most || h1->count < most);
-}
-
-static void answer_head(struct gw_downstream *downstream, struct gw_downstream_head *head)
+/* Here it is decided whether the connection is kept after this response. The whole request must have been read: what
+ * comes next is another one then. */
+static void tell_head(struct gw_downstream *downstream, struct gw_downstream_head *head)
 {
     struct gw_connection *connection = connection_from(downstream);
-    struct gw_h1_writer *writer = connection->h1.writer;
-    writer->version_minor = connection->h1.exchange->request.version_minor;
-    writer->keep_alive = may_be_kept(connection);
-    gw_h1_writer_head(writer, head);
-}
-
-static bool answer_body(struct gw_downstream *downstream, struct gw_slice bytes, struct gw_block *block)
-{
-    return gw_h1_writer_body(connection_from(downstream)->h1.writer, bytes, block);
-}
-
-static bool answer_flush(struct gw_downstream *downstream)
-{
-    return gw_h1_writer_flush(connection_from(downstream)->h1.writer);
-}
-
-static bool answer_end(struct gw_downstream *downstream)
-{
-    return gw_h1_writer_end(connection_from(downstream)->h1.writer);
+    struct gw_h1_requests *h1 = &connection->h1;
+    struct gw_server *server = connection->worker->server;
+    unsigned most = connection->worker->config->max_requests_per_connection;
+    h1->writer->version_minor = h1->exchange->request.version_minor;
+    h1->writer->keep_alive = h1->exchange->request.keep_alive && h1->parser.place == GW_PARSER_ENDED &&
+                             (!most || h1->count < most) &&
+                             !atomic_load_explicit(&server->draining, memory_order_relaxed);
+    gw_h1_writer_head(h1->writer, head);
 }
 
 static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
@@ -297,7 +271,7 @@ static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
     struct gw_connection *connection = connection_from(downstream);
     struct gw_h1_requests *h1 = &connection->h1;
     bool is_whole = end == GW_DOWNSTREAM_WHOLE;
-    bool is_kept = is_whole && h1->writer->keep_alive && is_request_read(h1);
+    bool is_kept = is_whole && h1->writer->keep_alive;
     bool is_seen = is_whole || (end == GW_DOWNSTREAM_BROKEN && gw_h1_writer_shows_its_end(h1->writer));
     gw_h1_requests_put_exchange(h1);
     if (!is_seen || connection->stream.is_broken) {
@@ -306,6 +280,7 @@ static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
         gw_connection_await_request(connection, GW_CONNECTION_KEPT);
     } else if (gw_stream_is_writing(&connection->stream)) {
         gw_connection_move(connection, GW_CONNECTION_GIVEN);
+        gw_connection_set_deadline(connection, connection->worker->config->write_timeout_ms);
         throw_away_input(connection);
     } else {
         gw_connection_linger(connection);
@@ -313,11 +288,11 @@ static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
 }
 
 static const struct gw_downstream_table downstream_table = {
-    .interim = answer_interim,
-    .head = answer_head,
-    .body = answer_body,
-    .flush = answer_flush,
-    .end = answer_end,
+    .interim = tell_interim,
+    .head = tell_head,
+    .body = gw_h1_writer_body,
+    .flush = gw_h1_writer_flush,
+    .end = gw_h1_writer_end,
     .want_body = want_body,
     .drop_body = drop_body,
     .done = done,
@@ -325,6 +300,6 @@ static const struct gw_downstream_table downstream_table = {
 
 void gw_h1_requests_init(struct gw_h1_requests *h1, const struct gw_parser_limits *limits)
 {
-    *h1 = (struct gw_h1_requests) { .downstream.table = &downstream_table, .sink.write = write_pieces };
+    *h1 = (struct gw_h1_requests) { .sink.write = write_pieces };
     gw_parser_init(&h1->parser, false, limits);
 }

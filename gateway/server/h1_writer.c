@@ -43,19 +43,6 @@ static void put_fields(const struct gw_downstream_head *head, struct gw_buffer *
     }
 }
 
-static void put_framing(const struct gw_h1_writer *writer, const struct gw_downstream_head *head,
-                        struct gw_buffer *text)
-{
-    if (head->length != UINT64_MAX)
-        gw_writer_put_uint_field(text, GW_SLICE("Content-Length"), head->length);
-    else if (writer->framing == GW_H1_CHUNKED)
-        gw_buffer_put_literal(text, "Transfer-Encoding: chunked\r\n");
-    if (!writer->keep_alive)
-        gw_buffer_put_literal(text, "Connection: close\r\n");
-    else if (writer->version_minor == 0)
-        gw_buffer_put_literal(text, "Connection: keep-alive\r\n");
-}
-
 /* Without one of its fields a head might mean something else: a 206 without Content-Range, a Vary that is missing. */
 static struct gw_slice lose_head(struct gw_h1_writer *writer, struct gw_downstream_head *head)
 {
@@ -79,7 +66,14 @@ static struct gw_slice make_head(struct gw_h1_writer *writer, struct gw_downstre
         if (head->head)
             put_fields(head, text);
     }
-    put_framing(writer, head, text);
+    if (head->length != UINT64_MAX)
+        gw_writer_put_uint_field(text, GW_SLICE("Content-Length"), head->length);
+    else if (writer->framing == GW_H1_CHUNKED)
+        gw_buffer_put_literal(text, "Transfer-Encoding: chunked\r\n");
+    if (!writer->keep_alive)
+        gw_buffer_put_literal(text, "Connection: close\r\n");
+    else if (writer->version_minor == 0)
+        gw_buffer_put_literal(text, "Connection: keep-alive\r\n");
     gw_buffer_put_slice(text, head->added);
     gw_buffer_put_literal(text, "\r\n");
     return text->overflowed || head->is_lost ? lose_head(writer, head) : gw_buffer_slice(text);
@@ -126,8 +120,9 @@ void gw_h1_writer_drop(struct gw_h1_writer *writer)
     writer->gathered_count = writer->chunk_count = 0;
 }
 
-bool gw_h1_writer_flush(struct gw_h1_writer *writer)
+bool gw_h1_writer_flush(struct gw_downstream *downstream)
 {
+    struct gw_h1_writer *writer = gw_h1_writer_from(downstream);
     struct gw_piece pieces[1 + GW_COUNT(writer->gathered)];
     unsigned count = 0;
     if (writer->head_due) {
@@ -158,11 +153,12 @@ static void gather_chunk_line(struct gw_h1_writer *writer, size_t length)
     gather(writer, gw_slice_of(line + at, sizeof writer->chunk_text[0] - at), NULL);
 }
 
-bool gw_h1_writer_body(struct gw_h1_writer *writer, struct gw_slice bytes, struct gw_block *block)
+bool gw_h1_writer_body(struct gw_downstream *downstream, struct gw_slice bytes, struct gw_block *block)
 {
+    struct gw_h1_writer *writer = gw_h1_writer_from(downstream);
     bool goes_on = true;
     if (writer->gathered_count + 3 > GW_COUNT(writer->gathered) || writer->chunk_count == GW_COUNT(writer->chunk_text))
-        goes_on = gw_h1_writer_flush(writer);
+        goes_on = gw_h1_writer_flush(downstream);
     if (writer->framing == GW_H1_NO_BODY)
         return goes_on;
     if (writer->framing == GW_H1_CHUNKED)
@@ -170,19 +166,20 @@ bool gw_h1_writer_body(struct gw_h1_writer *writer, struct gw_slice bytes, struc
     gather(writer, bytes, block);
     if (writer->framing == GW_H1_CHUNKED)
         gather(writer, GW_SLICE("\r\n"), NULL);
-    return block ? goes_on : gw_h1_writer_flush(writer) && goes_on;
+    return block ? goes_on : gw_h1_writer_flush(downstream) && goes_on;
 }
 
-bool gw_h1_writer_end(struct gw_h1_writer *writer)
+bool gw_h1_writer_end(struct gw_downstream *downstream)
 {
+    struct gw_h1_writer *writer = gw_h1_writer_from(downstream);
     bool goes_on = true;
     if (writer->framing == GW_H1_CHUNKED) {
         if (writer->gathered_count == GW_COUNT(writer->gathered))
-            goes_on = gw_h1_writer_flush(writer);
+            goes_on = gw_h1_writer_flush(downstream);
         if (writer->framing == GW_H1_CHUNKED) /* the head may have been lost */
             gather(writer, GW_SLICE("0\r\n\r\n"), NULL);
     }
-    return gw_h1_writer_flush(writer) && goes_on;
+    return gw_h1_writer_flush(downstream) && goes_on;
 }
 
 bool gw_h1_writer_shows_its_end(const struct gw_h1_writer *writer)

@@ -2,11 +2,6 @@
 
 enum { STREAM_MAGIC = 0x53545245 /* STRE */, PIECES_AT_ONCE = 16 };
 
-static struct gw_stream *stream_from(void *data)
-{
-    return GW_FROM_CONTEXT(data, struct gw_stream, STREAM_MAGIC);
-}
-
 bool gw_stream_init(struct gw_stream *stream, uv_loop_t *loop, const struct gw_stream_events *events,
                     struct gw_block_pool *blocks, struct gw_shard *shard)
 {
@@ -84,7 +79,7 @@ static void write_out(struct gw_stream *stream)
 
 static void on_written(uv_write_t *request, int status)
 {
-    struct gw_stream *stream = stream_from(request->handle->data);
+    struct gw_stream *stream = GW_FROM_CONTEXT(request->handle->data, struct gw_stream, STREAM_MAGIC);
     if (stream->is_closing)
         return;
     gw_chain_consume(&stream->out, stream->writing);
@@ -110,12 +105,6 @@ static bool keep(struct gw_stream *stream, const struct gw_piece *pieces, unsign
     return true;
 }
 
-static ssize_t try_write(struct gw_stream *stream, const struct gw_piece *pieces, unsigned count)
-{
-    uv_buf_t buffers[PIECES_AT_ONCE];
-    return uv_try_write((uv_stream_t *)&stream->tcp, buffers, fill(buffers, pieces, count));
-}
-
 bool gw_stream_write(struct gw_stream *stream, const struct gw_piece *pieces, unsigned count)
 {
     size_t total = 0;
@@ -126,8 +115,10 @@ bool gw_stream_write(struct gw_stream *stream, const struct gw_piece *pieces, un
     gw_counter_add(&stream->shard->bytes_sent, total);
     if (stream->is_broken)
         return false;
-    if (was_empty && count <= PIECES_AT_ONCE)
-        sent = try_write(stream, pieces, count);
+    if (was_empty && count <= PIECES_AT_ONCE) {
+        uv_buf_t buffers[PIECES_AT_ONCE];
+        sent = uv_try_write((uv_stream_t *)&stream->tcp, buffers, fill(buffers, pieces, count));
+    }
     if (sent == (ssize_t)total)
         return true;
     bool is_lost = (sent < 0 && sent != UV_EAGAIN) || !keep(stream, pieces, count, sent > 0 ? (size_t)sent : 0);
@@ -136,12 +127,6 @@ bool gw_stream_write(struct gw_stream *stream, const struct gw_piece *pieces, un
     else if (was_empty)
         write_out(stream);
     return false;
-}
-
-bool gw_stream_write_now(struct gw_stream *stream, struct gw_slice text)
-{
-    struct gw_piece piece = { text, NULL };
-    return try_write(stream, &piece, 1) == (ssize_t)text.length;
 }
 
 bool gw_stream_has_progressed(struct gw_stream *stream)
@@ -156,7 +141,7 @@ bool gw_stream_has_progressed(struct gw_stream *stream)
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
-    struct gw_stream *stream = stream_from(handle->data);
+    struct gw_stream *stream = GW_FROM_CONTEXT(handle->data, struct gw_stream, STREAM_MAGIC);
     char *at = NULL;
     size_t room = gw_block_pool_room(stream->blocks, &at);
     (void)suggested;
@@ -165,7 +150,7 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 
 static void on_read(uv_stream_t *handle, ssize_t length, const uv_buf_t *buffer)
 {
-    struct gw_stream *stream = stream_from(handle->data);
+    struct gw_stream *stream = GW_FROM_CONTEXT(handle->data, struct gw_stream, STREAM_MAGIC);
     struct gw_block_pool *blocks = stream->blocks;
     if (length > 0) {
         gw_counter_add(&stream->shard->bytes_received, (uint64_t)length);
@@ -208,7 +193,7 @@ bool gw_stream_half_close(struct gw_stream *stream)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct gw_stream *stream = stream_from(handle->data);
+    struct gw_stream *stream = GW_FROM_CONTEXT(handle->data, struct gw_stream, STREAM_MAGIC);
     gw_chain_free(&stream->out);
     stream->magic = GW_NO_MAGIC;
     stream->events->on_closed(stream);

@@ -62,8 +62,6 @@ struct gw_address gw_stream_peer(const struct gw_stream *stream);
 /* Writes in order, in one system call if nothing waits. Pieces with a block are kept by reference, others copied.
  * False: not all has left; on_written will come, unless the stream is broken. */
 bool gw_stream_write(struct gw_stream *stream, const struct gw_piece *pieces, unsigned count);
-/* Writes all or nothing of a short text, at once. */
-bool gw_stream_write_now(struct gw_stream *stream, struct gw_slice text) GW_MUST_CHECK;
 /* Does something wait to be written? */
 static inline bool gw_stream_is_writing(const struct gw_stream *stream)
 {

@@ -56,12 +56,12 @@ static void tell_head(struct gw_downstream *downstream, struct gw_downstream_hea
 
 static bool add(struct gw_downstream *downstream, struct gw_slice bytes, struct gw_block *block)
 {
-    return gw_h1_writer_body(&client_of(downstream)->writer, bytes, block);
+    return gw_h1_writer_body(&client_of(downstream)->writer.downstream, bytes, block);
 }
 
 static bool end(struct gw_downstream *downstream)
 {
-    return gw_h1_writer_end(&client_of(downstream)->writer);
+    return gw_h1_writer_end(&client_of(downstream)->writer.downstream);
 }
 
 static void is_done(struct gw_downstream *downstream, enum gw_downstream_end end)

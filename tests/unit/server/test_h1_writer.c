@@ -57,7 +57,7 @@ static void end(struct client *client)
 
 static bool body(struct client *client, size_t length)
 {
-    return gw_h1_writer_body(&client->writer, gw_slice_of(client->block->bytes, length), client->block);
+    return gw_h1_writer_body(&client->writer.downstream, gw_slice_of(client->block->bytes, length), client->block);
 }
 
 static const bool no_etag[GW_FIELD_COUNT] = { [GW_FIELD_ETAG] = true };
@@ -248,7 +248,7 @@ static void each_message_has_its_bytes_in_one_write(void **state)
             assert_true(body(&client, 3));
         }
         assert_int_equal(client.writes, 0);
-        assert_true(gw_h1_writer_end(&client.writer));
+        assert_true(gw_h1_writer_end(&client.writer.downstream));
         if (strcmp(client.text, row->bytes) != 0)
             fail_msg("%s: %s", row->what, client.text);
         assert_int_equal(client.writes, 1);
@@ -270,7 +270,7 @@ static void the_bytes_of_a_body_are_not_copied(void **state)
     gw_h1_writer_head(&client.writer, &message);
     assert_true(body(&client, 6));
     assert_int_equal(atomic_load(&client.block->refs), 2);
-    assert_true(gw_h1_writer_end(&client.writer));
+    assert_true(gw_h1_writer_end(&client.writer.downstream));
     assert_int_equal(client.pieces, 2); /* the head, and the body where it lies */
     assert_ptr_equal(client.kept[1], client.block->bytes);
     end(&client);
@@ -286,10 +286,10 @@ static void what_is_borrowed_leaves_at_once(void **state)
     begin(&client, 4096);
     struct gw_downstream_head message = message_of(&known, &head, &client.arena);
     gw_h1_writer_head(&client.writer, &message);
-    assert_true(gw_h1_writer_body(&client.writer, GW_SLICE("bbbbbb"), NULL));
+    assert_true(gw_h1_writer_body(&client.writer.downstream, GW_SLICE("bbbbbb"), NULL));
     assert_int_equal(client.writes, 1);
     assert_int_equal(client.pieces, 2);
-    assert_true(gw_h1_writer_end(&client.writer));
+    assert_true(gw_h1_writer_end(&client.writer.downstream));
     assert_int_equal(client.writes, 1);
     end(&client);
 }
@@ -310,7 +310,7 @@ static void what_is_gathered_is_bounded(void **state)
             assert_true(body(&client, 1));
             assert_in_range(atomic_load(&client.block->refs), 1, 1 + GW_COUNT(client.writer.gathered));
         }
-        assert_true(gw_h1_writer_end(&client.writer));
+        assert_true(gw_h1_writer_end(&client.writer.downstream));
         const char *at = strstr(client.text, "\r\n\r\n") + 4;
         for (int i = 0; i < 40; i++) {
             const char *piece = is_chunked ? "1\r\nb\r\n" : "b";
@@ -339,7 +339,7 @@ static void a_chunk_says_its_length_in_hexadecimal(void **state)
         struct gw_downstream_head message = message_of(&unknown, &head, &client.arena);
         gw_h1_writer_head(&client.writer, &message);
         assert_true(body(&client, lengths[i].length));
-        assert_true(gw_h1_writer_end(&client.writer));
+        assert_true(gw_h1_writer_end(&client.writer.downstream));
         assert_non_null(strstr(client.text, lengths[i].line));
         end(&client);
     }
@@ -353,14 +353,14 @@ static void a_flush_writes_what_there_is_and_no_more(void **state)
     struct gw_head head;
     begin(&client, 4096);
     struct gw_downstream_head message = message_of(&unknown, &head, &client.arena);
-    assert_true(gw_h1_writer_flush(&client.writer));
+    assert_true(gw_h1_writer_flush(&client.writer.downstream));
     assert_int_equal(client.writes, 0);
     gw_h1_writer_head(&client.writer, &message);
-    assert_true(gw_h1_writer_flush(&client.writer)); /* the head alone: its body is late */
+    assert_true(gw_h1_writer_flush(&client.writer.downstream)); /* the head alone: its body is late */
     assert_string_equal(client.text, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-    assert_true(gw_h1_writer_flush(&client.writer));
+    assert_true(gw_h1_writer_flush(&client.writer.downstream));
     assert_int_equal(client.writes, 1);
-    assert_true(gw_h1_writer_end(&client.writer));
+    assert_true(gw_h1_writer_end(&client.writer.downstream));
     assert_string_equal(client.text, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
     end(&client);
 }
@@ -376,9 +376,9 @@ static void a_slow_client_is_told_of(void **state)
     struct gw_downstream_head message = message_of(&known, &head, &client.arena);
     assert_false(gw_h1_writer_interim(&client.writer, 103, NULL));
     gw_h1_writer_head(&client.writer, &message);
-    assert_false(gw_h1_writer_body(&client.writer, GW_SLICE("bbb"), NULL));
+    assert_false(gw_h1_writer_body(&client.writer.downstream, GW_SLICE("bbb"), NULL));
     assert_true(body(&client, 3)); /* gathered: nothing was written that could be slow */
-    assert_false(gw_h1_writer_end(&client.writer));
+    assert_false(gw_h1_writer_end(&client.writer.downstream));
     end(&client);
 }
 
@@ -441,7 +441,7 @@ static void a_head_that_finds_no_memory_is_a_bare_503(void **state)
         gw_h1_writer_head(&client.writer, &message);
         for (int j = 0; j < 40; j++)
             assert_true(body(&client, 1));
-        assert_true(gw_h1_writer_end(&client.writer));
+        assert_true(gw_h1_writer_end(&client.writer.downstream));
         assert_string_equal(client.text, bare);
         assert_true(message.is_lost);
         assert_false(message.has_body);

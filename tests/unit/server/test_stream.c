@@ -219,7 +219,7 @@ static void our_side_may_end_before_the_other(void **state)
     struct scene *scene = *state;
     char byte;
     gw_stream_read(&scene->stream);
-    assert_true(gw_stream_write_now(&scene->stream, GW_SLICE("x")));
+    assert_true(gw_stream_write(&scene->stream, &(struct gw_piece) { GW_SLICE("x"), NULL }, 1));
     assert_true(gw_stream_half_close(&scene->stream));
     UNTIL(recv(scene->peer, &byte, 1, 0) == 1);
     UNTIL(recv(scene->peer, &byte, 1, 0) == 0);
