@@ -8,7 +8,7 @@ static const struct gw_source *source_of(const struct gw_loading *loading, enum 
 
 /* ---- limits ---- */
 
-/* The default policy is that of limits.rate; the others stand in limits.policies. */
+/* limits.rate makes the default policy; the others are in limits.policies. */
 static const struct gw_source *source_of_policy(const struct gw_loading *loading, const struct gw_limit_policy *policy,
                                                 int *item)
 {
@@ -20,7 +20,7 @@ static const struct gw_source *source_of_policy(const struct gw_loading *loading
     return source_of(loading, GW_KEY_LIMITS_BY);
 }
 
-/* Does this one refuse what the other admits, whatever the client calls itself? */
+/* Does `wide` also limit every request of `policy`, with any key that the client sends? */
 static bool stands_beside(const struct gw_limit_policy *wide, const struct gw_limit_policy *policy)
 {
     const struct gw_strings *methods = &policy->match.methods;
@@ -32,7 +32,7 @@ static bool stands_beside(const struct gw_limit_policy *wide, const struct gw_li
     return methods->count || gw_match_covers(&wide->match, &policy->match, GW_NO_SLICE);
 }
 
-/* A client that sends a new key with each request has a full bucket each time. */
+/* Warns about a limit by header: a client that sends a new key with each request gets a full bucket each time. */
 static void advise_on_keys(struct gw_loading *loading, const struct gw_limit_policy *policy)
 {
     const struct gw_config *config = loading->config;
@@ -49,7 +49,8 @@ static void advise_on_keys(struct gw_loading *loading, const struct gw_limit_pol
                    "\"100/s\", \"burst\": 200, \"by\": \"ip\"} in limits.policies");
 }
 
-/* The client's address, as others tell it: "ip" is that, and believed only from server.trusted_proxies. */
+/* Warns about a limit by a field with the client's address: "ip" is this address, and it is read only from fields of
+ * server.trusted_proxies. */
 static void advise_on_address_fields(struct gw_loading *loading, const struct gw_limit_policy *policy)
 {
     static const struct gw_slice names[] = {
@@ -74,7 +75,7 @@ static void advise_on_limits(struct gw_loading *loading)
     }
 }
 
-/* ---- who is believed ---- */
+/* ---- trusted proxies ---- */
 
 static void advise_on_proxies(struct gw_loading *loading)
 {
@@ -91,16 +92,16 @@ static void advise_on_proxies(struct gw_loading *loading)
         bool is_none = memcmp(network->address.bytes + (is_ipv4 ? 12 : 0), none.bytes, is_ipv4 ? 4 : 16) == 0;
         if (bits < (is_ipv4 ? 8 : 7))
             gw_source_warn(loading, source, (int)i, list->items[i].at,
-                           "so wide that clients are believed, too: each can say that it is another address, and no "
+                           "so wide that clients are trusted, too: each can say that it has another address, and no "
                            "limit by address holds; name the proxies' own networks");
         else if (bits == (is_ipv4 ? 32 : 128) && is_none)
-            gw_source_warn(loading, source, (int)i, list->items[i].at, "no proxy has this address: nobody is believed");
+            gw_source_warn(loading, source, (int)i, list->items[i].at, "no proxy has this address: nobody is trusted");
         else if (slash &&
                  gw_address_parse(&written, gw_slice_of(list->items[i].at, (size_t)(slash - list->items[i].at)),
                                   false) &&
                  memcmp(&written, &network->address, sizeof(written)) != 0)
             gw_source_warn(loading, source, (int)i, list->items[i].at,
-                           "the whole network of %u bits is believed, not this address alone", bits);
+                           "the whole network of %u bits is trusted, not only this address", bits);
     }
 }
 
@@ -125,7 +126,7 @@ static bool uses_usual_backend(const struct gw_loading *loading)
         if (!cJSON_GetObjectItemCaseSensitive(route, "backend"))
             return true;
     }
-    return config->route_count > count; /* the one that was added */
+    return config->route_count > count; /* a default route was added */
 }
 
 static bool has_tls_redis(const struct gw_config *config)
@@ -133,7 +134,7 @@ static bool has_tls_redis(const struct gw_config *config)
     return (config->redis && config->redis->is_tls) || (config->cache_redis && config->cache_redis->is_tls);
 }
 
-/* The keys of `ids` that somebody wrote; one warning for all of them, at the first. */
+/* Gives one warning, at the first key of `ids` that is set. */
 static void advise_unused(struct gw_loading *loading, bool is_unused, const enum gw_key_id *ids, size_t count,
                           const char *why)
 {
@@ -177,10 +178,10 @@ static void advise_on_unused(struct gw_loading *loading)
                   GW_KEY_REDIS_EXPECTED_INSTANCES, GW_KEY_LIMITS_ON_REDIS_FAILURE);
     if (has_tls_backend(config) && !config->tls_verify)
         gw_source_warn(loading, source_of(loading, GW_KEY_BACKEND_TLS_VERIFY), GW_SOURCE_WHOLE, NULL,
-                       "https:// backends are not verified: anybody on the way can answer in their place");
+                       "https:// backends are not verified: any machine on the way can answer in their place");
 }
 
-/* A word that stands for a place, nearly: it would be a file in the folder where the gateway was started. */
+/* Warns about a text that is nearly stdout, stderr or off: it would be a file in the working directory. */
 static void advise_on_log(struct gw_loading *loading)
 {
     static const char *const words[] = { "stdout", "stderr", "off" };

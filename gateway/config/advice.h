@@ -1,13 +1,14 @@
-/* advice.h: what is valid, and yet can hardly be meant: protections that do not protect, keys without effect.
+/* advice.h: warns about values that are valid but probably a mistake: protections that do not protect, and keys without
+ * effect.
  *
- * Files warnings (findings.h), each with what to write instead. They stop nothing: --check-config prints them, and the
- * start logs them. */
+ * Each warning (findings.h) tells what to write instead. A warning never stops the start: --check-config prints it, and
+ * the start logs it. */
 #ifndef GW_CONFIG_ADVICE_H
 #define GW_CONFIG_ADVICE_H
 
 #include "config/loading.h"
 
-/* After gw_derive_config, on a configuration without mistakes. Always true. */
+/* To be called after gw_derive_config, for a configuration without mistakes. Always returns true. */
 bool gw_advice_give(struct gw_loading *loading);
 
 #endif

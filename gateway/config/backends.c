@@ -22,7 +22,7 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* RFC 3986's path characters, percent-encodings complete. */
+/* The path characters of RFC 3986, with complete percent-encodings. */
 static bool is_path(struct gw_slice path)
 {
     for (size_t i = 0; i < path.length; i++) {
@@ -35,7 +35,7 @@ static bool is_path(struct gw_slice path)
     return true;
 }
 
-/* reg-name as DNS and container networks use it: letters, digits, '.', '-', '_'. */
+/* A reg-name as DNS and container networks use it: letters, digits, '.', '-', '_'. */
 static bool is_name(struct gw_slice host)
 {
     for (size_t i = 0; i < host.length; i++) {
@@ -126,7 +126,7 @@ bool gw_backends_derive(struct gw_loading *loading, const struct gw_source *sour
     for (unsigned i = 0; i < urls->count; i++) {
         struct gw_slice url = urls->items[i];
         struct parts parts = { 0 };
-        bool has_login = memchr(url.at, '@', url.length); /* not quoted: it may hold a password */
+        bool has_login = memchr(url.at, '@', url.length); /* the URL is not quoted then, since it may have a password */
         while (url.length && url.at[url.length - 1] == '/')
             url.length--;
         if (has_login)

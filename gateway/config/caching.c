@@ -1,4 +1,4 @@
-/* The keys of "cache", and what routes take from them. */
+/* caching.c: the keys of "cache", and the rules that routes take from them. */
 #include "config/derive.h"
 
 #include "base/path.h"
@@ -32,7 +32,7 @@ static bool derive_sizes(struct gw_loading *loading)
     return true;
 }
 
-/* As between '&' and '=' of a query; or its beginning and a '*'. */
+/* Checks the name of a parameter: the text between '&' and '=' of a query, or its beginning and a '*'. */
 static bool check_parameter(struct gw_loading *loading, const struct gw_source *source, int item, struct gw_slice name)
 {
     bool good = name.length > 0 && gw_match_is_normal(name);
@@ -51,7 +51,7 @@ static bool check_parameter(struct gw_loading *loading, const struct gw_source *
     return true;
 }
 
-/* A field's name, perhaps with a star at one of its ends. A star is a tchar, too. */
+/* Checks the name of a field, which may have a star at one end. A star is a tchar, too. */
 static bool check_credential(struct gw_loading *loading, const struct gw_source *source, int item, struct gw_slice name)
 {
     bool has_star = name.at[0] == '*' || name.at[name.length - 1] == '*';
@@ -62,7 +62,7 @@ static bool check_credential(struct gw_loading *loading, const struct gw_source 
                               "the name of a request field, such as X-Api-Key or X-Auth-*");
 }
 
-/* The lists that a route may have of its own. */
+/* The lists that a route may override. */
 static const struct {
     enum gw_key_id usual;
     enum gw_route_key_id own;
@@ -131,14 +131,14 @@ bool gw_caching_derive_credentials(struct gw_loading *loading)
     return true;
 }
 
-/* The route's own where it was written, else that of "cache". */
+/* The route's own value where it is set, otherwise the value of "cache". */
 static const struct gw_value *value_of(const struct gw_loading *loading, const struct gw_source *s,
                                        const struct gw_value *v, enum gw_route_key_id own, enum gw_key_id usual)
 {
     return s && s[own].origin != GW_ORIGIN_DEFAULT ? &v[own] : &loading->values[usual];
 }
 
-/* In the form in which paths are compared; the list itself may be another route's, too. */
+/* Copies the list in the form in which paths are compared, since other routes may share the list. */
 static bool make_plain(struct gw_loading *loading, struct gw_strings *paths)
 {
     struct gw_slice *items = gw_loading_take(loading, paths->count, sizeof(*items));

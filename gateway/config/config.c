@@ -9,8 +9,8 @@ void gw_config_unref(struct gw_config *config)
     free(config);
 }
 
-/* "$" in an expression of Python (so in Starlette's routes), PHP and Ruby stands before a last line feed, too, and to C a
- * NUL ends the text. No control character is part of a name. */
+/* In regular expressions of Python (so in Starlette's routes), PHP and Ruby, "$" also matches before a last line feed,
+ * and for C a NUL ends the text. So every control character ends a segment. */
 static bool ends_segment(char c)
 {
     return c == '/' || (unsigned char)c < 0x20 || c == 0x7f;
@@ -23,7 +23,7 @@ bool gw_match_path_holds(struct gw_slice prefix, struct gw_slice path)
     return path.length == prefix.length || prefix.at[prefix.length - 1] == '/' || ends_segment(path.at[prefix.length]);
 }
 
-/* Without port, and without the root's dot ("example.org." is the same host). */
+/* The host without its port and without the dot of the root ("example.org." is the same host). */
 static struct gw_slice bare_host(struct gw_slice host)
 {
     bool is_literal = host.length && host.at[0] == '[';

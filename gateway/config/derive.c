@@ -9,7 +9,7 @@ static bool complain(struct gw_loading *loading, enum gw_key_id id, const char *
     return gw_source_complain(&loading->sources[id], GW_SOURCE_WHOLE, loading->complaint, found, "%s", expected);
 }
 
-/* Cores that this process may run on: a container's share, not the machine's. */
+/* The cores that this process may use, which can be fewer than the machine has (in a container). */
 static unsigned usable_cores(void)
 {
     cpu_set_t set;
@@ -51,7 +51,7 @@ static bool is_any_address(struct gw_slice host)
     return gw_slice_equal(host, GW_SLICE("0.0.0.0")) || gw_slice_equal(host, GW_SLICE("::"));
 }
 
-/* Would these two fight for one socket? */
+/* Would these two need the same socket? */
 static bool do_collide(const struct gw_listen *a, const struct gw_listen *b)
 {
     return a->port == b->port &&
@@ -87,7 +87,7 @@ static bool derive_admin_listen(struct gw_loading *loading)
 
 enum { DERIVE_TOKEN_BYTES = 16 };
 
-/* As it stands in Authorization, and long enough that nobody guesses it. The complaint must not quote it. */
+/* The token must be valid in Authorization and too long to be guessed. The complaint must not quote it. */
 static bool derive_admin_token(struct gw_loading *loading)
 {
     struct gw_slice token = loading->values[GW_KEY_ADMIN_TOKEN].text;
@@ -177,7 +177,8 @@ static bool has_star(const struct gw_strings *list)
     return false;
 }
 
-/* As browsers write it (RFC 6454 §6.2): lower case, no path, no usual port; so one comparison of bytes is enough. */
+/* Is it written as browsers write it (RFC 6454 §6.2): in lower case, without a path or the default port? Then comparing
+ * bytes is enough. */
 static bool is_origin(struct gw_slice origin)
 {
     const char *host = memmem(origin.at, origin.length, "://", 3);
@@ -190,7 +191,7 @@ static bool is_origin(struct gw_slice origin)
     return true;
 }
 
-/* What browsers leave out, and what is no port. */
+/* Does it have the scheme's default port, which browsers leave out, or something that is not a port? */
 static bool has_wrong_port(struct gw_slice origin)
 {
     const char *host = (const char *)memmem(origin.at, origin.length, "://", 3) + 3;
@@ -222,7 +223,7 @@ static bool check_origin(struct gw_loading *loading, const struct gw_source *sou
     return true;
 }
 
-/* "a, b, c", as it goes into a field. A * alone says any, to browsers. */
+/* Joins the list to "a, b, c", the value of a field. For browsers, * alone means any. */
 static bool join(struct gw_loading *loading, enum gw_key_id id, gw_match_check *check, struct gw_slice *joined)
 {
     const struct gw_strings *list = &loading->values[id].list;
@@ -306,6 +307,6 @@ bool gw_derive_config(struct gw_loading *loading)
     derive_rest(loading);
     for (size_t i = 0; i < GW_COUNT(parts); i++)
         good &= gw_loading_file(loading, parts[i](loading));
-    return good && gw_caching_derive_credentials(loading) /* of the policies, too */ &&
-           gw_space_derive(loading) /* of all that answers depend on */;
+    return good && gw_caching_derive_credentials(loading) /* needs the policies */ &&
+           gw_space_derive(loading) /* needs everything else */;
 }

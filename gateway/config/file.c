@@ -11,7 +11,7 @@ static unsigned line_at(const char *text, const char *at)
     return line;
 }
 
-/* What stands before an @ may be a password, what stands behind "token" may be one. */
+/* The text before an @ may be a password, and so may the text behind "token". */
 static bool may_be_secret(const char *text, const char *at, size_t rest)
 {
     const char *line = at;
@@ -36,7 +36,7 @@ static void complain_syntax(const char *text, const char *at, const char *place,
 cJSON *gw_file_parse_json(const char *text, size_t length, const char *place, bool with_line,
                           struct gw_complaint *complaint)
 {
-    /* cJSON ends strings at a NUL, which would hide what follows. */
+    /* cJSON ends a string at a NUL, which would hide the text behind it. */
     const char *nul = memchr(text, '\0', length), *escaped = memmem(text, length, "\\u0000", 6);
     if (nul || escaped) {
         complain_syntax(text, nul ? nul : escaped, place, with_line, "text without NUL characters", complaint);
@@ -138,7 +138,7 @@ struct walk {
 
 static void skip_between(struct walk *walk)
 {
-    walk->at += strspn(walk->at, " \t\r\n,:\xEF\xBB\xBF"); /* and a byte order mark */
+    walk->at += strspn(walk->at, " \t\r\n,:\xEF\xBB\xBF"); /* also a byte order mark */
 }
 
 static void skip_string(struct walk *walk)

@@ -1,6 +1,6 @@
-/* file.h: the configuration file: bytes, JSON tree, and the line of each of its nodes.
+/* file.h: the configuration file: its bytes, its JSON tree, and the line of each node.
  *
- * Bounds   GW_FILE_BYTES. Main thread only (cJSON remembers errors in a global). */
+ * Bounds   A file has at most GW_FILE_BYTES. Main thread only, since cJSON keeps errors in a global. */
 #ifndef GW_CONFIG_FILE_H
 #define GW_CONFIG_FILE_H
 
@@ -10,25 +10,27 @@ enum { GW_FILE_BYTES = 1024 * 1024, GW_FILE_SECRET_BYTES = 4096 };
 /* Bits of a node's type that cJSON does not use. */
 enum { GW_FILE_FILLED = 1 << 16, GW_FILE_WRONG = 1 << 17 };
 
-/* Reads and parses. `name` must live as long as the file. False with a complaint; close it in any case. */
+/* Reads and parses a file. `name` must live as long as *file. False with a complaint. gw_file_close must be called in
+ * any case. */
 bool gw_file_open(struct gw_file *file, const char *name, struct gw_complaint *complaint) GW_MUST_CHECK;
-/* The same for text at hand; `name` stands for the file in complaints. */
+/* The same for a text; complaints call it `name`. */
 bool gw_file_parse(struct gw_file *file, const char *name, struct gw_slice text,
                    struct gw_complaint *complaint) GW_MUST_CHECK;
 void gw_file_close(struct gw_file *file);
-/* Puts variables in place of ${NAME} and ${NAME:-default} in every string (not in names); $${ stands for ${. What was
- * filled in is marked GW_FILE_FILLED and read as a variable's text is: "8080" is a number then. Files a mistake, with its
- * line, for each variable that is not set or empty, and for each ${ that is neither form; what stands there is then marked
- * GW_FILE_WRONG. `environment` is environ's form. */
+/* Replaces ${NAME} and ${NAME:-default} in every string (but not in names) by variables of the environment; $${ stands
+ * for ${. A string that was changed is marked GW_FILE_FILLED and read like the text of a variable: "8080" is a number
+ * then. Files a mistake, with its line, for each variable that is not set or is empty, and for each ${ that has neither
+ * form; the string is marked GW_FILE_WRONG then. `environment` has the form of environ. */
 bool gw_file_fill(struct gw_file *file, char *const *environment, struct gw_findings *findings) GW_MUST_CHECK;
-/* What a file of secrets holds, without the line's end, terminated, in GW_FILE_SECRET_BYTES. The complaint at `place`
- * quotes the path and nothing of the file. */
+/* Reads a file with a secret into `secret`, which has GW_FILE_SECRET_BYTES, without line ends at its end and with a
+ * NUL. The complaint, at `place`, quotes the path and nothing of the file. */
 bool gw_file_read_secret(const char *path, const char *place, char *secret,
                          struct gw_complaint *complaint) GW_MUST_CHECK;
-/* The line of this node's key, or of its value in an array. Walks tree and text side by side: only for complaints. */
+/* The line of this node's key, or of its value in an array. Slow, since it reads the text again: only for
+ * complaints. */
 unsigned gw_file_line(const struct gw_file *file, const cJSON *node);
-/* Parses one JSON value that must be all of text. NULL with a complaint at `place`, with the line behind it where
- * with_line says so. */
+/* Parses one JSON value, which must be the whole text. NULL with a complaint at `place`; with_line: the place also has
+ * the line. */
 cJSON *gw_file_parse_json(const char *text, size_t length, const char *place, bool with_line,
                           struct gw_complaint *complaint) GW_MUST_CHECK;
 

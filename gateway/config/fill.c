@@ -1,4 +1,4 @@
-/* ${NAME} in the strings of a configuration file. */
+/* fill.c: replaces ${NAME} in the strings of a configuration file. */
 #include <stdio.h>
 #include "config/file.h"
 #include "config/variables.h"
@@ -7,8 +7,8 @@ struct fill {
     struct gw_file *file;
     char *const *environment;
     struct gw_findings *findings;
-    size_t room;         /* bytes that may still be filled in, over the whole file */
-    const char *section; /* of what is looked at */
+    size_t room;         /* bytes that may still be filled in, for the whole file */
+    const char *section; /* the section of the current node */
     bool good;
 };
 
@@ -39,7 +39,7 @@ static bool is_name(struct gw_slice name)
     return name.length > 0 && name.length < 256;
 }
 
-/* at: behind a "${". What stands there is not quoted beyond the name: a default may be a secret. */
+/* at: the place behind a "${". The complaint quotes the name only, since a default may be a secret. */
 static const char *put_variable(struct fill *fill, cJSON *node, const char *at, struct gw_buffer *filled)
 {
     static const char form[] = "${NAME} or ${NAME:-default} (write $${ for ${ itself)";
@@ -64,7 +64,7 @@ static const char *put_variable(struct fill *fill, cJSON *node, const char *at, 
     return end + 1;
 }
 
-/* False where a complaint was filed. */
+/* False: a complaint was filed. */
 static bool fill_text(struct fill *fill, cJSON *node, struct gw_buffer *filled)
 {
     for (const char *at = node->valuestring; at && *at;) {

@@ -1,4 +1,4 @@
-/* help.h: what a person reads about the keys, made from the rows of keys.h. */
+/* help.h: the texts about the keys for people, made from the rows of keys.h. */
 #ifndef GW_CONFIG_HELP_H
 #define GW_CONFIG_HELP_H
 

@@ -74,9 +74,9 @@ void gw_keys_environment(const struct gw_key *key, char *name)
         gw_keys_regular_environment(key, name);
 }
 
-/* Insertions, deletions, replacements and swaps of neighbours, one each (optimal string alignment). Three rows, taken by
- * turns. Ends as soon as it must be too many: a pod may have thousands of variables, and each is held against every
- * key. */
+/* Counts insertions, deletions, replacements and swaps of neighbours (optimal string alignment), with three rows that
+ * are used in turn. It ends as soon as the distance must be too large: a pod may have thousands of variables, and each
+ * is compared with every key. */
 unsigned gw_keys_distance(struct gw_slice written, struct gw_slice meant)
 {
     unsigned rows[3][GW_KEYS_NAME_BYTES];

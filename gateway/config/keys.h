@@ -1,12 +1,13 @@
-/* keys.h: every key of the configuration, one row each.
+/* keys.h: one row for each key of the configuration.
  *
- * Shape    The parser, --print-config, --help, docs/configuration.md and the tests read these rows; a new key is a row
- *          here and the line in derive.c that says where its value goes.
- * Names    A key's flag is "--" and its path, and the short one where the row has it. Its environment variable is the
- * one in the row, else GATEWAY_ and the path in upper case with '_' for '.'. Rows of one section stand together.
- * Columns  least, most: of the number; bytes of a STRING; items of a LIST or OBJECTS. choices: "a|b" of a CHOICE; "off"
- *          for a RATE or SECONDS that may be left out. default: as text; NULL: must be given; "=path": that key's
- *          value. */
+ * Shape    The parser, --print-config, --help, docs/configuration.md and the tests read these rows. A new key is a row
+ *          here and a line in derive.c that tells where its value goes.
+ * Names    The flag of a key is "--" and its path; there may be a short flag, too. The environment variable of a key is
+ *          the one in its row, otherwise GATEWAY_ and the path in upper case with '_' for '.'. Rows of one section must
+ *          stand together.
+ * Columns  least, most: bounds of the number, of the bytes of a STRING, or of the items of a LIST or OBJECTS. choices:
+ *          "a|b" of a CHOICE; "off" for a RATE or SECONDS that may be left out. default: as text; NULL: the key must be
+ *          given; "=path": the value of that key. */
 #ifndef GW_CONFIG_KEYS_H
 #define GW_CONFIG_KEYS_H
 
@@ -18,7 +19,7 @@ enum gw_key_type {
     GW_KEY_INTEGER,
     GW_KEY_SIZE,     /* bytes */
     GW_KEY_DURATION, /* held in ms */
-    GW_KEY_SECONDS,  /* a duration of whole seconds, held in s; GW_KEYS_OFF where it is left out */
+    GW_KEY_SECONDS,  /* a duration of whole seconds, held in s; GW_KEYS_OFF for "off" */
     GW_KEY_STRING,
     GW_KEY_CHOICE,
     GW_KEY_RATE,
@@ -48,7 +49,7 @@ enum gw_key_type {
       "Client connections, all workers together. Each takes a file descriptor, and one more to its backend: where "    \
       "the limit of open files does not allow that many, the start says so, and more clients wait to be accepted.")    \
     X(SERVER_MAX_CONNECTIONS_PER_CLIENT, "server.max_connections_per_client", INTEGER, "0", 0, 1000000, NULL, NULL,    \
-      NULL, "Connections from one address; 0: no bound of its own. Trusted proxies are not counted.")                  \
+      NULL, "Connections from one address; 0: no such bound. Trusted proxies are not counted.")                        \
     X(SERVER_MAX_REQUESTS_PER_CONNECTION, "server.max_requests_per_connection", INTEGER, "0", 0, 1000000000, NULL,     \
       NULL, NULL, "Requests after which a connection is closed; 0: no bound.")                                         \
     X(SERVER_MAX_REQUEST_LINE_BYTES, "server.max_request_line_bytes", SIZE, "8KiB", 256, GW_KEYS_MIB, NULL, NULL,      \
@@ -60,7 +61,7 @@ enum gw_key_type {
     X(SERVER_MAX_BODY_BYTES, "server.max_body_bytes", SIZE, "1GiB", 0, UINT64_C(1) << 50, NULL, NULL, NULL,            \
       "Largest request body; beyond it 413. 0 forbids bodies.")                                                        \
     X(SERVER_HEADER_TIMEOUT, "server.header_timeout", DURATION, "10s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,            \
-      "For a request's header to arrive whole, from its first byte; then 408.")                                        \
+      "Time for a request's header to arrive, from its first byte; then 408.")                                         \
     X(SERVER_BODY_TIMEOUT, "server.body_timeout", DURATION, "30s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,                \
       "Longest silence while a request's body is awaited; then 408.")                                                  \
     X(SERVER_IDLE_TIMEOUT, "server.idle_timeout", DURATION, "75s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,                \
@@ -68,38 +69,41 @@ enum gw_key_type {
     X(SERVER_WRITE_TIMEOUT, "server.write_timeout", DURATION, "60s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,              \
       "Longest time in which a client takes nothing of its answer; then the connection is cut.")                       \
     X(SERVER_LINGER_TIMEOUT, "server.linger_timeout", DURATION, "30s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,            \
-      "How long what a client still sends is read and dropped after its answer, so that it can read the answer.")      \
+      "After an answer: how long the gateway reads and drops what the client still sends, so that the client "         \
+      "can read the answer.")                                                                                          \
     X(SERVER_LINGER_SILENCE, "server.linger_silence", DURATION, "5s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,             \
-      "The same, without a byte from the client.")                                                                     \
+      "Longest silence of the client within server.linger_timeout.")                                                   \
     X(SERVER_MAX_LINGERING, "server.max_lingering", INTEGER, "1000", 0, 1000000, NULL, NULL, NULL,                     \
-      "Connections that may wait for their client's end at the same time; more are closed at once.")                   \
+      "Connections that may wait for their client's end at the same time; further ones are closed at once.")           \
     X(SERVER_DRAIN_TIMEOUT, "server.drain_timeout", DURATION, "30s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,              \
-      "After SIGTERM, SIGINT or SIGQUIT, for requests in flight to end; then they are cut.")                           \
+      "After SIGTERM, SIGINT or SIGQUIT: time for requests in flight to end; then they are cut.")                      \
     X(SERVER_TRUSTED_PROXIES, "server.trusted_proxies", LIST, "", 0, 256, NULL, "TRUSTED_PROXIES", NULL,               \
-      "Networks (10.0.0.0/8, 2001:db8::/32) or addresses whose X-Forwarded-* and the like are believed. From all "     \
-      "others these fields are removed.")                                                                              \
+      "Networks (10.0.0.0/8, 2001:db8::/32) or addresses of proxies whose X-Forwarded-* and similar fields are "       \
+      "trusted. From all other requests these fields are removed.")                                                    \
     X(ADMIN_LISTEN, "admin.listen", STRING, "", 0, 80, NULL, NULL, NULL,                                               \
       "Address and port (127.0.0.1:9090, [::1]:9090) to which /gateway/ moves; empty: it is served on the client "     \
       "port.")                                                                                                         \
     X(ADMIN_TOKEN, "admin.token", STRING, "", 0, 256, NULL, NULL, NULL,                                                \
-      "Secret of 16 bytes at least, sent as Authorization: Bearer, that allows to purge and inspect the cache; "       \
-      "empty: neither is there. Rather in the variable than in a flag, which all users of the machine can read.")      \
+      "Secret of at least 16 bytes that allows to purge and inspect the cache, sent as Authorization: Bearer; "        \
+      "empty: both are off. Set it by the variable, since all users of the machine can read a flag.")                  \
     X(BACKEND_URL, "backend.url", LIST, "http://localhost:8000", 1, 64, NULL, "BACKEND_URL", "backend",                \
-      "Where requests go that no route sends elsewhere: http:// or https:// with host, port and path prefix. A URL "   \
-      "named twice gets twice the share.")                                                                             \
+      "Backends for requests that no route sends elsewhere: http:// or https:// with host, port and path "             \
+      "prefix. A URL that is given twice gets twice the share.")                                                       \
     X(BACKEND_TRANSPORT, "backend.transport", CHOICE, "auto", 0, 0, "auto|h1|curl", NULL, NULL,                        \
-      "How backends are spoken to: h1, the gateway's own HTTP/1.1 for http:// only; curl, by libcurl; auto: h1 for "   \
+      "Transport to backends: h1, the gateway's own HTTP/1.1, for http:// only; curl, by libcurl; auto: h1 for "       \
       "http://, curl for https://.")                                                                                   \
     X(BACKEND_PRESERVE_HOST, "backend.preserve_host", CHOICE, "auto", 0, 0, "false|true|auto", NULL, NULL,             \
-      "Send backends the Host that the client asked for (a trusted proxy's X-Forwarded-Host counts), in place of "     \
-      "their own name: auto does so for http:// and not for https://, which is usually chosen by its own name.")       \
+      "true: backends get the Host that the client asked for (a trusted proxy's X-Forwarded-Host counts); "            \
+      "false: their own name; auto: true for http://, and false for https://, where a server is usually chosen "       \
+      "by its own name.")                                                                                              \
     X(BACKEND_REWRITE_LOCATION, "backend.rewrite_location", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                   \
-      "Where Location, Content-Location or Refresh of an answer names a backend's own scheme, host and port, name "    \
-      "those that the client asked for, and leave out the path prefix of backend.url.")                                \
+      "Rewrite URLs in Location, Content-Location and Refresh of answers: a backend's own scheme, host and port "      \
+      "become those that the client asked for, and the path prefix of backend.url is left out.")                       \
     X(BACKEND_FORWARDED, "backend.forwarded", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                \
-      "Send Forwarded (RFC 7239) beside X-Forwarded-*, not only where a trusted proxy sent it in their place.")        \
+      "Always send Forwarded (RFC 7239) beside X-Forwarded-*. False: only where a trusted proxy sent Forwarded "       \
+      "instead of these.")                                                                                             \
     X(BACKEND_CONNECT_TIMEOUT, "backend.connect_timeout", DURATION, "3s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,         \
-      "For name, connection and TLS handshake; then 504.")                                                             \
+      "Time for name look-up, connection and TLS handshake; then 504.")                                                \
     X(BACKEND_RESPONSE_TIMEOUT, "backend.response_timeout", DURATION, "60s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,      \
       "From the request's end to the answer's header; then 504.")                                                      \
     X(BACKEND_READ_TIMEOUT, "backend.read_timeout", DURATION, "60s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,              \
@@ -109,16 +113,16 @@ enum gw_key_type {
     X(BACKEND_KEEPALIVE_CONNECTIONS, "backend.keepalive_connections", INTEGER, "256", 0, 1000000, NULL, NULL, NULL,    \
       "Idle connections kept, for each worker and backend; 0: none.")                                                  \
     X(BACKEND_KEEPALIVE_TIMEOUT, "backend.keepalive_timeout", DURATION, "4s", 1, GW_KEYS_DAY_MS, NULL, NULL, NULL,     \
-      "How long they are kept. Stay below the backend's own time (uvicorn's is 5 s), or requests meet connections "    \
-      "that are just being closed.")                                                                                   \
+      "How long idle connections are kept. It must be shorter than the backend's own time (uvicorn's is 5 s), "        \
+      "or requests meet connections that the backend is just closing.")                                                \
     X(BACKEND_MAX_RESPONSE_HEADER_BYTES, "backend.max_response_header_bytes", SIZE, "128KiB", 1024, 16 * GW_KEYS_MIB,  \
       NULL, NULL, NULL, "Status line and header fields of an answer; beyond it 502.")                                  \
     X(BACKEND_MAX_RESPONSE_HEADERS, "backend.max_response_headers", INTEGER, "1000", 1, 10000, NULL, NULL, NULL,       \
       "Header fields of an answer; beyond it 502.")                                                                    \
     X(BACKEND_RETRIES, "backend.retries", INTEGER, "1", 0, 10, NULL, NULL, NULL,                                       \
-      "Further attempts where repeating does no harm.")                                                                \
+      "Further attempts, where repeating a request is safe.")                                                          \
     X(BACKEND_CONTINUE_TIMEOUT, "backend.continue_timeout", DURATION, "1s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,       \
-      "Expect: 100-continue: the client gets its 100 after this time if the backend has not spoken.")                  \
+      "Expect: 100-continue: the client gets its 100 after this time if the backend has not answered.")                \
     X(BACKEND_TLS_CA_FILE, "backend.tls_ca_file", STRING, "", 0, 4096, NULL, NULL, NULL,                               \
       "PEM file of the authorities that https:// backends are verified by; empty: the system's.")                      \
     X(BACKEND_TLS_VERIFY, "backend.tls_verify", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                               \
@@ -126,7 +130,7 @@ enum gw_key_type {
     X(ROUTES, "routes", OBJECTS, "", 0, 64, NULL, NULL, NULL,                                                          \
       "Which requests go where; the first route that matches counts. Their keys: docs/configuration.md, Objects in "   \
       "routes.")                                                                                                       \
-    X(LIMITS_ENABLED, "limits.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL, "Limit requests at all.")             \
+    X(LIMITS_ENABLED, "limits.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL, "False: no request is limited.")      \
     X(LIMITS_RATE, "limits.rate", RATE, "10/s", 0, 0, "off", "RATE_LIMIT_RATE", NULL,                                  \
       "Rate of the policy called default, which applies to every request; off leaves it out.")                         \
     X(LIMITS_BURST, "limits.burst", INTEGER, "20", 1, 1000000000, NULL, "RATE_LIMIT_BURST", NULL,                      \
@@ -134,13 +138,13 @@ enum gw_key_type {
     X(LIMITS_COST, "limits.cost", INTEGER, "1", 1, 1000000000, NULL, NULL, NULL,                                       \
       "Tokens that one request takes; at most limits.burst.")                                                          \
     X(LIMITS_BY, "limits.by", STRING, "ip", 1, 136, NULL, NULL, NULL,                                                  \
-      "Who shares a bucket: ip; header:NAME (such as header:X-Api-Key; requests without it by ip); route. Nobody "     \
-      "checks "                                                                                                        \
-      "the field, so a limit by header wants a wide one by ip beside it (Objects in limits.policies).")                \
+      "What has its own bucket: ip, each address; header:NAME, each value of a field (such as header:X-Api-Key; "      \
+      "requests without the field count by ip); route, each route. The gateway does not check the field, so a "        \
+      "limit by header needs a wide one by ip beside it (Objects in limits.policies).")                                \
     X(LIMITS_SHADOW, "limits.shadow", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                        \
       "Count and log refusals, but refuse nothing.")                                                                   \
     X(LIMITS_COUNT, "limits.count", CHOICE, "all", 0, 0, "all|misses", NULL, NULL,                                     \
-      "all: every request takes tokens; misses: only those that a backend is asked for.")                              \
+      "all: every request takes tokens; misses: only requests for which a backend is asked.")                          \
     X(LIMITS_ON_REDIS_FAILURE, "limits.on_redis_failure", CHOICE, "local", 0, 0, "local|allow|deny", NULL, NULL,       \
       "While Redis cannot be asked: count in this process, allow all, or answer 503.")                                 \
     X(LIMITS_MAX_CLIENTS, "limits.max_clients", INTEGER, "100000", 1, 100000000, NULL, NULL, NULL,                     \
@@ -152,30 +156,32 @@ enum gw_key_type {
     X(LIMITS_X_RATELIMIT_FIELDS, "limits.x_ratelimit_fields", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                 \
       "Send X-RateLimit-Limit, -Remaining and -Reset.")                                                                \
     X(LIMITS_POLICIES, "limits.policies", OBJECTS, "", 0, 8, NULL, NULL, NULL,                                         \
-      "Further policies beside default; all that match must allow. At most 8 together. Their keys: "                   \
-      "docs/configuration.md, Objects in limits.policies.")                                                            \
-    X(CACHE_ENABLED, "cache.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL, "Cache answers at all.")                \
+      "Further policies beside default; a request must be allowed by all that match. At most 8 together. Their "       \
+      "keys: docs/configuration.md, Objects in limits.policies.")                                                      \
+    X(CACHE_ENABLED, "cache.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL, "False: nothing is cached.")            \
     X(CACHE_DEFAULT_TTL, "cache.default_ttl", SECONDS, "300s", 0, GW_KEYS_YEAR_S, NULL, "CACHE_TTL", NULL,             \
-      "How long an answer is fresh where the backend says nothing; 0: it is not stored then.")                         \
+      "How long an answer is fresh where the backend gives no lifetime; 0: such an answer is not stored.")             \
     X(CACHE_TTL, "cache.ttl", SECONDS, "off", 1, GW_KEYS_YEAR_S, "off", NULL, NULL,                                    \
-      "How long an answer that may be stored is fresh, whatever lifetime the backend states; off: as it states. (The " \
-      "variable CACHE_TTL is that of cache.default_ttl.)")                                                             \
+      "How long every answer that may be stored is fresh, instead of the lifetime that the backend gives; off: "       \
+      "the backend's counts. (The variable CACHE_TTL sets cache.default_ttl.)")                                        \
     X(CACHE_HEURISTIC_MAX, "cache.heuristic_max", SECONDS, "24h", 0, GW_KEYS_YEAR_S, NULL, NULL, NULL,                 \
-      "Longest lifetime guessed from Last-Modified (a tenth of the age it tells) where the backend states none; 0: "   \
-      "none is guessed.")                                                                                              \
+      "Longest lifetime that is guessed from Last-Modified (a tenth of the age by this field) where the backend "      \
+      "gives none; 0: none is guessed.")                                                                               \
     X(CACHE_STALE_IF_ERROR, "cache.stale_if_error", SECONDS, "0s", 0, GW_KEYS_YEAR_S, NULL, NULL, NULL,                \
-      "How long after its freshness an answer may stand in for a backend that fails, where the answer does not "       \
-      "forbid it; its own stale-if-error counts if it is longer.")                                                     \
+      "How long a stale answer may be used when the backend fails, unless the answer forbids it; the answer's "        \
+      "own stale-if-error counts if it is longer.")                                                                    \
     X(CACHE_KEEP, "cache.keep", SECONDS, "60s", 0, GW_KEYS_YEAR_S, NULL, NULL, NULL,                                   \
-      "How long an answer with ETag or Last-Modified is kept after its freshness, so that the backend need only "      \
-      "confirm it.")                                                                                                   \
+      "How long an answer with ETag or Last-Modified is kept after it has become stale, so that the backend "          \
+      "need only confirm it.")                                                                                         \
     X(CACHE_MAX_OBJECT_BYTES, "cache.max_object_bytes", SIZE, "1MiB", 1, GW_KEYS_GIB, NULL, NULL, NULL,                \
       "Largest answer that is stored; at most cache.near_bytes, or 64MiB where that is 0.")                            \
     X(CACHE_NEAR_BYTES, "cache.near_bytes", SIZE, "64MiB", 0, UINT64_C(1) << 40, NULL, NULL, NULL,                     \
-      "Memory of the cache within this process, 4KiB at least; 0, with redis.url: all look-ups go to Redis.")          \
+      "Size of the memory cache in this process, at least 4KiB; 0 (only with redis.url): all look-ups go to "          \
+      "Redis.")                                                                                                        \
     X(CACHE_WITH_CREDENTIALS, "cache.with_credentials", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                      \
-      "Let cache.default_ttl and cache.heuristic_max apply also where the request carried Cookie or another "          \
-      "credential. One user's page may then reach the next: only for backends that never answer personally.")          \
+      "Let cache.default_ttl and cache.heuristic_max also apply where the request has Cookie or another "              \
+      "credential. Then one user may get another user's page: only for backends whose answers are never "              \
+      "personal.")                                                                                                     \
     X(CACHE_CREDENTIAL_FIELDS, "cache.credential_fields", LIST,                                                        \
       "*Key, *Token, *Secret, *Password, *Session, *Session-Id, *SessionId, *Auth, *Authorization, Auth*, "            \
       "X-Auth*, *Assertion, *JWT, *Signature, *Credential, X-Credential-*, DPoP, X-WSSE, *Identity, *Principal, "      \
@@ -193,58 +199,62 @@ enum gw_key_type {
       "X-ClientCert-*, X-Tls-Client-*, CF-Client-Cert-*, *Client-Cert, *ClientCert, Client-Cert-*, "                   \
       "SSL-Client-*, X-SSL-Client-*, X-Client-Cert-*, X-Forwarded-Tls-Client-Cert*",                                   \
       0, 160, NULL, NULL, NULL,                                                                                        \
-      "Request fields that carry a key, a token, a session or an identity, beside Cookie and Authorization. "          \
-      "A star at the beginning or the end stands for any rest, and _ is as good as -. A field that a limit "           \
-      "goes by (header:NAME) is one, too, whatever stands here. By the same names cache.ignore_query keeps "           \
-      "parameters that a star of it would leave out.")                                                                 \
+      "Request fields that carry a key, a token, a session or an identity, beside Cookie and Authorization. A "        \
+      "star at the beginning or the end stands for any text, and _ counts as -. Fields of limits by header:NAME "      \
+      "always belong to them. A star in cache.ignore_query does not leave out parameters with these names.")           \
     X(CACHE_TARGETED_FIELDS, "cache.targeted_fields", LIST, "", 0, 16, NULL, NULL, NULL,                               \
-      "Fields of answers that count in place of Cache-Control (RFC 9213), such as CDN-Cache-Control; the first that "  \
-      "is there.")                                                                                                     \
+      "Fields of answers that count instead of Cache-Control (RFC 9213), such as CDN-Cache-Control; the first "        \
+      "one that the answer has counts.")                                                                               \
     X(CACHE_SHARE_SET_COOKIE, "cache.share_set_cookie", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                      \
-      "Store answers with Set-Cookie, too, where they say public or s-maxage: every client then gets that cookie.")    \
+      "Also store answers with Set-Cookie, where they have public or s-maxage: then every client gets that "           \
+      "cookie.")                                                                                                       \
     X(CACHE_BYPASS_FIELDS, "cache.bypass_fields", LIST, "", 0, 32, NULL, NULL, NULL,                                   \
-      "Request fields (such as X-Preview) that lead past the cache: neither looked up nor stored.")                    \
-    X(CACHE_BYPASS_COOKIES, "cache.bypass_cookies", LIST, "", 0, 32, NULL, NULL, NULL, "Names of cookies that do so.") \
+      "Request fields, such as X-Preview: a request with one of them bypasses the cache; its answer is not "           \
+      "looked up and not stored.")                                                                                     \
+    X(CACHE_BYPASS_COOKIES, "cache.bypass_cookies", LIST, "", 0, 32, NULL, NULL, NULL,                                 \
+      "Names of cookies: a request with one of them bypasses the cache.")                                              \
     X(CACHE_BYPASS_PATHS, "cache.bypass_paths", LIST, "", 0, 64, NULL, NULL, NULL,                                     \
-      "Paths below which all requests do so, by whole segments and without wildcards: /me is /me and /me/x, not "      \
-      "/menu.")                                                                                                        \
+      "Paths: all requests below them bypass the cache. Whole segments, without wildcards: /me is /me and "            \
+      "/me/x, not /menu.")                                                                                             \
     X(CACHE_IGNORE_QUERY, "cache.ignore_query", LIST, "", 0, 64, NULL, NULL, NULL,                                     \
-      "Names of query parameters that make no other answer, as they are sent; a star at the end stands for any rest "  \
-      "(utm_*), * alone for the whole query. Backends still see them.")                                                \
+      "Names of query parameters that do not change the answer, as clients send them; a star at the end stands "       \
+      "for any text (utm_*), * alone for the whole query. Backends still get them.")                                   \
     X(CACHE_SORT_QUERY, "cache.sort_query", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                  \
-      "Take queries that differ only in the order of their parameters as one.")                                        \
+      "Queries that differ only in the order of their parameters share one answer.")                                   \
     X(CACHE_REQUEST_DIRECTIVES, "cache.request_directives", CHOICE, "obey", 0, 0, "obey|ignore", NULL, NULL,           \
       "Whether Cache-Control and Pragma of requests count: no-cache and max-age=0 (a browser's reload) ask the "       \
       "backend, no-store keeps out of the cache, only-if-cached never asks, max-age, min-fresh and max-stale bound "   \
       "ages. ignore: none of them does, as in nginx and Varnish; they are still passed on to the backend.")            \
     X(CACHE_FETCH_WHOLE_FOR_RANGE, "cache.fetch_whole_for_range", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,            \
-      "Ask the backend for the whole where a request with Range finds nothing stored, and answer the part of it. "     \
-      "Where the whole may not be stored (private, or over cache.max_object_bytes), the part is asked for after all.") \
+      "Where a request with Range finds nothing stored, ask the backend for the whole answer and send the "            \
+      "client its part. Where the whole may not be stored (private, or over cache.max_object_bytes), the part "        \
+      "is asked for after all.")                                                                                       \
     X(CACHE_FLIGHT, "cache.flight", CHOICE, "instances", 0, 0, "process|instances", NULL, NULL,                        \
-      "Over what one fetch serves all who ask meanwhile: one process, or all instances that share a Redis.")           \
+      "Which requests for the same answer share one fetch: those of one process, or those of all instances that "      \
+      "share a Redis.")                                                                                                \
     X(CACHE_FLIGHT_WAIT, "cache.flight_wait", DURATION, "5s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,                     \
-      "How long a request waits for an answer that another one is already fetching.")                                  \
+      "How long a request waits for an answer that another request is fetching.")                                      \
     X(CACHE_HIT_FOR_MISS, "cache.hit_for_miss", DURATION, "10s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,                  \
-      "How long a URL whose answer may not be stored is fetched without waiting for each other.")                      \
+      "How long requests for a URL whose answer may not be stored do not wait for each other.")                        \
     X(CACHE_REDIS_URL, "cache.redis_url", STRING, "", 0, 2048, NULL, NULL, NULL,                                       \
-      "A second Redis, for the cache alone, written as redis.url; empty: the same one. Recommended where limits must " \
-      "outlive a full cache: the first on noeviction, this one on allkeys-lfu.")                                       \
+      "A second Redis, only for the cache, written as redis.url; empty: the same one. Recommended where limits "       \
+      "must outlive a full cache: the first on noeviction, this one on allkeys-lfu.")                                  \
     X(CACHE_NAMESPACE, "cache.namespace", STRING, "", 0, 64, NULL, NULL, NULL,                                         \
-      "Gateways of one Redis, one prefix and one namespace answer from each other's cache. Empty: made of each "       \
-      "route's backends and of what is sent to them, so that gateways before other backends do not. Give it a name "   \
-      "to keep what is stored when backends change.")                                                                  \
+      "Gateways with the same Redis, prefix and namespace share stored answers. Empty: it is made of each "            \
+      "route's backends and of what is sent to them, so that gateways with other backends do not share. Set a "        \
+      "name to keep stored answers when backends change.")                                                             \
     X(CACHE_OUTAGE_TTL, "cache.outage_ttl", DURATION, "10s", 0, GW_KEYS_DAY_MS, NULL, NULL, NULL,                      \
-      "While Redis is away: how long an instance keeps what it fetched itself.")                                       \
+      "While Redis is away: how long an instance keeps answers that it fetched itself.")                               \
     X(CACHE_STATUS_KEY, "cache.status_key", BOOLEAN, "false", 0, 1, NULL, NULL, NULL,                                  \
-      "Tell the key of what is stored in Cache-Status.")                                                               \
+      "Tell the cache's key in Cache-Status.")                                                                         \
     X(CORS_ENABLED, "cors.enabled", BOOLEAN, "true", 0, 1, NULL, NULL, NULL,                                           \
-      "Answer preflights and send Access-Control-* fields where backends do not, or in their place: see "              \
-      "cors.origins. False: leave CORS to the backends alone.")                                                        \
+      "Answer preflights and send Access-Control-* fields where backends do not, or instead of them: see "             \
+      "cors.origins. False: CORS is left to the backends.")                                                            \
     X(CORS_ORIGINS, "cors.origins", LIST, "", 0, 256, NULL, NULL, NULL,                                                \
-      "Origins (https://app.example.org) that may read answers; * alone: all. Where this is set, the gateway alone "   \
-      "speaks: it answers preflights, and Access-Control-* fields of backends are removed. Empty: an answer with "     \
-      "Access-Control-* fields of its own is left alone, preflights go to the backend first, and where it says "       \
-      "nothing of CORS every origin may read, without credentials.")                                                   \
+      "Origins (https://app.example.org) that may read answers; * alone: all. If this is set, only the gateway "       \
+      "decides: it answers preflights, and Access-Control-* fields of backends are removed. Empty: an answer "         \
+      "with Access-Control-* fields of its own stays as it is, preflights go to the backend first, and where "         \
+      "the backend does nothing about CORS, every origin may read, without credentials.")                              \
     X(CORS_METHODS, "cors.methods", LIST, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", 0, 64, NULL, NULL, NULL,     \
       "Methods that a preflight allows.")                                                                              \
     X(CORS_HEADERS, "cors.headers", LIST, "*", 0, 64, NULL, NULL, NULL,                                                \
@@ -268,23 +278,24 @@ enum gw_key_type {
       "unix://[[user]:password@]/path[?db=N]; percent-encoding where user or password need it. Empty: embedded mode, " \
       "each instance by itself.")                                                                                      \
     X(REDIS_TIMEOUT, "redis.timeout", DURATION, "50ms", 1, 60000, NULL, NULL, NULL,                                    \
-      "Longest that a request waits for Redis; a connection silent for so long while an answer is due counts as "      \
-      "lost.")                                                                                                         \
+      "Longest time that a request waits for Redis; a connection that is silent for so long while an answer is "       \
+      "due counts as lost.")                                                                                           \
     X(REDIS_CONNECT_TIMEOUT, "redis.connect_timeout", DURATION, "1s", 1, 60000, NULL, NULL, NULL,                      \
-      "For name, connection, TLS handshake and login, at each address. No request waits for it.")                      \
+      "Time for name look-up, connection, TLS handshake and login, at each address. No request waits for it.")         \
     X(REDIS_MAX_PENDING, "redis.max_pending", INTEGER, "4096", 1, 1000000, NULL, NULL, NULL,                           \
       "Calls that may await their answers, for each worker and Redis; beyond it Redis is not asked.")                  \
     X(REDIS_PREFIX, "redis.prefix", STRING, "gw:", 1, 32, NULL, NULL, NULL,                                            \
-      "What every key in Redis begins with: A-Z, a-z, 0-9, :, _ and -. Instances of one prefix share limits and "      \
+      "Beginning of every key in Redis: A-Z, a-z, 0-9, :, _ and -. Instances with one prefix share limits and "        \
       "cache.")                                                                                                        \
     X(REDIS_HEARTBEAT, "redis.heartbeat", DURATION, "1s", 100, 60000, NULL, NULL, NULL,                                \
-      "How often an instance says that it lives, and counts the others; the same on all of them.")                     \
+      "How often an instance tells that it is alive, and counts the others; must be the same on all instances.")       \
     X(REDIS_EXPECTED_INSTANCES, "redis.expected_instances", INTEGER, "0", 0, 10000, NULL, NULL, NULL,                  \
-      "By how many a limit is shared out while Redis has not been reached since the start; 0: unknown, counted as 1.") \
+      "Number of instances that share a limit while Redis has not been reached since the start; 0: unknown, "          \
+      "counts as 1.")                                                                                                  \
     X(REDIS_TLS_CA_FILE, "redis.tls_ca_file", STRING, "", 0, 4096, NULL, NULL, NULL,                                   \
       "PEM file of the authorities that rediss:// is verified by; empty: the system's.")
 
-/* X(ID, name, type, default, least, most, choices, environment, short flag, help): of an object in "routes". */
+/* The keys of an object in "routes", with the same columns. */
 #define GW_ROUTE_KEYS(X)                                                                                               \
     X(NAME, "name", STRING, NULL, 1, 32, NULL, NULL, NULL,                                                             \
       "Unique; a-z, 0-9, _ and -. It names the route in metrics and logs.")                                            \
@@ -314,7 +325,7 @@ enum gw_key_type {
     X(CACHE_REQUEST_DIRECTIVES, "cache_request_directives", CHOICE, "=cache.request_directives", 0, 0, "obey|ignore",  \
       NULL, NULL, "As cache.request_directives.")
 
-/* The same: of an object in "limits.policies". */
+/* The keys of an object in "limits.policies", with the same columns. */
 #define GW_POLICY_KEYS(X)                                                                                              \
     X(NAME, "name", STRING, NULL, 1, 32, NULL, NULL, NULL,                                                             \
       "Unique; a-z, 0-9, _ and -. Clients read it in RateLimit-Policy.")                                               \
@@ -322,10 +333,9 @@ enum gw_key_type {
     X(BURST, "burst", INTEGER, NULL, 1, 1000000000, NULL, NULL, NULL, "As limits.burst.")                              \
     X(COST, "cost", INTEGER, "1", 1, 1000000000, NULL, NULL, NULL, "As limits.cost; at most burst.")                   \
     X(BY, "by", STRING, "ip", 1, 136, NULL, NULL, NULL, "As limits.by.")                                               \
-    X(PATH, "path", STRING, "", 0, 1024, NULL, NULL, NULL, "Which requests: as in routes.")                            \
-    X(HOST, "host", STRING, "", 0, 255, NULL, NULL, NULL, "Which requests: as in routes.")                             \
-    X(METHODS, "methods", LIST, "", 0, 32, NULL, NULL, NULL,                                                           \
-      "Which requests: as in routes; but POST holds post and Post, too.")                                              \
+    X(PATH, "path", STRING, "", 0, 1024, NULL, NULL, NULL, "As in routes.")                                            \
+    X(HOST, "host", STRING, "", 0, 255, NULL, NULL, NULL, "As in routes.")                                             \
+    X(METHODS, "methods", LIST, "", 0, 32, NULL, NULL, NULL, "As in routes, but POST also matches post and Post.")     \
     X(SHADOW, "shadow", BOOLEAN, "false", 0, 1, NULL, NULL, NULL, "As limits.shadow.")                                 \
     X(COUNT, "count", CHOICE, "all", 0, 0, "all|misses", NULL, NULL, "As limits.count.")                               \
     X(ON_REDIS_FAILURE, "on_redis_failure", CHOICE, "local", 0, 0, "local|allow|deny", NULL, NULL,                     \
@@ -358,7 +368,7 @@ struct gw_key {
     const char *fallback;
     uint64_t least, most;
     const char *choices;
-    const char *environment; /* NULL: the regular one */
+    const char *environment; /* NULL: the regular name */
     const char *alias;       /* short flag, or NULL */
     const char *help;
 };
@@ -369,20 +379,21 @@ extern const struct gw_key gw_keys_of_policy[GW_POLICY_KEYS_COUNT];
 
 enum { GW_KEYS_NAME_BYTES = 80 };
 
-/* The section's part of the path ("server"); empty for a key of the top level. */
+/* The section in the key's path ("server"); empty for a key at the top level. */
 struct gw_slice gw_keys_section(const struct gw_key *key);
 /* NULL when there is none. */
 const struct gw_key *gw_keys_find(const struct gw_key *keys, unsigned count, struct gw_slice path);
 /* By path or short flag, without the dashes. */
 const struct gw_key *gw_keys_find_flag(struct gw_slice flag);
 const struct gw_key *gw_keys_find_environment(struct gw_slice name);
-/* GATEWAY_SERVER_PORT, whatever the row says; name has GW_KEYS_NAME_BYTES. */
+/* Writes the regular name, such as GATEWAY_SERVER_PORT, also where the row has another. `name` has room for
+ * GW_KEYS_NAME_BYTES. */
 void gw_keys_regular_environment(const struct gw_key *key, char *name);
-/* The variable that counts. */
+/* Writes the name of the variable that is read: the row's, otherwise the regular one. */
 void gw_keys_environment(const struct gw_key *key, char *name);
-/* Few enough typing mistakes apart? Gives how many, or UINT_MAX. */
+/* The number of typing mistakes between the two; UINT_MAX: too many for one to be meant as the other. */
 unsigned gw_keys_distance(struct gw_slice written, struct gw_slice meant);
-/* The choice's number, or -1; and back (the absent slice beyond the last). */
+/* The number of a choice, or -1. gw_keys_choice_text returns its text; the absent slice behind the last choice. */
 int gw_keys_choice(const char *choices, struct gw_slice text);
 struct gw_slice gw_keys_choice_text(const char *choices, unsigned number);
 

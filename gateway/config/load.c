@@ -32,7 +32,7 @@ static void end(struct gw_loading *loading)
         gw_config_unref(loading->config);
 }
 
-/* Takes the finished configuration out. */
+/* Ends the loading and returns its configuration; NULL where there is a mistake. */
 static struct gw_config *give(struct gw_loading *loading, bool good)
 {
     gw_loading_file(loading, good);
@@ -43,7 +43,7 @@ static struct gw_config *give(struct gw_loading *loading, bool good)
     return config;
 }
 
-/* What the values make together, and what of it can hardly be meant. */
+/* Derives the configuration from the values, and gives advice on it. */
 static bool conclude(struct gw_loading *loading)
 {
     return gw_derive_config(loading) && !loading->findings->error_count && gw_advice_give(loading);
@@ -61,7 +61,7 @@ static bool merge(struct gw_loading *loading, int argc, char *const *argv, char 
     }
     good &= gw_sources_set_environment(loading, environment);
     good &= gw_sources_set_flags(loading, argc, argv);
-    /* Without the file most of what was meant is missing, and would be told as mistakes. */
+    /* Without the file most values are missing, and these would be told as mistakes. */
     return has_file && conclude(loading) && good;
 }
 

@@ -3,7 +3,7 @@
 #include "config/file.h"
 #include "config/loading.h"
 
-/* A long path keeps its end, so that line and key still fit beside it. */
+/* Only the end of a long path is told, so that line and key have room. */
 static const char *tail(const char *name)
 {
     size_t length = strlen(name);
@@ -95,7 +95,7 @@ struct gw_slice gw_loading_copy(struct gw_arena *arena, struct gw_slice text)
 
 void *gw_loading_take(struct gw_loading *loading, size_t count, size_t size)
 {
-    size_t bytes = (count ? count : 1) * size; /* counts are bounded by the rows */
+    size_t bytes = (count ? count : 1) * size; /* the rows of keys.h bound the counts */
     void *taken = gw_arena_take(&loading->config->arena, bytes);
     if (taken)
         memset(taken, 0, bytes);

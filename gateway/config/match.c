@@ -3,8 +3,9 @@
 #include "base/hex.h"
 #include "base/path.h"
 
-/* What these name is compared byte by byte. A wildcard, a placeholder or another spelling than clients send is a valid
- * text that matches nothing, and a protection that matches nothing is none: so it is told, with what to write. */
+/* match.c: paths, hosts, methods and names are compared byte by byte. A wildcard, a placeholder or a spelling that
+ * clients do not send would be a valid text that matches nothing, and so a protection without effect. So it is a
+ * mistake or a warning, which tells what to write instead. */
 
 static bool is_alphanumeric(char c)
 {
@@ -87,7 +88,7 @@ bool gw_match_check_cookie(struct gw_loading *loading, const struct gw_source *s
 
 /* ---- methods ---- */
 
-/* RFC 9110 §18.2's registry, and what came after it (QUERY). */
+/* The registry of RFC 9110 §18.2, and later methods (QUERY). */
 static const char *const registered[] = {
     "GET",
     "HEAD",
@@ -129,7 +130,7 @@ static const char *const registered[] = {
     "VERSION-CONTROL",
 };
 
-/* A method that no registry knows may be meant; one that is nearly GET is not. */
+/* A method that is not registered may be meant, but one that is nearly GET is a typing mistake. */
 static void warn_of_method(struct gw_loading *loading, const struct gw_source *source, int item, struct gw_slice method)
 {
     const char *nearest = NULL;
@@ -173,8 +174,8 @@ bool gw_match_check_method(struct gw_loading *loading, const struct gw_source *s
 
 /* ---- paths ---- */
 
-/* RFC 3986 §6.2.2, as browsers and libraries send it: only what must be is encoded, in upper case. False where a % is
- * not followed by two digits. */
+/* Writes the text as browsers and libraries send it (RFC 3986 §6.2.2): encoded only where it must be, in upper case.
+ * False: a % is not followed by two digits. */
 static bool put_normal(struct gw_buffer *buffer, struct gw_slice path)
 {
     for (size_t i = 0; i < path.length; i++) {
@@ -202,7 +203,7 @@ bool gw_match_is_normal(struct gw_slice text)
     return put_normal(&normal, text) && (normal.overflowed || gw_slice_equal(gw_buffer_slice(&normal), text));
 }
 
-/* Up to the first byte of a pattern, cut to whole segments: what was probably meant. */
+/* The text before the first byte of a pattern, cut to whole segments, which is probably meant. */
 static struct gw_slice plain_part(struct gw_slice path, const char *marks)
 {
     size_t end = 0;
@@ -225,7 +226,7 @@ static bool has_dot_segment(struct gw_slice path)
     return false;
 }
 
-/* Characters of a pattern that are characters of paths as well. */
+/* Warns about characters of patterns that may also be in paths. */
 static void warn_of_path(struct gw_loading *loading, const struct gw_source *source, int item, struct gw_slice path)
 {
     bool has_parameter = memmem(path.at, path.length, "/:", 2) != NULL;
@@ -292,7 +293,7 @@ static bool derive_path(struct gw_loading *loading, struct gw_slice *path, const
 
 /* ---- hosts ---- */
 
-/* In the one form that is compared (RFC 5952). */
+/* Checks that the address has the one form that is compared (RFC 5952). */
 static const char *wrong_literal(struct gw_slice host)
 {
     struct gw_address address;
@@ -309,7 +310,7 @@ static const char *wrong_literal(struct gw_slice host)
     return NULL;
 }
 
-/* A name, perhaps below "*.", or an IPv6 literal in brackets. NULL: it is good. */
+/* The host must be a name, which may begin with "*.", or an IPv6 literal in brackets. NULL: it is valid. */
 static const char *wrong_host(struct gw_slice host)
 {
     struct gw_slice name = gw_slice_starts_with(host, GW_SLICE("*.")) ? gw_slice_of(host.at + 2, host.length - 2)

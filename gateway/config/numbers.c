@@ -54,7 +54,7 @@ bool gw_numbers_parse_size(struct gw_slice text, uint64_t *bytes)
     return !__builtin_mul_overflow(number, factor, bytes);
 }
 
-/* At most nine digits after the point; the product with the unit must come out in whole milliseconds. */
+/* Accepts at most nine digits behind the point. The result must be whole milliseconds. */
 bool gw_numbers_parse_duration(struct gw_slice text, uint64_t *ms)
 {
     uint64_t factor, whole, fraction = 0, scale = 1;

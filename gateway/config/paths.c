@@ -43,7 +43,7 @@ static bool is_standard(struct gw_slice where)
            gw_slice_equal(where, GW_SLICE("off"));
 }
 
-/* Opens nothing and makes nothing: a check must leave no trace. */
+/* Does not open or make the file, since a check must leave no trace. */
 static bool check_access_log(struct gw_loading *loading)
 {
     struct gw_slice where = loading->values[GW_KEY_LOG_ACCESS].text;

@@ -2,7 +2,7 @@
 #include "config/numbers.h"
 #include "config/values.h"
 
-/* One policy's values and where they came from, whether of "limits" or of "limits.policies". */
+/* The values of one policy, in "limits" or in "limits.policies", and their sources. */
 struct written {
     struct gw_source s[GW_POLICY_KEYS_COUNT];
     struct gw_value v[GW_POLICY_KEYS_COUNT];
@@ -60,13 +60,13 @@ static bool derive_by(struct gw_loading *loading, const struct written *written,
                               "ip, route, or header: and a field's name, such as header:X-Api-Key");
 }
 
-/* The one to blame: the first of the two that somebody wrote. */
+/* The source that the complaint names: the first of the two that is not a default. */
 static const struct gw_source *written_one(const struct gw_source *a, const struct gw_source *b)
 {
     return a->origin != GW_ORIGIN_DEFAULT ? a : b;
 }
 
-/* The script works in doubles: what it multiplies and divides is exact up to 2^53, so n must stay below its root. */
+/* The script uses doubles, whose products are exact up to 2^53, so n must stay below the root of that. */
 enum { SCRIPT_N = 94906265 };
 
 static bool reduce(struct gw_limit_policy *policy)
@@ -89,8 +89,8 @@ static bool derive_bucket(struct gw_loading *loading, const struct written *writ
     policy->burst = written->v[GW_POLICY_BURST].number;
     policy->cost = written->v[GW_POLICY_COST].number;
     if (rate->is_wrong || burst->is_wrong || written->s[GW_POLICY_COST].is_wrong)
-        return false; /* each was told, and there is nothing to hold it against */
-    if (!gw_numbers_parse_rate(policy->rate_text, &policy->n, &policy->period_us)) /* it was read by this already */
+        return false; /* the mistake is told already, and the values cannot be compared */
+    if (!gw_numbers_parse_rate(policy->rate_text, &policy->n, &policy->period_us)) /* it was parsed once already */
         return gw_source_complain(rate, GW_SOURCE_WHOLE, loading->complaint, policy->rate_text.at, "a rate");
     if (!reduce(policy))
         return gw_source_complain(rate, GW_SOURCE_WHOLE, loading->complaint, policy->rate_text.at,

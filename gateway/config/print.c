@@ -4,7 +4,7 @@
 void gw_print_masked_url(struct gw_buffer *buffer, struct gw_slice url)
 {
     const char *scheme = url.length ? memmem(url.at, url.length, "://", 3) : NULL;
-    const char *at = url.length ? memrchr(url.at, '@', url.length) : NULL; /* the last: a password may hold others */
+    const char *at = url.length ? memrchr(url.at, '@', url.length) : NULL; /* the last: a password may have an '@' */
     if (at) {
         if (scheme && scheme < at)
             gw_buffer_put(buffer, url.at, (size_t)(scheme - url.at) + 3);
@@ -28,7 +28,7 @@ static void put_masked(struct gw_buffer *buffer, const struct gw_key *key, struc
         gw_buffer_put_literal(buffer, "***");
 }
 
-/* In quotes, so that no variable is put into it when it is loaded again. */
+/* Writes the text in quotes and doubles the $ of ${, so that no variable is filled in when it is loaded again. */
 static void put_text(struct gw_buffer *page, struct gw_slice text)
 {
     struct gw_buffer escaped = gw_buffer_create(2 * text.length + 1);
@@ -54,7 +54,7 @@ static void put_quoted(struct gw_buffer *page, const struct gw_buffer *text)
     put_text(page, gw_buffer_slice(text));
 }
 
-/* JSON of routes and policies as they were written: objects of scalars and lists, each on one line. */
+/* Writes routes and policies as they were given: each object, of scalars and lists, on one line. */
 static void put_node(struct gw_buffer *page, const cJSON *node)
 {
     if (cJSON_IsString(node)) {

@@ -4,11 +4,11 @@
 
 #include "config/loading.h"
 
-/* JSON that loads to the same configuration; passwords are masked. */
+/* Writes JSON that loads as the same configuration, but with masked passwords. */
 void gw_print_values(const struct gw_value *values, struct gw_buffer *page);
-/* A URL with "***" in place of its user and password. */
+/* Writes a URL with "***" instead of its user and password. */
 void gw_print_masked_url(struct gw_buffer *buffer, struct gw_slice url);
-/* Is this key's value a URL that may hold a password? */
+/* Is this key's value secret, or a URL that may have a password? */
 bool gw_print_is_secret(const struct gw_key *key);
 
 #endif

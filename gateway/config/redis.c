@@ -1,4 +1,4 @@
-/* From redis.url and cache.redis_url to what is connected to, and the other keys of "redis". */
+/* redis.c: makes addresses and logins of redis.url and cache.redis_url, and reads the other keys of "redis". */
 #include "config/derive.h"
 #include "base/hex.h"
 #include "config/print.h"
@@ -12,7 +12,7 @@ struct url {
     struct gw_loading *loading;
     const struct gw_source *source;
     struct gw_redis_node *node;
-    struct gw_slice rest; /* what is left to read */
+    struct gw_slice rest; /* the part that is not read yet */
 };
 
 static bool complain(const struct url *url, const char *expected)
@@ -31,7 +31,7 @@ static struct gw_slice from(struct gw_slice text, const char *start)
     return gw_slice_of(start, text.length - (size_t)(start - text.at));
 }
 
-/* Percent-decoded and terminated. False for an encoding that is not complete, and for NUL. */
+/* Percent-decodes the text and ends it with a NUL. False: an encoding is not complete, or it is NUL. */
 static bool decode(const struct url *url, struct gw_slice text, struct gw_slice *decoded)
 {
     char *copy = gw_arena_take(&url->loading->config->arena, text.length + 1);
@@ -55,7 +55,7 @@ static bool decode(const struct url *url, struct gw_slice text, struct gw_slice 
     return true;
 }
 
-/* Up to the '@', if there is one: user and password, or a password alone. */
+/* Reads user and password, or a password only, up to the '@', if there is one. */
 static bool read_login(struct url *url, const char *at)
 {
     struct gw_redis_node *node = url->node;
@@ -115,7 +115,7 @@ static bool read_host(struct url *url, struct gw_slice authority)
 
 static bool read_network(struct url *url)
 {
-    /* The last '@', as the mask does: a password may hold others, and slashes. */
+    /* The last '@', as for the mask, since a password may have '@' and '/'. */
     if (!read_login(url, memrchr(url->rest.at, '@', url->rest.length)))
         return false;
     const char *slash = memchr(url->rest.at, '/', url->rest.length);
@@ -179,13 +179,13 @@ static bool read_url(struct url *url)
     return complain(url, expected_url);
 }
 
-/* *node stays NULL where nothing was written. */
+/* *node stays NULL where the URL is empty. */
 static bool derive_node(struct gw_loading *loading, enum gw_key_id id, struct gw_redis_node **node)
 {
     struct url url = { .loading = loading, .source = &loading->sources[id], .rest = loading->values[id].text };
     if (!url.rest.length)
         return true;
-    size_t room = url.rest.length + 4; /* "***" may be longer than what it stands for */
+    size_t room = url.rest.length + 4; /* "***" may be longer than the login */
     char *memory = gw_loading_take(loading, room, 1);
     url.node = gw_loading_take(loading, 1, sizeof(*url.node));
     if (!memory || !url.node)

@@ -1,7 +1,7 @@
 #include "config/derive.h"
 #include "config/values.h"
 
-/* The backends of backend.url; numbered with the first route that uses them. */
+/* The backends of backend.url. They get their index with the first route that uses them. */
 struct usual {
     struct gw_backend *backends;
     unsigned count;
@@ -44,7 +44,7 @@ static bool check_name(struct gw_loading *loading, const struct gw_source *sourc
     return true;
 }
 
-/* A path that the route's own does not reach: usually one that was written without the route's. */
+/* Complains about a bypass path outside the route: it is usually written without the route's path. */
 static bool check_bypass_paths(struct gw_loading *loading, const struct gw_source *source, const struct gw_route *route,
                                const struct gw_value *written)
 {
@@ -56,7 +56,7 @@ static bool check_bypass_paths(struct gw_loading *loading, const struct gw_sourc
         struct gw_slice path = route->cache_bypass_paths.items[i];
         if (gw_match_path_holds(own, path) || gw_match_path_holds(path, own))
             continue;
-        const char *text = written[GW_ROUTE_CACHE_BYPASS_PATHS].list.items[i].at; /* as it was written */
+        const char *text = written[GW_ROUTE_CACHE_BYPASS_PATHS].list.items[i].at; /* as written */
         gw_source_complain(source, (int)i, loading->complaint, text, "a path below the route's own, whole: \"%.*s%s\"",
                            GW_SLICE_ARGS(own_text), text);
         good = gw_loading_file(loading, false);
@@ -87,7 +87,7 @@ static bool derive_route(struct gw_loading *loading, struct gw_route *route, str
     return gw_loading_file(loading, has_backends) && good;
 }
 
-/* The earlier route that takes all that this one matches with one method; NULL where there is none. */
+/* The earlier route that takes all requests with this method that this route matches; NULL: there is none. */
 static const struct gw_route *taker_of(const struct gw_config *config, const struct gw_route *route,
                                        struct gw_slice method)
 {
@@ -97,7 +97,7 @@ static const struct gw_route *taker_of(const struct gw_config *config, const str
     return NULL;
 }
 
-/* What such a route says (no cache, another backend) would silently not hold. */
+/* The rules of a route that no request reaches (no cache, another backend) would silently have no effect. */
 static bool check_reached(struct gw_loading *loading, const struct gw_route *route)
 {
     const struct gw_strings *methods = &route->match.methods;
@@ -121,7 +121,7 @@ static bool check_all_reached(struct gw_loading *loading)
     return good;
 }
 
-/* The route that takes what no other does, unless the last one written takes all. */
+/* Adds the route for all remaining requests, unless the last route takes all requests. */
 static bool append_default(struct gw_loading *loading, struct usual *usual)
 {
     struct gw_config *config = loading->config;
@@ -160,7 +160,7 @@ bool gw_routes_derive(struct gw_loading *loading)
         struct gw_route *route = &config->routes[config->route_count];
         route->index = config->route_count;
         good &= gw_loading_file(loading, derive_route(loading, route, &usual));
-        /* a match that is wrong is empty, and would seem to match everything */
+        /* a wrong match is empty, and would seem to match everything */
         if (good && gw_match_is_any(&route->match) && route->index + 1 < count)
             return gw_source_complain(source, (int)route->index + 1, loading->complaint, NULL,
                                       "no route after one that matches everything (%s)", route->name.at);

@@ -6,7 +6,7 @@
 #include "config/values.h"
 #include "config/variables.h"
 
-/* The nearest name so far. */
+/* The nearest known name so far. */
 struct guess {
     struct gw_slice written;
     unsigned distance;
@@ -50,7 +50,7 @@ static bool set(struct gw_loading *loading, const struct gw_key *key, enum gw_or
     return gw_loading_file(loading, !source->is_wrong);
 }
 
-/* Of a flag or variable. Arrays of objects come as JSON. */
+/* Sets the value of a flag or variable. Arrays of objects are given as JSON. */
 static bool set_text(struct gw_loading *loading, const struct gw_key *key, enum gw_origin origin, const char *name,
                      const char *text)
 {
@@ -87,7 +87,7 @@ static bool complain_node(struct gw_loading *loading, const cJSON *node, const c
                            gw_source_complain(&source, GW_SOURCE_WHOLE, loading->complaint, NULL, "%s", expected));
 }
 
-/* section is empty at the top level, where sections and the keys without one are known. */
+/* section is empty at the top level, where the names are sections and keys without a section. */
 static bool complain_unknown(struct gw_loading *loading, const cJSON *node, struct gw_slice section, const char *path)
 {
     char expected[160];
@@ -163,7 +163,7 @@ static bool set_variable(struct gw_loading *loading, const struct gw_key *key, c
     return set_text(loading, key, GW_ORIGIN_ENVIRONMENT, kept.at, text);
 }
 
-/* NAME_FILE holds a file's path in place of the secret itself, as container engines hand secrets over. */
+/* NAME_FILE has the path of a file with the secret, as container engines provide secrets. */
 static bool set_from_file(struct gw_loading *loading, const struct gw_key *key, const char *name, const char *path,
                           bool has_both)
 {
@@ -204,7 +204,7 @@ bool gw_sources_set_environment(struct gw_loading *loading, char *const *environ
 
 /* The command line */
 
-struct argument { /* one of the kinds, by what is set */
+struct argument { /* the member that is set tells its kind */
     const struct gw_key *key;
     bool is_config;
     enum gw_command command; /* RUN: no command */
@@ -253,8 +253,8 @@ static bool is_flag(const char *text)
     return strncmp(text, "--", 2) == 0;
 }
 
-/* Reads argv[*at] and, where the value stands apart, the next; *at moves behind them, also behind what looks like the
- * value of a flag that is not known. */
+/* Reads argv[*at], and the next one where that is the value. *at moves behind them, and also behind an argument that
+ * looks like the value of an unknown flag. */
 static bool next_argument(int argc, char *const *argv, int *at, struct argument *argument,
                           struct gw_complaint *complaint)
 {
@@ -312,7 +312,7 @@ bool gw_sources_set_flags(struct gw_loading *loading, int argc, char *const *arg
     for (int at = 1; at < argc;) {
         const char *flag = argv[at] + 2;
         if (!next_argument(argc, argv, &at, &argument, loading->complaint) || !argument.key)
-            continue; /* read_arguments told it */
+            continue; /* read_arguments has told the mistake */
         bool is_short = argument.key->alias && strcspn(flag, "=") == strlen(argument.key->alias);
         const char *name = is_short ? argument.key->alias : argument.key->path; /* no path is as short as its alias */
         good &= set_text(loading, argument.key, GW_ORIGIN_FLAG, name, argument.value);

@@ -1,5 +1,5 @@
-/* The part of the cache's name space that is the route's: what its answers depend on. The text is written down in
- * redis/README.md. */
+/* space.c: the part of the cache's name space for one route, which is everything that the route's answers depend on.
+ * redis/README.md tells its text. */
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include "base/hex.h"
@@ -31,7 +31,7 @@ static bool is_sent_clients_host(const struct gw_config *config, const struct gw
            (config->preserve_host == GW_PRESERVE_HOST_AUTO && !backend->is_tls);
 }
 
-/* "http://host:port/prefix client": where it is, and whose Host it is sent. */
+/* "http://host:port/prefix client": where the backend is, and whether it gets the client's Host or its own. */
 static struct gw_slice line_of(struct gw_loading *loading, const struct gw_backend *backend)
 {
     char memory[SPACE_LINE_BYTES];
@@ -65,7 +65,7 @@ static bool put_backends(struct gw_loading *loading, const struct gw_route *rout
     return true;
 }
 
-/* What is sent to backends beside the request, and what is done to answers before they are stored. */
+/* Everything that is added to requests to backends, and that changes answers before they are stored. */
 static void put_rules(const struct gw_loading *loading, struct gw_buffer *text)
 {
     static const struct {
@@ -79,7 +79,7 @@ static void put_rules(const struct gw_loading *loading, struct gw_buffer *text)
     for (size_t i = 0; i < GW_COUNT(rules); i++)
         if (loading->values[rules[i].id].number)
             gw_buffer_put_string(text, rules[i].word);
-    if (loading->config->cors_alone) /* then what backends say of CORS is not stored */
+    if (loading->config->cors_alone) /* then CORS fields of backends are not stored */
         gw_buffer_put_literal(text, "cors_alone\n");
 }
 

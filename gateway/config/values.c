@@ -62,13 +62,13 @@ void gw_values_put_expected(struct gw_buffer *buffer, const struct gw_key *key)
     }
 }
 
-/* Was a variable put into it (config/file.h)? Then it is text, as a variable is. */
+/* Was a variable filled in (config/file.h)? Then the string is read like the text of a variable. */
 static bool is_filled(const struct gw_source *source)
 {
     return source->json && (source->json->type & GW_FILE_FILLED);
 }
 
-/* A mistake was filed of it already, or of an element of the list. */
+/* Was a mistake of this value, or of an element of this list, filed already? */
 static bool is_told(const struct gw_key *key, const cJSON *json)
 {
     for (const cJSON *item = json && key->type == GW_KEY_LIST ? json->child : NULL; item; item = item->next)
@@ -77,7 +77,7 @@ static bool is_told(const struct gw_key *key, const cJSON *json)
     return json && (json->type & GW_FILE_WRONG);
 }
 
-/* What stood there, for the complaint. */
+/* The text to quote in the complaint. */
 static const char *found_text(const struct gw_source *source, char *scratch, size_t size)
 {
     const cJSON *json = source->json;
@@ -98,7 +98,7 @@ static bool complain(const struct gw_key *key, const struct gw_source *source, i
                      struct gw_complaint *complaint)
 {
     char expected[256], scratch[32];
-    if (gw_print_is_secret(key)) /* text that is too long or not plain may be a password */
+    if (gw_print_is_secret(key)) /* a text that is too long or has control characters may be a password */
         found = "";
     struct gw_buffer buffer = gw_buffer_over(expected, sizeof(expected));
     gw_values_put_expected(&buffer, key);
@@ -107,7 +107,7 @@ static bool complain(const struct gw_key *key, const struct gw_source *source, i
     return gw_source_complain(source, item, complaint, found, "%.*s", GW_SLICE_ARGS(gw_buffer_slice(&buffer)));
 }
 
-/* The text as written, or of a JSON string; the absent slice for other JSON. */
+/* The text as written, or the text of a JSON string; the absent slice for other JSON. */
 static struct gw_slice text_of(const struct gw_source *source)
 {
     if (!source->json)
@@ -139,7 +139,7 @@ static bool read_boolean(const struct gw_source *source, uint64_t *number)
     return choice >= 0;
 }
 
-/* Where true and false are among the choices, they are written as those of a BOOLEAN are. */
+/* Where true and false are choices, they may be written like those of a BOOLEAN. */
 static bool read_choice(const struct gw_key *key, const struct gw_source *source, uint64_t *number)
 {
     uint64_t is_true;
@@ -150,8 +150,8 @@ static bool read_choice(const struct gw_key *key, const struct gw_source *source
     return choice >= 0;
 }
 
-/* In JSON a plain number must be a number: "8080" in quotes is a mistake, while "64KiB" and "10s" are how units are
- * written. */
+/* In JSON a number without a unit must not be in quotes: "8080" is a mistake. "64KiB" and "10s" are strings because of
+ * their units. */
 static bool read_number(const struct gw_key *key, const struct gw_source *source, uint64_t *number)
 {
     bool is_time = key->type == GW_KEY_DURATION || key->type == GW_KEY_SECONDS, good;
@@ -183,7 +183,7 @@ static bool has_control(struct gw_slice text)
     return false;
 }
 
-/* True with the text that is to be kept. */
+/* True with the text to keep. */
 static bool read_text(const struct gw_key *key, const struct gw_source *source, struct gw_slice *text)
 {
     *text = text_of(source);
@@ -205,7 +205,7 @@ static bool read_rate(const struct gw_key *key, const struct gw_source *source, 
         return true;
     if (text->length >= size - 2 || !gw_numbers_parse_rate(*text, &n, &period_us))
         return false;
-    if (!memchr(text->at, '/', text->length)) { /* a plain number says its period from here on */
+    if (!memchr(text->at, '/', text->length)) { /* a plain number gets its period here */
         snprintf(scratch, size, "%llu/s", (unsigned long long)n);
         *text = gw_slice_of_string(scratch);
     }
@@ -214,7 +214,7 @@ static bool read_rate(const struct gw_key *key, const struct gw_source *source, 
 
 static bool add_item(const struct gw_key *key, struct gw_arena *arena, struct gw_strings *list, struct gw_slice text)
 {
-    /* The array is taken once, at the row's bound. */
+    /* The array is allocated once, for the row's bound. */
     if (!list->items) {
         list->items = gw_arena_take(arena, (size_t)key->most * sizeof(*list->items));
         if (!list->items)
@@ -299,7 +299,7 @@ bool gw_values_read(const struct gw_key *key, const struct gw_source *source, st
     return true;
 }
 
-/* Fills in what has not been given, or was wrong. */
+/* Fills in the keys that are not given or were wrong. */
 static bool read_defaults(struct gw_loading *loading, const struct gw_source *object, const struct gw_key *keys,
                           unsigned count, struct gw_source *sources, struct gw_value *values)
 {

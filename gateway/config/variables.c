@@ -14,15 +14,15 @@ const char *gw_variables_get(char *const *environment, const char *name)
     return NULL;
 }
 
-/* ---- what others set ---- */
+/* ---- variables of others ---- */
 
 bool gw_variables_is_service(const char *value)
 {
     return !strncmp(value, "tcp://", 6) || !strncmp(value, "udp://", 6) || !strncmp(value, "sctp://", 7);
 }
 
-/* For each service Kubernetes sets NAME_SERVICE_HOST, NAME_SERVICE_PORT[_…], NAME_PORT with an address, and
- * NAME_PORT_80_TCP[_…]; NAME may be "GATEWAY", "GATEWAY_ADMIN" and so on. */
+/* For each service, Kubernetes sets NAME_SERVICE_HOST, NAME_SERVICE_PORT[_…], NAME_PORT with an address, and
+ * NAME_PORT_80_TCP[_…]. NAME may be "GATEWAY", "GATEWAY_ADMIN" and so on. */
 static bool is_of_service(struct gw_slice name, const char *value)
 {
     static const struct gw_slice parts[] = { { "_SERVICE_HOST", 13 }, { "_SERVICE_PORT", 13 } };
@@ -40,16 +40,16 @@ static bool is_of_service(struct gw_slice name, const char *value)
     return name.length > 5 && memcmp(name.at + name.length - 5, "_PORT", 5) == 0 && gw_variables_is_service(value);
 }
 
-/* And the benchmarks' own variables. */
+/* Also the variables of the benchmarks. */
 static bool is_foreign(struct gw_slice name, const char *value)
 {
     return gw_slice_equal(name, GW_SLICE("GATEWAY_CMD")) || gw_slice_equal(name, GW_SLICE("GATEWAY_URL")) ||
            is_of_service(name, value);
 }
 
-/* ---- what is ours ---- */
+/* ---- the gateway's variables ---- */
 
-/* Without "_FILE" at its end; the absent slice where it has none. */
+/* The name without "_FILE" at its end; the absent slice: it does not end so. */
 static struct gw_slice stem_of(struct gw_slice name)
 {
     size_t length = name.length > in_file.length ? name.length - in_file.length : 0;
@@ -65,7 +65,7 @@ static bool is_ours(struct gw_slice name)
            (key && gw_print_is_secret(key));
 }
 
-/* ---- what was probably meant ---- */
+/* ---- the name that was probably meant ---- */
 
 struct guess {
     struct gw_slice written; /* in upper case */
@@ -82,7 +82,7 @@ static void guess_at(struct guess *guess, struct gw_slice candidate, const char 
     snprintf(guess->meant, sizeof(guess->meant), "%s", meant);
 }
 
-/* A key's variable may have been written as it is, by its regular name, and with our prefix before it. */
+/* Compares with the key's variable, with its regular name, and with the variable behind our prefix. */
 static void guess_at_key(struct guess *guess, const struct gw_key *key)
 {
     char known[GW_KEYS_NAME_BYTES], other[GW_KEYS_NAME_BYTES + 8];
@@ -94,7 +94,7 @@ static void guess_at_key(struct guess *guess, const struct gw_key *key)
     guess_at(guess, gw_slice_of_string(other), known);
 }
 
-/* The first words of a name: RATE_LIMIT for RATE_LIMIT_RATE. Two words at least, for one is anybody's. */
+/* The first words of a name: RATE_LIMIT for RATE_LIMIT_RATE. At least two, since one word is too common. */
 static void guess_at_words(struct guess *guess, const struct gw_key *key)
 {
     char known[GW_KEYS_NAME_BYTES], other[GW_KEYS_NAME_BYTES + 8];
@@ -117,7 +117,7 @@ static void guess_from(struct guess *guess)
         guess_at_words(guess, &gw_keys[i]);
 }
 
-/* Our prefix is ours alone: whoever wrote it meant us. */
+/* Only the gateway uses this prefix, so an unknown name with it is a mistake. */
 static bool complain_unknown(struct gw_loading *loading, const char *place, struct gw_slice name,
                              const struct guess *guess)
 {
@@ -134,7 +134,8 @@ static bool complain_unknown(struct gw_loading *loading, const char *place, stru
     return gw_loading_file(loading, false);
 }
 
-/* So near that a stranger's variable is not taken for a mistake: REDIS_PORT is three from REDIS_URL. */
+/* The name must be very near, so that another program's variable gives no warning: REDIS_PORT is three steps from
+ * REDIS_URL. */
 static bool is_near(const struct guess *guess)
 {
     return guess->distance <= (strlen(guess->meant) < 14 ? 1 : 3);

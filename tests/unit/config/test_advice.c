@@ -1,4 +1,4 @@
-/* What is valid and can hardly be meant is a warning; what is usual gives none. */
+/* A value that is valid but probably a mistake gives a warning; usual values give none. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

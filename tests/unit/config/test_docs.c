@@ -1,4 +1,4 @@
-/* What docs/ holds about the configuration is true. GW_DOCS_DIR is defined by the build. */
+/* docs/ tells the truth about the configuration. The build defines GW_DOCS_DIR. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

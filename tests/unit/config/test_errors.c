@@ -337,7 +337,7 @@ static void a_file_must_be_there_and_of_bounded_size(void **state)
     unlink(name);
 }
 
-/* cJSON's allocations fail one after the other: whatever happens, nothing leaks and somebody is told. */
+/* cJSON's allocations fail one after the other: nothing leaks, and there is always a finding. */
 static unsigned allocations_left;
 
 static void *failing_malloc(size_t size)

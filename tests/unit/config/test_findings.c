@@ -1,4 +1,4 @@
-/* All mistakes are told at once, each one time, and none that only follows from another. */
+/* All mistakes are told at once and only once, without those that only follow from another mistake. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

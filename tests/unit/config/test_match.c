@@ -1,4 +1,4 @@
-/* What is compared byte by byte with what clients send: a text that matches nothing is told, with what to write. */
+/* A text that no client can send is a finding, which tells what to write instead. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -278,7 +278,7 @@ static void a_route_that_no_request_reaches_is_an_error(void **state)
     }
 }
 
-/* What is told is what was written, and what is to be written, and no form that paths are compared in. */
+/* The finding quotes the text as written and tells what to write; it never has the form in which paths are compared. */
 static void expect_whole_path(const struct gw_complaint *complaint, const char *path, const char *bypass)
 {
     char expected[128];

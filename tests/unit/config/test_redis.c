@@ -1,4 +1,4 @@
-/* What is written about Redis, and what becomes of it. */
+/* The keys about Redis, and what is made of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

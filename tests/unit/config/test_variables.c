@@ -1,4 +1,4 @@
-/* Which names of environment variables are a mistake, which a warning, and which are nobody's business here. */
+/* Which names of environment variables are a mistake, which give a warning, and which are ignored. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
