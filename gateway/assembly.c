@@ -33,6 +33,7 @@ struct gw_assembly {
     struct gw_admin admin;
     struct node limits, cache; /* cache.address NULL: it lives on the limits' node */
     struct gw_coherence *coherence;
+    _Atomic(struct gw_purger *) purger; /* of the first worker that opened; NULL: none has one yet */
     char instance_id[33];
 };
 
@@ -200,6 +201,16 @@ static void on_invalidated(void *context, const struct gw_cache_key *key)
         gw_coalescing_detach_all(assembly->coalescing);
 }
 
+/* One worker reads the log of bans for all of this process. Once the drain has begun workers may end: then the polls of
+ * those that are left are enough. */
+static void on_purge(void *context)
+{
+    struct gw_assembly *assembly = context;
+    struct gw_purger *purger = atomic_load(&assembly->purger);
+    if (purger && !atomic_load(&assembly->server->draining))
+        gw_purger_on_change(purger);
+}
+
 bool gw_assembly_open_main(struct gw_assembly *assembly, uv_loop_t *loop, struct gw_timers *timers)
 {
     struct node *node = cache_node(assembly);
@@ -214,6 +225,7 @@ bool gw_assembly_open_main(struct gw_assembly *assembly, uv_loop_t *loop, struct
                                         .node = node->address,
                                         .config = assembly->config,
                                         .on_invalidated = on_invalidated,
+                                        .on_purge = on_purge,
                                         .context = assembly };
     assembly->coherence = gw_coherence_open(&setup);
     return assembly->coherence != NULL;
@@ -255,7 +267,11 @@ static bool open_worker(void *owner, struct gw_worker *worker)
                                                    .instance_id = assembly->instance_id,
                                                    .instances = instances,
                                                    .context = assembly };
-    return gw_worker_context_open(&worker->context, &setup);
+    if (!gw_worker_context_open(&worker->context, &setup))
+        return false;
+    struct gw_purger *none = NULL;
+    atomic_compare_exchange_strong(&assembly->purger, &none, worker->context.purger);
+    return true;
 }
 
 /* Since the start it has not been reached, and why is known: nobody is to wait for it. */

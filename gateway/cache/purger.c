@@ -1,5 +1,6 @@
 #include "cache/purger.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include "base/buffer.h"
 #include "base/clock.h"
@@ -36,6 +37,9 @@ struct gw_purger {
     struct gw_list purges;
     uint64_t told; /* the sequence of which on_ban was told */
     bool is_up, is_current, is_asking, is_closed, is_confused;
+    bool asks_again; /* the log changed while a poll was under way, which may have been answered before */
+    struct gw_message change;
+    atomic_bool is_change_posted;
 };
 
 /* ---- what is new here ---- */
@@ -110,6 +114,12 @@ static void ask(struct gw_purger *purger)
         purger->is_asking = run_script(purger, GW_NO_SLICE, on_polled, purger);
 }
 
+static void poll_now(struct gw_purger *purger)
+{
+    purger->asks_again = purger->is_asking;
+    ask(purger);
+}
+
 static void complain(struct gw_purger *purger, const char *what, struct gw_slice said)
 {
     if (!purger->is_confused)
@@ -170,6 +180,15 @@ static void on_polled(void *owner, const struct gw_store_reply *reply)
         take_answer(purger, reply->value);
     else
         lose(purger, reply);
+    if (purger->asks_again)
+        poll_now(purger);
+}
+
+static void on_change(struct gw_message *message)
+{
+    struct gw_purger *purger = GW_CONTAINER(message, struct gw_purger, change);
+    atomic_store(&purger->is_change_posted, false); /* what changes from here on is a message of its own */
+    poll_now(purger);
 }
 
 static void on_banned(void *owner, const struct gw_store_reply *reply)
@@ -217,9 +236,17 @@ struct gw_purger *gw_purger_create(const struct gw_purger_setup *setup)
     purger->key_length = key.length;
     purger->told = gw_bans_sequence(setup->bans);
     gw_list_init(&purger->purges);
+    purger->change.deliver = on_change;
+    atomic_init(&purger->is_change_posted, false);
     gw_timer_init(&purger->timer, on_due);
     gw_timer_start(setup->timers, &purger->timer, 0);
     return purger;
+}
+
+void gw_purger_on_change(struct gw_purger *purger)
+{
+    if (!atomic_exchange(&purger->is_change_posted, true))
+        gw_mailbox_post(purger->setup.mailbox, &purger->change);
 }
 
 void gw_purger_close(struct gw_purger *purger)

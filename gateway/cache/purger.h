@@ -3,7 +3,9 @@
  * Shape    A ban is numbered by the script and answered with all that is new; who polls (a worker, every
  *          GW_PURGER_POLL_MS, unless another worker of this process did so a moment ago) gets the same answer. So an
  *          instance knows of a ban within twice that time, and no look-up pays for it. A long log comes in parts, one
- *          asked for after the other.
+ *          asked for after the other. Where client tracking tells that the log has changed (gw_purger_on_change), one
+ *          worker polls at once, and the instance knows of the ban a round trip later; the poll is there for what no
+ *          message tells.
  * Outage   A ban that cannot be sent, or is not acknowledged, is an error to who asked for it, and is taken here all the
  *          same (bans.h says how it is numbered); without the store nothing is read from it, and after the outage the
  *          near cache is flushed and a poll is sent as soon as the store is seen to be up (16 ms).
@@ -13,6 +15,7 @@
 #ifndef GW_CACHE_PURGER_H
 #define GW_CACHE_PURGER_H
 
+#include "base/mailbox.h"
 #include "base/timer.h"
 #include "cache/bans.h"
 #include "store/store.h"
@@ -29,6 +32,7 @@ typedef void gw_purge_done(void *owner, bool is_everywhere);
 struct gw_purger_setup {
     struct gw_store *store;
     struct gw_timers *timers;
+    struct gw_mailbox *mailbox; /* this worker's; NULL: gw_purger_on_change is not called */
     struct gw_bans *bans;
     const struct gw_config *config;
     /* A ban has come, also by another worker: who asks from now on does not join older fetches. From the loop, before
@@ -39,6 +43,8 @@ struct gw_purger_setup {
 
 /* NULL when memory is out. Polls from now on. */
 struct gw_purger *gw_purger_create(const struct gw_purger_setup *setup) GW_MUST_CHECK;
+/* The log has changed: a poll is sent that is younger than this call. Any thread, while the mailbox is open. */
+void gw_purger_on_change(struct gw_purger *purger);
 /* No more polls, and no on_ban; before the store is closed. Purges that are pending are answered by that. */
 void gw_purger_close(struct gw_purger *purger);
 /* After the store is closed. Takes *purger; NULL is allowed. */

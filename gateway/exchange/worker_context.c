@@ -57,6 +57,7 @@ static bool open_shared(struct gw_worker_context *context, const struct gw_worke
 {
     const struct gw_purger_setup purging = { .store = context->cache_store,
                                              .timers = setup->timers,
+                                             .mailbox = setup->mailbox,
                                              .bans = setup->bans,
                                              .config = setup->config,
                                              .on_ban = on_ban,

@@ -92,6 +92,7 @@ static void answer_ban(struct gw_store *store, uint64_t number, const char *tag,
 struct scene {
     uv_loop_t loop;
     struct gw_timers timers;
+    struct gw_mailbox mailbox;
     struct gw_store store;
     struct gw_bans *bans;
     struct gw_config config;
@@ -124,8 +125,10 @@ static void open_scene(struct scene *scene, bool is_up)
     assert_non_null(scene->bans);
     assert_int_equal(uv_loop_init(&scene->loop), 0);
     assert_int_equal(gw_timers_open(&scene->timers, &scene->loop), 0);
+    assert_int_equal(gw_mailbox_open(&scene->mailbox, &scene->loop), 0);
     const struct gw_purger_setup setup = { .store = &scene->store,
                                            .timers = &scene->timers,
+                                           .mailbox = &scene->mailbox,
                                            .bans = scene->bans,
                                            .config = &scene->config,
                                            .on_ban = on_ban,
@@ -157,7 +160,9 @@ static void close_scene(struct scene *scene)
     gw_purger_destroy(&scene->purger);
     assert_null(scene->purger);
     gw_timers_close(&scene->timers);
+    gw_mailbox_close(&scene->mailbox);
     uv_run(&scene->loop, UV_RUN_DEFAULT);
+    gw_mailbox_free(&scene->mailbox);
     assert_int_equal(uv_loop_close(&scene->loop), 0);
     gw_bans_destroy(&scene->bans);
 }
@@ -264,6 +269,60 @@ static void one_poll_is_under_way_at_a_time(void **state)
     assert_true(gw_bans_claim_poll(scene.bans, now_us, 999999)); /* so another worker may */
     answer_nothing_new(&scene.store);
     until_made(&scene, 2);
+    close_scene(&scene);
+}
+
+/* The clock stands still in these: no tick polls. */
+static void a_change_of_the_log_is_asked_for_at_once(void **state)
+{
+    struct scene scene;
+    (void)state;
+    open_current(&scene);
+    for (unsigned i = 0; i < 3; i++)
+        gw_purger_on_change(scene.purger); /* one poll for all of them */
+    assert_int_equal(scene.store.made, 1); /* from the loop */
+    until(&scene, scene.store.made == 2);
+    assert_int_equal(scene.store.calls[1].known, ONE);
+    answer_ban(&scene.store, TWO, "b", false);
+    assert_true(ends(&scene, "b", ONE));
+    assert_int_equal(scene.bans_heard, 1);
+    assert_int_equal(scene.store.made, 2);
+    close_scene(&scene);
+}
+
+static void a_change_while_a_poll_is_under_way_is_asked_for_after_it(void **state)
+{
+    struct scene scene;
+    (void)state;
+    open_current(&scene);
+    gw_purger_on_change(scene.purger);
+    until(&scene, scene.store.made == 2);
+    gw_purger_on_change(scene.purger);
+    gw_purger_on_change(scene.purger);
+    uv_run(&scene.loop, UV_RUN_NOWAIT);
+    assert_int_equal(scene.store.made, 2);
+    answer_nothing_new(&scene.store); /* it was read before the log changed */
+    assert_int_equal(scene.store.made, 3);
+    answer_ban(&scene.store, TWO, "b", false);
+    assert_int_equal(scene.store.made, 3);
+    assert_true(ends(&scene, "b", ONE));
+    close_scene(&scene);
+}
+
+static void a_change_is_nothing_to_a_store_that_is_away_or_a_purger_that_is_closed(void **state)
+{
+    struct scene scene;
+    (void)state;
+    open_current(&scene);
+    scene.store.is_up = false;
+    gw_purger_on_change(scene.purger);
+    uv_run(&scene.loop, UV_RUN_NOWAIT);
+    assert_int_equal(scene.store.made, 1);
+    scene.store.is_up = true;
+    gw_purger_on_change(scene.purger);
+    gw_purger_close(scene.purger);
+    uv_run(&scene.loop, UV_RUN_NOWAIT);
+    assert_int_equal(scene.store.made, 1);
     close_scene(&scene);
 }
 
@@ -438,6 +497,9 @@ int main(void)
         cmocka_unit_test(a_store_that_comes_up_is_asked_first_of_all),
         cmocka_unit_test(a_poll_of_another_worker_is_enough),
         cmocka_unit_test(one_poll_is_under_way_at_a_time),
+        cmocka_unit_test(a_change_of_the_log_is_asked_for_at_once),
+        cmocka_unit_test(a_change_while_a_poll_is_under_way_is_asked_for_after_it),
+        cmocka_unit_test(a_change_is_nothing_to_a_store_that_is_away_or_a_purger_that_is_closed),
         cmocka_unit_test(a_long_log_is_asked_for_to_its_end),
         cmocka_unit_test(a_ban_is_everywhere_when_its_number_was_taken),
         cmocka_unit_test(a_ban_at_the_end_of_a_long_log_waits_for_it),
