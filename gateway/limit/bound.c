@@ -29,7 +29,7 @@ bool gw_bound_allows(struct gw_bound *bound, const struct gw_bucket_rate *rate, 
 
 uint32_t gw_bound_reserve(struct gw_bound *bound, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us)
 {
-    if (bound->level.full_at_us < now_us) /* rests on nothing but the burst */
+    if (bound->level.full_at_us < now_us) /* the bucket is full, so no answer counts any more */
         bound->since_us = now_us;
     gw_bucket_charge(&bound->level, rate, cost, now_us);
     bound->reserved += cost;
@@ -51,8 +51,8 @@ void gw_bound_release(struct gw_bound *bound, const struct gw_bucket_rate *rate,
         gw_bucket_refund(&bound->level, rate, cost, now_us);
     if (cost < bound->most || --bound->most_count)
         return;
-    gw_bucket_refund(&bound->level, rate, bound->reserved,
-                     now_us); /* which of the others is the largest is not known */
+    /* The largest cost of the other questions is not known, so their costs are put back. */
+    gw_bucket_refund(&bound->level, rate, bound->reserved, now_us);
     replace(bound, bound->level, bound->since_us);
 }
 

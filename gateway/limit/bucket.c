@@ -1,6 +1,7 @@
-/* bucket.c: everything is counted in parts, a part being 1/n µs. Then a token takes exactly period_us parts to come and
- * a µs brings exactly n, so every sum is one of integers and only what is told (whole tokens, µs) is ever rounded. A
- * year in parts of 1/10^9 µs needs 75 bits; most amounts fit into 64, and dividing those is several times cheaper. */
+/* bucket.c: everything is counted in parts; a part is 1/n µs. Then a token needs exactly period_us parts to come, and a
+ * µs has exactly n parts, so all sums are exact integers. Only the numbers of an answer (whole tokens, µs) are rounded.
+ * A year in parts of 1/10^9 µs needs 75 bits. Most amounts fit into 64 bits, whose division is several times
+ * cheaper. */
 #include "limit/bucket.h"
 
 __extension__ typedef unsigned __int128 parts;
@@ -22,7 +23,7 @@ static parts tokens(const struct gw_bucket_rate *rate, uint64_t count)
     return (parts)count * rate->period_us;
 }
 
-/* What the bucket lacks to be full. */
+/* The parts that the bucket lacks until it is full. */
 static parts lack_of(const struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us)
 {
     if (bucket->full_at_us < now_us)
@@ -37,8 +38,8 @@ static void set_lack(struct gw_bucket *bucket, const struct gw_bucket_rate *rate
     bucket->rest = (uint64_t)(lack - (parts)us * rate->n);
 }
 
-/* More than a whole bucket can only be lacking by a clock that went back. It must be stored at once: a refusal that
- * left it would be followed by nothing but refusals until the clock is there again. */
+/* A bucket can lack more than its whole content only after a clock went back. The clamped value must be stored at once:
+ * otherwise all requests would be refused until the clock has reached its old time again. */
 static parts clamped_lack(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us)
 {
     parts lack = lack_of(bucket, rate, now_us), whole = tokens(rate, rate->burst);
@@ -58,7 +59,7 @@ static struct gw_bucket_answer answer_of(const struct gw_bucket_rate *rate, part
     };
 }
 
-/* How much must come before `cost` can be taken from a bucket that lacks `lack`. */
+/* The parts that must come before `cost` can be taken from a bucket that lacks `lack`. */
 static parts missing_for(const struct gw_bucket_rate *rate, uint64_t cost, parts lack)
 {
     parts after = lack + tokens(rate, cost), whole = tokens(rate, rate->burst);
@@ -99,8 +100,7 @@ void gw_bucket_refund(struct gw_bucket *bucket, const struct gw_bucket_rate *rat
 
 void gw_bucket_rescale(struct gw_bucket *bucket, uint64_t from_burst, uint64_t to_burst, uint64_t now_us)
 {
-    const uint64_t longest = UINT64_MAX /
-                             2; /* a bucket that lacks more than a whole is clamped by whoever looks next */
+    const uint64_t longest = UINT64_MAX / 2; /* the next look clamps a bucket that lacks too much */
     if (from_burst == to_burst || bucket->full_at_us < now_us)
         return;
     parts lack = (parts)(bucket->full_at_us - now_us) + (bucket->rest > 0);

@@ -1,9 +1,9 @@
-/* bucket_queries.c: from a request and the policies to buckets, and from their answers to what is told. */
+/* bucket_queries.c: makes queries of a request and the policies, and outcomes of the answers. */
 #include "limit/bucket_queries.h"
 #include "base/hash.h"
 
-/* Name and rate make a policy's buckets its own: after a reload an unchanged policy goes on with them, a changed one
- * has new ones. Table of clients and gateways are one process, so any fixed seed does. */
+/* Name and rate identify the buckets of a policy: after a reload an unchanged policy keeps its buckets, and a changed
+ * one has new ones. Only this process uses the number, so any fixed seed is good. */
 static uint32_t identity_of(const struct gw_limit_policy *policy)
 {
     const uint64_t rate[] = { policy->n, policy->period_us, policy->burst };
@@ -15,8 +15,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* An IPv4 address whole; of an IPv6 address the prefix, since a client has all of its network's addresses to choose
- * from. */
+/* The whole of an IPv4 address, but only the prefix of an IPv6 address, since a client can use all addresses of its
+ * network. */
 static void key_by_ip(struct gw_client_key *key, const struct gw_address *client, unsigned ipv6_prefix_bits)
 {
     key->length = sizeof client->bytes;
@@ -28,7 +28,7 @@ static void key_by_ip(struct gw_client_key *key, const struct gw_address *client
     memset(key->bytes + whole + 1, 0, sizeof client->bytes - whole - 1);
 }
 
-/* False where the request has no such field (an empty one names nobody), or when there is no memory to digest it. */
+/* False: the request has no such field or an empty one, or memory for the digest is out. */
 static bool key_by_header(struct gw_client_key *key, struct gw_digest *digest, const struct gw_limit_policy *policy,
                           const struct gw_limit_subject *subject)
 {
@@ -39,7 +39,7 @@ static bool key_by_header(struct gw_client_key *key, struct gw_digest *digest, c
     return true;
 }
 
-/* By the route's name, which a reload keeps; its index can change. */
+/* The key is the route's name, since a reload may change its index. */
 static void key_by_route(struct gw_client_key *key, const struct gw_route *route)
 {
     key->length = (uint8_t)least(route->name.length, sizeof key->bytes);
@@ -57,7 +57,7 @@ static struct gw_client_key key_of(struct gw_limiter *limiter, const struct gw_c
     return key;
 }
 
-/* As either kind of backend reads the path. */
+/* Does the policy match one of the two readings of the path (base/path.h)? */
 static bool holds(const struct gw_limit_policy *policy, const struct gw_limit_subject *subject)
 {
     bool is_one = !subject->literal_path.at || subject->literal_path.at == subject->path.at;

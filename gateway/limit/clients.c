@@ -1,16 +1,17 @@
 /* clients.c: a hash table in stripes, each with its own lock and one block of memory.
  *
- * Block    Entries of two cache lines each, then the heads of the chains, which hold indices: the block can be moved
- *          to grow, and a table for 100,000 clients begins at 8 KiB. The local bucket is in the line that the search
- *          reads anyway; the bound is in the other, which nobody touches without a store. A chain goes by the low half
- *          of the hash, the stripe by the high half; the hash is seeded, so nobody outside can aim at one stripe.
- * Forget   Entries are replaced, never freed. Where a stripe's block is used up, a hand walks on over a few entries:
- *          a full bucket among them is replaced even before the block grows, so that memory follows the clients that
- *          are active, not those ever seen.
- * Locks    A request's stripes are locked in the order of their addresses.
- * Time     A worker reads the clock before it waits for a lock, so instants arrive out of order. Taken as they come,
- *          a late one would look like a clock set back, and the bucket's clamp would grant the difference, again and
- *          again. A stripe's time only rises. */
+ * Block    A block has entries of two cache lines each, and behind them the heads of the chains. Links are indices, so
+ *          that the block can be moved to grow: a table for 100,000 clients begins with 8 KiB. The local bucket is in
+ *          the cache line that the search reads anyway. The bound is in the other line, which is used only with a
+ *          store. The low half of the hash chooses the chain, and the high half the stripe. The hash is seeded, so that
+ *          clients cannot aim at one stripe.
+ * Forget   Entries are replaced, never freed. When all entries of a stripe's block are used, a hand moves on over a few
+ *          entries. If one of them has a full bucket, it is replaced even before the block grows, so that the memory
+ *          depends on the active clients and not on all clients ever seen.
+ * Locks    A request locks its stripes in the order of their addresses.
+ * Time     A worker reads the clock before it waits for a lock, so instants arrive out of order. A late instant would
+ *          look like a clock that went back, and the bucket's clamp would grant the difference again and again. So the
+ *          time of a stripe only rises. */
 #include "limit/clients.h"
 #include <assert.h>
 #include <pthread.h>
@@ -24,7 +25,7 @@ enum {
     STRIPES_MOST = 64,
     STRIPE_CLIENTS_LEAST = 1024, /* where there is more than one stripe */
     ENTRIES_FIRST = 8,           /* a stripe's first block */
-    LOOKS = 8, /* entries looked at to find one to forget; more than a request can hold on to beside its new one */
+    LOOKS = 8,                   /* entries to choose a victim from; more than a request's other entries */
     LINE_BYTES = 64,
 };
 
@@ -33,7 +34,7 @@ static_assert((int)LOOKS >= (int)GW_BUCKET_QUERIES_MOST && ENTRIES_FIRST >= LOOK
 
 struct entry {
     struct gw_bucket bucket; /* in 1/instances tokens */
-    uint32_t next;           /* of its chain: index + 1; 0 at the end */
+    uint32_t next;           /* in its chain: index + 1; 0 at the end */
     uint32_t hash;           /* low half */
     uint32_t policy;
     uint16_t instances;
@@ -45,16 +46,16 @@ struct entry {
 static_assert(sizeof(struct entry) == 2 * LINE_BYTES, "an entry is two cache lines");
 
 struct stripe {
-    _Alignas(2 * LINE_BYTES) pthread_mutex_t lock; /* two lines: the neighbour is prefetched with it */
+    _Alignas(2 * LINE_BYTES) pthread_mutex_t lock; /* two lines, since a line is prefetched with its neighbour */
     uint32_t bound;                                /* entries at most */
 
-    uint32_t used, allocated; /* entries; used is also gw_clients_count's */
+    uint32_t used, allocated; /* entries; gw_clients_count reads `used` */
     uint32_t hand;            /* next index to look at */
     uint32_t chain_mask;      /* heads - 1 */
     struct entry *entries;    /* the block; NULL at first */
     uint32_t *heads;          /* within the block */
     uint64_t now_us;          /* the latest instant seen */
-    uint32_t version;         /* where the next entry's bound begins to count */
+    uint32_t version;         /* where the version of the next entry's bound begins */
 };
 
 struct gw_clients {
@@ -136,7 +137,7 @@ static void unlink_entry(struct stripe *stripe, uint32_t index)
     *link = entry->next;
 }
 
-/* Index + 1 of the key's entry, or 0. */
+/* The key's entry as index + 1; 0: there is none. */
 static uint32_t find_entry(const struct stripe *stripe, const struct gw_client_key *key, uint32_t hash)
 {
     if (!stripe->entries)
@@ -152,7 +153,7 @@ static uint32_t find_entry(const struct stripe *stripe, const struct gw_client_k
     return 0;
 }
 
-/* Twice the entries, up to the bound. False at the bound and when memory is out. */
+/* Doubles the number of entries, up to the bound. False at the bound and when memory is out. */
 static bool grow_block(struct stripe *stripe)
 {
     uint32_t allocated = stripe->allocated ? stripe->allocated * 2 : ENTRIES_FIRST, heads = ENTRIES_FIRST;
@@ -179,7 +180,7 @@ static bool grow_block(struct stripe *stripe)
     return true;
 }
 
-/* When it says nothing any more that a new entry would not say. */
+/* From this instant on, the entry is the same as a new one. */
 static uint64_t full_at(const struct entry *entry)
 {
     uint64_t bound_us = entry->bound.level.full_at_us;
@@ -194,8 +195,8 @@ static bool is_of_request(const struct stripe *stripe, uint32_t index, const str
     return false;
 }
 
-/* Of the next few entries the first that is full, else the one nearest to it; index + 1, 0 if there is none. Moves the
- * hand. */
+/* Chooses, of the next few entries, the first that is full, otherwise the one that is nearest to full, and moves the
+ * hand. Index + 1; 0: there is none. */
 static uint32_t choose_victim(struct stripe *stripe, const struct place *places, unsigned count)
 {
     uint32_t best = 0;
@@ -213,7 +214,7 @@ static uint32_t choose_victim(struct stripe *stripe, const struct place *places,
     return best;
 }
 
-/* A free entry, unlinked: an unused one, a forgotten one. Index + 1, or 0 when memory is out before anything can be
+/* An entry that is not in a chain: an unused or a forgotten one. Index + 1; 0: memory is out and no entry can be
  * forgotten. */
 static uint32_t free_entry(struct stripe *stripe, const struct place *places, unsigned count)
 {
@@ -229,8 +230,8 @@ static uint32_t free_entry(struct stripe *stripe, const struct place *places, un
     return ++stripe->used;
 }
 
-/* A full bucket for the key. A bound's version begins where no question about a forgotten entry will take it for its
- * own. */
+/* Adds an entry with a full bucket. The version of its bound begins with a number that no question about a forgotten
+ * entry has. */
 static uint32_t add_entry(const struct gw_client_key *key, const struct place *place, const struct place *places,
                           unsigned count)
 {
@@ -257,7 +258,7 @@ static void place_queries(struct gw_clients *clients, const struct gw_bucket_que
     }
 }
 
-/* Each of the places' stripes once, in the order of addresses. Returns how many. */
+/* Lists the stripes of the places, each once, in the order of their addresses. Returns their number. */
 static unsigned sort_stripes(const struct place *places, unsigned count, struct stripe **sorted)
 {
     unsigned length = 0;
@@ -289,7 +290,7 @@ static void unlock_stripes(struct stripe **sorted, unsigned length)
         pthread_mutex_unlock(&sorted[length]->lock);
 }
 
-/* A query in the local bucket's unit, 1/N tokens. */
+/* A query in 1/N tokens, the unit of the local bucket. */
 struct share {
     struct gw_bucket_rate rate;
     uint64_t cost, instances;
@@ -317,7 +318,7 @@ static void tell_share(struct gw_bucket_query *query, struct gw_bucket_answer an
     query->answer.allowed |= query->always;
 }
 
-/* N may be another since the entry was last seen; it matters only where a cost is more than a share of the burst. */
+/* Adapts the entry if N has changed. That matters only where a cost is more than a share of the burst. */
 static void fit_entry(struct entry *entry, const struct gw_bucket_query *query, const struct share *share,
                       uint64_t now_us)
 {
@@ -339,7 +340,7 @@ static struct entry *found_or_added(const struct gw_bucket_query *query, struct 
     return entry_at(place);
 }
 
-/* Fills every answer; true if nothing refuses. */
+/* Fills all answers. False: a bucket refuses. */
 static bool look_at_all(struct gw_bucket_query *queries, struct place *places, unsigned count)
 {
     bool allowed = true;
@@ -359,7 +360,7 @@ static bool look_at_all(struct gw_bucket_query *queries, struct place *places, u
     return allowed;
 }
 
-/* A bucket that is not known is full, so only what is taken needs an entry: a flood that is refused adds none. */
+/* A bucket that is not known is full. Only a bucket that is taken from needs an entry: refused requests add none. */
 static void take_from_all(struct gw_bucket_query *queries, struct place *places, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -394,7 +395,7 @@ bool gw_clients_take(struct gw_clients *clients, struct gw_bucket_query *queries
     return allowed;
 }
 
-/* Fills every answer; true if nothing is known to refuse. */
+/* Fills all answers. False: a bucket is known to refuse. */
 static bool look_at_bounds(struct gw_bucket_query *queries, struct place *places, unsigned count)
 {
     bool allowed = true;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 struct slot {
-    _Alignas(64) pthread_mutex_t lock; /* a line each: neighbours must not share one */
+    _Alignas(64) pthread_mutex_t lock; /* a cache line for each slot */
     EVP_MD_CTX *context;               /* NULL until first needed */
 };
 
@@ -44,7 +44,7 @@ void gw_digest_destroy(struct gw_digest **digest)
     *digest = NULL;
 }
 
-/* Threads are numbered as they first come here. */
+/* A thread gets its number when it first comes here. */
 static unsigned slot_of_thread(void)
 {
     static atomic_uint threads;

@@ -1,5 +1,4 @@
-/* fields.c: what a client is told of its limits. Put on every limited response, so numbers and literals only, nothing
- * formatted. */
+/* fields.c: the fields that tell a client its limits. Every limited response has them, so printf is not used. */
 #include "http/writer.h"
 #include "limit/limiter.h"
 
@@ -25,15 +24,15 @@ static uint64_t seconds_up(uint64_t ms)
     return ms / 1000 + (ms % 1000 != 0);
 }
 
-/* How long this many tokens take to come, rounded up. The divisor fits: n is 10^9 at most. */
+/* The time until this many tokens have come, rounded up. The divisor fits into 64 bits, since n is at most 10^9. */
 static uint64_t seconds_for(const struct gw_limit_policy *policy, uint64_t tokens)
 {
     uint64_t per_second = policy->n * 1000000;
     return divide((wide)tokens * policy->period_us + (per_second - 1), per_second);
 }
 
-/* Until one token is there, from a bucket without a whole one. Where it refuses, what the request waits for: the same
- * as Retry-After. */
+/* For a bucket without a whole token: the time until it has one. For a refused request: the time until its cost is
+ * there, the same as in Retry-After. */
 static uint64_t wait_seconds(const struct gw_limit_outcome *outcome)
 {
     const struct gw_limit_policy *policy = outcome->policy;
@@ -55,12 +54,12 @@ static bool has_refused(const struct gw_limit_outcome *outcome)
     return !outcome->allowed && !outcome->policy->shadow;
 }
 
-/* A line of RateLimit-Policy or RateLimit that is open, or not yet begun. */
+/* A line of RateLimit-Policy or RateLimit, which is begun with its first member. */
 struct list {
     struct gw_buffer *buffer;
     struct gw_slice name;
     bool begun;
-    struct gw_writer_line line; /* if begun */
+    struct gw_writer_line line; /* once it is begun */
 };
 
 static void begin_member(struct list *list)
@@ -76,7 +75,7 @@ static void begin_item(struct list *list, const struct gw_limit_policy *policy)
 {
     begin_member(list);
     gw_buffer_put_char(list->buffer, '"');
-    gw_buffer_put_slice(list->buffer, policy->name); /* [a-z0-9_-]: nothing to escape */
+    gw_buffer_put_slice(list->buffer, policy->name); /* [a-z0-9_-] needs no escapes */
     gw_buffer_put_char(list->buffer, '"');
 }
 

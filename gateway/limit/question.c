@@ -1,51 +1,51 @@
-/* question.c: from bucket queries to calls, and from replies to settlements and a decision.
+/* question.c: makes calls of bucket queries, and settlements and a decision of the replies.
  *
- *     gw_limit_ask ── nothing to ask, known to refuse, store down ──► decided here
+ *   gw_limit_ask ── nothing to ask, known to refuse, store down ──► decided here
  *      │
  *      ▼  one call for the buckets that may refuse, one for each shadow bucket
- *   pending ── reply of a call ──► its buckets are settled; after the last: decided, done, freed
+ *   pending ── reply of a call ──► its buckets are settled; after the last reply: decided, done, freed
  *      │
- *      └── given up, cancelled ──► decision and owner are let go; replies settle as they come; the last one frees */
+ *      └── given up, cancelled ──► the owner hears nothing more; replies settle as they come; the last one frees */
 #include "limit/question.h"
 #include <stdlib.h>
 #include "base/clock.h"
 #include "limit/bucket_queries.h"
 
-enum { NUMBERS = 4, NUMBER_BYTES = 20 }; /* of a bucket, in a call and in its reply */
+enum { NUMBERS = 4, NUMBER_BYTES = 20 }; /* for each bucket, in a call and in its reply */
 
 enum query_state { NOT_ASKED, PENDING, ANSWERED, LOST };
 
-/* A request's buckets and how far they are known. */
+/* The bucket queries of a request, and the state of each. */
 struct query_view {
     struct gw_limiter *limiter;
     unsigned count;
     const struct gw_limit_policy **policies;
     struct gw_bucket_query *queries;
     const uint8_t *states;
-    bool store_refuses; /* one of the buckets that may */
+    bool store_refuses; /* a bucket that is not shadow refuses */
 };
 
-struct call { /* what a reply comes back to */
+struct call { /* the context of a reply */
     struct gw_limit_question *question;
-    unsigned query; /* a shadow bucket's; of the others, the first one's */
+    unsigned query; /* the call's shadow bucket, or the first bucket that is not shadow */
 };
 
 struct gw_limit_question {
-    struct query_view view; /* over the arrays below */
+    struct query_view view; /* of the arrays below */
     uint64_t sent_us;
 
-    struct gw_limit_decision *decision; /* NULL: nobody waits for it */
+    struct gw_limit_decision *decision; /* NULL: the question was given up or cancelled */
     gw_limit_done *done;
     void *owner;
-    unsigned pending;  /* calls */
-    bool was_given_up; /* and so was charged for by that */
+    unsigned pending;  /* calls without a reply */
+    bool was_given_up; /* then the local buckets were charged already */
     uint8_t states[GW_LIMIT_POLICIES_PER_REQUEST];
     const struct gw_limit_policy *policies[GW_LIMIT_POLICIES_PER_REQUEST];
     struct call calls[GW_LIMIT_POLICIES_PER_REQUEST];
     struct gw_bucket_query queries[];
 };
 
-/* ---- deciding here what the store did not ---- */
+/* ---- decisions without the store's answer ---- */
 
 static bool is_open(const struct query_view *view, unsigned i)
 {
@@ -60,7 +60,7 @@ static bool is_denied(const struct query_view *view)
     return false;
 }
 
-/* By the local buckets. False: one refuses. */
+/* Takes from the local buckets of the queries that the store did not answer. False: one refuses. */
 static bool take_open(const struct query_view *view, uint64_t now_us)
 {
     struct gw_bucket_query open[GW_LIMIT_POLICIES_PER_REQUEST];
@@ -100,14 +100,14 @@ static void decide_alone(struct gw_limiter *limiter, struct gw_bucket_queries *q
     decide(&view, now_us, decision);
 }
 
-/* ---- what comes back ---- */
+/* ---- replies ---- */
 
 static bool is_of_call(const struct gw_limit_question *question, const struct call *call, unsigned i)
 {
     return question->queries[call->query].shadow ? i == call->query : !question->queries[i].shadow;
 }
 
-/* Four numbers of a bucket into an answer. False where they make no sense. */
+/* Makes an answer of the four numbers of a bucket. False: they make no sense. */
 static bool read_answer(struct gw_bucket_answer *answer, const struct gw_limit_policy *policy, const int64_t *numbers)
 {
     if ((numbers[0] != 0 && numbers[0] != 1) || numbers[1] < 0 || (uint64_t)numbers[1] > policy->burst ||
@@ -118,7 +118,8 @@ static bool read_answer(struct gw_bucket_answer *answer, const struct gw_limit_p
     return true;
 }
 
-/* Of all buckets of a call, into *answers by query; false if the reply is none, or not of this call. */
+/* Reads the answers of all buckets of a call; `answers` has the index of the query. False: the reply is not one to this
+ * call. */
 static bool read_reply(const struct gw_limit_question *question, const struct call *call,
                        const struct gw_store_reply *reply, struct gw_bucket_answer *answers)
 {
@@ -136,8 +137,8 @@ static bool read_reply(const struct gw_limit_question *question, const struct ca
     return at == reply->integer_count;
 }
 
-/* The store's bucket as it was left, counted from the moment sent. Where the script's instants have a rest, it told the
- * time until full rounded up: at least one part more than a µs less is lacking. */
+/* The store's bucket after the call, counted from the moment when the call was sent. Where the script's instants have a
+ * rest, the script has rounded the time until full up. So the bucket lacks at least one part more than a µs less. */
 static struct gw_bucket level_of(const struct gw_limit_policy *policy, const struct gw_bucket_answer *answer,
                                  uint64_t sent_us)
 {
@@ -205,7 +206,7 @@ static void on_reply(void *owner, const struct gw_store_reply *reply)
         done(waiting);
 }
 
-/* ---- what is sent ---- */
+/* ---- calls ---- */
 
 static struct gw_slice put_number(struct gw_buffer *text, uint64_t number)
 {
@@ -214,7 +215,7 @@ static struct gw_slice put_number(struct gw_buffer *text, uint64_t number)
     return gw_slice_of(text->at + start, text->length - start);
 }
 
-/* False if the call cannot be made. */
+/* False: the call cannot be made. */
 static bool make_call(struct gw_limit_question *question, const struct gw_limit_asker *asker, struct call *call)
 {
     enum { BYTES = GW_LIMIT_POLICIES_PER_REQUEST * (GW_BUCKET_KEY_BYTES + NUMBERS * NUMBER_BYTES) };
@@ -243,7 +244,7 @@ static bool make_call(struct gw_limit_question *question, const struct gw_limit_
     return true;
 }
 
-/* The call of the buckets that may refuse first: without it no other is of use. */
+/* The call for the buckets that may refuse is first: if it cannot be made, the other calls are useless. */
 static void send_all(struct gw_limit_question *question, const struct gw_limit_asker *asker, uint64_t now_us)
 {
     struct gw_limit_question *q = question;
@@ -299,7 +300,7 @@ static void name_instances(struct gw_bucket_queries *queries, const struct gw_li
         queries->queries[i].instances = (uint16_t)(instances < GW_CLIENT_INSTANCES ? instances : GW_CLIENT_INSTANCES);
 }
 
-/* Is a bucket left that only the store can speak for? */
+/* Is there a bucket about which the store must be asked? */
 static bool has_asked(const struct gw_bucket_queries *queries)
 {
     for (unsigned i = 0; i < queries->count; i++)
@@ -308,7 +309,7 @@ static bool has_asked(const struct gw_bucket_queries *queries)
     return false;
 }
 
-/* Costs are reserved. False: decided after all. */
+/* Sends the calls; the costs are reserved already. False: the request is decided after all. */
 static bool put(struct gw_limit_asker *asker, struct gw_bucket_queries *queries, uint64_t now_us,
                 struct gw_limit_decision *decision, struct gw_limit_question **question)
 {

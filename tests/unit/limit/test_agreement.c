@@ -61,8 +61,8 @@ static struct under_way under_way(const struct scene_gateway *gateway, const cha
     return found;
 }
 
-/* The server would refuse now; or when this one's turn came after those under way; or it refused, within this round
- * trip, one that costs no more. */
+/* The server would refuse now, or after the questions under way; or it has refused, within this round trip, a question
+ * that does not cost more. */
 static void check_refusal(struct schedule *schedule, const struct scene_gateway *gateway, const char *key,
                           uint64_t cost, const struct gw_limit_outcome *outcome)
 {
@@ -157,7 +157,7 @@ static void nobody_is_refused_whom_the_server_would_admit(void **state)
     uint64_t refused = 0;
     for (uint64_t seed = 1; seed <= SCHEDULES; seed++)
         refused += run_schedule(seed, false);
-    assert_true(refused > (uint64_t)SCHEDULES * REQUESTS / 10); /* or nothing was tried */
+    assert_true(refused > (uint64_t)SCHEDULES * REQUESTS / 10); /* otherwise the test tried nothing */
 }
 
 static void nor_with_costs_that_differ(void **state)

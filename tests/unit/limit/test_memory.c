@@ -1,4 +1,5 @@
-/* Asking with the 1st, 2nd, 3rd … allocation failing: decided all the same, and nothing is left reserved. */
+/* Asking with the 1st, 2nd, 3rd … allocation failing: the request is decided all the same, and no reservation is
+ * left. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -89,7 +89,7 @@ static void what_the_store_would_refuse_is_refused_here_until_it_would_not(void 
     scene_close(scene);
 }
 
-/* The reply was 40 ms on its way back, and the store refused nobody whom it would admit now. */
+/* The reply needed 40 ms to come back, and a request that the store would admit now is not refused. */
 static void a_bound_counts_from_the_moment_its_question_was_sent(void **state)
 {
     (void)state;
@@ -158,7 +158,7 @@ static void a_bound_is_believed_for_a_second_and_renewed_before(void **state)
     assert_int_equal(requests[0].decision.verdict, GW_LIMIT_ALLOWED);
     assert_int_equal(scene_drain(scene, 0), 19);
     fake_flush_all(&scene->world);
-    scene_pass(scene, second); /* nobody came in time to renew it */
+    scene_pass(scene, second); /* no request came in time to renew it */
     assert_int_equal(scene_drain(scene, 0), 20);
     scene_close(scene);
 }
@@ -385,7 +385,7 @@ static void policies_that_count_misses_add_to_the_decision(void **state)
 
 enum way { DOWN, FULL, LATE, NO_ANSWER, NO_MEMORY, NIL, SHORT, LONG, NOT_BOOLEAN, NEGATIVE, TOO_MUCH, WAYS };
 
-/* However the store fails to say anything, the policy decides. */
+/* Where the store gives no answer, for any reason, the policy decides. */
 static void ask_in_vain(struct scene *scene, enum way way, struct request *request)
 {
     static const int64_t good[] = { 1, 5, 0, 100, 1, 5, 0, 100 }, not_boolean[] = { 2, 5, 0, 100 },
