@@ -43,8 +43,8 @@ struct gw_push_connection {
     void (*on_up)(void *context);                       /* connected */
     void (*on_key)(void *context, struct gw_slice key); /* must not close the connection */
     void (*on_reply)(void *context, const struct gw_push_reply *reply);
-    void (*on_down)(void *context,
-                    const char *why); /* once for each gw_push_connection_open that was true; closed already */
+    /* Once for each gw_push_connection_open that returned true. The connection is closed already. */
+    void (*on_down)(void *context, const char *why);
     void *context;
 
     struct gw_push_wire *wire; /* NULL: closed */

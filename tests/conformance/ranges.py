@@ -133,7 +133,7 @@ row("partial-not-head", "RFC 9111 §3.3", MUST, "A 206 does not answer HEAD.",
 row("partial-complete", "RFC 9111 §3.3", MUST, "Nor does one that happens to hold all, unless as a 200.",
     fetched("Range: bytes=0-9", says=answer(HOUR, "Content-Range: bytes 0-9/10", status=206, body=DIGITS)),
     sent("GET", says=answer(HOUR, body=DIGITS), status=200, body=DIGITS, has={"Content-Range": None}))
-row("partial-unasked", "RFC 9110 §15.3.7", MUST, "A 206 that nobody asked for is not stored as whole.",
+row("partial-unasked", "RFC 9110 §15.3.7", MUST, "A 206 to a request without Range is not stored as whole.",
     sent("GET", says=part(ETAG)), fetched(says=answer(HOUR, ETAG, body=DIGITS), status=200, body=DIGITS))
 row("partial-keeps-whole", "RFC 9111 §3.4", MUST, "A 206 with another ETag is never mixed with what is stored.",
     whole(OLD, ETAG), sent("GET", "Range: bytes=2-4", says=answer(HOUR, 'ETag: "b"', "Content-Range: bytes 2-4/10", status=206, body=b"cde")),

@@ -103,7 +103,7 @@ row("stale-while-revalidate-invalid", "RFC 9111 §4.2.1", SHOULD, "A number that
     first("Cache-Control: max-age=3600, stale-while-revalidate=x", PASSED, ETAG), fetched(says=answer(HOUR)))
 row("stale-while-revalidate-error", "RFC 5861 §3", MAY, "A background error leaves the stale response.",
     first(REVALIDATE, PASSED, ETAG), refreshed(says=answer(status=503)), stale(status=200))
-row("stale-while-revalidate-no-store", "RFC 9111 §5.2.2.5", MUST, "What the background gets with no-store answers nobody.",
+row("stale-while-revalidate-no-store", "RFC 9111 §5.2.2.5", MUST, "A background refresh that is answered with no-store is not reused.",
     first("Cache-Control: max-age=3600, stale-while-revalidate=3600", PASSED, ETAG), refreshed(says=answer("Cache-Control: no-store")),
     sent("GET", says=answer(HOUR, body=b"later"), status=200, body=re.compile(b"^(answer 1|later)$")))
 row("stale-while-revalidate-request-no-cache", "RFC 9111 §5.2.1.4", SHOULD, "A request with no-cache gets nothing stale.",

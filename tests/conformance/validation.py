@@ -182,5 +182,5 @@ row("client-has-old", "RFC 9111 §4.3.3", MUST, "What the backend now says decid
 row("client-304-on-miss", "RFC 9111 §3", MUST, "A conditional on a miss leaves the whole response to the next client, or nothing.",
     sent("GET", 'If-None-Match: "a"', says=answer(HOUR, ETAG, or_304=True)),
     sent("GET", status=200, has={"ETag": '"a"', "X-Nonce": re.compile(r"\d")}))
-row("304-unasked", "RFC 9111 §3", MUST, "A 304 that nobody asked for is not stored.",
+row("304-unasked", "RFC 9111 §3", MUST, "A 304 to a request that was not conditional is not stored.",
     sent("GET", says=answer(HOUR, ETAG, status=304)), fetched(says=answer(HOUR)))

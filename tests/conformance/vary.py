@@ -190,9 +190,9 @@ for name, varies, asked, again, sentence in (
 # -------------------------------------------------------------------------------------------- codings that Vary forgets
 
 for name, fields in (("stated", (HOUR,)), ("guessed", ())):
-    row("vary-coding-%s" % name, "RFC 9110 §12.5.3", MUST, "A coded response is for those who accept its coding, also where Vary forgot it.",
+    row("vary-coding-%s" % name, "RFC 9110 §12.5.3", MUST, "A coded response is only for requests that accept its coding, also if Vary does not say so.",
         first("Content-Encoding: gzip", *fields, asks=("Accept-Encoding: gzip",)), fetched("Accept-Encoding: identity"))
-    row("vary-coding-%s-match" % name, "RFC 9110 §12.5.3", MAY, "And for those who do, it is stored.",
+    row("vary-coding-%s-match" % name, "RFC 9110 §12.5.3", MAY, "For requests that accept the coding it is reused.",
         first("Content-Encoding: gzip", *fields, asks=("Accept-Encoding: gzip",)), cached("Accept-Encoding: gzip"))
 row("vary-coding-missing", "RFC 9110 §12.5.3", MUST, "A request without Accept-Encoding is another one.",
     first("Content-Encoding: gzip", HOUR, asks=("Accept-Encoding: gzip",)), fetched())

@@ -1,4 +1,4 @@
-"""What a request costs in Redis: which commands, over its whole life, and how many round trips before the backend is asked."""
+"""The cost of a request in Redis: which commands it takes over its whole life, and how many round trips before the backend is asked."""
 import threading
 import time
 
@@ -40,7 +40,7 @@ class Tapped(Scene):
             gateway.fetch("/before")  # the scripts are known
 
     def commands(self, ask, until="release"):
-        """What ask() brought about, as words; asked: when the backend was, or None."""
+        """The commands that ask() caused, as words; asked: the time when the backend was asked, or None."""
         wait_until(lambda: not sum(gateway.metric_sum("gateway_redis_pending") for gateway in self.gateways), "nothing is under way")
         self.tap.clear()
         ask()
@@ -48,7 +48,7 @@ class Tapped(Scene):
         return list(self.tap.seen)
 
     def say(self, path, fields=FRESH):
-        """Answers, and notes when it was asked first."""
+        """Answers, and notes when the backend was asked first."""
         self.asked = []
 
         def answer(call):
@@ -60,11 +60,11 @@ class Tapped(Scene):
         self.origin.on(path, answer)
 
     def round_trips(self, seen):
-        """Before the backend was asked: writes that each wait for the answer to the one before."""
+        """Round trips before the backend was asked: writes that each wait for the answer to the one before."""
         return len({write for when, write, _ in seen if when < self.asked[0]})
 
     def kinds(self, seen):
-        """But renewals of the lock, which come with time."""
+        """Without renewals of the lock, because their number depends on time."""
         return [word for word in (kind(words) for _, _, words in list(seen)) if word != "keep"]
 
     def ask_many(self, path, gate, count, condition):
@@ -91,7 +91,7 @@ class OverInstances(Tapped):
         self.commands(lambda: self.gateways[0].fetch("/varies", [("Accept-Language", "de")]))
         self.asked.clear()
         seen = self.commands(lambda: self.gateways[0].fetch("/varies", [("Accept-Language", "fr")]))
-        # Where the names are remembered the variant is asked for with the base.
+        # If the names are remembered, the variant is asked for together with the base.
         self.assertEqual(self.kinds(seen), ["limit", "pttl", "get", "pttl", "get", "lock", "store", "release"])
         self.assertEqual(self.round_trips(seen), 2)
 

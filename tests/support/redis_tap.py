@@ -1,10 +1,10 @@
-"""A tap between gateways and Redis: it notes what requests ask of Redis, and what they are answered.
+"""A tap between gateways and Redis: it notes the commands of requests, and the replies of Redis.
 
     tap = Tap(redis); redis.url of the gateway: tap.url
     tap.seen       (when, which write of which connection, words) of each command about a limit, a response or a lock
     tap.answered   bytes of each reply to these
 
-What is not about a request (polls, signs of life, client tracking) is left out."""
+Commands that are not about a request (polls, signs of life, client tracking) are left out."""
 import collections
 import re
 import socket
@@ -86,7 +86,7 @@ class Link:
 
 
 def end_of(data, at=0):
-    """Where the command or reply that begins there ends; 0: not all of it is here."""
+    """The end of the command or reply that begins there; 0: not all of it is here."""
     line = data.find(b"\r\n", at) + 2
     if line < 2:
         return 0
@@ -102,7 +102,7 @@ def end_of(data, at=0):
 
 
 def words_of(command):
-    """Of a whole one."""
+    """The words of a complete command."""
     words, at = [], command.index(b"\r\n") + 2
     while at < len(command):
         start = command.index(b"\r\n", at) + 2
