@@ -66,7 +66,7 @@ void gw_engine_add_piece(struct gw_exchange *exchange, struct gw_slice piece, st
 /* settle.c */
 bool gw_engine_invalidates(const struct gw_exchange *exchange);
 void gw_engine_settle(struct gw_exchange *exchange);
-void gw_engine_forget_tombs(struct gw_exchange *exchange);
+void gw_engine_on_settled(struct gw_invalidation *invalidation);
 
 /* pool.c */
 void gw_engine_init_pool(struct gw_worker_context *context);

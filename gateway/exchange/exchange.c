@@ -64,8 +64,81 @@ __attribute__((noinline, cold)) static void move_refuse(struct gw_exchange *exch
         gw_exchange_on_gone(exchange, GW_ERROR_INTERNAL);
 }
 
+#ifdef GW_CHECKS
+static bool holds_nothing(const struct gw_exchange *exchange)
+{
+    return !exchange->questions.out && !exchange->invalidation.sent && !exchange->answer.early_count &&
+           !exchange->reader.fetch && !exchange->entry && !gw_lookup_is_asked(&exchange->lookup) &&
+           !gw_timer_is_running(&exchange->timer);
+}
+
+void gw_exchange_check(const struct gw_exchange *exchange)
+{
+    const struct gw_answer *answer = &exchange->answer;
+    bool is_told = answer->message.status != 0, has_head = answer->head != NULL;
+    GW_CHECK_MAGIC(exchange, GW_EXCHANGE_MAGIC);
+    GW_CHECK(answer->early_count <= GW_ANSWER_EARLIES && exchange->invalidation.due <= exchange->invalidation.sent);
+    switch (exchange->state) {
+    case GW_EXCHANGE_DECIDING:
+    case GW_EXCHANGE_WAITING:
+        GW_CHECK(!is_told && !has_head && !answer->early_count && !exchange->invalidation.sent);
+        break;
+    case GW_EXCHANGE_FETCHING: /* on_head has set the head */
+        GW_CHECK(!is_told && !answer->early_count && !exchange->invalidation.sent && !exchange->questions.out);
+        break;
+    case GW_EXCHANGE_HOLDING:
+        GW_CHECK(!is_told && !exchange->invalidation.sent && !exchange->questions.out);
+        break;
+    case GW_EXCHANGE_SETTLING:
+        GW_CHECK(!is_told && !exchange->questions.out);
+        break;
+    case GW_EXCHANGE_ANSWERING:
+        GW_CHECK(is_told && !answer->early_count && !exchange->questions.out);
+        GW_CHECK(!gw_timer_is_running(&exchange->timer));
+        break;
+    case GW_EXCHANGE_RECORDING:
+    case GW_EXCHANGE_DONE:
+        GW_CHECK(holds_nothing(exchange));
+        break;
+    case GW_EXCHANGE_STATES:
+        GW_CHECK(false);
+    }
+}
+
+/* What comes from outside finds nothing under way: it waits for something, and this has an owner and an end. */
+static void check_at_rest(const struct gw_exchange *exchange)
+{
+    const struct gw_answer *answer = &exchange->answer;
+    bool runs = gw_timer_is_running(&exchange->timer);
+    gw_exchange_check(exchange);
+    switch (exchange->state) {
+    case GW_EXCHANGE_WAITING:
+        GW_CHECK(exchange->questions.out ? runs : gw_lookup_is_asked(&exchange->lookup));
+        GW_CHECK(!exchange->reader.fetch);
+        break;
+    case GW_EXCHANGE_FETCHING:
+        GW_CHECK(exchange->reader.fetch && !answer->head);
+        break;
+    case GW_EXCHANGE_SETTLING:
+        GW_CHECK(answer->head && exchange->invalidation.due && runs);
+        break;
+    case GW_EXCHANGE_ANSWERING:
+        GW_CHECK(answer->is_whole ? answer->is_slow : exchange->reader.fetch != NULL);
+        break;
+    default:
+        break;
+    }
+}
+#else
+static void check_at_rest(const struct gw_exchange *exchange)
+{
+    (void)exchange;
+}
+#endif
+
 void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event)
 {
+    gw_exchange_check(exchange);
     enum gw_exchange_state before = exchange->state;
     action *by = moves[before][event].by;
     if (!by) {
@@ -187,6 +260,7 @@ void gw_engine_decide_again(struct gw_exchange *exchange)
 void gw_exchange_on_timer(struct gw_timer *timer)
 {
     struct gw_exchange *exchange = GW_CONTAINER(timer, struct gw_exchange, timer);
+    GW_CHECK_MAGIC(exchange, GW_EXCHANGE_MAGIC);
     if (exchange->state == GW_EXCHANGE_WAITING) {
         gw_engine_give_up_questions(exchange);
         if (exchange->questions.out)
@@ -198,7 +272,7 @@ void gw_exchange_on_timer(struct gw_timer *timer)
         gw_fetch_leave(&exchange->reader);
         gw_engine_move(exchange, GW_EXCHANGE_RELEASED);
     } else if (exchange->state == GW_EXCHANGE_SETTLING) {
-        gw_engine_forget_tombs(exchange);
+        gw_invalidation_cancel(&exchange->invalidation);
         gw_engine_move(exchange, GW_EXCHANGE_SETTLED);
     }
 }
@@ -211,6 +285,7 @@ void gw_engine_finish_if_written(struct gw_exchange *exchange)
 
 void gw_exchange_on_writable(struct gw_exchange *exchange)
 {
+    check_at_rest(exchange);
     if (!exchange->answer.is_slow)
         return;
     exchange->answer.is_slow = false;
@@ -226,6 +301,7 @@ void gw_exchange_on_writable(struct gw_exchange *exchange)
 
 bool gw_exchange_on_body(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block)
 {
+    check_at_rest(exchange);
     exchange->body_received += bytes.length;
     if (exchange->body_received > exchange->config->max_body_bytes && exchange->body != GW_BODY_DISCARDING) {
         gw_exchange_on_body_broken(exchange, GW_ERROR_BODY_TOO_LARGE);
@@ -296,7 +372,7 @@ static void gw_engine_record(struct gw_exchange *exchange)
     gw_timer_stop(&exchange->timer);
     if (exchange->questions.out)
         gw_engine_cancel_questions(exchange);
-    gw_engine_forget_tombs(exchange);
+    gw_invalidation_cancel(&exchange->invalidation);
     gw_fetch_leave(&exchange->reader);
     if (exchange->answer.message.is_lost)
         gw_answer_lose(exchange);

@@ -30,10 +30,12 @@
 #define GW_EXCHANGE_EXCHANGE_H
 
 #include "base/address.h"
+#include "base/check.h"
 #include "cache/shared.h"
 #include "config/config.h"
 #include "exchange/downstream.h"
 #include "exchange/filter.h"
+#include "exchange/invalidation.h"
 #include "cache/lookup.h"
 #include "fetch/fetch.h"
 #include "limit/question.h"
@@ -100,13 +102,6 @@ enum gw_body_state { GW_BODY_NONE, GW_BODY_HELD, GW_BODY_FLOWING, GW_BODY_DISCAR
 
 struct gw_worker_context;
 
-/* Target, Location and Content-Location of an unsafe request. */
-enum { GW_EXCHANGE_TOMBS = 3 };
-struct gw_exchange_tomb {
-    struct gw_exchange *exchange;
-    struct gw_shared_question *question; /* NULL: acknowledged */
-};
-
 /* Why a request was forwarded (RFC 9211 §2.2). */
 enum gw_forwarded {
     GW_FORWARDED_NOT,
@@ -164,8 +159,11 @@ struct gw_questions {
     uint64_t due_us[GW_ASKERS]; /* by asker, CLOCK_MONOTONIC */
 };
 
+enum { GW_EXCHANGE_MAGIC = 0x45584348 }; /* EXCH: from gw_exchange_take to gw_exchange_put */
+
 struct gw_exchange {
     struct gw_worker_context *context;
+    struct gw_magic magic;
     struct gw_arena arena;
 
     enum gw_exchange_state state;
@@ -211,8 +209,7 @@ struct gw_exchange {
     struct gw_reader reader;
 
     struct gw_answer answer;
-    struct gw_exchange_tomb tombs[GW_EXCHANGE_TOMBS];
-    unsigned tombs_sent, tombs_due;
+    struct gw_invalidation invalidation; /* SETTLING: of the target, Location and Content-Location */
     enum gw_cache_label cache_label;
     uint64_t age_s;
     bool is_admin;
@@ -267,6 +264,16 @@ bool gw_exchange_look_up(struct gw_exchange *exchange);
 /* entry is stale: it is refreshed in the background, unless somebody does already. */
 void gw_exchange_refresh(struct gw_exchange *exchange);
 
+/* What holds in each state, at any moment of it: where checks are on (base/check.h), each move looks before it, and so
+ * does each call from outside, where nothing is under way. */
+#ifdef GW_CHECKS
+void gw_exchange_check(const struct gw_exchange *exchange);
+#else
+static inline void gw_exchange_check(const struct gw_exchange *exchange)
+{
+    (void)exchange;
+}
+#endif
 const char *gw_exchange_state_name(enum gw_exchange_state state);
 const char *gw_exchange_event_name(enum gw_exchange_event event);
 /* Next state by the table, or GW_EXCHANGE_STATES if there is no row. */

@@ -43,7 +43,7 @@ static void take_entry(struct gw_exchange *exchange)
 
 static void on_looked(void *owner)
 {
-    struct gw_exchange *exchange = owner;
+    struct gw_exchange *exchange = GW_FROM_CONTEXT(owner, struct gw_exchange, GW_EXCHANGE_MAGIC);
     take_entry(exchange);
     gw_engine_answered(exchange, GW_ASKER_LOOK_UP);
 }
@@ -110,7 +110,7 @@ static void follow(struct gw_exchange *exchange, enum gw_lookup_answer answer)
 
 static void on_answer(void *owner, enum gw_lookup_answer answer)
 {
-    follow(owner, answer);
+    follow(GW_FROM_CONTEXT(owner, struct gw_exchange, GW_EXCHANGE_MAGIC), answer);
 }
 
 static void claim(struct gw_exchange *exchange)

@@ -46,12 +46,14 @@ static void init(struct gw_exchange *exchange, struct gw_worker_context *context
     gw_list_init(&exchange->reader.link);
     gw_timer_init(&exchange->timer, gw_exchange_on_timer);
     gw_engine_init_look_up(exchange);
+    exchange->invalidation.on_settled = gw_engine_on_settled;
 }
 
 /* What the last request left behind; the rest is written before it is read. */
 static void reset(struct gw_exchange *exchange)
 {
     exchange->state = GW_EXCHANGE_DONE;
+    exchange->magic = GW_MAGIC(GW_EXCHANGE_MAGIC);
     gw_head_init(&exchange->request);
     exchange->body = GW_BODY_NONE;
     exchange->on_admin_port = exchange->peer_is_trusted = exchange->overrides_method = false;
@@ -71,7 +73,6 @@ static void reset(struct gw_exchange *exchange)
                                                   .max_stale = GW_DIRECTIVE_ABSENT };
     exchange->entry = NULL;
     exchange->report = (struct gw_cache_report) { .forwarded = GW_FORWARDED_NOT };
-    exchange->tombs_sent = exchange->tombs_due = 0;
     exchange->taken_by = NULL;
     exchange->reader.events = &gw_exchange_reader_events;
     exchange->reader.fetch = NULL;
@@ -105,6 +106,7 @@ struct gw_exchange *gw_exchange_take(struct gw_worker_context *context, struct g
 void gw_exchange_put(struct gw_exchange *exchange)
 {
     struct gw_worker_context *context = exchange->context;
+    exchange->magic = GW_NO_MAGIC;
     context->in_state[GW_EXCHANGE_DONE]--;
     gw_engine_clear_slots(exchange);
     gw_arena_reset(&exchange->arena);

@@ -249,7 +249,9 @@ static void compare_stored(struct gw_exchange *exchange, const struct gw_head *h
 
 static struct gw_exchange *exchange_from(struct gw_reader *reader)
 {
-    return GW_CONTAINER(reader, struct gw_exchange, reader);
+    struct gw_exchange *exchange = GW_CONTAINER(reader, struct gw_exchange, reader);
+    GW_CHECK_MAGIC(exchange, GW_EXCHANGE_MAGIC);
+    return exchange;
 }
 
 static void on_interim(struct gw_reader *reader, const struct gw_head *head)
@@ -369,7 +371,7 @@ static void on_fail(struct gw_reader *reader, enum gw_error error)
     if (exchange->state != GW_EXCHANGE_ANSWERING) { /* also where head and failure came together */
         exchange->answer.head = NULL;
         gw_engine_drop_early(exchange);
-        gw_engine_forget_tombs(exchange);
+        gw_invalidation_cancel(&exchange->invalidation);
         gw_engine_fail_fetch(exchange, error);
     } else if (!exchange->answer.message.has_body) { /* what broke off is dropped anyway: the client has it all */
         gw_answer_end(exchange);

@@ -24,13 +24,9 @@ bool gw_engine_invalidates(const struct gw_exchange *exchange)
            !is_safe(&exchange->request);
 }
 
-static void on_tombstone(void *owner, const struct gw_shared_answer *answer)
+void gw_engine_on_settled(struct gw_invalidation *invalidation)
 {
-    struct gw_exchange_tomb *tomb = owner;
-    (void)answer;
-    tomb->question = NULL;
-    if (--tomb->exchange->tombs_due == 0)
-        gw_engine_move(tomb->exchange, GW_EXCHANGE_SETTLED);
+    gw_engine_move(GW_CONTAINER(invalidation, struct gw_exchange, invalidation), GW_EXCHANGE_SETTLED);
 }
 
 /* What is stored was asked for by GET, perhaps through another route than this method's. */
@@ -42,23 +38,13 @@ static const struct gw_route *route_of_get(struct gw_exchange *exchange, struct 
 
 static void end_stored(struct gw_exchange *exchange, struct gw_slice path, struct gw_slice query)
 {
-    struct gw_worker_context *context = exchange->context;
     const struct gw_route *route = route_of_get(exchange, path);
     struct gw_cache_key key;
     if (!route->cache_enabled)
         return;
-    gw_exchange_make_key(context, &exchange->arena, route, path, query, exchange->scheme, exchange->host, &key);
-    gw_near_invalidate(context->near, &key);
-    gw_coalescing_detach(context->lookups.coalescing, &key);
-    if (!context->shared)
-        return;
-    struct gw_exchange_tomb *tomb = &exchange->tombs[exchange->tombs_sent];
-    tomb->exchange = exchange;
-    tomb->question = gw_shared_invalidate(context->shared, &key, on_tombstone, tomb);
-    if (!tomb->question)
-        return;
-    exchange->tombs_sent++;
-    exchange->tombs_due++;
+    gw_exchange_make_key(exchange->context, &exchange->arena, route, path, query, exchange->scheme, exchange->host,
+                         &key);
+    gw_invalidation_add(&exchange->invalidation, exchange->context, &key);
 }
 
 /* Another origin's is not this server's to end. */
@@ -84,17 +70,10 @@ void gw_engine_settle(struct gw_exchange *exchange)
     end_stored(exchange, request->path, request->query);
     end_named(exchange, GW_FIELD_LOCATION);
     end_named(exchange, GW_FIELD_CONTENT_LOCATION);
-    if (!exchange->tombs_due) {
+    if (!exchange->invalidation.due) {
         gw_engine_move(exchange, GW_EXCHANGE_SETTLED);
         return;
     }
     gw_fetch_pause(&exchange->reader);
     gw_timer_start(exchange->context->timers, &exchange->timer, exchange->config->redis_timeout_ms);
-}
-
-void gw_engine_forget_tombs(struct gw_exchange *exchange)
-{
-    for (unsigned i = 0; i < exchange->tombs_sent; i++)
-        gw_shared_forget(&exchange->tombs[i].question);
-    exchange->tombs_sent = exchange->tombs_due = 0;
 }

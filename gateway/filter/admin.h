@@ -9,16 +9,8 @@
 
 #include "exchange/exchange.h"
 
-struct gw_purge_slot;
-
-struct gw_purge_tomb {
-    struct gw_purge_slot *slot;
-    struct gw_shared_question *question; /* NULL: acknowledged */
-};
-
 struct gw_purge_slot {
-    struct gw_purge_tomb tombs[2]; /* one for http, one for https */
-    unsigned tombs_sent, tombs_due;
+    struct gw_invalidation invalidation; /* of a URL's key for http, and of that for https */
     struct gw_purge *ban;
 };
 

@@ -108,6 +108,7 @@ static void answer(const struct look *look, const struct gw_shared_sight *sight)
 static void on_sight(void *owner, const struct gw_shared_sight *sight)
 {
     struct look *look = owner;
+    GW_CHECK(gw_filter_exchange(look->slot) == look->exchange);
     look->slot->inspection.question = NULL;
     answer(look, sight);
     gw_filter_answered(look->slot);

@@ -11,7 +11,7 @@ struct limit_slot {
 
 static struct gw_slice field_of(void *context, struct gw_slice name)
 {
-    struct gw_exchange *exchange = context;
+    struct gw_exchange *exchange = GW_FROM_CONTEXT(context, struct gw_exchange, GW_EXCHANGE_MAGIC);
     const struct gw_field *field = gw_head_find_named(&exchange->request, name);
     return field ? field->value : GW_NO_SLICE;
 }
@@ -19,6 +19,7 @@ static struct gw_slice field_of(void *context, struct gw_slice name)
 static void limit_on_answer(void *owner)
 {
     struct limit_slot *slot = owner;
+    GW_CHECK(gw_filter_exchange(slot));
     slot->question = NULL;
     gw_filter_answered(slot);
 }

@@ -55,14 +55,9 @@ static void answer_and_go_on(struct gw_purge_slot *slot, enum gw_purge_reach rea
 
 /* ---- by key ---- */
 
-static void on_tombstone(void *owner, const struct gw_shared_answer *nothing)
+static void purge_on_settled(struct gw_invalidation *invalidation)
 {
-    struct gw_purge_tomb *tomb = owner;
-    struct gw_purge_slot *slot = tomb->slot;
-    (void)nothing;
-    tomb->question = NULL;
-    if (--slot->tombs_due)
-        return;
+    struct gw_purge_slot *slot = GW_CONTAINER(invalidation, struct gw_purge_slot, invalidation);
     /* It is down, too, while a tombstone waits to be sent again. */
     bool is_up = gw_shared_is_up(gw_filter_exchange(admin_slot(slot))->context->shared);
     answer_and_go_on(slot, is_up ? GW_PURGE_EVERYWHERE : GW_PURGE_LATER);
@@ -77,30 +72,20 @@ static const struct gw_route *route_of(struct gw_exchange *exchange, const struc
 static void end_stored(struct gw_exchange *exchange, struct gw_purge_slot *slot, const struct gw_cache_url *url,
                        struct gw_slice scheme)
 {
-    struct gw_worker_context *context = exchange->context;
     struct gw_cache_key key;
-    gw_exchange_make_key(context, &exchange->arena, route_of(exchange, url), url->path, url->query, scheme, url->host,
-                         &key);
-    gw_near_invalidate(context->near, &key);
-    gw_coalescing_detach(context->lookups.coalescing, &key);
-    if (!context->shared)
-        return;
-    struct gw_purge_tomb *tomb = &slot->tombs[slot->tombs_sent];
-    tomb->slot = slot;
-    tomb->question = gw_shared_invalidate(context->shared, &key, on_tombstone, tomb);
-    if (!tomb->question)
-        return;
-    slot->tombs_sent++;
-    slot->tombs_due++;
+    gw_exchange_make_key(exchange->context, &exchange->arena, route_of(exchange, url), url->path, url->query, scheme,
+                         url->host, &key);
+    gw_invalidation_add(&slot->invalidation, exchange->context, &key);
 }
 
 static enum gw_filter_result purge_by_key(struct gw_exchange *exchange, struct gw_purge_slot *slot,
                                           const struct gw_purge_order *order)
 {
     gw_counter_add(&exchange->context->shard->cache_purges, 1);
+    slot->invalidation.on_settled = purge_on_settled;
     end_stored(exchange, slot, &order->url, GW_SLICE("http"));
     end_stored(exchange, slot, &order->url, GW_SLICE("https"));
-    if (slot->tombs_due)
+    if (slot->invalidation.due)
         return GW_FILTER_TAKEN;
     answer(exchange, order, exchange->context->shared ? GW_PURGE_LATER : GW_PURGE_EVERYWHERE);
     return GW_FILTER_ANSWERED;
@@ -111,6 +96,7 @@ static enum gw_filter_result purge_by_key(struct gw_exchange *exchange, struct g
 static void on_banned(void *owner, bool is_everywhere)
 {
     struct gw_purge_slot *slot = owner;
+    GW_CHECK(gw_filter_exchange(admin_slot(slot)));
     slot->ban = NULL;
     gw_coalescing_detach_all(gw_filter_exchange(admin_slot(slot))->context->lookups.coalescing);
     answer_and_go_on(slot, is_everywhere ? GW_PURGE_EVERYWHERE : GW_PURGE_HERE);
@@ -178,8 +164,7 @@ enum gw_filter_result gw_purge_begin(struct gw_exchange *exchange, struct gw_adm
 
 void gw_purge_cancel(struct gw_admin_slot *slot)
 {
-    for (unsigned i = 0; i < slot->purge.tombs_sent; i++)
-        gw_shared_forget(&slot->purge.tombs[i].question);
+    gw_invalidation_cancel(&slot->purge.invalidation);
     gw_purger_forget(&slot->purge.ban);
 }
 
