@@ -1,4 +1,4 @@
-/* filter.h: what stands between a request and its answer, as one ordered table (filter/table.c).
+/* filter.h: what stands between a request and its answer, as one ordered table (gw_filter_table in assembly.c).
  *
  * Shape    A filter is a row of functions; any may be NULL. They run in the table's order. on_request looks and
  *          continues, answers here, or asks a question and goes on (nobody waits between two filters). on_answers when

@@ -5,7 +5,7 @@
 #include "cache/query.h"
 #include "exchange/worker_context.h"
 #include "filter/admin.h"
-#include "filter/bypass.h"
+#include "filter/table.h"
 
 enum { PAGE_BYTES = 4 * 1024 * 1024 };
 
@@ -49,7 +49,7 @@ static const char *bypass_of(const struct look *look)
 {
     if (!look->exchange->context->near)
         return "cache.enabled is off";
-    return look->route->cache_enabled ? gw_bypass_rule(look->route, &look->order.head, look->plain_path)
+    return look->route->cache_enabled ? gw_filter_cache_bypass_rule(look->route, &look->order.head, look->plain_path)
                                       : "the route's cache is off";
 }
 

@@ -1,5 +1,5 @@
-/* table.h: the filters, in the order in which a request meets them. A new one is one file, one line here and one in
- * table.c. */
+/* table.h: the filters. A new one is one file, one line here and one word in gw_filter_table (assembly.c), which is the
+ * order in which a request meets them. */
 #ifndef GW_FILTER_TABLE_H
 #define GW_FILTER_TABLE_H
 
@@ -13,7 +13,9 @@ extern const struct gw_filter gw_filter_hops;  /* Max-Forwards */
 extern const struct gw_filter gw_filter_limit; /* may it pass? */
 extern const struct gw_filter gw_filter_cache; /* is the answer here? */
 
-/* Ends with NULL. */
-extern const struct gw_filter *const gw_filter_table[];
+/* Of filter/cache.c, for inspection: for which requests the cache is not asked, by the route's rules. plain_path: the
+ * request's (base/path.h). The rule that holds, for a person ("cache.bypass_cookies"); NULL: none does. Pure. */
+const char *gw_filter_cache_bypass_rule(const struct gw_route *route, const struct gw_head *request,
+                                        struct gw_slice plain_path);
 
 #endif

@@ -68,7 +68,7 @@ class AddAFilter(unittest.TestCase):
         return re.search(pattern, self.text)[1]
 
     def test_its_table_is_the_trees_and_the_new_filter(self):
-        with open(os.path.join(ROOT, "gateway", "filter", "table.c"), encoding="utf-8") as file:
+        with open(os.path.join(ROOT, "gateway", "assembly.c"), encoding="utf-8") as file:
             tree = re.search(r"gw_filter_table\[\] = \{(.*?)\}", file.read(), re.S)[1]
         self.assertEqual(self.blocks[2].replace("&gw_filter_api_key,", "").split(), tree.split())
 
@@ -86,7 +86,7 @@ class AddAFilter(unittest.TestCase):
             order = self.named(r"a word in `([^`]+)`")
             tree.write(order, re.sub(r"(gw_filter_table\[\] = \{\n).*?(\n\};)", lambda match: match[1] + table + match[2], tree.read(order), flags=re.S))
             names = self.named(r"declared in `([^`]+)`")
-            tree.write(names, tree.read(names).replace("/* Ends with NULL. */", declaration + "\n/* Ends with NULL. */"))
+            tree.write(names, tree.read(names).replace("/* Of filter/cache.c", declaration + "\n\n/* Of filter/cache.c"))
             path = self.named(r"found by itself: `([^`]+)`")
             tree.write(path, test)
             binary, said = tree.build()
