@@ -8,28 +8,28 @@
 #include "telemetry/process.h"
 
 /* Text that fits a line, as a member. */
-enum { WORD_BYTES = 320 };
+enum { LABEL_BYTES = 320 };
 
-static void put_word(struct gw_json *json, cJSON *parent, const char *name, const struct gw_buffer *word)
+static void put_label(struct gw_json *json, cJSON *parent, const char *name, const struct gw_buffer *label)
 {
-    gw_json_put_slice(json, parent, name, gw_buffer_slice(word));
+    gw_json_put_slice(json, parent, name, gw_buffer_slice(label));
 }
 
 static void put_percent(struct gw_json *json, cJSON *parent, const char *name, uint64_t part, uint64_t whole,
                         const char *empty)
 {
-    char memory[WORD_BYTES];
-    struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
-    gw_labels_put_percent(part, whole, empty, &word);
-    put_word(json, parent, name, &word);
+    char memory[LABEL_BYTES];
+    struct gw_buffer label = gw_buffer_over(memory, sizeof(memory));
+    gw_labels_put_percent(part, whole, empty, &label);
+    put_label(json, parent, name, &label);
 }
 
 static void put_uptime(struct gw_json *json, uint64_t us)
 {
-    char memory[WORD_BYTES];
-    struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
-    gw_admin_put_duration(us, &word);
-    put_word(json, json->root, "uptime", &word);
+    char memory[LABEL_BYTES];
+    struct gw_buffer label = gw_buffer_over(memory, sizeof(memory));
+    gw_admin_put_duration(us, &label);
+    put_label(json, json->root, "uptime", &label);
 }
 
 static const char *state_word(enum gw_backend_state state)
@@ -65,10 +65,10 @@ static void put_backend(struct gw_json *json, cJSON *array, struct gw_slice url,
     gw_json_put_uint(json, object, "in_flight", atomic_load_explicit(&record->in_flight, memory_order_relaxed));
     uint64_t change_us = atomic_load_explicit(&record->last_change_us, memory_order_relaxed);
     if (change_us) {
-        char memory[WORD_BYTES];
-        struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
-        gw_labels_put_time(change_us, &word);
-        put_word(json, object, "since", &word);
+        char memory[LABEL_BYTES];
+        struct gw_buffer label = gw_buffer_over(memory, sizeof(memory));
+        gw_labels_put_time(change_us, &label);
+        put_label(json, object, "since", &label);
     }
 }
 
@@ -166,13 +166,13 @@ int gw_admin_put_health(const struct gw_admin *admin, struct gw_buffer *page)
 
 static void put_rate_limit(struct gw_json *json, const struct gw_config *config)
 {
-    char memory[WORD_BYTES];
-    struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
+    char memory[LABEL_BYTES];
+    struct gw_buffer label = gw_buffer_over(memory, sizeof(memory));
     if (config->limits_enabled && config->policy_count)
-        gw_labels_put_rate(&config->policies[0], &word);
+        gw_labels_put_rate(&config->policies[0], &label);
     else
-        gw_buffer_put_literal(&word, "off");
-    put_word(json, json->root, "rate_limit", &word);
+        gw_buffer_put_literal(&label, "off");
+    put_label(json, json->root, "rate_limit", &label);
 }
 
 static void put_policies(struct gw_json *json, cJSON *limiter, const struct gw_config *config)
@@ -180,12 +180,12 @@ static void put_policies(struct gw_json *json, cJSON *limiter, const struct gw_c
     cJSON *array = gw_json_put_array(json, limiter, "policies");
     for (unsigned i = 0; config->limits_enabled && i < config->policy_count; i++) {
         const struct gw_limit_policy *policy = &config->policies[i];
-        char memory[WORD_BYTES];
-        struct gw_buffer word = gw_buffer_over(memory, sizeof(memory));
-        gw_labels_put_rate(policy, &word);
+        char memory[LABEL_BYTES];
+        struct gw_buffer label = gw_buffer_over(memory, sizeof(memory));
+        gw_labels_put_rate(policy, &label);
         cJSON *object = gw_json_put_element(json, array);
         gw_json_put_slice(json, object, "name", policy->name);
-        put_word(json, object, "rate", &word);
+        put_label(json, object, "rate", &label);
         gw_json_put_uint(json, object, "burst", policy->burst);
         gw_json_put_uint(json, object, "cost", policy->cost);
         gw_json_put_bool(json, object, "shadow", policy->shadow);
