@@ -4,9 +4,9 @@
 #include "admin/json.h"
 #include "http/grammar.h"
 
-/* ---- who may ask ---- */
+/* ---- permission ---- */
 
-/* Looks at every byte of what was given, however early it differs. */
+/* Compares every byte of what was given, even after a difference. */
 static bool is_secret(struct gw_slice given, struct gw_slice secret)
 {
     volatile unsigned difference = given.length != secret.length;
@@ -28,10 +28,10 @@ bool gw_cache_pages_knows_token(const struct gw_head *request, struct gw_slice t
 /* ---- parameters ---- */
 
 struct parameter {
-    struct gw_slice name, value; /* decoded; each is followed by a NUL, and holds none */
+    struct gw_slice name, value; /* decoded; a NUL stands behind each, and none in it */
 };
 
-/* The byte at *at, which moves behind it; -1: a '%' without its two digits. */
+/* Reads the byte at *at and moves *at behind it. -1: a '%' without two digits. */
 static int next_byte(const char **at, const char *end)
 {
     const char *from = *at;
@@ -42,7 +42,7 @@ static int next_byte(const char **at, const char *end)
     return is_encoded ? gw_hex_value(from[1]) << 4 | gw_hex_value(from[2]) : (unsigned char)*from;
 }
 
-/* Absent: no memory, an incomplete encoding, or a NUL. */
+/* The absent slice: memory is out, an encoding is incomplete, or there is a NUL. */
 static struct gw_slice decode(struct gw_arena *arena, struct gw_slice text)
 {
     char *decoded = gw_arena_take(arena, text.length + 1), *to = decoded;
@@ -58,7 +58,7 @@ static struct gw_slice decode(struct gw_arena *arena, struct gw_slice text)
     return gw_slice_of(decoded, (size_t)(to - decoded));
 }
 
-/* The next one, and *rest behind it; false at the end, or with a complaint. */
+/* Reads the next parameter and moves *rest behind it. False at the end, or with a complaint. */
 static bool next_parameter(struct gw_slice *rest, struct gw_arena *arena, struct parameter *parameter,
                            struct gw_complaint *complaint)
 {
@@ -108,7 +108,7 @@ static struct gw_slice lower(struct gw_arena *arena, struct gw_slice text)
     return gw_slice_of(copy, text.length);
 }
 
-/* Scheme and host, where there are any; *rest is what follows. */
+/* Reads scheme and host, if there are any. *rest is the text behind them. */
 static bool split_origin(struct gw_slice text, struct gw_arena *arena, struct gw_cache_url *url, struct gw_slice *rest)
 {
     static const struct gw_slice schemes[] = { { "http", 4 }, { "https", 5 } };
@@ -145,7 +145,7 @@ static bool split_url(struct gw_slice text, struct gw_arena *arena, struct gw_ca
     return rest.at[0] == '?' && gw_grammar_is_query(url->query);
 }
 
-/* It may end anywhere, also within a percent-encoding. */
+/* A prefix may end anywhere, also within a percent-encoding. */
 static bool split_prefix(struct gw_slice text, struct gw_arena *arena, struct gw_cache_url *url)
 {
     if (!split_origin(text, arena, url, &url->path))
@@ -158,7 +158,7 @@ static bool split_prefix(struct gw_slice text, struct gw_arena *arena, struct gw
     return url->path.at[0] == '/';
 }
 
-/* As a Surrogate-Key or Cache-Tag may have it. */
+/* May this tag be in Surrogate-Key or Cache-Tag? */
 static bool is_tag(struct gw_slice text)
 {
     for (size_t i = 0; i < text.length; i++)

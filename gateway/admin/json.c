@@ -65,7 +65,7 @@ void gw_json_put_string(struct gw_json *json, cJSON *parent, const char *name, c
     note(json, cJSON_AddStringToObject(parent, name, value));
 }
 
-/* cJSON passes on what is no UTF-8 as it is; so these are written here, and given to it as they are to stand there. */
+/* cJSON does not change bytes that are not UTF-8. So the string is written here, and cJSON gets it as raw JSON. */
 static char *print_slice(struct gw_json *json, struct gw_slice value)
 {
     enum { LONGEST = 6, QUOTES = 2 }; /* "\\u001f" */
@@ -103,7 +103,7 @@ void gw_json_add_slice(struct gw_json *json, cJSON *array, struct gw_slice value
     free(text);
 }
 
-/* Takes the text, made of json->root; NULL: memory was out. */
+/* Takes the text that was made of json->root; NULL: memory was out. */
 static int finish(struct gw_json *json, char *text, int status, struct gw_buffer *page)
 {
     cJSON_Delete(json->root);

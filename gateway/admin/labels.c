@@ -11,7 +11,7 @@ void gw_labels_put_percent(uint64_t part, uint64_t whole, const char *empty, str
         gw_buffer_put_string(buffer, empty);
         return;
     }
-    /* wide: of bytes there are soon more than 2^64 / 10,000 */
+    /* wide, since numbers of bytes soon exceed 2^64 / 10,000 */
     uint64_t hundredths = (uint64_t)(((wide)part * 10000 + whole / 2) / whole);
     gw_buffer_put_uint(buffer, hundredths / 100);
     gw_buffer_put_char(buffer, '.');
@@ -24,7 +24,7 @@ static void put_period(uint64_t us, struct gw_buffer *buffer)
 {
     static const struct {
         uint64_t us;
-        const char *word, *letter; /* one of them; several */
+        const char *word, *letter; /* for one of the unit; for several */
     } units[] = { { 86400000000, "day", "d" }, { 3600000000, "hour", "h" }, { 60000000, "min", "m" },
                   { 1000000, "sec", "s" },     { 1000, "ms", "ms" },        { 1, "us", "us" } };
     for (size_t i = 0; i < GW_COUNT(units); i++) {

@@ -7,7 +7,6 @@
 #include "base/version.h"
 #include "telemetry/process.h"
 
-/* Text that fits a line, as a member. */
 enum { LABEL_BYTES = 320 };
 
 static void put_label(struct gw_json *json, cJSON *parent, const char *name, const struct gw_buffer *label)
@@ -47,7 +46,7 @@ static struct gw_backend_record *record_of(const struct gw_admin *admin, unsigne
     return admin->registry ? gw_registry_record(admin->registry, index) : NULL;
 }
 
-/* A url that several routes name is listed once. */
+/* A url that several routes have is listed once. */
 static bool is_listed(const struct gw_admin *admin, unsigned index)
 {
     return !admin->registry || gw_registry_is_first(admin->registry, index);
@@ -93,7 +92,7 @@ static bool is_redis_down(const struct gw_admin *admin)
     return false;
 }
 
-/* It answers, but what it is to keep it does not take: limits are kept locally, nothing new is stored. */
+/* Redis answers but stores nothing, for lack of memory: limits are kept locally, and nothing new is cached. */
 static bool is_full(const struct gw_admin_node *node)
 {
     enum { TOLD_US = 10 * 1000 * 1000 };
@@ -271,7 +270,7 @@ int gw_admin_put_stats(const struct gw_admin *admin, uint64_t now_us, struct gw_
     return gw_json_finish(&json, 200, page);
 }
 
-/* Fills `backends`, room for all of the configuration; returns how many urls there are. */
+/* Fills `backends`, which has room for all backends of the configuration. Returns the number of urls. */
 static unsigned read_backends(const struct gw_admin *admin, struct gw_metrics_backend *backends)
 {
     unsigned count = 0;
@@ -321,6 +320,6 @@ int gw_admin_put_metrics(const struct gw_admin *admin, uint64_t now_us, struct g
     free(backends);
     if (!page->overflowed)
         return 200;
-    page->length = before; /* half a page would be read as a whole one */
+    page->length = before; /* a reader would take half a page for a whole one */
     return 500;
 }

@@ -63,7 +63,7 @@ static const char *why_validated(const struct gw_stored *stored, const struct gw
                                           : "the request wants a younger one, or one that stays fresh for longer";
 }
 
-struct use { /* what becomes of a stored response */
+struct use { /* how a stored response can be used */
     enum gw_reuse reuse;
     const char *word, *why;
 };
@@ -73,7 +73,7 @@ static bool may_stand_in(const struct gw_stored *stored, const struct gw_entry *
     return gw_policy_may_answer_on_error(stored->request, &entry->terms, age_s, gw_entry_freshness_s(entry, age_s));
 }
 
-/* It does not answer as it is. Without a validator there is nothing to ask the backend about it. */
+/* The response cannot answer as it is. The backend can be asked about it only where it has a validator. */
 static struct use use_of_validated(const struct gw_stored *stored, const struct gw_entry *entry, int64_t age_s)
 {
     const char *why = why_validated(stored, entry, age_s);
@@ -168,7 +168,7 @@ static void put_entry(struct gw_json *json, cJSON *object, const struct gw_store
     gw_json_put_string(json, object, "ban", ban_name(ban));
 }
 
-/* ---- where it lies ---- */
+/* ---- where responses are stored ---- */
 
 static const char *mode_name(enum gw_near_mode mode)
 {
@@ -246,7 +246,7 @@ static void put_key(struct gw_json *json, const struct gw_stored *stored)
 
 /* ---- the sentence ---- */
 
-struct best { /* what a look-up would come to */
+struct best { /* the response that a look-up would find */
     const struct gw_entry *entry;
     struct use use;
     bool is_near;
@@ -260,7 +260,7 @@ static void consider(struct best *best, const struct gw_stored *stored, const st
         *best = (struct best) { entry, use, is_near };
 }
 
-/* What is near is taken before Redis is asked, unless it must be confirmed. */
+/* A response in the memory cache is used without asking Redis, unless it must be validated. */
 static struct best find_best(const struct gw_stored *stored)
 {
     const struct gw_shared_sight *sight = stored->sight;
