@@ -39,7 +39,7 @@ static void put_time(struct gw_buffer *buffer, struct gw_access_line_clock *cloc
     gw_buffer_put(buffer, rest, sizeof(rest));
 }
 
-/* 1234 is 1.234 */
+/* Writes 1234 as 1.234. */
 static void put_ms(struct gw_buffer *buffer, uint64_t us)
 {
     char rest[4] = { '.', '0', '0', '0' };
@@ -53,7 +53,7 @@ static uint64_t duration_us(const struct gw_request_record *record)
     return record->ended_at_us > record->began_at_us ? record->ended_at_us - record->began_at_us : 0;
 }
 
-/* ,"name":"value" unless it is absent */
+/* Writes ,"name":"value" unless the value is absent. */
 #define put_json_member(buffer, name, value)                                                                           \
     do {                                                                                                               \
         struct gw_slice member = (value);                                                                              \
@@ -69,7 +69,7 @@ static uint64_t duration_us(const struct gw_request_record *record)
         gw_buffer_put_uint((buffer), (value));                                                                         \
     } while (0)
 
-/* A label of ours: nothing in it needs an escape. */
+/* Writes one of the gateway's own labels, which need no escapes. */
 #define put_json_label(buffer, name, value)                                                                            \
     do {                                                                                                               \
         gw_buffer_put_literal((buffer), ",\"" name "\":\"");                                                           \
@@ -118,12 +118,13 @@ void gw_access_line_put_json(struct gw_buffer *buffer, struct gw_access_line_clo
     gw_buffer_put_literal(buffer, "}\n");
 }
 
-/* For a terminal. Absent is "-". Bytes above ASCII are escaped too: C1 control codes hide in UTF-8. */
+/* Writes a value for a terminal; "-" where it is absent. Bytes above ASCII are escaped, too, since UTF-8 can have C1
+ * control codes. */
 static void put_text(struct gw_buffer *buffer, struct gw_slice text)
 {
     if (!text.length)
         gw_buffer_put_char(buffer, '-');
-    size_t plain = 0; /* where the bytes not yet put begin */
+    size_t plain = 0; /* where the bytes begin that are not written yet */
     for (size_t i = 0; i < text.length; i++) {
         unsigned char c = (unsigned char)text.at[i];
         if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\')

@@ -18,7 +18,7 @@
 enum way {
     WAY_WRITE, /* write(2) never waits */
     WAY_SEND,  /* a socket */
-    WAY_POLL,  /* a blocking description: ask before each PIPE_BUF bytes, which a pipe that is writable takes whole */
+    WAY_POLL,  /* a blocking description: poll(2) before each PIPE_BUF bytes, which a writable pipe takes whole */
 };
 
 struct gw_access_log {
@@ -28,13 +28,13 @@ struct gw_access_log {
     bool has_admin_lines;
     char *path; /* of a file, to open it again; NULL: standard output or error */
 
-    pthread_mutex_t lock;                      /* around one write */
-    const struct gw_access_log_writer *inside; /* whose line is half written; NULL: between lines */
-    bool is_torn;                              /* a half written line was given up: a line feed goes first */
+    pthread_mutex_t lock;                      /* held during one write */
+    const struct gw_access_log_writer *inside; /* the writer whose line is written in part; NULL: none */
+    bool is_torn;                              /* the rest of a line was dropped: a line feed must be written first */
     atomic_bool is_failing;                    /* the last write failed */
-    bool is_told;                              /* and that was logged */
+    bool is_told;                              /* the failure was logged */
     uint64_t next_tell_us;
-    uint64_t lost; /* lines, since it is failing */
+    uint64_t lost; /* lines since the failure began */
 };
 
 struct gw_access_log_writer {
@@ -57,7 +57,7 @@ static int complain(struct gw_complaint *complaint, struct gw_slice where, const
     return -1;
 }
 
-/* An own description where there can be one; else what the process was given. */
+/* Opens an own description where that is possible; otherwise uses the given one. */
 static int open_again(struct gw_access_log *log, int fd, mode_t mode)
 {
     char path[64] = "/proc/self/fd/";
@@ -146,7 +146,7 @@ void gw_access_log_reopen(struct gw_access_log *log)
     int fd = open_path(log->path), error = errno;
     pthread_mutex_lock(&log->lock);
     bool is_another = fd >= 0 && !is_same_file(fd, log->fd);
-    bool done = fd >= 0 && dup3(fd, log->fd, O_CLOEXEC) >= 0; /* under the same number */
+    bool done = fd >= 0 && dup3(fd, log->fd, O_CLOEXEC) >= 0; /* keeps the descriptor's number */
     if (done && is_another)
         log->is_torn = false;
     else if (fd >= 0)
@@ -191,7 +191,7 @@ static ssize_t write_once(struct gw_access_log *log, const char *at, size_t leng
 
 static ssize_t write_locked(struct gw_access_log *log, const struct gw_access_log_writer *writer)
 {
-    if (log->inside && log->inside != writer) { /* another worker's line is half out */
+    if (log->inside && log->inside != writer) { /* another worker's line is written in part */
         errno = EAGAIN;
         return -1;
     }
@@ -215,7 +215,7 @@ static ssize_t write_some(struct gw_access_log_writer *writer)
     return written;
 }
 
-/* ---- what is lost ---- */
+/* ---- lost lines ---- */
 
 static enum gw_log_loss loss_of(int error)
 {
@@ -233,8 +233,8 @@ static enum gw_log_loss loss_of(int error)
     }
 }
 
-/* One warning, however many lines it costs; and not more of them than one in TELL_US where the disk is full now and then.
- */
+/* Logs one warning for any number of lost lines, and at most one in TELL_US, even where the disk is full again and
+ * again. */
 static void note_failure(struct gw_access_log *log, int error, uint64_t lines)
 {
     uint64_t now_us = gw_clock_monotonic_us();
@@ -273,7 +273,7 @@ static uint64_t count_lines(const char *at, size_t length)
     return lines;
 }
 
-/* Forgets everything that waits. Returns how many lines that were. */
+/* Drops all waiting lines. Returns their number. */
 static uint64_t drop_all(struct gw_access_log_writer *writer, enum gw_log_loss loss)
 {
     struct gw_access_log *log = writer->log;
@@ -345,7 +345,7 @@ void gw_access_log_add(struct gw_access_log_writer *writer, const struct gw_requ
         return;
     if (put_line(writer, record))
         return;
-    /* What took no more in this turn is not asked again for each request of the turn. */
+    /* A destination that was full in this turn is not tried again for each request of the turn. */
     if (!writer->is_full)
         drain(writer);
     if (!put_line(writer, record))

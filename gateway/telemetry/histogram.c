@@ -6,8 +6,7 @@ const uint64_t gw_histogram_bounds_us[GW_HISTOGRAM_BUCKETS] = { 500,     1000,  
 
 void gw_histogram_observe(struct gw_histogram *histogram, uint64_t us)
 {
-    /* Most answers are fast, so that the search from below ends in the first few steps; a binary search takes four in
-     * any case. */
+    /* Most answers are fast, so that a search from below ends after a few steps; a binary search always takes four. */
     unsigned bucket = 0;
     while (bucket < GW_HISTOGRAM_BUCKETS && us > gw_histogram_bounds_us[bucket])
         bucket++;

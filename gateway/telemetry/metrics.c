@@ -54,7 +54,7 @@ const char *gw_redis_result_name(enum gw_redis_result result)
     return (unsigned)result < GW_REDIS_RESULT_COUNT ? names[result] : "none";
 }
 
-/* Two workers must not write to one cache line: it would travel between their cores with each request. */
+/* Two workers must not write to the same cache line, which would move between their cores with each request. */
 static void *take_cache_lines(size_t size)
 {
     size_t whole = (size + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
@@ -64,7 +64,7 @@ static void *take_cache_lines(size_t size)
     return memory;
 }
 
-/* Capitals cannot stand in a route's name, so this one is nobody's. */
+/* A route's name has no capitals, so no route has this name. */
 #define NO_ROUTE GW_SLICE("_NONE")
 
 static bool copy_route_names(struct gw_metrics *metrics, const struct gw_config *config)
@@ -94,8 +94,8 @@ static bool create_shard(struct gw_metrics *metrics, unsigned worker)
     if (!shard)
         return false;
     shard->metrics = metrics;
-    /* calloc, for most of the series are never touched and then cost no memory; worker by worker it takes pages of its
-     * own. */
+    /* calloc, since most series are never touched and cost no memory then. Each worker has an allocation of its own,
+     * and so pages of its own. */
     shard->series = calloc(gw_series_count(metrics), sizeof(*shard->series));
     return shard->series != NULL;
 }
@@ -140,11 +140,11 @@ struct gw_shard *gw_metrics_shard(struct gw_metrics *metrics, unsigned worker)
 
 static struct gw_series *series_of(struct gw_shard *shard, const struct gw_request_record *record)
 {
-    /* After a reload a route may be newer than the series: it is counted under no route rather than under another's. */
+    /* After a reload a route may have no series yet. It counts as no route then, and not as another route. */
     unsigned route = record->route ? record->route->index + 1 : 0;
     if (route >= shard->metrics->route_count)
         route = 0;
-    /* QUERY counts as _OTHER, as do all methods that few backends have. */
+    /* QUERY counts as _OTHER, like all methods that few backends have. */
     bool has_label = (unsigned)record->method < GW_METHOD_COUNT && record->method != GW_METHOD_QUERY;
     unsigned method = has_label ? record->method : GW_METHOD_OTHER;
     unsigned status_class = record->status >= 100 && record->status <= 599 ? (unsigned)record->status / 100 : 0;

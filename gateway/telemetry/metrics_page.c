@@ -1,11 +1,11 @@
-/* The metrics page: one row a family (name, type, where its samples come from, help), in the order of the page. A new
- * metric is a row. */
+/* metrics_page.c: one row for each family (name, type, source of its samples, help), in the order of the page. A new
+ * metric is a new row. */
 #include "telemetry/page.h"
 #include "telemetry/process.h"
 #include "telemetry/series.h"
 #include "base/version.h"
 
-struct view { /* what a page is made of; borrowed for one call */
+struct view { /* the sources of a page; borrowed for one call */
     struct gw_buffer *page;
     struct gw_metrics *metrics;
     const struct gw_metrics_gauges *gauges;
@@ -16,7 +16,7 @@ struct view { /* what a page is made of; borrowed for one call */
 struct family {
     const char *name, *type;
     void (*put)(const struct view *view, const struct family *family);
-    size_t offset; /* where `put` finds its number; unused by some */
+    size_t offset; /* where `put` finds its number; some do not use it */
     const char *help;
 };
 
@@ -28,7 +28,7 @@ static uint64_t number_at(const void *base, size_t offset)
     return number;
 }
 
-/* The counter at an offset of every shard, summed. */
+/* The sum of the counters at an offset of all shards. */
 static uint64_t shard_sum(const struct gw_metrics *metrics, size_t offset)
 {
     uint64_t sum = 0;
@@ -103,8 +103,8 @@ static void put_labelled(const struct view *view, const struct family *family, c
     gw_page_put_uint(view->page, family->name, (struct gw_page_labels) { &one, 1 }, number);
 }
 
-/* Every outcome is there from the start, at 0: a counter that appears with its first event hides that event from
- * rate(). */
+/* Every outcome is on the page from the start, with 0: if a counter appeared with its first event, rate() would miss
+ * that event. */
 static void put_cache(const struct view *view, const struct family *family)
 {
     for (unsigned i = GW_CACHE_LABEL_NONE + 1; i < GW_CACHE_LABEL_COUNT; i++)
@@ -173,8 +173,8 @@ static void put_errors(const struct view *view, const struct family *family)
     }
 }
 
-/* An attempt at a backend cannot fail with a client's mistake: of those rows only what was counted nevertheless is
- * shown. */
+/* An attempt at a backend cannot fail with a client's mistake, so rows of such errors are shown only where they were
+ * counted nevertheless. */
 static void put_upstream_errors(const struct view *view, const struct family *family)
 {
     for (unsigned i = GW_ERROR_NONE + 1; i < GW_ERROR_COUNT; i++) {
@@ -246,8 +246,8 @@ static void put_redis_duration(const struct view *view, const struct family *fam
     gw_page_put_histogram(view->page, family->name, GW_PAGE_NO_LABELS, &sum, 10);
 }
 
-/* Calls `put` with the sum over all workers of each series that has counts: a series for every route, method and class
- * would be thousands of lines of nothing. `offset`: the histogram in struct gw_series. */
+/* Calls `put` with the sum over all workers of each series that has counts, since a page of all series would have
+ * thousands of empty ones. offset: of the histogram in struct gw_series. */
 static void each_series(const struct view *view, const struct family *family,
                         void (*put)(const struct view *view, const struct family *family, struct gw_page_labels labels,
                                     const struct gw_histogram_sum *sum))
@@ -308,16 +308,16 @@ static const struct family families[] = {
     { "gateway_uptime_seconds", "gauge", put_uptime, 0, "Time since the gateway started." },
     { "gateway_workers", "gauge", put_workers, 0, "Worker threads." },
 
-    { "gateway_requests_total", "counter", TOTAL(requests), "Requests answered or given up, without those to /gateway/." },
-    { "gateway_requests_success", "untyped", TOTAL(success), "Of these, the ones that were no error." },
-    { "gateway_requests_error", "untyped", TOTAL(errors), "Of these: status 500 and above, nothing sent, or an answer below 400 that was cut." },
-    { "gateway_failed_requests_total", "counter", put_failed, offsetof(struct gw_shard, requests_failed), "The same errors by who caused them: the client, the backend (its own 5xx, too) or the gateway." },
+    { "gateway_requests_total", "counter", TOTAL(requests), "Requests that have ended, without those to /gateway/." },
+    { "gateway_requests_success", "untyped", TOTAL(success), "Of these, the ones that succeeded." },
+    { "gateway_requests_error", "untyped", TOTAL(errors), "Of these, the ones that failed: status 500 and above, nothing sent, or an answer below 400 that was cut." },
+    { "gateway_failed_requests_total", "counter", put_failed, offsetof(struct gw_shard, requests_failed), "Failed requests by cause: the client, the backend (its own 5xx, too) or the gateway." },
     { "gateway_success_rate", "gauge", put_success_rate, 0, "Success as a fraction of all requests since the start, 0 to 1; 1 before the first." },
     { "gateway_requests_in_flight", "gauge", TOTAL(in_flight), "Requests being answered now." },
     { "gateway_responses_total", "counter", put_responses, offsetof(struct gw_series, duration), "Requests by route, method and status class; class none: nothing was sent." },
     { "gateway_request_duration_seconds", "histogram", put_histograms, offsetof(struct gw_series, duration), "From the request's head to the end of its answer." },
-    { "gateway_request_errors_total", "counter", put_errors, offsetof(struct gw_shard, request_errors), "Requests that the gateway itself refused, failed or cut, by reason and by who caused it." },
-    { "gateway_unexpected_events_total", "counter", SHARD(unexpected_events), "Requests cut by a mistake of the gateway: something happened that their state does not know. The log names state and event." },
+    { "gateway_request_errors_total", "counter", put_errors, offsetof(struct gw_shard, request_errors), "Requests that the gateway itself refused, failed or cut, by reason and cause." },
+    { "gateway_unexpected_events_total", "counter", SHARD(unexpected_events), "Requests cut by a mistake of the gateway: an event that their state has no move for. The log tells state and event." },
     { "gateway_admin_requests_total", "counter", SHARD(admin_requests), "Requests to /gateway/." },
 
     { "gateway_active_connections", "gauge", TOTAL(connections_open), "Client connections open now." },
@@ -336,44 +336,44 @@ static const struct family families[] = {
     { "gateway_upstream_reuses_total", "counter", SHARD(upstream_reuses), "Requests to backends over a kept connection." },
     { "gateway_upstream_retries_total", "counter", SHARD(upstream_retries), "Further attempts after a failed one." },
     { "gateway_upstream_errors_total", "counter", put_upstream_errors, offsetof(struct gw_shard, upstream_errors), "Failed attempts at backends, by reason." },
-    { "gateway_backend_up", "gauge", put_backends_up, 0, "1 if the last attempt was answered, 0 if it was not and is less than a minute ago; else absent: not known." },
+    { "gateway_backend_up", "gauge", put_backends_up, 0, "1 if the last attempt was answered; 0 if it failed less than a minute ago; otherwise not known, and absent." },
     { "gateway_backend_requests_total", "counter", BACKEND(requests), "Attempts at this backend." },
     { "gateway_backend_failures_total", "counter", BACKEND(failures), "Attempts that it did not answer." },
 
-    { "gateway_cache_requests_total", "counter", put_cache, offsetof(struct gw_shard, cache), "Requests by what the cache had for them." },
-    { "gateway_cache_entries", "gauge", GAUGE(cache_entries), "Responses in the near cache." },
-    { "gateway_cache_bytes", "gauge", GAUGE(cache_bytes), "Memory behind them." },
-    { "gateway_cache_evictions_total", "counter", GAUGE(cache_evictions), "Responses that left for want of room." },
+    { "gateway_cache_requests_total", "counter", put_cache, offsetof(struct gw_shard, cache), "Requests by the result of the cache." },
+    { "gateway_cache_entries", "gauge", GAUGE(cache_entries), "Responses in the memory cache." },
+    { "gateway_cache_bytes", "gauge", GAUGE(cache_bytes), "Memory of these responses." },
+    { "gateway_cache_evictions_total", "counter", GAUGE(cache_evictions), "Responses removed to make room." },
     { "gateway_cache_stored_total", "counter", SHARD(cache_stored), "Responses stored." },
     { "gateway_cache_not_stored_total", "counter", put_not_stored, offsetof(struct gw_shard, cache_not_stored), "Responses not stored, by the rule that forbade it." },
-    { "gateway_cache_hits_total", "counter", put_hits, 0, "Requests answered by what is stored, by where it was found: near is this process." },
+    { "gateway_cache_hits_total", "counter", put_hits, 0, "Requests answered by a stored response, by where it was found: near is the memory of this process." },
     { "gateway_cache_revalidations_total", "counter", put_revalidations, 0, "Backends asked whether a stored response still holds: confirmed (304), replaced by another, or failed." },
     { "gateway_cache_background_refreshes_total", "counter", SHARD(cache_background_refreshes), "Fetches begun behind a stale answer that was given at once." },
-    { "gateway_cache_stale_on_error_total", "counter", SHARD(cache_stale_on_error), "Stale answers given in place of a backend's failure." },
+    { "gateway_cache_stale_on_error_total", "counter", SHARD(cache_stale_on_error), "Stale answers given because a backend failed." },
     { "gateway_cache_collapsed_total", "counter", SHARD(cache_collapsed), "Requests answered by another request's fetch." },
     { "gateway_cache_collapsed_instances_total", "counter", SHARD(cache_collapsed_instances), "Requests answered after waiting for another instance's fetch." },
-    { "gateway_cache_bans_total", "counter", SHARD(cache_bans), "Purges by prefix, tag or of all that this instance was asked for." },
+    { "gateway_cache_bans_total", "counter", SHARD(cache_bans), "Purges of a prefix, a tag or everything that this instance was asked for." },
     { "gateway_cache_purges_total", "counter", SHARD(cache_purges), "Purges of one URL that this instance was asked for." },
-    { "gateway_cache_corrupt_total", "counter", SHARD(cache_corrupt), "Values in Redis that did not parse, and were deleted." },
-    { "gateway_cache_stores_raced_total", "counter", SHARD(cache_stores_raced), "Responses not stored in Redis since another was stored, or invalidated, meanwhile." },
-    { "gateway_cache_invalidations_lost_total", "counter", SHARD(cache_invalidations_lost), "Invalidations that never reached Redis: too many while it was away." },
-    { "gateway_cache_saved_bytes_total", "counter", SHARD(cache_bytes_saved), "Bytes of bodies sent that no backend was asked for: from what is stored, and by another request's fetch." },
+    { "gateway_cache_corrupt_total", "counter", SHARD(cache_corrupt), "Values in Redis that could not be parsed, and were deleted." },
+    { "gateway_cache_stores_raced_total", "counter", SHARD(cache_stores_raced), "Responses not stored in Redis because another one was stored, or it was invalidated, meanwhile." },
+    { "gateway_cache_invalidations_lost_total", "counter", SHARD(cache_invalidations_lost), "Invalidations that never reached Redis, because there were too many while it was away." },
+    { "gateway_cache_saved_bytes_total", "counter", SHARD(cache_bytes_saved), "Bytes of bodies sent without asking a backend: from stored responses, and from another request's fetch." },
 
-    { "gateway_limiter_decisions_total", "counter", put_limit, offsetof(struct gw_shard, limit), "Requests by what the rate limit said." },
-    { "gateway_limiter_local_decisions_total", "counter", SHARD(limit_local), "Requests whose limit this instance decided by itself, as Redis was away or late." },
+    { "gateway_limiter_decisions_total", "counter", put_limit, offsetof(struct gw_shard, limit), "Requests by the decision of the rate limit." },
+    { "gateway_limiter_local_decisions_total", "counter", SHARD(limit_local), "Requests whose limit this instance decided by itself because Redis was away or late." },
     { "gateway_limiter_clients", "gauge", GAUGE(limiter_clients), "Clients whose buckets are remembered." },
 
-    { "gateway_redis_calls_total", "counter", put_redis_calls, offsetof(struct gw_shard, redis_calls), "Calls to Redis by what for and what came of it; skipped: not made." },
+    { "gateway_redis_calls_total", "counter", put_redis_calls, offsetof(struct gw_shard, redis_calls), "Calls to Redis by purpose and result; skipped: not made." },
     { "gateway_redis_duration_seconds", "histogram", put_redis_duration, 0, "From a call to Redis to its answer." },
     { "gateway_redis_pending", "gauge", SHARD(redis_pending), "Calls that await their answers." },
     { "gateway_redis_connects_total", "counter", SHARD(redis_connects), "Connections to Redis that were made and logged in." },
-    { "gateway_redis_noscript_total", "counter", SHARD(redis_noscript), "Scripts that Redis had forgotten and was sent again." },
+    { "gateway_redis_noscript_total", "counter", SHARD(redis_noscript), "Scripts that were sent again because Redis had forgotten them." },
     { "gateway_redis_up", "gauge", NODE(up), "1 while Redis is asked, 0 while its breaker is open." },
     { "gateway_redis_breaker_openings_total", "counter", NODE(openings), "How often the breaker opened." },
     { "gateway_instances", "gauge", GAUGE(instances), "Live instances that share the Redis, as last seen; 0 without Redis." },
 
-    { "gateway_log_lines_dropped_total", "counter", put_log_losses, offsetof(struct gw_shard, log_lines_dropped), "Access-log lines lost, by reason: slow is a reader that does not take them." },
-    { "gateway_loop_lag_seconds", "gauge", put_loop_lag, 0, "How long a worker's last measured turn kept others waiting." },
+    { "gateway_log_lines_dropped_total", "counter", put_log_losses, offsetof(struct gw_shard, log_lines_dropped), "Access-log lines lost, by reason; slow: the reader did not take them in time." },
+    { "gateway_loop_lag_seconds", "gauge", put_loop_lag, 0, "How long a worker's last measured loop turn took, while its other connections waited." },
 
     { "gateway_memory_alloc_bytes", "gauge", PROCESS(alloc_bytes), "Memory in use, as malloc counts it." },
     { "process_resident_memory_bytes", "gauge", PROCESS(resident_bytes), "Resident memory." },

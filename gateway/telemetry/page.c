@@ -1,6 +1,6 @@
 #include "telemetry/page.h"
 
-/* Help texts escape \ and line feeds, label values the quote too. */
+/* Help texts escape \ and line feeds; label values also escape the quote. */
 static void put_escaped(struct gw_buffer *page, struct gw_slice text, bool is_label)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -44,7 +44,7 @@ static void put_millionths(struct gw_buffer *page, uint64_t millionths)
     gw_buffer_put(page, digits, length);
 }
 
-/* Name, suffix and labels, and the space before the value; le by its bound, or absent where there is none. */
+/* Writes name, suffix and labels, and the space before the value; the label `le` where it has a bound. */
 static void put_name(struct gw_buffer *page, const char *name, const char *suffix, struct gw_page_labels labels,
                      struct gw_slice le)
 {

@@ -22,7 +22,7 @@ static uint64_t clock_us(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* A small file of /proc as text; false where there is none. */
+/* Reads a small file of /proc as text. False: there is none. */
 static bool read_file(const char *path, char *text, size_t capacity)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -60,7 +60,7 @@ static uint64_t count_open_fds(void)
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
         count += entry->d_name[0] != '.';
     closedir(directory);
-    return count > 0 ? count - 1 : 0; /* without the listing's own */
+    return count > 0 ? count - 1 : 0; /* without the descriptor of the listing itself */
 }
 
 void gw_process_read(struct gw_process_facts *facts)
@@ -74,8 +74,7 @@ void gw_process_read(struct gw_process_facts *facts)
         facts->max_fds = limit.rlim_cur;
 }
 
-/* Field 22 of /proc/self/stat, in ticks since boot. The second field is a name in parentheses that may hold anything.
- */
+/* Field 22 of /proc/self/stat, in ticks since boot. The second field is a name in parentheses with any characters. */
 static bool read_start_ticks(uint64_t *ticks)
 {
     char text[1024];

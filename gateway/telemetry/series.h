@@ -1,10 +1,10 @@
-/* series.h: how the shards lie in memory; for metrics.c and metrics_page.c only. */
+/* series.h: the shards in memory. Only for metrics.c and metrics_page.c. */
 #ifndef GW_TELEMETRY_SERIES_H
 #define GW_TELEMETRY_SERIES_H
 
 #include "telemetry/metrics.h"
 
-enum { GW_SERIES_CLASSES = 6 }; /* 0: nothing was sent, or no status of HTTP; 1xx (a tunnel) … 5xx */
+enum { GW_SERIES_CLASSES = 6 }; /* 0: nothing was sent, or the status is not of HTTP; 1xx (a tunnel) … 5xx */
 
 struct gw_series {
     struct gw_histogram duration; /* its count is the number of responses */
@@ -15,10 +15,10 @@ struct gw_metrics {
     uint64_t began_at_us;              /* monotonic */
     uint64_t process_began_at_wall_us; /* since 1970 */
     unsigned worker_count;
-    unsigned route_count;      /* the configuration's, and 0 for "no route" */
-    struct gw_slice *routes;   /* names: label values */
-    char *route_names;         /* where they lie */
-    struct gw_shard *shards[]; /* by worker; each on cache lines of its own */
+    unsigned route_count;      /* the configuration's routes, and 0 for "no route" */
+    struct gw_slice *routes;   /* their names, as label values */
+    char *route_names;         /* the memory of the names */
+    struct gw_shard *shards[]; /* of each worker, on cache lines of its own */
 };
 
 static inline size_t gw_series_index(unsigned route, unsigned method, unsigned status_class)

@@ -171,7 +171,7 @@ static void totals_are_sums_over_the_workers(void **state)
     assert_null(gw_metrics_shard(metrics, 2));
 }
 
-/* Two series of one name would be one family twice, or one without a name a hole in it. */
+/* Each label has its own name: two series with one name, or one without a name, would be wrong. */
 static void every_label_has_a_name_of_its_own(void **state)
 {
     const char *names[64];
