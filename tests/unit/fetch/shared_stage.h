@@ -57,7 +57,9 @@ static inline bool connect_stage(struct together *both, struct stage *stage)
 {
     both->stage = stage;
     played_init(&both->store);
-    both->locks = (struct gw_fetch_locks) { .store = &both->store, .timers = &stage->timers, .config = &stage->config };
+    both->locks = (struct gw_fetch_locks) { .store = &both->store,
+                                            .timers = &stage->worker.timers,
+                                            .config = &stage->config };
     gw_fetch_locks_init(&both->locks);
     stage->lookups.locks = &both->locks;
     if (!open_instance(both, &both->here, stage->fetcher.near, &stage->shard))

@@ -8,7 +8,7 @@
 #ifndef TEST_FETCH_STAGE_H
 #define TEST_FETCH_STAGE_H
 
-#include "base/clock.h"
+#include "unit/cache/played_worker.h"
 #include "unit/fetch/listener.h"
 
 enum { MOST_ATTEMPTS = 16, MOST_BODY = 1024 * 1024, BACKENDS = 3, MAX_OBJECT = 64 * 1024 };
@@ -39,10 +39,8 @@ struct stage {
     struct gw_fetcher fetcher;
     struct gw_lookups lookups;
     struct gw_coalescing *coalescing;
-    struct gw_mailbox mailbox;
-    struct gw_message *messages; /* in it, the last one first */
+    struct played_worker worker;
     struct played_transport h1, curl;
-    struct gw_timers timers;
     struct gw_arena arena; /* of the request's head */
     struct gw_head request_head;
     struct gw_fetch_request request;
@@ -52,74 +50,14 @@ struct stage {
     enum gw_error begin_error; /* of the next attempts */
 };
 
-/* ---- time ---- */
-
-static uint64_t now_us;
-
-uint64_t gw_clock_monotonic_us(void)
-{
-    return now_us;
-}
-
-uint64_t gw_clock_wall_us(void)
-{
-    return UINT64_C(1500000000000000) + now_us;
-}
-
-/* In place of base/timer.c: on time to the millisecond, all in the first slot's list. */
-void gw_timer_start(struct gw_timers *timers, struct gw_timer *timer, uint64_t after_ms)
-{
-    gw_timer_stop(timer);
-    timer->due_at_slot = now_us / 1000 + after_ms;
-    gw_list_push_back(&timers->slots[0], &timer->link);
-}
-
-static inline struct gw_timer *next_timer(struct gw_timers *timers, uint64_t until_ms)
-{
-    struct gw_timer *next = NULL;
-    gw_list_each(link, &timers->slots[0])
-    {
-        struct gw_timer *timer = GW_CONTAINER(link, struct gw_timer, link);
-        if (timer->due_at_slot <= until_ms && (!next || timer->due_at_slot < next->due_at_slot))
-            next = timer;
-    }
-    return next;
-}
-
-/* In place of base/mailbox.c: messages that wait for another worker. */
-static struct stage *stage_of_messages;
-
-void gw_mailbox_post(struct gw_mailbox *mailbox, struct gw_message *message)
-{
-    assert_ptr_equal(mailbox, &stage_of_messages->mailbox);
-    message->next = stage_of_messages->messages;
-    stage_of_messages->messages = message;
-}
-
 static inline void messages_arrive(struct stage *stage)
 {
-    while (stage->messages) {
-        struct gw_message **first = &stage->messages, *message;
-        while ((*first)->next)
-            first = &(*first)->next;
-        message = *first;
-        *first = NULL;
-        message->deliver(message);
-    }
+    messages_come(&stage->worker);
 }
 
-/* Timers run after those that are due before them, also timers that other timers start. */
 static inline void passes(struct stage *stage, uint64_t ms)
 {
-    uint64_t until_ms = now_us / 1000 + ms;
-    struct gw_timer *timer;
-    while ((timer = next_timer(&stage->timers, until_ms))) {
-        now_us = timer->due_at_slot * 1000;
-        gw_timer_stop(timer);
-        timer->on_due(timer);
-        messages_arrive(stage);
-    }
-    now_us = until_ms * 1000;
+    time_passes(&stage->worker, ms);
 }
 
 /* ---- the transport ---- */
@@ -391,8 +329,8 @@ static inline void set_request(struct stage *stage)
 static inline bool create_parts(struct stage *stage)
 {
     gw_fetcher_init(&stage->fetcher);
-    gw_list_init(&stage->timers.slots[0]);
-    stage->fetcher.timers = &stage->timers;
+    open_worker(&stage->worker);
+    stage->fetcher.timers = &stage->worker.timers;
     stage->h1 = (struct played_transport) { { &played_table }, stage };
     stage->curl = stage->h1;
     stage->fetcher.transports[0] = &stage->h1.base;
@@ -407,11 +345,10 @@ static inline bool create_parts(struct stage *stage)
                                            .near = stage->fetcher.near,
                                            .bans = stage->fetcher.bans,
                                            .coalescing = stage->coalescing,
-                                           .timers = &stage->timers,
-                                           .mailbox = &stage->mailbox,
+                                           .timers = &stage->worker.timers,
+                                           .mailbox = &stage->worker.mailbox,
                                            .shard = &stage->shard };
     gw_random_init(&stage->lookups.random);
-    stage_of_messages = stage;
     return stage->fetcher.registry && stage->fetcher.near && stage->coalescing;
 }
 
@@ -447,7 +384,7 @@ static inline void tear_down(struct stage *stage)
     messages_arrive(stage);
     assert_true(gw_fetcher_is_idle(&stage->fetcher));
     assert_int_equal(stage->fetcher.collecting_bytes, 0);
-    assert_true(gw_list_is_empty(&stage->timers.slots[0]));
+    assert_true(gw_list_is_empty(&stage->worker.timers.slots[0]));
     for (unsigned i = 0; i < BACKENDS; i++)
         assert_int_equal(atomic_load(&gw_registry_record(stage->fetcher.registry, i)->in_flight), 0);
     for (unsigned i = 0; i < stage->attempt_count; i++)
@@ -475,7 +412,7 @@ static inline void may_be_stored(struct stage *stage)
 
 static inline enum gw_coalescing_role enter(struct stage *stage, struct gw_coalescing_ask *ask)
 {
-    *ask = (struct gw_coalescing_ask) { .key = &stage->request.key, .mailbox = &stage->mailbox };
+    *ask = (struct gw_coalescing_ask) { .key = &stage->request.key, .mailbox = &stage->worker.mailbox };
     return gw_coalescing_start(stage->coalescing, ask);
 }
 

@@ -301,10 +301,10 @@ static void wait_for_another_worker(void)
     struct gw_coalescing_ask leader = { .key = &key, .worker = 0 }, asks[3];
     bool leads = gw_coalescing_start(coalescing, &leader) == GW_COALESCING_LEAD;
     unsigned waiters = 0, woken = 0;
-    stage_of_messages = &stage;
+    open_worker(&stage.worker);
     for (unsigned i = 0; i < GW_COUNT(asks) && leads; i++) {
         asks[i] = (struct gw_coalescing_ask) {
-            .key = &key, .worker = 1, .mailbox = &stage.mailbox, .on_event = on_event, .owner = &woken
+            .key = &key, .worker = 1, .mailbox = &stage.worker.mailbox, .on_event = on_event, .owner = &woken
         };
         enum gw_coalescing_role role = gw_coalescing_start(coalescing, &asks[i]);
         assert_true(role == GW_COALESCING_WAIT || role == GW_COALESCING_ALONE);

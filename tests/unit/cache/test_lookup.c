@@ -1,0 +1,770 @@
+/* The look-up: each row of its table is walked, with a store, workers and another instance that are played here. */
+#include "unit/cache/played_store.h"
+#include "unit/cache/played_worker.h"
+#include "cache/lookup.h"
+
+enum { WAIT_MS = 1000, TIMEOUT_MS = 50, WORKERS = 2 };
+
+#define FRESH "Cache-Control: max-age=60\nETag: \"1\""
+#define STALE FRESH "\nAge: 70"
+#define OLD   "Cache-Control: max-age=60, stale-while-revalidate=600\nAge: 70"
+
+static const struct gw_cache_key key = { .sha = { 0x1b }, .name_space = { 0x0a } };
+
+struct part { /* a worker */
+    struct played_worker worker;
+    struct gw_key_maker *keys;
+    struct gw_shared *shared;
+    struct gw_fetch_locks locks;
+    struct gw_lookups lookups;
+};
+
+struct scene {
+    struct gw_config config;
+    struct gw_shard shard;
+    struct gw_arena arena;
+    struct gw_head head;
+    struct gw_store store;
+    struct gw_bans *bans;
+    struct gw_near *near, *elsewhere_near;
+    struct gw_coalescing *coalescing;
+    struct part parts[WORKERS], elsewhere;
+};
+
+struct visitor {
+    struct gw_lookup lookup;
+    struct gw_cache_request request;
+    unsigned looked, answers;
+    enum gw_lookup_answer answer;
+};
+
+/* ---- the stage ---- */
+
+static const struct gw_cache_rules rules = { .override_ttl_s = GW_DIRECTIVE_ABSENT, .keep_s = 600 };
+
+static void open_part(struct scene *scene, struct part *part, struct gw_near *near, unsigned worker, bool is_shared)
+{
+    open_worker(&part->worker);
+    part->keys = gw_key_maker_create();
+    if (is_shared)
+        part->shared = gw_shared_create(&(struct gw_shared_setup) { .store = &scene->store,
+                                                                    .near = near,
+                                                                    .bans = scene->bans,
+                                                                    .keys = part->keys,
+                                                                    .shard = &scene->shard,
+                                                                    .config = &scene->config });
+    part->locks = (struct gw_fetch_locks) { .store = &scene->store,
+                                            .timers = &part->worker.timers,
+                                            .config = &scene->config };
+    gw_fetch_locks_init(&part->locks);
+    part->lookups = (struct gw_lookups) { .config = &scene->config,
+                                          .near = near,
+                                          .bans = scene->bans,
+                                          .shared = part->shared,
+                                          .locks = is_shared ? &part->locks : NULL,
+                                          .coalescing = scene->coalescing,
+                                          .timers = &part->worker.timers,
+                                          .mailbox = &part->worker.mailbox,
+                                          .shard = &scene->shard,
+                                          .worker = worker };
+    gw_random_init(&part->lookups.random);
+}
+
+static void close_part(struct part *part)
+{
+    messages_come(&part->worker);
+    assert_true(gw_list_is_empty(&part->worker.timers.slots[0]));
+    if (part->shared)
+        gw_shared_destroy(&part->shared);
+    gw_fetch_locks_free(&part->locks);
+    gw_key_maker_destroy(&part->keys);
+}
+
+static struct scene *open_scene(bool is_shared)
+{
+    struct scene *scene = calloc(1, sizeof *scene);
+    assert_non_null(scene);
+    now_us = 5000000;
+    scene->config = (struct gw_config) { .redis_prefix = GW_SLICE("gw:"),
+                                         .redis_max_pending = 100,
+                                         .redis_timeout_ms = TIMEOUT_MS,
+                                         .flight_wait_ms = WAIT_MS,
+                                         .max_header_bytes = 8192,
+                                         .max_response_header_bytes = 8192 };
+    open_arena(&scene->arena);
+    scene->head = request_head(&scene->arena, "GET", "Accept: text/plain");
+    scene->head.path = scene->head.target = GW_SLICE("/x");
+    played_init(&scene->store);
+    scene->bans = gw_bans_create();
+    scene->near = gw_near_create(1 << 20, scene->bans);
+    scene->elsewhere_near = gw_near_create(1 << 20, scene->bans);
+    scene->coalescing = gw_coalescing_create();
+    gw_near_set_mode(scene->near, is_shared ? GW_NEAR_SHARED : GW_NEAR_EMBEDDED);
+    for (unsigned i = 0; i < WORKERS; i++)
+        open_part(scene, &scene->parts[i], scene->near, i, is_shared);
+    open_part(scene, &scene->elsewhere, scene->elsewhere_near, 0, true);
+    return scene;
+}
+
+static void store_answers(struct scene *scene)
+{
+    unsigned made;
+    do {
+        made = scene->store.made;
+        played_answer_all(&scene->store);
+        for (unsigned i = 0; i < WORKERS; i++)
+            messages_come(&scene->parts[i].worker);
+    } while (scene->store.made != made);
+}
+
+static void close_scene(struct scene *scene)
+{
+    struct gw_lead lead;
+    for (unsigned i = 0; i < WORKERS; i++)
+        messages_come(&scene->parts[i].worker);
+    assert_true(gw_lead_begin(&scene->parts[0].lookups, &key, &lead)); /* nobody leads any more */
+    gw_lead_finish(&lead);
+    store_answers(scene);
+    for (unsigned i = 0; i < WORKERS; i++)
+        close_part(&scene->parts[i]);
+    close_part(&scene->elsewhere);
+    gw_coalescing_destroy(&scene->coalescing);
+    gw_near_destroy(&scene->near);
+    gw_near_destroy(&scene->elsewhere_near);
+    gw_bans_destroy(&scene->bans);
+    gw_arena_free(&scene->arena);
+    free(scene);
+}
+
+/* ---- what lies there ---- */
+
+static struct gw_entry *entry_of(struct scene *scene, const char *fields)
+{
+    struct gw_head response = response_head(&scene->arena, 200, fields);
+    struct gw_cache_request request;
+    struct gw_cache_life life;
+    int64_t now_s = (int64_t)(gw_clock_wall_us() / 1000000);
+    gw_policy_read_request(&request, &scene->head, &rules);
+    assert_int_equal(gw_policy_may_store(&request, &scene->head, &response, &rules, now_s, now_s, &life),
+                     GW_CACHE_STORABLE);
+    struct gw_entry *entry = gw_entry_create(&(struct gw_entry_setup) { .key = &key,
+                                                                        .scheme = GW_SLICE("http"),
+                                                                        .host = GW_SLICE("a.example"),
+                                                                        .request = &scene->head,
+                                                                        .response = &response,
+                                                                        .life = &life,
+                                                                        .now_us = now_us });
+    assert_non_null(entry);
+    return entry;
+}
+
+static void on_glance(void *owner, const struct gw_shared_answer *answer)
+{
+    gw_entry_unref(answer->entry);
+    *(struct gw_seen *)owner = answer->seen;
+}
+
+/* By another instance, whatever else is due; fields NULL: a tombstone; "": a mark. */
+static void elsewhere_stores(struct scene *scene, const char *fields)
+{
+    struct gw_cache_request request;
+    struct gw_seen seen = { .kind = GW_SEEN_NOTHING };
+    struct gw_shared *shared = scene->elsewhere.shared;
+    unsigned next = scene->store.made;
+    gw_policy_read_request(&request, &scene->head, &rules);
+    assert_non_null(gw_shared_ask(shared, &key, &request, &scene->head, on_glance, &seen));
+    for (; next < scene->store.made; next++)
+        played_answer(&scene->store, &scene->store.calls[next]);
+    if (!fields) {
+        struct gw_shared_question *tomb = gw_shared_invalidate(shared, &key, NULL, NULL);
+        gw_shared_forget(&tomb);
+    } else if (!*fields) {
+        gw_shared_mark_hit_for_miss(shared, &key, &seen, 10000);
+    } else {
+        struct gw_entry *entry = entry_of(scene, fields);
+        assert_true(gw_shared_put(shared, entry, &seen, NULL, NULL));
+        gw_entry_unref(entry);
+    }
+    for (; next < scene->store.made; next++)
+        played_answer(&scene->store, &scene->store.calls[next]);
+}
+
+static struct played_value *lock_of(struct scene *scene)
+{
+    struct gw_key_text text;
+    char name[PLAYED_KEY_BYTES];
+    gw_key_text_of_lock(&text, scene->config.redis_prefix, &key);
+    played_copy_key(name, text.slice);
+    return played_at(&scene->store, name);
+}
+
+static void elsewhere_locks(struct scene *scene)
+{
+    struct gw_key_text text;
+    char name[PLAYED_KEY_BYTES];
+    struct played_bytes id = { .length = 16, .at = "of-another-one.." };
+    gw_key_text_of_lock(&text, scene->config.redis_prefix, &key);
+    played_copy_key(name, text.slice);
+    played_put(&scene->store, name, &id, GW_FETCH_LOCK_MS);
+}
+
+/* ---- visitors ---- */
+
+static bool walked[GW_LOOKUP_STATES][GW_LOOKUP_EVENTS];
+
+/* Said beside what shows it. */
+#define WALKS(in, when) (walked[GW_LOOKUP_##in][GW_LOOKUP_ON_##when] = true)
+
+static void has_looked(void *owner)
+{
+    struct visitor *visitor = owner;
+    visitor->looked++;
+}
+
+static void has_answer(void *owner, enum gw_lookup_answer answer)
+{
+    struct visitor *visitor = owner;
+    visitor->answers++;
+    visitor->answer = answer;
+    gw_lookup_check(&visitor->lookup);
+}
+
+static void arrives(struct scene *scene, unsigned worker, struct visitor *visitor, const char *fields)
+{
+    struct gw_head head = request_head(&scene->arena, "GET", fields);
+    *visitor = (struct visitor) { .looked = 0 };
+    gw_policy_read_request(&visitor->request, &head, &rules);
+    gw_lookup_init(&visitor->lookup, &(struct gw_lookup_ask) { .lookups = &scene->parts[worker].lookups,
+                                                               .key = &key,
+                                                               .request = &visitor->request,
+                                                               .head = &scene->head,
+                                                               .on_looked = has_looked,
+                                                               .on_answer = has_answer,
+                                                               .owner = visitor });
+}
+
+static bool looks(struct scene *scene, unsigned worker, struct visitor *visitor, const char *fields)
+{
+    arrives(scene, worker, visitor, fields);
+    bool is_asked = gw_lookup_begin(&visitor->lookup, visitor->request.must_validate ? now_us : 0);
+    gw_lookup_check(&visitor->lookup);
+    return is_asked;
+}
+
+static enum gw_lookup_answer claims(struct visitor *visitor)
+{
+    enum gw_lookup_answer answer = gw_lookup_claim(&visitor->lookup);
+    gw_lookup_check(&visitor->lookup);
+    return answer;
+}
+
+/* It looked, saw nothing, and claimed; the store has not answered the claim. */
+static void misses(struct scene *scene, unsigned worker, struct visitor *visitor)
+{
+    unsigned next = scene->store.made;
+    assert_true(looks(scene, worker, visitor, ""));
+    for (; next < scene->store.made; next++)
+        played_answer(&scene->store, &scene->store.calls[next]);
+    assert_int_equal(visitor->looked, 1);
+    assert_int_equal(claims(visitor), GW_LOOKUP_WAIT);
+}
+
+static void assert_is(const struct visitor *visitor, enum gw_lookup_state state)
+{
+    assert_string_equal(gw_lookup_state_name(visitor->lookup.state), gw_lookup_state_name(state));
+    gw_lookup_check(&visitor->lookup);
+}
+
+static void assert_told(const struct visitor *visitor, enum gw_lookup_answer answer)
+{
+    assert_is(visitor, GW_LOOKUP_DECIDED);
+    assert_int_equal(visitor->answers, 1);
+    assert_int_equal(visitor->answer, answer);
+}
+
+/* ---- looking ---- */
+
+static void a_memory_hit_is_looked_at_once(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(false);
+    struct visitor one;
+    struct gw_entry *entry = entry_of(scene, FRESH);
+    assert_true(gw_near_put(scene->near, entry, gw_near_epoch(scene->near, &key)));
+    assert_false(looks(scene, 0, &one, ""));
+    WALKS(IDLE, LOOKED);
+    assert_is(&one, GW_LOOKUP_LOOKED);
+    assert_ptr_equal(one.lookup.entry, entry);
+    assert_int_equal(one.lookup.source, GW_LOOKUP_MEMORY);
+    assert_int_equal(one.lookup.reuse, GW_REUSE_FRESH);
+    gw_lookup_cancel(&one.lookup);
+    gw_entry_unref(entry);
+    close_scene(scene);
+}
+
+static void without_a_store_a_miss_leads_at_once_and_the_next_joins(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(false);
+    struct visitor one, two, three;
+    int fetch;
+    assert_false(looks(scene, 0, &one, ""));
+    assert_int_equal(claims(&one), GW_LOOKUP_LEAD);
+    WALKS(LOOKED, CLAIMED);
+    WALKS(CLAIMING, FETCHES);
+    WALKS(LOCKING, DECIDED);
+    assert_false(looks(scene, 0, &two, ""));
+    assert_false(looks(scene, 1, &three, ""));
+    gw_coalescing_set_fetch(one.lookup.lead.coalesced, &fetch);
+    assert_int_equal(claims(&two), GW_LOOKUP_JOIN);
+    WALKS(CLAIMING, DECIDED);
+    assert_ptr_equal(two.lookup.fetch, &fetch);
+    assert_int_equal(claims(&three), GW_LOOKUP_WAIT);
+    WALKS(CLAIMING, FOLLOWS);
+    assert_is(&three, GW_LOOKUP_WAITING);
+    /* It is not for the second one: once more with others, which wait for nothing here, then alone. */
+    gw_lookup_release(&two.lookup, true);
+    assert_int_equal(claims(&two), GW_LOOKUP_JOIN);
+    WALKS(DECIDED, CLAIMED);
+    gw_lookup_release(&two.lookup, true);
+    assert_int_equal(claims(&two), GW_LOOKUP_ALONE);
+    gw_lead_finish(&one.lookup.lead);
+    messages_come(&scene->parts[1].worker); /* nothing was stored: the other worker's leads */
+    assert_told(&three, GW_LOOKUP_LEAD);
+    WALKS(WAITING, WOKEN);
+    WALKS(RETURNING, LOOKED);
+    gw_lookup_cancel(&one.lookup);
+    gw_lookup_cancel(&two.lookup);
+    gw_lookup_cancel(&three.lookup);
+    close_scene(scene);
+}
+
+static void what_lies_in_the_store_answers_is_confirmed_or_says_that_nothing_is_shared(void **state)
+{
+    static const struct row {
+        const char *lies, *request;
+        bool is_entry;
+        enum gw_reuse reuse;
+        enum gw_lookup_answer answer; /* once the store has answered the claim, too */
+    } rows[] = {
+        { FRESH, "", true, GW_REUSE_FRESH, GW_LOOKUP_ENTRY },
+        { OLD, "", true, GW_REUSE_REVALIDATING, GW_LOOKUP_ENTRY },
+        { STALE, "", false, GW_REUSE_NO, GW_LOOKUP_VALIDATE },
+        { FRESH, "Cache-Control: no-cache", false, GW_REUSE_NO, GW_LOOKUP_VALIDATE },
+        { FRESH, "Cache-Control: no-store", false, GW_REUSE_NO, GW_LOOKUP_ALONE },
+        { FRESH, "Authorization: Basic x", false, GW_REUSE_NO, GW_LOOKUP_ALONE },
+        { "", "", false, GW_REUSE_NO, GW_LOOKUP_ALONE },
+        { NULL, "", false, GW_REUSE_NO, GW_LOOKUP_LEAD },
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct scene *scene = open_scene(true);
+        struct visitor one;
+        elsewhere_stores(scene, rows[i].lies);
+        bool is_asked = looks(scene, 0, &one, rows[i].request);
+        if (is_asked) {
+            WALKS(IDLE, ASKED);
+            assert_is(&one, GW_LOOKUP_LOOKING);
+            store_answers(scene);
+            WALKS(LOOKING, LOOKED);
+            assert_int_equal(one.looked, 1);
+        }
+        assert_is(&one, GW_LOOKUP_LOOKED);
+        assert_int_equal(one.lookup.entry != NULL, rows[i].is_entry);
+        if (rows[i].is_entry) {
+            assert_int_equal(one.lookup.reuse, rows[i].reuse);
+            assert_int_equal(one.lookup.source, GW_LOOKUP_STORE);
+        } else {
+            enum gw_lookup_answer answer = claims(&one);
+            if (answer == GW_LOOKUP_WAIT) {
+                store_answers(scene);
+                assert_told(&one, rows[i].answer);
+            } else {
+                assert_int_equal(answer, rows[i].answer);
+            }
+        }
+        gw_lookup_cancel(&one.lookup);
+        close_scene(scene);
+    }
+}
+
+/* ---- the lock ---- */
+
+static void a_miss_asks_for_the_lock_once_and_reads_nothing_again(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor one;
+    misses(scene, 0, &one);
+    assert_is(&one, GW_LOOKUP_LOCKING);
+    assert_int_equal(scene->store.made, 2); /* a look (PTTL and GET are one call here), and the lock */
+    store_answers(scene);
+    assert_told(&one, GW_LOOKUP_LEAD);
+    assert_int_equal(scene->store.made, 2);
+    assert_non_null(lock_of(scene));
+    gw_lead_finish(&one.lookup.lead);
+    store_answers(scene);
+    assert_null(lock_of(scene));
+    gw_lookup_cancel(&one.lookup);
+    close_scene(scene);
+}
+
+static void where_something_else_lies_there_by_now_it_looks_again(void **state)
+{
+    static const struct row {
+        const char *lies;
+        bool is_stored;
+        enum gw_lookup_answer answer;
+    } rows[] = { { FRESH, false, GW_LOOKUP_ENTRY },
+                 { STALE, true, GW_LOOKUP_VALIDATE },
+                 { OLD, true, GW_LOOKUP_LEAD }, /* it asks anyway, and has no validator */
+                 { "", false, GW_LOOKUP_ALONE },
+                 { NULL, false, GW_LOOKUP_LEAD } };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct scene *scene = open_scene(true);
+        struct visitor one;
+        misses(scene, 0, &one);
+        elsewhere_stores(scene, rows[i].lies);
+        store_answers(scene);
+        assert_told(&one, rows[i].answer);
+        assert_int_equal(one.lookup.lead.stored != NULL, rows[i].is_stored);
+        assert_int_equal(one.lookup.lead.lock != NULL,
+                         rows[i].answer == GW_LOOKUP_LEAD || rows[i].answer == GW_LOOKUP_VALIDATE);
+        gw_lookup_cancel(&one.lookup);
+        close_scene(scene);
+    }
+}
+
+static void another_instance_is_waited_for_by_asking_for_the_lock_alone(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor one;
+    elsewhere_locks(scene);
+    misses(scene, 0, &one);
+    for (int i = 0; i < 5; i++) {
+        store_answers(scene);
+        assert_is(&one, GW_LOOKUP_PAUSING);
+        WALKS(LOCKING, ELSEWHERE);
+        unsigned made = scene->store.made;
+        time_passes(&scene->parts[0].worker, 19);
+        assert_int_equal(scene->store.made, made);
+        time_passes(&scene->parts[0].worker, 31);
+        assert_int_equal(scene->store.made, made + 1);
+        assert_is(&one, GW_LOOKUP_LOCKING);
+        WALKS(PAUSING, DUE);
+    }
+    elsewhere_stores(scene, FRESH);
+    store_answers(scene);
+    assert_told(&one, GW_LOOKUP_ENTRY);
+    assert_int_equal(one.lookup.waited, GW_LOOKUP_WAITED_FOR_INSTANCE);
+    assert_int_equal(gw_counter_read(&scene->shard.cache_collapsed_instances), 1);
+    gw_lookup_cancel(&one.lookup);
+    close_scene(scene);
+}
+
+static void another_instance_is_waited_for_no_longer_than_flight_wait(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor one;
+    elsewhere_locks(scene);
+    misses(scene, 0, &one);
+    uint64_t began_us = now_us;
+    while (!one.answers) {
+        store_answers(scene);
+        time_passes(&scene->parts[0].worker, 5);
+        assert_true(now_us - began_us < 2 * WAIT_MS * 1000);
+    }
+    assert_in_range((now_us - began_us) / 1000, WAIT_MS, WAIT_MS + 60);
+    assert_told(&one, GW_LOOKUP_LEAD);
+    assert_null(one.lookup.lead.lock);
+    gw_lookup_cancel(&one.lookup);
+    close_scene(scene);
+}
+
+static void a_reload_waits_for_no_other_instance(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor one;
+    elsewhere_locks(scene);
+    looks(scene, 0, &one, "Cache-Control: no-cache");
+    store_answers(scene);
+    assert_int_equal(claims(&one), GW_LOOKUP_LEAD);
+    gw_lookup_cancel(&one.lookup);
+    close_scene(scene);
+}
+
+/* ---- a silent store ---- */
+
+static void a_silent_store_is_waited_for_once(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor looking, locking, returning, leader;
+    looks(scene, 0, &looking, "");
+    gw_lookup_give_up(&looking.lookup); /* the owner's deadline */
+    assert_is(&looking, GW_LOOKUP_LOOKED);
+    unsigned made = scene->store.made;
+    assert_int_equal(claims(&looking), GW_LOOKUP_LEAD);
+    assert_int_equal(scene->store.made, made);
+    assert_int_equal(looking.looked, 0);
+    gw_lookup_cancel(&looking.lookup);
+    misses(scene, 0, &locking);
+    time_passes(&scene->parts[0].worker, TIMEOUT_MS - 1);
+    assert_int_equal(locking.answers, 0);
+    time_passes(&scene->parts[0].worker, 1);
+    assert_told(&locking, GW_LOOKUP_LEAD);
+    gw_lookup_cancel(&locking.lookup);
+    store_answers(scene); /* too late: what was taken is given back */
+    assert_null(lock_of(scene));
+    misses(scene, 1, &leader);
+    misses(scene, 0, &returning);
+    gw_lead_finish(&leader.lookup.lead);
+    messages_come(&scene->parts[0].worker);
+    assert_is(&returning, GW_LOOKUP_RETURNING);
+    time_passes(&scene->parts[0].worker, TIMEOUT_MS);
+    assert_told(&returning, GW_LOOKUP_LEAD);
+    gw_lookup_cancel(&returning.lookup);
+    gw_lookup_cancel(&leader.lookup);
+    close_scene(scene);
+}
+
+static void a_store_that_is_away_is_not_asked(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor one;
+    scene->store.is_up = false;
+    assert_false(looks(scene, 0, &one, ""));
+    assert_int_equal(claims(&one), GW_LOOKUP_LEAD);
+    gw_lookup_cancel(&one.lookup);
+    scene->store.is_up = true;
+    misses(scene, 0, &one);
+    played_lose_all(&scene->store); /* the lock's answer is lost with the connection */
+    assert_told(&one, GW_LOOKUP_LEAD);
+    gw_lookup_cancel(&one.lookup);
+    close_scene(scene);
+}
+
+/* ---- those that follow ---- */
+
+static void followers_join_when_the_fetch_begins(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor leader, here, there;
+    int fetch;
+    misses(scene, 0, &leader);
+    misses(scene, 0, &here);
+    misses(scene, 1, &there);
+    assert_is(&here, GW_LOOKUP_WAITING);
+    store_answers(scene);
+    assert_told(&leader, GW_LOOKUP_LEAD);
+    assert_int_equal(here.answers + there.answers, 0);
+    gw_coalescing_set_fetch(leader.lookup.lead.coalesced, &fetch);
+    assert_told(&here, GW_LOOKUP_JOIN);
+    WALKS(WAITING, DECIDED);
+    assert_ptr_equal(here.lookup.fetch, &fetch);
+    assert_int_equal(there.answers, 0);
+    elsewhere_stores(scene, FRESH); /* the fetch does */
+    gw_lead_finish(&leader.lookup.lead);
+    store_answers(scene);
+    assert_told(&there, GW_LOOKUP_ENTRY);
+    WALKS(RETURNING, DECIDED);
+    assert_int_equal(there.lookup.waited, GW_LOOKUP_WAITED_FOR_PROCESS);
+    gw_lookup_cancel(&leader.lookup);
+    gw_lookup_cancel(&here.lookup);
+    gw_lookup_cancel(&there.lookup);
+    close_scene(scene);
+}
+
+static void what_the_leader_finds_in_the_store_answers_its_followers(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor leader, here, there;
+    misses(scene, 0, &leader);
+    misses(scene, 0, &here);
+    misses(scene, 1, &there);
+    elsewhere_stores(scene, FRESH);
+    store_answers(scene);
+    assert_told(&leader, GW_LOOKUP_ENTRY);
+    assert_told(&here, GW_LOOKUP_ENTRY);
+    assert_told(&there, GW_LOOKUP_ENTRY);
+    assert_ptr_equal(here.lookup.entry, leader.lookup.entry);
+    gw_lookup_cancel(&leader.lookup);
+    gw_lookup_cancel(&here.lookup);
+    gw_lookup_cancel(&there.lookup);
+    close_scene(scene);
+}
+
+static void one_that_waited_too_long_is_alone(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor leader, there, here;
+    misses(scene, 0, &leader);
+    misses(scene, 0, &here);
+    misses(scene, 1, &there);
+    time_passes(&scene->parts[1].worker, WAIT_MS);
+    assert_told(&there, GW_LOOKUP_ALONE);
+    WALKS(WAITING, LATE);
+    now_us -= WAIT_MS * 1000;
+    store_answers(scene);
+    time_passes(&scene->parts[0].worker, WAIT_MS); /* the fetch of its own worker has not begun */
+    assert_int_equal(here.answers, 0);
+    time_passes(&scene->parts[0].worker, WAIT_MS);
+    assert_told(&here, GW_LOOKUP_ALONE);
+    gw_lookup_cancel(&leader.lookup);
+    gw_lookup_cancel(&here.lookup);
+    gw_lookup_cancel(&there.lookup);
+    close_scene(scene);
+}
+
+/* ---- refreshes ---- */
+
+static void a_refresh_leads_or_is_over(void **state)
+{
+    static const struct row {
+        const char *lies;
+        bool is_locked;
+        enum gw_lookup_answer answer;
+    } rows[] = { { STALE, false, GW_LOOKUP_VALIDATE }, { OLD, false, GW_LOOKUP_LEAD },
+                 { NULL, false, GW_LOOKUP_LEAD },      { STALE, true, GW_LOOKUP_WAIT },
+                 { FRESH, false, GW_LOOKUP_ENTRY },    { FRESH, true, GW_LOOKUP_ENTRY } };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct scene *scene = open_scene(true);
+        struct visitor one;
+        struct gw_lead lead, second;
+        elsewhere_stores(scene, rows[i].lies);
+        if (rows[i].is_locked)
+            elsewhere_locks(scene);
+        arrives(scene, 0, &one, "");
+        assert_true(gw_lookup_refresh_asks(&scene->parts[0].lookups));
+        assert_true(gw_lead_begin(&scene->parts[0].lookups, &key, &lead));
+        assert_false(gw_lead_begin(&scene->parts[0].lookups, &key, &second));
+        assert_int_equal(gw_lookup_refresh(&one.lookup, &lead), GW_LOOKUP_WAIT);
+        WALKS(IDLE, REFRESHES);
+        assert_is(&one, GW_LOOKUP_LOCKING);
+        store_answers(scene);
+        assert_told(&one, rows[i].answer);
+        gw_lookup_cancel(&one.lookup);
+        close_scene(scene);
+    }
+}
+
+/* ---- cancelling ---- */
+
+static void it_can_be_cancelled_in_every_state(void **state)
+{
+    (void)state;
+    for (enum gw_lookup_state at = GW_LOOKUP_IDLE; at < GW_LOOKUP_STATES; at++) {
+        struct scene *scene = open_scene(true);
+        struct visitor one, other;
+        bool is_second = at == GW_LOOKUP_WAITING || at == GW_LOOKUP_RETURNING;
+        if (at == GW_LOOKUP_CLAIMING) { /* within a call */
+            close_scene(scene);
+            continue;
+        }
+        arrives(scene, 0, &one, "");
+        arrives(scene, 1, &other, "");
+        if (at == GW_LOOKUP_PAUSING)
+            elsewhere_locks(scene);
+        if (is_second)
+            misses(scene, 1, &other);
+        if (at >= GW_LOOKUP_CLAIMING)
+            misses(scene, 0, &one);
+        else if (at > GW_LOOKUP_IDLE)
+            looks(scene, 0, &one, "");
+        if (at == GW_LOOKUP_RETURNING) {
+            gw_lookup_cancel(&other.lookup); /* the lead is passed on */
+            messages_come(&scene->parts[0].worker);
+            assert_non_null(one.lookup.lead.coalesced);
+        }
+        if (at == GW_LOOKUP_LOOKED || at == GW_LOOKUP_PAUSING || at == GW_LOOKUP_DECIDED)
+            store_answers(scene);
+        assert_is(&one, at);
+        gw_lookup_cancel(&one.lookup);
+        gw_lookup_cancel(&one.lookup);
+        assert_is(&one, GW_LOOKUP_IDLE);
+        gw_lookup_cancel(&other.lookup);
+        store_answers(scene);
+        time_passes(&scene->parts[0].worker, 2 * WAIT_MS);
+        assert_int_equal(one.answers, at == GW_LOOKUP_DECIDED);
+        assert_int_equal(lock_of(scene) != NULL, at == GW_LOOKUP_PAUSING);
+        close_scene(scene);
+    }
+}
+
+static void a_purge_by_tag_between_look_and_claim_ends_what_was_seen(void **state)
+{
+    static const struct gw_ban all = { .kind = GW_BAN_ALL };
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor one;
+    elsewhere_stores(scene, STALE);
+    looks(scene, 0, &one, "");
+    store_answers(scene);
+    assert_non_null(one.lookup.lead.stored);
+    assert_true(gw_bans_add(scene->bans, &all, 1000));
+    assert_int_equal(claims(&one), GW_LOOKUP_WAIT);
+    store_answers(scene);
+    assert_told(&one, GW_LOOKUP_LEAD);
+    assert_null(one.lookup.lead.stored);
+    gw_lookup_cancel(&one.lookup);
+    close_scene(scene);
+}
+
+static void each_row_was_walked(void **state)
+{
+    static const struct {
+        enum gw_lookup_state in, then;
+        enum gw_lookup_event when;
+    } rows[] = {
+#define ROW(in, when, then, by) { GW_LOOKUP_##in, GW_LOOKUP_##then, GW_LOOKUP_ON_##when },
+        GW_LOOKUP_MOVES(ROW)
+#undef ROW
+    };
+    unsigned moves = 0;
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        if (!walked[rows[i].in][rows[i].when])
+            fail_msg("%s by %d", gw_lookup_state_name(rows[i].in), (int)rows[i].when);
+        assert_int_equal(gw_lookup_next(rows[i].in, rows[i].when), rows[i].then);
+    }
+    for (int in = 0; in < GW_LOOKUP_STATES; in++)
+        for (int when = 0; when < GW_LOOKUP_EVENTS; when++) {
+            enum gw_lookup_state then = gw_lookup_next((enum gw_lookup_state)in, (enum gw_lookup_event)when);
+            moves += then != GW_LOOKUP_STATES;
+            assert_true(then != GW_LOOKUP_STATES || !walked[in][when]);
+        }
+    assert_int_equal(moves, GW_COUNT(rows));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_memory_hit_is_looked_at_once),
+        cmocka_unit_test(without_a_store_a_miss_leads_at_once_and_the_next_joins),
+        cmocka_unit_test(what_lies_in_the_store_answers_is_confirmed_or_says_that_nothing_is_shared),
+        cmocka_unit_test(a_miss_asks_for_the_lock_once_and_reads_nothing_again),
+        cmocka_unit_test(where_something_else_lies_there_by_now_it_looks_again),
+        cmocka_unit_test(another_instance_is_waited_for_by_asking_for_the_lock_alone),
+        cmocka_unit_test(another_instance_is_waited_for_no_longer_than_flight_wait),
+        cmocka_unit_test(a_reload_waits_for_no_other_instance),
+        cmocka_unit_test(a_silent_store_is_waited_for_once),
+        cmocka_unit_test(a_store_that_is_away_is_not_asked),
+        cmocka_unit_test(followers_join_when_the_fetch_begins),
+        cmocka_unit_test(what_the_leader_finds_in_the_store_answers_its_followers),
+        cmocka_unit_test(one_that_waited_too_long_is_alone),
+        cmocka_unit_test(a_refresh_leads_or_is_over),
+        cmocka_unit_test(it_can_be_cancelled_in_every_state),
+        cmocka_unit_test(a_purge_by_tag_between_look_and_claim_ends_what_was_seen),
+        cmocka_unit_test(each_row_was_walked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
