@@ -21,7 +21,7 @@ enum {
     PLAYED_BASE_BYTES = 3 + GW_KEY_TEXT_BYTES /* of a base key with the prefix gw: */
 };
 
-enum played_kind { PLAYED_GET, PLAYED_SET, PLAYED_PUT, PLAYED_FETCH_LOCK };
+enum played_kind { PLAYED_GET, PLAYED_SET, PLAYED_PUT, PLAYED_FETCH_LOCK, PLAYED_BUCKET };
 
 struct played_bytes {
     size_t length;
@@ -53,6 +53,7 @@ struct gw_store {
     unsigned made, answered, refused;
     struct played_value values[PLAYED_VALUES];
     enum gw_store_result fails_with; /* INTEGERS: the call does not fail */
+    const int64_t *bucket;           /* what redis/token_bucket.lua answers: four numbers. NULL: it is not expected */
 };
 
 static inline void played_init(struct gw_store *store)
@@ -118,11 +119,15 @@ struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script 
                                    struct gw_slice payload_bytes, struct gw_block *payload, gw_store_done *done,
                                    void *owner)
 {
-    assert_true(script == GW_STORE_PUT || script == GW_STORE_FETCH_LOCK);
+    bool is_bucket = script == GW_STORE_TOKEN_BUCKET && store->bucket;
+    assert_true(script == GW_STORE_PUT || script == GW_STORE_FETCH_LOCK || is_bucket);
     assert_in_range(key_count, 1, script == GW_STORE_PUT ? 2 : PLAYED_KEYS);
     assert_true(argument_count + (payload_bytes.at != NULL) <= PLAYED_ARGUMENTS);
-    struct gw_store_call *call = played_call(store, script == GW_STORE_PUT ? PLAYED_PUT : PLAYED_FETCH_LOCK, keys[0],
-                                             done, owner);
+    struct gw_store_call *call = played_call(store,
+                                             is_bucket                ? PLAYED_BUCKET
+                                             : script == GW_STORE_PUT ? PLAYED_PUT
+                                                                      : PLAYED_FETCH_LOCK,
+                                             keys[0], done, owner);
     if (!call)
         return NULL;
     call->key_count = key_count;
@@ -342,6 +347,11 @@ static inline void played_execute(struct gw_store *store, struct gw_store_call *
         else
             played_delete(store, call->keys[0]);
         reply->result = GW_STORE_DONE;
+        return;
+    case PLAYED_BUCKET:
+        reply->result = GW_STORE_INTEGERS;
+        reply->integers = store->bucket;
+        reply->integer_count = 4;
         return;
     default:
         *number = call->kind == PLAYED_PUT ? played_store(store, call) : played_fetch_lock(store, call);
