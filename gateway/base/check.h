@@ -15,7 +15,10 @@
  *     at its beginning        { .magic = GW_MAGIC(LINK_MAGIC), ... }  or  link->magic = GW_MAGIC(LINK_MAGIC);
  *     at each void * door     struct gw_link *link = GW_FROM_CONTEXT(data, struct gw_link, LINK_MAGIC);
  *     with a typed pointer    GW_CHECK_MAGIC(link, LINK_MAGIC);
- *     at its end              link->magic = GW_NO_MAGIC; */
+ *     at its end              link->magic = GW_NO_MAGIC;
+ *
+ * A function that tells all that holds of an object returns true, and is called as GW_CHECK(link_check(link)): then
+ * Release has not even an empty call. */
 #ifndef GW_BASE_CHECK_H
 #define GW_BASE_CHECK_H
 

@@ -21,8 +21,8 @@ enum { LINK_MAGIC = 0x4c494e4b, WIRE_MAGIC = 0x57495245, ASKED_MAGIC = 0x41534b4
 static void connect_next(struct gw_link *link);
 static void on_prepare(uv_prepare_t *prepare);
 
-/* Checks what must hold whenever the loop calls this file, by state. */
-static void check(const struct gw_link *link)
+/* What holds whenever the loop calls this file, by state. Always true: what does not hold ends the process. */
+static bool link_check(const struct gw_link *link)
 {
     GW_CHECK_MAGIC(link, LINK_MAGIC);
     GW_CHECK(link->flushed <= link->asked);
@@ -46,6 +46,7 @@ static void check(const struct gw_link *link)
         GW_CHECK(link->state != GW_LINK_UP || link->steps_done == link->step_count);
         break;
     }
+    return true;
 }
 
 uint64_t gw_link_now_us(struct gw_link *link)
@@ -304,7 +305,7 @@ void gw_link_flush(struct gw_link *link)
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct gw_link *link = GW_FROM_CONTEXT(prepare->data, struct gw_link, LINK_MAGIC);
-    check(link);
+    GW_CHECK(link_check(link));
     uv_prepare_stop(prepare);
     gw_link_flush(link);
 }
@@ -412,7 +413,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct gw_link_wire *wire = (struct gw_link_wire *)(void *)poll;
     GW_CHECK_MAGIC(wire, WIRE_MAGIC);
     struct gw_link *link = wire->link;
-    check(link);
+    GW_CHECK(link_check(link));
     GW_CHECK(link->wire == wire);
     link->turn_us = 0;
     if (status < 0) {
@@ -554,7 +555,7 @@ static void check_silence(struct gw_link *link)
 static void on_due(struct gw_timer *timer)
 {
     struct gw_link *link = GW_CONTAINER(timer, struct gw_link, timer);
-    check(link);
+    GW_CHECK(link_check(link));
     switch (link->state) {
     case GW_LINK_CLOSED:
         break;
@@ -610,7 +611,7 @@ bool gw_link_open(struct gw_link *link, const struct gw_link_setup *setup)
 
 void gw_link_close(struct gw_link *link)
 {
-    check(link);
+    GW_CHECK(link_check(link));
     if (link->state == GW_LINK_CLOSED)
         return;
     link->state = GW_LINK_CLOSED;

@@ -54,7 +54,7 @@ struct gw_store {
 };
 
 /* Checks what must hold of a call under way: whenever a reply comes, and when the call is forgotten. */
-static void check_call(const struct gw_store_call *call)
+static bool call_check(const struct gw_store_call *call)
 {
     GW_CHECK_MAGIC(call, CALL_MAGIC);
     GW_CHECK_MAGIC(call->store, STORE_MAGIC);
@@ -62,6 +62,7 @@ static void check_call(const struct gw_store_call *call)
     GW_CHECK(call->store->pending >= 1 && call->store->pending <= call->store->config->redis_max_pending);
     GW_CHECK(call->length > 0 && call->length <= call->capacity && call->tail_at <= call->length);
     GW_CHECK(!call->payload || call->payload_bytes.length <= call->store->payloads_bytes);
+    return true;
 }
 
 /* ---- calls ---- */
@@ -275,7 +276,7 @@ static bool take(struct gw_store_call *call, const struct gw_reply *reply)
 static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
 {
     struct gw_store_call *call = GW_CONTAINER(asked, struct gw_store_call, asked);
-    check_call(call);
+    GW_CHECK(call_check(call));
     call->replies_due--;
     if (!reply) {
         call->result = GW_REDIS_RESULT_LOST;
@@ -393,7 +394,7 @@ struct gw_store_call *gw_store_set(struct gw_store *store, struct gw_slice key, 
 void gw_store_forget(struct gw_store_call **call)
 {
     if (*call) {
-        check_call(*call);
+        GW_CHECK(call_check(*call));
         (*call)->done = NULL;
     }
     *call = NULL;

@@ -152,7 +152,7 @@ struct gw_request_record { /* all about one request for metrics and the access l
     int64_t began_wall_us;
     /* facts */
     struct gw_slice request_id, client, method_text, target, version; /* borrowed; version such as "HTTP/1.1" */
-    struct gw_slice user_agent, referer_host;
+    struct gw_slice user_agent;
     const struct gw_route *route; /* NULL: answered before a route was found, or by /gateway/ */
     enum gw_method method;
     int status;                          /* 0: nothing was sent */
