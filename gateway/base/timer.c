@@ -5,11 +5,6 @@ static uint64_t slot_now(const struct gw_timers *timers)
     return uv_now(timers->loop) / GW_TIMER_SLOT_MS;
 }
 
-static void mark(struct gw_timers *timers, unsigned slot)
-{
-    timers->occupied[slot / 64] |= UINT64_C(1) << slot % 64;
-}
-
 /* The next slot after `after` that has timers; UINT64_MAX if there is none. */
 static uint64_t next_occupied(const struct gw_timers *timers, uint64_t after)
 {
@@ -109,8 +104,9 @@ void gw_timer_start(struct gw_timers *timers, struct gw_timer *timer, uint64_t a
     if (due <= timers->done_slot)
         due = timers->done_slot + 1;
     timer->due_at_slot = due;
-    gw_list_push_back(&timers->slots[due % GW_TIMER_SLOTS], &timer->link);
-    mark(timers, (unsigned)(due % GW_TIMER_SLOTS));
+    unsigned slot = (unsigned)(due % GW_TIMER_SLOTS);
+    gw_list_push_back(&timers->slots[slot], &timer->link);
+    timers->occupied[slot / 64] |= UINT64_C(1) << slot % 64;
     if (due < timers->armed_slot)
         arm(timers, due);
 }

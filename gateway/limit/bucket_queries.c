@@ -91,31 +91,27 @@ static uint64_t ms_up(uint64_t us)
     return us / 1000 + (us % 1000 != 0);
 }
 
-static void add_outcome(struct gw_limit_decision *decision, const struct gw_limit_policy *policy,
-                        const struct gw_bucket_answer *answer)
-{
-    struct gw_limit_outcome *outcome = &decision->outcomes[decision->count++];
-    *outcome = (struct gw_limit_outcome) {
-        .policy = policy,
-        .remaining = answer->remaining,
-        .next_ms = ms_up(answer->next_us),
-        .full_after_ms = ms_up(answer->full_after_us),
-        .allowed = answer->allowed,
-    };
-    if (outcome->allowed)
-        return;
-    if (policy->shadow)
-        decision->shadow_refusals++;
-    else if (outcome->next_ms > decision->retry_after_ms)
-        decision->retry_after_ms = outcome->next_ms;
-}
-
 void gw_bucket_queries_add_outcomes(const struct gw_limit_policy *const *policies,
                                     const struct gw_bucket_query *queries, unsigned count,
                                     struct gw_limit_decision *decision)
 {
-    for (unsigned i = 0; i < count; i++)
-        add_outcome(decision, policies[i], &queries[i].answer);
+    for (unsigned i = 0; i < count; i++) {
+        const struct gw_bucket_answer *answer = &queries[i].answer;
+        struct gw_limit_outcome outcome = {
+            .policy = policies[i],
+            .remaining = answer->remaining,
+            .next_ms = ms_up(answer->next_us),
+            .full_after_ms = ms_up(answer->full_after_us),
+            .allowed = answer->allowed,
+        };
+        decision->outcomes[decision->count++] = outcome;
+        if (outcome.allowed)
+            continue;
+        if (policies[i]->shadow)
+            decision->shadow_refusals++;
+        else if (outcome.next_ms > decision->retry_after_ms)
+            decision->retry_after_ms = outcome.next_ms;
+    }
 }
 
 void gw_bucket_queries_set_verdict(struct gw_limit_decision *decision, bool allowed)

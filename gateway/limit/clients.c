@@ -258,8 +258,9 @@ static void place_queries(struct gw_clients *clients, const struct gw_bucket_que
     }
 }
 
-/* Lists the stripes of the places, each once, in the order of their addresses. Returns their number. */
-static unsigned sort_stripes(const struct place *places, unsigned count, struct stripe **sorted)
+/* Locks the stripes of the places, each once, in the order of their addresses, and lists them in `sorted`. Returns their
+ * number. */
+static unsigned lock_stripes(const struct place *places, unsigned count, struct stripe **sorted, uint64_t now_us)
 {
     unsigned length = 0;
     for (unsigned i = 0; i < count; i++) {
@@ -272,16 +273,12 @@ static unsigned sort_stripes(const struct place *places, unsigned count, struct 
         sorted[at] = places[i].stripe;
         length++;
     }
-    return length;
-}
-
-static void lock_stripes(struct stripe **sorted, unsigned length, uint64_t now_us)
-{
     for (unsigned i = 0; i < length; i++) {
         pthread_mutex_lock(&sorted[i]->lock);
         if (sorted[i]->now_us < now_us)
             sorted[i]->now_us = now_us;
     }
+    return length;
 }
 
 static void unlock_stripes(struct stripe **sorted, unsigned length)
@@ -386,8 +383,7 @@ bool gw_clients_take(struct gw_clients *clients, struct gw_bucket_query *queries
     struct stripe *sorted[GW_BUCKET_QUERIES_MOST];
     GW_CHECK(count <= GW_BUCKET_QUERIES_MOST);
     place_queries(clients, queries, places, count);
-    unsigned length = sort_stripes(places, count, sorted);
-    lock_stripes(sorted, length, now_us);
+    unsigned length = lock_stripes(places, count, sorted, now_us);
     bool allowed = look_at_all(queries, places, count);
     if (allowed)
         take_from_all(queries, places, count);
@@ -429,8 +425,7 @@ bool gw_clients_reserve(struct gw_clients *clients, struct gw_bucket_query *quer
     struct stripe *sorted[GW_BUCKET_QUERIES_MOST];
     GW_CHECK(count <= GW_BUCKET_QUERIES_MOST);
     place_queries(clients, queries, places, count);
-    unsigned length = sort_stripes(places, count, sorted);
-    lock_stripes(sorted, length, now_us);
+    unsigned length = lock_stripes(places, count, sorted, now_us);
     bool allowed = look_at_bounds(queries, places, count);
     if (allowed)
         reserve_all(queries, places, count);
@@ -445,7 +440,7 @@ void gw_clients_settle(struct gw_clients *clients, const struct gw_bucket_query 
     place_queries(clients, query, &place, 1);
     struct stripe *stripe = place.stripe;
     struct share share = share_of(query);
-    lock_stripes(&stripe, 1, now_us);
+    lock_stripes(&place, 1, &stripe, now_us);
     place.at = find_entry(stripe, &query->key, place.hash);
     struct entry *entry = settlement->is_charged ? found_or_added(query, &place, &place, 1) : entry_at(&place);
     if (entry) {
