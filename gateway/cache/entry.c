@@ -1,6 +1,7 @@
 #include "cache/entry.h"
 
 #include <stdlib.h>
+#include "base/clock.h"
 #include "cache/vary.h"
 #include "http/grammar.h"
 
@@ -343,4 +344,30 @@ enum gw_reuse gw_entry_reuse(const struct gw_entry *entry, const struct gw_cache
         return GW_REUSE_NO;
     return gw_policy_reuse(request, request_head, &entry->terms, &entry->vary_values, age_s,
                            gw_entry_freshness_s(entry, age_s));
+}
+
+struct gw_entry *gw_entry_renew(const struct gw_entry_renewal *renewal, struct gw_cache_life *life,
+                                enum gw_cache_refusal *refusal)
+{
+    const struct gw_entry *stored = renewal->stored;
+    struct gw_head merged;
+    if (!gw_entry_merge(&merged, renewal->arena, stored, renewal->update, renewal->head_bytes))
+        return NULL;
+    *refusal = gw_policy_may_store(renewal->allows, renewal->request, &merged, renewal->rules, renewal->asked_at_s,
+                                   (int64_t)(gw_clock_wall_us() / 1000000), life);
+    if (*refusal != GW_CACHE_STORABLE)
+        *life = (struct gw_cache_life) { .terms = { .must_validate = true, .no_stale = true } };
+    else if (life->freshness_s - life->age_s > renewal->fresh_most_s)
+        life->freshness_s = life->age_s + renewal->fresh_most_s;
+    const struct gw_entry_setup setup = { .key = renewal->key,
+                                          .scheme = renewal->scheme,
+                                          .host = renewal->host,
+                                          .request = renewal->request,
+                                          .response = &merged,
+                                          .body = stored->body,
+                                          .body_bytes = stored->body_bytes,
+                                          .life = life,
+                                          .ban_sequence = renewal->ban_sequence,
+                                          .now_us = gw_clock_monotonic_us() };
+    return gw_entry_create(&setup);
 }

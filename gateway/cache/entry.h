@@ -78,6 +78,27 @@ struct gw_entry *gw_entry_create(const struct gw_entry_setup *setup) GW_MUST_CHE
 bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct gw_entry *stored,
                     const struct gw_head *update, size_t head_bytes) GW_MUST_CHECK;
 
+struct gw_entry_renewal { /* all borrowed for the call */
+    const struct gw_entry *stored;
+    const struct gw_head *update; /* of a 304 to its validators, or of the answer to a HEAD */
+    const struct gw_cache_key *key;
+    struct gw_slice scheme, host;          /* as in gw_entry_setup */
+    const struct gw_head *request;         /* so */
+    const struct gw_cache_request *allows; /* what the request allows; may_store as of a GET */
+    const struct gw_cache_rules *rules;
+    int64_t asked_at_s;    /* wall clock */
+    int64_t fresh_most_s;  /* beyond its age; INT64_MAX: no bound */
+    uint64_t ban_sequence; /* of the new entry */
+    size_t head_bytes;     /* as in gw_entry_merge */
+    struct gw_arena *arena;
+};
+
+/* What is stored as the update makes it, with the life that the policy now gives it (RFC 9111 §4.3.4, §4.3.5). Where that
+ * may not be stored (*refusal), the entry is over at once. Held once; NULL: the head would be too large, or memory is
+ * out. */
+struct gw_entry *gw_entry_renew(const struct gw_entry_renewal *renewal, struct gw_cache_life *life,
+                                enum gw_cache_refusal *refusal) GW_MUST_CHECK;
+
 static inline struct gw_entry *gw_entry_ref(struct gw_entry *entry)
 {
     atomic_fetch_add_explicit(&entry->refs, 1, memory_order_relaxed);

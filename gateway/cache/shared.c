@@ -117,6 +117,11 @@ bool gw_shared_is_up(const struct gw_shared *shared)
     return !gw_tombs_is_behind(shared->tombs) && gw_store_is_up(shared->setup.store) && knows_bans(shared);
 }
 
+int64_t gw_shared_fresh_most_s(const struct gw_shared *shared)
+{
+    return shared && !gw_shared_is_up(shared) ? shared->setup.config->cache_outage_ttl_ms / 1000 : INT64_MAX;
+}
+
 static struct gw_shared_question *take_question(struct gw_shared *shared, enum kind kind,
                                                 const struct gw_cache_key *key)
 {

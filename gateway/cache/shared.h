@@ -93,6 +93,9 @@ struct gw_shared *gw_shared_create(const struct gw_shared_setup *setup) GW_MUST_
 void gw_shared_destroy(struct gw_shared **shared);
 /* May it be asked, and stored to? */
 bool gw_shared_is_up(const struct gw_shared *shared);
+/* How long an answer of now may be fresh, s: while the store is away, what other instances change is not heard of
+ * (cache.outage_ttl). INT64_MAX: no bound. NULL is allowed: nothing is shared. */
+int64_t gw_shared_fresh_most_s(const struct gw_shared *shared);
 
 /* Asks for what may answer this request (request and head are borrowed until the answer or gw_shared_forget). Where
  * it may not be answered from a cache, what lies there is looked at for `seen` alone. NULL: not asked; a miss,

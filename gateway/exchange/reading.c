@@ -195,46 +195,46 @@ static void forget_stored(struct gw_exchange *exchange)
     }
 }
 
+/* What is stored as this answer makes it. NULL: as the backend has it, it may not be stored, or is something else. */
 static struct gw_entry *freshen(struct gw_exchange *exchange, const struct gw_head *update)
 {
-    struct gw_entry *stored = exchange->lookup.lead.stored;
-    struct gw_head merged, request = keyed_head(exchange);
-    struct gw_cache_request cache = exchange->cache;
-    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->route);
+    const struct gw_entry *stored = exchange->lookup.lead.stored;
+    const struct gw_head request = keyed_head(exchange);
+    const struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->route);
+    struct gw_cache_request allows = exchange->cache;
+    const struct gw_entry_renewal renewal = { .stored = stored,
+                                              .update = update,
+                                              .key = &exchange->key,
+                                              .scheme = exchange->scheme,
+                                              .host = exchange->host,
+                                              .request = &request,
+                                              .allows = &allows,
+                                              .rules = &rules,
+                                              .asked_at_s = exchange->began_wall_us / 1000000,
+                                              .fresh_most_s = gw_shared_fresh_most_s(exchange->context->shared),
+                                              .ban_sequence = stored->ban_sequence,
+                                              .head_bytes = exchange->config->max_response_header_bytes,
+                                              .arena = &exchange->arena };
+    enum gw_cache_refusal refusal;
     struct gw_cache_life life;
-    int64_t now_s = (int64_t)(gw_clock_wall_us() / 1000000);
-    cache.may_store = true;
-    if (!gw_entry_merge(&merged, &exchange->arena, stored, update, exchange->config->max_response_header_bytes) ||
-        gw_policy_may_store(&cache, &request, &merged, &rules, exchange->began_wall_us / 1000000, now_s, &life) !=
-            GW_CACHE_STORABLE)
+    allows.may_store = true;
+    if (!gw_policy_may_update(&stored->head, stored->body_bytes, update))
         return NULL;
-    const struct gw_entry_setup setup = { .key = &exchange->key,
-                                          .scheme = exchange->scheme,
-                                          .host = exchange->host,
-                                          .request = &request,
-                                          .response = &merged,
-                                          .body = stored->body,
-                                          .body_bytes = stored->body_bytes,
-                                          .life = &life,
-                                          .ban_sequence = stored->ban_sequence,
-                                          .now_us = gw_clock_monotonic_us() };
-    return gw_entry_create(&setup);
+    struct gw_entry *entry = gw_entry_renew(&renewal, &life, &refusal);
+    if (!entry || refusal == GW_CACHE_STORABLE)
+        return entry;
+    gw_entry_unref(entry);
+    return NULL;
 }
 
-/* What is stored is as old as this answer, or is something else. */
 static void compare_stored(struct gw_exchange *exchange, const struct gw_head *head)
 {
     struct gw_worker_context *context = exchange->context;
     const struct gw_lead *lead = &exchange->lookup.lead;
-    const struct gw_entry *stored = lead->stored;
-    if (exchange->request.method != GW_METHOD_HEAD || !stored || head->status != 200)
+    if (exchange->request.method != GW_METHOD_HEAD || !lead->stored || head->status != 200)
         return;
-    if (!gw_policy_may_update(&stored->head, stored->body_bytes, head)) {
-        forget_stored(exchange);
-        return;
-    }
     struct gw_entry *entry = freshen(exchange, head);
-    if (!entry) { /* as the backend has it, it may not be stored */
+    if (!entry) {
         forget_stored(exchange);
         return;
     }

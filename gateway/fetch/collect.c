@@ -158,13 +158,6 @@ static bool exact_body(struct gw_fetch *fetch, struct gw_block **body)
     return *body != NULL;
 }
 
-static void shorten_life(struct gw_fetch *fetch)
-{
-    int64_t most = fetch->life.age_s + fetch->config->cache_outage_ttl_ms / 1000;
-    if (fetch->life.freshness_s > most)
-        fetch->life.freshness_s = most;
-}
-
 static bool is_store_up(const struct gw_fetch *fetch)
 {
     return fetch->fetcher->shared && gw_shared_is_up(fetch->fetcher->shared);
@@ -173,8 +166,9 @@ static bool is_store_up(const struct gw_fetch *fetch)
 static struct gw_entry *make_entry(struct gw_fetch *fetch, const struct gw_head *response, struct gw_block *body,
                                    size_t body_bytes)
 {
-    if (fetch->fetcher->shared && !is_store_up(fetch)) /* an outage: what others change meanwhile is not heard of */
-        shorten_life(fetch);
+    int64_t fresh_most_s = gw_shared_fresh_most_s(fetch->fetcher->shared);
+    if (fetch->life.freshness_s - fetch->life.age_s > fresh_most_s)
+        fetch->life.freshness_s = fetch->life.age_s + fresh_most_s;
     const struct gw_entry_setup setup = { .key = &fetch->key,
                                           .scheme = fetch->scheme,
                                           .host = fetch->host,
@@ -261,20 +255,28 @@ static void forget_and_mark(struct gw_fetch *fetch)
 
 bool gw_collect_confirm(struct gw_fetch *fetch)
 {
-    struct gw_entry *stored = fetch->lead.stored;
-    struct gw_head merged;
-    if (!gw_entry_merge(&merged, &fetch->arena, stored, fetch->head, fetch->config->max_response_header_bytes))
+    const struct gw_entry_renewal renewal = { .stored = fetch->lead.stored,
+                                              .update = fetch->head,
+                                              .key = &fetch->key,
+                                              .scheme = fetch->scheme,
+                                              .host = fetch->host,
+                                              .request = &fetch->request_head,
+                                              .allows = &fetch->cache,
+                                              .rules = &fetch->rules,
+                                              .asked_at_s = fetch->asked_at_s,
+                                              .fresh_most_s = gw_shared_fresh_most_s(fetch->fetcher->shared),
+                                              .ban_sequence = fetch->ban_sequence,
+                                              .head_bytes = fetch->config->max_response_header_bytes,
+                                              .arena = &fetch->arena };
+    enum gw_cache_refusal refusal;
+    fetch->confirmed = gw_entry_renew(&renewal, &fetch->life, &refusal);
+    if (!fetch->confirmed)
         return false;
-    enum gw_cache_refusal refusal = gw_policy_may_store(&fetch->cache, &fetch->request_head, &merged, &fetch->rules,
-                                                        fetch->asked_at_s, (int64_t)(gw_clock_wall_us() / 1000000),
-                                                        &fetch->life);
     if (refusal != GW_CACHE_STORABLE) { /* it answers this request, and is over at once, in every place */
         gw_collect_count_refusal(fetch, refusal);
         forget_and_mark(fetch);
-        fetch->life = (struct gw_cache_life) { .terms = { .must_validate = true, .no_stale = true } };
     }
-    fetch->confirmed = make_entry(fetch, &merged, stored->body, stored->body_bytes);
-    return fetch->confirmed != NULL;
+    return true;
 }
 
 void gw_collect_count_refusal(struct gw_fetch *fetch, enum gw_cache_refusal refusal)

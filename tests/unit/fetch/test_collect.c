@@ -145,12 +145,14 @@ static void nobody_joins_what_passes_or_is_over(void **state)
     lead(stage, &two);
     fetch = joinable(stage);
     two.pauses_at = "head";
-    says_head(stage, 200, "", 0);
+    says_head(stage, 200, "", 1);
+    says_body(stage, 1);
     ends(stage);
+    assert_heard(&two, "200", 0);
     assert_null(joinable(stage));
     assert_false(gw_fetch_join(fetch, &three.reader)); /* complete; only the slow reader still reads */
     gw_fetch_resume(&two.reader);
-    assert_heard(&two, "200 end", 0);
+    assert_heard(&two, "200 end", 1);
     tear_down(stage);
 }
 
