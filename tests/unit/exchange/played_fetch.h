@@ -11,6 +11,7 @@ struct gw_fetch {             /* the newest one */
     struct gw_reader *reader; /* NULL: has left, or was told the end */
     struct gw_head head;
     struct gw_cache_life life;
+    struct gw_lead lead; /* what it took: ended with it */
     unsigned begun, joined, pauses, resumes, body_ends;
     enum gw_error begin_error; /* what the next begin says */
     bool is_collecting, may_outgrow, takes_body, is_body_there, had_stored, would_store;
@@ -60,6 +61,8 @@ enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_r
     played_text(played_fetch.fields, sizeof played_fetch.fields, request->fields);
     played_fetch.had_stored = request->lead.stored != NULL;
     played_fetch.would_store = request->may_store;
+    played_fetch.lead = request->lead;
+    played_fetch.lead.stored = NULL; /* it would share it */
     played_attach(reader, true);
     return GW_ERROR_NONE;
 }
@@ -77,6 +80,7 @@ void gw_fetch_leave(struct gw_reader *reader)
     if (!reader->fetch)
         return;
     assert_ptr_equal(played_fetch.reader, reader);
+    gw_lead_finish(&played_fetch.lead);
     played_fetch.reader = NULL;
     reader->fetch = NULL;
 }
@@ -149,6 +153,7 @@ static inline struct gw_reader *played_reader(void)
 static inline struct gw_reader *played_detach(void)
 {
     struct gw_reader *reader = played_reader();
+    gw_lead_finish(&played_fetch.lead);
     played_fetch.reader = NULL;
     reader->fetch = NULL;
     return reader;

@@ -324,6 +324,14 @@ static inline void open_cache(struct stage *stage)
                                                                    .shard = context->shard,
                                                                    .config = stage->config });
     assert_non_null(context->shared);
+    context->lookups = (struct gw_lookups) { .config = stage->config,
+                                             .near = context->near,
+                                             .bans = context->bans,
+                                             .shared = context->shared,
+                                             .coalescing = context->lookups.coalescing,
+                                             .timers = &stage->timers,
+                                             .shard = context->shard };
+    gw_random_init(&context->lookups.random);
 }
 
 static inline void put_exchange(struct stage *stage)

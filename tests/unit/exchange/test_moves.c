@@ -216,6 +216,93 @@ static void (*const ways[GW_EXCHANGE_STATES])(struct stage *) = {
     [GW_EXCHANGE_HOLDING] = to_holding,   [GW_EXCHANGE_SETTLING] = to_settling, [GW_EXCHANGE_ANSWERING] = to_answering,
 };
 
+static void a_client_that_is_gone_ends_each_state_and_nothing_stays_behind(void **state)
+{
+    struct stage *stage = *state;
+    open_cache(stage);
+    for (int in = GW_EXCHANGE_DECIDING + 1; in < GW_EXCHANGE_RECORDING; in++) {
+        calls.on_end = 0;
+        ways[in](stage);
+        assert_int_equal(stage->exchange->state, in);
+        gw_exchange_on_gone(stage->exchange, GW_ERROR_CLIENT_GONE);
+        assert_int_equal(stage->exchange->state, GW_EXCHANGE_DONE);
+        assert_int_equal(stage->client.end, GW_DOWNSTREAM_GONE);
+        assert_int_equal(calls.on_end, 1);
+        assert_null(played_fetch.reader);
+        passes(stage, 60000); /* no timer is left, and what was asked comes too late */
+        played_answer_all(&stage->store);
+    }
+}
+
+static void an_answer_that_invalidates_is_held_until_the_tombstone_is_acknowledged(void **state)
+{
+    enum { ACKNOWLEDGED, LATE, FAILED, ENDS };
+    struct stage *stage = *state;
+    open_cache(stage);
+    for (int end = ACKNOWLEDGED; end < ENDS; end++) {
+        memset(&calls, 0, sizeof calls);
+        to_settling(stage);
+        assert_int_equal(stage->exchange->state, GW_EXCHANGE_SETTLING);
+        assert_true(played_reader()->paused);
+        tells_body_of("first ", false); /* one piece may still come */
+        tells_flush();
+        assert_int_equal(stage->client.heads, 0);
+        if (end == ACKNOWLEDGED)
+            played_answer_all(&stage->store);
+        else if (end == LATE)
+            passes(stage, stage->config->redis_timeout_ms);
+        else
+            tells_fail(GW_ERROR_RESET);
+        if (end != FAILED) {
+            assert_int_equal(stage->exchange->state, GW_EXCHANGE_ANSWERING);
+            assert_false(played_reader()->paused);
+            tells_body("second");
+            tells_end();
+            assert_string_equal(body(stage), "first second");
+        }
+        assert_int_equal(status(stage), end == FAILED ? 502 : 200);
+        assert_true(stage->client.is_done);
+        assert_int_equal(calls.on_response, 1);
+        played_answer_all(&stage->store);
+    }
+}
+
+static void a_slow_client_stops_the_fetch_and_its_end_waits_for_the_client(void **state)
+{
+    struct stage *stage = *state;
+    stage->client.is_slow = true;
+    asks(stage, "GET", "/", "");
+    tells_head(stage, 200, "", UINT64_MAX);
+    tells_flush();
+    assert_true(played_reader()->paused);
+    gw_exchange_on_writable(stage->exchange);
+    assert_false(played_reader()->paused);
+    tells_body("all");
+    tells_flush();
+    played_reader()->paused = false; /* as a fetch that had read the end already */
+    tells_end();
+    assert_int_equal(stage->exchange->state, GW_EXCHANGE_ANSWERING);
+    assert_false(stage->client.is_done);
+    stage->client.is_slow = false;
+    gw_exchange_on_writable(stage->exchange);
+    assert_true(stage->client.is_done);
+    assert_int_equal(stage->client.end, GW_DOWNSTREAM_WHOLE);
+}
+
+static void an_answered_question_lets_the_request_go_on_to_a_backend(void **state)
+{
+    struct stage *stage = *state;
+    to_waiting(stage);
+    ((struct question *)asked)->is_out = false;
+    gw_filter_answered(asked);
+    assert_int_equal(stage->exchange->state, GW_EXCHANGE_FETCHING);
+    tells_fail(GW_ERROR_CONNECT_TIMEOUT);
+    assert_int_equal(status(stage), 504);
+    played_fetch.begin_error = GW_ERROR_UPSTREAM_BUSY; /* and one that cannot even be asked */
+    asks(stage, "GET", "/", "");
+    assert_int_equal(status(stage), 503);
+}
+
 static void an_event_without_a_row_is_counted_logged_and_cuts(void **state)
 {
     struct stage *stage = *state;
@@ -282,6 +369,10 @@ int main(void)
         MOVES_TEST(what_comes_of_a_fetch_is_told_once_and_in_order),
         MOVES_TEST(a_failure_that_comes_with_the_head_is_answered),
         MOVES_TEST(a_failure_after_the_head_has_left_cuts),
+        MOVES_TEST(a_client_that_is_gone_ends_each_state_and_nothing_stays_behind),
+        MOVES_TEST(an_answer_that_invalidates_is_held_until_the_tombstone_is_acknowledged),
+        MOVES_TEST(a_slow_client_stops_the_fetch_and_its_end_waits_for_the_client),
+        MOVES_TEST(an_answered_question_lets_the_request_go_on_to_a_backend),
         MOVES_TEST(an_event_without_a_row_is_counted_logged_and_cuts),
         MOVES_TEST(an_event_without_a_row_after_the_end_is_counted_alone),
     };

@@ -1,0 +1,132 @@
+#include "unit/exchange/played_fetch.h"
+
+#include "filter/table.h"
+
+/* Is the answer here? What the client is told of that; the memory cache and the one in the played Redis are the real ones. */
+
+static const struct gw_filter *const filters[] = { &gw_filter_identify, &gw_filter_cache, NULL };
+
+static int set_up(void **state)
+{
+    played_fetch = (struct gw_fetch) { .reader = NULL };
+    *state = open_stage(
+        "{\"cache\": {\"enabled\": true, \"bypass_paths\": [\"/never\"], \"bypass_cookies\": [\"session\"], "
+        "\"bypass_fields\": [\"X-Fresh\"]}}",
+        filters);
+    open_cache(*state);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    close_stage(*state);
+    return 0;
+}
+
+/* Redis has nothing, and the backend answers. */
+static void is_fetched(struct stage *stage)
+{
+    played_answer_all(&stage->store);
+    assert_int_equal(stage->exchange->state, GW_EXCHANGE_FETCHING);
+    tells_head(stage, 200, "", 0);
+    tells_end();
+    assert_int_equal(status(stage), 200);
+}
+
+static void each_answer_says_whether_the_cache_was_asked_and_why_not(void **state)
+{
+    static const struct {
+        const char *method, *target, *fields, *label, *status;
+        bool is_asked; /* Redis */
+    } rows[] = {
+        { "GET", "/", "", "MISS", "visara; fwd=uri-miss", true },
+        { "HEAD", "/", "", "MISS", "visara; fwd=uri-miss", true },
+        { "POST", "/p", "", "BYPASS", "visara; fwd=method", false },
+        { "OPTIONS", "/", "", "BYPASS", "visara; fwd=method", false },
+        { "GET", "/never/this", "", "BYPASS", "visara; fwd=bypass; detail=rule", false },
+        { "GET", "/a/../never/this", "", "BYPASS", "visara; fwd=bypass; detail=rule",
+          false }, /* as a backend may read it */
+        { "GET", "/", "Cookie: a=b; session=1", "BYPASS", "visara; fwd=bypass; detail=rule", false },
+        { "GET", "/", "Cookie: a=session; mysession=1", "MISS", "visara; fwd=uri-miss", true },
+        { "GET", "/", "x-fresh: yes", "BYPASS", "visara; fwd=bypass; detail=rule", false },
+    };
+    struct stage *stage = *state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        unsigned before = stage->store.made;
+        asks(stage, rows[i].method, rows[i].target, rows[i].fields);
+        assert_int_equal(stage->store.made > before, rows[i].is_asked);
+        if (strcmp(rows[i].method, "POST") == 0) { /* and ends what is stored */
+            tells_head(stage, 200, "", 0);
+            played_answer_all(&stage->store);
+            tells_end();
+        } else {
+            is_fetched(stage);
+        }
+        assert_string_equal(field(stage, "X-Cache"), rows[i].label);
+        assert_memory_equal(field(stage, "Cache-Status"), rows[i].status, strlen(rows[i].status));
+        assert_null(field(stage, "Age"));
+    }
+}
+
+static void who_wants_only_what_is_stored_gets_it_or_a_504(void **state)
+{
+    struct stage *stage = *state;
+    asks(stage, "GET", "/", "Cache-Control: only-if-cached");
+    played_answer_all(&stage->store);
+    assert_int_equal(status(stage), 504);
+    assert_null(field(stage, "X-Cache"));
+    assert_int_equal(played_fetch.begun, 0);
+}
+
+static void put(struct stage *stage, const struct gw_cache_life *life)
+{
+    struct gw_head response = response_head(&stage->exchange->arena, 200, "X-Backend: stored");
+    struct gw_block *block = gw_block_create(4);
+    memcpy(block->bytes, "kept", 4);
+    struct gw_entry *entry = gw_entry_create(&(struct gw_entry_setup) { .key = &stage->exchange->key,
+                                                                        .scheme = GW_SLICE("http"),
+                                                                        .host = GW_SLICE("a.example"),
+                                                                        .request = &stage->exchange->request,
+                                                                        .response = &response,
+                                                                        .body = block,
+                                                                        .body_bytes = 4,
+                                                                        .life = life,
+                                                                        .now_us = stage_now_us });
+    assert_non_null(entry);
+    assert_true(gw_near_put(stage->context.near, entry, gw_near_epoch(stage->context.near, &stage->exchange->key)));
+    gw_entry_unref(entry);
+    gw_block_unref(block);
+}
+
+static void what_is_in_memory_answers_at_once_with_its_age(void **state)
+{
+    static const struct gw_cache_life life = { .freshness_s = 300, .age_s = 7 };
+    struct stage *stage = *state;
+    gw_near_set_mode(stage->context.near, GW_NEAR_EMBEDDED); /* else only what Redis has is kept */
+    asks(stage, "GET", "/", "");
+    is_fetched(stage);
+    put(stage, &life);
+    unsigned before = stage->store.made;
+    passes(stage, 5000);
+    asks(stage, "GET", "/", "");
+    assert_int_equal(status(stage), 200);
+    assert_string_equal(body(stage), "kept");
+    assert_string_equal(field(stage, "X-Cache"), "HIT");
+    assert_string_equal(field(stage, "Age"), "12");
+    assert_string_equal(field(stage, "X-Cache-Age"), "12");
+    assert_memory_equal(field(stage, "Cache-Status"), "visara; hit; ttl=288", 20);
+    assert_int_equal(stage->store.made, before);
+    assert_int_equal(gw_counter_read(&stage->context.shard->cache_near_hits), 1);
+}
+
+#define CACHE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CACHE_TEST(each_answer_says_whether_the_cache_was_asked_and_why_not),
+        CACHE_TEST(who_wants_only_what_is_stored_gets_it_or_a_504),
+        CACHE_TEST(what_is_in_memory_answers_at_once_with_its_age),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
