@@ -49,9 +49,9 @@ prove: ## measure the limits' promises through everything that can happen to Red
 	@$(MAKE) build
 	@/usr/bin/python3 tests/prove/prove.py
 	@/usr/bin/python3 tests/prove/seen.py
-	@cmake --build build --parallel $(JOBS) --target sim_limits sim_near
+	@cmake --build build --parallel $(JOBS) --target sim_limits sim_memory_cache
 	@build/tests/sim/sim_limits $(if $(QUICK),--quick)
-	@build/tests/sim/sim_near $(if $(QUICK),--quick)
+	@build/tests/sim/sim_memory_cache $(if $(QUICK),--quick)
 
 conformance: ## run the cache rules by RFC section (without Redis, with it, without memory caches), and print their table as Markdown
 	@scripts/install-packages build run test >&2

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "cache/coherence.h"
+#include "cache/tracking.h"
 #include "fetch/fetch.h"
 #include "filter/table.h"
 #include "store/probe.h"
@@ -34,13 +34,13 @@ struct gw_assembly {
     struct gw_access_log *log;
     struct gw_limiter *limiter;
     struct gw_bans *bans;
-    struct gw_near *near;
+    struct gw_memory_cache *memory_cache;
     struct gw_coalescing *coalescing;
     struct gw_registry *registry;
     struct gw_admin admin;
     struct node limits, cache; /* cache.address NULL: it lives on the limits' node */
-    struct gw_coherence *coherence;
-    _Atomic(struct gw_purger *) purger; /* of the first worker that opened; NULL: none has one yet */
+    struct gw_tracking *tracking;
+    _Atomic(struct gw_ban_log *) ban_log; /* of the first worker that opened; NULL: none has one yet */
     char instance_id[33];
 };
 
@@ -70,11 +70,11 @@ static bool create_parts(struct gw_assembly *assembly)
     assembly->metrics = gw_metrics_create(config, config->workers, gw_clock_monotonic_us());
     assembly->limiter = gw_limiter_create(config);
     assembly->bans = gw_bans_create();
-    assembly->near = config->cache_enabled ? gw_near_create(config->near_bytes, assembly->bans) : NULL;
+    assembly->memory_cache = config->cache_enabled ? gw_memory_cache_create(config->near_bytes, assembly->bans) : NULL;
     assembly->coalescing = gw_coalescing_create();
     assembly->registry = gw_registry_create(config);
-    return assembly->metrics && assembly->limiter && assembly->bans && (assembly->near || !config->cache_enabled) &&
-           assembly->coalescing && assembly->registry;
+    return assembly->metrics && assembly->limiter && assembly->bans &&
+           (assembly->memory_cache || !config->cache_enabled) && assembly->coalescing && assembly->registry;
 }
 
 static unsigned instances(void *context)
@@ -86,7 +86,7 @@ static unsigned instances(void *context)
 static bool is_coherent(void *context)
 {
     struct gw_assembly *assembly = context;
-    return assembly->coherence && gw_coherence_is_up(assembly->coherence);
+    return assembly->tracking && gw_tracking_is_up(assembly->tracking);
 }
 
 static void tell_node(struct gw_admin *admin, struct node *node, const char *role)
@@ -128,7 +128,7 @@ struct gw_assembly *gw_assembly_create(const struct gw_config *config, struct gw
                                           .instance_id = assembly->instance_id,
                                           .config = config,
                                           .metrics = assembly->metrics,
-                                          .near = assembly->near,
+                                          .memory_cache = assembly->memory_cache,
                                           .limiter = assembly->limiter,
                                           .registry = assembly->registry,
                                           .draining = &server->draining,
@@ -143,8 +143,8 @@ void gw_assembly_destroy(struct gw_assembly **taken)
     *taken = NULL;
     if (!assembly)
         return;
-    if (assembly->coherence)
-        gw_coherence_free(&assembly->coherence);
+    if (assembly->tracking)
+        gw_tracking_free(&assembly->tracking);
     if (assembly->cache.probe)
         gw_probe_free(&assembly->cache.probe);
     if (assembly->limits.probe)
@@ -155,8 +155,8 @@ void gw_assembly_destroy(struct gw_assembly **taken)
         gw_registry_destroy(&assembly->registry);
     if (assembly->coalescing)
         gw_coalescing_destroy(&assembly->coalescing);
-    if (assembly->near)
-        gw_near_destroy(&assembly->near);
+    if (assembly->memory_cache)
+        gw_memory_cache_destroy(&assembly->memory_cache);
     if (assembly->bans)
         gw_bans_destroy(&assembly->bans);
     if (assembly->limiter)
@@ -208,14 +208,14 @@ static void on_invalidated(void *context, const struct gw_cache_key *key)
         gw_coalescing_detach_all(assembly->coalescing);
 }
 
-/* One worker reads the log of bans for all of this process. Once the drain has begun workers may end: then the polls of
+/* One worker reads the ban log for all of this process. Once the drain has begun workers may end: then the polls of
  * those that are left are enough. */
 static void on_purge(void *context)
 {
     struct gw_assembly *assembly = context;
-    struct gw_purger *purger = atomic_load(&assembly->purger);
-    if (purger && !atomic_load(&assembly->server->draining))
-        gw_purger_on_change(purger);
+    struct gw_ban_log *ban_log = atomic_load(&assembly->ban_log);
+    if (ban_log && !atomic_load(&assembly->server->draining))
+        gw_ban_log_on_change(ban_log);
 }
 
 bool gw_assembly_open_main(struct gw_assembly *assembly, uv_loop_t *loop, struct gw_timers *timers)
@@ -223,25 +223,25 @@ bool gw_assembly_open_main(struct gw_assembly *assembly, uv_loop_t *loop, struct
     struct node *node = cache_node(assembly);
     if (!open_probe(assembly, &assembly->limits, loop, timers) || !open_probe(assembly, &assembly->cache, loop, timers))
         return false;
-    if (!node->address || !assembly->near)
+    if (!node->address || !assembly->memory_cache)
         return true;
-    struct gw_coherence_setup setup = { .loop = loop,
-                                        .timers = timers,
-                                        .near = assembly->near,
-                                        .breaker = &node->breaker,
-                                        .node = node->address,
-                                        .config = assembly->config,
-                                        .on_invalidated = on_invalidated,
-                                        .on_purge = on_purge,
-                                        .context = assembly };
-    assembly->coherence = gw_coherence_open(&setup);
-    return assembly->coherence != NULL;
+    struct gw_tracking_setup setup = { .loop = loop,
+                                       .timers = timers,
+                                       .memory_cache = assembly->memory_cache,
+                                       .breaker = &node->breaker,
+                                       .node = node->address,
+                                       .config = assembly->config,
+                                       .on_invalidated = on_invalidated,
+                                       .on_purge = on_purge,
+                                       .context = assembly };
+    assembly->tracking = gw_tracking_open(&setup);
+    return assembly->tracking != NULL;
 }
 
 void gw_assembly_close_main(struct gw_assembly *assembly)
 {
-    if (assembly->coherence)
-        gw_coherence_close(assembly->coherence);
+    if (assembly->tracking)
+        gw_tracking_close(assembly->tracking);
     if (assembly->cache.probe)
         gw_probe_close(assembly->cache.probe);
     if (assembly->limits.probe)
@@ -263,7 +263,7 @@ static bool open_worker(void *owner, struct gw_worker *worker)
                                                    .filters = gw_filter_table,
                                                    .descriptors = &assembly->server->descriptors,
                                                    .limiter = assembly->limiter,
-                                                   .near = assembly->near,
+                                                   .memory_cache = assembly->memory_cache,
                                                    .bans = assembly->bans,
                                                    .coalescing = assembly->coalescing,
                                                    .registry = assembly->registry,
@@ -276,8 +276,8 @@ static bool open_worker(void *owner, struct gw_worker *worker)
                                                    .context = assembly };
     if (!gw_worker_context_open(&worker->context, &setup))
         return false;
-    struct gw_purger *none = NULL;
-    atomic_compare_exchange_strong(&assembly->purger, &none, worker->context.purger);
+    struct gw_ban_log *none = NULL;
+    atomic_compare_exchange_strong(&assembly->ban_log, &none, worker->context.ban_log);
     return true;
 }
 

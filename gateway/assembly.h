@@ -14,7 +14,7 @@ struct gw_assembly;
 struct gw_assembly *gw_assembly_create(const struct gw_config *config, struct gw_server *server,
                                        struct gw_complaint *complaint) GW_MUST_CHECK;
 void gw_assembly_destroy(struct gw_assembly **assembly);
-/* Main's own parts, on its loop: probes of the Redis nodes and the pair that keeps the near cache coherent. Nothing
+/* Main's own parts, on its loop: probes of the Redis nodes and the pair that keeps the memory cache coherent. Nothing
  * in embedded mode. */
 bool gw_assembly_open_main(struct gw_assembly *assembly, uv_loop_t *loop, struct gw_timers *timers) GW_MUST_CHECK;
 /* After the workers ended; the loop runs on until they are closed. */

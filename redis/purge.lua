@@ -1,4 +1,4 @@
--- purge.lua: reads what is new in the ban log, and adds one more ban with a number (README.md: "The log of bans").
+-- purge.lua: reads what is new in the ban log, and adds one more ban with a number (README.md: "The ban log").
 --
 --   KEYS     the log
 --   ARGV     the number up to which the caller knows the log (0: no number); a ban to be added ('': none)

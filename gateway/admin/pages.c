@@ -202,16 +202,16 @@ static void put_limiter(struct gw_json *json, const struct gw_admin *admin, cons
 
 static void put_cache(struct gw_json *json, const struct gw_admin *admin, const struct gw_metrics_totals *totals)
 {
-    struct gw_near_counts counts = { .entries = 0 };
-    if (admin->near)
-        gw_near_read_counts(admin->near, &counts);
+    struct gw_memory_cache_counts counts = { .entries = 0 };
+    if (admin->memory_cache)
+        gw_memory_cache_read_counts(admin->memory_cache, &counts);
     cJSON *cache = gw_json_put_object(json, json->root, "cache");
     gw_json_put_uint(json, cache, "hits", totals->hits);
     gw_json_put_uint(json, cache, "misses", totals->misses);
     put_percent(json, cache, "hit_rate", totals->hits, totals->hits + totals->misses, "0.00%");
     gw_json_put_uint(json, cache, "entries", counts.entries);
     gw_json_put_uint(json, cache, "bytes", counts.bytes);
-    gw_json_put_uint(json, cache, "max_bytes", admin->near ? admin->config->near_bytes : 0);
+    gw_json_put_uint(json, cache, "max_bytes", admin->memory_cache ? admin->config->near_bytes : 0);
     gw_json_put_uint(json, cache, "evictions", counts.evictions);
     gw_json_put_uint(json, cache, "stores", totals->stores);
     gw_json_put_uint(json, cache, "expired", counts.expired);
@@ -294,7 +294,7 @@ static unsigned read_backends(const struct gw_admin *admin, struct gw_metrics_ba
 int gw_admin_put_metrics(const struct gw_admin *admin, uint64_t now_us, struct gw_buffer *page)
 {
     struct gw_metrics_gauges gauges = { .cache_entries = 0 };
-    struct gw_near_counts counts = { .entries = 0 };
+    struct gw_memory_cache_counts counts = { .entries = 0 };
     struct gw_metrics_redis redis[GW_COUNT(admin->nodes)];
     for (unsigned i = 0; i < admin->node_count; i++)
         redis[i] = (struct gw_metrics_redis) {
@@ -305,8 +305,8 @@ int gw_admin_put_metrics(const struct gw_admin *admin, uint64_t now_us, struct g
     gauges.redis = redis;
     gauges.redis_count = admin->node_count;
     gauges.instances = admin->instances ? admin->instances(admin->context) : 1;
-    if (admin->near)
-        gw_near_read_counts(admin->near, &counts);
+    if (admin->memory_cache)
+        gw_memory_cache_read_counts(admin->memory_cache, &counts);
     gauges.cache_entries = counts.entries;
     gauges.cache_bytes = counts.bytes;
     gauges.cache_evictions = counts.evictions;

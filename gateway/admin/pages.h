@@ -9,7 +9,7 @@
 #define GW_ADMIN_PAGES_H
 
 #include "base/buffer.h"
-#include "cache/near.h"
+#include "cache/memory_cache.h"
 #include "config/config.h"
 #include "limit/limiter.h"
 #include "store/breaker.h"
@@ -25,7 +25,7 @@ struct gw_admin_node {   /* one Redis */
 struct gw_admin { /* borrowed; all may be NULL, except for config and metrics */
     const struct gw_config *config;
     struct gw_metrics *metrics;
-    struct gw_near *near;
+    struct gw_memory_cache *memory_cache;
     struct gw_limiter *limiter;
     struct gw_registry *registry;
     const atomic_bool *draining;

@@ -170,43 +170,44 @@ static void put_entry(struct gw_json *json, cJSON *object, const struct gw_store
 
 /* ---- where responses are stored ---- */
 
-static const char *mode_name(enum gw_near_mode mode)
+static const char *mode_name(enum gw_memory_cache_mode mode)
 {
     static const char *const names[] = {
-        [GW_NEAR_EMBEDDED] = "embedded: it is the cache",
-        [GW_NEAR_SHARED] = "shared: a copy of what was read in Redis",
-        [GW_NEAR_CLOSED] = "closed: Redis' invalidations are not heard at the moment",
-        [GW_NEAR_OUTAGE] = "outage: Redis is away, own fetches only",
+        [GW_MEMORY_CACHE_EMBEDDED] = "embedded: it is the cache",
+        [GW_MEMORY_CACHE_SHARED] = "shared: a copy of what was read in Redis",
+        [GW_MEMORY_CACHE_CLOSED] = "closed: Redis' invalidations are not heard at the moment",
+        [GW_MEMORY_CACHE_OUTAGE] = "outage: Redis is away, own fetches only",
     };
     return names[mode];
 }
 
-static void put_near(struct gw_json *json, const struct gw_stored *stored)
+static void put_memory_cache(struct gw_json *json, const struct gw_stored *stored)
 {
-    gw_json_put_string(json, json->root, "near_mode", mode_name(stored->near_mode));
-    gw_json_put_bool(json, json->root, "near_hit_for_miss", stored->near_hit_for_miss);
+    gw_json_put_string(json, json->root, "near_mode", mode_name(stored->memory_cache_mode));
+    gw_json_put_bool(json, json->root, "near_hit_for_miss", stored->memory_cache_hit_for_miss);
     cJSON *array = gw_json_put_array(json, json->root, "near");
-    for (unsigned i = 0; i < stored->near_count; i++)
-        put_entry(json, gw_json_put_element(json, array), stored, stored->near[i], stored->near_bans[i]);
+    for (unsigned i = 0; i < stored->memory_cache_count; i++)
+        put_entry(json, gw_json_put_element(json, array), stored, stored->memory_cache[i],
+                  stored->memory_cache_bans[i]);
 }
 
-static const char *frame_name(const struct gw_shared_sight *sight)
+static const char *frame_name(const struct gw_redis_cache_inspection *inspection)
 {
     static const char *const names[] = {
         [GW_FRAME_FOREIGN] = "foreign",     [GW_FRAME_CORRUPT] = "corrupt",   [GW_FRAME_RESPONSE] = "frame",
         [GW_FRAME_TOMBSTONE] = "tombstone", [GW_FRAME_MARK] = "hit-for-miss", [GW_FRAME_INDEX] = "index",
     };
-    return sight->is_there ? names[sight->base] : "none";
+    return inspection->is_there ? names[inspection->base] : "none";
 }
 
 static bool knows_store(const struct gw_stored *stored)
 {
-    return stored->sight && stored->sight->is_known;
+    return stored->inspection && stored->inspection->is_known;
 }
 
 static void put_store(struct gw_json *json, const struct gw_stored *stored)
 {
-    const struct gw_shared_sight *sight = stored->sight;
+    const struct gw_redis_cache_inspection *inspection = stored->inspection;
     if (!stored->has_store) {
         gw_json_put_null(json, json->root, "redis");
         return;
@@ -215,17 +216,17 @@ static void put_store(struct gw_json *json, const struct gw_stored *stored)
     gw_json_put_bool(json, object, "known", knows_store(stored));
     if (!knows_store(stored))
         return;
-    gw_json_put_string(json, object, "kind", frame_name(sight));
-    if (sight->is_there)
-        gw_json_put_int(json, object, "ttl_ms", sight->left_ms);
-    if (sight->is_there && sight->base == GW_FRAME_INDEX) {
-        gw_json_put_slice(json, object, "names", sight->names);
-        gw_json_put_uint(json, object, "variants", sight->variants);
+    gw_json_put_string(json, object, "kind", frame_name(inspection));
+    if (inspection->is_there)
+        gw_json_put_int(json, object, "ttl_ms", inspection->left_ms);
+    if (inspection->is_there && inspection->base == GW_FRAME_INDEX) {
+        gw_json_put_slice(json, object, "names", inspection->names);
+        gw_json_put_uint(json, object, "variants", inspection->variants);
     }
-    if (!sight->entry)
+    if (!inspection->entry)
         return;
-    gw_json_put_int(json, object, "entry_ttl_ms", sight->entry_left_ms);
-    put_entry(json, gw_json_put_object(json, object, "entry"), stored, sight->entry, sight->ban);
+    gw_json_put_int(json, object, "entry_ttl_ms", inspection->entry_left_ms);
+    put_entry(json, gw_json_put_object(json, object, "entry"), stored, inspection->entry, inspection->ban);
 }
 
 static void put_key(struct gw_json *json, const struct gw_stored *stored)
@@ -249,28 +250,28 @@ static void put_key(struct gw_json *json, const struct gw_stored *stored)
 struct best { /* the response that a look-up would find */
     const struct gw_entry *entry;
     struct use use;
-    bool is_near;
+    bool is_in_memory;
 };
 
 static void consider(struct best *best, const struct gw_stored *stored, const struct gw_entry *entry,
-                     enum gw_ban_verdict ban, bool is_near)
+                     enum gw_ban_verdict ban, bool is_in_memory)
 {
     struct use use = use_of(stored, entry, ban);
     if (use.reuse > best->use.reuse)
-        *best = (struct best) { entry, use, is_near };
+        *best = (struct best) { entry, use, is_in_memory };
 }
 
 /* A response in the memory cache is used without asking Redis, unless it must be validated. */
 static struct best find_best(const struct gw_stored *stored)
 {
-    const struct gw_shared_sight *sight = stored->sight;
+    const struct gw_redis_cache_inspection *inspection = stored->inspection;
     struct best best = { .use = { .reuse = GW_REUSE_NO } };
-    for (unsigned i = 0; i < stored->near_count && stored->near_mode != GW_NEAR_CLOSED; i++)
-        consider(&best, stored, stored->near[i], stored->near_bans[i], true);
-    if (best.use.reuse > GW_REUSE_VALIDATED || !knows_store(stored) || !sight->entry)
+    for (unsigned i = 0; i < stored->memory_cache_count && stored->memory_cache_mode != GW_MEMORY_CACHE_CLOSED; i++)
+        consider(&best, stored, stored->memory_cache[i], stored->memory_cache_bans[i], true);
+    if (best.use.reuse > GW_REUSE_VALIDATED || !knows_store(stored) || !inspection->entry)
         return best;
     best = (struct best) { .use = { .reuse = GW_REUSE_NO } };
-    consider(&best, stored, sight->entry, sight->ban, false);
+    consider(&best, stored, inspection->entry, inspection->ban, false);
     return best;
 }
 
@@ -295,7 +296,7 @@ static void put_last(struct gw_json *json, const struct gw_stored *stored)
 static void say_found(const struct gw_stored *stored, const struct best *best, struct gw_buffer *text)
 {
     int64_t age_s = gw_entry_age_s(best->entry, stored->now_us);
-    const char *where = best->is_near ? "this process' memory" : "Redis";
+    const char *where = best->is_in_memory ? "this process' memory" : "Redis";
     if (best->use.reuse == GW_REUSE_VALIDATED && stored->request->only_if_cached)
         gw_buffer_print(text, "Answered 504 (only-if-cached): what lies in %s is not for this request as it is: %s.",
                         where, best->use.why);
@@ -313,20 +314,20 @@ static void say_found(const struct gw_stored *stored, const struct best *best, s
 
 static const char *why_missed(const struct gw_stored *stored)
 {
-    const struct gw_shared_sight *sight = stored->sight;
-    bool knows = knows_store(stored) && sight->is_there;
+    const struct gw_redis_cache_inspection *inspection = stored->inspection;
+    bool knows = knows_store(stored) && inspection->is_there;
     if (stored->has_store && !knows_store(stored))
         return "Redis did not answer, and nothing in this process' memory is of use.";
-    if (knows && sight->base == GW_FRAME_TOMBSTONE)
+    if (knows && inspection->base == GW_FRAME_TOMBSTONE)
         return "it was purged, or changed by an unsafe method, and nothing has been stored since.";
-    if (stored->near_hit_for_miss || (knows && sight->is_hit_for_miss))
+    if (stored->memory_cache_hit_for_miss || (knows && inspection->is_hit_for_miss))
         return "its last answer was not for sharing, so for now no request waits for another's (hit-for-miss).";
-    if (knows && (sight->base == GW_FRAME_FOREIGN || sight->base == GW_FRAME_CORRUPT))
+    if (knows && (inspection->base == GW_FRAME_FOREIGN || inspection->base == GW_FRAME_CORRUPT))
         return "what lies in Redis is none of this gateway's responses.";
-    if (stored->near_count || (knows && sight->entry))
+    if (stored->memory_cache_count || (knows && inspection->entry))
         return "what is stored is not for this request; see \"why\".";
-    return knows && sight->base == GW_FRAME_INDEX ? "other variants are stored, none for this request."
-                                                  : "nothing is stored.";
+    return knows && inspection->base == GW_FRAME_INDEX ? "other variants are stored, none for this request."
+                                                       : "nothing is stored.";
 }
 
 static void put_verdict(struct gw_json *json, const struct gw_stored *stored)
@@ -365,7 +366,7 @@ int gw_stored_put(const struct gw_stored *stored, struct gw_buffer *page)
     else
         gw_json_put_null(&json, json.root, "query");
     put_request(&json, stored);
-    put_near(&json, stored);
+    put_memory_cache(&json, stored);
     put_last(&json, stored);
     put_store(&json, stored);
     return gw_json_finish_indented(&json, 200, page);

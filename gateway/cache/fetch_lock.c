@@ -65,7 +65,7 @@ static struct gw_store_call *run(struct gw_fetch_lock *lock, struct gw_slice ope
 static void send_leave(struct gw_fetch_lock *lock)
 {
     struct gw_store_call *call = run(lock, GW_SLICE("leave"), NULL, NULL);
-    gw_store_forget(&call);
+    gw_store_cancel(&call);
 }
 
 enum { YES = 1, CHANGED = 2 }; /* bits of the script's answer */
@@ -137,7 +137,7 @@ static struct gw_slice version(const uint8_t bytes[GW_FRAME_VERSION_BYTES], bool
 }
 
 /* Beside the lock, what lies at the base (and the variant) is compared with what was seen there. */
-static struct gw_store_call *take(struct gw_fetch_lock *lock, const struct gw_seen *seen)
+static struct gw_store_call *take(struct gw_fetch_lock *lock, const struct gw_base_version *base_version)
 {
     struct gw_slice prefix = lock->locks->config->redis_prefix, keys[3], arguments[6];
     struct gw_key_text text, base, variant;
@@ -147,16 +147,16 @@ static struct gw_store_call *take(struct gw_fetch_lock *lock, const struct gw_se
     arguments[count++] = GW_SLICE("take");
     arguments[count++] = gw_slice_of(lock->id, ID_BYTES);
     arguments[count++] = GW_SLICE(LOCK_MS_DIGITS);
-    if (seen->kind != GW_SEEN_NOTHING) {
+    if (base_version->kind != GW_BASE_UNKNOWN) {
         gw_key_text_of_base(&base, prefix, &lock->key);
         keys[key_count++] = base.slice;
-        arguments[count++] = version(seen->version, seen->kind != GW_SEEN_ABSENT);
+        arguments[count++] = version(base_version->version, base_version->kind != GW_BASE_ABSENT);
     }
-    if (seen->kind == GW_SEEN_INDEX && seen->selects_variant) {
-        gw_key_text_of_variant(&variant, prefix, &lock->key, seen->variant);
+    if (base_version->kind == GW_BASE_INDEX && base_version->selects_variant) {
+        gw_key_text_of_variant(&variant, prefix, &lock->key, base_version->variant);
         keys[key_count++] = variant.slice;
-        arguments[count++] = gw_slice_of((const char *)seen->variant, GW_FRAME_VARIANT_BYTES);
-        arguments[count++] = version(seen->variant_version, seen->variant_is_there);
+        arguments[count++] = gw_slice_of((const char *)base_version->variant, GW_FRAME_VARIANT_BYTES);
+        arguments[count++] = version(base_version->variant_version, base_version->variant_is_there);
     }
     return gw_store_run(lock->locks->store, GW_STORE_FETCH_LOCK, keys, key_count, arguments, count, GW_NO_SLICE, NULL,
                         on_taken, lock);
@@ -170,7 +170,8 @@ static void make_id(struct gw_fetch_lock *lock)
 }
 
 struct gw_fetch_lock *gw_fetch_lock_take(struct gw_fetch_locks *locks, const struct gw_cache_key *key,
-                                         const struct gw_seen *seen, gw_fetch_lock_done *done, void *owner)
+                                         const struct gw_base_version *base_version, gw_fetch_lock_done *done,
+                                         void *owner)
 {
     if (!gw_store_is_up(locks->store))
         return NULL;
@@ -182,7 +183,7 @@ struct gw_fetch_lock *gw_fetch_lock_take(struct gw_fetch_locks *locks, const str
     };
     gw_timer_init(&lock->timer, on_due);
     make_id(lock);
-    lock->call = take(lock, seen);
+    lock->call = take(lock, base_version);
     if (lock->call)
         return lock;
     give_up(lock);
@@ -199,7 +200,7 @@ void gw_fetch_lock_release(struct gw_fetch_lock **taken)
         lock->state = LEFT;
         return;
     }
-    gw_store_forget(&lock->call);
+    gw_store_cancel(&lock->call);
     if (lock->state == HELD)
         send_leave(lock);
     give_up(lock);

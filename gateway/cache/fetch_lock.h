@@ -3,9 +3,9 @@
  * Shape    SET gw:lock:<ns>:{<sha>} <random id> NX PX 500, renewed at a third of that, deleted by compare (redis/
  *          fetch_lock.lua). An instance that dies loses it within half a second. It is a courtesy, never a guard: correctness is
  *          the store's (what is stored over what), so a lock that is lost while its fetch runs costs a second request.
- * Changed  The script is told what the look-up saw (gw_seen), and answers whether something else lies there now. So a
+ * Changed  The script is told what the look-up saw (gw_base_version), and answers whether something else lies there now. So a
  *          leader need not look again, and one that waits for another instance reads no bodies meanwhile.
- * Order    Commands of one loop turn leave in one write: take, then gw_shared_ask, and the look-up sees what the last
+ * Order    Commands of one loop turn leave in one write: take, then gw_redis_cache_ask, and the look-up sees what the last
  *          holder of the lock has stored.
  * Threads  One worker's. */
 #ifndef GW_CACHE_FETCH_LOCK_H
@@ -15,7 +15,7 @@
 #include "base/random.h"
 #include "base/timer.h"
 #include "cache/key.h"
-#include "cache/shared.h"
+#include "cache/redis_cache.h"
 #include "store/store.h"
 
 struct gw_fetch_lock;
@@ -46,7 +46,7 @@ void gw_fetch_locks_free(struct gw_fetch_locks *locks);
 /* seen: what to compare with what lies there; kind NOTHING: nothing. NULL: the store is away, or memory is out; done does
  * not run. */
 struct gw_fetch_lock *gw_fetch_lock_take(struct gw_fetch_locks *locks, const struct gw_cache_key *key,
-                                         const struct gw_seen *seen, gw_fetch_lock_done *done,
+                                         const struct gw_base_version *base_version, gw_fetch_lock_done *done,
                                          void *owner) GW_MUST_CHECK;
 /* Gives it back, or cancels the question (an answer TAKEN that still comes is given back, too). Takes *lock; NULL is
  * allowed. */

@@ -123,13 +123,13 @@ static void lookup_take(struct gw_lookup *lookup, struct gw_entry *entry, enum g
     lookup->source = source;
 }
 
-static void lookup_take_answer(struct gw_lookup *lookup, const struct gw_shared_answer *answer)
+static void lookup_take_answer(struct gw_lookup *lookup, const struct gw_redis_cache_answer *answer)
 {
     lookup->is_hit_for_miss |= answer->is_hit_for_miss;
     lookup->was_there = answer->was_there;
-    if (answer->seen.kind == GW_SEEN_NOTHING) /* the store did not say */
+    if (answer->base_version.kind == GW_BASE_UNKNOWN) /* the store did not say */
         return;
-    lookup->lead.seen = answer->seen;
+    lookup->lead.base_version = answer->base_version;
     lookup->lead.epoch = lookup->question_epoch;
     if (answer->entry)
         lookup_take(lookup, answer->entry, answer->reuse, GW_LOOKUP_STORE);
@@ -139,7 +139,7 @@ static void lookup_take_answer(struct gw_lookup *lookup, const struct gw_shared_
 
 static void lookup_locked_looked(struct gw_lookup *lookup);
 
-static void on_store_answer(void *owner, const struct gw_shared_answer *answer)
+static void on_store_answer(void *owner, const struct gw_redis_cache_answer *answer)
 {
     struct gw_lookup *lookup = GW_FROM_CONTEXT(owner, struct gw_lookup, LOOKUP_MAGIC);
     lookup->question = NULL;
@@ -156,8 +156,9 @@ static void on_store_answer(void *owner, const struct gw_shared_answer *answer)
 static bool lookup_ask_store(struct gw_lookup *lookup)
 {
     const struct gw_lookup_ask *ask = &lookup->ask;
-    lookup->question_epoch = gw_near_epoch(ask->lookups->near, ask->key);
-    lookup->question = gw_shared_ask(ask->lookups->shared, ask->key, ask->request, ask->head, on_store_answer, lookup);
+    lookup->question_epoch = gw_memory_cache_epoch(ask->lookups->memory_cache, ask->key);
+    lookup->question = gw_redis_cache_ask(ask->lookups->redis_cache, ask->key, ask->request, ask->head, on_store_answer,
+                                          lookup);
     return lookup->question != NULL;
 }
 
@@ -167,20 +168,21 @@ static bool lookup_look(struct gw_lookup *lookup)
 {
     const struct gw_lookup_ask *ask = &lookup->ask;
     const struct gw_lookups *lookups = ask->lookups;
-    struct gw_near_answer near = { .entry = NULL };
+    struct gw_memory_cache_answer memory_cache = { .entry = NULL };
     if (ask->request->may_look_up)
-        gw_near_get(lookups->near, ask->key, ask->request, ask->head, gw_clock_monotonic_us(), &near);
+        gw_memory_cache_get(lookups->memory_cache, ask->key, ask->request, ask->head, gw_clock_monotonic_us(),
+                            &memory_cache);
     else
-        near.epoch = gw_near_epoch(lookups->near, ask->key);
-    lookup->was_there = near.was_there;
-    lookup->is_hit_for_miss = near.is_hit_for_miss;
-    if (near.entry)
-        lookup_take(lookup, near.entry, near.reuse, GW_LOOKUP_MEMORY);
-    else if (!lookups->shared) /* what was there before is not any more */
+        memory_cache.epoch = gw_memory_cache_epoch(lookups->memory_cache, ask->key);
+    lookup->was_there = memory_cache.was_there;
+    lookup->is_hit_for_miss = memory_cache.is_hit_for_miss;
+    if (memory_cache.entry)
+        lookup_take(lookup, memory_cache.entry, memory_cache.reuse, GW_LOOKUP_MEMORY);
+    else if (!lookups->redis_cache) /* what was there before is not any more */
         lookup_drop_stored(lookup);
-    if (near.entry || !lookup->lead.stored)
-        lookup->lead.epoch = near.epoch;
-    return !lookup->entry && lookups->shared && !lookup->is_silent &&
+    if (memory_cache.entry || !lookup->lead.stored)
+        lookup->lead.epoch = memory_cache.epoch;
+    return !lookup->entry && lookups->redis_cache && !lookup->is_silent &&
            (ask->request->may_look_up || ask->request->may_store) && lookup_ask_store(lookup);
 }
 
@@ -205,7 +207,7 @@ void gw_lookup_give_up(struct gw_lookup *lookup)
 {
     if (lookup->state != GW_LOOKUP_LOOKING)
         return;
-    gw_shared_forget(&lookup->question);
+    gw_redis_cache_cancel(&lookup->question);
     lookup->is_silent = true;
     lookup->is_within_call = true;
     lookup_move(lookup, GW_LOOKUP_ON_LOOKED);
@@ -261,15 +263,16 @@ static void on_coalescing(void *owner, const struct gw_coalescing_event *event)
 static bool lookup_was_stored_meanwhile(struct gw_lookup *lookup)
 {
     const struct gw_lookup_ask *ask = &lookup->ask;
-    struct gw_near_answer near;
-    if (ask->lookups->shared)
+    struct gw_memory_cache_answer memory_cache;
+    if (ask->lookups->redis_cache)
         return false;
-    gw_near_get(ask->lookups->near, ask->key, ask->request, ask->head, gw_clock_monotonic_us(), &near);
-    if (near.reuse > GW_REUSE_VALIDATED && near.entry) {
-        lookup_take(lookup, near.entry, near.reuse, GW_LOOKUP_MEMORY);
+    gw_memory_cache_get(ask->lookups->memory_cache, ask->key, ask->request, ask->head, gw_clock_monotonic_us(),
+                        &memory_cache);
+    if (memory_cache.reuse > GW_REUSE_VALIDATED && memory_cache.entry) {
+        lookup_take(lookup, memory_cache.entry, memory_cache.reuse, GW_LOOKUP_MEMORY);
         return true;
     }
-    gw_entry_unref(near.entry);
+    gw_entry_unref(memory_cache.entry);
     return false;
 }
 
@@ -343,7 +346,7 @@ static void lookup_look_again(struct gw_lookup *lookup)
 static bool lookup_may_ask(const struct gw_lookup *lookup)
 {
     const struct gw_lookups *lookups = lookup->ask.lookups;
-    return lookups->shared && !lookup->is_silent && gw_shared_is_up(lookups->shared);
+    return lookups->redis_cache && !lookup->is_silent && gw_redis_cache_is_up(lookups->redis_cache);
 }
 
 /* A request that wants the backend's word waits for no other instance, whose fetch may have begun before it came. */
@@ -356,7 +359,7 @@ static bool lookup_wants_lock(const struct gw_lookup *lookup)
 static bool lookup_wants_to_see(const struct gw_lookup *lookup)
 {
     const struct gw_cache_request *request = lookup->ask.request;
-    return lookup->lead.seen.kind == GW_SEEN_NOTHING &&
+    return lookup->lead.base_version.kind == GW_BASE_UNKNOWN &&
            (request->may_store || (request->is_range && request->may_look_up));
 }
 
@@ -398,8 +401,9 @@ static void lookup_lock(struct gw_lookup *lookup)
     if (may_ask && lookup_wants_lock(lookup)) {
         if (!lookup->until_us)
             lookup->until_us = gw_clock_monotonic_us() + (uint64_t)lookups->config->flight_wait_ms * 1000;
-        lookup->lock_compares = lookup->lead.seen.kind != GW_SEEN_NOTHING;
-        lookup->lead.lock = gw_fetch_lock_take(lookups->locks, lookup->ask.key, &lookup->lead.seen, on_lock, lookup);
+        lookup->lock_compares = lookup->lead.base_version.kind != GW_BASE_UNKNOWN;
+        lookup->lead.lock = gw_fetch_lock_take(lookups->locks, lookup->ask.key, &lookup->lead.base_version, on_lock,
+                                               lookup);
         lookup->lock_is_due = lookup->lead.lock != NULL;
     }
     if (may_ask && lookup_wants_to_see(lookup) && !lookup_ask_store(lookup)) {
@@ -476,7 +480,7 @@ static void lookup_decide(struct gw_lookup *lookup)
 {
     gw_timer_stop(&lookup->timer);
     if (lookup->question)
-        gw_shared_forget(&lookup->question);
+        gw_redis_cache_cancel(&lookup->question);
     if (lookup->lock_is_due) /* what was found answers before the lock does */
         gw_fetch_lock_release(&lookup->lead.lock);
     lookup->lock_is_due = false;
@@ -533,12 +537,12 @@ static void lookup_on_timer(struct gw_timer *timer)
         lookup_move(lookup, GW_LOOKUP_ON_LATE);
         break;
     case GW_LOOKUP_RETURNING: /* the store is silent */
-        gw_shared_forget(&lookup->question);
+        gw_redis_cache_cancel(&lookup->question);
         lookup->is_silent = true;
         lookup_move(lookup, GW_LOOKUP_ON_LOOKED);
         break;
     case GW_LOOKUP_LOCKING:
-        gw_shared_forget(&lookup->question);
+        gw_redis_cache_cancel(&lookup->question);
         gw_fetch_lock_release(&lookup->lead.lock);
         lookup->lock_is_due = lookup->lock_is_elsewhere = false;
         lookup->is_silent = true;
@@ -572,7 +576,7 @@ void gw_lookup_cancel(struct gw_lookup *lookup)
     if (lookup->waiter)
         gw_coalescing_cancel(&lookup->waiter);
     if (lookup->question)
-        gw_shared_forget(&lookup->question);
+        gw_redis_cache_cancel(&lookup->question);
     gw_lead_pass_on(&lookup->lead);
     lookup_drop_stored(lookup);
     if (lookup->entry)
@@ -602,7 +606,7 @@ bool gw_lead_begin(struct gw_lookups *lookups, const struct gw_cache_key *key, s
 
 bool gw_lookup_refresh_asks(const struct gw_lookups *lookups)
 {
-    return lookups->shared && gw_shared_is_up(lookups->shared);
+    return lookups->redis_cache && gw_redis_cache_is_up(lookups->redis_cache);
 }
 
 enum gw_lookup_answer gw_lookup_refresh(struct gw_lookup *lookup, struct gw_lead *lead)

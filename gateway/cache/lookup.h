@@ -33,8 +33,8 @@
 #include "base/timer.h"
 #include "cache/coalescing.h"
 #include "cache/fetch_lock.h"
-#include "cache/near.h"
-#include "cache/shared.h"
+#include "cache/memory_cache.h"
+#include "cache/redis_cache.h"
 
 /*  in          when        then        by */
 /* clang-format off */
@@ -115,11 +115,11 @@ enum gw_lookup_wait { GW_LOOKUP_WAITED_FOR_NOTHING, GW_LOOKUP_WAITED_FOR_PROCESS
 
 /* What a request holds that fetches. */
 struct gw_lead {
-    struct gw_coalesced *coalesced; /* NULL: nobody may share its fetch */
-    struct gw_fetch_lock *lock;     /* NULL: none */
-    struct gw_entry *stored;        /* to be confirmed, or to stand in for a failing backend; held. NULL: none */
-    uint64_t epoch;                 /* of the key in the memory cache, when `stored` was looked for */
-    struct gw_seen seen;            /* in the store: nothing else is stored over */
+    struct gw_coalesced *coalesced;      /* NULL: nobody may share its fetch */
+    struct gw_fetch_lock *lock;          /* NULL: none */
+    struct gw_entry *stored;             /* to be confirmed, or to stand in for a failing backend; held. NULL: none */
+    uint64_t epoch;                      /* of the key in the memory cache, when `stored` was looked for */
+    struct gw_base_version base_version; /* in the store: nothing else is stored over */
 };
 
 /* Its answer is stored, or given up: wakes the waiters, and gives the lock back. `stored` stays. Any number of times. */
@@ -142,10 +142,10 @@ static inline void gw_lead_pass_on(struct gw_lead *lead)
 
 struct gw_lookups { /* one worker's; what its look-ups ask */
     const struct gw_config *config;
-    struct gw_near *near;
-    struct gw_bans *bans;         /* NULL: none */
-    struct gw_shared *shared;     /* NULL: embedded mode */
-    struct gw_fetch_locks *locks; /* NULL: coalescing is this process' own */
+    struct gw_memory_cache *memory_cache;
+    struct gw_bans *bans;               /* NULL: none */
+    struct gw_redis_cache *redis_cache; /* NULL: embedded mode */
+    struct gw_fetch_locks *locks;       /* NULL: coalescing is this process' own */
     struct gw_coalescing *coalescing;
     struct gw_timers *timers;
     struct gw_mailbox *mailbox;
@@ -189,7 +189,7 @@ struct gw_lookup {
     bool lock_is_elsewhere;
     struct gw_entry *entry; /* held; its owner may take it, and leave NULL */
     void *fetch;            /* JOIN */
-    struct gw_shared_question *question;
+    struct gw_redis_cache_question *question;
     struct gw_coalescing_waiter *waiter;
     uint64_t came_at_us;     /* of gw_lookup_begin */
     uint64_t question_epoch; /* of the key, when the question was put */

@@ -4,7 +4,7 @@
  *          once, however often Vary names it, names in lower case; absent is value.at == NULL and matches only absent.
  * Form     Values are compared as they came, since so the backend gets them: it may see a difference where the RFC sees
  *          none. Only several lines of one name are one list, joined by ", " (RFC 9110 §5.3). Accept-Encoding has its
- *          normal form before (cache/normal.h), for the key and the backend.
+ *          normal form before (cache/accept_encoding.h), for the key and the backend.
  * Coded    A response with Content-Encoding is selected by Accept-Encoding even if its Vary does not say so: backends
  *          forget that, and a client that cannot decode must not get what another one asked for.
  * Bounds   A Vary of more than GW_VARY_NAMES members is as good as "*".

@@ -1,5 +1,5 @@
-/* engine.h: what the files of the engine know of each other: exchange.c moves, lookup.c asks the cache, reading.c reads
- * a fetch, respond.c begins answers, settle.c invalidates, answer.c writes, pool.c lends and takes back, record.c tells
+/* engine.h: what the files of the engine know of each other: exchange.c moves, lookup.c asks the cache, fetching.c reads
+ * a fetch, respond.c begins answers, unsafe_method.c invalidates, answer.c writes, pool.c lends and takes back, record.c tells
  * what was. */
 #ifndef GW_EXCHANGE_ENGINE_H
 #define GW_EXCHANGE_ENGINE_H
@@ -44,7 +44,7 @@ void gw_engine_go_on(struct gw_exchange *exchange);
 /* The wait for answers to questions, or for that of the look-up. */
 void gw_engine_wait(struct gw_exchange *exchange);
 
-/* reading.c */
+/* fetching.c */
 extern const struct gw_reader_events gw_exchange_reader_events;
 void gw_engine_start_fetch(struct gw_exchange *exchange);
 void gw_engine_fail_fetch(struct gw_exchange *exchange, enum gw_error error);
@@ -63,7 +63,7 @@ void gw_engine_answer_fetched(struct gw_exchange *exchange);
 /* The next piece of the body, or what of it lies in the part that is asked for; with its last byte the answer is whole. */
 void gw_engine_add_piece(struct gw_exchange *exchange, struct gw_slice piece, struct gw_block *block);
 
-/* settle.c */
+/* unsafe_method.c */
 bool gw_engine_invalidates(const struct gw_exchange *exchange);
 void gw_engine_settle(struct gw_exchange *exchange);
 void gw_engine_on_settled(struct gw_invalidation *invalidation);

@@ -31,7 +31,7 @@
 
 #include "base/address.h"
 #include "base/check.h"
-#include "cache/shared.h"
+#include "cache/redis_cache.h"
 #include "config/config.h"
 #include "exchange/downstream.h"
 #include "exchange/filter.h"

@@ -4,14 +4,14 @@
 
 enum { INVALIDATION_MAGIC = 0x494e5641 }; /* INVA */
 
-static void invalidation_on_tombstone(void *owner, const struct gw_shared_answer *nothing)
+static void invalidation_on_tombstone(void *owner, const struct gw_redis_cache_answer *nothing)
 {
-    struct gw_invalidation_tomb *tomb = owner;
-    struct gw_invalidation *invalidation = tomb->of;
+    struct gw_invalidation_tomb *tombstone = owner;
+    struct gw_invalidation *invalidation = tombstone->of;
     (void)nothing;
     GW_CHECK_MAGIC(invalidation, INVALIDATION_MAGIC);
-    GW_CHECK(tomb->question && invalidation->due);
-    tomb->question = NULL;
+    GW_CHECK(tombstone->question && invalidation->due);
+    tombstone->question = NULL;
     if (--invalidation->due == 0)
         invalidation->on_settled(invalidation);
 }
@@ -20,15 +20,15 @@ void gw_invalidation_add(struct gw_invalidation *invalidation, struct gw_worker_
                          const struct gw_cache_key *key)
 {
     GW_CHECK(invalidation->sent < GW_INVALIDATION_KEYS);
-    gw_near_invalidate(context->near, key);
+    gw_memory_cache_invalidate(context->memory_cache, key);
     gw_coalescing_detach(context->lookups.coalescing, key);
-    if (!context->shared)
+    if (!context->redis_cache)
         return;
-    struct gw_invalidation_tomb *tomb = &invalidation->tombs[invalidation->sent];
+    struct gw_invalidation_tomb *tombstone = &invalidation->tombstones[invalidation->sent];
     invalidation->magic = GW_MAGIC(INVALIDATION_MAGIC);
-    tomb->of = invalidation;
-    tomb->question = gw_shared_invalidate(context->shared, key, invalidation_on_tombstone, tomb);
-    if (!tomb->question)
+    tombstone->of = invalidation;
+    tombstone->question = gw_redis_cache_invalidate(context->redis_cache, key, invalidation_on_tombstone, tombstone);
+    if (!tombstone->question)
         return;
     invalidation->sent++;
     invalidation->due++;
@@ -37,7 +37,7 @@ void gw_invalidation_add(struct gw_invalidation *invalidation, struct gw_worker_
 void gw_invalidation_cancel(struct gw_invalidation *invalidation)
 {
     for (unsigned i = 0; i < invalidation->sent; i++)
-        gw_shared_forget(&invalidation->tombs[i].question);
+        gw_redis_cache_cancel(&invalidation->tombstones[i].question);
     invalidation->sent = invalidation->due = 0;
     invalidation->magic = GW_NO_MAGIC;
 }

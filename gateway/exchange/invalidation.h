@@ -7,7 +7,7 @@
 #define GW_EXCHANGE_INVALIDATION_H
 
 #include "base/check.h"
-#include "cache/shared.h"
+#include "cache/redis_cache.h"
 
 struct gw_worker_context;
 
@@ -20,8 +20,8 @@ struct gw_invalidation {
     void (*on_settled)(struct gw_invalidation *invalidation);
     struct gw_invalidation_tomb {
         struct gw_invalidation *of;
-        struct gw_shared_question *question; /* NULL: it is not awaited */
-    } tombs[GW_INVALIDATION_KEYS];
+        struct gw_redis_cache_question *question; /* NULL: it is not awaited */
+    } tombstones[GW_INVALIDATION_KEYS];
 };
 
 /* At most GW_INVALIDATION_KEYS times. A tombstone that cannot be sent now is kept and sent later: it is not awaited. */

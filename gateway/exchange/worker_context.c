@@ -55,39 +55,39 @@ static void on_ban(void *coalescing)
 /* What instances share of the cache. */
 static bool open_shared(struct gw_worker_context *context, const struct gw_worker_context_setup *setup)
 {
-    const struct gw_purger_setup purging = { .store = context->cache_store,
-                                             .timers = setup->timers,
-                                             .mailbox = setup->mailbox,
-                                             .bans = setup->bans,
-                                             .config = setup->config,
-                                             .on_ban = on_ban,
-                                             .context = setup->coalescing };
+    const struct gw_ban_log_setup purging = { .store = context->cache_store,
+                                              .timers = setup->timers,
+                                              .mailbox = setup->mailbox,
+                                              .bans = setup->bans,
+                                              .config = setup->config,
+                                              .on_ban = on_ban,
+                                              .context = setup->coalescing };
     context->locks = (struct gw_fetch_locks) { .store = context->cache_store,
                                                .timers = setup->timers,
                                                .config = setup->config };
     gw_fetch_locks_init(&context->locks);
-    context->purger = gw_purger_create(&purging);
-    if (!context->purger)
+    context->ban_log = gw_ban_log_create(&purging);
+    if (!context->ban_log)
         return false;
-    const struct gw_shared_setup shared = { .timers = setup->timers,
-                                            .store = context->cache_store,
-                                            .near = setup->near,
-                                            .bans = setup->bans,
-                                            .purger = context->purger,
-                                            .keys = context->keys,
-                                            .shard = setup->shard,
-                                            .config = setup->config };
-    context->shared = gw_shared_create(&shared);
-    return context->shared != NULL;
+    const struct gw_redis_cache_setup redis_cache = { .timers = setup->timers,
+                                                      .store = context->cache_store,
+                                                      .memory_cache = setup->memory_cache,
+                                                      .bans = setup->bans,
+                                                      .ban_log = context->ban_log,
+                                                      .keys = context->keys,
+                                                      .shard = setup->shard,
+                                                      .config = setup->config };
+    context->redis_cache = gw_redis_cache_create(&redis_cache);
+    return context->redis_cache != NULL;
 }
 
 static void open_lookups(struct gw_worker_context *context, const struct gw_worker_context_setup *setup)
 {
-    bool over_instances = context->shared && setup->config->flights_over_instances;
+    bool over_instances = context->redis_cache && setup->config->flights_over_instances;
     context->lookups = (struct gw_lookups) { .config = setup->config,
-                                             .near = setup->near,
+                                             .memory_cache = setup->memory_cache,
                                              .bans = setup->bans,
-                                             .shared = context->shared,
+                                             .redis_cache = context->redis_cache,
                                              .locks = over_instances ? &context->locks : NULL,
                                              .coalescing = setup->coalescing,
                                              .timers = setup->timers,
@@ -110,9 +110,9 @@ static bool open_fetcher(struct gw_worker_context *context, const struct gw_work
     fetcher->transports[0] = gw_transport_h1.create(&transport, config);
     fetcher->transports[1] = gw_transport_curl.create(&transport, config);
     fetcher->registry = setup->registry;
-    fetcher->near = setup->near;
+    fetcher->memory_cache = setup->memory_cache;
     fetcher->bans = setup->bans;
-    fetcher->shared = context->shared;
+    fetcher->redis_cache = context->redis_cache;
     fetcher->lookups = &context->lookups;
     fetcher->timers = setup->timers;
     fetcher->shard = setup->shard;
@@ -124,7 +124,7 @@ bool gw_worker_context_open(struct gw_worker_context *context, const struct gw_w
 {
     *context = (struct gw_worker_context) { .config = setup->config,
                                             .filters = setup->filters,
-                                            .near = setup->near,
+                                            .memory_cache = setup->memory_cache,
                                             .bans = setup->bans,
                                             .timers = setup->timers,
                                             .mailbox = setup->mailbox,
@@ -140,7 +140,7 @@ bool gw_worker_context_open(struct gw_worker_context *context, const struct gw_w
                                                 .config = setup->config,
                                                 .instances = setup->instances,
                                                 .context = setup->context };
-    if (context->cache_store && setup->near && !open_shared(context, setup))
+    if (context->cache_store && setup->memory_cache && !open_shared(context, setup))
         return false;
     context->log = gw_access_log_writer_create(setup->log, setup->shard);
     open_lookups(context, setup);
@@ -154,8 +154,8 @@ bool gw_worker_context_is_connected(const struct gw_worker_context *context)
 
 void gw_worker_context_close(struct gw_worker_context *context)
 {
-    if (context->purger)
-        gw_purger_close(context->purger);
+    if (context->ban_log)
+        gw_ban_log_close(context->ban_log);
     if (context->cache_store && context->cache_store != context->limit_store)
         gw_store_close(context->cache_store);
     if (context->limit_store)
@@ -166,10 +166,10 @@ void gw_worker_context_close(struct gw_worker_context *context)
 
 void gw_worker_context_free(struct gw_worker_context *context)
 {
-    if (context->shared)
-        gw_shared_destroy(&context->shared);
-    if (context->purger)
-        gw_purger_destroy(&context->purger);
+    if (context->redis_cache)
+        gw_redis_cache_destroy(&context->redis_cache);
+    if (context->ban_log)
+        gw_ban_log_destroy(&context->ban_log);
     if (context->locks.config)
         gw_fetch_locks_free(&context->locks);
     if (context->cache_store && context->cache_store != context->limit_store)

@@ -14,8 +14,8 @@
 #include "base/mailbox.h"
 #include "base/random.h"
 #include "cache/fetch_lock.h"
-#include "cache/purger.h"
-#include "cache/shared.h"
+#include "cache/ban_log.h"
+#include "cache/redis_cache.h"
 #include "exchange/exchange.h"
 #include "exchange/filter.h"
 #include "fetch/fetch.h"
@@ -39,7 +39,7 @@ struct gw_worker_context_setup { /* everything it points to outlives the context
     const struct gw_filter *const *filters; /* ends with NULL */
     struct gw_descriptors *descriptors;
     struct gw_limiter *limiter;
-    struct gw_near *near; /* NULL: no cache */
+    struct gw_memory_cache *memory_cache; /* NULL: no cache */
     struct gw_bans *bans;
     struct gw_coalescing *coalescing;
     struct gw_registry *registry;
@@ -59,10 +59,10 @@ struct gw_worker_context {
         *at_step[GW_FILTER_STEPS][GW_FILTERS_MOST + 1]; /* those with such a function; ends with NULL */
     size_t exchange_bytes;                              /* with the slots of all filters */
     struct gw_limit_asker limits;
-    struct gw_near *near;     /* NULL: no cache */
-    struct gw_bans *bans;     /* with near */
-    struct gw_shared *shared; /* NULL: embedded mode */
-    struct gw_purger *purger; /* with shared */
+    struct gw_memory_cache *memory_cache; /* NULL: no cache */
+    struct gw_bans *bans;                 /* with near */
+    struct gw_redis_cache *redis_cache;   /* NULL: embedded mode */
+    struct gw_ban_log *ban_log;           /* with shared */
     struct gw_key_maker *keys;
     struct gw_timers *timers;
     struct gw_mailbox *mailbox;

@@ -1,7 +1,7 @@
 #include "fetch/collect.h"
 
 #include "base/clock.h"
-#include "cache/last.h"
+#include "cache/last_refusals.h"
 #include "cache/range.h"
 #include "cache/vary.h"
 #include "http/date.h"
@@ -160,13 +160,13 @@ static bool exact_body(struct gw_fetch *fetch, struct gw_block **body)
 
 static bool is_store_up(const struct gw_fetch *fetch)
 {
-    return fetch->fetcher->shared && gw_shared_is_up(fetch->fetcher->shared);
+    return fetch->fetcher->redis_cache && gw_redis_cache_is_up(fetch->fetcher->redis_cache);
 }
 
 static struct gw_entry *make_entry(struct gw_fetch *fetch, const struct gw_head *response, struct gw_block *body,
                                    size_t body_bytes)
 {
-    int64_t fresh_most_s = gw_shared_fresh_most_s(fetch->fetcher->shared);
+    int64_t fresh_most_s = gw_redis_cache_fresh_most_s(fetch->fetcher->redis_cache);
     if (fetch->life.freshness_s - fetch->life.age_s > fresh_most_s)
         fetch->life.freshness_s = fetch->life.age_s + fresh_most_s;
     const struct gw_entry_setup setup = { .key = &fetch->key,
@@ -189,12 +189,12 @@ bool gw_collect_put(struct gw_fetch *fetch, struct gw_entry *entry, void (*on_st
     if (gw_entry_is_over(entry, gw_clock_monotonic_us()))
         return false;
     if (is_store_up(fetch))
-        is_sent = gw_shared_put(fetcher->shared, entry, &fetch->lead.seen, on_stored, fetch);
+        is_sent = gw_redis_cache_put(fetcher->redis_cache, entry, &fetch->lead.base_version, on_stored, fetch);
     else
-        is_stored = gw_near_put(fetcher->near, entry, fetch->lead.epoch);
+        is_stored = gw_memory_cache_put(fetcher->memory_cache, entry, fetch->lead.epoch);
     if (is_sent || is_stored) {
         gw_counter_add(&fetcher->shard->cache_stored, 1);
-        gw_last_forget(gw_near_last(fetcher->near), &fetch->key);
+        gw_last_refusals_remove(gw_memory_cache_last(fetcher->memory_cache), &fetch->key);
     }
     return is_sent;
 }
@@ -213,25 +213,26 @@ struct gw_entry *gw_collect_end(struct gw_fetch *fetch)
 void gw_collect_forget_stored(struct gw_fetch *fetch)
 {
     struct gw_fetcher *fetcher = fetch->fetcher;
-    gw_near_invalidate(fetcher->near, &fetch->key);
-    if (!fetcher->shared || (fetch->lead.coalesced && fetch->lead.seen.kind != GW_SEEN_INDEX))
+    gw_memory_cache_invalidate(fetcher->memory_cache, &fetch->key);
+    if (!fetcher->redis_cache || (fetch->lead.coalesced && fetch->lead.base_version.kind != GW_BASE_INDEX))
         return;
-    struct gw_shared_question *question = gw_shared_invalidate(fetcher->shared, &fetch->key, NULL, NULL);
-    gw_shared_forget(&question);
+    struct gw_redis_cache_question *question = gw_redis_cache_invalidate(fetcher->redis_cache, &fetch->key, NULL, NULL);
+    gw_redis_cache_cancel(&question);
 }
 
-void gw_collect_mark_near(struct gw_fetch *fetch)
+void gw_collect_mark_in_memory(struct gw_fetch *fetch)
 {
-    gw_near_mark_hit_for_miss(fetch->fetcher->near, &fetch->key, gw_clock_monotonic_us(),
-                              (uint64_t)fetch->config->hit_for_miss_ms * 1000);
+    gw_memory_cache_mark_hit_for_miss(fetch->fetcher->memory_cache, &fetch->key, gw_clock_monotonic_us(),
+                                      (uint64_t)fetch->config->hit_for_miss_ms * 1000);
 }
 
 static void mark_credentials(struct gw_fetch *fetch)
 {
     const unsigned hold_ms = fetch->config->hit_for_miss_ms;
-    gw_near_mark_credentials(fetch->fetcher->near, &fetch->key, gw_clock_monotonic_us(), (uint64_t)hold_ms * 1000);
-    if (fetch->fetcher->shared)
-        gw_shared_mark_credentials(fetch->fetcher->shared, &fetch->key, &fetch->lead.seen, hold_ms);
+    gw_memory_cache_mark_credentials(fetch->fetcher->memory_cache, &fetch->key, gw_clock_monotonic_us(),
+                                     (uint64_t)hold_ms * 1000);
+    if (fetch->fetcher->redis_cache)
+        gw_redis_cache_mark_credentials(fetch->fetcher->redis_cache, &fetch->key, &fetch->lead.base_version, hold_ms);
 }
 
 void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch)
@@ -240,10 +241,10 @@ void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch)
         mark_credentials(fetch);
         return;
     }
-    gw_collect_mark_near(fetch);
-    if (fetch->fetcher->shared)
-        gw_shared_mark_hit_for_miss(fetch->fetcher->shared, &fetch->key, &fetch->lead.seen,
-                                    fetch->config->hit_for_miss_ms);
+    gw_collect_mark_in_memory(fetch);
+    if (fetch->fetcher->redis_cache)
+        gw_redis_cache_mark_hit_for_miss(fetch->fetcher->redis_cache, &fetch->key, &fetch->lead.base_version,
+                                         fetch->config->hit_for_miss_ms);
 }
 
 static void forget_and_mark(struct gw_fetch *fetch)
@@ -264,7 +265,7 @@ bool gw_collect_confirm(struct gw_fetch *fetch)
                                               .allows = &fetch->cache,
                                               .rules = &fetch->rules,
                                               .asked_at_s = fetch->asked_at_s,
-                                              .fresh_most_s = gw_shared_fresh_most_s(fetch->fetcher->shared),
+                                              .fresh_most_s = gw_redis_cache_fresh_most_s(fetch->fetcher->redis_cache),
                                               .ban_sequence = fetch->ban_sequence,
                                               .head_bytes = fetch->config->max_response_header_bytes,
                                               .arena = &fetch->arena };
@@ -284,7 +285,8 @@ void gw_collect_count_refusal(struct gw_fetch *fetch, enum gw_cache_refusal refu
     _Static_assert((int)GW_CACHE_REFUSAL_COUNT == (int)GW_NOT_STORED_LABEL_COUNT, "one label a refusal");
     gw_counter_add(&fetch->fetcher->shard->cache_not_stored[refusal], 1);
     fetch->refusal = refusal;
-    gw_last_note(gw_near_last(fetch->fetcher->near), &fetch->key, refusal, gw_clock_monotonic_us());
+    gw_last_refusals_note(gw_memory_cache_last(fetch->fetcher->memory_cache), &fetch->key, refusal,
+                          gw_clock_monotonic_us());
 }
 
 void gw_collect_release(struct gw_fetch *fetch)

@@ -29,7 +29,7 @@ void gw_collect_forget_stored(struct gw_fetch *fetch);
 /* Answers under this key are not shared: nobody waits for another's. */
 void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch);
 /* In this process alone: over what is stored for all there shall be no mark. */
-void gw_collect_mark_near(struct gw_fetch *fetch);
+void gw_collect_mark_in_memory(struct gw_fetch *fetch);
 /* Counted, told to the readers, and remembered for inspection. */
 void gw_collect_count_refusal(struct gw_fetch *fetch, enum gw_cache_refusal refusal);
 void gw_collect_release(struct gw_fetch *fetch);

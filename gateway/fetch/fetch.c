@@ -1,9 +1,9 @@
 #include "fetch/fetch.h"
 
 #include <stdlib.h>
-#include "fetch/ask.h"
+#include "fetch/attempt.h"
 #include "fetch/collect.h"
-#include "fetch/incoming.h"
+#include "fetch/response.h"
 #include "fetch/readers.h"
 #include "fetch/refresh.h"
 
@@ -91,8 +91,8 @@ void gw_fetch_unhold(struct gw_fetch *fetch)
  * refresh), try alone: none of them may outlive it. */
 void gw_fetch_finish(struct gw_fetch *fetch)
 {
-    gw_ask_cancel(fetch);
-    gw_incoming_land(fetch);
+    gw_attempt_cancel(fetch);
+    gw_response_land(fetch);
     fetch->state = GW_FETCH_OVER;
     gw_readers_release_others(fetch);
 }
@@ -118,7 +118,7 @@ static void fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
     fetch->lead = request->lead;
     if (fetch->lead.stored)
         gw_entry_ref(fetch->lead.stored);
-    fetch->may_store = request->may_store && fetch->fetcher->near;
+    fetch->may_store = request->may_store && fetch->fetcher->memory_cache;
     fetch->is_storing = false;
     fetch->refusal = GW_CACHE_STORABLE;
     fetch->call_runs = false;
@@ -127,7 +127,7 @@ static void fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
     fetch->body = NULL;
     fetch->body_bytes = fetch->reserved_bytes = 0;
     fetch->call = (struct gw_call) {
-        .events = &gw_incoming_events,
+        .events = &gw_response_events,
         .config = request->config,
         .method = request->method,
         .has_body = request->has_body,
@@ -152,7 +152,7 @@ enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_r
         return GW_ERROR_OVERLOADED;
     fill(fetch, request);
     fetch->is_refresh = reader == NULL;
-    enum gw_error error = gw_ask_copy(fetch, request) ? gw_incoming_ask(fetch) : GW_ERROR_OVERLOADED;
+    enum gw_error error = gw_attempt_copy(fetch, request) ? gw_response_ask(fetch) : GW_ERROR_OVERLOADED;
     if (error) {
         fetch->lead.coalesced = NULL;
         fetch->lead.lock = NULL;

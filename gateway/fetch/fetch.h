@@ -88,10 +88,10 @@ struct gw_reader { /* lies in the exchange */
 struct gw_fetcher {                     /* one worker's; filled by the worker */
     struct gw_transport *transports[2]; /* by gw_transport_kind - 1: h1, curl */
     struct gw_registry *registry;
-    struct gw_near *near; /* NULL: nothing is stored */
+    struct gw_memory_cache *memory_cache; /* NULL: nothing is stored */
     struct gw_bans *bans;
-    struct gw_shared *shared;   /* NULL: embedded mode */
-    struct gw_lookups *lookups; /* of refreshes (refresh.h) */
+    struct gw_redis_cache *redis_cache; /* NULL: embedded mode */
+    struct gw_lookups *lookups;         /* of refreshes (refresh.h) */
     struct gw_timers *timers;
     struct gw_shard *shard;
 

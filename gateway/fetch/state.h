@@ -33,14 +33,14 @@ struct gw_fetch {
     char *room_at; /* from here to the fields there is room for the longest Host line; it ends where they begin */
     struct gw_slice fields;
     size_t plain_fields; /* how much of it, without the conditionals at its end */
-    bool lacks_range;    /* its fields do; for gw_ask_part */
+    bool lacks_range;    /* its fields do; for gw_attempt_part */
     bool is_conditional; /* by its client's fields */
     bool body_begun;
     unsigned attempts_left;
     bool was_refreshed; /* the one extra try after a dead kept connection is used up */
 
     struct gw_timer timer; /* ASKING without a reader: the next look whether anybody waits for it */
-    struct gw_lead lead;   /* ended with gw_incoming_land; what is stored stays, held */
+    struct gw_lead lead;   /* ended with gw_response_land; what is stored stays, held */
 
     /* what the fetch ends with */
     struct gw_entry *confirmed;  /* CONFIRMED: what is stored, as a 304 made it new; held */

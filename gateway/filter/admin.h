@@ -15,7 +15,7 @@ struct gw_purge_slot {
 };
 
 struct gw_inspection_slot {
-    struct gw_shared_question *question;
+    struct gw_redis_cache_question *question;
 };
 
 struct gw_admin_order;

@@ -1,4 +1,4 @@
-#include "cache/normal.h"
+#include "cache/accept_encoding.h"
 #include "exchange/exchange.h"
 #include "exchange/worker_context.h"
 #include "filter/table.h"
@@ -68,9 +68,10 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
 {
     struct gw_head *request = &exchange->request;
     bool is_refused = exchange->limit.verdict == GW_LIMIT_REFUSED; /* that is answered, whatever is stored */
-    if (!exchange->context->near || !exchange->route->cache_enabled || is_refused)
+    if (!exchange->context->memory_cache || !exchange->route->cache_enabled || is_refused)
         return GW_FILTER_CONTINUE;
-    gw_normal_codings(&exchange->request, &exchange->arena); /* whatever the method: a URL's answers are of one form */
+    gw_accept_encoding_put_normal(&exchange->request,
+                                  &exchange->arena); /* whatever the method: a URL's answers are of one form */
     request->origin_selects = !exchange->config->cors_alone;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->route);
     gw_policy_read_request(&exchange->cache, request, &rules);
@@ -101,8 +102,8 @@ static enum gw_filter_result on_answers(struct gw_exchange *exchange)
     exchange->report.refusal = GW_CACHE_STORABLE;
     if (exchange->lookup.reuse == GW_REUSE_REVALIDATING)
         gw_exchange_refresh(exchange);
-    bool is_near = exchange->lookup.source == GW_LOOKUP_MEMORY;
-    gw_counter_add(is_near ? &shard->cache_near_hits : &shard->cache_shared_hits, 1);
+    bool is_in_memory = exchange->lookup.source == GW_LOOKUP_MEMORY;
+    gw_counter_add(is_in_memory ? &shard->cache_memory_hits : &shard->cache_redis_hits, 1);
     return GW_FILTER_ANSWERED;
 }
 

@@ -1,7 +1,7 @@
 #include "admin/stored.h"
 #include "base/clock.h"
 #include "base/path.h"
-#include "cache/normal.h"
+#include "cache/accept_encoding.h"
 #include "cache/query.h"
 #include "exchange/worker_context.h"
 #include "filter/admin.h"
@@ -36,7 +36,7 @@ static struct look *create_look(struct gw_exchange *exchange)
     look->plain_path = gw_path_plain(url->path, &exchange->arena, NULL);
     look->route = gw_match_route(exchange->config, look->order.head.method_text, look->order.head.authority,
                                  look->plain_path);
-    gw_normal_codings(&look->order.head, &exchange->arena);
+    gw_accept_encoding_put_normal(&look->order.head, &exchange->arena);
     look->order.head.origin_selects = !exchange->config->cors_alone;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, look->route);
     gw_policy_read_request(&look->request, &look->order.head, &rules);
@@ -47,40 +47,41 @@ static struct look *create_look(struct gw_exchange *exchange)
 
 static const char *bypass_of(const struct look *look)
 {
-    if (!look->exchange->context->near)
+    if (!look->exchange->context->memory_cache)
         return "cache.enabled is off";
     return look->route->cache_enabled ? gw_filter_cache_bypass_rule(look->route, &look->order.head, look->plain_path)
                                       : "the route's cache is off";
 }
 
 /* Looks for a request that nothing answers: so nothing is used. */
-static bool is_marked_near(const struct look *look, uint64_t now_us)
+static bool is_marked_in_memory(const struct look *look, uint64_t now_us)
 {
     const struct gw_cache_request nobody = { .has_credential = look->request.has_credential,
                                              .default_ttl_applies = true,
                                              .max_age = GW_DIRECTIVE_ABSENT,
                                              .min_fresh = GW_DIRECTIVE_ABSENT,
                                              .max_stale = GW_DIRECTIVE_ABSENT };
-    struct gw_near_answer answer = { .entry = NULL };
-    gw_near_get(look->exchange->context->near, &look->key, &nobody, &look->order.head, now_us, &answer);
+    struct gw_memory_cache_answer answer = { .entry = NULL };
+    gw_memory_cache_get(look->exchange->context->memory_cache, &look->key, &nobody, &look->order.head, now_us, &answer);
     gw_entry_unref(answer.entry);
     return answer.is_hit_for_miss;
 }
 
-static void look_near(const struct look *look, struct gw_stored *stored)
+static void look_memory_cache(const struct look *look, struct gw_stored *stored)
 {
     const struct gw_worker_context *context = look->exchange->context;
-    if (!context->near)
+    if (!context->memory_cache)
         return;
-    stored->last_refusal = gw_last_get(gw_near_last(context->near), &look->key, stored->now_us, &stored->last_ago_s);
-    stored->near_mode = gw_near_mode(context->near);
-    stored->near_count = gw_near_list(context->near, &look->key, stored->near);
-    for (unsigned i = 0; i < stored->near_count; i++)
-        stored->near_bans[i] = gw_bans_check(context->bans, stored->near[i]);
-    stored->near_hit_for_miss = is_marked_near(look, stored->now_us);
+    stored->last_refusal = gw_last_refusals_get(gw_memory_cache_last(context->memory_cache), &look->key, stored->now_us,
+                                                &stored->last_ago_s);
+    stored->memory_cache_mode = gw_memory_cache_mode(context->memory_cache);
+    stored->memory_cache_count = gw_memory_cache_list(context->memory_cache, &look->key, stored->memory_cache);
+    for (unsigned i = 0; i < stored->memory_cache_count; i++)
+        stored->memory_cache_bans[i] = gw_bans_check(context->bans, stored->memory_cache[i]);
+    stored->memory_cache_hit_for_miss = is_marked_in_memory(look, stored->now_us);
 }
 
-static void answer(const struct look *look, const struct gw_shared_sight *sight)
+static void answer(const struct look *look, const struct gw_redis_cache_inspection *inspection)
 {
     struct gw_exchange *exchange = look->exchange;
     const struct gw_route *route = look->route;
@@ -94,23 +95,23 @@ static void answer(const struct look *look, const struct gw_shared_sight *sight)
         .request = &look->request,
         .bypass = bypass_of(look),
         .now_us = gw_clock_monotonic_us(),
-        .has_store = exchange->context->shared != NULL,
+        .has_store = exchange->context->redis_cache != NULL,
         .prefix = exchange->config->redis_prefix,
-        .sight = sight,
+        .inspection = inspection,
     };
-    look_near(look, &stored);
+    look_memory_cache(look, &stored);
     int status = gw_stored_put(&stored, &page);
-    for (unsigned i = 0; i < stored.near_count; i++)
-        gw_entry_unref(stored.near[i]);
+    for (unsigned i = 0; i < stored.memory_cache_count; i++)
+        gw_entry_unref(stored.memory_cache[i]);
     gw_admin_answer_page(exchange, status, GW_SLICE("application/json"), &page);
 }
 
-static void on_sight(void *owner, const struct gw_shared_sight *sight)
+static void on_inspected(void *owner, const struct gw_redis_cache_inspection *inspection)
 {
     struct look *look = owner;
     GW_CHECK(gw_filter_exchange(look->slot) == look->exchange);
     look->slot->inspection.question = NULL;
-    answer(look, sight);
+    answer(look, inspection);
     gw_filter_answered(look->slot);
 }
 
@@ -121,9 +122,9 @@ enum gw_filter_result gw_inspection_begin(struct gw_exchange *exchange, struct g
     if (!look)
         return GW_FILTER_ANSWERED;
     look->slot = slot;
-    if (context->shared)
-        slot->inspection.question = gw_shared_inspect(context->shared, &look->key, &look->request, &look->order.head,
-                                                      on_sight, look);
+    if (context->redis_cache)
+        slot->inspection.question = gw_redis_cache_inspect(context->redis_cache, &look->key, &look->request,
+                                                           &look->order.head, on_inspected, look);
     if (slot->inspection.question)
         return GW_FILTER_TAKEN;
     answer(look, NULL);
@@ -132,7 +133,7 @@ enum gw_filter_result gw_inspection_begin(struct gw_exchange *exchange, struct g
 
 void gw_inspection_cancel(struct gw_admin_slot *slot)
 {
-    gw_shared_forget(&slot->inspection.question);
+    gw_redis_cache_cancel(&slot->inspection.question);
 }
 
 void gw_inspection_conclude(struct gw_exchange *exchange)

@@ -59,7 +59,7 @@ static void purge_on_settled(struct gw_invalidation *invalidation)
 {
     struct gw_purge_slot *slot = GW_CONTAINER(invalidation, struct gw_purge_slot, invalidation);
     /* It is down, too, while a tombstone waits to be sent again. */
-    bool is_up = gw_shared_is_up(gw_filter_exchange(admin_slot(slot))->context->shared);
+    bool is_up = gw_redis_cache_is_up(gw_filter_exchange(admin_slot(slot))->context->redis_cache);
     answer_and_go_on(slot, is_up ? GW_PURGE_EVERYWHERE : GW_PURGE_LATER);
 }
 
@@ -87,7 +87,7 @@ static enum gw_filter_result purge_by_key(struct gw_exchange *exchange, struct g
     end_stored(exchange, slot, &order->url, GW_SLICE("https"));
     if (slot->invalidation.due)
         return GW_FILTER_TAKEN;
-    answer(exchange, order, exchange->context->shared ? GW_PURGE_LATER : GW_PURGE_EVERYWHERE);
+    answer(exchange, order, exchange->context->redis_cache ? GW_PURGE_LATER : GW_PURGE_EVERYWHERE);
     return GW_FILTER_ANSWERED;
 }
 
@@ -135,14 +135,14 @@ static enum gw_filter_result purge_by_ban(struct gw_exchange *exchange, struct g
         return GW_FILTER_ANSWERED;
     }
     gw_counter_add(order->kind == GW_BAN_URL ? &context->shard->cache_purges : &context->shard->cache_bans, 1);
-    if (context->purger)
-        slot->ban = gw_purger_ban(context->purger, &ban, on_banned, slot);
+    if (context->ban_log)
+        slot->ban = gw_ban_log_add(context->ban_log, &ban, on_banned, slot);
     else
         (void)!gw_bans_add(context->bans, &ban, gw_clock_wall_us()); /* false: everything is banned instead */
     gw_coalescing_detach_all(context->lookups.coalescing);
     if (slot->ban)
         return GW_FILTER_TAKEN;
-    answer(exchange, order, context->purger ? GW_PURGE_HERE : GW_PURGE_EVERYWHERE);
+    answer(exchange, order, context->ban_log ? GW_PURGE_HERE : GW_PURGE_EVERYWHERE);
     return GW_FILTER_ANSWERED;
 }
 
@@ -153,7 +153,7 @@ enum gw_filter_result gw_purge_begin(struct gw_exchange *exchange, struct gw_adm
     struct gw_purge_order order;
     if (!read_order(exchange, &order))
         return GW_FILTER_ANSWERED;
-    if (!exchange->context->near) {
+    if (!exchange->context->memory_cache) {
         gw_admin_answer_problem(exchange, 409, "cache_off",
                                 GW_SLICE("This gateway has no cache: cache.enabled is off."));
         return GW_FILTER_ANSWERED;
@@ -165,7 +165,7 @@ enum gw_filter_result gw_purge_begin(struct gw_exchange *exchange, struct gw_adm
 void gw_purge_cancel(struct gw_admin_slot *slot)
 {
     gw_invalidation_cancel(&slot->purge.invalidation);
-    gw_purger_forget(&slot->purge.ban);
+    gw_ban_log_cancel(&slot->purge.ban);
 }
 
 void gw_purge_conclude(struct gw_exchange *exchange)

@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/census.h"
+#include "store/instances.h"
 #include "store/link.h"
 #include "store/node.h"
 #include "store/resp.h"
@@ -41,7 +41,7 @@ struct gw_probe {
     uint64_t told_at_us; /* the opening whose end was logged */
     int64_t server_ms;   /* Redis' clock */
     bool is_up;          /* as main last saw it */
-    struct gw_census census;
+    struct gw_instances counted;
     atomic_uint instances;          /* of the census */
     uint64_t young_until_us;        /* till then a round at each tick */
     _Atomic uint64_t settled_at_us; /* when the others have counted this instance, or need not be waited for */
@@ -215,9 +215,9 @@ static void count_instances(struct gw_probe *probe, unsigned count)
 {
     uint64_t now_us = gw_clock_monotonic_us();
     uint64_t heartbeat_us = (uint64_t)probe->setup.config->redis_heartbeat_ms * 1000;
-    if (gw_census_take(&probe->census, count, now_us))
+    if (gw_instances_take(&probe->counted, count, now_us))
         probe->young_until_us = now_us + PROBE_YOUNG_US; /* instances often start together */
-    atomic_store_explicit(&probe->instances, probe->census.believed, memory_order_relaxed);
+    atomic_store_explicit(&probe->instances, probe->counted.believed, memory_order_relaxed);
     if (probe->was_counted)
         return;
     probe->was_counted = true;
@@ -317,8 +317,8 @@ struct gw_probe *gw_probe_open(const struct gw_probe_setup *setup)
     probe->step = STEPS;
     probe->wait_ms = PROBE_TICK_MS;
     probe->is_up = !gw_breaker_is_open(setup->breaker);
-    probe->census.believed = expected ? expected : 1;
-    atomic_init(&probe->instances, probe->census.believed);
+    probe->counted.believed = expected ? expected : 1;
+    atomic_init(&probe->instances, probe->counted.believed);
     atomic_init(&probe->settled_at_us, setup->keeps_heartbeat ? gw_clock_monotonic_us() + PROBE_SETTLED_AFTER_US : 0);
     gw_random_init(&probe->random);
     gw_timer_init(&probe->timer, on_tick);

@@ -40,7 +40,7 @@ struct gw_probe *gw_probe_open(const struct gw_probe_setup *setup) GW_MUST_CHECK
 void gw_probe_close(struct gw_probe *probe);
 /* Call it after the loop has ended. */
 void gw_probe_free(struct gw_probe **probe);
-/* Number of live instances, this one included, as far as it is believed (census.h); before the first answer,
+/* Number of live instances, this one included, as far as it is believed (instances.h); before the first answer,
  * expected_instances or 1. Any thread. */
 unsigned gw_probe_instances(struct gw_probe *probe);
 /* May this instance serve? True when it has counted the others and they had the time to count it (a heartbeat): then,

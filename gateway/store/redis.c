@@ -326,7 +326,7 @@ struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script 
     static const enum gw_redis_label labels[GW_STORE_SCRIPTS] = { [GW_STORE_TOKEN_BUCKET] = GW_REDIS_LABEL_LIMIT,
                                                                   [GW_STORE_PUT] = GW_REDIS_LABEL_STORE,
                                                                   [GW_STORE_PURGE] = GW_REDIS_LABEL_PURGE,
-                                                                  [GW_STORE_FETCH_LOCK] = GW_REDIS_LABEL_LEASE };
+                                                                  [GW_STORE_FETCH_LOCK] = GW_REDIS_LABEL_FETCH_LOCK };
     enum gw_redis_label kind = labels[script];
     size_t bytes = 5 * GW_RESP_ARGUMENT_BYTES + GW_SCRIPTS_SHA_BYTES + room_for(keys, key_count) +
                    room_for(arguments, argument_count) + (payload ? 0 : payload_bytes.length);
@@ -391,7 +391,7 @@ struct gw_store_call *gw_store_set(struct gw_store *store, struct gw_slice key, 
     return dispatch(call, &command, done, owner);
 }
 
-void gw_store_forget(struct gw_store_call **call)
+void gw_store_cancel(struct gw_store_call **call)
 {
     if (*call) {
         GW_CHECK(call_check(*call));

@@ -4,7 +4,7 @@
  * Shape    A call is a question or a write under way. All calls of one loop turn leave in one write. The answer runs
  *          `done` once, from the loop. If a call cannot be made (breaker open, not connected, too many pending), the
  *          result is NULL, and `done` never runs.
- * Owner    A pending call belongs to the store, not to the caller. gw_store_forget ends the caller's interest; a late
+ * Owner    A pending call belongs to the store, not to the caller. gw_store_cancel ends the caller's interest; a late
  *          reply is then thrown away. A call that must be settled in any case (a reservation) must not be forgotten:
  *          its `done` settles it.
  * Failure  Lost connection, error reply, nonsense, or silence: done runs with GW_STORE_LOST. Late answers: the caller
@@ -94,6 +94,6 @@ struct gw_store_call *gw_store_get(struct gw_store *store, struct gw_slice key, 
 struct gw_store_call *gw_store_set(struct gw_store *store, struct gw_slice key, struct gw_slice value, int64_t life_ms,
                                    gw_store_done *done, void *owner);
 /* done will not run. Takes *call and leaves NULL; NULL is allowed. Not for calls whose done has run. */
-void gw_store_forget(struct gw_store_call **call);
+void gw_store_cancel(struct gw_store_call **call);
 
 #endif

@@ -81,10 +81,10 @@ const char *gw_limit_label_name(enum gw_limit_label label); /* "allowed"; NONE: 
 
 /* The calls to Redis, by their purpose; gw_redis_result is their result. */
 enum gw_redis_label {
-    GW_REDIS_LABEL_LIMIT, /* the bucket script */
-    GW_REDIS_LABEL_STORE, /* the script that stores a response */
-    GW_REDIS_LABEL_PURGE, /* the script that keeps the log of bans */
-    GW_REDIS_LABEL_LEASE, /* the script that takes, keeps and leaves the lock of a fetch */
+    GW_REDIS_LABEL_LIMIT,      /* the bucket script */
+    GW_REDIS_LABEL_STORE,      /* the script that stores a response */
+    GW_REDIS_LABEL_PURGE,      /* the script that keeps the ban log */
+    GW_REDIS_LABEL_FETCH_LOCK, /* the script that takes, keeps and leaves the lock of a fetch */
     GW_REDIS_LABEL_GET,
     GW_REDIS_LABEL_SET, /* or a deletion */
     GW_REDIS_LABEL_COUNT
@@ -123,7 +123,7 @@ struct gw_shard {
     gw_counter upstream_errors[GW_ERROR_COUNT];
     gw_counter cache_bytes_saved; /* of bodies that were sent without a fetch for them */
     gw_counter cache_stored, cache_not_stored[GW_NOT_STORED_LABEL_COUNT];
-    gw_counter cache_near_hits, cache_shared_hits; /* hits in the memory cache; hits in Redis */
+    gw_counter cache_memory_hits, cache_redis_hits; /* hits in the memory cache; hits in Redis */
     gw_counter cache_revalidations_confirmed, cache_revalidations_replaced, cache_revalidations_failed;
     gw_counter cache_background_refreshes, cache_stale_on_error;
     gw_counter cache_collapsed,

@@ -121,8 +121,8 @@ static void put_not_stored(const struct view *view, const struct family *family)
 
 static void put_hits(const struct view *view, const struct family *family)
 {
-    put_labelled(view, family, "tier", "near", shard_sum(view->metrics, offsetof(struct gw_shard, cache_near_hits)));
-    put_labelled(view, family, "tier", "redis", shard_sum(view->metrics, offsetof(struct gw_shard, cache_shared_hits)));
+    put_labelled(view, family, "tier", "near", shard_sum(view->metrics, offsetof(struct gw_shard, cache_memory_hits)));
+    put_labelled(view, family, "tier", "redis", shard_sum(view->metrics, offsetof(struct gw_shard, cache_redis_hits)));
 }
 
 static void put_revalidations(const struct view *view, const struct family *family)

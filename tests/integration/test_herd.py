@@ -18,7 +18,7 @@ def config(redis, flight_wait=PATIENCE, **cache):
 
 
 def coherent(gateway):
-    wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the near cache is kept coherent")
+    wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the memory cache is kept coherent")
     return gateway
 
 

@@ -24,7 +24,7 @@ def wait_for_redis(gateway):
 
 
 def wait_for_pair(gateway):
-    wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the near cache is kept coherent")
+    wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the memory cache is kept coherent")
     return gateway
 
 

@@ -207,15 +207,15 @@ static void stats_and_metrics_ask_the_cache_and_the_limiter(void **state)
 {
     (void)state;
     config.max_clients = 100;
-    admin.near = gw_near_create(1 << 20, NULL);
+    admin.memory_cache = gw_memory_cache_create(1 << 20, NULL);
     admin.limiter = gw_limiter_create(&config);
-    assert_non_null(admin.near);
+    assert_non_null(admin.memory_cache);
     assert_non_null(admin.limiter);
     cJSON *json = stats_at(0);
     assert_true(number_of(cJSON_GetObjectItem(json, "cache"), "entries") == 0);
     assert_true(number_of(cJSON_GetObjectItem(json, "limiter"), "clients") == 0);
     cJSON_Delete(json);
-    gw_near_destroy(&admin.near);
+    gw_memory_cache_destroy(&admin.memory_cache);
     gw_limiter_destroy(&admin.limiter);
 }
 

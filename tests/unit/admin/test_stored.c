@@ -66,7 +66,7 @@ static void ask_about(const char *lines, int64_t after_s)
                                   .request = &request,
                                   .prefix = GW_SLICE("gw:"),
                                   .now_us = (uint64_t)(STORED_AT_S + after_s) * 1000000,
-                                  .near_mode = GW_NEAR_EMBEDDED };
+                                  .memory_cache_mode = GW_MEMORY_CACHE_EMBEDDED };
 }
 
 /* As the answer to the GET with these fields. */
@@ -184,9 +184,9 @@ static void the_page_says_whether_a_stored_response_would_be_used_and_why(void *
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct gw_entry *entry = make_entry(rows[i].stored_for, rows[i].response);
         ask_about(rows[i].asked, rows[i].after_s);
-        stored.near[0] = entry;
-        stored.near_bans[0] = rows[i].ban;
-        stored.near_count = 1;
+        stored.memory_cache[0] = entry;
+        stored.memory_cache_bans[0] = rows[i].ban;
+        stored.memory_cache_count = 1;
         cJSON *json = print();
         const cJSON *told = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "near"), 0);
         if (strcmp(text_of(told, "would_be_used"), rows[i].use) != 0 || !strstr(text_of(told, "why"), rows[i].why))
@@ -203,9 +203,9 @@ static void a_softly_purged_response_is_stale_as_of_now(void **state)
     (void)state;
     ask_about(NULL, 20);
     atomic_store(&entry->is_outdated, true); /* as gw_bans_check leaves it */
-    stored.near[0] = entry;
-    stored.near_bans[0] = GW_BAN_SOFT;
-    stored.near_count = 1;
+    stored.memory_cache[0] = entry;
+    stored.memory_cache_bans[0] = GW_BAN_SOFT;
+    stored.memory_cache_count = 1;
     cJSON *json = print();
     const cJSON *told = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "near"), 0);
     assert_string_equal(text_of(told, "would_be_used"), "after validation");
@@ -224,8 +224,8 @@ static void a_stored_response_is_shown_with_its_life_selection_and_tags(void **s
                                                                "Cache-Tag: three");
     (void)state;
     ask_about("Accept-Language: de", 70);
-    stored.near[0] = entry;
-    stored.near_count = 1;
+    stored.memory_cache[0] = entry;
+    stored.memory_cache_count = 1;
     cJSON *json = print();
     const cJSON *told = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "near"), 0);
     assert_int_equal(number_of(told, "status"), 200);
@@ -251,7 +251,7 @@ static void a_stored_response_is_shown_with_its_life_selection_and_tags(void **s
 static void the_page_says_what_lies_in_redis(void **state)
 {
     static const struct {
-        struct gw_shared_sight sight;
+        struct gw_redis_cache_inspection inspection;
         const char *kind, *verdict;
     } rows[] = {
         { { .is_known = true }, "none", "The backend is asked: nothing is stored." },
@@ -277,14 +277,14 @@ static void the_page_says_what_lies_in_redis(void **state)
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         ask_about(NULL, 1);
         stored.has_store = true;
-        stored.sight = &rows[i].sight;
+        stored.inspection = &rows[i].inspection;
         cJSON *json = print();
         const cJSON *redis = cJSON_GetObjectItem(json, "redis");
         assert_string_equal(text_of(redis, "kind"), rows[i].kind);
         assert_verdict(json, rows[i].verdict);
-        if (rows[i].sight.is_there)
-            assert_int_equal(number_of(redis, "ttl_ms"), rows[i].sight.left_ms);
-        if (rows[i].sight.variants)
+        if (rows[i].inspection.is_there)
+            assert_int_equal(number_of(redis, "ttl_ms"), rows[i].inspection.left_ms);
+        if (rows[i].inspection.variants)
             assert_string_equal(text_of(redis, "names"), "x-a");
         cJSON_Delete(json);
     }
@@ -292,13 +292,13 @@ static void the_page_says_what_lies_in_redis(void **state)
 
 static void what_redis_does_not_answer_is_not_claimed(void **state)
 {
-    static const struct gw_shared_sight unknown = { .is_known = false };
-    const struct gw_shared_sight *sights[] = { NULL, &unknown };
+    static const struct gw_redis_cache_inspection unknown = { .is_known = false };
+    const struct gw_redis_cache_inspection *inspections[] = { NULL, &unknown };
     (void)state;
-    for (size_t i = 0; i < GW_COUNT(sights); i++) {
+    for (size_t i = 0; i < GW_COUNT(inspections); i++) {
         ask_about(NULL, 1);
         stored.has_store = true;
-        stored.sight = sights[i];
+        stored.inspection = inspections[i];
         cJSON *json = print();
         const cJSON *redis = cJSON_GetObjectItem(json, "redis");
         assert_true(cJSON_IsFalse(cJSON_GetObjectItem(redis, "known")));
@@ -311,35 +311,38 @@ static void what_redis_does_not_answer_is_not_claimed(void **state)
 static void what_is_near_is_taken_before_redis_unless_it_must_be_confirmed(void **state)
 {
     static const struct {
-        enum gw_near_mode mode;
+        enum gw_memory_cache_mode mode;
         int64_t after_s;
         const char *verdict;
     } rows[] = {
-        { GW_NEAR_SHARED, 1, "Answered from this process' memory; fresh for 59 s more." },
-        { GW_NEAR_SHARED, 70, "Answered from Redis; fresh for 530 s more." },
-        { GW_NEAR_CLOSED, 1, "Answered from Redis; fresh for 599 s more." },
+        { GW_MEMORY_CACHE_SHARED, 1, "Answered from this process' memory; fresh for 59 s more." },
+        { GW_MEMORY_CACHE_SHARED, 70, "Answered from Redis; fresh for 530 s more." },
+        { GW_MEMORY_CACHE_CLOSED, 1, "Answered from Redis; fresh for 599 s more." },
     };
-    struct gw_entry *near = make_entry(NULL, "Cache-Control: max-age=60\nETag: \"1\"");
-    struct gw_entry *shared = make_entry(NULL, "Cache-Control: max-age=600\nETag: \"2\"");
-    const struct gw_shared_sight sight = {
-        .is_known = true, .is_there = true, .base = GW_FRAME_RESPONSE, .left_ms = 1, .entry = shared, .entry_left_ms = 1
-    };
+    struct gw_entry *memory_cache = make_entry(NULL, "Cache-Control: max-age=60\nETag: \"1\"");
+    struct gw_entry *redis_cache = make_entry(NULL, "Cache-Control: max-age=600\nETag: \"2\"");
+    const struct gw_redis_cache_inspection inspection = { .is_known = true,
+                                                          .is_there = true,
+                                                          .base = GW_FRAME_RESPONSE,
+                                                          .left_ms = 1,
+                                                          .entry = redis_cache,
+                                                          .entry_left_ms = 1 };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         ask_about(NULL, rows[i].after_s);
         stored.has_store = true;
-        stored.near_mode = rows[i].mode;
-        stored.near[0] = near;
-        stored.near_count = 1;
-        stored.sight = &sight;
+        stored.memory_cache_mode = rows[i].mode;
+        stored.memory_cache[0] = memory_cache;
+        stored.memory_cache_count = 1;
+        stored.inspection = &inspection;
         cJSON *json = print();
         assert_verdict(json, rows[i].verdict);
         assert_string_equal(text_of(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "redis"), "entry"), "would_be_used"),
                             "fresh");
         cJSON_Delete(json);
     }
-    gw_entry_unref(near);
-    gw_entry_unref(shared);
+    gw_entry_unref(memory_cache);
+    gw_entry_unref(redis_cache);
 }
 
 /* ---- the rest ---- */

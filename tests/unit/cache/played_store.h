@@ -142,7 +142,7 @@ struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script 
     return call;
 }
 
-void gw_store_forget(struct gw_store_call **call)
+void gw_store_cancel(struct gw_store_call **call)
 {
     if (*call)
         (*call)->done = NULL;
@@ -247,17 +247,18 @@ static inline void played_list(struct gw_store *store, const char *base, struct 
 static inline bool played_store(struct gw_store *store, const struct gw_store_call *call)
 {
     const char *base = call->keys[0];
-    const struct played_bytes *seen = &call->arguments[0], *value = &call->arguments[call->argument_count - 1];
+    const struct played_bytes *base_version = &call->arguments[0], *value = &call->arguments[call->argument_count - 1];
     const struct played_bytes *index = call->key_count == 2 ? &call->arguments[2] : NULL;
     struct played_value *lies = played_at(store, base);
     int64_t life_ms = played_number(&call->arguments[1]), left_ms = played_is_ours(lies) ? lies->left_ms : -1;
     struct played_bytes there = index ? *index : *value;
-    assert_true(seen->length == 0 || seen->length == GW_FRAME_VERSION_BYTES);
+    assert_true(base_version->length == 0 || base_version->length == GW_FRAME_VERSION_BYTES);
     assert_int_equal(call->argument_count, index ? 5 : 3);
     if (index && played_is_index(lies) && memcmp(lies->bytes.at + 8, index->at + 8, GW_FRAME_VERSION_BYTES) == 0) {
         there = lies->bytes;
     } else {
-        if (played_is_ours(lies) && (!seen->length || memcmp(lies->bytes.at + 8, seen->at, seen->length) != 0))
+        if (played_is_ours(lies) &&
+            (!base_version->length || memcmp(lies->bytes.at + 8, base_version->at, base_version->length) != 0))
             return false;
         if (played_is_index(lies))
             played_drop_variants(store, base, &lies->bytes, played_list_at(&lies->bytes));

@@ -528,10 +528,10 @@ static long long foreign_freshness(const struct response *response)
     }
     if (forbids(&list, "no-store") || forbids(&list, "private") || forbids(&list, "no-cache"))
         return 0;
-    long long shared = seconds_of(&list, "s-maxage", false, false, &is_odd);
+    long long redis_cache = seconds_of(&list, "s-maxage", false, false, &is_odd);
     long long all = seconds_of(&list, "max-age", false, false, &is_odd);
-    shared = shared == ABSENT ? MOST_S : shared;
-    return all != ABSENT && all < shared ? all : shared;
+    redis_cache = redis_cache == ABSENT ? MOST_S : redis_cache;
+    return all != ABSENT && all < redis_cache ? all : redis_cache;
 }
 
 /* RFC 9111 §3, but for freshness. */

@@ -364,14 +364,14 @@ static void one_of_many_threads_polls(void **state)
 static void *check_until_the_end(void *context)
 {
     struct gw_bans *bans = context;
-    static struct gw_entry shared = { .tags = S("a x") };
+    static struct gw_entry redis_cache = { .tags = S("a x") };
     for (uint64_t sequence = 0; sequence < FIRST + 3000;) {
         sequence = gw_bans_sequence(bans);
         struct gw_entry own = { .tags = S("x b"), .ban_sequence = sequence };
         enum gw_ban_verdict verdict = gw_bans_check(bans, &own);
         if (verdict != GW_BAN_NONE && gw_bans_sequence(bans) == sequence)
             return bans;
-        if (gw_bans_check(bans, &shared) == GW_BAN_NONE && sequence)
+        if (gw_bans_check(bans, &redis_cache) == GW_BAN_NONE && sequence)
             return bans;
     }
     return NULL;

@@ -185,14 +185,14 @@ static void its_terms_and_its_bans_are_those_of_its_storing(void **state)
 
 static void a_cookie_is_kept_by_its_terms_alone(void **state)
 {
-    const struct gw_cache_life shared = { 0, 60, { .keeps_set_cookie = true } };
+    const struct gw_cache_life redis_cache = { 0, 60, { .keeps_set_cookie = true } };
     struct gw_arena arena;
     (void)state;
     open_arena(&arena);
-    struct gw_entry *with = entry_with(&arena, "", 200, "Set-Cookie: a=b", &shared);
+    struct gw_entry *with = entry_with(&arena, "", 200, "Set-Cookie: a=b", &redis_cache);
     struct gw_entry *without = entry_of(&arena, "", 200, "Set-Cookie: a=b");
     struct gw_entry *named = entry_with(&arena, "", 200, "Set-Cookie: a=b\nCache-Control: private=\"set-cookie\"",
-                                        &shared);
+                                        &redis_cache);
     assert_non_null(gw_head_find(&with->head, GW_FIELD_SET_COOKIE));
     assert_null(gw_head_find(&without->head, GW_FIELD_SET_COOKIE));
     assert_null(gw_head_find(&named->head, GW_FIELD_SET_COOKIE));

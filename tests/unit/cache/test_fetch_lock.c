@@ -19,7 +19,7 @@ struct asked {
     bool is_changed;
 };
 
-static const struct gw_seen nothing = { .kind = GW_SEEN_NOTHING };
+static const struct gw_base_version nothing = { .kind = GW_BASE_UNKNOWN };
 static const struct gw_cache_key key = { .sha = { 0x1b }, .name_space = { 0x0a } };
 
 static int make_stage(void **state)
@@ -236,56 +236,56 @@ static void it_tells_whether_something_else_lies_there_than_was_seen(void **stat
 {
     static const struct row {
         const char *why;
-        enum gw_seen_kind seen;
-        char seen_version, seen_variant; /* 0: none there; the request selects 'v' */
-        char base_kind, base_version, variant;
+        enum gw_base_kind base_version;
+        char version_then, variant_then; /* 0: none there; the request selects 'v' */
+        char base_kind, version_now, variant;
         const char *list;
         bool is_changed;
     } rows[] = {
-        { "nothing was looked for", GW_SEEN_NOTHING, 0, 0, 'F', 'a', 0, "", false },
-        { "nothing was there, and is", GW_SEEN_ABSENT, 0, 0, 0, 0, 0, "", false },
-        { "nothing was there", GW_SEEN_ABSENT, 0, 0, 'F', 'a', 0, "", true },
-        { "nothing was there: a tombstone", GW_SEEN_ABSENT, 0, 0, 'T', 'a', 0, "", true },
-        { "the same", GW_SEEN_VERSION, 'a', 0, 'F', 'a', 0, "", false },
-        { "stored over", GW_SEEN_VERSION, 'a', 0, 'F', 'b', 0, "", true },
-        { "expired or evicted", GW_SEEN_VERSION, 'a', 0, 0, 0, 0, "", true },
-        { "an index over it", GW_SEEN_VERSION, 'a', 0, 'I', 'b', 'x', "v", true },
-        { "the index is another", GW_SEEN_INDEX, 'a', 'x', 'I', 'b', 'x', "v", true },
-        { "the index is gone", GW_SEEN_INDEX, 'a', 'x', 0, 0, 'x', "", true },
-        { "the variant is the same", GW_SEEN_INDEX, 'a', 'x', 'I', 'a', 'x', "v", false },
-        { "so among others", GW_SEEN_INDEX, 'a', 'x', 'I', 'a', 'x', "opqv", false },
-        { "the variant was stored over", GW_SEEN_INDEX, 'a', 'x', 'I', 'a', 'y', "v", true },
-        { "the variant expired", GW_SEEN_INDEX, 'a', 'x', 'I', 'a', 0, "v", true },
-        { "the variant has left the list", GW_SEEN_INDEX, 'a', 'x', 'I', 'a', 'x', "op", true },
-        { "the variant was not there, and is not", GW_SEEN_INDEX, 'a', 0, 'I', 'a', 0, "op", false },
-        { "an old one counts only if listed", GW_SEEN_INDEX, 'a', 0, 'I', 'a', 'x', "op", false },
-        { "the variant was not there", GW_SEEN_INDEX, 'a', 0, 'I', 'a', 'x', "vop", true },
+        { "nothing was looked for", GW_BASE_UNKNOWN, 0, 0, 'F', 'a', 0, "", false },
+        { "nothing was there, and is", GW_BASE_ABSENT, 0, 0, 0, 0, 0, "", false },
+        { "nothing was there", GW_BASE_ABSENT, 0, 0, 'F', 'a', 0, "", true },
+        { "nothing was there: a tombstone", GW_BASE_ABSENT, 0, 0, 'T', 'a', 0, "", true },
+        { "the same", GW_BASE_VERSION, 'a', 0, 'F', 'a', 0, "", false },
+        { "stored over", GW_BASE_VERSION, 'a', 0, 'F', 'b', 0, "", true },
+        { "expired or evicted", GW_BASE_VERSION, 'a', 0, 0, 0, 0, "", true },
+        { "an index over it", GW_BASE_VERSION, 'a', 0, 'I', 'b', 'x', "v", true },
+        { "the index is another", GW_BASE_INDEX, 'a', 'x', 'I', 'b', 'x', "v", true },
+        { "the index is gone", GW_BASE_INDEX, 'a', 'x', 0, 0, 'x', "", true },
+        { "the variant is the same", GW_BASE_INDEX, 'a', 'x', 'I', 'a', 'x', "v", false },
+        { "so among others", GW_BASE_INDEX, 'a', 'x', 'I', 'a', 'x', "opqv", false },
+        { "the variant was stored over", GW_BASE_INDEX, 'a', 'x', 'I', 'a', 'y', "v", true },
+        { "the variant expired", GW_BASE_INDEX, 'a', 'x', 'I', 'a', 0, "v", true },
+        { "the variant has left the list", GW_BASE_INDEX, 'a', 'x', 'I', 'a', 'x', "op", true },
+        { "the variant was not there, and is not", GW_BASE_INDEX, 'a', 0, 'I', 'a', 0, "op", false },
+        { "an old one counts only if listed", GW_BASE_INDEX, 'a', 0, 'I', 'a', 'x', "op", false },
+        { "the variant was not there", GW_BASE_INDEX, 'a', 0, 'I', 'a', 'x', "vop", true },
     };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         const struct row *row = &rows[i];
         void *made = NULL;
-        struct gw_seen seen = { .kind = row->seen,
-                                .selects_variant = row->seen == GW_SEEN_INDEX,
-                                .variant_is_there = row->seen_variant != 0 };
+        struct gw_base_version base_version = { .kind = row->base_version,
+                                                .selects_variant = row->base_version == GW_BASE_INDEX,
+                                                .variant_is_there = row->variant_then != 0 };
         struct gw_key_text base, variant;
         struct asked first, second;
         assert_int_equal(make_stage(&made), 0);
         struct stage *stage = made;
-        memset(seen.version, row->seen_version, sizeof seen.version);
-        memset(seen.variant, 'v', sizeof seen.variant);
-        memset(seen.variant_version, row->seen_variant, sizeof seen.variant_version);
+        memset(base_version.version, row->version_then, sizeof base_version.version);
+        memset(base_version.variant, 'v', sizeof base_version.variant);
+        memset(base_version.variant_version, row->variant_then, sizeof base_version.variant_version);
         gw_key_text_of_base(&base, stage->config.redis_prefix, &key);
-        gw_key_text_of_variant(&variant, stage->config.redis_prefix, &key, seen.variant);
+        gw_key_text_of_variant(&variant, stage->config.redis_prefix, &key, base_version.variant);
         char names[2][PLAYED_KEY_BYTES];
         played_copy_key(names[0], base.slice);
         played_copy_key(names[1], variant.slice);
         if (row->base_kind)
-            lies(stage, names[0], row->base_kind, row->base_version, row->list);
+            lies(stage, names[0], row->base_kind, row->version_now, row->list);
         if (row->variant)
             lies(stage, names[1], 'F', row->variant, "");
-        first.lock = gw_fetch_lock_take(&stage->locks, &key, &seen, on_answer, &first);
-        second.lock = gw_fetch_lock_take(&stage->locks, &key, &seen, on_answer, &second);
+        first.lock = gw_fetch_lock_take(&stage->locks, &key, &base_version, on_answer, &first);
+        second.lock = gw_fetch_lock_take(&stage->locks, &key, &base_version, on_answer, &second);
         played_answer_all(&stage->store);
         if (first.is_changed != row->is_changed)
             fail_msg("%s", row->why);

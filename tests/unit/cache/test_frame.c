@@ -628,16 +628,16 @@ static void foreign_values_have_no_version(void **state)
         { "GWC2F...aaaaaaaabbbbccccddddddddeeeefff", 39 },
         { "<html>.................................................", 50 },
     };
-    uint8_t seen[8];
+    uint8_t base_version[8];
     struct gw_frame frame;
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         gw_frame_read(&frame, rows[i]);
         assert_int_equal(frame.kind, GW_FRAME_FOREIGN);
-        assert_false(gw_frame_read_version(rows[i], seen));
+        assert_false(gw_frame_read_version(rows[i], base_version));
     }
-    assert_true(gw_frame_read_version(GW_SLICE("GWC2F...aaaaaaaabbbbccccddddddddeeeeffff"), seen));
-    assert_memory_equal(seen, "aaaaaaaa", 8);
+    assert_true(gw_frame_read_version(GW_SLICE("GWC2F...aaaaaaaabbbbccccddddddddeeeeffff"), base_version));
+    assert_memory_equal(base_version, "aaaaaaaa", 8);
 }
 
 static void what_the_format_cannot_hold_is_not_written(void **state)

@@ -14,7 +14,7 @@ static const struct gw_cache_key key = { .sha = { 0x1b }, .name_space = { 0x0a }
 struct part { /* a worker */
     struct played_worker worker;
     struct gw_key_maker *keys;
-    struct gw_shared *shared;
+    struct gw_redis_cache *redis_cache;
     struct gw_fetch_locks locks;
     struct gw_lookups lookups;
 };
@@ -26,7 +26,7 @@ struct scene {
     struct gw_head head;
     struct gw_store store;
     struct gw_bans *bans;
-    struct gw_near *near, *elsewhere_near;
+    struct gw_memory_cache *memory_cache, *elsewhere_near;
     struct gw_coalescing *coalescing;
     struct part parts[WORKERS], elsewhere;
 };
@@ -42,25 +42,26 @@ struct visitor {
 
 static const struct gw_cache_rules rules = { .override_ttl_s = GW_DIRECTIVE_ABSENT, .keep_s = 600 };
 
-static void open_part(struct scene *scene, struct part *part, struct gw_near *near, unsigned worker, bool is_shared)
+static void open_part(struct scene *scene, struct part *part, struct gw_memory_cache *memory_cache, unsigned worker,
+                      bool is_shared)
 {
     open_worker(&part->worker);
     part->keys = gw_key_maker_create();
     if (is_shared)
-        part->shared = gw_shared_create(&(struct gw_shared_setup) { .store = &scene->store,
-                                                                    .near = near,
-                                                                    .bans = scene->bans,
-                                                                    .keys = part->keys,
-                                                                    .shard = &scene->shard,
-                                                                    .config = &scene->config });
+        part->redis_cache = gw_redis_cache_create(&(struct gw_redis_cache_setup) { .store = &scene->store,
+                                                                                   .memory_cache = memory_cache,
+                                                                                   .bans = scene->bans,
+                                                                                   .keys = part->keys,
+                                                                                   .shard = &scene->shard,
+                                                                                   .config = &scene->config });
     part->locks = (struct gw_fetch_locks) { .store = &scene->store,
                                             .timers = &part->worker.timers,
                                             .config = &scene->config };
     gw_fetch_locks_init(&part->locks);
     part->lookups = (struct gw_lookups) { .config = &scene->config,
-                                          .near = near,
+                                          .memory_cache = memory_cache,
                                           .bans = scene->bans,
-                                          .shared = part->shared,
+                                          .redis_cache = part->redis_cache,
                                           .locks = is_shared ? &part->locks : NULL,
                                           .coalescing = scene->coalescing,
                                           .timers = &part->worker.timers,
@@ -74,8 +75,8 @@ static void close_part(struct part *part)
 {
     messages_come(&part->worker);
     assert_true(gw_list_is_empty(&part->worker.timers.slots[0]));
-    if (part->shared)
-        gw_shared_destroy(&part->shared);
+    if (part->redis_cache)
+        gw_redis_cache_destroy(&part->redis_cache);
     gw_fetch_locks_free(&part->locks);
     gw_key_maker_destroy(&part->keys);
 }
@@ -96,12 +97,12 @@ static struct scene *open_scene(bool is_shared)
     scene->head.path = scene->head.target = GW_SLICE("/x");
     played_init(&scene->store);
     scene->bans = gw_bans_create();
-    scene->near = gw_near_create(1 << 20, scene->bans);
-    scene->elsewhere_near = gw_near_create(1 << 20, scene->bans);
+    scene->memory_cache = gw_memory_cache_create(1 << 20, scene->bans);
+    scene->elsewhere_near = gw_memory_cache_create(1 << 20, scene->bans);
     scene->coalescing = gw_coalescing_create();
-    gw_near_set_mode(scene->near, is_shared ? GW_NEAR_SHARED : GW_NEAR_EMBEDDED);
+    gw_memory_cache_set_mode(scene->memory_cache, is_shared ? GW_MEMORY_CACHE_SHARED : GW_MEMORY_CACHE_EMBEDDED);
     for (unsigned i = 0; i < WORKERS; i++)
-        open_part(scene, &scene->parts[i], scene->near, i, is_shared);
+        open_part(scene, &scene->parts[i], scene->memory_cache, i, is_shared);
     open_part(scene, &scene->elsewhere, scene->elsewhere_near, 0, true);
     return scene;
 }
@@ -129,8 +130,8 @@ static void close_scene(struct scene *scene)
         close_part(&scene->parts[i]);
     close_part(&scene->elsewhere);
     gw_coalescing_destroy(&scene->coalescing);
-    gw_near_destroy(&scene->near);
-    gw_near_destroy(&scene->elsewhere_near);
+    gw_memory_cache_destroy(&scene->memory_cache);
+    gw_memory_cache_destroy(&scene->elsewhere_near);
     gw_bans_destroy(&scene->bans);
     gw_arena_free(&scene->arena);
     free(scene);
@@ -158,31 +159,31 @@ static struct gw_entry *entry_of(struct scene *scene, const char *fields)
     return entry;
 }
 
-static void on_glance(void *owner, const struct gw_shared_answer *answer)
+static void on_glance(void *owner, const struct gw_redis_cache_answer *answer)
 {
     gw_entry_unref(answer->entry);
-    *(struct gw_seen *)owner = answer->seen;
+    *(struct gw_base_version *)owner = answer->base_version;
 }
 
 /* By another instance, whatever else is due; fields NULL: a tombstone; "": a mark. */
 static void elsewhere_stores(struct scene *scene, const char *fields)
 {
     struct gw_cache_request request;
-    struct gw_seen seen = { .kind = GW_SEEN_NOTHING };
-    struct gw_shared *shared = scene->elsewhere.shared;
+    struct gw_base_version base_version = { .kind = GW_BASE_UNKNOWN };
+    struct gw_redis_cache *redis_cache = scene->elsewhere.redis_cache;
     unsigned next = scene->store.made;
     gw_policy_read_request(&request, &scene->head, &rules);
-    assert_non_null(gw_shared_ask(shared, &key, &request, &scene->head, on_glance, &seen));
+    assert_non_null(gw_redis_cache_ask(redis_cache, &key, &request, &scene->head, on_glance, &base_version));
     for (; next < scene->store.made; next++)
         played_answer(&scene->store, &scene->store.calls[next]);
     if (!fields) {
-        struct gw_shared_question *tomb = gw_shared_invalidate(shared, &key, NULL, NULL);
-        gw_shared_forget(&tomb);
+        struct gw_redis_cache_question *tombstone = gw_redis_cache_invalidate(redis_cache, &key, NULL, NULL);
+        gw_redis_cache_cancel(&tombstone);
     } else if (!*fields) {
-        gw_shared_mark_hit_for_miss(shared, &key, &seen, 10000);
+        gw_redis_cache_mark_hit_for_miss(redis_cache, &key, &base_version, 10000);
     } else {
         struct gw_entry *entry = entry_of(scene, fields);
-        assert_true(gw_shared_put(shared, entry, &seen, NULL, NULL));
+        assert_true(gw_redis_cache_put(redis_cache, entry, &base_version, NULL, NULL));
         gw_entry_unref(entry);
     }
     for (; next < scene->store.made; next++)
@@ -290,7 +291,7 @@ static void a_memory_hit_is_looked_at_once(void **state)
     struct scene *scene = open_scene(false);
     struct visitor one;
     struct gw_entry *entry = entry_of(scene, FRESH);
-    assert_true(gw_near_put(scene->near, entry, gw_near_epoch(scene->near, &key)));
+    assert_true(gw_memory_cache_put(scene->memory_cache, entry, gw_memory_cache_epoch(scene->memory_cache, &key)));
     assert_false(looks(scene, 0, &one, ""));
     WALKS(IDLE, LOOKED);
     assert_is(&one, GW_LOOKUP_LOOKED);

@@ -30,7 +30,7 @@ static void a_small_cache_lowers_the_largest_object_that_nobody_set(void **state
     gw_config_unref(config);
 }
 
-static void without_a_near_cache_the_largest_object_has_a_bound_of_its_own(void **state)
+static void without_a_memory_cache_the_largest_object_has_a_bound_of_its_own(void **state)
 {
     struct gw_config *config = of("{\"cache\": {\"near_bytes\": 0}, \"redis\": {\"url\": \"redis://h\"}}");
     (void)state;
@@ -99,7 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_cache_lowers_the_largest_object_that_nobody_set),
-        cmocka_unit_test(without_a_near_cache_the_largest_object_has_a_bound_of_its_own),
+        cmocka_unit_test(without_a_memory_cache_the_largest_object_has_a_bound_of_its_own),
         cmocka_unit_test(the_keys_of_the_cache_go_where_they_belong),
         cmocka_unit_test(a_route_takes_the_rules_of_the_cache_that_it_does_not_have_itself),
     };

@@ -313,21 +313,21 @@ static inline void open_cache(struct stage *stage)
 {
     struct gw_worker_context *context = &stage->context;
     context->bans = gw_bans_create();
-    context->near = gw_near_create(1 << 20, context->bans);
+    context->memory_cache = gw_memory_cache_create(1 << 20, context->bans);
     context->keys = gw_key_maker_create();
-    assert_true(context->bans && context->near && context->keys);
-    gw_near_set_mode(context->near, GW_NEAR_SHARED);
-    context->shared = gw_shared_create(&(struct gw_shared_setup) { .store = &stage->store,
-                                                                   .near = context->near,
-                                                                   .bans = context->bans,
-                                                                   .keys = context->keys,
-                                                                   .shard = context->shard,
-                                                                   .config = stage->config });
-    assert_non_null(context->shared);
+    assert_true(context->bans && context->memory_cache && context->keys);
+    gw_memory_cache_set_mode(context->memory_cache, GW_MEMORY_CACHE_SHARED);
+    context->redis_cache = gw_redis_cache_create(&(struct gw_redis_cache_setup) { .store = &stage->store,
+                                                                                  .memory_cache = context->memory_cache,
+                                                                                  .bans = context->bans,
+                                                                                  .keys = context->keys,
+                                                                                  .shard = context->shard,
+                                                                                  .config = stage->config });
+    assert_non_null(context->redis_cache);
     context->lookups = (struct gw_lookups) { .config = stage->config,
-                                             .near = context->near,
+                                             .memory_cache = context->memory_cache,
                                              .bans = context->bans,
-                                             .shared = context->shared,
+                                             .redis_cache = context->redis_cache,
                                              .coalescing = context->lookups.coalescing,
                                              .timers = &stage->timers,
                                              .shard = context->shard };
@@ -350,7 +350,7 @@ static inline void close_stage(struct stage *stage)
     gw_coalescing_destroy(&stage->context.lookups.coalescing);
     played_answer_all(&stage->store);
     gw_worker_context_free(&stage->context);
-    gw_near_destroy(&stage->context.near);
+    gw_memory_cache_destroy(&stage->context.memory_cache);
     gw_bans_destroy(&stage->context.bans);
     gw_metrics_destroy(&stage->metrics);
     gw_config_unref(stage->config);

@@ -5,7 +5,7 @@
 
 struct service_slot {
     struct gw_exchange *exchange;
-    unsigned seen; /* calls of this filter's functions for this exchange */
+    unsigned base_version; /* calls of this filter's functions for this exchange */
     bool is_asked, is_answered, is_given_up, is_cancelled;
 };
 
@@ -25,7 +25,7 @@ static struct service_slot *slot_for(struct gw_exchange *exchange, struct servic
     service->slot = gw_filter_slot(exchange, filter);
     assert_ptr_equal(gw_filter_exchange(service->slot), exchange);
     assert_int_equal((uintptr_t)service->slot % _Alignof(max_align_t), 0);
-    if (service->slot->seen++ == 0) {
+    if (service->slot->base_version++ == 0) {
         assert_null(service->slot->exchange);
         assert_false(service->slot->is_asked || service->slot->is_answered || service->slot->is_given_up);
         service->slot->exchange = exchange;
@@ -185,7 +185,7 @@ static void what_a_filter_keeps_is_its_own_and_begins_zeroed(void **state)
         asks(stage, "GET", "/", "");
         assert_int_equal(status(stage), 200);
         assert_int_equal(ends, i + 1);
-        assert_true(one.slot->seen >= 3);
+        assert_true(one.slot->base_version >= 3);
         size_t apart = one.slot < two.slot ? (size_t)((char *)two.slot - (char *)one.slot)
                                            : (size_t)((char *)one.slot - (char *)two.slot);
         assert_true(apart >= sizeof *one.slot);

@@ -1,4 +1,4 @@
-#include "unit/cache/near_scene.h"
+#include "unit/cache/memory_cache_scene.h"
 
 #include <stdlib.h>
 #include "config/load.h"
@@ -74,7 +74,7 @@ static void is_done(struct gw_downstream *downstream, enum gw_downstream_end end
 
 static const struct gw_downstream_table table = { .head = tell_head, .body = add, .end = end, .done = is_done };
 
-/* ---- a gateway that only answers from its near cache ---- */
+/* ---- a gateway that only answers from its memory cache ---- */
 
 struct scene {
     struct gw_config *config;
@@ -113,8 +113,8 @@ static enum gw_filter_result answer(struct gw_exchange *exchange)
     return GW_FILTER_ANSWERED;
 }
 
-static const struct gw_filter from_near = { .name = "from_near", .on_request = look_up, .on_answers = answer };
-static const struct gw_filter *const filters[] = { &from_near, NULL };
+static const struct gw_filter from_memory_cache = { .name = "from_near", .on_request = look_up, .on_answers = answer };
+static const struct gw_filter *const filters[] = { &from_memory_cache, NULL };
 
 static int open_scene(void **state)
 {
@@ -128,10 +128,10 @@ static int open_scene(void **state)
     scene->client.downstream.table = &table;
     scene->context = (struct gw_worker_context) { .config = scene->config,
                                                   .filters = filters,
-                                                  .near = gw_near_create(NEAR_ROOM, NULL),
+                                                  .memory_cache = gw_memory_cache_create(MEMORY_CACHE_ROOM, NULL),
                                                   .shard = gw_metrics_shard(scene->metrics, 0) };
-    assert_non_null(scene->context.near);
-    scene->context.lookups.near = scene->context.near;
+    assert_non_null(scene->context.memory_cache);
+    scene->context.lookups.memory_cache = scene->context.memory_cache;
     gw_worker_context_init(&scene->context);
     scene->client.sink.write = take;
     scene->client.scratch = gw_buffer_create(GW_H1_WRITER_TEXT_BOUND);
@@ -146,7 +146,7 @@ static int close_scene(void **state)
         gw_block_unref(scene->client.pieces[i].block);
     gw_buffer_destroy(&scene->client.scratch);
     gw_worker_context_free(&scene->context);
-    gw_near_destroy(&scene->context.near);
+    gw_memory_cache_destroy(&scene->context.memory_cache);
     gw_metrics_destroy(&scene->metrics);
     gw_config_unref(scene->config);
     free(scene);
@@ -155,7 +155,7 @@ static int close_scene(void **state)
 
 static const char *stored_body(struct scene *scene)
 {
-    struct gw_near_answer answer = answer_to(scene->context.near, 1, "", 0);
+    struct gw_memory_cache_answer answer = answer_to(scene->context.memory_cache, 1, "", 0);
     const char *bytes = answer.entry->body->bytes;
     gw_entry_unref(answer.entry);
     return bytes;
@@ -185,7 +185,7 @@ static void a_hit_writes_the_stored_bytes_themselves(void **state)
     };
     struct scene *scene = *state;
     struct client *client = &scene->client;
-    assert_true(put_for(scene->context.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
+    assert_true(put_for(scene->context.memory_cache, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
     const char *stored = stored_body(scene);
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         client->count = client->heads = 0;
@@ -211,12 +211,12 @@ static void what_a_slow_client_has_yet_to_take_is_the_stored_bytes_too(void **st
     struct scene *scene = *state;
     struct client *client = &scene->client;
     struct gw_cache_key key = key_of(1);
-    assert_true(put_for(scene->context.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
+    assert_true(put_for(scene->context.memory_cache, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
     const char *stored = stored_body(scene);
     client->is_slow = true;
     struct gw_exchange *exchange = ask(scene, "GET", "");
     assert_false(client->is_done);
-    gw_near_invalidate(scene->context.near, &key); /* and outlives the entry's place in the cache */
+    gw_memory_cache_invalidate(scene->context.memory_cache, &key); /* and outlives the entry's place in the cache */
     gw_exchange_on_writable(exchange);
     assert_true(client->is_done);
     gw_exchange_put(exchange);
@@ -241,7 +241,7 @@ static void an_answer_whose_head_finds_no_memory_becomes_a_503(void **state)
     };
     struct scene *scene = *state;
     struct client *client = &scene->client;
-    assert_true(put_for(scene->context.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
+    assert_true(put_for(scene->context.memory_cache, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         gw_buffer_destroy(&client->scratch);
         client->scratch = gw_buffer_create(rows[i].head);
@@ -268,7 +268,7 @@ static void a_401_made_here_always_names_a_scheme(void **state) /* RFC 9110 §11
         const char *scheme, *line;
     } rows[] = { { "", "\r\nWWW-Authenticate: Bearer\r\n" }, { "ApiKey", "\r\nWWW-Authenticate: ApiKey\r\n" } };
     struct scene *scene = *state;
-    assert_true(put_for(scene->context.near, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
+    assert_true(put_for(scene->context.memory_cache, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         scene->scheme = rows[i].scheme;
         gw_exchange_put(ask(scene, "GET", ""));

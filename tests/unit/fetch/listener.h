@@ -28,7 +28,7 @@ struct listener {
     const struct gw_head *head;
     struct gw_block *last_block; /* not held */
     struct gw_entry *entry;      /* held until let_go */
-    struct gw_lookup lookup;     /* of shared_stage.h: before the fetch */
+    struct gw_lookup lookup;     /* of redis_stage.h: before the fetch */
 
     /* "interim", "head", "body", "flush", "end", "entry", "fail", "released", "want" */
     const char *leaves_at;

@@ -338,18 +338,18 @@ static inline bool create_parts(struct stage *stage)
     stage->fetcher.shard = &stage->shard;
     stage->fetcher.collecting_bound = 1024 * 1024;
     stage->fetcher.registry = gw_registry_create(&stage->config);
-    stage->fetcher.near = gw_near_create(4 * 1024 * 1024, stage->fetcher.bans);
+    stage->fetcher.memory_cache = gw_memory_cache_create(4 * 1024 * 1024, stage->fetcher.bans);
     stage->coalescing = gw_coalescing_create();
     stage->fetcher.lookups = &stage->lookups;
     stage->lookups = (struct gw_lookups) { .config = &stage->config,
-                                           .near = stage->fetcher.near,
+                                           .memory_cache = stage->fetcher.memory_cache,
                                            .bans = stage->fetcher.bans,
                                            .coalescing = stage->coalescing,
                                            .timers = &stage->worker.timers,
                                            .mailbox = &stage->worker.mailbox,
                                            .shard = &stage->shard };
     gw_random_init(&stage->lookups.random);
-    return stage->fetcher.registry && stage->fetcher.near && stage->coalescing;
+    return stage->fetcher.registry && stage->fetcher.memory_cache && stage->coalescing;
 }
 
 static inline bool open_stage(struct stage *stage)
@@ -366,7 +366,7 @@ static inline void free_stage(struct stage *stage)
 {
     gw_fetcher_free(&stage->fetcher);
     gw_coalescing_destroy(&stage->coalescing);
-    gw_near_destroy(&stage->fetcher.near);
+    gw_memory_cache_destroy(&stage->fetcher.memory_cache);
     gw_registry_destroy(&stage->fetcher.registry);
     gw_arena_free(&stage->arena);
 }
@@ -407,7 +407,7 @@ static inline void allow_storing(struct stage *stage)
 static inline void may_be_stored(struct stage *stage)
 {
     allow_storing(stage);
-    stage->request.lead.epoch = gw_near_epoch(stage->fetcher.near, &stage->request.key);
+    stage->request.lead.epoch = gw_memory_cache_epoch(stage->fetcher.memory_cache, &stage->request.key);
 }
 
 static inline enum gw_coalescing_role enter(struct stage *stage, struct gw_coalescing_ask *ask)
@@ -455,28 +455,28 @@ static inline void join(struct stage *stage, struct listener *listener)
 }
 
 /* What lies in the memory cache for this request. */
-enum near_view { NEAR_NOTHING, NEAR_MARK, NEAR_STALE, NEAR_FRESH };
+enum near_view { MEMORY_CACHE_NOTHING, MEMORY_CACHE_MARK, MEMORY_CACHE_STALE, MEMORY_CACHE_FRESH };
 
-static inline enum near_view near_has(struct stage *stage, size_t *body_bytes)
+static inline enum near_view memory_cache_has(struct stage *stage, size_t *body_bytes)
 {
     struct gw_cache_request request;
-    struct gw_near_answer answer;
+    struct gw_memory_cache_answer answer;
     gw_policy_read_request(&request, &stage->request_head, &stage->request.rules);
-    gw_near_get(stage->fetcher.near, &stage->request.key, &request, &stage->request_head, gw_clock_monotonic_us(),
-                &answer);
+    gw_memory_cache_get(stage->fetcher.memory_cache, &stage->request.key, &request, &stage->request_head,
+                        gw_clock_monotonic_us(), &answer);
     if (!answer.entry)
-        return answer.is_hit_for_miss ? NEAR_MARK : NEAR_NOTHING;
+        return answer.is_hit_for_miss ? MEMORY_CACHE_MARK : MEMORY_CACHE_NOTHING;
     for (size_t i = 0; i < answer.entry->body_bytes; i++)
         assert_int_equal(answer.entry->body->bytes[i], pattern(i));
     *body_bytes = answer.entry->body_bytes;
     gw_entry_unref(answer.entry);
-    return answer.reuse == GW_REUSE_FRESH ? NEAR_FRESH : NEAR_STALE;
+    return answer.reuse == GW_REUSE_FRESH ? MEMORY_CACHE_FRESH : MEMORY_CACHE_STALE;
 }
 
-static inline void assert_near(struct stage *stage, enum near_view expected)
+static inline void assert_memory_cache(struct stage *stage, enum near_view expected)
 {
     size_t body_bytes;
-    assert_int_equal(near_has(stage, &body_bytes), expected);
+    assert_int_equal(memory_cache_has(stage, &body_bytes), expected);
 }
 
 /* So many answers were not stored, all for this reason. */
@@ -489,14 +489,14 @@ static inline void assert_not_stored_since(struct stage *stage, enum gw_cache_re
 static inline void assert_stored(struct stage *stage, size_t body_bytes)
 {
     size_t stored = 0;
-    assert_int_equal(near_has(stage, &stored), NEAR_FRESH);
+    assert_int_equal(memory_cache_has(stage, &stored), MEMORY_CACHE_FRESH);
     assert_int_equal(stored, body_bytes);
 }
 
 static inline void assert_not_stored(struct stage *stage)
 {
     size_t stored;
-    assert_in_range(near_has(stage, &stored), NEAR_NOTHING, NEAR_MARK);
+    assert_in_range(memory_cache_has(stage, &stored), MEMORY_CACHE_NOTHING, MEMORY_CACHE_MARK);
 }
 
 #endif

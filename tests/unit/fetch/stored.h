@@ -55,7 +55,7 @@ static inline void find_stored(struct stage *stage, const char *fields)
 {
     may_be_stored(stage);
     stage->request.lead.stored = entry_of(stage, fields, 5);
-    (void)gw_near_put(stage->fetcher.near, stage->request.lead.stored, stage->request.lead.epoch);
+    (void)gw_memory_cache_put(stage->fetcher.memory_cache, stage->request.lead.stored, stage->request.lead.epoch);
 }
 
 static inline void drop_stored(struct stage *stage)

@@ -281,11 +281,11 @@ static void an_answer_that_may_not_be_stored_is_the_first_readers_alone(void **s
         assert_heard(&two, "released", 0);
         assert_heard(&three, "released", 0);
         assert_null(joinable(stage));
-        assert_near(stage, NEAR_MARK);
+        assert_memory_cache(stage, MEMORY_CACHE_MARK);
         says_body(stage, 100);
         ends(stage);
         assert_heard(&one, "200 end", 100);
-        assert_near(stage, NEAR_MARK);
+        assert_memory_cache(stage, MEMORY_CACHE_MARK);
         assert_not_stored_since(stage, not_storable[i].refusal, 1);
         tear_down(stage);
     }
@@ -300,7 +300,7 @@ static void a_request_that_shares_nothing_marks_nothing(void **state)
     begin(stage, &one);
     says_head(stage, 200, "Cache-Control: no-store\n", 0);
     ends(stage);
-    assert_near(stage, NEAR_NOTHING);
+    assert_memory_cache(stage, MEMORY_CACHE_NOTHING);
     tear_down(stage);
 }
 
@@ -469,14 +469,14 @@ static void an_answer_asked_for_before_an_invalidation_is_told_but_not_stored(vo
         struct listener one = new_listener();
         lead(stage, &one);
         if (stop == 0)
-            gw_near_invalidate(stage->fetcher.near, &stage->request.key);
+            gw_memory_cache_invalidate(stage->fetcher.memory_cache, &stage->request.key);
         says_head(stage, 200, "", 100);
         if (stop == 1)
-            gw_near_invalidate(stage->fetcher.near, &stage->request.key);
+            gw_memory_cache_invalidate(stage->fetcher.memory_cache, &stage->request.key);
         says_body(stage, 100);
         end_of_read(stage);
         if (stop == 2)
-            gw_near_invalidate(stage->fetcher.near, &stage->request.key);
+            gw_memory_cache_invalidate(stage->fetcher.memory_cache, &stage->request.key);
         ends(stage);
         assert_heard(&one, "200 end", 100);
         assert_not_stored(stage);

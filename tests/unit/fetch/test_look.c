@@ -1,4 +1,4 @@
-#include "unit/fetch/shared_stage.h"
+#include "unit/fetch/redis_stage.h"
 
 /* The questions to the store before a backend is asked, and the fetch that begins with their answers: the fetch lock,
  * and the stored value if something has changed. */
@@ -75,7 +75,7 @@ static void where_the_lock_is_elsewhere_it_waits_and_is_handed_what_another_stor
     miss(both, &two);
     wants_longer = stage->request.cache;
     wants_longer.min_fresh = 1000;
-    visits(both, &not_for, &wants_longer, &one.lookup.lead.seen);
+    visits(both, &not_for, &wants_longer, &one.lookup.lead.base_version);
     for (int look = 0; look < 5; look++) {
         unsigned made = both->store.made;
         store_answers(both);
@@ -228,11 +228,11 @@ static void without_the_store_the_backend_is_asked_at_once(void **state)
     for (unsigned room = 0; room < 3; room++) { /* calls that the store takes; 2: it is not connected */
         struct together *both = set_up_together();
         struct listener one = new_listener();
-        struct gw_seen seen = { .kind = room == 1 ? GW_SEEN_NOTHING : GW_SEEN_ABSENT, .at_us = now_us };
+        struct gw_base_version base_version = { .kind = room == 1 ? GW_BASE_UNKNOWN : GW_BASE_ABSENT, .at_us = now_us };
         both->store.room = room; /* 1: for the lock, but not for a look behind it */
         both->store.is_up = room < 2;
         allow_storing(both->stage);
-        visits(both, &one, &both->stage->request.cache, &seen);
+        visits(both, &one, &both->stage->request.cache, &base_version);
         assert_int_equal(both->stage->attempt_count, 1);
         both->store.room = PLAYED_CALLS;
         both->store.is_up = true;
@@ -372,7 +372,7 @@ static void an_answer_never_of_use_without_validation_is_stored_for_all_and_mark
     store_answers(both);
     says_head(stage, 200, "Cache-Control: no-cache\nETag: \"1\"\n", 50);
     assert_heard(&two, "released", 0);
-    assert_near(stage, NEAR_MARK);
+    assert_memory_cache(stage, MEMORY_CACHE_MARK);
     store_answers(both);
     assert_there(both, NOTHING_THERE);
     says_body(stage, 50);
@@ -434,7 +434,7 @@ static void the_bans_that_count_are_those_from_before_the_backend_was_asked(void
     assert_true(gw_bans_add(bans, &ban, 2000));
     says_all_of_it(both->stage, 50);
     store_answers(both);
-    struct gw_shared_answer answer = elsewhere_looks(both);
+    struct gw_redis_cache_answer answer = elsewhere_looks(both);
     assert_non_null(answer.entry);
     assert_int_equal(answer.entry->ban_sequence, sequence);
     gw_entry_unref(answer.entry);
@@ -490,16 +490,16 @@ static void the_first_may_leave_and_the_others_are_handed_what_is_found(void **s
 static void a_request_that_has_not_seen_the_store_looks_though_it_leads_nothing(void **state)
 {
     (void)state;
-    for (int seen = 0; seen < 2; seen++) {
+    for (int base_version = 0; base_version < 2; base_version++) {
         struct together *both = set_up_together();
         struct listener one = new_listener();
-        struct gw_seen saw = { .kind = seen ? GW_SEEN_ABSENT : GW_SEEN_NOTHING, .at_us = now_us };
+        struct gw_base_version saw = { .kind = base_version ? GW_BASE_ABSENT : GW_BASE_UNKNOWN, .at_us = now_us };
         allow_storing(both->stage);
         struct gw_cache_request alone = both->stage->request.cache;
         alone.may_join = false;
         visits(both, &one, &alone, &saw);
-        assert_int_equal(both->store.made, !seen); /* no lock: no reader waits for it */
-        assert_int_equal(both->stage->attempt_count, seen);
+        assert_int_equal(both->store.made, !base_version); /* no lock: no reader waits for it */
+        assert_int_equal(both->stage->attempt_count, base_version);
         store_answers(both);
         assert_int_equal(both->stage->attempt_count, 1);
         says_all_of_it(both->stage, 50);

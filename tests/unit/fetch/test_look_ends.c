@@ -1,4 +1,4 @@
-#include "unit/fetch/shared_stage.h"
+#include "unit/fetch/redis_stage.h"
 
 /* Questions to the store end when their answers are of no use any more: silence, a purge meanwhile, an answer that may
  * not be stored. */
@@ -28,11 +28,11 @@ static void an_answer_that_may_not_be_stored_ends_what_is_also_without_a_flight(
     struct together *both = set_up_together();
     struct listener one = new_listener();
     elsewhere_stores(both, FRESH, -30);
-    struct gw_shared_answer answer = elsewhere_looks(both);
+    struct gw_redis_cache_answer answer = elsewhere_looks(both);
     may_be_stored(both->stage);
     both->stage->request.cache.must_validate = true; /* the request's no-cache: the request shares nothing */
     both->stage->request.lead.stored = answer.entry;
-    both->stage->request.lead.seen = answer.seen;
+    both->stage->request.lead.base_version = answer.base_version;
     begin(both->stage, &one);
     says_head(both->stage, 200, "Cache-Control: no-store\n", 0);
     ends(both->stage);
@@ -54,8 +54,9 @@ static void what_is_purged_while_it_waits_neither_is_confirmed_nor_answers(void 
     elsewhere_stores(both, FRESH, 5);
     miss(both, &one);
     store_answers(both); /* sees the stored value */
-    struct gw_shared_question *tomb = gw_shared_invalidate(both->elsewhere.shared, &stage->request.key, NULL, NULL);
-    gw_shared_forget(&tomb);
+    struct gw_redis_cache_question *tombstone = gw_redis_cache_invalidate(both->elsewhere.redis_cache,
+                                                                          &stage->request.key, NULL, NULL);
+    gw_redis_cache_cancel(&tombstone);
     store_answers(both);
     lock_of(both)->bytes.length = 0;
     passes(stage, 50);

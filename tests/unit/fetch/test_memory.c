@@ -1,4 +1,4 @@
-#include "unit/fetch/shared_stage.h"
+#include "unit/fetch/redis_stage.h"
 #include "support/failing_malloc.h"
 
 /* Fetches, coalescing, look-ups and the memory cache with their 1st, 2nd, 3rd … allocation failing: every reader gets
@@ -16,7 +16,7 @@ static bool set_the_stage(void)
     allow_storing(&stage);
     failing_malloc_go_on();
     if (create_parts(&stage)) {
-        stage.request.lead.epoch = gw_near_epoch(stage.fetcher.near, &stage.request.key);
+        stage.request.lead.epoch = gw_memory_cache_epoch(stage.fetcher.memory_cache, &stage.request.key);
         return true;
     }
     free_stage(&stage);
@@ -346,25 +346,25 @@ static struct gw_entry *entry_for(const struct gw_cache_key *key, struct gw_head
 static void store_and_look_up(struct gw_head *request, struct gw_head *response)
 {
     static const struct gw_cache_rules rules = { .default_ttl_s = 300, .override_ttl_s = GW_DIRECTIVE_ABSENT };
-    struct gw_near *near = gw_near_create(1 << 20, NULL);
+    struct gw_memory_cache *memory_cache = gw_memory_cache_create(1 << 20, NULL);
     struct gw_cache_request allowed;
-    if (!near)
+    if (!memory_cache)
         return;
     gw_policy_read_request(&allowed, request, &rules);
     for (uint8_t i = 0; i < 4; i++) {
         struct gw_cache_key key = { .sha = { i } };
-        struct gw_near_answer answer;
+        struct gw_memory_cache_answer answer;
         struct gw_entry *entry = entry_for(&key, request, response);
-        bool stored = entry && gw_near_put(near, entry, gw_near_epoch(near, &key));
+        bool stored = entry && gw_memory_cache_put(memory_cache, entry, gw_memory_cache_epoch(memory_cache, &key));
         gw_entry_unref(entry);
-        gw_near_get(near, &key, &allowed, request, 0, &answer);
+        gw_memory_cache_get(memory_cache, &key, &allowed, request, 0, &answer);
         assert_int_equal(answer.entry && answer.reuse == GW_REUSE_FRESH, stored);
         gw_entry_unref(answer.entry);
         key.sha[1] = 1;
-        gw_near_mark_hit_for_miss(near, &key, 0, 1000000);
-        gw_near_invalidate(near, &key);
+        gw_memory_cache_mark_hit_for_miss(memory_cache, &key, 0, 1000000);
+        gw_memory_cache_invalidate(memory_cache, &key);
     }
-    gw_near_destroy(&near);
+    gw_memory_cache_destroy(&memory_cache);
 }
 
 static void a_cache_without_memory_stores_nothing_and_finds_nothing(void **state)

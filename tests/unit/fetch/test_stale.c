@@ -47,7 +47,8 @@ static void where_the_backend_fails_what_is_stored_answers_who_may_take_it(void 
         assert_int_equal(one.reader.upstream_status, failure->status);
         assert_null(joinable(stage));
         assert_true(is_idle(stage));
-        assert_near(stage, i % 2 ? NEAR_STALE : NEAR_NOTHING); /* without validators there is nothing to keep */
+        assert_memory_cache(stage, i % 2 ? MEMORY_CACHE_STALE
+                                         : MEMORY_CACHE_NOTHING); /* without validators there is nothing to keep */
         assert_int_equal(gw_counter_read(&stage->shard.cache_revalidations_failed), 1);
         let_go(&one);
         let_go(&two);
@@ -188,7 +189,7 @@ static void a_confirmation_that_breaks_off_is_none(void **state)
         says_head(stage, 304, "Cache-Control: max-age=60\n", 0);
         fails(stage, GW_ERROR_RESET);
         assert_heard(&one, may_take ? "from_error" : "upstream_reset", may_take ? STORED_BYTES : 0);
-        assert_near(stage, NEAR_STALE);
+        assert_memory_cache(stage, MEMORY_CACHE_STALE);
         let_go(&one);
         drop_stored(stage);
         tear_down(stage);
@@ -219,7 +220,7 @@ static void a_refresh_stores_and_ends(void **state)
         ends(stage);
         assert_true(is_idle(stage));
         assert_null(joinable(stage));
-        assert_int_equal(near_has(stage, &stored), NEAR_FRESH);
+        assert_int_equal(memory_cache_has(stage, &stored), MEMORY_CACHE_FRESH);
         assert_int_equal(stored, expected);
         assert_int_equal(gw_counter_read(&stage->shard.cache_stored), 1);
         assert_int_equal(gw_counter_read(&stage->shard.cache_revalidations_confirmed), rows[i].confirmed);
@@ -244,7 +245,7 @@ static void a_refresh_that_meets_a_failing_backend_leaves_what_is_stored(void **
         assert_int_equal(last_attempt(stage)->cancelled, !failures[i].error);
         assert_true(is_idle(stage));
         assert_null(joinable(stage));
-        assert_int_equal(near_has(stage, &stored), NEAR_STALE);
+        assert_int_equal(memory_cache_has(stage, &stored), MEMORY_CACHE_STALE);
         assert_int_equal(stored, STORED_BYTES);
         assert_int_equal(gw_counter_read(&stage->shard.cache_stored), 0);
         drop_stored(stage);
@@ -280,7 +281,7 @@ static void a_refresh_that_is_answered_for_nobody_else_ends_what_is_stored(void 
     says_head(stage, 200, "Cache-Control: private\n", 100);
     assert_true(last_attempt(stage)->cancelled);
     assert_true(is_idle(stage));
-    assert_near(stage, NEAR_MARK);
+    assert_memory_cache(stage, MEMORY_CACHE_MARK);
     drop_stored(stage);
     tear_down(stage);
 }
@@ -304,7 +305,7 @@ static void a_refresh_is_tried_again_and_may_be_joined(void **state)
         says_head(stage, 304, "Cache-Control: max-age=60\n", 0);
         ends(stage);
         assert_heard(&one, flight ? "from_validated" : "", flight ? STORED_BYTES : 0);
-        assert_near(stage, NEAR_FRESH);
+        assert_memory_cache(stage, MEMORY_CACHE_FRESH);
         let_go(&one);
         drop_stored(stage);
         tear_down(stage);

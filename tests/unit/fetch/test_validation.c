@@ -85,14 +85,14 @@ static void a_304_hands_the_readers_a_refreshed_entry_and_stores_it(void **state
     struct stage *stage = set_up();
     struct listener one = new_listener(), two = new_listener();
     find_stored(stage, VALIDATORS "Surrogate-Key: red blue\nVary: Accept\nX-Old: 1\nX-Both: 1\n");
-    assert_near(stage, NEAR_STALE);
+    assert_memory_cache(stage, MEMORY_CACHE_STALE);
     lead(stage, &one);
     join(stage, &two);
     passes(stage, 2000);
     says_head(stage, 304, "ETag: \"1\"\nCache-Control: max-age=77\nX-Both: 2\nX-New: 3\nX-Request-Id: theirs\n", 0);
     end_of_read(stage);
     assert_heard(&one, "", 0); /* the reader must see first that the fetch ended well */
-    assert_near(stage, NEAR_STALE);
+    assert_memory_cache(stage, MEMORY_CACHE_STALE);
     ends(stage);
     assert_heard(&one, "from_validated", STORED_BYTES);
     assert_heard(&two, "from_validated", STORED_BYTES);
@@ -109,7 +109,7 @@ static void a_304_hands_the_readers_a_refreshed_entry_and_stores_it(void **state
     assert_true(gw_slice_equal(entry->tags, stage->request.lead.stored->tags));
     assert_int_equal(entry->tags.length, 8);
     assert_true(gw_vary_same(&entry->vary_values, &stage->request.lead.stored->vary_values));
-    assert_near(stage, NEAR_FRESH);
+    assert_memory_cache(stage, MEMORY_CACHE_FRESH);
     assert_null(joinable(stage));
     assert_int_equal(gw_counter_read(&stage->shard.cache_stored), 1);
     assert_int_equal(gw_counter_read(&stage->shard.cache_revalidations_confirmed), 1);
@@ -150,7 +150,7 @@ static void a_304_that_forbids_storing_answers_its_request_and_is_not_stored(voi
     ends(stage);
     assert_heard(&one, "from_validated", STORED_BYTES);
     assert_true(gw_entry_is_over(one.entry, now_us));
-    assert_near(stage, NEAR_MARK); /* nor does the response that was stored before answer for it */
+    assert_memory_cache(stage, MEMORY_CACHE_MARK); /* nor does the response that was stored before answer for it */
     assert_int_equal(gw_counter_read(&stage->shard.cache_stored), 0);
     assert_not_stored_since(stage, GW_CACHE_NO_STORE, 1);
     let_go(&one);
@@ -199,7 +199,7 @@ static void a_confirmation_is_stored_also_where_its_reader_has_left(void **state
         if (stop == 1)
             gw_fetch_leave(&one.reader);
         ends(stage);
-        assert_near(stage, NEAR_FRESH);
+        assert_memory_cache(stage, MEMORY_CACHE_FRESH);
         assert_true(is_idle(stage));
         let_go(&one);
         let_go(&two);
@@ -215,11 +215,11 @@ static void a_confirmation_asked_for_before_an_invalidation_is_told_but_not_stor
     struct listener one = new_listener();
     find_stored(stage, VALIDATORS);
     lead(stage, &one);
-    gw_near_invalidate(stage->fetcher.near, &stage->request.key);
+    gw_memory_cache_invalidate(stage->fetcher.memory_cache, &stage->request.key);
     says_head(stage, 304, "", 0);
     ends(stage);
     assert_heard(&one, "from_validated", STORED_BYTES);
-    assert_near(stage, NEAR_NOTHING);
+    assert_memory_cache(stage, MEMORY_CACHE_NOTHING);
     assert_int_equal(gw_counter_read(&stage->shard.cache_stored), 0);
     let_go(&one);
     drop_stored(stage);
@@ -242,9 +242,9 @@ static void an_entry_knows_the_bans_from_before_its_backend_was_asked(void **sta
         assert_true(gw_bans_sequence(bans) > before);
         says_head(stage, status, "", 0);
         ends(stage);
-        struct gw_near_answer answer;
-        gw_near_get(stage->fetcher.near, &stage->request.key, &stage->request.cache, &stage->request_head, now_us,
-                    &answer);
+        struct gw_memory_cache_answer answer;
+        gw_memory_cache_get(stage->fetcher.memory_cache, &stage->request.key, &stage->request.cache,
+                            &stage->request_head, now_us, &answer);
         assert_non_null(answer.entry);
         assert_int_equal(answer.entry->ban_sequence, before);
         gw_entry_unref(answer.entry);
@@ -279,7 +279,7 @@ static void a_304_about_something_else_makes_it_ask_for_the_whole_once(void **st
         assert_heard(&one, "200 end", 50);
         assert_heard(&two, "200 end", 50);
         size_t stored;
-        assert_int_equal(near_has(stage, &stored), NEAR_FRESH);
+        assert_int_equal(memory_cache_has(stage, &stored), MEMORY_CACHE_FRESH);
         assert_int_equal(stored, 50);
         assert_int_equal(gw_counter_read(&stage->shard.cache_revalidations_confirmed), 0);
         drop_stored(stage);
@@ -361,7 +361,7 @@ static void another_answer_replaces_what_is_stored(void **state)
     assert_heard(&one, "200 end", 50);
     assert_heard(&two, "200 end", 50);
     size_t stored;
-    assert_int_equal(near_has(stage, &stored), NEAR_FRESH);
+    assert_int_equal(memory_cache_has(stage, &stored), MEMORY_CACHE_FRESH);
     assert_int_equal(stored, 50);
     assert_int_equal(gw_counter_read(&stage->shard.cache_revalidations_replaced), 1);
     assert_int_equal(stage->attempt_count, 1);
@@ -382,7 +382,7 @@ static void an_answer_that_may_not_be_stored_ends_what_is(void **state)
         else
             begin(stage, &one);
         says_head(stage, 200, "Cache-Control: no-store\n", 0);
-        assert_near(stage, leads ? NEAR_MARK : NEAR_NOTHING);
+        assert_memory_cache(stage, leads ? MEMORY_CACHE_MARK : MEMORY_CACHE_NOTHING);
         ends(stage);
         assert_heard(&one, "200 end", 0);
         drop_stored(stage);
@@ -403,12 +403,12 @@ static void an_answer_never_of_use_without_validation_is_stored_and_nobody_waits
         join(stage, &two);
         says_head(stage, 200, answers[i], 50);
         assert_heard(&two, "released", 0);
-        assert_near(stage, NEAR_MARK);
+        assert_memory_cache(stage, MEMORY_CACHE_MARK);
         says_body(stage, 50);
         ends(stage);
         assert_heard(&one, "200 end", 50);
         size_t stored;
-        assert_int_equal(near_has(stage, &stored), NEAR_STALE);
+        assert_int_equal(memory_cache_has(stage, &stored), MEMORY_CACHE_STALE);
         assert_int_equal(stored, 50);
         tear_down(stage);
     }

@@ -52,7 +52,7 @@ static void key_on_cancel(struct gw_exchange *exchange, void *state)
 {
     struct key_slot *slot = state;
     (void)exchange;
-    gw_store_forget(&slot->call);
+    gw_store_cancel(&slot->call);
 }
 
 const struct gw_filter gw_filter_known_key = {

@@ -3,7 +3,7 @@
 #include "admin/pages.h"
 #include "filter/table.h"
 
-/* The gateway's own pages, purge and inspection; Redis is played, and so is the log of bans. */
+/* The gateway's own pages, purge and inspection; Redis is played, and so is the ban log. */
 
 static struct {
     gw_purge_done *done;
@@ -12,9 +12,9 @@ static struct {
     bool is_refused;
 } banned;
 
-struct gw_purge *gw_purger_ban(struct gw_purger *purger, const struct gw_ban *ban, gw_purge_done *done, void *owner)
+struct gw_purge *gw_ban_log_add(struct gw_ban_log *ban_log, const struct gw_ban *ban, gw_purge_done *done, void *owner)
 {
-    (void)purger;
+    (void)ban_log;
     (void)ban;
     banned.bans++;
     banned.done = done;
@@ -22,32 +22,32 @@ struct gw_purge *gw_purger_ban(struct gw_purger *purger, const struct gw_ban *ba
     return banned.is_refused ? NULL : (struct gw_purge *)(void *)&banned;
 }
 
-void gw_purger_forget(struct gw_purge **purge)
+void gw_ban_log_cancel(struct gw_purge **purge)
 {
     banned.cancels += *purge != NULL;
     *purge = NULL;
 }
 
-bool gw_purger_is_current(const struct gw_purger *purger)
+bool gw_ban_log_is_current(const struct gw_ban_log *ban_log)
 {
-    (void)purger;
+    (void)ban_log;
     return true;
 }
 
-struct gw_purger *gw_purger_create(const struct gw_purger_setup *setup)
+struct gw_ban_log *gw_ban_log_create(const struct gw_ban_log_setup *setup)
 {
     (void)setup;
     return NULL;
 }
 
-void gw_purger_close(struct gw_purger *purger)
+void gw_ban_log_close(struct gw_ban_log *ban_log)
 {
-    (void)purger;
+    (void)ban_log;
 }
 
-void gw_purger_destroy(struct gw_purger **purger)
+void gw_ban_log_destroy(struct gw_ban_log **ban_log)
 {
-    *purger = NULL;
+    *ban_log = NULL;
 }
 
 static const struct gw_filter *const filters[] = { &gw_filter_identify, &gw_filter_admin, NULL };
@@ -64,7 +64,7 @@ static int set_up(void **state)
     open_cache(stage);
     admin = (struct gw_admin) { .config = stage->config, .metrics = stage->metrics };
     stage->context.admin = &admin;
-    stage->context.purger = (struct gw_purger *)(void *)&banned;
+    stage->context.ban_log = (struct gw_ban_log *)(void *)&banned;
     *state = stage;
     return 0;
 }
@@ -72,7 +72,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct stage *stage = *state;
-    stage->context.purger = NULL;
+    stage->context.ban_log = NULL;
     close_stage(stage);
     return 0;
 }

@@ -93,7 +93,8 @@ static void put(struct stage *stage, const struct gw_cache_life *life)
                                                                         .life = life,
                                                                         .now_us = stage_now_us });
     assert_non_null(entry);
-    assert_true(gw_near_put(stage->context.near, entry, gw_near_epoch(stage->context.near, &stage->exchange->key)));
+    assert_true(gw_memory_cache_put(stage->context.memory_cache, entry,
+                                    gw_memory_cache_epoch(stage->context.memory_cache, &stage->exchange->key)));
     gw_entry_unref(entry);
     gw_block_unref(block);
 }
@@ -102,7 +103,8 @@ static void what_is_in_memory_answers_at_once_with_its_age(void **state)
 {
     static const struct gw_cache_life life = { .freshness_s = 300, .age_s = 7 };
     struct stage *stage = *state;
-    gw_near_set_mode(stage->context.near, GW_NEAR_EMBEDDED); /* else only what Redis has is kept */
+    gw_memory_cache_set_mode(stage->context.memory_cache,
+                             GW_MEMORY_CACHE_EMBEDDED); /* else only what Redis has is kept */
     asks(stage, "GET", "/", "");
     is_fetched(stage);
     put(stage, &life);
@@ -116,7 +118,7 @@ static void what_is_in_memory_answers_at_once_with_its_age(void **state)
     assert_string_equal(field(stage, "X-Cache-Age"), "12");
     assert_memory_equal(field(stage, "Cache-Status"), "visara; hit; ttl=288", 20);
     assert_int_equal(stage->store.made, before);
-    assert_int_equal(gw_counter_read(&stage->context.shard->cache_near_hits), 1);
+    assert_int_equal(gw_counter_read(&stage->context.shard->cache_memory_hits), 1);
 }
 
 #define CACHE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -520,9 +520,9 @@ static void a_forgotten_call_is_not_heard_of_again(void **state)
     struct gw_store_call *call = get(&scene, "k", &outcome);
     assert_non_null(call);
     assert_non_null(take(&scene, "k", &second));
-    gw_store_forget(&call);
+    gw_store_cancel(&call);
     assert_null(call);
-    gw_store_forget(&call);
+    gw_store_cancel(&call);
     until(&scene, second.runs);
     assert_int_equal(outcome.runs, 0);
     assert_int_equal(gw_counter_read(&scene.shard->redis_pending), 0);
@@ -532,7 +532,7 @@ static void a_forgotten_call_is_not_heard_of_again(void **state)
 static void forget_it(void *call)
 {
     struct gw_store_call *stale = call;
-    gw_store_forget(&stale);
+    gw_store_cancel(&stale);
 }
 
 static void free_it(void *store)

@@ -15,8 +15,8 @@ static struct gw_config config;
 static void count_for_the_cache(struct gw_shard *shard)
 {
     gw_counter *const counters[] = {
-        &shard->cache_near_hits,
-        &shard->cache_shared_hits,
+        &shard->cache_memory_hits,
+        &shard->cache_redis_hits,
         &shard->cache_revalidations_confirmed,
         &shard->cache_revalidations_replaced,
         &shard->cache_revalidations_failed,
