@@ -18,7 +18,7 @@ struct wish {
 };
 
 /* qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ), RFC 9110 §12.4.2. Anything else refuses. */
-static int read_weight(struct gw_slice parameter)
+static int accept_encoding_read_weight(struct gw_slice parameter)
 {
     int weight = 0, scale = WHOLE;
     if (parameter.length < 3 || parameter.length > 7 || (parameter.at[0] != 'q' && parameter.at[0] != 'Q') ||
@@ -36,14 +36,14 @@ static int read_weight(struct gw_slice parameter)
 }
 
 /* Named twice, the lesser weight counts: nobody gets what one of the two refuses. */
-static void read_member(struct wish *wish, struct gw_slice member)
+static void accept_encoding_read_member(struct wish *wish, struct gw_slice member)
 {
     const char *semicolon = memchr(member.at, ';', member.length);
     size_t length = semicolon ? (size_t)(semicolon - member.at) : member.length;
     struct gw_slice name = gw_slice_trim(gw_slice_of(member.at, length));
     int weight = WHOLE;
     if (semicolon)
-        weight = read_weight(gw_slice_trim(gw_slice_of(semicolon + 1, member.length - length - 1)));
+        weight = accept_encoding_read_weight(gw_slice_trim(gw_slice_of(semicolon + 1, member.length - length - 1)));
     for (size_t i = 0; i < GW_COUNT(names); i++) {
         int *said = &wish->weights[names[i].coding];
         if (gw_slice_equal_nocase(names[i].name, name) && (*said == UNSAID || weight < *said))
@@ -51,7 +51,7 @@ static void read_member(struct wish *wish, struct gw_slice member)
     }
 }
 
-static struct wish read_wish(const struct gw_head *request, const struct gw_field *line)
+static struct wish accept_encoding_read_wish(const struct gw_head *request, const struct gw_field *line)
 {
     struct wish wish;
     for (unsigned i = 0; i < CODINGS; i++)
@@ -59,13 +59,13 @@ static struct wish read_wish(const struct gw_head *request, const struct gw_fiel
     for (; line; line = gw_head_find_next(request, line)) {
         struct gw_slice rest = line->value, member;
         while (gw_slice_next_element(&rest, &member))
-            read_member(&wish, member);
+            accept_encoding_read_member(&wish, member);
     }
     return wish;
 }
 
 /* Only what is accepted, and no worse than no coding at all. */
-static void settle(struct wish *wish)
+static void accept_encoding_settle(struct wish *wish)
 {
     int identity = wish->weights[IDENTITY];
     for (unsigned i = 0; i < KNOWN; i++) {
@@ -77,7 +77,7 @@ static void settle(struct wish *wish)
     }
 }
 
-static int heaviest(const struct wish *wish)
+static int accept_encoding_heaviest(const struct wish *wish)
 {
     int most = REFUSED;
     for (unsigned i = 0; i < KNOWN; i++)
@@ -86,10 +86,10 @@ static int heaviest(const struct wish *wish)
     return most;
 }
 
-static void put_wish(struct wish *wish, struct gw_buffer *text)
+static void accept_encoding_put_wish(struct wish *wish, struct gw_buffer *text)
 {
-    settle(wish);
-    for (int rank = 0, weight; (weight = heaviest(wish)) > REFUSED; rank++)
+    accept_encoding_settle(wish);
+    for (int rank = 0, weight; (weight = accept_encoding_heaviest(wish)) > REFUSED; rank++)
         for (unsigned i = 0; i < KNOWN; i++) {
             if (wish->weights[i] != weight)
                 continue;
@@ -114,27 +114,29 @@ struct spelling {
     char value[SPELLING_BYTES], normal[GW_ACCEPT_ENCODING_BYTES];
 };
 
-static struct gw_slice normal_of(const struct gw_head *request, const struct gw_field *line, struct spelling *spelling)
+static struct gw_slice accept_encoding_normal_of(const struct gw_head *request, const struct gw_field *line,
+                                                 struct spelling *spelling)
 {
-    struct wish wish = read_wish(request, line);
+    struct wish wish = accept_encoding_read_wish(request, line);
     struct gw_buffer text = gw_buffer_over(spelling->normal, sizeof spelling->normal);
-    put_wish(&wish, &text);
+    accept_encoding_put_wish(&wish, &text);
     spelling->normal_length = (uint8_t)text.length;
     return gw_buffer_slice(&text);
 }
 
-static struct gw_slice remembered_normal_of(const struct gw_head *request, const struct gw_field *line, bool is_only)
+static struct gw_slice accept_encoding_remembered_normal_of(const struct gw_head *request, const struct gw_field *line,
+                                                            bool is_only)
 {
     static _Thread_local struct spelling spellings[SPELLINGS], other;
     struct spelling *spelling = &spellings[line->value.length % SPELLINGS];
     if (line->value.length > SPELLING_BYTES || !is_only)
-        return normal_of(request, line, &other);
+        return accept_encoding_normal_of(request, line, &other);
     if (spelling->normal_length && gw_slice_equal(gw_slice_of(spelling->value, spelling->value_length), line->value))
         return gw_slice_of(spelling->normal, spelling->normal_length);
     if (line->value.length)
         memcpy(spelling->value, line->value.at, line->value.length);
     spelling->value_length = (uint8_t)line->value.length;
-    return normal_of(request, line, spelling);
+    return accept_encoding_normal_of(request, line, spelling);
 }
 
 void gw_accept_encoding_put_normal(struct gw_head *request, struct gw_arena *arena)
@@ -143,7 +145,7 @@ void gw_accept_encoding_put_normal(struct gw_head *request, struct gw_arena *are
     if (!line)
         return;
     struct gw_field *further = gw_head_find_next(request, line);
-    struct gw_slice normal = remembered_normal_of(request, line, !further);
+    struct gw_slice normal = accept_encoding_remembered_normal_of(request, line, !further);
     for (; further; further = gw_head_find_next(request, further))
         further->dropped = true;
     if (gw_slice_equal(line->value, normal))

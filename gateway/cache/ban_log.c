@@ -44,28 +44,28 @@ struct gw_ban_log {
 
 /* ---- what is new here ---- */
 
-static void tell(struct gw_ban_log *ban_log)
+static void ban_log_tell(struct gw_ban_log *ban_log)
 {
     ban_log->told = gw_bans_sequence(ban_log->setup.bans);
     if (ban_log->setup.on_ban && !ban_log->is_closed)
         ban_log->setup.on_ban(ban_log->setup.context);
 }
 
-static void tell_news(struct gw_ban_log *ban_log)
+static void ban_log_tell_news(struct gw_ban_log *ban_log)
 {
     if (gw_bans_sequence(ban_log->setup.bans) != ban_log->told)
-        tell(ban_log);
+        ban_log_tell(ban_log);
 }
 
-static void ban_here(struct gw_ban_log *ban_log, const struct gw_ban *ban)
+static void ban_log_ban_here(struct gw_ban_log *ban_log, const struct gw_ban *ban)
 {
     (void)!gw_bans_add(ban_log->setup.bans, ban, 0); /* else everything is banned */
-    tell(ban_log);
+    ban_log_tell(ban_log);
 }
 
 /* ---- purges ---- */
 
-static void finish(struct gw_purge *purge, bool is_everywhere)
+static void ban_log_finish(struct gw_purge *purge, bool is_everywhere)
 {
     gw_list_remove(&purge->link);
     if (purge->done)
@@ -73,7 +73,7 @@ static void finish(struct gw_purge *purge, bool is_everywhere)
     free(purge);
 }
 
-static struct gw_purge *find_logged(struct gw_ban_log *ban_log)
+static struct gw_purge *ban_log_find_logged(struct gw_ban_log *ban_log)
 {
     gw_list_each(link, &ban_log->purges)
     {
@@ -85,21 +85,21 @@ static struct gw_purge *find_logged(struct gw_ban_log *ban_log)
 }
 
 /* Those that the store acknowledged. If the log was not read to its end, they are taken here apart. */
-static void settle(struct gw_ban_log *ban_log, bool is_read)
+static void ban_log_settle(struct gw_ban_log *ban_log, bool is_read)
 {
-    for (struct gw_purge *purge; (purge = find_logged(ban_log));) {
+    for (struct gw_purge *purge; (purge = ban_log_find_logged(ban_log));) {
         if (!is_read)
-            ban_here(ban_log, &purge->ban);
-        finish(purge, true);
+            ban_log_ban_here(ban_log, &purge->ban);
+        ban_log_finish(purge, true);
     }
 }
 
 /* ---- the log ---- */
 
-static void on_polled(void *owner, const struct gw_store_reply *reply);
+static void ban_log_on_polled(void *owner, const struct gw_store_reply *reply);
 
 /* A poll (packed.at == NULL), or a ban. */
-static bool run_script(struct gw_ban_log *ban_log, struct gw_slice packed, gw_store_done *done, void *owner)
+static bool ban_log_run_script(struct gw_ban_log *ban_log, struct gw_slice packed, gw_store_done *done, void *owner)
 {
     char digits[DIGITS];
     struct gw_buffer known = gw_buffer_over(digits, sizeof(digits));
@@ -108,19 +108,19 @@ static bool run_script(struct gw_ban_log *ban_log, struct gw_slice packed, gw_st
     return gw_store_run(ban_log->setup.store, GW_STORE_PURGE, &key, 1, &argument, 1, packed, NULL, done, owner) != NULL;
 }
 
-static void ask(struct gw_ban_log *ban_log)
+static void ban_log_ask(struct gw_ban_log *ban_log)
 {
     if (!ban_log->is_asking && !ban_log->is_closed)
-        ban_log->is_asking = run_script(ban_log, GW_NO_SLICE, on_polled, ban_log);
+        ban_log->is_asking = ban_log_run_script(ban_log, GW_NO_SLICE, ban_log_on_polled, ban_log);
 }
 
-static void poll_now(struct gw_ban_log *ban_log)
+static void ban_log_poll_now(struct gw_ban_log *ban_log)
 {
     ban_log->asks_again = ban_log->is_asking;
-    ask(ban_log);
+    ban_log_ask(ban_log);
 }
 
-static void complain(struct gw_ban_log *ban_log, const char *what, struct gw_slice said)
+static void ban_log_complain(struct gw_ban_log *ban_log, const char *what, struct gw_slice said)
 {
     if (!ban_log->is_confused)
         gw_log(GW_LOG_WARN, "cache", "%.*s %s%s%.*s (redis/README.md: \"Access\", \"The ban log\")",
@@ -128,85 +128,86 @@ static void complain(struct gw_ban_log *ban_log, const char *what, struct gw_sli
     ban_log->is_confused = true;
 }
 
-static void take_nonsense(struct gw_ban_log *ban_log)
+static void ban_log_take_nonsense(struct gw_ban_log *ban_log)
 {
     static const struct gw_ban all = { .kind = GW_BAN_ALL };
-    complain(ban_log, "holds what is no log of purges: nothing that is stored is used", GW_NO_SLICE);
-    ban_here(ban_log, &all);
+    ban_log_complain(ban_log, "holds what is no log of purges: nothing that is stored is used", GW_NO_SLICE);
+    ban_log_ban_here(ban_log, &all);
 }
 
-static void take_answer(struct gw_ban_log *ban_log, struct gw_slice packed)
+static void ban_log_take_answer(struct gw_ban_log *ban_log, struct gw_slice packed)
 {
     bool changed;
     switch (gw_bans_take(ban_log->setup.bans, packed, &changed)) {
     case GW_BANS_ALL_TAKEN:
         ban_log->is_current = true;
         ban_log->is_confused = false;
-        tell_news(ban_log);
-        settle(ban_log, true);
+        ban_log_tell_news(ban_log);
+        ban_log_settle(ban_log, true);
         break;
     case GW_BANS_MORE:
-        tell_news(ban_log);
-        ask(ban_log);
+        ban_log_tell_news(ban_log);
+        ban_log_ask(ban_log);
         if (!ban_log->is_asking)
-            settle(ban_log, false);
+            ban_log_settle(ban_log, false);
         break;
     case GW_BANS_NONSENSE:
-        take_nonsense(ban_log);
-        settle(ban_log, false);
+        ban_log_take_nonsense(ban_log);
+        ban_log_settle(ban_log, false);
         break;
     }
 }
 
 /* No answer, or an error. An answer that is late or lost is the store's to tell; only a Redis that refuses this very call
  * is a matter of its permissions, or of what lies at the key. */
-static void lose(struct gw_ban_log *ban_log, const struct gw_store_reply *reply)
+static void ban_log_lose(struct gw_ban_log *ban_log, const struct gw_store_reply *reply)
 {
     char said[SAID_BYTES];
     ban_log->is_current = false;
     ban_log->is_up = gw_store_is_up(ban_log->setup.store);
     if (reply->error.length) {
         gw_reply_quote(reply->error, GW_NO_SLICE, said, sizeof(said));
-        complain(ban_log, "cannot be read, so purges of other instances are not heard of", gw_slice_of_string(said));
+        ban_log_complain(ban_log, "cannot be read, so purges of other instances are not heard of",
+                         gw_slice_of_string(said));
     }
-    settle(ban_log, false);
+    ban_log_settle(ban_log, false);
 }
 
-static void on_polled(void *owner, const struct gw_store_reply *reply)
+static void ban_log_on_polled(void *owner, const struct gw_store_reply *reply)
 {
     struct gw_ban_log *ban_log = owner;
     ban_log->is_asking = false;
     if (reply->result == GW_STORE_VALUE)
-        take_answer(ban_log, reply->value);
+        ban_log_take_answer(ban_log, reply->value);
     else
-        lose(ban_log, reply);
+        ban_log_lose(ban_log, reply);
     if (ban_log->asks_again)
-        poll_now(ban_log);
+        ban_log_poll_now(ban_log);
 }
 
-static void on_change(struct gw_message *message)
+static void ban_log_on_change(struct gw_message *message)
 {
     struct gw_ban_log *ban_log = GW_CONTAINER(message, struct gw_ban_log, change);
     atomic_store(&ban_log->is_change_posted, false); /* what changes from here on is a message of its own */
-    poll_now(ban_log);
+    ban_log_poll_now(ban_log);
 }
 
-static void on_banned(void *owner, const struct gw_store_reply *reply)
+static void ban_log_on_banned(void *owner, const struct gw_store_reply *reply)
 {
     struct gw_purge *purge = owner;
     struct gw_ban_log *ban_log = purge->ban_log;
     if (reply->result == GW_STORE_VALUE) {
         purge->is_logged = true;
-        take_answer(ban_log, reply->value);
+        ban_log_take_answer(ban_log, reply->value);
     } else {
-        ban_here(ban_log, &purge->ban);
-        finish(purge, false);
+        ban_log_ban_here(ban_log, &purge->ban);
+        ban_log_finish(purge, false);
     }
 }
 
 /* ---- ticks ---- */
 
-static void on_due(struct gw_timer *timer)
+static void ban_log_on_due(struct gw_timer *timer)
 {
     struct gw_ban_log *ban_log = GW_CONTAINER(timer, struct gw_ban_log, timer);
     bool was_up = ban_log->is_up;
@@ -216,9 +217,9 @@ static void on_due(struct gw_timer *timer)
     if (ban_log->is_up && !ban_log->is_asking) {
         bool is_mine = gw_bans_claim_poll(ban_log->setup.bans, gw_clock_monotonic_us(), RECENT_US);
         if (is_mine || !ban_log->is_current)
-            ask(ban_log);
+            ban_log_ask(ban_log);
     }
-    tell_news(ban_log);
+    ban_log_tell_news(ban_log);
     gw_timer_start(ban_log->setup.timers, &ban_log->timer, ban_log->is_up ? GW_BAN_LOG_POLL_MS : AWAY_MS);
 }
 
@@ -236,9 +237,9 @@ struct gw_ban_log *gw_ban_log_create(const struct gw_ban_log_setup *setup)
     ban_log->key_length = key.length;
     ban_log->told = gw_bans_sequence(setup->bans);
     gw_list_init(&ban_log->purges);
-    ban_log->change.deliver = on_change;
+    ban_log->change.deliver = ban_log_on_change;
     atomic_init(&ban_log->is_change_posted, false);
-    gw_timer_init(&ban_log->timer, on_due);
+    gw_timer_init(&ban_log->timer, ban_log_on_due);
     gw_timer_start(setup->timers, &ban_log->timer, 0);
     return ban_log;
 }
@@ -253,7 +254,7 @@ void gw_ban_log_close(struct gw_ban_log *ban_log)
 {
     ban_log->is_closed = true;
     gw_timer_stop(&ban_log->timer);
-    settle(ban_log, false);
+    ban_log_settle(ban_log, false);
 }
 
 void gw_ban_log_destroy(struct gw_ban_log **ban_log)
@@ -267,7 +268,7 @@ bool gw_ban_log_is_current(const struct gw_ban_log *ban_log)
     return ban_log->is_current;
 }
 
-static struct gw_purge *copy(const struct gw_ban *ban)
+static struct gw_purge *ban_log_copy(const struct gw_ban *ban)
 {
     size_t host = ban->host.length, text = ban->text.length;
     struct gw_purge *purge = malloc(sizeof(*purge) + host + text);
@@ -287,13 +288,13 @@ struct gw_purge *gw_ban_log_add(struct gw_ban_log *ban_log, const struct gw_ban 
 {
     char packed[GW_BAN_TEXT_BYTES + 16];
     size_t length = gw_bans_pack(ban, packed);
-    struct gw_purge *purge = length && !ban_log->is_closed ? copy(ban) : NULL;
-    if (purge && !run_script(ban_log, gw_slice_of(packed, length), on_banned, purge)) {
+    struct gw_purge *purge = length && !ban_log->is_closed ? ban_log_copy(ban) : NULL;
+    if (purge && !ban_log_run_script(ban_log, gw_slice_of(packed, length), ban_log_on_banned, purge)) {
         free(purge);
         purge = NULL;
     }
     if (!purge) {
-        ban_here(ban_log, ban);
+        ban_log_ban_here(ban_log, ban);
         return NULL;
     }
     purge->ban_log = ban_log;

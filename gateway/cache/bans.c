@@ -82,7 +82,7 @@ size_t gw_bans_pack(const struct gw_ban *ban, char packed[GW_BAN_TEXT_BYTES + 16
     return PACKED_HEAD_BYTES + host + text;
 }
 
-static uint64_t read_number(const char *at, unsigned bytes)
+static uint64_t bans_read_number(const char *at, unsigned bytes)
 {
     uint64_t number = 0;
     while (bytes--)
@@ -92,13 +92,13 @@ static uint64_t read_number(const char *at, unsigned bytes)
 
 /* What is not known here, as a later version may write it, is a hard ban of all: an instance that cannot read a ban must
  * not serve what it ends. */
-static struct gw_ban unpack(struct gw_slice packed)
+static struct gw_ban bans_unpack(struct gw_slice packed)
 {
     struct gw_ban ban = { .kind = GW_BAN_ALL };
     if (packed.length < PACKED_HEAD_BYTES || packed.length > PACKED_HEAD_BYTES + GW_BAN_TEXT_BYTES ||
         (unsigned char)packed.at[1] > 1 || !memchr("AUPT", packed.at[0], 4))
         return ban;
-    size_t host = (size_t)read_number(packed.at + 2, 2);
+    size_t host = (size_t)bans_read_number(packed.at + 2, 2);
     if (host > packed.length - PACKED_HEAD_BYTES)
         return ban;
     ban.kind = (enum gw_ban_kind)packed.at[0];
@@ -110,7 +110,7 @@ static struct gw_ban unpack(struct gw_slice packed)
 
 /* ---- comparing ---- */
 
-static bool has_tag(struct gw_slice tags, struct gw_slice tag)
+static bool bans_has_tag(struct gw_slice tags, struct gw_slice tag)
 {
     while (tags.length) {
         const char *blank = memchr(tags.at, ' ', tags.length);
@@ -123,10 +123,10 @@ static bool has_tag(struct gw_slice tags, struct gw_slice tag)
     return false;
 }
 
-static bool matches(const struct gw_ban *ban, const struct gw_entry *entry)
+static bool bans_matches(const struct gw_ban *ban, const struct gw_entry *entry)
 {
     if (ban->kind == GW_BAN_TAG)
-        return has_tag(entry->tags, ban->text);
+        return bans_has_tag(entry->tags, ban->text);
     if (ban->host.length && !gw_slice_equal(ban->host, entry->host))
         return false;
     switch (ban->kind) {
@@ -140,7 +140,7 @@ static bool matches(const struct gw_ban *ban, const struct gw_entry *entry)
 }
 
 /* By the bans whose numbers are larger than `after`, the latest first. Under the lock. */
-static enum gw_ban_verdict compare(const struct gw_bans *bans, const struct gw_entry *entry, uint64_t after)
+static enum gw_ban_verdict bans_compare(const struct gw_bans *bans, const struct gw_entry *entry, uint64_t after)
 {
     enum gw_ban_verdict verdict = GW_BAN_NONE;
     if (after < bans->floor)
@@ -149,7 +149,7 @@ static enum gw_ban_verdict compare(const struct gw_bans *bans, const struct gw_e
         const struct ban *ban = bans->ring[(bans->first + i) % GW_BANS_MAX];
         if (ban->number <= after)
             break;
-        if ((verdict == GW_BAN_NONE || !ban->about.is_soft) && matches(&ban->about, entry))
+        if ((verdict == GW_BAN_NONE || !ban->about.is_soft) && bans_matches(&ban->about, entry))
             verdict = ban->about.is_soft ? GW_BAN_SOFT : GW_BAN_HARD;
         if (verdict == GW_BAN_HARD)
             break;
@@ -164,7 +164,7 @@ enum gw_ban_verdict gw_bans_check(struct gw_bans *bans, struct gw_entry *entry)
         pthread_rwlock_rdlock(&bans->lock);
         uint64_t sequence = gw_bans_sequence(bans);
         uint64_t after = checked > entry->ban_sequence ? checked : entry->ban_sequence;
-        enum gw_ban_verdict verdict = compare(bans, entry, after);
+        enum gw_ban_verdict verdict = bans_compare(bans, entry, after);
         pthread_rwlock_unlock(&bans->lock);
         if (verdict == GW_BAN_HARD)
             return verdict;
@@ -178,7 +178,7 @@ enum gw_ban_verdict gw_bans_check(struct gw_bans *bans, struct gw_entry *entry)
 
 /* ---- taking; under the lock ---- */
 
-static struct ban *copy(const struct gw_ban *ban, uint64_t number)
+static struct ban *bans_copy(const struct gw_ban *ban, uint64_t number)
 {
     size_t host = ban->host.length, text = ban->text.length;
     if (host > GW_BAN_TEXT_BYTES || text > GW_BAN_TEXT_BYTES - host)
@@ -196,34 +196,34 @@ static struct ban *copy(const struct gw_ban *ban, uint64_t number)
     return copied;
 }
 
-static void raise_floor(struct gw_bans *bans, uint64_t floor)
+static void bans_raise_floor(struct gw_bans *bans, uint64_t floor)
 {
     if (bans->floor < floor)
         bans->floor = floor;
 }
 
-static void advance(struct gw_bans *bans, uint64_t sequence)
+static void bans_advance(struct gw_bans *bans, uint64_t sequence)
 {
     atomic_store_explicit(&bans->sequence, sequence, memory_order_relaxed);
 }
 
 /* False: it could not be kept, so all is banned that was before it. */
-static bool push(struct gw_bans *bans, const struct gw_ban *ban, uint64_t number)
+static bool bans_push(struct gw_bans *bans, const struct gw_ban *ban, uint64_t number)
 {
-    struct ban *added = copy(ban, number);
+    struct ban *added = bans_copy(ban, number);
     if (!added) {
-        raise_floor(bans, number);
+        bans_raise_floor(bans, number);
     } else {
         if (bans->count == GW_BANS_MAX) {
             struct ban *oldest = bans->ring[bans->first];
-            raise_floor(bans, oldest->number);
+            bans_raise_floor(bans, oldest->number);
             free(oldest);
             bans->first = (bans->first + 1) % GW_BANS_MAX;
             bans->count--;
         }
         bans->ring[(bans->first + bans->count++) % GW_BANS_MAX] = added;
     }
-    advance(bans, number);
+    bans_advance(bans, number);
     return added != NULL;
 }
 
@@ -235,7 +235,7 @@ bool gw_bans_add(struct gw_bans *bans, const struct gw_ban *ban, uint64_t now_us
         number--; /* the room between two numbers of the log is used up */
     else if (!bans->known && number < now_us)
         number = now_us;
-    bool good = push(bans, ban, number);
+    bool good = bans_push(bans, ban, number);
     pthread_rwlock_unlock(&bans->lock);
     return good;
 }
@@ -254,12 +254,12 @@ struct logged {
     struct gw_slice packed;
 };
 
-static bool read_ban(struct gw_slice *rest, struct logged *logged)
+static bool bans_read_ban(struct gw_slice *rest, struct logged *logged)
 {
     if (rest->length < LOG_BAN_HEAD_BYTES)
         return false;
-    logged->number = read_number(rest->at, 8);
-    size_t length = (size_t)read_number(rest->at + 8, 2);
+    logged->number = bans_read_number(rest->at, 8);
+    size_t length = (size_t)bans_read_number(rest->at + 8, 2);
     if (length > rest->length - LOG_BAN_HEAD_BYTES)
         return false;
     logged->packed = gw_slice_of(rest->at + LOG_BAN_HEAD_BYTES, length);
@@ -269,15 +269,15 @@ static bool read_ban(struct gw_slice *rest, struct logged *logged)
 }
 
 /* All of it: what is taken is right to its end. */
-static bool read_log(struct gw_slice packed, struct log *log)
+static bool bans_read_log(struct gw_slice packed, struct log *log)
 {
     if (packed.length < LOG_HEAD_BYTES || memcmp(packed.at, "GWP1", 4) != 0)
         return false;
-    uint64_t flags = read_number(packed.at + 6, 2);
-    log->count = (unsigned)read_number(packed.at + 4, 2);
+    uint64_t flags = bans_read_number(packed.at + 6, 2);
+    log->count = (unsigned)bans_read_number(packed.at + 4, 2);
     log->has_more = flags & LOG_MORE;
-    log->floor = read_number(packed.at + 8, 8);
-    log->known = read_number(packed.at + 16, 8);
+    log->floor = bans_read_number(packed.at + 8, 8);
+    log->known = bans_read_number(packed.at + 16, 8);
     log->rest = gw_slice_of(packed.at + LOG_HEAD_BYTES, packed.length - LOG_HEAD_BYTES);
     if (flags & ~(uint64_t)LOG_MORE || log->known >= GW_BANS_LAST || log->floor > log->known ||
         (log->has_more && !log->count))
@@ -286,7 +286,7 @@ static bool read_log(struct gw_slice packed, struct log *log)
     uint64_t before = 0;
     for (unsigned i = 0; i < log->count; i++) {
         struct logged logged;
-        if (!read_ban(&rest, &logged) || logged.number <= before)
+        if (!bans_read_ban(&rest, &logged) || logged.number <= before)
             return false;
         before = logged.number;
     }
@@ -294,25 +294,25 @@ static bool read_log(struct gw_slice packed, struct log *log)
 }
 
 /* Numbers go on upwards whatever the log says: else what was compared already would pass by. */
-static uint64_t next_number(const struct gw_bans *bans, uint64_t number)
+static uint64_t bans_next_number(const struct gw_bans *bans, uint64_t number)
 {
     uint64_t least = gw_bans_sequence(bans) + 1;
     return number > least ? number : least;
 }
 
-static void take(struct gw_bans *bans, const struct log *log)
+static void bans_take(struct gw_bans *bans, const struct log *log)
 {
     struct gw_slice rest = log->rest;
     struct logged logged;
     uint64_t before = gw_bans_sequence(bans);
-    for (unsigned i = 0; i < log->count && read_ban(&rest, &logged); i++) {
-        struct gw_ban ban = unpack(logged.packed);
+    for (unsigned i = 0; i < log->count && bans_read_ban(&rest, &logged); i++) {
+        struct gw_ban ban = bans_unpack(logged.packed);
         if (logged.number > bans->known)
-            (void)push(bans, &ban, next_number(bans, logged.number)); /* not kept: it has raised the floor */
+            (void)bans_push(bans, &ban, bans_next_number(bans, logged.number)); /* not kept: it has raised the floor */
     }
-    raise_floor(bans, log->floor);
+    bans_raise_floor(bans, log->floor);
     if (gw_bans_sequence(bans) == before)
-        advance(bans, next_number(bans, log->known));
+        bans_advance(bans, bans_next_number(bans, log->known));
     bans->known = log->known;
 }
 
@@ -322,12 +322,12 @@ enum gw_bans_taken gw_bans_take(struct gw_bans *bans, struct gw_slice packed, bo
     *changed = false;
     if (!packed.length)
         return GW_BANS_ALL_TAKEN;
-    if (!read_log(packed, &log))
+    if (!bans_read_log(packed, &log))
         return GW_BANS_NONSENSE;
     pthread_rwlock_wrlock(&bans->lock);
     *changed = log.known > bans->known; /* else another worker was told more, meanwhile */
     if (*changed)
-        take(bans, &log);
+        bans_take(bans, &log);
     pthread_rwlock_unlock(&bans->lock);
     return log.has_more ? GW_BANS_MORE : GW_BANS_ALL_TAKEN;
 }

@@ -84,7 +84,7 @@ void gw_coalescing_destroy(struct gw_coalescing **coalescing)
     *coalescing = NULL;
 }
 
-static struct gw_coalesced *find(struct gw_list *slot, const struct gw_cache_key *key)
+static struct gw_coalesced *coalescing_find(struct gw_list *slot, const struct gw_cache_key *key)
 {
     gw_list_each(link, slot)
     {
@@ -96,14 +96,15 @@ static struct gw_coalesced *find(struct gw_list *slot, const struct gw_cache_key
 }
 
 /* Under the lock. */
-static void begin(struct gw_coalesced *coalesced, unsigned worker)
+static void coalescing_begin(struct gw_coalesced *coalesced, unsigned worker)
 {
     coalesced->worker = worker;
     coalesced->began_at_us = gw_clock_monotonic_us();
     gw_list_push_back(coalesced->slot, &coalesced->link);
 }
 
-static enum gw_coalescing_role lead(struct gw_coalescing_ask *ask, struct stripe *stripe, struct gw_list *slot)
+static enum gw_coalescing_role coalescing_lead(struct gw_coalescing_ask *ask, struct stripe *stripe,
+                                               struct gw_list *slot)
 {
     struct gw_coalesced *coalesced = calloc(1, sizeof *coalesced);
     if (!coalesced)
@@ -113,13 +114,13 @@ static enum gw_coalescing_role lead(struct gw_coalescing_ask *ask, struct stripe
     coalesced->slot = slot;
     gw_list_init(&coalesced->waiters);
     gw_list_init(&coalesced->successors);
-    begin(coalesced, ask->worker);
+    coalescing_begin(coalesced, ask->worker);
     ask->coalesced = coalesced;
     return GW_COALESCING_LEAD;
 }
 
 /* On the waiter's own worker. */
-static void on_message(struct gw_message *message)
+static void coalescing_on_message(struct gw_message *message)
 {
     struct gw_coalescing_waiter *waiter = GW_CONTAINER(message, struct gw_coalescing_waiter, message);
     struct gw_coalescing_waiter done = *waiter;
@@ -131,8 +132,8 @@ static void on_message(struct gw_message *message)
     gw_entry_unref(done.told.entry);
 }
 
-static enum gw_coalescing_role wait_for(struct gw_coalescing_ask *ask, struct gw_coalesced *coalesced,
-                                        bool is_too_early)
+static enum gw_coalescing_role coalescing_wait_for(struct gw_coalescing_ask *ask, struct gw_coalesced *coalesced,
+                                                   bool is_too_early)
 {
     struct gw_coalescing_waiter *waiter = calloc(1, sizeof *waiter);
     if (!waiter)
@@ -142,7 +143,7 @@ static enum gw_coalescing_role wait_for(struct gw_coalescing_ask *ask, struct gw
     waiter->worker = ask->worker;
     waiter->on_event = ask->on_event;
     waiter->owner = ask->owner;
-    waiter->message.deliver = on_message;
+    waiter->message.deliver = coalescing_on_message;
     waiter->takes_answer = ask->came_at_us != 0;
     waiter->never_leads = ask->never_leads;
     waiter->of = coalesced;
@@ -159,12 +160,12 @@ enum gw_coalescing_role gw_coalescing_start(struct gw_coalescing *coalescing, st
     struct gw_list *slot = &stripe->slots[hash / STRIPES % SLOTS];
     enum gw_coalescing_role role;
     uv_mutex_lock(&stripe->lock);
-    struct gw_coalesced *coalesced = find(slot, ask->key);
+    struct gw_coalesced *coalesced = coalescing_find(slot, ask->key);
     bool is_too_early = coalesced && ask->came_at_us && coalesced->began_at_us <= ask->came_at_us;
     if (!coalesced) {
-        role = lead(ask, stripe, slot);
+        role = coalescing_lead(ask, stripe, slot);
     } else if (is_too_early || !coalesced->fetch || coalesced->worker != ask->worker) {
-        role = wait_for(ask, coalesced, is_too_early);
+        role = coalescing_wait_for(ask, coalesced, is_too_early);
     } else {
         ask->fetch = coalesced->fetch;
         role = GW_COALESCING_JOIN;
@@ -174,7 +175,7 @@ enum gw_coalescing_role gw_coalescing_start(struct gw_coalescing *coalescing, st
 }
 
 /* Under the lock; the next waiter that joins the fetch. NULL: none. */
-static struct gw_coalescing_waiter *take_joining(struct gw_coalesced *coalesced)
+static struct gw_coalescing_waiter *coalescing_take_joining(struct gw_coalesced *coalesced)
 {
     gw_list_each(link, &coalesced->waiters)
     {
@@ -192,7 +193,7 @@ void gw_coalescing_set_fetch(struct gw_coalesced *coalesced, void *fetch)
     struct gw_coalescing_waiter *waiter;
     uv_mutex_lock(&coalesced->stripe->lock);
     coalesced->fetch = fetch;
-    while ((waiter = take_joining(coalesced))) {
+    while ((waiter = coalescing_take_joining(coalesced))) {
         struct gw_coalescing_waiter done = *waiter;
         uv_mutex_unlock(&coalesced->stripe->lock);
         free(waiter);
@@ -227,12 +228,12 @@ bool gw_coalescing_is_awaited(struct gw_coalesced *coalesced)
     return is_awaited;
 }
 
-static void detach(struct gw_coalescing *coalescing, const struct gw_cache_key *key, bool is_told)
+static void coalescing_detach(struct gw_coalescing *coalescing, const struct gw_cache_key *key, bool is_told)
 {
     uint64_t hash = gw_hash(key, sizeof *key, coalescing->seed);
     struct stripe *stripe = &coalescing->stripes[hash % STRIPES];
     uv_mutex_lock(&stripe->lock);
-    struct gw_coalesced *coalesced = find(&stripe->slots[hash / STRIPES % SLOTS], key);
+    struct gw_coalesced *coalesced = coalescing_find(&stripe->slots[hash / STRIPES % SLOTS], key);
     if (coalesced && !(is_told && coalesced->is_storing))
         gw_list_remove(&coalesced->link);
     uv_mutex_unlock(&stripe->lock);
@@ -240,12 +241,12 @@ static void detach(struct gw_coalescing *coalescing, const struct gw_cache_key *
 
 void gw_coalescing_detach(struct gw_coalescing *coalescing, const struct gw_cache_key *key)
 {
-    detach(coalescing, key, false);
+    coalescing_detach(coalescing, key, false);
 }
 
 void gw_coalescing_detach_told(struct gw_coalescing *coalescing, const struct gw_cache_key *key)
 {
-    detach(coalescing, key, true);
+    coalescing_detach(coalescing, key, true);
 }
 
 void gw_coalescing_detach_all(struct gw_coalescing *coalescing)
@@ -259,7 +260,7 @@ void gw_coalescing_detach_all(struct gw_coalescing *coalescing)
     }
 }
 
-static struct gw_coalescing_waiter *take_first(struct gw_list *waiters)
+static struct gw_coalescing_waiter *coalescing_take_first(struct gw_list *waiters)
 {
     struct gw_coalescing_waiter *waiter = GW_CONTAINER(waiters->next, struct gw_coalescing_waiter, link);
     gw_list_remove(&waiter->link);
@@ -267,61 +268,61 @@ static struct gw_coalescing_waiter *take_first(struct gw_list *waiters)
 }
 
 /* Under the lock: a waiter that is being cancelled sees itself either linked or posted, never in between. */
-static void post(struct gw_coalescing_waiter *waiter)
+static void coalescing_post(struct gw_coalescing_waiter *waiter)
 {
     waiter->is_posted = true;
     gw_mailbox_post(waiter->mailbox, &waiter->message);
 }
 
 /* What was asked for after the waiter came, or what any other waiter would find in the store. */
-static bool is_for(const struct gw_coalescing_waiter *waiter, const struct gw_coalescing_event *told)
+static bool coalescing_is_for(const struct gw_coalescing_waiter *waiter, const struct gw_coalescing_event *told)
 {
     return told->entry && waiter->takes_answer == (told->source != GW_COALESCING_STORED);
 }
 
-static void wake_waiters(struct gw_coalesced *coalesced)
+static void coalescing_wake_waiters(struct gw_coalesced *coalesced)
 {
     while (!gw_list_is_empty(&coalesced->waiters)) {
-        struct gw_coalescing_waiter *waiter = take_first(&coalesced->waiters);
-        if (is_for(waiter, &coalesced->told)) {
+        struct gw_coalescing_waiter *waiter = coalescing_take_first(&coalesced->waiters);
+        if (coalescing_is_for(waiter, &coalesced->told)) {
             waiter->told = coalesced->told;
             gw_entry_ref(waiter->told.entry);
         }
-        post(waiter);
+        coalescing_post(waiter);
     }
 }
 
-static void hand_over(struct gw_coalesced *coalesced, struct gw_coalescing_waiter *leader)
+static void coalescing_hand_over(struct gw_coalesced *coalesced, struct gw_coalescing_waiter *leader)
 {
     coalesced->fetch = NULL;
     coalesced->worker = leader->worker;
     leader->told.coalesced = coalesced;
-    post(leader);
+    coalescing_post(leader);
 }
 
 /* The first successor leads the next coalesced fetch, which this one becomes. */
-static void begin_next(struct gw_coalesced *coalesced)
+static void coalescing_begin_next(struct gw_coalesced *coalesced)
 {
-    struct gw_coalescing_waiter *leader = take_first(&coalesced->successors);
+    struct gw_coalescing_waiter *leader = coalescing_take_first(&coalesced->successors);
     coalesced->told = (struct gw_coalescing_event) { .entry = NULL };
     coalesced->is_storing = false;
-    begin(coalesced, leader->worker);
-    hand_over(coalesced, leader);
+    coalescing_begin(coalesced, leader->worker);
+    coalescing_hand_over(coalesced, leader);
 }
 
 /* All successors came before the next fetch begins; also where one has begun already, since this one was detached. True:
  * it is this. */
-static bool go_on(struct gw_coalesced *coalesced)
+static bool coalescing_go_on(struct gw_coalesced *coalesced)
 {
     if (gw_list_is_empty(&coalesced->successors))
         return false;
-    struct gw_coalesced *next = find(coalesced->slot, &coalesced->key);
+    struct gw_coalesced *next = coalescing_find(coalesced->slot, &coalesced->key);
     if (!next) {
-        begin_next(coalesced);
+        coalescing_begin_next(coalesced);
         next = coalesced;
     }
     while (!gw_list_is_empty(&coalesced->successors)) {
-        struct gw_coalescing_waiter *waiter = take_first(&coalesced->successors);
+        struct gw_coalescing_waiter *waiter = coalescing_take_first(&coalesced->successors);
         waiter->was_moved = true;
         waiter->of = next;
         gw_list_push_back(&next->waiters, &waiter->link);
@@ -339,8 +340,8 @@ void gw_coalescing_finish(struct gw_coalesced **taken)
     struct gw_entry *entry = coalesced->told.entry;
     uv_mutex_lock(&stripe->lock);
     gw_list_remove(&coalesced->link);
-    wake_waiters(coalesced);
-    bool goes_on = go_on(coalesced);
+    coalescing_wake_waiters(coalesced);
+    bool goes_on = coalescing_go_on(coalesced);
     uv_mutex_unlock(&stripe->lock);
     gw_entry_unref(entry);
     if (!goes_on)
@@ -348,7 +349,7 @@ void gw_coalescing_finish(struct gw_coalesced **taken)
 }
 
 /* Under the lock. A detached one is given up: whoever waits for it looks again. */
-static bool pass_on(struct gw_coalesced *coalesced)
+static bool coalescing_pass_on(struct gw_coalesced *coalesced)
 {
     if (gw_list_is_empty(&coalesced->link))
         return false;
@@ -358,7 +359,7 @@ static bool pass_on(struct gw_coalesced *coalesced)
         if (waiter->never_leads)
             continue;
         gw_list_remove(link);
-        hand_over(coalesced, waiter);
+        coalescing_hand_over(coalesced, waiter);
         return true;
     }
     return false;
@@ -370,7 +371,7 @@ void gw_coalescing_pass_on(struct gw_coalesced **taken)
     if (!coalesced)
         return;
     uv_mutex_lock(&coalesced->stripe->lock);
-    bool is_passed = pass_on(coalesced);
+    bool is_passed = coalescing_pass_on(coalesced);
     uv_mutex_unlock(&coalesced->stripe->lock);
     if (is_passed)
         *taken = NULL;

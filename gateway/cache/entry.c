@@ -5,7 +5,7 @@
 #include "cache/vary.h"
 #include "http/grammar.h"
 
-static bool is_hop_by_hop(enum gw_field_name id)
+static bool entry_is_hop_by_hop(enum gw_field_name id)
 {
     static const bool table[GW_FIELD_COUNT] = {
 #define ENTRY_HOP(NAME, name, hop) [GW_FIELD_##NAME] = hop,
@@ -16,7 +16,7 @@ static bool is_hop_by_hop(enum gw_field_name id)
 }
 
 /* Also of proxies of other kinds, whose fields are not for whom they do not know either. */
-static bool is_proxy_field(struct gw_slice name)
+static bool entry_is_proxy_field(struct gw_slice name)
 {
     return name.length >= 6 && gw_slice_equal_nocase(gw_slice_of(name.at, 6), GW_SLICE("proxy-"));
 }
@@ -28,14 +28,14 @@ struct keeping {
     bool names_fields; /* it says itself which are not */
 };
 
-static struct keeping keeping_of(const struct gw_head *response, bool keeps_set_cookie)
+static struct keeping entry_keeping_of(const struct gw_head *response, bool keeps_set_cookie)
 {
     return (struct keeping) { response, keeps_set_cookie, gw_directives_name_any(response) };
 }
 
-static bool is_stored(const struct keeping *keeping, const struct gw_field *field)
+static bool entry_is_stored(const struct keeping *keeping, const struct gw_field *field)
 {
-    if (field->dropped || is_hop_by_hop(field->id) || is_proxy_field(field->name))
+    if (field->dropped || entry_is_hop_by_hop(field->id) || entry_is_proxy_field(field->name))
         return false;
     switch (field->id) {
     case GW_FIELD_AGE:
@@ -69,7 +69,7 @@ static bool is_stored(const struct keeping *keeping, const struct gw_field *fiel
 }
 
 /* An empty phrase is kept; an absent one, of a head that was made here, is the status' own. */
-static struct gw_slice reason_of(const struct gw_head *response)
+static struct gw_slice entry_reason_of(const struct gw_head *response)
 {
     return response->reason.at ? response->reason : gw_status_reason(response->status);
 }
@@ -85,12 +85,12 @@ struct tags {
     unsigned count;
 };
 
-static bool is_between(char c, bool by_comma)
+static bool entry_is_between(char c, bool by_comma)
 {
     return c == ' ' || c == '\t' || (by_comma && c == ',');
 }
 
-static void put_tag(struct tags *tags, struct gw_slice tag)
+static void entry_put_tag(struct tags *tags, struct gw_slice tag)
 {
     size_t space = tags->count ? 1 : 0;
     if (tags->count == GW_ENTRY_TAGS || tag.length + space > GW_ENTRY_TAG_BYTES - tags->bytes)
@@ -103,23 +103,23 @@ static void put_tag(struct tags *tags, struct gw_slice tag)
     tags->count++;
 }
 
-static void put_tags_of(struct tags *tags, const struct gw_head *response, struct gw_slice name, bool by_comma)
+static void entry_put_tags_of(struct tags *tags, const struct gw_head *response, struct gw_slice name, bool by_comma)
 {
     for (const struct gw_field *field = gw_head_find_named(response, name); field;
          field = gw_head_find_next(response, field)) {
         size_t from = 0;
         for (size_t at = 0; at <= field->value.length; at++) {
-            if (at < field->value.length && !is_between(field->value.at[at], by_comma))
+            if (at < field->value.length && !entry_is_between(field->value.at[at], by_comma))
                 continue;
             if (at > from)
-                put_tag(tags, gw_slice_of(field->value.at + from, at - from));
+                entry_put_tag(tags, gw_slice_of(field->value.at + from, at - from));
             from = at + 1;
         }
     }
 }
 
 /* A tag has no white space: one in a Cache-Tag separates, too. */
-static struct gw_slice put_tags(char *at, const struct gw_entry_setup *setup)
+static struct gw_slice entry_put_tags(char *at, const struct gw_entry_setup *setup)
 {
     struct tags tags = { .at = at };
     if (setup->tags.at) {
@@ -127,8 +127,8 @@ static struct gw_slice put_tags(char *at, const struct gw_entry_setup *setup)
             memcpy(at, setup->tags.at, setup->tags.length);
         return gw_slice_of(at, setup->tags.length);
     }
-    put_tags_of(&tags, setup->response, GW_SLICE("Surrogate-Key"), false);
-    put_tags_of(&tags, setup->response, GW_SLICE("Cache-Tag"), true);
+    entry_put_tags_of(&tags, setup->response, GW_SLICE("Surrogate-Key"), false);
+    entry_put_tags_of(&tags, setup->response, GW_SLICE("Cache-Tag"), true);
     return gw_slice_of(at, tags.bytes);
 }
 
@@ -142,7 +142,7 @@ struct plan { /* which fields, and the sizes of the parts of the one piece */
     size_t url_bytes, tag_bytes;
 };
 
-static size_t url_bytes(const struct gw_entry_setup *setup)
+static size_t entry_url_bytes(const struct gw_entry_setup *setup)
 {
     const struct gw_head *request = setup->request;
     struct gw_slice host = gw_grammar_normal_authority(setup->scheme, setup->host);
@@ -153,14 +153,14 @@ static size_t url_bytes(const struct gw_entry_setup *setup)
 static struct plan plan_entry(const struct gw_entry_setup *setup)
 {
     const struct gw_head *response = setup->response;
-    struct plan plan = { .keeping = keeping_of(response, setup->life->terms.keeps_set_cookie),
-                         .text_bytes = STATUS_LINE_BYTES + reason_of(response).length,
+    struct plan plan = { .keeping = entry_keeping_of(response, setup->life->terms.keeps_set_cookie),
+                         .text_bytes = STATUS_LINE_BYTES + entry_reason_of(response).length,
                          .vary = gw_vary_measure(setup->request, response),
-                         .url_bytes = url_bytes(setup),
-                         .tag_bytes = put_tags(NULL, setup).length };
+                         .url_bytes = entry_url_bytes(setup),
+                         .tag_bytes = entry_put_tags(NULL, setup).length };
     for (unsigned i = 0; i < response->count; i++) {
         const struct gw_field *field = &response->fields[i];
-        if (!is_stored(&plan.keeping, field))
+        if (!entry_is_stored(&plan.keeping, field))
             continue;
         plan.fields++;
         plan.text_bytes += field->name.length + field->value.length + FIELD_EXTRA_BYTES;
@@ -168,7 +168,7 @@ static struct plan plan_entry(const struct gw_entry_setup *setup)
     return plan;
 }
 
-static struct gw_slice append(char **at, struct gw_slice text)
+static struct gw_slice entry_append(char **at, struct gw_slice text)
 {
     struct gw_slice copy = { *at, text.length };
     if (text.length)
@@ -177,28 +177,28 @@ static struct gw_slice append(char **at, struct gw_slice text)
     return copy;
 }
 
-static void put_url(struct gw_entry *entry, char *at, const struct gw_entry_setup *setup)
+static void entry_put_url(struct gw_entry *entry, char *at, const struct gw_entry_setup *setup)
 {
     const struct gw_head *request = setup->request;
     char *end = at;
-    append(&end, setup->scheme);
-    append(&end, GW_SLICE("://"));
+    entry_append(&end, setup->scheme);
+    entry_append(&end, GW_SLICE("://"));
     char *host = end;
-    append(&end, gw_grammar_normal_authority(setup->scheme, setup->host));
+    entry_append(&end, gw_grammar_normal_authority(setup->scheme, setup->host));
     for (char *c = host; c < end; c++)
         *c = (char)(*c >= 'A' && *c <= 'Z' ? *c | 0x20 : *c);
     char *path = end;
-    append(&end, request->path);
+    entry_append(&end, request->path);
     if (request->query.at) {
-        append(&end, GW_SLICE("?"));
-        append(&end, request->query);
+        entry_append(&end, GW_SLICE("?"));
+        entry_append(&end, request->query);
     }
     entry->url = gw_slice_of(at, (size_t)(end - at));
     entry->host = gw_slice_of(host, (size_t)(path - host));
     entry->path_and_query = gw_slice_of(path, (size_t)(end - path));
 }
 
-static void fill_head(struct gw_entry *entry, const struct keeping *keeping, struct gw_field *fields, char *text)
+static void entry_fill_head(struct gw_entry *entry, const struct keeping *keeping, struct gw_field *fields, char *text)
 {
     const struct gw_head *response = keeping->response;
     char status[3] = { (char)('0' + response->status / 100 % 10), (char)('0' + response->status / 10 % 10),
@@ -211,22 +211,22 @@ static void fill_head(struct gw_entry *entry, const struct keeping *keeping, str
     head->version_minor = 1;
     head->framing = GW_FRAMING_LENGTH;
     head->content_length = entry->body_bytes;
-    append(&at, GW_SLICE("HTTP/1.1 "));
-    append(&at, gw_slice_of(status, sizeof status));
-    append(&at, GW_SLICE(" "));
-    head->reason = append(&at, reason_of(response));
-    append(&at, GW_SLICE("\r\n"));
+    entry_append(&at, GW_SLICE("HTTP/1.1 "));
+    entry_append(&at, gw_slice_of(status, sizeof status));
+    entry_append(&at, GW_SLICE(" "));
+    head->reason = entry_append(&at, entry_reason_of(response));
+    entry_append(&at, GW_SLICE("\r\n"));
 
     for (unsigned i = 0; i < response->count; i++) {
-        if (!is_stored(keeping, &response->fields[i]))
+        if (!entry_is_stored(keeping, &response->fields[i]))
             continue;
         struct gw_field *field = &fields[head->count];
         field->id = response->fields[i].id;
         field->dropped = false;
-        field->name = append(&at, response->fields[i].name);
-        append(&at, GW_SLICE(": "));
-        field->value = append(&at, response->fields[i].value);
-        append(&at, GW_SLICE("\r\n"));
+        field->name = entry_append(&at, response->fields[i].name);
+        entry_append(&at, GW_SLICE(": "));
+        field->value = entry_append(&at, response->fields[i].value);
+        entry_append(&at, GW_SLICE("\r\n"));
         head->count++;
         if (head->count < UINT8_MAX && head->first[field->id] == 0)
             head->first[field->id] = (uint8_t)head->count;
@@ -260,10 +260,10 @@ struct gw_entry *gw_entry_create(const struct gw_entry_setup *setup)
         .terms = setup->life->terms,
         .vary_any = gw_vary_is_any(setup->response),
     };
-    fill_head(entry, &plan.keeping, fields, text);
+    entry_fill_head(entry, &plan.keeping, fields, text);
     gw_vary_fill(&entry->vary_values, fields + plan.fields, vary, setup->request, setup->response);
-    put_url(entry, url, setup);
-    entry->tags = put_tags(url + plan.url_bytes, setup);
+    entry_put_url(entry, url, setup);
+    entry->tags = entry_put_tags(url + plan.url_bytes, setup);
     atomic_init(&entry->bans_checked, setup->ban_sequence);
     atomic_init(&entry->is_outdated, false);
     atomic_init(&entry->refs, 1);
@@ -282,7 +282,7 @@ void gw_entry_unref(struct gw_entry *entry)
 
 /* Of the representation whose body is stored; a 304's are about no content, or about another coding of it. RFC 9111 §3.2
  * excepts Content-Length, and allows to leave out what must agree with stored bytes. */
-static bool is_of_the_body(const struct gw_field *field)
+static bool entry_is_of_the_body(const struct gw_field *field)
 {
     static const struct gw_slice names[] = { GW_SLICE("content-encoding"), GW_SLICE("content-range"),
                                              GW_SLICE("content-digest"), GW_SLICE("repr-digest") };
@@ -292,18 +292,18 @@ static bool is_of_the_body(const struct gw_field *field)
     return false;
 }
 
-static bool is_taken(const struct keeping *update, const struct gw_field *field)
+static bool entry_is_taken(const struct keeping *update, const struct gw_field *field)
 {
-    return is_stored(update, field) && !is_of_the_body(field);
+    return entry_is_stored(update, field) && !entry_is_of_the_body(field);
 }
 
-static bool is_replaced(const struct keeping *update, const struct gw_field *field)
+static bool entry_is_replaced(const struct keeping *update, const struct gw_field *field)
 {
     const struct gw_field *by = gw_head_find_named(update->response, field->name);
-    return by && is_taken(update, by);
+    return by && entry_is_taken(update, by);
 }
 
-static bool is_within(const struct gw_head *head, size_t head_bytes, unsigned stored_fields)
+static bool entry_is_within(const struct gw_head *head, size_t head_bytes, unsigned stored_fields)
 {
     unsigned most = stored_fields > GW_ENTRY_MERGED_FIELDS ? stored_fields : GW_ENTRY_MERGED_FIELDS;
     size_t bytes = STATUS_LINE_BYTES + head->reason.length + sizeof "\r\n" - 1;
@@ -315,7 +315,7 @@ static bool is_within(const struct gw_head *head, size_t head_bytes, unsigned st
 bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct gw_entry *stored,
                     const struct gw_head *update, size_t head_bytes)
 {
-    const struct keeping keeping = keeping_of(update, stored->terms.keeps_set_cookie);
+    const struct keeping keeping = entry_keeping_of(update, stored->terms.keeps_set_cookie);
     gw_head_init(merged);
     merged->status = stored->head.status;
     merged->reason = stored->head.reason;
@@ -324,16 +324,16 @@ bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct
     merged->content_length = stored->body_bytes;
     for (unsigned i = 0; i < stored->head.count; i++) {
         const struct gw_field *field = &stored->head.fields[i];
-        if (!is_replaced(&keeping, field) && !gw_head_add(merged, arena, field->name, field->value))
+        if (!entry_is_replaced(&keeping, field) && !gw_head_add(merged, arena, field->name, field->value))
             return false;
     }
     for (unsigned i = 0; i < update->count; i++) {
         const struct gw_field *field = &update->fields[i];
         bool is_age = field->id == GW_FIELD_AGE && !field->dropped; /* how old it is counts from there */
-        if ((is_age || is_taken(&keeping, field)) && !gw_head_add(merged, arena, field->name, field->value))
+        if ((is_age || entry_is_taken(&keeping, field)) && !gw_head_add(merged, arena, field->name, field->value))
             return false;
     }
-    return is_within(merged, head_bytes, stored->head.count);
+    return entry_is_within(merged, head_bytes, stored->head.count);
 }
 
 enum gw_reuse gw_entry_reuse(const struct gw_entry *entry, const struct gw_cache_request *request,

@@ -28,25 +28,25 @@ void gw_eviction_reset(struct gw_eviction *eviction)
 
 /* ---- queues ---- */
 
-static struct gw_eviction_queue *queue_of(struct gw_eviction *eviction, const struct gw_eviction_place *place)
+static struct gw_eviction_queue *eviction_queue_of(struct gw_eviction *eviction, const struct gw_eviction_place *place)
 {
     return place->is_main ? &eviction->main : &eviction->small;
 }
 
-static void enqueue(struct gw_eviction *eviction, struct gw_eviction_place *place)
+static void eviction_enqueue(struct gw_eviction *eviction, struct gw_eviction_place *place)
 {
-    struct gw_eviction_queue *queue = queue_of(eviction, place);
+    struct gw_eviction_queue *queue = eviction_queue_of(eviction, place);
     gw_list_push_front(&queue->places, &place->link);
     queue->bytes += place->bytes;
 }
 
-static void dequeue(struct gw_eviction *eviction, struct gw_eviction_place *place)
+static void eviction_dequeue(struct gw_eviction *eviction, struct gw_eviction_place *place)
 {
     gw_list_remove(&place->link);
-    queue_of(eviction, place)->bytes -= place->bytes;
+    eviction_queue_of(eviction, place)->bytes -= place->bytes;
 }
 
-static struct gw_eviction_place *last_of(const struct gw_eviction_queue *queue)
+static struct gw_eviction_place *eviction_last_of(const struct gw_eviction_queue *queue)
 {
     return gw_list_is_empty(&queue->places) ? NULL
                                             : GW_CONTAINER(queue->places.previous, struct gw_eviction_place, link);
@@ -55,27 +55,27 @@ static struct gw_eviction_place *last_of(const struct gw_eviction_queue *queue)
 /* ---- ghosts ---- */
 
 /* Other bits than those that choose the bucket. */
-static uint32_t digest_of(uint64_t hash)
+static uint32_t eviction_digest_of(uint64_t hash)
 {
     return (uint32_t)(hash >> 28);
 }
 
-static struct gw_eviction_ghost *bucket_of(const struct gw_eviction *eviction, uint64_t hash)
+static struct gw_eviction_ghost *eviction_bucket_of(const struct gw_eviction *eviction, uint64_t hash)
 {
     return &eviction->ghosts[hash & eviction->ghost_mask & ~(size_t)(WAYS - 1)];
 }
 
-static uint32_t age_of(const struct gw_eviction *eviction, const struct gw_eviction_ghost *ghost)
+static uint32_t eviction_age_of(const struct gw_eviction *eviction, const struct gw_eviction_ghost *ghost)
 {
     return (uint32_t)(eviction->remembered_bytes / UNIT_BYTES) - ghost->left_at;
 }
 
-static void remember(struct gw_eviction *eviction, const struct gw_eviction_place *place)
+static void eviction_remember(struct gw_eviction *eviction, const struct gw_eviction_place *place)
 {
-    struct gw_eviction_ghost *ways = bucket_of(eviction, place->hash), *ghost = ways;
-    uint32_t digest = digest_of(place->hash);
+    struct gw_eviction_ghost *ways = eviction_bucket_of(eviction, place->hash), *ghost = ways;
+    uint32_t digest = eviction_digest_of(place->hash);
     for (unsigned i = 1; i < WAYS && ghost->digest != digest; i++)
-        if (ways[i].digest == digest || age_of(eviction, &ways[i]) > age_of(eviction, ghost))
+        if (ways[i].digest == digest || eviction_age_of(eviction, &ways[i]) > eviction_age_of(eviction, ghost))
             ghost = &ways[i];
     *ghost = (struct gw_eviction_ghost) { .digest = digest,
                                           .left_at = (uint32_t)(eviction->remembered_bytes / UNIT_BYTES) };
@@ -83,15 +83,15 @@ static void remember(struct gw_eviction *eviction, const struct gw_eviction_plac
 }
 
 /* Has it left lately? Says so once. */
-static bool recall(const struct gw_eviction *eviction, const struct gw_eviction_place *place)
+static bool eviction_recall(const struct gw_eviction *eviction, const struct gw_eviction_place *place)
 {
-    struct gw_eviction_ghost *ways = bucket_of(eviction, place->hash);
-    uint32_t digest = digest_of(place->hash);
+    struct gw_eviction_ghost *ways = eviction_bucket_of(eviction, place->hash);
+    uint32_t digest = eviction_digest_of(place->hash);
     for (unsigned i = 0; i < WAYS; i++) {
         if (ways[i].digest != digest)
             continue;
         ways[i].digest = 0;
-        return age_of(eviction, &ways[i]) <= (eviction->small.bytes + eviction->main.bytes) / UNIT_BYTES;
+        return eviction_age_of(eviction, &ways[i]) <= (eviction->small.bytes + eviction->main.bytes) / UNIT_BYTES;
     }
     return false;
 }
@@ -100,36 +100,36 @@ static bool recall(const struct gw_eviction *eviction, const struct gw_eviction_
 
 void gw_eviction_enter(struct gw_eviction *eviction, struct gw_eviction_place *place)
 {
-    place->is_main |= recall(eviction, place);
-    enqueue(eviction, place);
+    place->is_main |= eviction_recall(eviction, place);
+    eviction_enqueue(eviction, place);
 }
 
 /* To the head of the main queue: out of the small one for all its uses, round the main one for one of them. */
-static void spare(struct gw_eviction *eviction, struct gw_eviction_place *place)
+static void eviction_spare(struct gw_eviction *eviction, struct gw_eviction_place *place)
 {
-    dequeue(eviction, place);
+    eviction_dequeue(eviction, place);
     place->uses = place->is_main ? (uint8_t)(place->uses - 1) : 0;
     place->is_main = true;
-    enqueue(eviction, place);
+    eviction_enqueue(eviction, place);
 }
 
 struct gw_eviction_place *gw_eviction_choose(struct gw_eviction *eviction, gw_eviction_is_over *is_over,
                                              uint64_t now_us)
 {
-    struct gw_eviction_place *place = last_of(&eviction->main), *least = NULL;
+    struct gw_eviction_place *place = eviction_last_of(&eviction->main), *least = NULL;
     unsigned least_uses = GW_EVICTION_USES + 1;
     if (place && is_over(place, now_us)) /* while newcomers leave, nobody looks here */
         return place;
     for (int i = 0; i < GW_EVICTION_LOOKED_AT; i++) {
         bool is_small_over = eviction->small.bytes * (GW_EVICTION_SMALL_PART - 1) > eviction->main.bytes;
-        place = last_of(is_small_over ? &eviction->small : &eviction->main);
+        place = eviction_last_of(is_small_over ? &eviction->small : &eviction->main);
         if (!place || is_over(place, now_us) || place->uses < (place->is_main ? 1 : GW_EVICTION_USES_TO_STAY))
             return place;
         if (place->uses < least_uses) {
             least_uses = place->uses;
             least = place;
         }
-        spare(eviction, place);
+        eviction_spare(eviction, place);
     }
     return least;
 }
@@ -138,6 +138,6 @@ void gw_eviction_leave(struct gw_eviction *eviction, struct gw_eviction_place *p
 {
     if ((why == GW_EVICTION_FOR_ROOM && !place->is_main) ||
         (why == GW_EVICTION_FOR_NOW && (place->is_main || place->uses > 0)))
-        remember(eviction, place);
-    dequeue(eviction, place);
+        eviction_remember(eviction, place);
+    eviction_dequeue(eviction, place);
 }

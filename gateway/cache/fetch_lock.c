@@ -43,7 +43,7 @@ void gw_fetch_locks_free(struct gw_fetch_locks *locks)
     gw_free_list_trim(&locks->free, 0);
 }
 
-static void give_up(struct gw_fetch_lock *lock)
+static void fetch_lock_give_up(struct gw_fetch_lock *lock)
 {
     struct gw_fetch_locks *locks = lock->locks;
     gw_timer_stop(&lock->timer);
@@ -51,8 +51,8 @@ static void give_up(struct gw_fetch_lock *lock)
     gw_free_list_give(&locks->free, lock);
 }
 
-static struct gw_store_call *run(struct gw_fetch_lock *lock, struct gw_slice operation, gw_store_done *done,
-                                 void *owner)
+static struct gw_store_call *fetch_lock_run(struct gw_fetch_lock *lock, struct gw_slice operation, gw_store_done *done,
+                                            void *owner)
 {
     const struct gw_slice arguments[] = { operation, gw_slice_of(lock->id, ID_BYTES), GW_SLICE(LOCK_MS_DIGITS) };
     struct gw_key_text text;
@@ -62,82 +62,82 @@ static struct gw_store_call *run(struct gw_fetch_lock *lock, struct gw_slice ope
 }
 
 /* Nobody waits for the answer: what is not given back expires. */
-static void send_leave(struct gw_fetch_lock *lock)
+static void fetch_lock_send_leave(struct gw_fetch_lock *lock)
 {
-    struct gw_store_call *call = run(lock, GW_SLICE("leave"), NULL, NULL);
+    struct gw_store_call *call = fetch_lock_run(lock, GW_SLICE("leave"), NULL, NULL);
     gw_store_cancel(&call);
 }
 
 enum { YES = 1, CHANGED = 2 }; /* bits of the script's answer */
 
 /* Negative: it is none. */
-static int64_t answer_of(const struct gw_store_reply *reply)
+static int64_t fetch_lock_answer_of(const struct gw_store_reply *reply)
 {
     bool is_one = reply->result == GW_STORE_INTEGERS && reply->integer_count == 1;
     return is_one && reply->integers[0] >= 0 && reply->integers[0] <= (YES | CHANGED) ? reply->integers[0] : -1;
 }
 
-static bool is_yes(const struct gw_store_reply *reply)
+static bool fetch_lock_is_yes(const struct gw_store_reply *reply)
 {
-    int64_t answer = answer_of(reply);
+    int64_t answer = fetch_lock_answer_of(reply);
     return answer > 0 && answer & YES;
 }
 
-static void renew_later(struct gw_fetch_lock *lock)
+static void fetch_lock_renew_later(struct gw_fetch_lock *lock)
 {
     gw_timer_start(lock->locks->timers, &lock->timer, GW_FETCH_LOCK_MS / 3);
 }
 
-static void on_kept(void *owner, const struct gw_store_reply *reply)
+static void fetch_lock_on_kept(void *owner, const struct gw_store_reply *reply)
 {
     struct gw_fetch_lock *lock = GW_FROM_CONTEXT(owner, struct gw_fetch_lock, LOCK_MAGIC);
     lock->call = NULL;
-    if (is_yes(reply))
-        renew_later(lock);
+    if (fetch_lock_is_yes(reply))
+        fetch_lock_renew_later(lock);
     else
         lock->state = LOST;
 }
 
-static void on_due(struct gw_timer *timer)
+static void fetch_lock_on_due(struct gw_timer *timer)
 {
     struct gw_fetch_lock *lock = GW_CONTAINER(timer, struct gw_fetch_lock, timer);
-    lock->call = run(lock, GW_SLICE("keep"), on_kept, lock);
+    lock->call = fetch_lock_run(lock, GW_SLICE("keep"), fetch_lock_on_kept, lock);
     if (!lock->call)
         lock->state = LOST;
 }
 
-static void on_taken(void *owner, const struct gw_store_reply *reply)
+static void fetch_lock_on_taken(void *owner, const struct gw_store_reply *reply)
 {
     struct gw_fetch_lock *lock = GW_FROM_CONTEXT(owner, struct gw_fetch_lock, LOCK_MAGIC);
     lock->call = NULL;
     if (lock->state == LEFT) {
-        if (is_yes(reply))
-            send_leave(lock);
-        give_up(lock);
+        if (fetch_lock_is_yes(reply))
+            fetch_lock_send_leave(lock);
+        fetch_lock_give_up(lock);
         return;
     }
     gw_fetch_lock_done *done = lock->done;
     void *asker = lock->owner;
-    int64_t answer = answer_of(reply);
+    int64_t answer = fetch_lock_answer_of(reply);
     enum gw_fetch_lock_result result = answer < 0     ? GW_FETCH_LOCK_UNKNOWN
                                        : answer & YES ? GW_FETCH_LOCK_TAKEN
                                                       : GW_FETCH_LOCK_ELSEWHERE;
     if (result == GW_FETCH_LOCK_TAKEN) {
         lock->state = HELD;
-        renew_later(lock);
+        fetch_lock_renew_later(lock);
     } else {
-        give_up(lock);
+        fetch_lock_give_up(lock);
     }
     done(asker, result, answer > 0 && answer & CHANGED);
 }
 
-static struct gw_slice version(const uint8_t bytes[GW_FRAME_VERSION_BYTES], bool is_there)
+static struct gw_slice fetch_lock_version(const uint8_t bytes[GW_FRAME_VERSION_BYTES], bool is_there)
 {
     return is_there ? gw_slice_of((const char *)bytes, GW_FRAME_VERSION_BYTES) : GW_SLICE("");
 }
 
 /* Beside the lock, what lies at the base (and the variant) is compared with what was seen there. */
-static struct gw_store_call *take(struct gw_fetch_lock *lock, const struct gw_base_version *base_version)
+static struct gw_store_call *fetch_lock_take(struct gw_fetch_lock *lock, const struct gw_base_version *base_version)
 {
     struct gw_slice prefix = lock->locks->config->redis_prefix, keys[3], arguments[6];
     struct gw_key_text text, base, variant;
@@ -150,19 +150,19 @@ static struct gw_store_call *take(struct gw_fetch_lock *lock, const struct gw_ba
     if (base_version->kind != GW_BASE_UNKNOWN) {
         gw_key_text_of_base(&base, prefix, &lock->key);
         keys[key_count++] = base.slice;
-        arguments[count++] = version(base_version->version, base_version->kind != GW_BASE_ABSENT);
+        arguments[count++] = fetch_lock_version(base_version->version, base_version->kind != GW_BASE_ABSENT);
     }
     if (base_version->kind == GW_BASE_INDEX && base_version->selects_variant) {
         gw_key_text_of_variant(&variant, prefix, &lock->key, base_version->variant);
         keys[key_count++] = variant.slice;
         arguments[count++] = gw_slice_of((const char *)base_version->variant, GW_FRAME_VARIANT_BYTES);
-        arguments[count++] = version(base_version->variant_version, base_version->variant_is_there);
+        arguments[count++] = fetch_lock_version(base_version->variant_version, base_version->variant_is_there);
     }
     return gw_store_run(lock->locks->store, GW_STORE_FETCH_LOCK, keys, key_count, arguments, count, GW_NO_SLICE, NULL,
-                        on_taken, lock);
+                        fetch_lock_on_taken, lock);
 }
 
-static void make_id(struct gw_fetch_lock *lock)
+static void fetch_lock_make_id(struct gw_fetch_lock *lock)
 {
     uint64_t word = gw_random_next(&lock->locks->random);
     struct gw_buffer id = gw_buffer_over(lock->id, ID_BYTES);
@@ -181,12 +181,12 @@ struct gw_fetch_lock *gw_fetch_lock_take(struct gw_fetch_locks *locks, const str
     *lock = (struct gw_fetch_lock) {
         .locks = locks, .key = *key, .done = done, .owner = owner, .state = ASKED, .magic = GW_MAGIC(LOCK_MAGIC)
     };
-    gw_timer_init(&lock->timer, on_due);
-    make_id(lock);
-    lock->call = take(lock, base_version);
+    gw_timer_init(&lock->timer, fetch_lock_on_due);
+    fetch_lock_make_id(lock);
+    lock->call = fetch_lock_take(lock, base_version);
     if (lock->call)
         return lock;
-    give_up(lock);
+    fetch_lock_give_up(lock);
     return NULL;
 }
 
@@ -202,6 +202,6 @@ void gw_fetch_lock_release(struct gw_fetch_lock **taken)
     }
     gw_store_cancel(&lock->call);
     if (lock->state == HELD)
-        send_leave(lock);
-    give_up(lock);
+        fetch_lock_send_leave(lock);
+    fetch_lock_give_up(lock);
 }

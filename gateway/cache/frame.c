@@ -66,13 +66,13 @@ uint64_t gw_frame_read_number(const uint8_t *at, unsigned bytes)
     return value;
 }
 
-static uint64_t number_at(struct gw_slice value, size_t at, unsigned bytes)
+static uint64_t frame_number_at(struct gw_slice value, size_t at, unsigned bytes)
 {
     return gw_frame_read_number((const uint8_t *)value.at + at, bytes);
 }
 
 /* Of the bytes before `end`. */
-static uint64_t check_of(const char *value, size_t end)
+static uint64_t frame_check_of(const char *value, size_t end)
 {
     return gw_frame_check(value + CHECKED_AT, end - CHECKED_AT,
                           gw_frame_read_number((const uint8_t *)value + VERSION_AT, 8));
@@ -87,7 +87,7 @@ bool gw_frame_read_version(struct gw_slice value, uint8_t version[GW_FRAME_VERSI
 }
 
 /* Up to where the check covers it; 0: it cannot be such a value. */
-static size_t checked_end(enum gw_frame_kind kind, struct gw_slice value)
+static size_t frame_checked_end(enum gw_frame_kind kind, struct gw_slice value)
 {
     switch (kind) {
     case GW_FRAME_RESPONSE:
@@ -96,7 +96,7 @@ static size_t checked_end(enum gw_frame_kind kind, struct gw_slice value)
     case GW_FRAME_MARK:
         return value.length == GW_FRAME_SHORT_BYTES ? value.length : 0;
     case GW_FRAME_INDEX: {
-        size_t names = value.length >= LIST_AT ? (size_t)number_at(value, NAMES_AT, 2) : SIZE_MAX;
+        size_t names = value.length >= LIST_AT ? (size_t)frame_number_at(value, NAMES_AT, 2) : SIZE_MAX;
         if (names > GW_FRAME_NAMES_BYTES || names > value.length - LIST_AT)
             return 0;
         size_t list = value.length - LIST_AT - names;
@@ -108,7 +108,7 @@ static size_t checked_end(enum gw_frame_kind kind, struct gw_slice value)
     }
 }
 
-static enum gw_frame_kind kind_of(char letter)
+static enum gw_frame_kind frame_kind_of(char letter)
 {
     switch (letter) {
     case 'F':
@@ -124,7 +124,7 @@ static enum gw_frame_kind kind_of(char letter)
     }
 }
 
-static bool is_lower_token(struct gw_slice name)
+static bool frame_is_lower_token(struct gw_slice name)
 {
     for (size_t i = 0; i < name.length; i++)
         if (name.at[i] >= 'A' && name.at[i] <= 'Z')
@@ -133,7 +133,7 @@ static bool is_lower_token(struct gw_slice name)
 }
 
 /* The name up to the next comma; *rest.at is NULL behind the last. */
-static struct gw_slice take_list_name(struct gw_slice *rest)
+static struct gw_slice frame_take_list_name(struct gw_slice *rest)
 {
     const char *comma = memchr(rest->at, ',', rest->length);
     struct gw_slice name = comma ? gw_slice_of(rest->at, (size_t)(comma - rest->at)) : *rest;
@@ -142,12 +142,12 @@ static struct gw_slice take_list_name(struct gw_slice *rest)
 }
 
 /* Of as many names as a response could have. */
-static bool are_names(struct gw_slice names)
+static bool frame_are_names(struct gw_slice names)
 {
     struct gw_slice known[GW_VARY_NAMES], rest = names;
     for (unsigned count = 0; names.length && rest.at; count++) {
-        struct gw_slice name = take_list_name(&rest);
-        if (count == GW_VARY_NAMES || !is_lower_token(name))
+        struct gw_slice name = frame_take_list_name(&rest);
+        if (count == GW_VARY_NAMES || !frame_is_lower_token(name))
             return false;
         for (unsigned i = 0; i < count; i++)
             if (gw_slice_equal(known[i], name))
@@ -157,11 +157,11 @@ static bool are_names(struct gw_slice names)
     return true;
 }
 
-static bool read_index(struct gw_frame *frame, struct gw_slice value, size_t end)
+static bool frame_read_index(struct gw_frame *frame, struct gw_slice value, size_t end)
 {
     frame->names = gw_slice_of(value.at + LIST_AT, end - LIST_AT);
     frame->variants = gw_slice_of(value.at + end, value.length - end);
-    return are_names(frame->names);
+    return frame_are_names(frame->names);
 }
 
 void gw_frame_read(struct gw_frame *frame, struct gw_slice value)
@@ -170,18 +170,19 @@ void gw_frame_read(struct gw_frame *frame, struct gw_slice value)
     if (!gw_frame_read_version(value, frame->version))
         return;
     frame->kind = GW_FRAME_CORRUPT;
-    enum gw_frame_kind kind = kind_of(value.at[KIND_AT]);
-    uint64_t life_ms = number_at(value, LIFE_AT, 4);
-    size_t end = checked_end(kind, value);
+    enum gw_frame_kind kind = frame_kind_of(value.at[KIND_AT]);
+    uint64_t life_ms = frame_number_at(value, LIFE_AT, 4);
+    size_t end = frame_checked_end(kind, value);
     struct gw_frame read = *frame;
-    if (!end || number_at(value, ZERO_AT, 3) || number_at(value, ZERO2_AT, 4) || life_ms < 1 ||
-        life_ms > (uint64_t)GW_FRAME_LIFE_MAX_MS || number_at(value, CHECK_AT, 8) != check_of(value.at, end))
+    if (!end || frame_number_at(value, ZERO_AT, 3) || frame_number_at(value, ZERO2_AT, 4) || life_ms < 1 ||
+        life_ms > (uint64_t)GW_FRAME_LIFE_MAX_MS ||
+        frame_number_at(value, CHECK_AT, 8) != frame_check_of(value.at, end))
         return;
     read.kind = kind;
     read.life_ms = (int64_t)life_ms;
-    read.age_s = (int64_t)number_at(value, AGE_AT, 4);
-    read.freshness_s = (int64_t)number_at(value, FRESHNESS_AT, 4);
-    if (kind == GW_FRAME_INDEX && !read_index(&read, value, end))
+    read.age_s = (int64_t)frame_number_at(value, AGE_AT, 4);
+    read.freshness_s = (int64_t)frame_number_at(value, FRESHNESS_AT, 4);
+    if (kind == GW_FRAME_INDEX && !frame_read_index(&read, value, end))
         return;
     if (kind == GW_FRAME_RESPONSE)
         memcpy(read.generation, value.at + GENERATION_AT, GW_FRAME_VERSION_BYTES);
@@ -198,7 +199,7 @@ struct cursor {
     bool is_broken;
 };
 
-static struct gw_slice take(struct cursor *cursor, uint64_t length)
+static struct gw_slice frame_take(struct cursor *cursor, uint64_t length)
 {
     struct gw_slice taken = { cursor->rest.at, (size_t)length };
     if (length > cursor->rest.length) {
@@ -210,18 +211,18 @@ static struct gw_slice take(struct cursor *cursor, uint64_t length)
     return taken;
 }
 
-static uint64_t take_number(struct cursor *cursor, unsigned bytes)
+static uint64_t frame_take_number(struct cursor *cursor, unsigned bytes)
 {
-    struct gw_slice taken = take(cursor, bytes);
-    return cursor->is_broken ? 0 : number_at(taken, 0, bytes);
+    struct gw_slice taken = frame_take(cursor, bytes);
+    return cursor->is_broken ? 0 : frame_number_at(taken, 0, bytes);
 }
 
 /* A value that is not there has at == NULL. */
-static struct gw_field take_field(struct cursor *cursor)
+static struct gw_field frame_take_field(struct cursor *cursor)
 {
-    uint64_t name_length = take_number(cursor, 2), value_length = take_number(cursor, 4);
-    struct gw_field field = { .name = take(cursor, name_length) };
-    field.value = value_length == ABSENT ? GW_NO_SLICE : take(cursor, value_length);
+    uint64_t name_length = frame_take_number(cursor, 2), value_length = frame_take_number(cursor, 4);
+    struct gw_field field = { .name = frame_take(cursor, name_length) };
+    field.value = value_length == ABSENT ? GW_NO_SLICE : frame_take(cursor, value_length);
     if (!gw_grammar_is_token(field.name) || !gw_grammar_is_field_value(field.value))
         cursor->is_broken = true;
     return field;
@@ -238,39 +239,39 @@ struct parts {
 };
 
 /* Without an arena: there is room. */
-static void add_field(struct gw_head *head, struct gw_slice name, struct gw_slice value)
+static void frame_add_field(struct gw_head *head, struct gw_slice name, struct gw_slice value)
 {
     if (!gw_head_add(head, NULL, name, value))
         abort();
 }
 
-static void read_response(struct parts *parts, struct cursor *cursor, unsigned count)
+static void frame_read_response(struct parts *parts, struct cursor *cursor, unsigned count)
 {
     parts->response.fields = parts->fields;
     parts->response.capacity = count;
     for (unsigned i = 0; i < count && !cursor->is_broken; i++) {
-        struct gw_field field = take_field(cursor);
+        struct gw_field field = frame_take_field(cursor);
         if (!field.value.at)
             cursor->is_broken = true;
-        add_field(&parts->response, field.name, field.value);
+        frame_add_field(&parts->response, field.name, field.value);
     }
 }
 
-static void read_selection(struct parts *parts, struct cursor *cursor, unsigned count)
+static void frame_read_selection(struct parts *parts, struct cursor *cursor, unsigned count)
 {
     parts->selection.fields = parts->fields + parts->response.capacity;
     parts->selection.capacity = count;
     for (unsigned i = 0; i < count && !cursor->is_broken; i++) {
-        struct gw_field field = take_field(cursor);
-        if (!is_lower_token(field.name))
+        struct gw_field field = frame_take_field(cursor);
+        if (!frame_is_lower_token(field.name))
             cursor->is_broken = true;
-        add_field(&parts->selection, field.name, field.value);
+        frame_add_field(&parts->selection, field.name, field.value);
     }
 }
 
-static bool read_terms(struct gw_cache_terms *terms, struct gw_slice value)
+static bool frame_read_terms(struct gw_cache_terms *terms, struct gw_slice value)
 {
-    uint64_t flags = number_at(value, FLAGS_AT, 2);
+    uint64_t flags = frame_number_at(value, FLAGS_AT, 2);
     *terms = (struct gw_cache_terms) {
         .for_authorization = (flags & FOR_AUTHORIZATION) != 0,
         .is_explicit = (flags & IS_EXPLICIT) != 0,
@@ -278,15 +279,15 @@ static bool read_terms(struct gw_cache_terms *terms, struct gw_slice value)
         .no_stale = (flags & NO_STALE) != 0,
         .has_validator = (flags & HAS_VALIDATOR) != 0,
         .keeps_set_cookie = (flags & KEEPS_SET_COOKIE) != 0,
-        .stale_while_revalidate_s = (int64_t)number_at(value, REVALIDATE_AT, 4),
-        .stale_if_error_s = (int64_t)number_at(value, ON_ERROR_AT, 4),
-        .window_s = (int64_t)number_at(value, WINDOW_AT, 4),
+        .stale_while_revalidate_s = (int64_t)frame_number_at(value, REVALIDATE_AT, 4),
+        .stale_if_error_s = (int64_t)frame_number_at(value, ON_ERROR_AT, 4),
+        .window_s = (int64_t)frame_number_at(value, WINDOW_AT, 4),
     };
-    return (flags & ~(uint64_t)ALL_FLAGS) == 0 && number_at(value, ZERO3_AT, 4) == 0;
+    return (flags & ~(uint64_t)ALL_FLAGS) == 0 && frame_number_at(value, ZERO3_AT, 4) == 0;
 }
 
 /* scheme "://" [ host ] path [ "?" query ], as gw_entry_create writes it. */
-static bool split_url(struct parts *parts)
+static bool frame_split_url(struct parts *parts)
 {
     struct gw_slice rest = parts->url;
     const char *colon = memchr(rest.at, ':', rest.length);
@@ -299,12 +300,12 @@ static bool split_url(struct parts *parts)
         return false;
     parts->host = gw_slice_of(rest.at, (size_t)(slash - rest.at));
     rest = gw_slice_of(slash, rest.length - parts->host.length);
-    return is_lower_token(parts->scheme) && (!parts->host.length || gw_grammar_is_authority(parts->host)) &&
+    return frame_is_lower_token(parts->scheme) && (!parts->host.length || gw_grammar_is_authority(parts->host)) &&
            gw_grammar_split_origin_form(rest, &parts->path, &parts->query);
 }
 
 /* As gw_entry_create writes them. */
-static bool are_tags(struct gw_slice tags)
+static bool frame_are_tags(struct gw_slice tags)
 {
     unsigned count = tags.length ? 1 : 0;
     bool after_space = true;
@@ -319,30 +320,31 @@ static bool are_tags(struct gw_slice tags)
            gw_grammar_is_field_value(tags);
 }
 
-static bool read_parts(struct parts *parts, struct gw_slice value)
+static bool frame_read_parts(struct parts *parts, struct gw_slice value)
 {
     struct cursor cursor = { .rest = gw_slice_of(value.at + TEXT_AT, value.length - TEXT_AT) };
-    unsigned fields = (unsigned)number_at(value, FIELDS_AT, 2), selected = (unsigned)number_at(value, SELECTION_AT, 2);
-    uint64_t status = number_at(value, STATUS_AT, 2);
+    unsigned fields = (unsigned)frame_number_at(value, FIELDS_AT, 2),
+             selected = (unsigned)frame_number_at(value, SELECTION_AT, 2);
+    uint64_t status = frame_number_at(value, STATUS_AT, 2);
     gw_head_init(&parts->response);
     gw_head_init(&parts->selection);
-    parts->named = (unsigned)number_at(value, NAMED_AT, 2);
+    parts->named = (unsigned)frame_number_at(value, NAMED_AT, 2);
     if (status < LEAST_STATUS || status > MOST_STATUS || parts->named > selected ||
-        fields + selected > GW_FRAME_FIELDS || !read_terms(&parts->terms, value))
+        fields + selected > GW_FRAME_FIELDS || !frame_read_terms(&parts->terms, value))
         return false;
     parts->response.status = (int)status;
-    parts->response.reason = take(&cursor, number_at(value, REASON_AT, 2));
-    parts->url = take(&cursor, number_at(value, URL_AT, 4));
-    parts->tags = take(&cursor, number_at(value, TAGS_AT, 4));
-    read_response(parts, &cursor, fields);
-    read_selection(parts, &cursor, selected);
-    parts->body = take(&cursor, number_at(value, BODY_AT, 4));
+    parts->response.reason = frame_take(&cursor, frame_number_at(value, REASON_AT, 2));
+    parts->url = frame_take(&cursor, frame_number_at(value, URL_AT, 4));
+    parts->tags = frame_take(&cursor, frame_number_at(value, TAGS_AT, 4));
+    frame_read_response(parts, &cursor, fields);
+    frame_read_selection(parts, &cursor, selected);
+    parts->body = frame_take(&cursor, frame_number_at(value, BODY_AT, 4));
     return !cursor.is_broken && !cursor.rest.length && gw_grammar_is_field_value(parts->response.reason) &&
-           split_url(parts) && are_tags(parts->tags);
+           frame_split_url(parts) && frame_are_tags(parts->tags);
 }
 
 /* A request that selects this response. */
-static void make_request(struct gw_head *request, struct gw_field *fields, const struct parts *parts)
+static void frame_make_request(struct gw_head *request, struct gw_field *fields, const struct parts *parts)
 {
     gw_head_init(request);
     request->fields = fields;
@@ -353,27 +355,27 @@ static void make_request(struct gw_head *request, struct gw_field *fields, const
     for (unsigned i = 0; i < parts->selection.count; i++) {
         const struct gw_field *field = &parts->selection.fields[i];
         if (field->value.at)
-            add_field(request, field->name, field->value);
+            frame_add_field(request, field->name, field->value);
         if (field->id == GW_FIELD_ORIGIN && i < parts->named)
             request->origin_selects = false; /* by Vary alone */
     }
 }
 
 /* What was written is what would be written again. */
-static bool is_as_read(const struct gw_entry *entry, const struct parts *parts)
+static bool frame_is_as_read(const struct gw_entry *entry, const struct parts *parts)
 {
     return !entry->vary_any && entry->vary_named == parts->named &&
            gw_vary_same(&entry->vary_values, &parts->selection) && entry->head.count == parts->response.count &&
            gw_slice_equal(entry->url, parts->url);
 }
 
-static struct gw_entry *make_entry(struct gw_slice value, const struct gw_frame *frame, const struct parts *parts,
-                                   const struct gw_cache_key *key, struct gw_block *body, int64_t elapsed_ms,
-                                   uint64_t now_us)
+static struct gw_entry *frame_make_entry(struct gw_slice value, const struct gw_frame *frame, const struct parts *parts,
+                                         const struct gw_cache_key *key, struct gw_block *body, int64_t elapsed_ms,
+                                         uint64_t now_us)
 {
     struct gw_field fields[GW_FRAME_FIELDS];
     struct gw_head request;
-    make_request(&request, fields, parts);
+    frame_make_request(&request, fields, parts);
     /* The part of a second goes back in time, no more: this machine may have been started after the storing. */
     uint64_t part_us = (uint64_t)(elapsed_ms % 1000) * 1000;
     struct gw_cache_life life = { frame->age_s + elapsed_ms / 1000, frame->freshness_s, parts->terms };
@@ -387,7 +389,7 @@ static struct gw_entry *make_entry(struct gw_slice value, const struct gw_frame 
         .body = body,
         .body_bytes = parts->body.length,
         .life = &life,
-        .ban_sequence = number_at(value, BANS_AT, 8),
+        .ban_sequence = frame_number_at(value, BANS_AT, 8),
         .now_us = now_us > part_us ? now_us - part_us : 0,
     };
     return gw_entry_create(&setup);
@@ -399,7 +401,7 @@ bool gw_frame_decode(struct gw_slice value, const struct gw_frame *frame, const 
     struct parts parts;
     struct gw_block *body = NULL;
     *entry = NULL;
-    if (!read_parts(&parts, value))
+    if (!frame_read_parts(&parts, value))
         return false;
     if (parts.body.length) {
         body = gw_block_create(parts.body.length);
@@ -407,9 +409,9 @@ bool gw_frame_decode(struct gw_slice value, const struct gw_frame *frame, const 
             return true;
         memcpy(body->bytes, parts.body.at, parts.body.length);
     }
-    *entry = make_entry(value, frame, &parts, key, body, elapsed_ms, now_us);
+    *entry = frame_make_entry(value, frame, &parts, key, body, elapsed_ms, now_us);
     gw_block_unref(body);
-    if (*entry && !is_as_read(*entry, &parts)) {
+    if (*entry && !frame_is_as_read(*entry, &parts)) {
         gw_entry_unref(*entry);
         *entry = NULL;
         return false;
@@ -429,41 +431,41 @@ int64_t gw_frame_life_ms(const struct gw_entry *entry, uint64_t now_us)
     return life_ms < (uint64_t)GW_FRAME_LIFE_MAX_MS ? (int64_t)life_ms : GW_FRAME_LIFE_MAX_MS;
 }
 
-static void put_number(char *at, uint64_t number, unsigned bytes)
+static void frame_put_number(char *at, uint64_t number, unsigned bytes)
 {
     for (unsigned i = 0; i < bytes; i++)
         at[i] = (char)(unsigned char)(number >> 8 * i);
 }
 
-static char *put_bytes(char *at, struct gw_slice bytes)
+static char *frame_put_bytes(char *at, struct gw_slice bytes)
 {
     if (bytes.length)
         memcpy(at, bytes.at, bytes.length);
     return at + bytes.length;
 }
 
-static uint64_t up_to_u32(int64_t seconds)
+static uint64_t frame_up_to_u32(int64_t seconds)
 {
     return seconds < 0 ? 0 : seconds < (int64_t)UINT32_MAX ? (uint64_t)seconds : UINT32_MAX;
 }
 
 /* The header, but for the check: it is of what follows. */
-static void put_header(char *value, char kind, const uint8_t *version, int64_t life_ms)
+static void frame_put_header(char *value, char kind, const uint8_t *version, int64_t life_ms)
 {
     memset(value, 0, GW_FRAME_SHORT_BYTES);
     memcpy(value, magic, sizeof magic);
     value[KIND_AT] = kind;
     memcpy(value + VERSION_AT, version, GW_FRAME_VERSION_BYTES);
-    put_number(value + LIFE_AT, (uint64_t)life_ms, 4);
+    frame_put_number(value + LIFE_AT, (uint64_t)life_ms, 4);
 }
 
-static void put_check(char *value, size_t length)
+static void frame_put_check(char *value, size_t length)
 {
-    put_number(value + CHECK_AT, check_of(value, length), 8);
+    frame_put_number(value + CHECK_AT, frame_check_of(value, length), 8);
 }
 
 /* Adds what the fields take; false where a length does not fit. */
-static bool measure_fields(const struct gw_head *head, size_t *bytes)
+static bool frame_measure_fields(const struct gw_head *head, size_t *bytes)
 {
     for (unsigned i = 0; i < head->count; i++) {
         const struct gw_field *field = &head->fields[i];
@@ -474,56 +476,56 @@ static bool measure_fields(const struct gw_head *head, size_t *bytes)
     return true;
 }
 
-static size_t measure(const struct gw_entry *entry)
+static size_t frame_measure(const struct gw_entry *entry)
 {
     size_t bytes = TEXT_AT + entry->head.reason.length + entry->url.length + entry->tags.length + entry->body_bytes;
     bool fits = entry->head.count + entry->vary_values.count <= GW_FRAME_FIELDS &&
                 entry->head.reason.length <= UINT16_MAX && entry->url.length <= UINT32_MAX &&
-                entry->body_bytes <= UINT32_MAX && measure_fields(&entry->head, &bytes) &&
-                measure_fields(&entry->vary_values, &bytes);
+                entry->body_bytes <= UINT32_MAX && frame_measure_fields(&entry->head, &bytes) &&
+                frame_measure_fields(&entry->vary_values, &bytes);
     return fits ? bytes : 0;
 }
 
-static char *put_fields(char *at, const struct gw_head *head)
+static char *frame_put_fields(char *at, const struct gw_head *head)
 {
     for (unsigned i = 0; i < head->count; i++) {
         const struct gw_field *field = &head->fields[i];
-        put_number(at, field->name.length, 2);
-        put_number(at + 2, field->value.at ? field->value.length : ABSENT, 4);
-        at = put_bytes(put_bytes(at + FIELD_BYTES, field->name), field->value);
+        frame_put_number(at, field->name.length, 2);
+        frame_put_number(at + 2, field->value.at ? field->value.length : ABSENT, 4);
+        at = frame_put_bytes(frame_put_bytes(at + FIELD_BYTES, field->name), field->value);
     }
     return at;
 }
 
-static void put_terms(char *value, const struct gw_cache_terms *terms)
+static void frame_put_terms(char *value, const struct gw_cache_terms *terms)
 {
     unsigned flags = (terms->for_authorization ? FOR_AUTHORIZATION : 0) | (terms->is_explicit ? IS_EXPLICIT : 0) |
                      (terms->must_validate ? MUST_VALIDATE : 0) | (terms->no_stale ? NO_STALE : 0) |
                      (terms->has_validator ? HAS_VALIDATOR : 0) | (terms->keeps_set_cookie ? KEEPS_SET_COOKIE : 0);
-    put_number(value + FLAGS_AT, flags, 2);
-    put_number(value + REVALIDATE_AT, up_to_u32(terms->stale_while_revalidate_s), 4);
-    put_number(value + ON_ERROR_AT, up_to_u32(terms->stale_if_error_s), 4);
-    put_number(value + WINDOW_AT, up_to_u32(terms->window_s), 4);
+    frame_put_number(value + FLAGS_AT, flags, 2);
+    frame_put_number(value + REVALIDATE_AT, frame_up_to_u32(terms->stale_while_revalidate_s), 4);
+    frame_put_number(value + ON_ERROR_AT, frame_up_to_u32(terms->stale_if_error_s), 4);
+    frame_put_number(value + WINDOW_AT, frame_up_to_u32(terms->window_s), 4);
 }
 
-static void put_response(char *value, const struct gw_entry *entry)
+static void frame_put_response(char *value, const struct gw_entry *entry)
 {
-    put_number(value + BANS_AT, entry->ban_sequence, 8);
-    put_number(value + STATUS_AT, (uint64_t)entry->head.status, 2);
-    put_number(value + FIELDS_AT, entry->head.count, 2);
-    put_number(value + SELECTION_AT, entry->vary_values.count, 2);
-    put_number(value + NAMED_AT, entry->vary_named, 2);
-    put_terms(value, &entry->terms);
-    put_number(value + REASON_AT, entry->head.reason.length, 2);
-    put_number(value + URL_AT, entry->url.length, 4);
-    put_number(value + TAGS_AT, entry->tags.length, 4);
-    put_number(value + BODY_AT, entry->body_bytes, 4);
-    put_number(value + ZERO3_AT, 0, 4);
-    char *at = put_bytes(value + TEXT_AT, entry->head.reason);
-    at = put_bytes(at, entry->url);
-    at = put_bytes(at, entry->tags);
-    at = put_fields(at, &entry->head);
-    at = put_fields(at, &entry->vary_values);
+    frame_put_number(value + BANS_AT, entry->ban_sequence, 8);
+    frame_put_number(value + STATUS_AT, (uint64_t)entry->head.status, 2);
+    frame_put_number(value + FIELDS_AT, entry->head.count, 2);
+    frame_put_number(value + SELECTION_AT, entry->vary_values.count, 2);
+    frame_put_number(value + NAMED_AT, entry->vary_named, 2);
+    frame_put_terms(value, &entry->terms);
+    frame_put_number(value + REASON_AT, entry->head.reason.length, 2);
+    frame_put_number(value + URL_AT, entry->url.length, 4);
+    frame_put_number(value + TAGS_AT, entry->tags.length, 4);
+    frame_put_number(value + BODY_AT, entry->body_bytes, 4);
+    frame_put_number(value + ZERO3_AT, 0, 4);
+    char *at = frame_put_bytes(value + TEXT_AT, entry->head.reason);
+    at = frame_put_bytes(at, entry->url);
+    at = frame_put_bytes(at, entry->tags);
+    at = frame_put_fields(at, &entry->head);
+    at = frame_put_fields(at, &entry->vary_values);
     if (entry->body_bytes)
         memcpy(at, entry->body->bytes, entry->body_bytes);
 }
@@ -531,16 +533,16 @@ static void put_response(char *value, const struct gw_entry *entry)
 struct gw_block *gw_frame_encode(const struct gw_entry *entry, const uint8_t version[GW_FRAME_VERSION_BYTES],
                                  const uint8_t generation[GW_FRAME_VERSION_BYTES], int64_t life_ms, int64_t age_s)
 {
-    size_t bytes = measure(entry);
+    size_t bytes = frame_measure(entry);
     struct gw_block *block = bytes ? gw_block_create(bytes) : NULL;
     if (!block)
         return NULL;
-    put_header(block->bytes, 'F', version, life_ms);
-    put_number(block->bytes + AGE_AT, up_to_u32(age_s), 4);
-    put_number(block->bytes + FRESHNESS_AT, up_to_u32(entry->freshness_s), 4);
+    frame_put_header(block->bytes, 'F', version, life_ms);
+    frame_put_number(block->bytes + AGE_AT, frame_up_to_u32(age_s), 4);
+    frame_put_number(block->bytes + FRESHNESS_AT, frame_up_to_u32(entry->freshness_s), 4);
     memcpy(block->bytes + GENERATION_AT, generation, GW_FRAME_VERSION_BYTES);
-    put_response(block->bytes, entry);
-    put_check(block->bytes, bytes);
+    frame_put_response(block->bytes, entry);
+    frame_put_check(block->bytes, bytes);
     return block;
 }
 
@@ -550,25 +552,25 @@ size_t gw_frame_encode_index(char value[GW_FRAME_SHORT_BYTES + 2 + GW_FRAME_NAME
     size_t bytes = LIST_AT + names.length;
     if (names.length > GW_FRAME_NAMES_BYTES)
         return 0;
-    put_header(value, 'I', version, life_ms);
-    put_number(value + NAMES_AT, names.length, 2);
-    put_bytes(value + LIST_AT, names);
-    put_check(value, bytes);
+    frame_put_header(value, 'I', version, life_ms);
+    frame_put_number(value + NAMES_AT, names.length, 2);
+    frame_put_bytes(value + LIST_AT, names);
+    frame_put_check(value, bytes);
     return bytes;
 }
 
 void gw_frame_encode_tombstone(char value[GW_FRAME_SHORT_BYTES], const uint8_t version[GW_FRAME_VERSION_BYTES],
                                int64_t life_ms)
 {
-    put_header(value, 'T', version, life_ms);
-    put_check(value, GW_FRAME_SHORT_BYTES);
+    frame_put_header(value, 'T', version, life_ms);
+    frame_put_check(value, GW_FRAME_SHORT_BYTES);
 }
 
 void gw_frame_encode_mark(char value[GW_FRAME_SHORT_BYTES], const uint8_t version[GW_FRAME_VERSION_BYTES],
                           int64_t life_ms, bool for_credentials)
 {
-    put_header(value, 'M', version, life_ms);
-    put_number(value + AGE_AT, for_credentials, 4);
-    put_number(value + FRESHNESS_AT, up_to_u32((life_ms + 999) / 1000), 4);
-    put_check(value, GW_FRAME_SHORT_BYTES);
+    frame_put_header(value, 'M', version, life_ms);
+    frame_put_number(value + AGE_AT, for_credentials, 4);
+    frame_put_number(value + FRESHNESS_AT, frame_up_to_u32((life_ms + 999) / 1000), 4);
+    frame_put_check(value, GW_FRAME_SHORT_BYTES);
 }

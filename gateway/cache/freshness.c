@@ -2,7 +2,7 @@
 
 #include "http/date.h"
 
-static int64_t bounded(int64_t seconds)
+static int64_t freshness_bounded(int64_t seconds)
 {
     if (seconds < 0)
         return 0;
@@ -11,7 +11,8 @@ static int64_t bounded(int64_t seconds)
 
 enum date_reading { DATE_ABSENT, DATE_VALID, DATE_UNCLEAR };
 
-static enum date_reading read_date(const struct gw_head *head, enum gw_field_name id, int64_t now_s, int64_t *at_s)
+static enum date_reading freshness_read_date(const struct gw_head *head, enum gw_field_name id, int64_t now_s,
+                                             int64_t *at_s)
 {
     const struct gw_field *field = gw_head_find(head, id);
     if (!field)
@@ -21,7 +22,7 @@ static enum date_reading read_date(const struct gw_head *head, enum gw_field_nam
     return DATE_VALID;
 }
 
-static bool is_digits(struct gw_slice text)
+static bool freshness_is_digits(struct gw_slice text)
 {
     for (size_t i = 0; i < text.length; i++)
         if (text.at[i] < '0' || text.at[i] > '9')
@@ -29,7 +30,7 @@ static bool is_digits(struct gw_slice text)
     return text.length > 0;
 }
 
-static struct gw_slice first_age(const struct gw_head *response)
+static struct gw_slice freshness_first_age(const struct gw_head *response)
 {
     const struct gw_field *field = gw_head_find(response, GW_FIELD_AGE);
     for (; field; field = gw_head_find_next(response, field)) {
@@ -40,11 +41,11 @@ static struct gw_slice first_age(const struct gw_head *response)
     return GW_NO_SLICE;
 }
 
-static int64_t age_value_s(const struct gw_head *response)
+static int64_t freshness_age_value_s(const struct gw_head *response)
 {
-    struct gw_slice age = first_age(response);
+    struct gw_slice age = freshness_first_age(response);
     uint64_t value = 0;
-    if (!is_digits(age))
+    if (!freshness_is_digits(age))
         return 0;
     if (!gw_slice_to_uint64(age, &value) || value > (uint64_t)GW_FRESHNESS_MAX_S)
         value = (uint64_t)GW_FRESHNESS_MAX_S;
@@ -53,18 +54,18 @@ static int64_t age_value_s(const struct gw_head *response)
 
 int64_t gw_freshness_age_s(const struct gw_head *response, int64_t request_at_s, int64_t response_at_s)
 {
-    return bounded(age_value_s(response) + bounded(response_at_s - request_at_s));
+    return freshness_bounded(freshness_age_value_s(response) + freshness_bounded(response_at_s - request_at_s));
 }
 
 /* The instant that a response speaks of, if its Date tells. One in the future is a clock that is ahead. False: Date is
  * malformed. */
-static bool read_origin(const struct gw_head *response, int64_t response_at_s, int64_t *at_s)
+static bool freshness_read_origin(const struct gw_head *response, int64_t response_at_s, int64_t *at_s)
 {
     *at_s = response_at_s;
-    return read_date(response, GW_FIELD_DATE, response_at_s, at_s) != DATE_UNCLEAR;
+    return freshness_read_date(response, GW_FIELD_DATE, response_at_s, at_s) != DATE_UNCLEAR;
 }
 
-static int64_t smaller(int64_t a, int64_t b)
+static int64_t freshness_smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
@@ -79,30 +80,30 @@ int64_t gw_freshness_lifetime_s(const struct gw_head *response, const struct gw_
                                 int64_t response_at_s)
 {
     if (directives->s_maxage != GW_DIRECTIVE_ABSENT)
-        return bounded(directives->s_maxage);
+        return freshness_bounded(directives->s_maxage);
     if (directives->max_age != GW_DIRECTIVE_ABSENT)
-        return bounded(directives->max_age);
+        return freshness_bounded(directives->max_age);
 
     int64_t expires_s = 0, date_s;
-    if (read_date(response, GW_FIELD_EXPIRES, response_at_s, &expires_s) != DATE_VALID ||
-        !read_origin(response, response_at_s, &date_s))
+    if (freshness_read_date(response, GW_FIELD_EXPIRES, response_at_s, &expires_s) != DATE_VALID ||
+        !freshness_read_origin(response, response_at_s, &date_s))
         return 0;
     /* Date does not make it old, so it must not make it fresh beyond Expires either. */
-    return bounded(smaller(expires_s - date_s, expires_s - response_at_s));
+    return freshness_bounded(freshness_smaller(expires_s - date_s, expires_s - response_at_s));
 }
 
 bool gw_freshness_has_last_modified(const struct gw_head *response, int64_t response_at_s)
 {
     int64_t modified_s;
-    return read_date(response, GW_FIELD_LAST_MODIFIED, response_at_s, &modified_s) == DATE_VALID;
+    return freshness_read_date(response, GW_FIELD_LAST_MODIFIED, response_at_s, &modified_s) == DATE_VALID;
 }
 
 int64_t gw_freshness_guess_s(const struct gw_head *response, int64_t response_at_s, int64_t most_s)
 {
     int64_t modified_s = 0, date_s;
-    if (read_date(response, GW_FIELD_LAST_MODIFIED, response_at_s, &modified_s) != DATE_VALID ||
-        !read_origin(response, response_at_s, &date_s))
+    if (freshness_read_date(response, GW_FIELD_LAST_MODIFIED, response_at_s, &modified_s) != DATE_VALID ||
+        !freshness_read_origin(response, response_at_s, &date_s))
         return 0;
-    int64_t guess_s = bounded((smaller(date_s, response_at_s) - modified_s) / 10);
+    int64_t guess_s = freshness_bounded((freshness_smaller(date_s, response_at_s) - modified_s) / 10);
     return guess_s < most_s ? guess_s : most_s;
 }

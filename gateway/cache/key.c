@@ -46,23 +46,23 @@ void gw_key_maker_destroy(struct gw_key_maker **maker)
     *maker = NULL;
 }
 
-static void begin(struct gw_key_maker *maker)
+static void key_begin(struct gw_key_maker *maker)
 {
     maker->pending = 0;
     maker->failed = EVP_DigestInit_ex2(maker->context, maker->sha256, NULL) != 1;
 }
 
-static void flush(struct gw_key_maker *maker)
+static void key_flush(struct gw_key_maker *maker)
 {
     if (maker->pending && EVP_DigestUpdate(maker->context, maker->bytes, maker->pending) != 1)
         maker->failed = true;
     maker->pending = 0;
 }
 
-static void feed(struct gw_key_maker *maker, struct gw_slice text)
+static void key_feed(struct gw_key_maker *maker, struct gw_slice text)
 {
     if (text.length > PENDING_BYTES - maker->pending)
-        flush(maker);
+        key_flush(maker);
     if (text.length > PENDING_BYTES) {
         if (EVP_DigestUpdate(maker->context, text.at, text.length) != 1)
             maker->failed = true;
@@ -73,18 +73,18 @@ static void feed(struct gw_key_maker *maker, struct gw_slice text)
     maker->pending += text.length;
 }
 
-static void feed_char(struct gw_key_maker *maker, char c)
+static void key_feed_char(struct gw_key_maker *maker, char c)
 {
     if (maker->pending == PENDING_BYTES)
-        flush(maker);
+        key_flush(maker);
     maker->bytes[maker->pending++] = c;
 }
 
 /* A random digest rather than one of half the text: a wrong hit is worse than a miss. */
-static void end(struct gw_key_maker *maker, uint8_t digest[32])
+static void key_end(struct gw_key_maker *maker, uint8_t digest[32])
 {
     unsigned length = 0;
-    flush(maker);
+    key_flush(maker);
     if (EVP_DigestFinal_ex(maker->context, digest, &length) == 1 && !maker->failed && length == 32)
         return;
     for (size_t i = 0; i < 4; i++) {
@@ -93,26 +93,26 @@ static void end(struct gw_key_maker *maker, uint8_t digest[32])
     }
 }
 
-static void feed_path(struct gw_key_maker *maker, struct gw_slice path)
+static void key_feed_path(struct gw_key_maker *maker, struct gw_slice path)
 {
     if (path.length == 0 || !memchr(path.at, ':', path.length)) {
-        feed(maker, path);
+        key_feed(maker, path);
         return;
     }
     for (size_t i = 0; i < path.length; i++)
-        feed_char(maker, path.at[i] == ':' ? '?' : path.at[i]);
+        key_feed_char(maker, path.at[i] == ':' ? '?' : path.at[i]);
 }
 
-static void feed_lower(struct gw_key_maker *maker, struct gw_slice host)
+static void key_feed_lower(struct gw_key_maker *maker, struct gw_slice host)
 {
     for (size_t i = 0; i < host.length; i++) {
         char c = host.at[i];
-        feed_char(maker, c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c);
+        key_feed_char(maker, c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c);
     }
 }
 
-static bool is_remembered(const struct gw_key_maker *maker, struct gw_slice route, struct gw_slice scheme,
-                          struct gw_slice host)
+static bool key_is_remembered(const struct gw_key_maker *maker, struct gw_slice route, struct gw_slice scheme,
+                              struct gw_slice host)
 {
     const char *at = maker->remembered;
     if (maker->route_length + maker->scheme_length + maker->host_length == 0)
@@ -122,7 +122,8 @@ static bool is_remembered(const struct gw_key_maker *maker, struct gw_slice rout
            gw_slice_equal(host, gw_slice_of(at + maker->route_length + maker->scheme_length, maker->host_length));
 }
 
-static void remember(struct gw_key_maker *maker, struct gw_slice route, struct gw_slice scheme, struct gw_slice host)
+static void key_remember(struct gw_key_maker *maker, struct gw_slice route, struct gw_slice scheme,
+                         struct gw_slice host)
 {
     const struct gw_slice parts[] = { route, scheme, host };
     char *at = maker->remembered;
@@ -137,41 +138,41 @@ static void remember(struct gw_key_maker *maker, struct gw_slice route, struct g
     }
 }
 
-static void make_name_space(struct gw_key_maker *maker, struct gw_slice route, struct gw_slice scheme,
-                            struct gw_slice host)
+static void key_make_name_space(struct gw_key_maker *maker, struct gw_slice route, struct gw_slice scheme,
+                                struct gw_slice host)
 {
-    begin(maker);
-    feed(maker, route);
-    feed_char(maker, '\n');
-    feed(maker, scheme);
-    feed_char(maker, '\n');
-    feed_lower(maker, gw_grammar_normal_authority(scheme, host));
-    end(maker, maker->name_space);
-    remember(maker, route, scheme, host);
+    key_begin(maker);
+    key_feed(maker, route);
+    key_feed_char(maker, '\n');
+    key_feed(maker, scheme);
+    key_feed_char(maker, '\n');
+    key_feed_lower(maker, gw_grammar_normal_authority(scheme, host));
+    key_end(maker, maker->name_space);
+    key_remember(maker, route, scheme, host);
 }
 
 void gw_key_make(struct gw_key_maker *maker, struct gw_slice method, struct gw_slice path, struct gw_slice query,
                  struct gw_slice route, struct gw_slice scheme, struct gw_slice host, struct gw_cache_key *key)
 {
-    begin(maker);
-    feed(maker, method);
-    feed_char(maker, ':');
-    feed_path(maker, path);
+    key_begin(maker);
+    key_feed(maker, method);
+    key_feed_char(maker, ':');
+    key_feed_path(maker, path);
     if (!query.at || query.length)
-        feed_char(maker, ':');
-    feed(maker, query);
-    end(maker, key->sha);
+        key_feed_char(maker, ':');
+    key_feed(maker, query);
+    key_end(maker, key->sha);
 
-    if (!is_remembered(maker, route, scheme, host))
-        make_name_space(maker, route, scheme, host);
+    if (!key_is_remembered(maker, route, scheme, host))
+        key_make_name_space(maker, route, scheme, host);
     memcpy(key->name_space, maker->name_space, sizeof key->name_space);
 }
 
 void gw_key_digest(struct gw_key_maker *maker, struct gw_slice bytes, uint8_t digest[32])
 {
-    begin(maker);
-    feed(maker, bytes);
-    end(maker, digest);
+    key_begin(maker);
+    key_feed(maker, bytes);
+    key_end(maker, digest);
 }
 
 void gw_key_print(const struct gw_cache_key *key, char *hex)
@@ -192,15 +193,15 @@ void gw_key_put_text(const struct gw_cache_key *key, struct gw_slice prefix, cha
     *text = '}';
 }
 
-static int digit(char c)
+static int key_digit(char c)
 {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool read_hex(uint8_t *bytes, size_t length, const char *at)
+static bool key_read_hex(uint8_t *bytes, size_t length, const char *at)
 {
     for (size_t i = 0; i < length; i++) {
-        int high = digit(at[2 * i]), low = digit(at[2 * i + 1]);
+        int high = key_digit(at[2 * i]), low = key_digit(at[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
         bytes[i] = (uint8_t)(high << 4 | low);
@@ -215,7 +216,8 @@ bool gw_key_read_text(struct gw_cache_key *key, struct gw_slice prefix, struct g
     const char *name_space = text.at + prefix.length + sizeof kind - 1, *sha = name_space + GW_KEY_HEX_BYTES + 2;
     return memcmp(text.at + prefix.length, kind, sizeof kind - 1) == 0 &&
            memcmp(sha - 2, between, sizeof between - 1) == 0 && text.at[text.length - 1] == '}' &&
-           read_hex(key->name_space, sizeof key->name_space, name_space) && read_hex(key->sha, sizeof key->sha, sha);
+           key_read_hex(key->name_space, sizeof key->name_space, name_space) &&
+           key_read_hex(key->sha, sizeof key->sha, sha);
 }
 
 void gw_key_text_of_base(struct gw_key_text *text, struct gw_slice prefix, const struct gw_cache_key *key)

@@ -139,7 +139,7 @@ static void lookup_take_answer(struct gw_lookup *lookup, const struct gw_redis_c
 
 static void lookup_locked_looked(struct gw_lookup *lookup);
 
-static void on_store_answer(void *owner, const struct gw_redis_cache_answer *answer)
+static void lookup_on_store_answer(void *owner, const struct gw_redis_cache_answer *answer)
 {
     struct gw_lookup *lookup = GW_FROM_CONTEXT(owner, struct gw_lookup, LOOKUP_MAGIC);
     lookup->question = NULL;
@@ -157,8 +157,8 @@ static bool lookup_ask_store(struct gw_lookup *lookup)
 {
     const struct gw_lookup_ask *ask = &lookup->ask;
     lookup->question_epoch = gw_memory_cache_epoch(ask->lookups->memory_cache, ask->key);
-    lookup->question = gw_redis_cache_ask(ask->lookups->redis_cache, ask->key, ask->request, ask->head, on_store_answer,
-                                          lookup);
+    lookup->question = gw_redis_cache_ask(ask->lookups->redis_cache, ask->key, ask->request, ask->head,
+                                          lookup_on_store_answer, lookup);
     return lookup->question != NULL;
 }
 
@@ -217,7 +217,7 @@ void gw_lookup_give_up(struct gw_lookup *lookup)
 /* ---- coalescing in the process ---- */
 
 /* What is stored never answers without the backend's word: neither will what comes in its place. */
-static bool is_always_validated(const struct gw_entry *stored)
+static bool lookup_is_always_validated(const struct gw_entry *stored)
 {
     return stored && (stored->terms.must_validate || stored->freshness_s <= 0);
 }
@@ -226,7 +226,7 @@ static bool is_always_validated(const struct gw_entry *stored)
 static bool lookup_may_share(const struct gw_lookup *lookup)
 {
     return lookup->ask.request->may_join && !lookup->is_hit_for_miss && lookup->share != GW_LOOKUP_SHARES_NOTHING &&
-           !is_always_validated(lookup->lead.stored);
+           !lookup_is_always_validated(lookup->lead.stored);
 }
 
 /* Asked for after the request came; or, from the store, by its own rules. */
@@ -241,7 +241,7 @@ static bool lookup_may_take(struct gw_lookup *lookup, const struct gw_coalescing
     return lookup->reuse >= GW_REUSE_STALE;
 }
 
-static void on_coalescing(void *owner, const struct gw_coalescing_event *event)
+static void lookup_on_coalescing(void *owner, const struct gw_coalescing_event *event)
 {
     static const enum gw_lookup_source sources[] = { [GW_COALESCING_FETCHED] = GW_LOOKUP_FETCHED,
                                                      [GW_COALESCING_CONFIRMED] = GW_LOOKUP_CONFIRMED,
@@ -284,7 +284,7 @@ static enum gw_coalescing_role lookup_start(struct gw_lookup *lookup)
                                      .came_at_us = lookup->came_at_us,
                                      .never_leads = lookup->ask.request->is_range,
                                      .mailbox = lookups->mailbox,
-                                     .on_event = on_coalescing,
+                                     .on_event = lookup_on_coalescing,
                                      .owner = lookup };
     enum gw_coalescing_role role = gw_coalescing_start(lookups->coalescing, &ask);
     lookup->lead.coalesced = ask.coalesced;
@@ -373,7 +373,7 @@ static void lookup_conclude(struct gw_lookup *lookup)
 
 /* A look that went behind a lock that was told nothing may be answered before it, where Redis did not know the script
  * yet: then what it saw may be older than the lock. */
-static void on_lock(void *owner, enum gw_fetch_lock_result result, bool is_changed)
+static void lookup_on_lock(void *owner, enum gw_fetch_lock_result result, bool is_changed)
 {
     struct gw_lookup *lookup = GW_FROM_CONTEXT(owner, struct gw_lookup, LOOKUP_MAGIC);
     bool is_taken = result == GW_FETCH_LOCK_TAKEN;
@@ -402,8 +402,8 @@ static void lookup_lock(struct gw_lookup *lookup)
         if (!lookup->until_us)
             lookup->until_us = gw_clock_monotonic_us() + (uint64_t)lookups->config->flight_wait_ms * 1000;
         lookup->lock_compares = lookup->lead.base_version.kind != GW_BASE_UNKNOWN;
-        lookup->lead.lock = gw_fetch_lock_take(lookups->locks, lookup->ask.key, &lookup->lead.base_version, on_lock,
-                                               lookup);
+        lookup->lead.lock = gw_fetch_lock_take(lookups->locks, lookup->ask.key, &lookup->lead.base_version,
+                                               lookup_on_lock, lookup);
         lookup->lock_is_due = lookup->lead.lock != NULL;
     }
     if (may_ask && lookup_wants_to_see(lookup) && !lookup_ask_store(lookup)) {
@@ -586,7 +586,7 @@ void gw_lookup_cancel(struct gw_lookup *lookup)
 
 /* ---- background refreshes ---- */
 
-static void on_nothing(void *owner, const struct gw_coalescing_event *event)
+static void lookup_on_nothing(void *owner, const struct gw_coalescing_event *event)
 {
     (void)owner;
     (void)event;
@@ -594,9 +594,11 @@ static void on_nothing(void *owner, const struct gw_coalescing_event *event)
 
 bool gw_lead_begin(struct gw_lookups *lookups, const struct gw_cache_key *key, struct gw_lead *lead)
 {
-    struct gw_coalescing_ask ask = {
-        .key = key, .worker = lookups->worker, .mailbox = lookups->mailbox, .on_event = on_nothing, .owner = lookups
-    };
+    struct gw_coalescing_ask ask = { .key = key,
+                                     .worker = lookups->worker,
+                                     .mailbox = lookups->mailbox,
+                                     .on_event = lookup_on_nothing,
+                                     .owner = lookups };
     enum gw_coalescing_role role = gw_coalescing_start(lookups->coalescing, &ask);
     if (role == GW_COALESCING_WAIT)
         gw_coalescing_cancel(&ask.waiter);

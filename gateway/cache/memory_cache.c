@@ -52,7 +52,7 @@ struct gw_last_refusals *gw_memory_cache_last(struct gw_memory_cache *memory_cac
     return &memory_cache->last;
 }
 
-static size_t slots_for(size_t bytes)
+static size_t memory_cache_slots_for(size_t bytes)
 {
     size_t slots = MIN_SLOTS;
     while (slots < MAX_SLOTS && slots * BYTES_PER_SLOT * STRIPES < bytes)
@@ -60,28 +60,28 @@ static size_t slots_for(size_t bytes)
     return slots;
 }
 
-static void close_stripe(struct stripe *stripe)
+static void memory_cache_close_stripe(struct stripe *stripe)
 {
     pthread_mutex_destroy(&stripe->lock);
     free(stripe->slots);
     gw_eviction_reset(&stripe->eviction);
 }
 
-static bool open_stripe(struct stripe *stripe, size_t slots)
+static bool memory_cache_open_stripe(struct stripe *stripe, size_t slots)
 {
     if (pthread_mutex_init(&stripe->lock, NULL) != 0)
         return false;
     stripe->slots = calloc(slots, sizeof(*stripe->slots));
     if (gw_eviction_init(&stripe->eviction, slots) && stripe->slots)
         return true;
-    close_stripe(stripe);
+    memory_cache_close_stripe(stripe);
     return false;
 }
 
 struct gw_memory_cache *gw_memory_cache_create(size_t bytes, struct gw_bans *bans)
 {
     struct gw_memory_cache *memory_cache = aligned_alloc(64, sizeof *memory_cache);
-    size_t slots = slots_for(bytes);
+    size_t slots = memory_cache_slots_for(bytes);
     unsigned made = 0;
     if (!memory_cache)
         return NULL;
@@ -91,77 +91,79 @@ struct gw_memory_cache *gw_memory_cache_create(size_t bytes, struct gw_bans *ban
     memory_cache->seed = gw_random_seed();
     memory_cache->bans = bans;
     atomic_init(&memory_cache->mode, GW_MEMORY_CACHE_EMBEDDED);
-    while (made < STRIPES && open_stripe(&memory_cache->stripes[made], slots))
+    while (made < STRIPES && memory_cache_open_stripe(&memory_cache->stripes[made], slots))
         made++;
     if (made == STRIPES)
         return memory_cache;
     while (made-- > 0)
-        close_stripe(&memory_cache->stripes[made]);
+        memory_cache_close_stripe(&memory_cache->stripes[made]);
     free(memory_cache);
     return NULL;
 }
 
-static void free_node(struct node *node)
+static void memory_cache_free_node(struct node *node)
 {
     gw_entry_unref(node->entry);
     free(node);
 }
 
-static struct node *node_of(struct gw_list *link)
+static struct node *memory_cache_node_of(struct gw_list *link)
 {
     return GW_CONTAINER(link, struct node, place.link);
 }
 
-static void free_queue(struct gw_eviction_queue *queue)
+static void memory_cache_free_queue(struct gw_eviction_queue *queue)
 {
-    gw_list_each_safe(link, &queue->places) free_node(node_of(link));
+    gw_list_each_safe(link, &queue->places) memory_cache_free_node(memory_cache_node_of(link));
 }
 
 void gw_memory_cache_destroy(struct gw_memory_cache **memory_cache)
 {
     for (unsigned i = 0; *memory_cache && i < STRIPES; i++) {
         struct stripe *stripe = &(*memory_cache)->stripes[i];
-        free_queue(&stripe->eviction.small);
-        free_queue(&stripe->eviction.main);
-        close_stripe(stripe);
+        memory_cache_free_queue(&stripe->eviction.small);
+        memory_cache_free_queue(&stripe->eviction.main);
+        memory_cache_close_stripe(stripe);
     }
     free(*memory_cache);
     *memory_cache = NULL;
 }
 
 /* The whole key, seeded: neither URLs ground to equal digests nor one URL under many hosts can aim at a slot. */
-static uint64_t hash_of(const struct gw_memory_cache *memory_cache, const struct gw_cache_key *key)
+static uint64_t memory_cache_hash_of(const struct gw_memory_cache *memory_cache, const struct gw_cache_key *key)
 {
     return gw_hash(key, sizeof *key, memory_cache->seed);
 }
 
-static struct stripe *stripe_of(struct gw_memory_cache *memory_cache, uint64_t hash)
+static struct stripe *memory_cache_stripe_of(struct gw_memory_cache *memory_cache, uint64_t hash)
 {
     return &memory_cache->stripes[hash >> 60];
 }
 
-static struct node **slot_of(const struct gw_memory_cache *memory_cache, struct stripe *stripe, uint64_t hash)
+static struct node **memory_cache_slot_of(const struct gw_memory_cache *memory_cache, struct stripe *stripe,
+                                          uint64_t hash)
 {
     return &stripe->slots[hash & memory_cache->slot_mask];
 }
 
-static bool is_of_key(const struct node *node, const struct gw_cache_key *key, uint64_t hash)
+static bool memory_cache_is_of_key(const struct node *node, const struct gw_cache_key *key, uint64_t hash)
 {
     return node->place.hash == hash && memcmp(&node->key, key, sizeof *key) == 0;
 }
 
-static bool is_over(const struct node *node, uint64_t now_us)
+static bool memory_cache_is_over(const struct node *node, uint64_t now_us)
 {
     return node->entry ? gw_entry_is_over(node->entry, now_us) : now_us >= node->marked_until_us;
 }
 
-static bool is_banned(const struct gw_memory_cache *memory_cache, const struct node *node)
+static bool memory_cache_is_banned(const struct gw_memory_cache *memory_cache, const struct node *node)
 {
     return memory_cache->bans && node->entry && gw_bans_check(memory_cache->bans, node->entry) == GW_BAN_HARD;
 }
 
 /* Takes the node at *link out of the table and puts it on the list of those to be freed. Under the lock. */
-static void unlink_node(struct stripe *stripe, struct node **link, enum gw_eviction_leave why, struct node **gone)
+static void memory_cache_unlink_node(struct stripe *stripe, struct node **link, enum gw_eviction_leave why,
+                                     struct node **gone)
 {
     struct node *node = *link;
     *link = node->next;
@@ -173,12 +175,12 @@ static void unlink_node(struct stripe *stripe, struct node **link, enum gw_evict
 }
 
 /* Outside the lock. */
-static void free_gone(struct gw_memory_cache *memory_cache, struct node *gone)
+static void memory_cache_free_gone(struct gw_memory_cache *memory_cache, struct node *gone)
 {
     while (gone) {
         struct node *next = gone->next;
         size_t cost_bytes = gone->place.bytes;
-        free_node(gone);
+        memory_cache_free_node(gone);
         atomic_fetch_sub_explicit(&memory_cache->used_bytes, cost_bytes, memory_order_relaxed);
         gone = next;
     }
@@ -196,7 +198,7 @@ struct search {
     struct node *best, *gone;
 };
 
-static void consider(struct search *search, struct node *node, struct gw_memory_cache_answer *answer)
+static void memory_cache_consider(struct search *search, struct node *node, struct gw_memory_cache_answer *answer)
 {
     if (!node->entry) {
         answer->is_hit_for_miss |= search->request->has_credential || search->now_us < node->marked_all_until_us;
@@ -212,26 +214,28 @@ static void consider(struct search *search, struct node *node, struct gw_memory_
     }
 }
 
-static void search_slot(struct search *search, struct stripe *stripe, struct gw_memory_cache_answer *answer)
+static void memory_cache_search_slot(struct search *search, struct stripe *stripe,
+                                     struct gw_memory_cache_answer *answer)
 {
-    struct node **link = slot_of(search->memory_cache, stripe, search->hash);
+    struct node **link = memory_cache_slot_of(search->memory_cache, stripe, search->hash);
     while (*link && answer->reuse != GW_REUSE_FRESH) {
         struct node *node = *link;
         bool is_over_now = false;
-        if (!is_of_key(node, search->key, search->hash)) {
+        if (!memory_cache_is_of_key(node, search->key, search->hash)) {
             link = &node->next;
-        } else if ((is_over_now = is_over(node, search->now_us)) || is_banned(search->memory_cache, node)) {
+        } else if ((is_over_now = memory_cache_is_over(node, search->now_us)) ||
+                   memory_cache_is_banned(search->memory_cache, node)) {
             stripe->expired += is_over_now && node->entry;
-            unlink_node(stripe, link, GW_EVICTION_FOR_NOW, &search->gone);
+            memory_cache_unlink_node(stripe, link, GW_EVICTION_FOR_NOW, &search->gone);
         } else {
-            consider(search, node, answer);
+            memory_cache_consider(search, node, answer);
             link = &node->next;
         }
     }
 }
 
 /* Both only rise: their sum is what it was where both are. */
-static uint64_t epoch_of(const struct stripe *stripe, uint64_t hash)
+static uint64_t memory_cache_epoch_of(const struct stripe *stripe, uint64_t hash)
 {
     return atomic_load_explicit(&stripe->flushes, memory_order_acquire) +
            atomic_load_explicit(&stripe->epochs[hash >> 40 & (EPOCHS - 1)], memory_order_acquire);
@@ -243,16 +247,17 @@ void gw_memory_cache_get(struct gw_memory_cache *memory_cache, const struct gw_c
 {
     struct search search = { .memory_cache = memory_cache,
                              .key = key,
-                             .hash = hash_of(memory_cache, key),
+                             .hash = memory_cache_hash_of(memory_cache, key),
                              .request = request,
                              .request_head = request_head,
                              .now_us = now_us,
                              .is_open = gw_memory_cache_mode(memory_cache) != GW_MEMORY_CACHE_CLOSED };
-    struct stripe *stripe = stripe_of(memory_cache, search.hash);
-    *answer = (struct gw_memory_cache_answer) { .reuse = GW_REUSE_NO, .epoch = epoch_of(stripe, search.hash) };
+    struct stripe *stripe = memory_cache_stripe_of(memory_cache, search.hash);
+    *answer = (struct gw_memory_cache_answer) { .reuse = GW_REUSE_NO,
+                                                .epoch = memory_cache_epoch_of(stripe, search.hash) };
 
     pthread_mutex_lock(&stripe->lock);
-    search_slot(&search, stripe, answer);
+    memory_cache_search_slot(&search, stripe, answer);
     if (search.best) {
         answer->entry = gw_entry_ref(search.best->entry);
         gw_eviction_use(&search.best->place);
@@ -261,20 +266,20 @@ void gw_memory_cache_get(struct gw_memory_cache *memory_cache, const struct gw_c
     }
     pthread_mutex_unlock(&stripe->lock);
 
-    free_gone(memory_cache, search.gone);
+    memory_cache_free_gone(memory_cache, search.gone);
 }
 
 unsigned gw_memory_cache_list(struct gw_memory_cache *memory_cache, const struct gw_cache_key *key,
                               struct gw_entry *entries[GW_MEMORY_CACHE_VARIANTS])
 {
-    uint64_t hash = hash_of(memory_cache, key);
-    struct stripe *stripe = stripe_of(memory_cache, hash);
+    uint64_t hash = memory_cache_hash_of(memory_cache, key);
+    struct stripe *stripe = memory_cache_stripe_of(memory_cache, hash);
     unsigned count = 0;
 
     pthread_mutex_lock(&stripe->lock);
-    for (struct node *node = *slot_of(memory_cache, stripe, hash); node && count < GW_MEMORY_CACHE_VARIANTS;
-         node = node->next)
-        if (node->entry && is_of_key(node, key, hash))
+    for (struct node *node = *memory_cache_slot_of(memory_cache, stripe, hash);
+         node && count < GW_MEMORY_CACHE_VARIANTS; node = node->next)
+        if (node->entry && memory_cache_is_of_key(node, key, hash))
             entries[count++] = gw_entry_ref(node->entry);
     pthread_mutex_unlock(&stripe->lock);
     return count;
@@ -282,11 +287,11 @@ unsigned gw_memory_cache_list(struct gw_memory_cache *memory_cache, const struct
 
 uint64_t gw_memory_cache_epoch(struct gw_memory_cache *memory_cache, const struct gw_cache_key *key)
 {
-    uint64_t hash = hash_of(memory_cache, key);
-    return epoch_of(stripe_of(memory_cache, hash), hash);
+    uint64_t hash = memory_cache_hash_of(memory_cache, key);
+    return memory_cache_epoch_of(memory_cache_stripe_of(memory_cache, hash), hash);
 }
 
-static bool reserve(struct gw_memory_cache *memory_cache, size_t cost_bytes)
+static bool memory_cache_reserve(struct gw_memory_cache *memory_cache, size_t cost_bytes)
 {
     size_t used = atomic_load_explicit(&memory_cache->used_bytes, memory_order_relaxed);
     do {
@@ -297,46 +302,48 @@ static bool reserve(struct gw_memory_cache *memory_cache, size_t cost_bytes)
     return true;
 }
 
-static struct node **link_to(const struct gw_memory_cache *memory_cache, struct stripe *stripe, const struct node *node)
+static struct node **memory_cache_link_to(const struct gw_memory_cache *memory_cache, struct stripe *stripe,
+                                          const struct node *node)
 {
-    struct node **link = slot_of(memory_cache, stripe, node->place.hash);
+    struct node **link = memory_cache_slot_of(memory_cache, stripe, node->place.hash);
     while (*link != node)
         link = &(*link)->next;
     return link;
 }
 
-static bool is_place_over(struct gw_eviction_place *place, uint64_t now_us)
+static bool memory_cache_is_place_over(struct gw_eviction_place *place, uint64_t now_us)
 {
-    return is_over(GW_CONTAINER(place, struct node, place), now_us);
+    return memory_cache_is_over(GW_CONTAINER(place, struct node, place), now_us);
 }
 
 /* False where the stripe is empty. */
-static bool evict_one(struct gw_memory_cache *memory_cache, struct stripe *stripe, uint64_t now_us)
+static bool memory_cache_evict_one(struct gw_memory_cache *memory_cache, struct stripe *stripe, uint64_t now_us)
 {
     struct node *gone = NULL;
     pthread_mutex_lock(&stripe->lock);
-    struct gw_eviction_place *place = gw_eviction_choose(&stripe->eviction, is_place_over, now_us);
+    struct gw_eviction_place *place = gw_eviction_choose(&stripe->eviction, memory_cache_is_place_over, now_us);
     if (place) {
         struct node *victim = GW_CONTAINER(place, struct node, place);
-        bool is_expired = is_over(victim, now_us);
+        bool is_expired = memory_cache_is_over(victim, now_us);
         stripe->expired += is_expired && victim->entry;
         stripe->evictions += !is_expired && victim->entry;
-        unlink_node(stripe, link_to(memory_cache, stripe, victim),
-                    is_expired ? GW_EVICTION_FOR_NOW : GW_EVICTION_FOR_ROOM, &gone);
+        memory_cache_unlink_node(stripe, memory_cache_link_to(memory_cache, stripe, victim),
+                                 is_expired ? GW_EVICTION_FOR_NOW : GW_EVICTION_FOR_ROOM, &gone);
     }
     pthread_mutex_unlock(&stripe->lock);
-    free_gone(memory_cache, gone);
+    memory_cache_free_gone(memory_cache, gone);
     return place != NULL;
 }
 
 /* Reserves room, one stripe's lock at a time and none held, so that two who make room cannot wait for each other. */
-static bool make_room(struct gw_memory_cache *memory_cache, size_t cost_bytes, uint64_t hash, uint64_t now_us)
+static bool memory_cache_make_room(struct gw_memory_cache *memory_cache, size_t cost_bytes, uint64_t hash,
+                                   uint64_t now_us)
 {
     unsigned turn = (unsigned)(hash >> 60), empty = 0;
     if (cost_bytes > memory_cache->bytes / 8)
         return false;
-    for (; !reserve(memory_cache, cost_bytes); turn++) {
-        if (evict_one(memory_cache, &memory_cache->stripes[turn % STRIPES], now_us))
+    for (; !memory_cache_reserve(memory_cache, cost_bytes); turn++) {
+        if (memory_cache_evict_one(memory_cache, &memory_cache->stripes[turn % STRIPES], now_us))
             empty = 0;
         else if (++empty == STRIPES)
             return false;
@@ -345,12 +352,12 @@ static bool make_room(struct gw_memory_cache *memory_cache, size_t cost_bytes, u
 }
 
 /* A node whose cost is reserved, not yet in the table; NULL when there is no room or no memory. Shares the entry. */
-static struct node *create_node(struct gw_memory_cache *memory_cache, const struct gw_cache_key *key, uint64_t hash,
-                                struct gw_entry *entry, uint64_t now_us)
+static struct node *memory_cache_create_node(struct gw_memory_cache *memory_cache, const struct gw_cache_key *key,
+                                             uint64_t hash, struct gw_entry *entry, uint64_t now_us)
 {
     size_t cost_bytes = sizeof(struct node) + (entry ? entry->cost_bytes : 0);
     struct node *node = malloc(sizeof *node);
-    if (!node || !make_room(memory_cache, cost_bytes, hash, now_us)) {
+    if (!node || !memory_cache_make_room(memory_cache, cost_bytes, hash, now_us)) {
         free(node);
         return NULL;
     }
@@ -359,9 +366,10 @@ static struct node *create_node(struct gw_memory_cache *memory_cache, const stru
     return node;
 }
 
-static void insert_node(const struct gw_memory_cache *memory_cache, struct stripe *stripe, struct node *node)
+static void memory_cache_insert_node(const struct gw_memory_cache *memory_cache, struct stripe *stripe,
+                                     struct node *node)
 {
-    struct node **slot = slot_of(memory_cache, stripe, node->place.hash);
+    struct node **slot = memory_cache_slot_of(memory_cache, stripe, node->place.hash);
     node->next = *slot;
     *slot = node;
     gw_eviction_enter(&stripe->eviction, &node->place);
@@ -369,7 +377,7 @@ static void insert_node(const struct gw_memory_cache *memory_cache, struct strip
         stripe->entries++;
 }
 
-static bool is_replaced_by(const struct node *old, const struct gw_entry *entry)
+static bool memory_cache_is_replaced_by(const struct node *old, const struct gw_entry *entry)
 {
     if (!old->entry)
         return true;
@@ -380,18 +388,18 @@ static bool is_replaced_by(const struct node *old, const struct gw_entry *entry)
 
 /* Removes what the entry replaces, whose place it takes, and the variant to leave where it would be one too many. Under
  * the lock. */
-static void make_way(const struct gw_memory_cache *memory_cache, struct stripe *stripe, struct node *node,
-                     struct node **gone)
+static void memory_cache_make_way(const struct gw_memory_cache *memory_cache, struct stripe *stripe, struct node *node,
+                                  struct node **gone)
 {
-    struct node **link = slot_of(memory_cache, stripe, node->place.hash), *least = NULL;
+    struct node **link = memory_cache_slot_of(memory_cache, stripe, node->place.hash), *least = NULL;
     unsigned variants = 0;
     while (*link) {
         struct node *old = *link;
-        if (!is_of_key(old, &node->key, node->place.hash)) {
+        if (!memory_cache_is_of_key(old, &node->key, node->place.hash)) {
             link = &old->next;
-        } else if (is_replaced_by(old, node->entry)) {
+        } else if (memory_cache_is_replaced_by(old, node->entry)) {
             gw_eviction_take_over(&node->place, &old->place);
-            unlink_node(stripe, link, GW_EVICTION_FOR_GOOD, gone);
+            memory_cache_unlink_node(stripe, link, GW_EVICTION_FOR_GOOD, gone);
         } else {
             variants++;
             if (!least || old->place.uses <= least->place.uses)
@@ -400,35 +408,37 @@ static void make_way(const struct gw_memory_cache *memory_cache, struct stripe *
         }
     }
     if (variants >= GW_MEMORY_CACHE_VARIANTS) {
-        unlink_node(stripe, link_to(memory_cache, stripe, least), GW_EVICTION_FOR_GOOD, gone);
+        memory_cache_unlink_node(stripe, memory_cache_link_to(memory_cache, stripe, least), GW_EVICTION_FOR_GOOD, gone);
         stripe->evictions++;
     }
 }
 
 /* Under the lock this is final: a flush, which every change of mode ends with, raises the epoch under it. */
-static bool is_current(const struct gw_memory_cache *memory_cache, const struct stripe *stripe, uint64_t hash,
-                       uint64_t epoch, unsigned modes)
+static bool memory_cache_is_current(const struct gw_memory_cache *memory_cache, const struct stripe *stripe,
+                                    uint64_t hash, uint64_t epoch, unsigned modes)
 {
-    return epoch_of(stripe, hash) == epoch && (modes & 1u << gw_memory_cache_mode(memory_cache));
+    return memory_cache_epoch_of(stripe, hash) == epoch && (modes & 1u << gw_memory_cache_mode(memory_cache));
 }
 
 /* modes: in which of them it may come in, a bit each. */
-static bool store_entry(struct gw_memory_cache *memory_cache, struct gw_entry *entry, uint64_t epoch, unsigned modes)
+static bool memory_cache_store_entry(struct gw_memory_cache *memory_cache, struct gw_entry *entry, uint64_t epoch,
+                                     unsigned modes)
 {
-    uint64_t hash = hash_of(memory_cache, &entry->key);
-    struct stripe *stripe = stripe_of(memory_cache, hash);
-    if (entry->vary_any || !is_current(memory_cache, stripe, hash, epoch, modes))
+    uint64_t hash = memory_cache_hash_of(memory_cache, &entry->key);
+    struct stripe *stripe = memory_cache_stripe_of(memory_cache, hash);
+    if (entry->vary_any || !memory_cache_is_current(memory_cache, stripe, hash, epoch, modes))
         return false;
     /* The response was received a moment ago: near enough to now for telling what has expired. */
-    struct node *node = create_node(memory_cache, &entry->key, hash, entry, entry->stored_at_us), *gone = NULL;
+    struct node *node = memory_cache_create_node(memory_cache, &entry->key, hash, entry, entry->stored_at_us),
+                *gone = NULL;
     if (!node)
         return false;
 
     pthread_mutex_lock(&stripe->lock);
-    bool is_taken = is_current(memory_cache, stripe, hash, epoch, modes);
+    bool is_taken = memory_cache_is_current(memory_cache, stripe, hash, epoch, modes);
     if (is_taken) {
-        make_way(memory_cache, stripe, node, &gone);
-        insert_node(memory_cache, stripe, node);
+        memory_cache_make_way(memory_cache, stripe, node, &gone);
+        memory_cache_insert_node(memory_cache, stripe, node);
         stripe->stores++;
     }
     pthread_mutex_unlock(&stripe->lock);
@@ -437,98 +447,99 @@ static bool store_entry(struct gw_memory_cache *memory_cache, struct gw_entry *e
         node->next = NULL;
         gone = node;
     }
-    free_gone(memory_cache, gone);
+    memory_cache_free_gone(memory_cache, gone);
     return is_taken;
 }
 
 bool gw_memory_cache_put(struct gw_memory_cache *memory_cache, struct gw_entry *entry, uint64_t epoch)
 {
-    return store_entry(memory_cache, entry, epoch, 1u << GW_MEMORY_CACHE_EMBEDDED | 1u << GW_MEMORY_CACHE_OUTAGE);
+    return memory_cache_store_entry(memory_cache, entry, epoch,
+                                    1u << GW_MEMORY_CACHE_EMBEDDED | 1u << GW_MEMORY_CACHE_OUTAGE);
 }
 
 bool gw_memory_cache_fill(struct gw_memory_cache *memory_cache, struct gw_entry *entry, uint64_t epoch)
 {
-    return store_entry(memory_cache, entry, epoch, 1u << GW_MEMORY_CACHE_SHARED);
+    return memory_cache_store_entry(memory_cache, entry, epoch, 1u << GW_MEMORY_CACHE_SHARED);
 }
 
-static struct node *find_mark(const struct gw_memory_cache *memory_cache, struct stripe *stripe,
-                              const struct gw_cache_key *key, uint64_t hash)
+static struct node *memory_cache_find_mark(const struct gw_memory_cache *memory_cache, struct stripe *stripe,
+                                           const struct gw_cache_key *key, uint64_t hash)
 {
-    struct node *node = *slot_of(memory_cache, stripe, hash);
-    while (node && (node->entry || !is_of_key(node, key, hash)))
+    struct node *node = *memory_cache_slot_of(memory_cache, stripe, hash);
+    while (node && (node->entry || !memory_cache_is_of_key(node, key, hash)))
         node = node->next;
     return node;
 }
 
-static uint64_t later(uint64_t one_us, uint64_t other_us)
+static uint64_t memory_cache_later(uint64_t one_us, uint64_t other_us)
 {
     return one_us > other_us ? one_us : other_us;
 }
 
-static void mark(struct gw_memory_cache *memory_cache, const struct gw_cache_key *key, uint64_t now_us,
-                 uint64_t after_us, bool for_all)
+static void memory_cache_mark(struct gw_memory_cache *memory_cache, const struct gw_cache_key *key, uint64_t now_us,
+                              uint64_t after_us, bool for_all)
 {
-    uint64_t hash = hash_of(memory_cache, key);
-    struct stripe *stripe = stripe_of(memory_cache, hash);
-    struct node *node = create_node(memory_cache, key, hash, NULL, now_us);
+    uint64_t hash = memory_cache_hash_of(memory_cache, key);
+    struct stripe *stripe = memory_cache_stripe_of(memory_cache, hash);
+    struct node *node = memory_cache_create_node(memory_cache, key, hash, NULL, now_us);
     if (!node)
         return;
     node->marked_until_us = now_us + after_us;
     node->marked_all_until_us = for_all ? node->marked_until_us : 0;
 
     pthread_mutex_lock(&stripe->lock);
-    struct node *known = find_mark(memory_cache, stripe, key, hash);
+    struct node *known = memory_cache_find_mark(memory_cache, stripe, key, hash);
     if (known) {
-        known->marked_until_us = later(known->marked_until_us, node->marked_until_us);
-        known->marked_all_until_us = later(known->marked_all_until_us, node->marked_all_until_us);
+        known->marked_until_us = memory_cache_later(known->marked_until_us, node->marked_until_us);
+        known->marked_all_until_us = memory_cache_later(known->marked_all_until_us, node->marked_all_until_us);
         gw_eviction_use(&known->place);
     } else {
-        insert_node(memory_cache, stripe, node);
+        memory_cache_insert_node(memory_cache, stripe, node);
     }
     pthread_mutex_unlock(&stripe->lock);
 
     if (known) {
         node->next = NULL;
-        free_gone(memory_cache, node);
+        memory_cache_free_gone(memory_cache, node);
     }
 }
 
 void gw_memory_cache_mark_hit_for_miss(struct gw_memory_cache *memory_cache, const struct gw_cache_key *key,
                                        uint64_t now_us, uint64_t after_us)
 {
-    mark(memory_cache, key, now_us, after_us, true);
+    memory_cache_mark(memory_cache, key, now_us, after_us, true);
 }
 
 void gw_memory_cache_mark_credentials(struct gw_memory_cache *memory_cache, const struct gw_cache_key *key,
                                       uint64_t now_us, uint64_t after_us)
 {
-    mark(memory_cache, key, now_us, after_us, false);
+    memory_cache_mark(memory_cache, key, now_us, after_us, false);
 }
 
 void gw_memory_cache_invalidate(struct gw_memory_cache *memory_cache, const struct gw_cache_key *key)
 {
-    uint64_t hash = hash_of(memory_cache, key);
-    struct stripe *stripe = stripe_of(memory_cache, hash);
+    uint64_t hash = memory_cache_hash_of(memory_cache, key);
+    struct stripe *stripe = memory_cache_stripe_of(memory_cache, hash);
     struct node *gone = NULL;
 
     pthread_mutex_lock(&stripe->lock);
     atomic_fetch_add_explicit(&stripe->epochs[hash >> 40 & (EPOCHS - 1)], 1, memory_order_release);
-    struct node **link = slot_of(memory_cache, stripe, hash);
+    struct node **link = memory_cache_slot_of(memory_cache, stripe, hash);
     while (*link) {
-        if (is_of_key(*link, key, hash))
-            unlink_node(stripe, link, GW_EVICTION_FOR_NOW, &gone);
+        if (memory_cache_is_of_key(*link, key, hash))
+            memory_cache_unlink_node(stripe, link, GW_EVICTION_FOR_NOW, &gone);
         else
             link = &(*link)->next;
     }
     pthread_mutex_unlock(&stripe->lock);
-    free_gone(memory_cache, gone);
+    memory_cache_free_gone(memory_cache, gone);
 }
 
-static void flush_queue(struct gw_eviction_queue *queue, struct node **gone)
+static void memory_cache_flush_queue(struct gw_eviction_queue *queue, struct node **gone)
 {
     gw_list_each_safe(link, &queue->places)
     {
-        struct node *node = node_of(link);
+        struct node *node = memory_cache_node_of(link);
         node->next = *gone;
         *gone = node;
     }
@@ -536,23 +547,23 @@ static void flush_queue(struct gw_eviction_queue *queue, struct node **gone)
     queue->bytes = 0;
 }
 
-static void flush_stripe(struct gw_memory_cache *memory_cache, struct stripe *stripe)
+static void memory_cache_flush_stripe(struct gw_memory_cache *memory_cache, struct stripe *stripe)
 {
     struct node *gone = NULL;
     pthread_mutex_lock(&stripe->lock);
     atomic_fetch_add_explicit(&stripe->flushes, 1, memory_order_release);
     memset(stripe->slots, 0, (memory_cache->slot_mask + 1) * sizeof(struct node *));
-    flush_queue(&stripe->eviction.small, &gone);
-    flush_queue(&stripe->eviction.main, &gone);
+    memory_cache_flush_queue(&stripe->eviction.small, &gone);
+    memory_cache_flush_queue(&stripe->eviction.main, &gone);
     stripe->entries = 0;
     pthread_mutex_unlock(&stripe->lock);
-    free_gone(memory_cache, gone);
+    memory_cache_free_gone(memory_cache, gone);
 }
 
 void gw_memory_cache_flush(struct gw_memory_cache *memory_cache)
 {
     for (unsigned i = 0; i < STRIPES; i++)
-        flush_stripe(memory_cache, &memory_cache->stripes[i]);
+        memory_cache_flush_stripe(memory_cache, &memory_cache->stripes[i]);
 }
 
 void gw_memory_cache_set_mode(struct gw_memory_cache *memory_cache, enum gw_memory_cache_mode mode)

@@ -7,7 +7,7 @@
 /* --- entity-tags --- */
 
 /* Tags are compared weakly (RFC 9110 §8.8.3.2). */
-static struct gw_slice without_weak(struct gw_slice tag)
+static struct gw_slice policy_without_weak(struct gw_slice tag)
 {
     bool is_weak = tag.length > 2 && tag.at[0] == 'W' && tag.at[1] == '/';
     return is_weak ? gw_slice_of(tag.at + 2, tag.length - 2) : tag;
@@ -16,12 +16,12 @@ static struct gw_slice without_weak(struct gw_slice tag)
 /* The next entity-tag of a list, without W/. Not the list reader for quoted strings: in a tag a backslash escapes
  * nothing. What has no quotes, which careless backends send and their clients repeat, goes to the next comma. False at
  * the end. */
-static bool next_tag(struct gw_slice *rest, struct gw_slice *tag)
+static bool policy_next_tag(struct gw_slice *rest, struct gw_slice *tag)
 {
     const char *at = rest->at, *end = rest->at + rest->length;
     while (at < end && (*at == ',' || *at == ' ' || *at == '\t'))
         at++;
-    struct gw_slice text = without_weak(gw_slice_of(at, (size_t)(end - at)));
+    struct gw_slice text = policy_without_weak(gw_slice_of(at, (size_t)(end - at)));
     if (text.length == 0)
         return false;
     const char *close = text.at[0] == '"' ? memchr(text.at + 1, '"', text.length - 1) : NULL;
@@ -32,18 +32,18 @@ static bool next_tag(struct gw_slice *rest, struct gw_slice *tag)
 }
 
 /* As it came, but for W/. "*" would ask for whatever there is. */
-static bool read_etag(const struct gw_head *response, struct gw_slice *tag)
+static bool policy_read_etag(const struct gw_head *response, struct gw_slice *tag)
 {
     const struct gw_field *field = gw_head_find(response, GW_FIELD_ETAG);
     if (!field || field->value.length == 0 || gw_head_find_next(response, field))
         return false;
-    *tag = without_weak(field->value);
+    *tag = policy_without_weak(field->value);
     return !gw_slice_equal(*tag, GW_SLICE("*"));
 }
 
 /* --- what a request allows --- */
 
-static bool has_credential(const struct gw_head *head, const struct gw_cache_rules *rules)
+static bool policy_has_credential(const struct gw_head *head, const struct gw_cache_rules *rules)
 {
     if (gw_head_find(head, GW_FIELD_COOKIE) || gw_head_find(head, GW_FIELD_AUTHORIZATION))
         return true;
@@ -55,7 +55,7 @@ static bool has_credential(const struct gw_head *head, const struct gw_cache_rul
 
 /* A precondition that answers 412 is the backend's to evaluate, and a tunnel has no stored answer. An override makes
  * something else of a GET. */
-static bool is_candidate(const struct gw_head *head)
+static bool policy_is_candidate(const struct gw_head *head)
 {
     static const enum gw_field_name strangers[] = { GW_FIELD_IF_MATCH, GW_FIELD_IF_UNMODIFIED_SINCE,
                                                     GW_FIELD_X_HTTP_METHOD, GW_FIELD_X_HTTP_METHOD_OVERRIDE,
@@ -70,7 +70,7 @@ static bool is_candidate(const struct gw_head *head)
     return !head->wants_upgrade;
 }
 
-static int64_t max_stale_of(const struct gw_directives *directives)
+static int64_t policy_max_stale_of(const struct gw_directives *directives)
 {
     if (directives->max_stale != GW_DIRECTIVE_ABSENT)
         return directives->max_stale;
@@ -86,17 +86,17 @@ void gw_policy_read_request(struct gw_cache_request *request, const struct gw_he
                                            .min_fresh = GW_DIRECTIVE_ABSENT,
                                            .max_stale = GW_DIRECTIVE_ABSENT };
     request->has_authorization = gw_head_find(head, GW_FIELD_AUTHORIZATION) != NULL;
-    request->has_credential = has_credential(head, rules);
+    request->has_credential = policy_has_credential(head, rules);
     request->has_side_fields = gw_vary_has_side_fields(head);
     request->default_ttl_applies = rules->with_credentials || !request->has_credential;
-    request->is_candidate = is_candidate(head);
+    request->is_candidate = policy_is_candidate(head);
     if (!request->is_candidate)
         return;
 
     gw_directives_read(&directives, rules->ignores_request ? &nothing : head, true);
     request->max_age = directives.max_age;
     request->min_fresh = directives.min_fresh;
-    request->max_stale = max_stale_of(&directives);
+    request->max_stale = policy_max_stale_of(&directives);
     request->only_if_cached = directives.only_if_cached;
     /* RFC 9110 §14.2: Range means nothing to HEAD. */
     request->is_range = head->method == GW_METHOD_GET && gw_head_find(head, GW_FIELD_RANGE);
@@ -132,7 +132,7 @@ enum status_class { /* each may do what those before it may */
                     STATUS_DEFAULT,   /* also where it says nothing */
 };
 
-static enum status_class status_class(int status)
+static enum status_class policy_status_class(int status)
 {
     switch (status) {
     case 200:
@@ -163,7 +163,7 @@ static enum status_class status_class(int status)
 
 /* Statuses whose caching this cache knows to the end, for must-understand (RFC 9111 §5.2.2.3): those that RFC 9110 §15
  * defines, but 416, which is about a range. */
-static bool is_understood(int status)
+static bool policy_is_understood(int status)
 {
     if (status == 305 || status == 306 || status == 407 || status == 416 || status == 418)
         return false;
@@ -189,13 +189,13 @@ static const struct gw_slice foreign_fields[] = {
     { "Netlify-CDN-Cache-Control", 25 }, { "Vercel-CDN-Cache-Control", 24 }, { "X-LiteSpeed-Cache-Control", 25 },
 };
 
-static int64_t smaller_of_stated(int64_t a, int64_t b)
+static int64_t policy_smaller_of_stated(int64_t a, int64_t b)
 {
     return b == GW_DIRECTIVE_ABSENT || (a != GW_DIRECTIVE_ABSENT && a < b) ? a : b;
 }
 
 /* Seconds, or @ and a moment, as nginx reads it; what is neither permits nothing. */
-static int64_t accel_expires_s(const struct gw_head *response, int64_t response_at_s)
+static int64_t policy_accel_expires_s(const struct gw_head *response, int64_t response_at_s)
 {
     const struct gw_field *field = gw_head_find_named(response, GW_SLICE("X-Accel-Expires"));
     if (!field)
@@ -208,7 +208,7 @@ static int64_t accel_expires_s(const struct gw_head *response, int64_t response_
     return !is_moment ? seconds : seconds > response_at_s ? seconds - response_at_s : 0;
 }
 
-static bool is_obeyed(const struct gw_cache_rules *rules, struct gw_slice name)
+static bool policy_is_obeyed(const struct gw_cache_rules *rules, struct gw_slice name)
 {
     for (unsigned i = 0; i < rules->targeted_field_count; i++)
         if (gw_slice_equal_nocase(rules->targeted_fields[i], name))
@@ -216,29 +216,29 @@ static bool is_obeyed(const struct gw_cache_rules *rules, struct gw_slice name)
     return false;
 }
 
-static int64_t foreign_field_s(const struct gw_head *response, struct gw_slice name)
+static int64_t policy_foreign_field_s(const struct gw_head *response, struct gw_slice name)
 {
     struct gw_directives said;
     gw_directives_read_one_targeted(&said, response, name);
     if (said.no_store || said.no_cache || said.is_private)
         return 0;
-    return smaller_of_stated(said.s_maxage, said.max_age);
+    return policy_smaller_of_stated(said.s_maxage, said.max_age);
 }
 
 /* What the backend says to other shared caches is not obeyed here unless cache.targeted_fields names that field. But a
  * backend that says it is not silent, so no lifetime longer than that is made up: 0, where it forbids to store. */
-static int64_t foreign_lifetime_s(const struct gw_head *response, const struct gw_cache_rules *rules,
-                                  int64_t response_at_s)
+static int64_t policy_foreign_lifetime_s(const struct gw_head *response, const struct gw_cache_rules *rules,
+                                         int64_t response_at_s)
 {
-    int64_t least_s = accel_expires_s(response, response_at_s);
+    int64_t least_s = policy_accel_expires_s(response, response_at_s);
     for (size_t i = 0; i < GW_COUNT(foreign_fields); i++)
-        if (gw_head_find_named(response, foreign_fields[i]) && !is_obeyed(rules, foreign_fields[i]))
-            least_s = smaller_of_stated(least_s, foreign_field_s(response, foreign_fields[i]));
+        if (gw_head_find_named(response, foreign_fields[i]) && !policy_is_obeyed(rules, foreign_fields[i]))
+            least_s = policy_smaller_of_stated(least_s, policy_foreign_field_s(response, foreign_fields[i]));
     return least_s;
 }
 
-static struct reading read_response(const struct gw_head *response, const struct gw_cache_rules *rules,
-                                    int64_t response_at_s)
+static struct reading policy_read_response(const struct gw_head *response, const struct gw_cache_rules *rules,
+                                           int64_t response_at_s)
 {
     struct reading reading = { .response = response, .rules = rules };
     struct gw_directives *directives = &reading.directives;
@@ -251,45 +251,46 @@ static struct reading read_response(const struct gw_head *response, const struct
                                                      gw_directives_pragma_no_cache(response));
     bool is_forbidden = directives->is_private || (directives->no_store && !directives->must_understand);
     bool is_settled = reading.is_explicit || is_forbidden;
-    reading.foreign_lifetime_s = is_settled ? GW_DIRECTIVE_ABSENT : foreign_lifetime_s(response, rules, response_at_s);
+    reading.foreign_lifetime_s = is_settled ? GW_DIRECTIVE_ABSENT
+                                            : policy_foreign_lifetime_s(response, rules, response_at_s);
     return reading;
 }
 
 /* A malformed number permits nothing. */
-static bool has_s_maxage(const struct gw_directives *directives)
+static bool policy_has_s_maxage(const struct gw_directives *directives)
 {
     return directives->s_maxage != GW_DIRECTIVE_ABSENT && !directives->has_malformed;
 }
 
 /* Beside a targeted field, Cache-Control was not read yet. */
-static bool names_field(const struct reading *reading, struct gw_slice name)
+static bool policy_names_field(const struct reading *reading, struct gw_slice name)
 {
     const struct gw_directives *directives = &reading->directives;
     return (directives->is_targeted || directives->no_cache_fields || directives->private_fields) &&
            gw_directives_name_field(reading->response, name);
 }
 
-static bool may_share_set_cookie(const struct reading *reading)
+static bool policy_may_share_set_cookie(const struct reading *reading)
 {
     const struct gw_directives *directives = &reading->directives;
-    return reading->rules->may_share_set_cookie && (directives->is_public || has_s_maxage(directives));
+    return reading->rules->may_share_set_cookie && (directives->is_public || policy_has_s_maxage(directives));
 }
 
-static bool is_set_cookie_in_the_way(const struct reading *reading)
+static bool policy_is_set_cookie_in_the_way(const struct reading *reading)
 {
-    if (!gw_head_find(reading->response, GW_FIELD_SET_COOKIE) || may_share_set_cookie(reading))
+    if (!gw_head_find(reading->response, GW_FIELD_SET_COOKIE) || policy_may_share_set_cookie(reading))
         return false;
-    return reading->directives.is_targeted || !names_field(reading, GW_SLICE("set-cookie"));
+    return reading->directives.is_targeted || !policy_names_field(reading, GW_SLICE("set-cookie"));
 }
 
-static enum gw_cache_refusal refuse_status(const struct reading *reading)
+static enum gw_cache_refusal policy_refuse_status(const struct reading *reading)
 {
     int status = reading->response->status;
     bool is_public = reading->directives.is_public;
-    enum status_class class = status_class(status), least;
+    enum status_class class = policy_status_class(status), least;
     if (status == 206)
         return GW_CACHE_PARTIAL;
-    if (class == STATUS_NEVER || (reading->directives.must_understand && !is_understood(status)))
+    if (class == STATUS_NEVER || (reading->directives.must_understand && !policy_is_understood(status)))
         return GW_CACHE_STATUS;
     if (reading->is_explicit)
         least = STATUS_EXPLICIT;
@@ -303,7 +304,7 @@ static enum gw_cache_refusal refuse_status(const struct reading *reading)
 }
 
 /* What the response alone forbids, whoever asked. */
-static enum gw_cache_refusal refuse_response(const struct reading *reading)
+static enum gw_cache_refusal policy_refuse_response(const struct reading *reading)
 {
     const struct gw_directives *directives = &reading->directives;
     /* RFC 9111 §5.2.2.3: beside must-understand, no-store speaks to caches that don't know the status; then
@@ -312,26 +313,26 @@ static enum gw_cache_refusal refuse_response(const struct reading *reading)
         return GW_CACHE_NO_STORE;
     if (directives->is_private)
         return GW_CACHE_PRIVATE;
-    if (is_set_cookie_in_the_way(reading))
+    if (policy_is_set_cookie_in_the_way(reading))
         return GW_CACHE_SET_COOKIE;
     enum gw_vary_limit limit = gw_vary_limit(reading->response);
     if (limit)
         return limit == GW_VARY_ANY ? GW_CACHE_VARY_ANY : limit == GW_VARY_OWN ? GW_CACHE_VARY_OWN : GW_CACHE_VARY;
-    return refuse_status(reading);
+    return policy_refuse_status(reading);
 }
 
-static bool is_for_authorization(const struct gw_directives *directives)
+static bool policy_is_for_authorization(const struct gw_directives *directives)
 {
     return directives->is_public || (directives->must_revalidate && !directives->is_unclear) ||
-           has_s_maxage(directives);
+           policy_has_s_maxage(directives);
 }
 
-static enum gw_cache_refusal refuse(const struct gw_cache_request *request, const struct reading *reading)
+static enum gw_cache_refusal policy_refuse(const struct gw_cache_request *request, const struct reading *reading)
 {
-    enum gw_cache_refusal refusal = refuse_response(reading);
+    enum gw_cache_refusal refusal = policy_refuse_response(reading);
     if (refusal != GW_CACHE_STORABLE)
         return refusal;
-    if (request->has_authorization && !is_for_authorization(&reading->directives))
+    if (request->has_authorization && !policy_is_for_authorization(&reading->directives))
         return GW_CACHE_AUTHORIZATION;
     /* The route's override of the lifetime, too, leaves it open whether the backend forgot "private". */
     if (!reading->is_explicit && !request->default_ttl_applies)
@@ -341,7 +342,7 @@ static enum gw_cache_refusal refuse(const struct gw_cache_request *request, cons
     return GW_CACHE_STORABLE;
 }
 
-static int64_t lifetime_s(const struct reading *reading, int64_t age_s, int64_t response_at_s)
+static int64_t policy_lifetime_s(const struct reading *reading, int64_t age_s, int64_t response_at_s)
 {
     const struct gw_cache_rules *rules = reading->rules;
     if (rules->override_ttl_s != GW_DIRECTIVE_ABSENT)
@@ -351,50 +352,52 @@ static int64_t lifetime_s(const struct reading *reading, int64_t age_s, int64_t 
     int64_t guess_s = rules->default_ttl_s;
     if (reading->may_guess)
         guess_s = gw_freshness_guess_s(reading->response, response_at_s, rules->heuristic_max_s);
-    return smaller_of_stated(guess_s, reading->foreign_lifetime_s);
+    return policy_smaller_of_stated(guess_s, reading->foreign_lifetime_s);
 }
 
-static int64_t larger(int64_t a, int64_t b)
+static int64_t policy_larger(int64_t a, int64_t b)
 {
     return a > b ? a : b;
 }
 
 /* A validator that no-cache="…" names does not stay with what is stored. */
-static bool has_validator(const struct reading *reading, int64_t now_s)
+static bool policy_has_validator(const struct reading *reading, int64_t now_s)
 {
     struct gw_slice tag;
-    if (read_etag(reading->response, &tag) && !names_field(reading, GW_SLICE("etag")))
+    if (policy_read_etag(reading->response, &tag) && !policy_names_field(reading, GW_SLICE("etag")))
         return true;
-    return gw_freshness_has_last_modified(reading->response, now_s) && !names_field(reading, GW_SLICE("last-modified"));
+    return gw_freshness_has_last_modified(reading->response, now_s) &&
+           !policy_names_field(reading, GW_SLICE("last-modified"));
 }
 
-static struct gw_cache_terms terms_of(const struct reading *reading, const struct gw_cache_life *life,
-                                      int64_t response_at_s)
+static struct gw_cache_terms policy_terms_of(const struct reading *reading, const struct gw_cache_life *life,
+                                             int64_t response_at_s)
 {
     const struct gw_directives *directives = &reading->directives;
     const struct gw_cache_rules *rules = reading->rules;
     struct gw_cache_terms terms = {
-        .for_authorization = is_for_authorization(directives),
+        .for_authorization = policy_is_for_authorization(directives),
         .is_explicit = reading->is_explicit,
         .must_validate = reading->must_validate,
         .no_stale = directives->must_revalidate || directives->proxy_revalidate || reading->must_validate ||
                     directives->s_maxage != GW_DIRECTIVE_ABSENT,
-        .has_validator = has_validator(reading, response_at_s),
-        .keeps_set_cookie = may_share_set_cookie(reading),
+        .has_validator = policy_has_validator(reading, response_at_s),
+        .keeps_set_cookie = policy_may_share_set_cookie(reading),
     };
     if (!terms.no_stale) {
-        terms.stale_while_revalidate_s = larger(directives->stale_while_revalidate, 0);
-        terms.stale_if_error_s = larger(directives->stale_if_error, rules->stale_if_error_s);
+        terms.stale_while_revalidate_s = policy_larger(directives->stale_while_revalidate, 0);
+        terms.stale_if_error_s = policy_larger(directives->stale_if_error, rules->stale_if_error_s);
     }
-    terms.window_s = larger(terms.stale_while_revalidate_s, terms.stale_if_error_s);
+    terms.window_s = policy_larger(terms.stale_while_revalidate_s, terms.stale_if_error_s);
     /* What comes stale is kept as long as what becomes so here. */
     if (terms.has_validator && rules->keep_s > 0)
-        terms.window_s = larger(terms.window_s, rules->keep_s + larger(life->age_s - life->freshness_s, 0));
+        terms.window_s = policy_larger(terms.window_s,
+                                       rules->keep_s + policy_larger(life->age_s - life->freshness_s, 0));
     return terms;
 }
 
 /* Ever, or only to be validated. */
-static bool is_of_use(const struct gw_cache_life *life)
+static bool policy_is_of_use(const struct gw_cache_life *life)
 {
     const struct gw_cache_terms *terms = &life->terms;
     return life->age_s < life->freshness_s + terms->window_s && (terms->has_validator || !terms->must_validate);
@@ -406,14 +409,14 @@ enum gw_cache_refusal gw_policy_may_store(const struct gw_cache_request *request
 {
     if (!request->is_candidate || !request->may_store || request_head->method != GW_METHOD_GET)
         return GW_CACHE_REQUEST_FORBIDS;
-    struct reading reading = read_response(response, rules, response_at_s);
-    enum gw_cache_refusal refusal = refuse(request, &reading);
+    struct reading reading = policy_read_response(response, rules, response_at_s);
+    enum gw_cache_refusal refusal = policy_refuse(request, &reading);
     if (refusal != GW_CACHE_STORABLE)
         return refusal;
     *life = (struct gw_cache_life) { .age_s = gw_freshness_age_s(response, request_at_s, response_at_s) };
-    life->freshness_s = lifetime_s(&reading, life->age_s, response_at_s);
-    life->terms = terms_of(&reading, life, response_at_s);
-    if (is_of_use(life))
+    life->freshness_s = policy_lifetime_s(&reading, life->age_s, response_at_s);
+    life->terms = policy_terms_of(&reading, life, response_at_s);
+    if (policy_is_of_use(life))
         return GW_CACHE_STORABLE;
     if (reading.directives.is_unclear)
         return GW_CACHE_UNPARSABLE;
@@ -424,14 +427,14 @@ enum gw_cache_refusal gw_policy_may_store(const struct gw_cache_request *request
 /* --- may it be reused? --- */
 
 /* What could not have been stored as the answer to this request is no answer to it. */
-static bool is_open_to(const struct gw_cache_request *request, const struct gw_cache_terms *terms)
+static bool policy_is_open_to(const struct gw_cache_request *request, const struct gw_cache_terms *terms)
 {
     if (!request->may_look_up || (request->has_authorization && !terms->for_authorization))
         return false;
     return terms->is_explicit || request->default_ttl_applies;
 }
 
-static bool is_wanted(const struct gw_cache_request *request, int64_t age_s, int64_t freshness_s)
+static bool policy_is_wanted(const struct gw_cache_request *request, int64_t age_s, int64_t freshness_s)
 {
     if (request->max_age != GW_DIRECTIVE_ABSENT && age_s > request->max_age)
         return false;
@@ -440,7 +443,7 @@ static bool is_wanted(const struct gw_cache_request *request, int64_t age_s, int
 
 /* RFC 9111 §5.2.1: who gives max-age, min-fresh or max-stale has said what he accepts, and stale beyond max-stale is
  * not among it. */
-static bool says_how_old(const struct gw_cache_request *request)
+static bool policy_says_how_old(const struct gw_cache_request *request)
 {
     return request->max_age != GW_DIRECTIVE_ABSENT || request->min_fresh != GW_DIRECTIVE_ABSENT ||
            request->max_stale != GW_DIRECTIVE_ABSENT;
@@ -451,9 +454,9 @@ enum gw_reuse gw_policy_reuse(const struct gw_cache_request *request, const stru
                               int64_t freshness_s)
 {
     int64_t stale_by_s = age_s - freshness_s;
-    if (!is_open_to(request, terms) || !gw_vary_matches(selection, request_head, request->has_side_fields))
+    if (!policy_is_open_to(request, terms) || !gw_vary_matches(selection, request_head, request->has_side_fields))
         return GW_REUSE_NO;
-    if (request->must_validate || terms->must_validate || !is_wanted(request, age_s, freshness_s))
+    if (request->must_validate || terms->must_validate || !policy_is_wanted(request, age_s, freshness_s))
         return GW_REUSE_VALIDATED;
     if (stale_by_s < 0)
         return GW_REUSE_FRESH;
@@ -461,8 +464,8 @@ enum gw_reuse gw_policy_reuse(const struct gw_cache_request *request, const stru
         return GW_REUSE_VALIDATED;
     if (request->max_stale > 0 && stale_by_s <= request->max_stale)
         return GW_REUSE_STALE;
-    return !says_how_old(request) && stale_by_s < terms->stale_while_revalidate_s ? GW_REUSE_REVALIDATING
-                                                                                  : GW_REUSE_VALIDATED;
+    return !policy_says_how_old(request) && stale_by_s < terms->stale_while_revalidate_s ? GW_REUSE_REVALIDATING
+                                                                                         : GW_REUSE_VALIDATED;
 }
 
 bool gw_policy_may_answer_on_error(const struct gw_cache_request *request, const struct gw_cache_terms *terms,
@@ -474,32 +477,34 @@ bool gw_policy_may_answer_on_error(const struct gw_cache_request *request, const
 
 /* --- conditionals --- */
 
-static bool names_tag(const struct gw_head *request_head, const struct gw_field *first, const struct gw_head *response)
+static bool policy_names_tag(const struct gw_head *request_head, const struct gw_field *first,
+                             const struct gw_head *response)
 {
     struct gw_slice own, theirs;
-    bool has_own = read_etag(response, &own);
+    bool has_own = policy_read_etag(response, &own);
     for (const struct gw_field *field = first; field; field = gw_head_find_next(request_head, field)) {
         struct gw_slice rest = field->value;
-        if (gw_slice_equal(rest, GW_SLICE("*")) || (has_own && gw_slice_equal(without_weak(rest), own)))
+        if (gw_slice_equal(rest, GW_SLICE("*")) || (has_own && gw_slice_equal(policy_without_weak(rest), own)))
             return true;
-        while (has_own && rest.length && next_tag(&rest, &theirs))
+        while (has_own && rest.length && policy_next_tag(&rest, &theirs))
             if (gw_slice_equal(own, theirs))
                 return true;
     }
     return false;
 }
 
-static const struct gw_field *find_only(const struct gw_head *head, enum gw_field_name id)
+static const struct gw_field *policy_find_only(const struct gw_head *head, enum gw_field_name id)
 {
     const struct gw_field *field = gw_head_find(head, id);
     return field && !gw_head_find_next(head, field) ? field : NULL;
 }
 
-static bool is_unmodified_since(const struct gw_head *request_head, const struct gw_head *response, int64_t now_s)
+static bool policy_is_unmodified_since(const struct gw_head *request_head, const struct gw_head *response,
+                                       int64_t now_s)
 {
     bool has_modified = gw_head_find(response, GW_FIELD_LAST_MODIFIED) != NULL;
-    const struct gw_field *since = find_only(request_head, GW_FIELD_IF_MODIFIED_SINCE);
-    const struct gw_field *modified = find_only(response, has_modified ? GW_FIELD_LAST_MODIFIED : GW_FIELD_DATE);
+    const struct gw_field *since = policy_find_only(request_head, GW_FIELD_IF_MODIFIED_SINCE);
+    const struct gw_field *modified = policy_find_only(response, has_modified ? GW_FIELD_LAST_MODIFIED : GW_FIELD_DATE);
     int64_t since_s = 0, modified_s = 0;
     return since && modified && gw_date_parse(since->value, now_s, &since_s) &&
            gw_date_parse(modified->value, now_s, &modified_s) && modified_s <= since_s;
@@ -510,30 +515,30 @@ bool gw_policy_is_not_modified(const struct gw_head *request_head, const struct 
     if (response->status != 200 || (request_head->method != GW_METHOD_GET && request_head->method != GW_METHOD_HEAD))
         return false;
     const struct gw_field *none_match = gw_head_find(request_head, GW_FIELD_IF_NONE_MATCH);
-    return none_match ? names_tag(request_head, none_match, response)
-                      : is_unmodified_since(request_head, response, now_s);
+    return none_match ? policy_names_tag(request_head, none_match, response)
+                      : policy_is_unmodified_since(request_head, response, now_s);
 }
 
 /* --- updates --- */
 
 /* RFC 9111 §4.3.4: what names a validator is about the response that has it; what names none, about the one that was
  * asked for. */
-static bool validators_agree(const struct gw_head *stored, const struct gw_head *update)
+static bool policy_validators_agree(const struct gw_head *stored, const struct gw_head *update)
 {
     bool names_tag = gw_head_find(update, GW_FIELD_ETAG) != NULL;
     bool names_date = gw_head_find(update, GW_FIELD_LAST_MODIFIED) != NULL;
     struct gw_slice ours, theirs;
     if (names_tag && gw_head_find(stored, GW_FIELD_ETAG))
-        return read_etag(stored, &ours) && read_etag(update, &theirs) && gw_slice_equal(ours, theirs);
+        return policy_read_etag(stored, &ours) && policy_read_etag(update, &theirs) && gw_slice_equal(ours, theirs);
     if (names_date && gw_head_find(stored, GW_FIELD_LAST_MODIFIED)) {
-        const struct gw_field *our_date = find_only(stored, GW_FIELD_LAST_MODIFIED);
-        const struct gw_field *their_date = find_only(update, GW_FIELD_LAST_MODIFIED);
+        const struct gw_field *our_date = policy_find_only(stored, GW_FIELD_LAST_MODIFIED);
+        const struct gw_field *their_date = policy_find_only(update, GW_FIELD_LAST_MODIFIED);
         return our_date && their_date && gw_slice_equal(our_date->value, their_date->value);
     }
     return !names_tag && !names_date;
 }
 
-static bool is_of_length(const struct gw_head *update, size_t body_bytes)
+static bool policy_is_of_length(const struct gw_head *update, size_t body_bytes)
 {
     const struct gw_field *field = gw_head_find(update, GW_FIELD_CONTENT_LENGTH);
     uint64_t length = 0;
@@ -542,7 +547,7 @@ static bool is_of_length(const struct gw_head *update, size_t body_bytes)
 
 bool gw_policy_may_update(const struct gw_head *stored, size_t stored_body_bytes, const struct gw_head *update)
 {
-    if (update->status != 304 && (update->status != stored->status || !is_of_length(update, stored_body_bytes)))
+    if (update->status != 304 && (update->status != stored->status || !policy_is_of_length(update, stored_body_bytes)))
         return false;
-    return validators_agree(stored, update);
+    return policy_validators_agree(stored, update);
 }

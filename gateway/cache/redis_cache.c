@@ -55,7 +55,7 @@ struct gw_redis_cache {
     struct gw_free_list free;
 };
 
-static int64_t tombstone_ms(const struct gw_config *config)
+static int64_t redis_cache_tombstone_ms(const struct gw_config *config)
 {
     int64_t attempt_ms = (int64_t)config->connect_timeout_ms + config->response_timeout_ms;
     int64_t longest_fetch_ms = attempt_ms * (1 + (int64_t)config->retries) + config->read_timeout_ms;
@@ -71,7 +71,7 @@ struct gw_redis_cache *gw_redis_cache_create(const struct gw_redis_cache_setup *
     if (!redis_cache)
         return NULL;
     redis_cache->setup = *setup;
-    redis_cache->tombstone_ms = tombstone_ms(setup->config);
+    redis_cache->tombstone_ms = redis_cache_tombstone_ms(setup->config);
     gw_arena_init(&redis_cache->arena, ARENA_BYTES, ARENA_LEAST_BYTES + 2 * setup->config->max_header_bytes);
     gw_free_list_init(&redis_cache->free, sizeof(struct gw_redis_cache_question), KEPT_FREE, NULL);
     redis_cache->hints = gw_vary_hints_create();
@@ -108,7 +108,7 @@ void gw_redis_cache_destroy(struct gw_redis_cache **taken)
 }
 
 /* Before the ban log has been read, a look-up may find what was purged. */
-static bool knows_bans(const struct gw_redis_cache *redis_cache)
+static bool redis_cache_knows_bans(const struct gw_redis_cache *redis_cache)
 {
     return !redis_cache->setup.ban_log || gw_ban_log_is_current(redis_cache->setup.ban_log);
 }
@@ -116,7 +116,7 @@ static bool knows_bans(const struct gw_redis_cache *redis_cache)
 bool gw_redis_cache_is_up(const struct gw_redis_cache *redis_cache)
 {
     return !gw_tombstones_is_behind(redis_cache->tombstones) && gw_store_is_up(redis_cache->setup.store) &&
-           knows_bans(redis_cache);
+           redis_cache_knows_bans(redis_cache);
 }
 
 int64_t gw_redis_cache_fresh_most_s(const struct gw_redis_cache *redis_cache)
@@ -125,8 +125,8 @@ int64_t gw_redis_cache_fresh_most_s(const struct gw_redis_cache *redis_cache)
                                                              : INT64_MAX;
 }
 
-static struct gw_redis_cache_question *take_question(struct gw_redis_cache *redis_cache, enum kind kind,
-                                                     const struct gw_cache_key *key)
+static struct gw_redis_cache_question *redis_cache_take_question(struct gw_redis_cache *redis_cache, enum kind kind,
+                                                                 const struct gw_cache_key *key)
 {
     struct gw_redis_cache_question *question = gw_free_list_take(&redis_cache->free, NULL);
     if (question)
@@ -134,7 +134,7 @@ static struct gw_redis_cache_question *take_question(struct gw_redis_cache *redi
     return question;
 }
 
-static void give_question(struct gw_redis_cache_question *question)
+static void redis_cache_give_question(struct gw_redis_cache_question *question)
 {
     struct gw_redis_cache *redis_cache = question->redis_cache;
     free(question->inspection);
@@ -143,12 +143,12 @@ static void give_question(struct gw_redis_cache_question *question)
 
 /* ---- tombstones ---- */
 
-static void on_tombstone(void *owner)
+static void redis_cache_on_tombstone(void *owner)
 {
     struct gw_redis_cache_question *question = owner;
     gw_redis_cache_done *done = question->done;
     void *asker = question->owner;
-    give_question(question);
+    redis_cache_give_question(question);
     if (done)
         done(asker, &(struct gw_redis_cache_answer) { .entry = NULL });
 }
@@ -157,71 +157,72 @@ struct gw_redis_cache_question *gw_redis_cache_invalidate(struct gw_redis_cache 
                                                           const struct gw_cache_key *key, gw_redis_cache_done *done,
                                                           void *owner)
 {
-    struct gw_redis_cache_question *question = take_question(redis_cache, TOMBSTONE, key);
+    struct gw_redis_cache_question *question = redis_cache_take_question(redis_cache, TOMBSTONE, key);
     if (!question) {
         (void)gw_tombstones_set(redis_cache->tombstones, key, NULL, NULL);
         return NULL;
     }
     question->done = done;
     question->owner = owner;
-    question->tombstone = gw_tombstones_set(redis_cache->tombstones, key, on_tombstone, question);
+    question->tombstone = gw_tombstones_set(redis_cache->tombstones, key, redis_cache_on_tombstone, question);
     if (question->tombstone)
         return question;
-    give_question(question);
+    redis_cache_give_question(question);
     return NULL;
 }
 
 /* ---- stores ---- */
 
 /* A tombstone may have come and gone since: then who fetched before it would store after it. */
-static bool is_too_long_ago(const struct gw_redis_cache *redis_cache, const struct gw_base_version *base_version,
-                            uint64_t now_us)
+static bool redis_cache_is_too_long_ago(const struct gw_redis_cache *redis_cache,
+                                        const struct gw_base_version *base_version, uint64_t now_us)
 {
     return now_us - base_version->at_us >= (uint64_t)(redis_cache->tombstone_ms - GW_REDIS_CACHE_MARGIN_MS) * 1000;
 }
 
-static bool may_store(struct gw_redis_cache *redis_cache, const struct gw_base_version *base_version)
+static bool redis_cache_may_store(struct gw_redis_cache *redis_cache, const struct gw_base_version *base_version)
 {
     uint64_t now_us = gw_clock_monotonic_us();
     if (now_us < redis_cache->writes.paused_until_us) {
         gw_counter_add(&redis_cache->setup.shard->redis_calls[GW_REDIS_LABEL_STORE][GW_REDIS_RESULT_SKIPPED], 1);
         return false;
     }
-    return base_version->kind != GW_BASE_UNKNOWN && !is_too_long_ago(redis_cache, base_version, now_us) &&
+    return base_version->kind != GW_BASE_UNKNOWN && !redis_cache_is_too_long_ago(redis_cache, base_version, now_us) &&
            gw_store_is_up(redis_cache->setup.store) && gw_tombstones_catch_up(redis_cache->tombstones);
 }
 
 bool gw_redis_cache_put(struct gw_redis_cache *redis_cache, const struct gw_entry *entry,
                         const struct gw_base_version *base_version, void (*landed)(void *owner), void *owner)
 {
-    return may_store(redis_cache, base_version) &&
+    return redis_cache_may_store(redis_cache, base_version) &&
            gw_writes_entry(&redis_cache->writes, entry, base_version, landed, owner);
 }
 
-static void mark(struct gw_redis_cache *redis_cache, const struct gw_cache_key *key,
-                 const struct gw_base_version *base_version, int64_t life_ms, bool for_credentials)
+static void redis_cache_mark(struct gw_redis_cache *redis_cache, const struct gw_cache_key *key,
+                             const struct gw_base_version *base_version, int64_t life_ms, bool for_credentials)
 {
     bool is_of_use = base_version->kind == GW_BASE_INDEX || base_version->is_of_others;
-    if (life_ms > 0 && life_ms <= GW_FRAME_LIFE_MAX_MS && !is_of_use && may_store(redis_cache, base_version))
+    if (life_ms > 0 && life_ms <= GW_FRAME_LIFE_MAX_MS && !is_of_use &&
+        redis_cache_may_store(redis_cache, base_version))
         gw_writes_mark(&redis_cache->writes, key, base_version, life_ms, for_credentials);
 }
 
 void gw_redis_cache_mark_hit_for_miss(struct gw_redis_cache *redis_cache, const struct gw_cache_key *key,
                                       const struct gw_base_version *base_version, int64_t life_ms)
 {
-    mark(redis_cache, key, base_version, life_ms, false);
+    redis_cache_mark(redis_cache, key, base_version, life_ms, false);
 }
 
 void gw_redis_cache_mark_credentials(struct gw_redis_cache *redis_cache, const struct gw_cache_key *key,
                                      const struct gw_base_version *base_version, int64_t life_ms)
 {
-    mark(redis_cache, key, base_version, life_ms, true);
+    redis_cache_mark(redis_cache, key, base_version, life_ms, true);
 }
 
 /* ---- what was read ---- */
 
 /* Behind its removal, nothing lies at the base. */
-static void drop_corrupt(struct gw_redis_cache_question *question, bool is_variant, struct gw_slice value)
+static void redis_cache_drop_corrupt(struct gw_redis_cache_question *question, bool is_variant, struct gw_slice value)
 {
     if (question->kind != LOOK_UP || !question->request->may_look_up)
         return;
@@ -236,32 +237,32 @@ static void drop_corrupt(struct gw_redis_cache_question *question, bool is_varia
 }
 
 /* As of when it was asked: never younger than it is. NULL: none that is of use. */
-static struct gw_entry *read_entry(struct gw_redis_cache_question *question, bool is_variant,
-                                   const struct gw_frame *frame, const struct gw_store_reply *reply)
+static struct gw_entry *redis_cache_read_entry(struct gw_redis_cache_question *question, bool is_variant,
+                                               const struct gw_frame *frame, const struct gw_store_reply *reply)
 {
     struct gw_entry *entry = NULL;
     uint64_t asked_at_us = is_variant ? question->variant_at_us : question->answer.base_version.at_us;
     int64_t elapsed_ms = gw_frame_elapsed_ms(frame, reply->ttl_ms);
     if (elapsed_ms >= 0 && !gw_frame_decode(reply->value, frame, &question->key, elapsed_ms, asked_at_us, &entry))
-        drop_corrupt(question, is_variant, reply->value);
+        redis_cache_drop_corrupt(question, is_variant, reply->value);
     return entry;
 }
 
 /* Other instances may take larger heads than this one has buffers for. A stored line may be a byte longer than it was
  * sent, and there may be a Date more. */
-static bool has_room(const struct gw_redis_cache *redis_cache, const struct gw_entry *entry)
+static bool redis_cache_has_room(const struct gw_redis_cache *redis_cache, const struct gw_entry *entry)
 {
     enum { DATE_BYTES = 64, ADDED_BYTES = GW_FRAME_FIELDS + DATE_BYTES };
     return entry->head_text.length <= redis_cache->setup.config->max_response_header_bytes + ADDED_BYTES;
 }
 
 /* Takes the entry. */
-static void offer_entry(struct gw_redis_cache_question *question, struct gw_entry *entry)
+static void redis_cache_offer_entry(struct gw_redis_cache_question *question, struct gw_entry *entry)
 {
     struct gw_redis_cache *redis_cache = question->redis_cache;
     struct gw_redis_cache_answer *answer = &question->answer;
     uint64_t now_us = gw_clock_monotonic_us();
-    bool is_of_use = !gw_entry_is_over(entry, now_us) && has_room(redis_cache, entry);
+    bool is_of_use = !gw_entry_is_over(entry, now_us) && redis_cache_has_room(redis_cache, entry);
     if (is_of_use && redis_cache->setup.bans && gw_bans_check(redis_cache->setup.bans, entry) == GW_BAN_HARD) {
         answer->was_there = true;
         is_of_use = false;
@@ -280,7 +281,7 @@ static void offer_entry(struct gw_redis_cache_question *question, struct gw_entr
         gw_entry_unref(entry);
 }
 
-static void inspect_entry(struct gw_redis_cache_question *question, struct gw_entry *entry, int64_t left_ms)
+static void redis_cache_inspect_entry(struct gw_redis_cache_question *question, struct gw_entry *entry, int64_t left_ms)
 {
     struct gw_redis_cache_inspection *found = &question->inspection->found;
     struct gw_bans *bans = question->redis_cache->setup.bans;
@@ -289,29 +290,29 @@ static void inspect_entry(struct gw_redis_cache_question *question, struct gw_en
     found->ban = bans ? gw_bans_check(bans, entry) : GW_BAN_NONE;
 }
 
-static void take_response(struct gw_redis_cache_question *question, bool is_variant, const struct gw_frame *frame,
-                          const struct gw_store_reply *reply)
+static void redis_cache_take_response(struct gw_redis_cache_question *question, bool is_variant,
+                                      const struct gw_frame *frame, const struct gw_store_reply *reply)
 {
-    struct gw_entry *entry = read_entry(question, is_variant, frame, reply);
+    struct gw_entry *entry = redis_cache_read_entry(question, is_variant, frame, reply);
     if (entry && question->kind == INSPECTION)
-        inspect_entry(question, entry, reply->ttl_ms);
+        redis_cache_inspect_entry(question, entry, reply->ttl_ms);
     else if (entry)
-        offer_entry(question, entry);
+        redis_cache_offer_entry(question, entry);
 }
 
-static void finish(struct gw_redis_cache_question *question)
+static void redis_cache_finish(struct gw_redis_cache_question *question)
 {
     void *asker = question->owner;
     if (question->kind == LOOK_UP) {
         gw_redis_cache_done *done = question->done;
         struct gw_redis_cache_answer answer = question->answer;
-        give_question(question);
+        redis_cache_give_question(question);
         done(asker, &answer);
         return;
     }
     struct inspection *inspection = question->inspection;
     question->inspection = NULL;
-    give_question(question);
+    redis_cache_give_question(question);
     inspection->done(asker, &inspection->found);
     gw_entry_unref(inspection->found.entry);
     free(inspection);
@@ -319,7 +320,7 @@ static void finish(struct gw_redis_cache_question *question)
 
 /* ---- variants ---- */
 
-static void on_variant(void *owner, const struct gw_store_reply *reply)
+static void redis_cache_on_variant(void *owner, const struct gw_store_reply *reply)
 {
     struct gw_redis_cache_question *question = owner;
     struct gw_base_version *base_version = &question->answer.base_version;
@@ -332,16 +333,16 @@ static void on_variant(void *owner, const struct gw_store_reply *reply)
         base_version->variant_is_there = frame.kind != GW_FRAME_FOREIGN;
         memcpy(base_version->variant_version, frame.version, GW_FRAME_VERSION_BYTES);
         if (frame.kind == GW_FRAME_FOREIGN || frame.kind == GW_FRAME_CORRUPT)
-            drop_corrupt(question, true, reply->value);
+            redis_cache_drop_corrupt(question, true, reply->value);
         else if (frame.kind == GW_FRAME_RESPONSE &&
                  memcmp(frame.generation, base_version->version, GW_FRAME_VERSION_BYTES) == 0)
-            take_response(question, true, &frame, reply);
+            redis_cache_take_response(question, true, &frame, reply);
     }
-    finish(question);
+    redis_cache_finish(question);
 }
 
 /* Which variant this request selects; false where memory's bound is met. */
-static bool select_variant(struct gw_redis_cache_question *question, struct gw_slice names)
+static bool redis_cache_select_variant(struct gw_redis_cache_question *question, struct gw_slice names)
 {
     struct gw_redis_cache *redis_cache = question->redis_cache;
     struct gw_head selection;
@@ -352,18 +353,18 @@ static bool select_variant(struct gw_redis_cache_question *question, struct gw_s
     return true;
 }
 
-static bool ask_variant(struct gw_redis_cache_question *question)
+static bool redis_cache_ask_variant(struct gw_redis_cache_question *question)
 {
     struct gw_redis_cache *redis_cache = question->redis_cache;
     struct gw_key_text text;
     gw_key_text_of_variant(&text, redis_cache->setup.config->redis_prefix, &question->key,
                            question->answer.base_version.variant);
     question->variant_at_us = gw_clock_monotonic_us();
-    question->variant = gw_store_get(redis_cache->setup.store, text.slice, on_variant, question);
+    question->variant = gw_store_get(redis_cache->setup.store, text.slice, redis_cache_on_variant, question);
     return question->variant != NULL;
 }
 
-static bool is_listed(const struct gw_frame *index, const uint8_t id[GW_FRAME_VARIANT_BYTES])
+static bool redis_cache_is_listed(const struct gw_frame *index, const uint8_t id[GW_FRAME_VARIANT_BYTES])
 {
     for (size_t at = 0; at + GW_FRAME_VARIANT_BYTES <= index->variants.length; at += GW_FRAME_VARIANT_BYTES)
         if (memcmp(index->variants.at + at, id, GW_FRAME_VARIANT_BYTES) == 0)
@@ -372,7 +373,7 @@ static bool is_listed(const struct gw_frame *index, const uint8_t id[GW_FRAME_VA
 }
 
 /* True: the variant is awaited. */
-static bool take_index(struct gw_redis_cache_question *question, const struct gw_frame *index)
+static bool redis_cache_take_index(struct gw_redis_cache_question *question, const struct gw_frame *index)
 {
     struct gw_redis_cache *redis_cache = question->redis_cache;
     struct gw_base_version *base_version = &question->answer.base_version;
@@ -386,47 +387,48 @@ static bool take_index(struct gw_redis_cache_question *question, const struct gw
         gw_store_cancel(&question->variant);
         if (question->kind == LOOK_UP)
             gw_vary_hints_put(redis_cache->hints, &question->key, index->names);
-        if (!select_variant(question, index->names))
+        if (!redis_cache_select_variant(question, index->names))
             return false;
     }
     base_version->selects_variant = true;
-    if (!is_listed(index, question->answer.base_version.variant)) {
+    if (!redis_cache_is_listed(index, question->answer.base_version.variant)) {
         gw_store_cancel(&question->variant);
         return false;
     }
-    return is_right || ask_variant(question);
+    return is_right || redis_cache_ask_variant(question);
 }
 
 /* ---- the base ---- */
 
-static bool is_marked_for(const struct gw_redis_cache_question *question, const struct gw_frame *mark)
+static bool redis_cache_is_marked_for(const struct gw_redis_cache_question *question, const struct gw_frame *mark)
 {
     return !mark->age_s || question->request->has_credential;
 }
 
-static void take_mark(struct gw_redis_cache_question *question, const struct gw_frame *frame, int64_t left_ms)
+static void redis_cache_take_mark(struct gw_redis_cache_question *question, const struct gw_frame *frame,
+                                  int64_t left_ms)
 {
     int64_t elapsed_ms = gw_frame_elapsed_ms(frame, left_ms);
-    question->answer.is_hit_for_miss = question->request->may_look_up && is_marked_for(question, frame) &&
+    question->answer.is_hit_for_miss = question->request->may_look_up && redis_cache_is_marked_for(question, frame) &&
                                        elapsed_ms >= 0 && elapsed_ms < frame->freshness_s * 1000;
 }
 
-static void take_base(struct gw_redis_cache_question *question, const struct gw_frame *frame,
-                      const struct gw_store_reply *reply)
+static void redis_cache_take_base(struct gw_redis_cache_question *question, const struct gw_frame *frame,
+                                  const struct gw_store_reply *reply)
 {
     struct gw_base_version *base_version = &question->answer.base_version;
     base_version->kind = frame->kind == GW_FRAME_FOREIGN ? GW_BASE_ABSENT : GW_BASE_VERSION;
     switch (frame->kind) {
     case GW_FRAME_FOREIGN: /* may be written over */
     case GW_FRAME_CORRUPT:
-        drop_corrupt(question, false, reply->value);
+        redis_cache_drop_corrupt(question, false, reply->value);
         break;
     case GW_FRAME_RESPONSE:
         if (question->request->may_look_up || question->kind == INSPECTION)
-            take_response(question, false, frame, reply);
+            redis_cache_take_response(question, false, frame, reply);
         break;
     case GW_FRAME_MARK:
-        take_mark(question, frame, reply->ttl_ms);
+        redis_cache_take_mark(question, frame, reply->ttl_ms);
         break;
     case GW_FRAME_TOMBSTONE:
     case GW_FRAME_INDEX:
@@ -434,8 +436,8 @@ static void take_base(struct gw_redis_cache_question *question, const struct gw_
     }
 }
 
-static void inspect_base(struct gw_redis_cache_question *question, const struct gw_frame *frame,
-                         const struct gw_store_reply *reply)
+static void redis_cache_inspect_base(struct gw_redis_cache_question *question, const struct gw_frame *frame,
+                                     const struct gw_store_reply *reply)
 {
     struct inspection *inspection = question->inspection;
     struct gw_redis_cache_inspection *found = &inspection->found;
@@ -445,7 +447,7 @@ static void inspect_base(struct gw_redis_cache_question *question, const struct 
         return;
     found->base = frame->kind;
     found->left_ms = reply->ttl_ms;
-    found->is_hit_for_miss = frame->kind == GW_FRAME_MARK && is_marked_for(question, frame);
+    found->is_hit_for_miss = frame->kind == GW_FRAME_MARK && redis_cache_is_marked_for(question, frame);
     if (frame->kind != GW_FRAME_INDEX)
         return;
     if (frame->names.length && frame->names.length <= sizeof inspection->names) {
@@ -455,7 +457,7 @@ static void inspect_base(struct gw_redis_cache_question *question, const struct 
     found->variants = (unsigned)(frame->variants.length / GW_FRAME_VARIANT_BYTES);
 }
 
-static void on_base(void *owner, const struct gw_store_reply *reply)
+static void redis_cache_on_base(void *owner, const struct gw_store_reply *reply)
 {
     struct gw_redis_cache_question *question = owner;
     struct gw_base_version *base_version = &question->answer.base_version;
@@ -465,8 +467,8 @@ static void on_base(void *owner, const struct gw_store_reply *reply)
         gw_frame_read(&frame, reply->value);
     memcpy(base_version->version, frame.version, GW_FRAME_VERSION_BYTES);
     if (question->kind == INSPECTION)
-        inspect_base(question, &frame, reply);
-    if (frame.kind == GW_FRAME_INDEX && take_index(question, &frame))
+        redis_cache_inspect_base(question, &frame, reply);
+    if (frame.kind == GW_FRAME_INDEX && redis_cache_take_index(question, &frame))
         return;
     if (frame.kind != GW_FRAME_INDEX) {
         gw_store_cancel(&question->variant);
@@ -474,42 +476,43 @@ static void on_base(void *owner, const struct gw_store_reply *reply)
             gw_vary_hints_remove(question->redis_cache->hints, &question->key);
     }
     if (reply->result == GW_STORE_VALUE && frame.kind != GW_FRAME_INDEX)
-        take_base(question, &frame, reply);
+        redis_cache_take_base(question, &frame, reply);
     else if (reply->result == GW_STORE_NIL)
         base_version->kind = GW_BASE_ABSENT;
-    finish(question);
+    redis_cache_finish(question);
 }
 
-static bool ask_base(struct gw_redis_cache_question *question)
+static bool redis_cache_ask_base(struct gw_redis_cache_question *question)
 {
     struct gw_redis_cache *redis_cache = question->redis_cache;
     struct gw_key_text text;
     question->answer.base_version.at_us = gw_clock_monotonic_us();
     question->epoch = gw_memory_cache_epoch(redis_cache->setup.memory_cache, &question->key);
     gw_key_text_of_base(&text, redis_cache->setup.config->redis_prefix, &question->key);
-    question->base = gw_store_get(redis_cache->setup.store, text.slice, on_base, question);
+    question->base = gw_store_get(redis_cache->setup.store, text.slice, redis_cache_on_base, question);
     return question->base != NULL;
 }
 
 /* In the same write, where the names are remembered. */
-static void guess_variant(struct gw_redis_cache_question *question)
+static void redis_cache_guess_variant(struct gw_redis_cache_question *question)
 {
     struct gw_slice names;
     if (!question->request->may_look_up || !gw_vary_hints_get(question->redis_cache->hints, &question->key, &names))
         return;
     question->guess = gw_writes_hash(names);
-    if (select_variant(question, names))
-        (void)ask_variant(question);
+    if (redis_cache_select_variant(question, names))
+        (void)redis_cache_ask_variant(question);
 }
 
-static struct gw_redis_cache_question *begin(struct gw_redis_cache *redis_cache, enum kind kind,
-                                             const struct gw_cache_key *key, const struct gw_cache_request *request,
-                                             const struct gw_head *head, void *owner)
+static struct gw_redis_cache_question *redis_cache_begin(struct gw_redis_cache *redis_cache, enum kind kind,
+                                                         const struct gw_cache_key *key,
+                                                         const struct gw_cache_request *request,
+                                                         const struct gw_head *head, void *owner)
 {
     if (!gw_store_is_up(redis_cache->setup.store) || !gw_tombstones_catch_up(redis_cache->tombstones) ||
-        !knows_bans(redis_cache))
+        !redis_cache_knows_bans(redis_cache))
         return NULL;
-    struct gw_redis_cache_question *question = take_question(redis_cache, kind, key);
+    struct gw_redis_cache_question *question = redis_cache_take_question(redis_cache, kind, key);
     if (!question)
         return NULL;
     question->owner = owner;
@@ -522,15 +525,15 @@ struct gw_redis_cache_question *gw_redis_cache_ask(struct gw_redis_cache *redis_
                                                    const struct gw_cache_request *request, const struct gw_head *head,
                                                    gw_redis_cache_done *done, void *owner)
 {
-    struct gw_redis_cache_question *question = begin(redis_cache, LOOK_UP, key, request, head, owner);
+    struct gw_redis_cache_question *question = redis_cache_begin(redis_cache, LOOK_UP, key, request, head, owner);
     if (!question)
         return NULL;
     question->done = done;
-    if (ask_base(question)) {
-        guess_variant(question);
+    if (redis_cache_ask_base(question)) {
+        redis_cache_guess_variant(question);
         return question;
     }
-    give_question(question);
+    redis_cache_give_question(question);
     return NULL;
 }
 
@@ -540,16 +543,16 @@ struct gw_redis_cache_question *gw_redis_cache_inspect(struct gw_redis_cache *re
                                                        const struct gw_head *head, gw_redis_cache_inspected *done,
                                                        void *owner)
 {
-    struct gw_redis_cache_question *question = begin(redis_cache, INSPECTION, key, request, head, owner);
+    struct gw_redis_cache_question *question = redis_cache_begin(redis_cache, INSPECTION, key, request, head, owner);
     if (!question)
         return NULL;
     question->inspection = calloc(1, sizeof *question->inspection);
     if (question->inspection) {
         question->inspection->done = done;
-        if (ask_base(question))
+        if (redis_cache_ask_base(question))
             return question;
     }
-    give_question(question);
+    redis_cache_give_question(question);
     return NULL;
 }
 
@@ -563,5 +566,5 @@ void gw_redis_cache_cancel(struct gw_redis_cache_question **taken)
         gw_tombstones_cancel(&question->tombstone);
     gw_store_cancel(&question->base);
     gw_store_cancel(&question->variant);
-    give_question(question);
+    redis_cache_give_question(question);
 }

@@ -40,7 +40,7 @@ void gw_writes_variant(struct gw_key_maker *keys, const struct gw_head *selectio
     memcpy(variant, digest, GW_FRAME_VARIANT_BYTES);
 }
 
-static void make_version(struct gw_writes *writes, uint8_t version[GW_FRAME_VERSION_BYTES])
+static void redis_writes_make_version(struct gw_writes *writes, uint8_t version[GW_FRAME_VERSION_BYTES])
 {
     uint64_t word = gw_random_next(&writes->random);
     memcpy(version, &word, GW_FRAME_VERSION_BYTES);
@@ -58,7 +58,7 @@ struct order {
     struct gw_block *block; /* that it lies in, to be shared; NULL: copied */
 };
 
-static void on_stored(void *owner, const struct gw_store_reply *reply)
+static void redis_writes_on_stored(void *owner, const struct gw_store_reply *reply)
 {
     struct write *write = owner;
     struct gw_writes *writes = write->writes;
@@ -73,8 +73,8 @@ static void on_stored(void *owner, const struct gw_store_reply *reply)
         landed(asker);
 }
 
-static bool send_order(struct gw_writes *writes, const struct gw_cache_key *key, const struct order *order,
-                       void (*landed)(void *owner), void *owner)
+static bool redis_writes_send_order(struct gw_writes *writes, const struct gw_cache_key *key, const struct order *order,
+                                    void (*landed)(void *owner), void *owner)
 {
     char digits[24];
     struct gw_buffer life = gw_buffer_over(digits, sizeof digits);
@@ -95,13 +95,13 @@ static bool send_order(struct gw_writes *writes, const struct gw_cache_key *key,
         arguments[count++] = order->value;
     gw_memory_cache_invalidate(writes->memory_cache, key);
     if (gw_store_run(writes->store, GW_STORE_PUT, keys, order->index_bytes ? 2 : 1, arguments, count,
-                     order->block ? order->value : GW_NO_SLICE, order->block, on_stored, write))
+                     order->block ? order->value : GW_NO_SLICE, order->block, redis_writes_on_stored, write))
         return true;
     gw_free_list_give(&writes->free, write);
     return false;
 }
 
-static struct gw_slice version_of(const struct gw_base_version *base_version)
+static struct gw_slice redis_writes_version_of(const struct gw_base_version *base_version)
 {
     bool has_version = base_version->kind == GW_BASE_VERSION || base_version->kind == GW_BASE_INDEX;
     return has_version ? gw_slice_of((const char *)base_version->version, GW_FRAME_VERSION_BYTES) : GW_SLICE("");
@@ -109,8 +109,9 @@ static struct gw_slice version_of(const struct gw_base_version *base_version)
 
 /* Beside the variants that were seen where the names are the same, else as the first of others. An index without names
  * is one of side fields alone (cache/vary.h): there what nothing selects is a variant, too. */
-static bool make_variant(struct gw_writes *writes, struct order *order, const struct gw_entry *entry,
-                         const struct gw_base_version *base_version, uint8_t generation[GW_FRAME_VERSION_BYTES])
+static bool redis_writes_make_variant(struct gw_writes *writes, struct order *order, const struct gw_entry *entry,
+                                      const struct gw_base_version *base_version,
+                                      uint8_t generation[GW_FRAME_VERSION_BYTES])
 {
     char names[GW_FRAME_NAMES_BYTES];
     size_t length = gw_vary_print_names(&entry->vary_values, entry->vary_named, names, sizeof names);
@@ -124,7 +125,7 @@ static bool make_variant(struct gw_writes *writes, struct order *order, const st
     if (is_seen)
         memcpy(generation, base_version->version, GW_FRAME_VERSION_BYTES);
     else
-        make_version(writes, generation);
+        redis_writes_make_version(writes, generation);
     gw_writes_variant(writes->keys, &entry->vary_values, order->variant_id);
     gw_key_text_of_variant(&order->variant, writes->config->redis_prefix, &entry->key, order->variant_id);
     order->index_bytes = gw_frame_encode_index(order->index, generation, order->life_ms, list);
@@ -137,16 +138,17 @@ bool gw_writes_entry(struct gw_writes *writes, const struct gw_entry *entry, con
 {
     uint8_t version[GW_FRAME_VERSION_BYTES], generation[GW_FRAME_VERSION_BYTES];
     uint64_t now_us = gw_clock_monotonic_us();
-    struct order order = { .base_version = version_of(base_version), .life_ms = gw_frame_life_ms(entry, now_us) };
-    if (order.life_ms <= 0 || !make_variant(writes, &order, entry, base_version, generation))
+    struct order order = { .base_version = redis_writes_version_of(base_version),
+                           .life_ms = gw_frame_life_ms(entry, now_us) };
+    if (order.life_ms <= 0 || !redis_writes_make_variant(writes, &order, entry, base_version, generation))
         return false;
     gw_key_text_of_base(&order.base, writes->config->redis_prefix, &entry->key);
-    make_version(writes, version);
+    redis_writes_make_version(writes, version);
     order.block = gw_frame_encode(entry, version, generation, order.life_ms, gw_entry_age_s(entry, now_us));
     if (!order.block)
         return false;
     order.value = gw_slice_of(order.block->bytes, order.block->capacity);
-    bool is_sent = send_order(writes, &entry->key, &order, landed, owner);
+    bool is_sent = redis_writes_send_order(writes, &entry->key, &order, landed, owner);
     gw_block_unref(order.block);
     return is_sent;
 }
@@ -156,12 +158,12 @@ void gw_writes_mark(struct gw_writes *writes, const struct gw_cache_key *key,
 {
     uint8_t version[GW_FRAME_VERSION_BYTES];
     char value[GW_FRAME_SHORT_BYTES];
-    struct order order = { .base_version = version_of(base_version), .life_ms = life_ms };
-    make_version(writes, version);
+    struct order order = { .base_version = redis_writes_version_of(base_version), .life_ms = life_ms };
+    redis_writes_make_version(writes, version);
     gw_frame_encode_mark(value, version, life_ms, for_credentials);
     gw_key_text_of_base(&order.base, writes->config->redis_prefix, key);
     order.value = gw_slice_of(value, sizeof value);
-    (void)send_order(writes, key, &order, NULL, NULL);
+    (void)redis_writes_send_order(writes, key, &order, NULL, NULL);
 }
 
 bool gw_writes_removal(struct gw_writes *writes, const struct gw_cache_key *key, const uint8_t *variant,
@@ -178,5 +180,5 @@ bool gw_writes_removal(struct gw_writes *writes, const struct gw_cache_key *key,
         gw_key_text_of_variant(&order.base, prefix, key, variant);
     else
         gw_key_text_of_base(&order.base, prefix, key);
-    return send_order(writes, key, &order, NULL, NULL);
+    return redis_writes_send_order(writes, key, &order, NULL, NULL);
 }

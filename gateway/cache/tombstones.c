@@ -37,7 +37,7 @@ struct gw_tombstones {
     uint64_t ban_at_us;    /* then, not before */
 };
 
-static void on_due(struct gw_timer *timer);
+static void tombstones_on_due(struct gw_timer *timer);
 
 struct gw_tombstones *gw_tombstones_create(const struct gw_tombstones_setup *setup)
 {
@@ -49,7 +49,7 @@ struct gw_tombstones *gw_tombstones_create(const struct gw_tombstones_setup *set
     gw_free_list_init(&tombstones->free, sizeof(struct gw_tombstone), KEPT_FREE, NULL);
     for (unsigned i = 0; i < BUCKETS; i++)
         gw_list_init(&tombstones->kept[i]);
-    gw_timer_init(&tombstones->timer, on_due);
+    gw_timer_init(&tombstones->timer, tombstones_on_due);
     return tombstones;
 }
 
@@ -69,10 +69,10 @@ void gw_tombstones_destroy(struct gw_tombstones **taken)
     free(tombstones);
 }
 
-static void on_answer(void *owner, const struct gw_store_reply *reply);
+static void tombstones_on_answer(void *owner, const struct gw_store_reply *reply);
 
 /* Nobody need wait for what is fetched under it: that is out of date. */
-static void end_lock(struct gw_tombstones *tombstones, const struct gw_cache_key *key)
+static void tombstones_end_lock(struct gw_tombstones *tombstones, const struct gw_cache_key *key)
 {
     struct gw_key_text text;
     if (!tombstones->setup.config->flights_over_instances)
@@ -81,7 +81,7 @@ static void end_lock(struct gw_tombstones *tombstones, const struct gw_cache_key
     (void)gw_store_set(tombstones->setup.store, text.slice, GW_NO_SLICE, 0, NULL, NULL);
 }
 
-static bool send_tombstone(struct gw_tombstones *tombstones, struct gw_tombstone *tombstone)
+static bool tombstones_send_tombstone(struct gw_tombstones *tombstones, struct gw_tombstone *tombstone)
 {
     uint8_t version[GW_FRAME_VERSION_BYTES];
     char value[GW_FRAME_SHORT_BYTES];
@@ -92,28 +92,28 @@ static bool send_tombstone(struct gw_tombstones *tombstones, struct gw_tombstone
     gw_frame_encode_tombstone(value, version, tombstones->setup.life_ms);
     gw_memory_cache_invalidate(tombstones->setup.memory_cache, &tombstone->key);
     if (!gw_store_set(tombstones->setup.store, text.slice, gw_slice_of(value, sizeof value), tombstones->setup.life_ms,
-                      on_answer, tombstone))
+                      tombstones_on_answer, tombstone))
         return false;
-    end_lock(tombstones, &tombstone->key);
+    tombstones_end_lock(tombstones, &tombstone->key);
     return true;
 }
 
-static bool send_deletion(struct gw_tombstones *tombstones, struct gw_tombstone *tombstone)
+static bool tombstones_send_deletion(struct gw_tombstones *tombstones, struct gw_tombstone *tombstone)
 {
     struct gw_key_text text;
     gw_key_text_of_base(&text, tombstones->setup.config->redis_prefix, &tombstone->key);
-    return gw_store_set(tombstones->setup.store, text.slice, GW_NO_SLICE, 0, on_answer, tombstone) != NULL;
+    return gw_store_set(tombstones->setup.store, text.slice, GW_NO_SLICE, 0, tombstones_on_answer, tombstone) != NULL;
 }
 
 /* ---- those that wait ---- */
 
-static void watch(struct gw_tombstones *tombstones)
+static void tombstones_watch(struct gw_tombstones *tombstones)
 {
     if (tombstones->setup.timers && !gw_timer_is_running(&tombstones->timer))
         gw_timer_start(tombstones->setup.timers, &tombstones->timer, RETRY_AFTER_MS);
 }
 
-static void lose(struct gw_tombstones *tombstones, const char *why)
+static void tombstones_lose(struct gw_tombstones *tombstones, const char *why)
 {
     gw_counter_add(&tombstones->setup.shard->cache_invalidations_lost, 1);
     if (!tombstones->is_lost)
@@ -125,7 +125,7 @@ static void lose(struct gw_tombstones *tombstones, const char *why)
     tombstones->is_lost = true;
 }
 
-static bool is_kept(struct gw_list *bucket, const struct gw_cache_key *key)
+static bool tombstones_is_kept(struct gw_list *bucket, const struct gw_cache_key *key)
 {
     gw_list_each(link, bucket)
     {
@@ -136,30 +136,31 @@ static bool is_kept(struct gw_list *bucket, const struct gw_cache_key *key)
 }
 
 /* Takes it. */
-static void keep(struct gw_tombstones *tombstones, struct gw_tombstone *tombstone)
+static void tombstones_keep(struct gw_tombstones *tombstones, struct gw_tombstone *tombstone)
 {
     struct gw_list *bucket = &tombstones->kept[tombstone->key.sha[0] % BUCKETS];
     tombstone->done = NULL;
-    if (is_kept(bucket, &tombstone->key)) {
+    if (tombstones_is_kept(bucket, &tombstone->key)) {
         gw_free_list_give(&tombstones->free, tombstone);
     } else if (tombstones->kept_count >= tombstones->setup.config->redis_max_pending ||
                tombstone->attempts >= ATTEMPTS) {
-        lose(tombstones, tombstone->attempts >= ATTEMPTS ? "Redis did not acknowledge it however often it was sent"
-                                                         : "too many wait for Redis");
+        tombstones_lose(tombstones, tombstone->attempts >= ATTEMPTS
+                                        ? "Redis did not acknowledge it however often it was sent"
+                                        : "too many wait for Redis");
         gw_free_list_give(&tombstones->free, tombstone);
     } else {
         gw_list_push_back(bucket, &tombstone->link);
         tombstones->kept_count++;
     }
-    watch(tombstones);
+    tombstones_watch(tombstones);
 }
 
-static void send_kept_of(struct gw_tombstones *tombstones, struct gw_list *bucket)
+static void tombstones_send_kept_of(struct gw_tombstones *tombstones, struct gw_list *bucket)
 {
     gw_list_each_safe(link, bucket)
     {
         struct gw_tombstone *tombstone = GW_CONTAINER(link, struct gw_tombstone, link);
-        if (!send_tombstone(tombstones, tombstone))
+        if (!tombstones_send_tombstone(tombstones, tombstone))
             return;
         tombstone->attempts++;
         gw_list_remove(link);
@@ -169,32 +170,33 @@ static void send_kept_of(struct gw_tombstones *tombstones, struct gw_list *bucke
 
 /* ---- after a loss ---- */
 
-static void on_banned(void *owner, bool is_everywhere)
+static void tombstones_on_banned(void *owner, bool is_everywhere)
 {
     struct gw_tombstones *tombstones = owner;
     if (is_everywhere)
         return;
     tombstones->is_ban_due = true;
     tombstones->ban_at_us = gw_clock_monotonic_us() + (uint64_t)RETRY_AFTER_MS * 1000;
-    watch(tombstones);
+    tombstones_watch(tombstones);
 }
 
-static bool ban_all(struct gw_tombstones *tombstones)
+static bool tombstones_ban_all(struct gw_tombstones *tombstones)
 {
     static const struct gw_ban all = { .kind = GW_BAN_ALL };
-    return !tombstones->setup.ban_log || gw_ban_log_add(tombstones->setup.ban_log, &all, on_banned, tombstones) != NULL;
+    return !tombstones->setup.ban_log ||
+           gw_ban_log_add(tombstones->setup.ban_log, &all, tombstones_on_banned, tombstones) != NULL;
 }
 
 /* A ban that was sent, and not acknowledged, holds for what this process reads: no read waits for the next attempt. */
-static bool make_up(struct gw_tombstones *tombstones)
+static bool tombstones_make_up(struct gw_tombstones *tombstones)
 {
     if (tombstones->is_lost) {
-        if (!ban_all(tombstones))
+        if (!tombstones_ban_all(tombstones))
             return false;
         tombstones->is_lost = tombstones->is_ban_due = false;
         gw_memory_cache_flush(tombstones->setup.memory_cache);
     } else if (tombstones->is_ban_due && gw_clock_monotonic_us() >= tombstones->ban_at_us) {
-        tombstones->is_ban_due = !ban_all(tombstones);
+        tombstones->is_ban_due = !tombstones_ban_all(tombstones);
     }
     return true;
 }
@@ -209,31 +211,31 @@ bool gw_tombstones_catch_up(struct gw_tombstones *tombstones)
     if (!gw_tombstones_is_behind(tombstones) && !tombstones->is_ban_due)
         return true;
     for (unsigned i = 0; i < BUCKETS && gw_store_is_up(tombstones->setup.store); i++)
-        send_kept_of(tombstones, &tombstones->kept[i]);
-    return !tombstones->kept_count && gw_store_is_up(tombstones->setup.store) && make_up(tombstones);
+        tombstones_send_kept_of(tombstones, &tombstones->kept[i]);
+    return !tombstones->kept_count && gw_store_is_up(tombstones->setup.store) && tombstones_make_up(tombstones);
 }
 
-static void on_due(struct gw_timer *timer)
+static void tombstones_on_due(struct gw_timer *timer)
 {
     struct gw_tombstones *tombstones = GW_CONTAINER(timer, struct gw_tombstones, timer);
     if (!gw_tombstones_catch_up(tombstones) || tombstones->is_ban_due)
-        watch(tombstones);
+        tombstones_watch(tombstones);
 }
 
 /* ---- one ---- */
 
-static void on_answer(void *owner, const struct gw_store_reply *reply)
+static void tombstones_on_answer(void *owner, const struct gw_store_reply *reply)
 {
     struct gw_tombstone *tombstone = owner;
     struct gw_tombstones *tombstones = tombstone->tombstones;
     gw_tombstones_done *done = tombstone->done;
     void *asker = tombstone->owner;
-    if (reply->result == GW_STORE_OOM && send_deletion(tombstones, tombstone))
+    if (reply->result == GW_STORE_OOM && tombstones_send_deletion(tombstones, tombstone))
         return;
     if (reply->result == GW_STORE_DONE || reply->result == GW_STORE_INTEGERS)
         gw_free_list_give(&tombstones->free, tombstone);
     else
-        keep(tombstones, tombstone);
+        tombstones_keep(tombstones, tombstone);
     if (done)
         done(asker);
 }
@@ -244,15 +246,15 @@ struct gw_tombstone *gw_tombstones_set(struct gw_tombstones *tombstones, const s
     struct gw_tombstone *tombstone = gw_free_list_take(&tombstones->free, NULL);
     gw_memory_cache_invalidate(tombstones->setup.memory_cache, key);
     if (!tombstone) {
-        lose(tombstones, "memory is out");
-        watch(tombstones);
+        tombstones_lose(tombstones, "memory is out");
+        tombstones_watch(tombstones);
         return NULL;
     }
     *tombstone = (struct gw_tombstone) { .tombstones = tombstones, .key = *key, .done = done, .owner = owner };
     gw_list_init(&tombstone->link);
-    if (gw_store_is_up(tombstones->setup.store) && send_tombstone(tombstones, tombstone))
+    if (gw_store_is_up(tombstones->setup.store) && tombstones_send_tombstone(tombstones, tombstone))
         return tombstone;
-    keep(tombstones, tombstone);
+    tombstones_keep(tombstones, tombstone);
     return NULL;
 }
 

@@ -66,21 +66,21 @@ static const char channel[] = "__redis__:invalidate";
 
 /* ---- modes ---- */
 
-static void forget_key(const struct gw_tracking *tracking, const struct gw_cache_key *key)
+static void tracking_forget_key(const struct gw_tracking *tracking, const struct gw_cache_key *key)
 {
     gw_memory_cache_invalidate(tracking->setup.memory_cache, key);
     if (tracking->setup.on_invalidated)
         tracking->setup.on_invalidated(tracking->setup.context, key);
 }
 
-static void forget_all(struct gw_tracking *tracking)
+static void tracking_forget_all(struct gw_tracking *tracking)
 {
     gw_memory_cache_flush(tracking->setup.memory_cache);
     if (tracking->setup.on_invalidated)
         tracking->setup.on_invalidated(tracking->setup.context, NULL);
 }
 
-static void choose_mode(struct gw_tracking *tracking)
+static void tracking_choose_mode(struct gw_tracking *tracking)
 {
     enum gw_memory_cache_mode mode = gw_breaker_is_open(tracking->setup.breaker) ? GW_MEMORY_CACHE_OUTAGE
                                      : tracking->state == UP                     ? GW_MEMORY_CACHE_SHARED
@@ -89,21 +89,21 @@ static void choose_mode(struct gw_tracking *tracking)
         gw_memory_cache_set_mode(tracking->setup.memory_cache, mode);
 }
 
-static void set_state(struct gw_tracking *tracking, enum state state)
+static void tracking_set_state(struct gw_tracking *tracking, enum state state)
 {
     tracking->state = state;
     atomic_store_explicit(&tracking->is_up, state == UP, memory_order_relaxed);
-    choose_mode(tracking);
+    tracking_choose_mode(tracking);
 }
 
-static uint64_t jittered_wait(struct gw_tracking *tracking)
+static uint64_t tracking_jittered_wait(struct gw_tracking *tracking)
 {
     uint64_t wait_us = tracking->wait_us;
     tracking->wait_us = wait_us * 2 < MOST_WAIT_US ? wait_us * 2 : MOST_WAIT_US;
     return wait_us / 2 + gw_random_next(&tracking->random) % wait_us;
 }
 
-static void close_pair(struct gw_tracking *tracking)
+static void tracking_close_pair(struct gw_tracking *tracking)
 {
     gw_resolver_cancel(&tracking->question);
     gw_push_connection_close(&tracking->subscriber.connection);
@@ -112,20 +112,20 @@ static void close_pair(struct gw_tracking *tracking)
     tracking->subscriber.due_at_us = tracking->tracker.due_at_us = 0;
     tracking->subscriber_id = 0;
     tracking->is_subscribed = false;
-    set_state(tracking, WAITING);
+    tracking_set_state(tracking, WAITING);
 }
 
-static void lose_pair(struct gw_tracking *tracking, const char *why)
+static void tracking_lose_pair(struct gw_tracking *tracking, const char *why)
 {
     if (tracking->state == UP)
         snprintf(tracking->lost_why, sizeof tracking->lost_why, "%s", why);
-    close_pair(tracking);
-    tracking->retry_at_us = gw_clock_monotonic_us() + jittered_wait(tracking);
+    tracking_close_pair(tracking);
+    tracking->retry_at_us = gw_clock_monotonic_us() + tracking_jittered_wait(tracking);
 }
 
 /* Where Redis itself is away, the store tells so, and that is why: only what is lost beside a Redis that serves is told
  * here. */
-static void tell_loss(struct gw_tracking *tracking)
+static void tracking_tell_loss(struct gw_tracking *tracking)
 {
     if (tracking->lost_why[0])
         gw_log(GW_LOG_WARN, "cache",
@@ -134,23 +134,23 @@ static void tell_loss(struct gw_tracking *tracking)
     tracking->lost_why[0] = '\0';
 }
 
-static void take_refusal(struct gw_tracking *tracking, const char *said)
+static void tracking_take_refusal(struct gw_tracking *tracking, const char *said)
 {
     if (!tracking->is_refusal_told)
         gw_log(GW_LOG_ERROR, "cache",
                "%s refuses CLIENT TRACKING or its channel (%s): without a cache in memory, each hit costs a look-up",
                tracking->setup.node->url_masked.at, said);
     tracking->is_refusal_told = true;
-    close_pair(tracking);
+    tracking_close_pair(tracking);
     tracking->retry_at_us = gw_clock_monotonic_us() + REFUSED_WAIT_US;
 }
 
-static void establish(struct gw_tracking *tracking)
+static void tracking_establish(struct gw_tracking *tracking)
 {
     tracking->wait_us = LEAST_WAIT_US;
     tracking->beat_at_us = gw_clock_monotonic_us() + BEAT_EACH_US;
     tracking->is_refusal_told = false;
-    set_state(tracking, UP);
+    tracking_set_state(tracking, UP);
     gw_log(GW_LOG_INFO, "cache", "invalidations from %s are heard", tracking->setup.node->url_masked.at);
 }
 
@@ -166,7 +166,7 @@ static bool tracking_send(struct side *side, enum ask ask, struct gw_slice comma
     return true;
 }
 
-static bool put(struct side *side, enum ask ask, const struct gw_slice *arguments, unsigned count)
+static bool tracking_put(struct side *side, enum ask ask, const struct gw_slice *arguments, unsigned count)
 {
     char memory[COMMAND_BYTES];
     struct gw_buffer command = gw_buffer_over(memory, sizeof memory);
@@ -177,34 +177,34 @@ static bool put(struct side *side, enum ask ask, const struct gw_slice *argument
 }
 
 #define SEND(side, ask, ...)                                                                                           \
-    put(side, ask, (const struct gw_slice[]) { __VA_ARGS__ },                                                          \
-        sizeof((const struct gw_slice[]) { __VA_ARGS__ }) / sizeof(struct gw_slice))
+    tracking_put(side, ask, (const struct gw_slice[]) { __VA_ARGS__ },                                                 \
+                 sizeof((const struct gw_slice[]) { __VA_ARGS__ }) / sizeof(struct gw_slice))
 
-static bool put_login(void *owner, enum gw_node_step step, struct gw_slice command)
+static bool tracking_put_login(void *owner, enum gw_node_step step, struct gw_slice command)
 {
     return tracking_send(owner, step == GW_NODE_NAME ? ASK_NAME : ASK_LOGIN, command);
 }
 
-static bool log_in(struct side *side, struct gw_slice name)
+static bool tracking_log_in(struct side *side, struct gw_slice name)
 {
-    return gw_node_log_in(side->tracking->setup.node, name, put_login, side);
+    return gw_node_log_in(side->tracking->setup.node, name, tracking_put_login, side);
 }
 
-static bool subscribe(struct side *side)
+static bool tracking_subscribe(struct side *side)
 {
     return SEND(side, ASK_SUBSCRIBE, GW_SLICE("SUBSCRIBE"), gw_slice_of(channel, sizeof channel - 1));
 }
 
-static void on_subscriber_up(void *context)
+static void tracking_on_subscriber_up(void *context)
 {
     struct side *side = context;
     side->due_at_us = 0;
-    if (!log_in(side, GW_SLICE("visara-gateway:invalidations")) ||
-        !SEND(side, ASK_ID, GW_SLICE("CLIENT"), GW_SLICE("ID")) || !subscribe(side))
-        lose_pair(side->tracking, "memory is out");
+    if (!tracking_log_in(side, GW_SLICE("visara-gateway:invalidations")) ||
+        !SEND(side, ASK_ID, GW_SLICE("CLIENT"), GW_SLICE("ID")) || !tracking_subscribe(side))
+        tracking_lose_pair(side->tracking, "memory is out");
 }
 
-static bool track(struct side *side)
+static bool tracking_track(struct side *side)
 {
     const struct gw_tracking *tracking = side->tracking;
     char cache[PREFIX_BYTES], purge[PREFIX_BYTES], digits[24];
@@ -221,51 +221,51 @@ static bool track(struct side *side)
                 GW_SLICE("PREFIX"), gw_buffer_slice(&purges));
 }
 
-static void on_tracker_up(void *context)
+static void tracking_on_tracker_up(void *context)
 {
     struct side *side = context;
     side->due_at_us = 0;
-    if (!log_in(side, GW_SLICE("visara-gateway:tracking")) || !track(side))
-        lose_pair(side->tracking, "memory is out");
+    if (!tracking_log_in(side, GW_SLICE("visara-gateway:tracking")) || !tracking_track(side))
+        tracking_lose_pair(side->tracking, "memory is out");
 }
 
-static bool connect_side(struct side *side)
+static bool tracking_connect_side(struct side *side)
 {
     struct gw_tracking *tracking = side->tracking;
     side->due_at_us = gw_clock_monotonic_us() + tracking->connect_after_us;
     return gw_push_connection_open(&side->connection, tracking->setup.loop, tracking->address);
 }
 
-static void begin_subscribing(struct gw_tracking *tracking)
+static void tracking_begin_subscribing(struct gw_tracking *tracking)
 {
     if (!tracking->found.count) {
-        lose_pair(tracking, "its name is not known");
+        tracking_lose_pair(tracking, "its name is not known");
         return;
     }
     gw_resolver_print(&tracking->found.list[tracking->attempts++ % tracking->found.count], tracking->address);
-    set_state(tracking, SUBSCRIBING);
-    if (!connect_side(&tracking->subscriber))
-        lose_pair(tracking, "it cannot be connected to");
+    tracking_set_state(tracking, SUBSCRIBING);
+    if (!tracking_connect_side(&tracking->subscriber))
+        tracking_lose_pair(tracking, "it cannot be connected to");
 }
 
-static void on_found(struct gw_resolver_question *question, const struct gw_resolver_addresses *found)
+static void tracking_on_found(struct gw_resolver_question *question, const struct gw_resolver_addresses *found)
 {
     struct gw_tracking *tracking = GW_CONTAINER(question, struct gw_tracking, question);
     tracking->found = *found;
-    begin_subscribing(tracking);
+    tracking_begin_subscribing(tracking);
 }
 
-static void begin_seeking(struct gw_tracking *tracking)
+static void tracking_begin_seeking(struct gw_tracking *tracking)
 {
-    set_state(tracking, SEEKING);
+    tracking_set_state(tracking, SEEKING);
     switch (gw_node_resolve(tracking->setup.node, &tracking->resolver, &tracking->question, &tracking->found)) {
     case GW_RESOLVER_KNOWN:
-        begin_subscribing(tracking);
+        tracking_begin_subscribing(tracking);
         break;
     case GW_RESOLVER_ASKED:
         break;
     case GW_RESOLVER_OVERLOAD:
-        lose_pair(tracking, "memory is out");
+        tracking_lose_pair(tracking, "memory is out");
         break;
     }
 }
@@ -274,7 +274,7 @@ static void begin_seeking(struct gw_tracking *tracking)
 
 /* What this server, or this user, will never do. Every other error is of the moment (LOADING, BUSY, a subscriber that is
  * gone by the time the answer comes): it heals, and is no matter of permissions. */
-static bool is_refusal(enum ask ask, const char *text)
+static bool tracking_is_refusal(enum ask ask, const char *text)
 {
     struct gw_slice words = gw_slice_of_string(text);
     return ask != ASK_LOGIN && (gw_node_is_denied(words) || gw_slice_starts_with(words, GW_SLICE("ERR syntax error")) ||
@@ -282,18 +282,18 @@ static bool is_refusal(enum ask ask, const char *text)
 }
 
 /* The pair may be gone afterwards. */
-static void take_answer(struct side *side, enum ask ask, const struct gw_push_reply *reply)
+static void tracking_take_answer(struct side *side, enum ask ask, const struct gw_push_reply *reply)
 {
     struct gw_tracking *tracking = side->tracking;
     bool is_good = ask == ASK_ID          ? reply->kind == GW_PUSH_INTEGER && reply->integer > 0
                    : ask == ASK_SUBSCRIBE ? reply->kind == GW_PUSH_SUBSCRIBED
                                           : reply->kind == GW_PUSH_TEXT || ask == ASK_NAME; /* a name is a courtesy */
-    if (reply->kind == GW_PUSH_ERROR && ask != ASK_NAME && is_refusal(ask, reply->text)) {
-        take_refusal(tracking, reply->text);
+    if (reply->kind == GW_PUSH_ERROR && ask != ASK_NAME && tracking_is_refusal(ask, reply->text)) {
+        tracking_take_refusal(tracking, reply->text);
         return;
     }
     if (!is_good) {
-        lose_pair(tracking, reply->kind == GW_PUSH_ERROR ? reply->text : "its answer makes no sense");
+        tracking_lose_pair(tracking, reply->kind == GW_PUSH_ERROR ? reply->text : "its answer makes no sense");
         return;
     }
     if (ask == ASK_ID)
@@ -301,78 +301,78 @@ static void take_answer(struct side *side, enum ask ask, const struct gw_push_re
     if (ask == ASK_SUBSCRIBE)
         tracking->is_subscribed = true;
     if (ask == ASK_TRACKING)
-        establish(tracking);
+        tracking_establish(tracking);
     if (tracking->state == SUBSCRIBING && tracking->is_subscribed && tracking->subscriber_id) {
-        set_state(tracking, TRACKING);
-        if (!connect_side(&tracking->tracker))
-            lose_pair(tracking, "it cannot be connected to");
+        tracking_set_state(tracking, TRACKING);
+        if (!tracking_connect_side(&tracking->tracker))
+            tracking_lose_pair(tracking, "it cannot be connected to");
     }
 }
 
-static void on_reply(void *context, const struct gw_push_reply *reply)
+static void tracking_on_reply(void *context, const struct gw_push_reply *reply)
 {
     struct side *side = context;
     if (reply->kind == GW_PUSH_MESSAGE) {
         if (reply->is_of_all)
-            forget_all(side->tracking);
+            tracking_forget_all(side->tracking);
         return;
     }
     if (!side->asked_count) {
-        lose_pair(side->tracking, "it answers what was not asked");
+        tracking_lose_pair(side->tracking, "it answers what was not asked");
         return;
     }
     enum ask ask = side->asked[0];
     side->asked_count--;
     memmove(side->asked, side->asked + 1, side->asked_count * sizeof side->asked[0]);
     side->due_at_us = side->asked_count ? gw_clock_monotonic_us() + side->tracking->answer_after_us : 0;
-    take_answer(side, ask, reply);
+    tracking_take_answer(side, ask, reply);
 }
 
-static bool is_of_purges(struct gw_slice prefix, struct gw_slice text)
+static bool tracking_is_of_purges(struct gw_slice prefix, struct gw_slice text)
 {
     return gw_slice_starts_with(text, prefix) &&
            gw_slice_starts_with(gw_slice_of(text.at + prefix.length, text.length - prefix.length), GW_SLICE("purge:"));
 }
 
 /* A key of a variant has its base's before it: what answers under the base goes. Others are none of the memory cache. */
-static void on_key(void *context, struct gw_slice text)
+static void tracking_on_key(void *context, struct gw_slice text)
 {
     const struct gw_tracking *tracking = ((struct side *)context)->tracking;
     struct gw_slice prefix = tracking->setup.config->redis_prefix;
-    if (tracking->setup.on_purge && is_of_purges(prefix, text))
+    if (tracking->setup.on_purge && tracking_is_of_purges(prefix, text))
         tracking->setup.on_purge(tracking->setup.context);
     size_t base = prefix.length + GW_KEY_TEXT_BYTES;
     struct gw_cache_key key;
     if (text.length > base && text.at[base] == ':')
         text.length = base;
     if (gw_key_read_text(&key, prefix, text))
-        forget_key(tracking, &key);
+        tracking_forget_key(tracking, &key);
 }
 
-static void on_down(void *context, const char *why)
+static void tracking_on_down(void *context, const char *why)
 {
     struct side *side = context;
-    lose_pair(side->tracking, why);
+    tracking_lose_pair(side->tracking, why);
 }
 
 /* ---- time ---- */
 
 /* Twice in a row: where this process itself was held up, the answer is read between the two. */
-static bool is_late(struct side *side, uint64_t now_us)
+static bool tracking_is_late(struct side *side, uint64_t now_us)
 {
     bool was_late = side->was_late;
     side->was_late = side->due_at_us && now_us >= side->due_at_us;
     return was_late && side->was_late;
 }
 
-static void beat(struct gw_tracking *tracking, uint64_t now_us)
+static void tracking_beat(struct gw_tracking *tracking, uint64_t now_us)
 {
     tracking->beat_at_us = now_us + BEAT_EACH_US;
-    if (!subscribe(&tracking->subscriber) || !SEND(&tracking->tracker, ASK_PING, GW_SLICE("PING")))
-        lose_pair(tracking, "memory is out");
+    if (!tracking_subscribe(&tracking->subscriber) || !SEND(&tracking->tracker, ASK_PING, GW_SLICE("PING")))
+        tracking_lose_pair(tracking, "memory is out");
 }
 
-static void look(struct gw_tracking *tracking)
+static void tracking_look(struct gw_tracking *tracking)
 {
     struct gw_breaker *breaker = tracking->setup.breaker;
     uint64_t now_us = gw_clock_monotonic_us();
@@ -380,40 +380,40 @@ static void look(struct gw_tracking *tracking)
     if (epoch != tracking->breaker_epoch) {
         tracking->breaker_epoch = epoch;
         tracking->lost_why[0] = '\0';
-        close_pair(tracking);
+        tracking_close_pair(tracking);
         tracking->retry_at_us = now_us;
     }
-    bool is_silent = is_late(&tracking->subscriber, now_us);
-    is_silent |= is_late(&tracking->tracker, now_us);
+    bool is_silent = tracking_is_late(&tracking->subscriber, now_us);
+    is_silent |= tracking_is_late(&tracking->tracker, now_us);
     if (is_silent)
-        lose_pair(tracking, "it is silent");
+        tracking_lose_pair(tracking, "it is silent");
     if (tracking->state == UP && now_us >= tracking->beat_at_us)
-        beat(tracking, now_us);
+        tracking_beat(tracking, now_us);
     if (tracking->state == WAITING && now_us >= tracking->retry_at_us && !gw_breaker_is_open(breaker)) {
-        tell_loss(tracking);
-        begin_seeking(tracking);
+        tracking_tell_loss(tracking);
+        tracking_begin_seeking(tracking);
     }
-    choose_mode(tracking);
+    tracking_choose_mode(tracking);
 }
 
-static void on_timer(struct gw_timer *timer)
+static void tracking_on_timer(struct gw_timer *timer)
 {
     struct gw_tracking *tracking = GW_CONTAINER(timer, struct gw_tracking, timer);
-    look(tracking);
+    tracking_look(tracking);
     gw_timer_start(tracking->setup.timers, &tracking->timer, LOOK_EACH_MS);
 }
 
 /* ---- life ---- */
 
-static void init_side(struct gw_tracking *tracking, struct side *side, void (*on_up)(void *context))
+static void tracking_init_side(struct gw_tracking *tracking, struct side *side, void (*on_up)(void *context))
 {
     side->tracking = tracking;
     side->connection = (struct gw_push_connection) { .node = tracking->setup.node,
                                                      .tls = tracking->tls,
                                                      .on_up = on_up,
-                                                     .on_key = on_key,
-                                                     .on_reply = on_reply,
-                                                     .on_down = on_down,
+                                                     .on_key = tracking_on_key,
+                                                     .on_reply = tracking_on_reply,
+                                                     .on_down = tracking_on_down,
                                                      .context = side };
 }
 
@@ -433,11 +433,11 @@ struct gw_tracking *gw_tracking_open(const struct gw_tracking_setup *setup)
     tracking->wait_us = LEAST_WAIT_US;
     gw_random_init(&tracking->random);
     gw_resolver_init(&tracking->resolver, setup->loop, 0);
-    gw_resolver_init_question(&tracking->question, on_found);
-    gw_timer_init(&tracking->timer, on_timer);
-    init_side(tracking, &tracking->subscriber, on_subscriber_up);
-    init_side(tracking, &tracking->tracker, on_tracker_up);
-    set_state(tracking, WAITING);
+    gw_resolver_init_question(&tracking->question, tracking_on_found);
+    gw_timer_init(&tracking->timer, tracking_on_timer);
+    tracking_init_side(tracking, &tracking->subscriber, tracking_on_subscriber_up);
+    tracking_init_side(tracking, &tracking->tracker, tracking_on_tracker_up);
+    tracking_set_state(tracking, WAITING);
     gw_timer_start(setup->timers, &tracking->timer, 0);
     return tracking;
 }
@@ -445,7 +445,7 @@ struct gw_tracking *gw_tracking_open(const struct gw_tracking_setup *setup)
 void gw_tracking_close(struct gw_tracking *tracking)
 {
     gw_timer_stop(&tracking->timer);
-    close_pair(tracking);
+    tracking_close_pair(tracking);
     gw_resolver_close(&tracking->resolver);
     gw_memory_cache_set_mode(tracking->setup.memory_cache, GW_MEMORY_CACHE_CLOSED);
 }

@@ -51,7 +51,7 @@ static const enum gw_field_name side_fields[] = {
 #undef ID
 };
 
-static bool is_side_field(unsigned id)
+static bool vary_is_side_field(unsigned id)
 {
     static const bool table[GW_FIELD_COUNT] = {
 #define IS(name) [GW_FIELD_##name] = true,
@@ -61,7 +61,7 @@ static bool is_side_field(unsigned id)
     return table[id];
 }
 
-static bool is_written_here(enum gw_field_name id)
+static bool vary_is_written_here(enum gw_field_name id)
 {
     switch (id) {
     case GW_FIELD_FORWARDED:
@@ -76,13 +76,13 @@ static bool is_written_here(enum gw_field_name id)
     }
 }
 
-static enum gw_vary_limit limit_of(struct gw_slice name)
+static enum gw_vary_limit vary_limit_of(struct gw_slice name)
 {
     if (name.at[0] == '*')
         return GW_VARY_ANY;
     if (!gw_grammar_is_token(name))
         return GW_VARY_UNCLEAR;
-    return is_written_here(gw_field_name_of(name)) ? GW_VARY_OWN : GW_VARY_SELECTS;
+    return vary_is_written_here(gw_field_name_of(name)) ? GW_VARY_OWN : GW_VARY_SELECTS;
 }
 
 enum gw_vary_limit gw_vary_limit(const struct gw_head *response)
@@ -92,7 +92,7 @@ enum gw_vary_limit gw_vary_limit(const struct gw_head *response)
          field = gw_head_find_next(response, field)) {
         struct gw_slice rest = field->value, name;
         while (gw_slice_next_element(&rest, &name)) {
-            enum gw_vary_limit limit = ++count > GW_VARY_NAMES ? GW_VARY_UNCLEAR : limit_of(name);
+            enum gw_vary_limit limit = ++count > GW_VARY_NAMES ? GW_VARY_UNCLEAR : vary_limit_of(name);
             if (limit)
                 return limit;
         }
@@ -111,7 +111,7 @@ bool gw_vary_is_present(const struct gw_head *response)
     return false;
 }
 
-static bool selects(const struct gw_head *request, enum gw_field_name id)
+static bool vary_selects(const struct gw_head *request, enum gw_field_name id)
 {
     return id != GW_FIELD_ORIGIN || request->origin_selects;
 }
@@ -121,7 +121,7 @@ bool gw_vary_has_side_fields(const struct gw_head *request)
     for (unsigned i = 0; i < request->count;
          i++) { /* each request asks, and has fewer fields than there are of these */
         const struct gw_field *field = &request->fields[i];
-        if (is_side_field(field->id) && !field->dropped && selects(request, (enum gw_field_name)field->id))
+        if (vary_is_side_field(field->id) && !field->dropped && vary_selects(request, (enum gw_field_name)field->id))
             return true;
     }
     return false;
@@ -136,7 +136,7 @@ struct names {
     bool by_coding; /* at last Accept-Encoding, for a response with Content-Encoding */
 };
 
-static struct names names_of_response(const struct gw_head *response)
+static struct names vary_names_of_response(const struct gw_head *response)
 {
     const struct gw_field *line = gw_head_find(response, GW_FIELD_VARY);
     return (struct names) { .response = response,
@@ -145,7 +145,7 @@ static struct names names_of_response(const struct gw_head *response)
                             .by_coding = gw_head_find(response, GW_FIELD_CONTENT_ENCODING) };
 }
 
-static bool take_name(struct names *names, struct gw_slice *name)
+static bool vary_take_name(struct names *names, struct gw_slice *name)
 {
     while (names->taken < GW_VARY_NAMES) {
         if (gw_slice_next_element(&names->rest, name)) {
@@ -166,10 +166,10 @@ static bool take_name(struct names *names, struct gw_slice *name)
     return false;
 }
 
-static bool has_name(struct names names, struct gw_slice name, unsigned before)
+static bool vary_has_name(struct names names, struct gw_slice name, unsigned before)
 {
     struct gw_slice earlier;
-    for (unsigned i = 0; i < before && take_name(&names, &earlier); i++)
+    for (unsigned i = 0; i < before && vary_take_name(&names, &earlier); i++)
         if (gw_slice_equal_nocase(earlier, name))
             return true;
     return false;
@@ -185,7 +185,7 @@ struct lines {
     size_t bytes; /* joined by ", " */
 };
 
-static struct lines find_lines(const struct gw_head *request, enum gw_field_name id, struct gw_slice name)
+static struct lines vary_find_lines(const struct gw_head *request, enum gw_field_name id, struct gw_slice name)
 {
     struct lines lines = { .request = request };
     lines.first = id == GW_FIELD_OTHER ? gw_head_find_named(request, name) : gw_head_find(request, id);
@@ -196,7 +196,7 @@ static struct lines find_lines(const struct gw_head *request, enum gw_field_name
     return lines;
 }
 
-static void join(char *to, const struct lines *lines)
+static void vary_join(char *to, const struct lines *lines)
 {
     for (const struct gw_field *line = lines->first; line; line = gw_head_find_next(lines->request, line)) {
         struct gw_slice value = gw_slice_trim(line->value);
@@ -219,13 +219,13 @@ struct target {
     struct gw_vary_size size;
 };
 
-static void put_field(struct target *to, const struct gw_head *request, struct gw_slice name)
+static void vary_put_field(struct target *to, const struct gw_head *request, struct gw_slice name)
 {
     enum gw_field_name id = gw_field_name_of(name);
-    struct lines lines = find_lines(request, id, name);
+    struct lines lines = vary_find_lines(request, id, name);
     char *at = to->fields ? to->bytes + to->size.bytes : NULL, *value = at ? at + name.length : NULL;
     if (at) {
-        join(value, &lines);
+        vary_join(value, &lines);
         for (size_t i = 0; i < name.length; i++)
             at[i] = (char)(name.at[i] >= 'A' && name.at[i] <= 'Z' ? name.at[i] | 0x20 : name.at[i]);
         to->fields[to->size.fields] = (struct gw_field) {
@@ -238,35 +238,35 @@ static void put_field(struct target *to, const struct gw_head *request, struct g
     to->size.fields++;
 }
 
-static void put_selection(struct target *to, const struct gw_head *request, struct names names)
+static void vary_put_selection(struct target *to, const struct gw_head *request, struct names names)
 {
     const struct names all = names;
     const bool has_side_fields = gw_vary_has_side_fields(request);
     struct gw_slice name;
-    while (take_name(&names, &name)) {
+    while (vary_take_name(&names, &name)) {
         bool is_side = request->origin_selects && gw_field_name_of(name) == GW_FIELD_ORIGIN;
-        if (!is_side && !has_name(all, name, names.taken - 1))
-            put_field(to, request, name);
+        if (!is_side && !vary_has_name(all, name, names.taken - 1))
+            vary_put_field(to, request, name);
     }
     to->size.named = to->size.fields;
     for (size_t i = 0; has_side_fields && i < GW_COUNT(side_fields); i++) {
         name = gw_field_name_text(side_fields[i]);
-        bool is_named = side_fields[i] != GW_FIELD_ORIGIN && has_name(all, name, GW_VARY_NAMES);
-        if (selects(request, side_fields[i]) && gw_head_find(request, side_fields[i]) && !is_named)
-            put_field(to, request, name);
+        bool is_named = side_fields[i] != GW_FIELD_ORIGIN && vary_has_name(all, name, GW_VARY_NAMES);
+        if (vary_selects(request, side_fields[i]) && gw_head_find(request, side_fields[i]) && !is_named)
+            vary_put_field(to, request, name);
     }
 }
 
 struct gw_vary_size gw_vary_measure(const struct gw_head *request, const struct gw_head *response)
 {
     struct target to = { 0 };
-    put_selection(&to, request, names_of_response(response));
+    vary_put_selection(&to, request, vary_names_of_response(response));
     return to.size;
 }
 
-static void fill(struct gw_head *selection, struct target *to, const struct gw_head *request, struct names names)
+static void vary_fill(struct gw_head *selection, struct target *to, const struct gw_head *request, struct names names)
 {
-    put_selection(to, request, names);
+    vary_put_selection(to, request, names);
     gw_head_init(selection);
     selection->fields = to->fields;
     selection->count = selection->capacity = to->size.fields;
@@ -279,15 +279,15 @@ void gw_vary_fill(struct gw_head *selection, struct gw_field *fields, char *byte
                   const struct gw_head *response)
 {
     struct target to = { .fields = fields, .bytes = bytes };
-    fill(selection, &to, request, names_of_response(response));
+    vary_fill(selection, &to, request, vary_names_of_response(response));
 }
 
-static bool select_names(struct gw_head *selection, struct gw_arena *arena, const struct gw_head *request,
-                         struct names names)
+static bool vary_select_names(struct gw_head *selection, struct gw_arena *arena, const struct gw_head *request,
+                              struct names names)
 {
     struct target to = { 0 };
     gw_head_init(selection);
-    put_selection(&to, request, names);
+    vary_put_selection(&to, request, names);
     if (to.size.fields == 0)
         return true;
     struct gw_field *fields = gw_arena_take(arena, to.size.fields * sizeof *fields);
@@ -295,20 +295,20 @@ static bool select_names(struct gw_head *selection, struct gw_arena *arena, cons
     if (!fields || !bytes)
         return false;
     to = (struct target) { .fields = fields, .bytes = bytes };
-    fill(selection, &to, request, names);
+    vary_fill(selection, &to, request, names);
     return true;
 }
 
 bool gw_vary_select(struct gw_head *selection, struct gw_arena *arena, const struct gw_head *request,
                     const struct gw_head *response)
 {
-    return select_names(selection, arena, request, names_of_response(response));
+    return vary_select_names(selection, arena, request, vary_names_of_response(response));
 }
 
 bool gw_vary_select_by_names(struct gw_head *selection, struct gw_arena *arena, const struct gw_head *request,
                              struct gw_slice names)
 {
-    return select_names(selection, arena, request, (struct names) { .rest = names });
+    return vary_select_names(selection, arena, request, (struct names) { .rest = names });
 }
 
 size_t gw_vary_print_names(const struct gw_head *selection, unsigned named, char *text, size_t room)
@@ -337,7 +337,7 @@ struct digested {
 };
 
 /* A text that does not end within the room goes on with the digest of what there is of it. */
-static void digest_bytes(struct digested *text, struct gw_slice bytes)
+static void vary_digest_bytes(struct digested *text, struct gw_slice bytes)
 {
     while (bytes.length) {
         if (text->length == DIGESTED_BYTES) {
@@ -354,14 +354,14 @@ static void digest_bytes(struct digested *text, struct gw_slice bytes)
     }
 }
 
-static void digest_text(struct digested *text, struct gw_slice bytes)
+static void vary_digest_text(struct digested *text, struct gw_slice bytes)
 {
     uint32_t length = bytes.at ? (uint32_t)bytes.length : UINT32_MAX;
     char number[4];
     for (unsigned i = 0; i < sizeof number; i++)
         number[i] = (char)(unsigned char)(length >> 8 * i);
-    digest_bytes(text, gw_slice_of(number, sizeof number));
-    digest_bytes(text, bytes);
+    vary_digest_bytes(text, gw_slice_of(number, sizeof number));
+    vary_digest_bytes(text, bytes);
 }
 
 void gw_vary_digest(struct gw_key_maker *maker, const struct gw_head *selection, uint8_t digest[32])
@@ -371,8 +371,8 @@ void gw_vary_digest(struct gw_key_maker *maker, const struct gw_head *selection,
     text.bytes[0] = FIRST_PIECE;
     text.length = 1;
     for (unsigned i = 0; i < selection->count; i++) {
-        digest_text(&text, selection->fields[i].name);
-        digest_text(&text, selection->fields[i].value);
+        vary_digest_text(&text, selection->fields[i].name);
+        vary_digest_text(&text, selection->fields[i].value);
     }
     gw_key_digest(maker, gw_slice_of(text.bytes, text.length), digest);
 }
@@ -380,7 +380,7 @@ void gw_vary_digest(struct gw_key_maker *maker, const struct gw_head *selection,
 /* ---- matching ---- */
 
 /* Without building the joined value: each line of the request must be the next piece of what was stored. */
-static bool is_joined(struct gw_slice rest, const struct lines *lines)
+static bool vary_is_joined(struct gw_slice rest, const struct lines *lines)
 {
     if (lines->bytes != rest.length)
         return false;
@@ -394,15 +394,15 @@ static bool is_joined(struct gw_slice rest, const struct lines *lines)
     return true;
 }
 
-static bool value_matches(const struct gw_field *selected, const struct gw_head *request)
+static bool vary_value_matches(const struct gw_field *selected, const struct gw_head *request)
 {
-    struct lines lines = find_lines(request, (enum gw_field_name)selected->id, selected->name);
+    struct lines lines = vary_find_lines(request, (enum gw_field_name)selected->id, selected->name);
     if (!lines.count || !selected->value.at)
         return !lines.count && !selected->value.at;
-    return is_joined(selected->value, &lines);
+    return vary_is_joined(selected->value, &lines);
 }
 
-static bool has_selected(const struct gw_head *selection, enum gw_field_name id)
+static bool vary_has_selected(const struct gw_head *selection, enum gw_field_name id)
 {
     for (unsigned i = 0; i < selection->count; i++)
         if (selection->fields[i].id == id)
@@ -413,11 +413,11 @@ static bool has_selected(const struct gw_head *selection, enum gw_field_name id)
 bool gw_vary_matches(const struct gw_head *selection, const struct gw_head *request, bool request_has_side_fields)
 {
     for (unsigned i = 0; i < selection->count; i++)
-        if (!value_matches(&selection->fields[i], request))
+        if (!vary_value_matches(&selection->fields[i], request))
             return false;
     for (size_t i = 0; request_has_side_fields && i < GW_COUNT(side_fields); i++)
-        if (selects(request, side_fields[i]) && gw_head_find(request, side_fields[i]) &&
-            !has_selected(selection, side_fields[i]))
+        if (vary_selects(request, side_fields[i]) && gw_head_find(request, side_fields[i]) &&
+            !vary_has_selected(selection, side_fields[i]))
             return false;
     return true;
 }

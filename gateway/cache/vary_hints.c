@@ -25,7 +25,7 @@ void gw_vary_hints_destroy(struct gw_vary_hints **hints)
 }
 
 /* Both are digests, so their bits are as good as any. */
-static uint64_t tag_of(const struct gw_cache_key *key)
+static uint64_t vary_hints_tag_of(const struct gw_cache_key *key)
 {
     uint64_t sha, name_space;
     memcpy(&sha, key->sha, sizeof sha);
@@ -35,7 +35,7 @@ static uint64_t tag_of(const struct gw_cache_key *key)
 
 bool gw_vary_hints_get(const struct gw_vary_hints *hints, const struct gw_cache_key *key, struct gw_slice *names)
 {
-    uint64_t tag = tag_of(key);
+    uint64_t tag = vary_hints_tag_of(key);
     const struct slot *slot = &hints->slots[tag % GW_VARY_HINTS_SLOTS];
     if (!slot->length || slot->tag != tag)
         return false;
@@ -45,7 +45,7 @@ bool gw_vary_hints_get(const struct gw_vary_hints *hints, const struct gw_cache_
 
 void gw_vary_hints_put(struct gw_vary_hints *hints, const struct gw_cache_key *key, struct gw_slice names)
 {
-    uint64_t tag = tag_of(key);
+    uint64_t tag = vary_hints_tag_of(key);
     struct slot *slot = &hints->slots[tag % GW_VARY_HINTS_SLOTS];
     if (names.length > GW_VARY_HINTS_NAMES_BYTES) {
         gw_vary_hints_remove(hints, key);
@@ -59,7 +59,7 @@ void gw_vary_hints_put(struct gw_vary_hints *hints, const struct gw_cache_key *k
 
 void gw_vary_hints_remove(struct gw_vary_hints *hints, const struct gw_cache_key *key)
 {
-    uint64_t tag = tag_of(key);
+    uint64_t tag = vary_hints_tag_of(key);
     struct slot *slot = &hints->slots[tag % GW_VARY_HINTS_SLOTS];
     if (slot->tag == tag)
         slot->length = 0;

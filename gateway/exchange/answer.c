@@ -18,7 +18,7 @@ void gw_answer_measure(struct gw_exchange *exchange, enum gw_framing framing, ui
 
 /* ---- the head ---- */
 
-static void put_date(struct gw_worker_context *context, struct gw_buffer *fields)
+static void answer_put_date(struct gw_worker_context *context, struct gw_buffer *fields)
 {
     int64_t now_s = (int64_t)(gw_clock_wall_us() / 1000000);
     if (now_s != context->date_s) {
@@ -29,7 +29,7 @@ static void put_date(struct gw_worker_context *context, struct gw_buffer *fields
 }
 
 /* RFC 9110 §11.6.1: a 401 names a scheme. The filter that answers it may say which; else it is that of admin.token. */
-static void complete_challenge(struct gw_buffer *fields)
+static void answer_complete_challenge(struct gw_buffer *fields)
 {
     static const char name[] = "WWW-Authenticate: ";
     if (!memmem(fields->at, fields->length, name, sizeof name - 1))
@@ -37,16 +37,16 @@ static void complete_challenge(struct gw_buffer *fields)
 }
 
 /* What every answer says, behind what the filters added. */
-static void complete_fields(struct gw_exchange *exchange)
+static void answer_complete_fields(struct gw_exchange *exchange)
 {
     struct gw_answer *answer = &exchange->answer;
     struct gw_buffer *fields = &answer->fields;
     if (answer->status == 401 && !answer->head)
-        complete_challenge(fields);
+        answer_complete_challenge(fields);
     if (answer->content_type.length)
         gw_writer_put_field(fields, GW_SLICE("Content-Type"), answer->content_type);
     if (!answer->head || !gw_head_find(answer->head, GW_FIELD_DATE))
-        put_date(exchange->context, fields);
+        answer_put_date(exchange->context, fields);
     if (answer->head)
         gw_buffer_put_literal(fields, "Via: 1.1 visara-gateway\r\n");
     gw_writer_put_field(fields, GW_SLICE("X-Request-Id"), exchange->request_id);
@@ -66,7 +66,7 @@ void gw_answer_begin(struct gw_exchange *exchange)
     gw_timer_stop(&exchange->timer);
     for (const struct gw_filter *const *at = exchange->context->at_step[GW_FILTER_ON_RESPONSE]; *at; at++)
         (*at)->on_response(exchange);
-    complete_fields(exchange);
+    answer_complete_fields(exchange);
     bool is_as_stored = entry && answer->head == &entry->head && answer->status == entry->head.status;
     bool is_unmodified = answer->status == 304 && answer->head && answer->head->status == 200;
     struct gw_downstream_head *message = &answer->message;
@@ -88,7 +88,7 @@ void gw_answer_interim(struct gw_exchange *exchange, int status, const struct gw
 
 /* ---- the body ---- */
 
-static void wait_for_client(struct gw_exchange *exchange)
+static void answer_wait_for_client(struct gw_exchange *exchange)
 {
     exchange->answer.is_slow = true; /* perhaps since a 1xx, when nothing could be paused yet */
     gw_fetch_pause(&exchange->reader);
@@ -100,20 +100,20 @@ void gw_answer_add(struct gw_exchange *exchange, struct gw_slice bytes, struct g
         return;
     exchange->answer.body_sent += bytes.length;
     if (!exchange->downstream->table->body(exchange->downstream, bytes, block))
-        wait_for_client(exchange);
+        answer_wait_for_client(exchange);
 }
 
 void gw_answer_flush(struct gw_exchange *exchange)
 {
     if (!exchange->downstream->table->flush(exchange->downstream))
-        wait_for_client(exchange);
+        answer_wait_for_client(exchange);
 }
 
 void gw_answer_end(struct gw_exchange *exchange)
 {
     exchange->answer.is_whole = true;
     if (!exchange->downstream->table->end(exchange->downstream))
-        wait_for_client(exchange);
+        answer_wait_for_client(exchange);
 }
 
 void gw_answer_lose(struct gw_exchange *exchange)

@@ -47,15 +47,16 @@ enum gw_exchange_state gw_exchange_next(enum gw_exchange_state state, enum gw_ex
 }
 
 /* Unless it is over already. */
-static bool can_be_cut(const struct gw_exchange *exchange)
+static bool exchange_can_be_cut(const struct gw_exchange *exchange)
 {
     return moves[exchange->state][GW_EXCHANGE_GONE].by != NULL;
 }
 
 /* A mistake of this program: it is not known what the exchange still waits for. */
-__attribute__((noinline, cold)) static void move_refuse(struct gw_exchange *exchange, enum gw_exchange_event event)
+__attribute__((noinline, cold)) static void exchange_move_refuse(struct gw_exchange *exchange,
+                                                                 enum gw_exchange_event event)
 {
-    bool is_cut = can_be_cut(exchange);
+    bool is_cut = exchange_can_be_cut(exchange);
     gw_counter_add(&exchange->context->shard->unexpected_events, 1);
     gw_log(GW_LOG_ERROR, "exchange", "request %.*s: in state %s there is no move by %s%s",
            GW_SLICE_ARGS(exchange->request_id), gw_exchange_state_name(exchange->state), gw_exchange_event_name(event),
@@ -65,7 +66,7 @@ __attribute__((noinline, cold)) static void move_refuse(struct gw_exchange *exch
 }
 
 #ifdef GW_CHECKS
-static bool holds_nothing(const struct gw_exchange *exchange)
+static bool exchange_holds_nothing(const struct gw_exchange *exchange)
 {
     return !exchange->questions.out && !exchange->invalidation.sent && !exchange->answer.early_count &&
            !exchange->reader.fetch && !exchange->entry && !gw_lookup_is_asked(&exchange->lookup) &&
@@ -98,7 +99,7 @@ void gw_exchange_check(const struct gw_exchange *exchange)
         break;
     case GW_EXCHANGE_RECORDING:
     case GW_EXCHANGE_DONE:
-        GW_CHECK(holds_nothing(exchange));
+        GW_CHECK(exchange_holds_nothing(exchange));
         break;
     case GW_EXCHANGE_STATES:
         GW_CHECK(false);
@@ -106,7 +107,7 @@ void gw_exchange_check(const struct gw_exchange *exchange)
 }
 
 /* What comes from outside finds nothing under way: it waits for something, and this has an owner and an end. */
-static void check_at_rest(const struct gw_exchange *exchange)
+static void exchange_check_at_rest(const struct gw_exchange *exchange)
 {
     const struct gw_answer *answer = &exchange->answer;
     bool runs = gw_timer_is_running(&exchange->timer);
@@ -130,7 +131,7 @@ static void check_at_rest(const struct gw_exchange *exchange)
     }
 }
 #else
-static void check_at_rest(const struct gw_exchange *exchange)
+static void exchange_check_at_rest(const struct gw_exchange *exchange)
 {
     (void)exchange;
 }
@@ -142,7 +143,7 @@ void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event)
     enum gw_exchange_state before = exchange->state;
     action *by = moves[before][event].by;
     if (!by) {
-        move_refuse(exchange, event);
+        exchange_move_refuse(exchange, event);
         return;
     }
     exchange->state = moves[before][event].then;
@@ -153,28 +154,29 @@ void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event)
 
 /* ---- beginning ---- */
 
-static bool prepare(struct gw_exchange *exchange)
+static bool exchange_prepare(struct gw_exchange *exchange)
 {
     exchange->answer.fields = gw_buffer_in(&exchange->arena, FIRST_FIELDS_BYTES);
     gw_counter_add(&exchange->context->shard->requests_in_flight, 1);
     return !exchange->answer.fields.overflowed;
 }
 
-static const struct gw_route *route_for(const struct gw_exchange *exchange, struct gw_slice path)
+static const struct gw_route *exchange_route_for(const struct gw_exchange *exchange, struct gw_slice path)
 {
     return gw_match_route(exchange->config, exchange->request.method_text, exchange->request.authority, path);
 }
 
 /* What climbs leads out of the path of the backend's URL, to where no limit is looked for (nginx: 400, too); and which
  * route a path with dot segments is of must not depend on who reads it. */
-static void pick_route(struct gw_exchange *exchange)
+static void exchange_pick_route(struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
     struct gw_path_doubt doubt;
     exchange->plain_path = gw_path_plain(request->path, &exchange->arena, &doubt);
     exchange->literal_path = doubt.literal;
-    exchange->route = route_for(exchange, exchange->plain_path);
-    bool is_one = doubt.literal.at == exchange->plain_path.at || route_for(exchange, doubt.literal) == exchange->route;
+    exchange->route = exchange_route_for(exchange, exchange->plain_path);
+    bool is_one = doubt.literal.at == exchange->plain_path.at ||
+                  exchange_route_for(exchange, doubt.literal) == exchange->route;
     if (doubt.climbs || !is_one)
         exchange->fault = GW_ERROR_MALFORMED;
 }
@@ -185,9 +187,9 @@ void gw_exchange_begin(struct gw_exchange *exchange)
     bool has_body = request->framing == GW_FRAMING_CHUNKED ||
                     (request->framing == GW_FRAMING_LENGTH && request->content_length);
     exchange->body = has_body ? GW_BODY_HELD : GW_BODY_ENDED;
-    if (!prepare(exchange))
+    if (!exchange_prepare(exchange))
         exchange->fault = GW_ERROR_OVERLOADED;
-    pick_route(exchange);
+    exchange_pick_route(exchange);
     gw_engine_move(exchange, GW_EXCHANGE_BEGUN);
 }
 
@@ -195,7 +197,7 @@ void gw_exchange_refuse(struct gw_exchange *exchange, enum gw_error error)
 {
     exchange->body = GW_BODY_DISCARDING;
     exchange->fault = error;
-    prepare(exchange);
+    exchange_prepare(exchange);
     gw_engine_move(exchange, GW_EXCHANGE_BEGUN);
 }
 
@@ -205,7 +207,7 @@ typedef enum gw_filter_result step(struct gw_exchange *exchange);
 
 /* Asks each filter of one step, whose function lies at `step_at` of its row, in the table's order. ANSWERED ends it, and
  * what the others asked. */
-static bool is_answered_by(struct gw_exchange *exchange, enum gw_filter_step which, size_t step_at)
+static bool exchange_is_answered_by(struct gw_exchange *exchange, enum gw_filter_step which, size_t step_at)
 {
     for (const struct gw_filter *const *at = exchange->context->at_step[which]; *at; at++) {
         if (exchange->taken_by && exchange->taken_by != *at)
@@ -226,13 +228,13 @@ static bool is_answered_by(struct gw_exchange *exchange, enum gw_filter_step whi
     return false;
 }
 
-static void conclude(struct gw_exchange *exchange)
+static void exchange_conclude(struct gw_exchange *exchange)
 {
-    if (is_answered_by(exchange, GW_FILTER_ON_ANSWERS, offsetof(struct gw_filter, on_answers)))
+    if (exchange_is_answered_by(exchange, GW_FILTER_ON_ANSWERS, offsetof(struct gw_filter, on_answers)))
         return;
     if (!exchange->fetch_allowed) { /* once: what it asks is answered by on_answers */
         exchange->fetch_allowed = true;
-        if (is_answered_by(exchange, GW_FILTER_BEFORE_FETCH, offsetof(struct gw_filter, before_fetch)))
+        if (exchange_is_answered_by(exchange, GW_FILTER_BEFORE_FETCH, offsetof(struct gw_filter, before_fetch)))
             return;
     }
     if (exchange->questions.out)
@@ -243,18 +245,18 @@ static void conclude(struct gw_exchange *exchange)
 
 static void gw_engine_decide(struct gw_exchange *exchange)
 {
-    if (is_answered_by(exchange, GW_FILTER_ON_REQUEST, offsetof(struct gw_filter, on_request)))
+    if (exchange_is_answered_by(exchange, GW_FILTER_ON_REQUEST, offsetof(struct gw_filter, on_request)))
         return;
     if (exchange->questions.out)
         gw_engine_move(exchange, GW_EXCHANGE_SUSPENDED);
     else
-        conclude(exchange);
+        exchange_conclude(exchange);
 }
 
 void gw_engine_decide_again(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
-    conclude(exchange);
+    exchange_conclude(exchange);
 }
 
 void gw_exchange_on_timer(struct gw_timer *timer)
@@ -285,7 +287,7 @@ void gw_engine_finish_if_written(struct gw_exchange *exchange)
 
 void gw_exchange_on_writable(struct gw_exchange *exchange)
 {
-    check_at_rest(exchange);
+    exchange_check_at_rest(exchange);
     if (!exchange->answer.is_slow)
         return;
     exchange->answer.is_slow = false;
@@ -301,7 +303,7 @@ void gw_exchange_on_writable(struct gw_exchange *exchange)
 
 bool gw_exchange_on_body(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block)
 {
-    check_at_rest(exchange);
+    exchange_check_at_rest(exchange);
     exchange->body_received += bytes.length;
     if (exchange->body_received > exchange->config->max_body_bytes && exchange->body != GW_BODY_DISCARDING) {
         gw_exchange_on_body_broken(exchange, GW_ERROR_BODY_TOO_LARGE);
@@ -346,7 +348,7 @@ void gw_exchange_on_body_broken(struct gw_exchange *exchange, enum gw_error erro
 
 void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error)
 {
-    if (can_be_cut(exchange)) {
+    if (exchange_can_be_cut(exchange)) {
         exchange->answer.error = error;
         exchange->answer.is_cut = true;
     }
@@ -354,7 +356,7 @@ void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error)
 }
 
 /* A request that waited for the fetch of another worker was answered by what that stored, or fetched itself. */
-static void count_for_cache(struct gw_exchange *exchange)
+static void exchange_count_for_cache(struct gw_exchange *exchange)
 {
     struct gw_shard *shard = exchange->context->shard;
     bool is_collapsed = exchange->report.is_collapsed;
@@ -379,7 +381,7 @@ static void gw_engine_record(struct gw_exchange *exchange)
     gw_engine_drop_early(exchange);
     for (const struct gw_filter *const *at = exchange->context->at_step[GW_FILTER_ON_END]; *at; at++)
         (*at)->on_end(exchange);
-    count_for_cache(exchange);
+    exchange_count_for_cache(exchange);
     gw_record_write(exchange);
     gw_counter_subtract(&exchange->context->shard->requests_in_flight, 1);
     gw_entry_unref(exchange->entry);

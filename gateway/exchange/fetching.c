@@ -16,7 +16,7 @@ void gw_engine_fail_fetch(struct gw_exchange *exchange, enum gw_error error)
 /* ---- asking ---- */
 
 /* A GET for what the key is of: the entry's URL is this one's. */
-static struct gw_head keyed_head(const struct gw_exchange *exchange)
+static struct gw_head fetching_keyed_head(const struct gw_exchange *exchange)
 {
     struct gw_head head = exchange->request;
     head.method = GW_METHOD_GET;
@@ -26,8 +26,8 @@ static struct gw_head keyed_head(const struct gw_exchange *exchange)
 }
 
 /* What storing is about; cache: what the request allows, as whom it is fetched for. */
-static void describe_storing(const struct gw_exchange *exchange, const struct gw_cache_request *cache,
-                             const struct gw_head *head, struct gw_fetch_request *ask)
+static void fetching_describe_storing(const struct gw_exchange *exchange, const struct gw_cache_request *cache,
+                                      const struct gw_head *head, struct gw_fetch_request *ask)
 {
     ask->may_store = true;
     ask->head = head;
@@ -38,7 +38,7 @@ static void describe_storing(const struct gw_exchange *exchange, const struct gw
 
 /* NTLM, and Negotiate, which may hold it, say who the user is once a connection and not with each request (RFC 4559
  * §6): the next user's request must not go over it. */
-static bool binds_connection(const struct gw_head *request)
+static bool fetching_binds_connection(const struct gw_head *request)
 {
     const struct gw_field *field = gw_head_find(request, GW_FIELD_AUTHORIZATION);
     for (; field; field = gw_head_find_next(request, field)) {
@@ -52,7 +52,7 @@ static bool binds_connection(const struct gw_head *request)
     return false;
 }
 
-static struct gw_fetch_request describe(const struct gw_exchange *exchange, struct gw_slice fields)
+static struct gw_fetch_request fetching_describe(const struct gw_exchange *exchange, struct gw_slice fields)
 {
     const struct gw_head *request = &exchange->request;
     /* An empty body is none where the cache asks: nobody would end it once this exchange has its answer. */
@@ -71,13 +71,13 @@ static struct gw_fetch_request describe(const struct gw_exchange *exchange, stru
         .is_chunked = request->framing == GW_FRAMING_CHUNKED,
         .content_length = request->framing == GW_FRAMING_LENGTH ? request->content_length : 0,
         .expects_continue = request->expects_continue && exchange->body == GW_BODY_HELD,
-        .binds_connection = binds_connection(request),
+        .binds_connection = fetching_binds_connection(request),
         .lead = exchange->lookup.lead,
     };
 }
 
 /* The whole for a Range (cache.fetch_whole_for_range), unless it is known not to be for storing. */
-static bool asks_whole(const struct gw_exchange *exchange)
+static bool fetching_asks_whole(const struct gw_exchange *exchange)
 {
     const struct gw_field *range = gw_head_find(&exchange->request, GW_FIELD_RANGE);
     return exchange->config->fetch_whole_for_range && gw_lookup_is_asked(&exchange->lookup) &&
@@ -87,23 +87,23 @@ static bool asks_whole(const struct gw_exchange *exchange)
 
 /* The full answer is asked for where others may get it, and where what is stored is to be confirmed: by its own
  * validators, and without a Range, which is cut from what is confirmed. */
-static enum gw_forward_what what_to_ask(const struct gw_exchange *exchange, bool validates)
+static enum gw_forward_what fetching_what_to_ask(const struct gw_exchange *exchange, bool validates)
 {
     if (validates)
         return GW_FORWARD_WHOLE;
     if (exchange->cache.is_range)
-        return asks_whole(exchange) ? GW_FORWARD_WHOLE : GW_FORWARD_AS_ASKED;
+        return fetching_asks_whole(exchange) ? GW_FORWARD_WHOLE : GW_FORWARD_AS_ASKED;
     const struct gw_lookup *lookup = &exchange->lookup;
     bool is_shared = exchange->cache.may_join && (lookup->lead.coalesced || !exchange->cache.must_validate);
     return gw_lookup_is_asked(lookup) && is_shared ? GW_FORWARD_FULL : GW_FORWARD_AS_ASKED;
 }
 
-static bool is_conditional(const struct gw_head *request)
+static bool fetching_is_conditional(const struct gw_head *request)
 {
     return gw_head_find(request, GW_FIELD_IF_NONE_MATCH) || gw_head_find(request, GW_FIELD_IF_MODIFIED_SINCE);
 }
 
-static void begin_fetch(struct gw_exchange *exchange)
+static void fetching_begin_fetch(struct gw_exchange *exchange)
 {
     struct gw_worker_context *context = exchange->context;
     struct gw_lookup *lookup = &exchange->lookup;
@@ -112,7 +112,7 @@ static void begin_fetch(struct gw_exchange *exchange)
     /* What answers a Range may be the whole, which is stored (fetch/collect.h). */
     bool may_store = gw_lookup_is_asked(lookup) && (cache.may_store || (cache.is_range && cache.may_look_up));
     bool validates = may_store && stored && stored->terms.has_validator;
-    enum gw_forward_what what = what_to_ask(exchange, validates);
+    enum gw_forward_what what = fetching_what_to_ask(exchange, validates);
     struct gw_buffer *fields = &context->scratch;
     gw_buffer_clear(fields);
     gw_forward_put_fields(exchange, what, fields);
@@ -120,14 +120,14 @@ static void begin_fetch(struct gw_exchange *exchange)
         gw_engine_fail_fetch(exchange, GW_ERROR_HEAD_TOO_LARGE);
         return;
     }
-    struct gw_fetch_request ask = describe(exchange, gw_buffer_slice(fields));
-    ask.is_conditional = what == GW_FORWARD_AS_ASKED && is_conditional(&exchange->request);
+    struct gw_fetch_request ask = fetching_describe(exchange, gw_buffer_slice(fields));
+    ask.is_conditional = what == GW_FORWARD_AS_ASKED && fetching_is_conditional(&exchange->request);
     cache.may_store = may_store;
     ask.lacks_range = what == GW_FORWARD_WHOLE && cache.is_range;
     struct gw_head head;
     if (may_store) {
-        head = keyed_head(exchange);
-        describe_storing(exchange, &cache, &head, &ask);
+        head = fetching_keyed_head(exchange);
+        fetching_describe_storing(exchange, &cache, &head, &ask);
     }
     enum gw_error error = gw_fetch_begin(&context->fetcher, &ask, &exchange->reader);
     if (error)
@@ -140,7 +140,7 @@ void gw_engine_start_fetch(struct gw_exchange *exchange)
 {
     gw_timer_stop(&exchange->timer);
     if (exchange->lookup.answer != GW_LOOKUP_JOIN) {
-        begin_fetch(exchange);
+        fetching_begin_fetch(exchange);
         return;
     }
     gw_timer_start(exchange->context->timers, &exchange->timer, exchange->config->flight_wait_ms);
@@ -148,10 +148,10 @@ void gw_engine_start_fetch(struct gw_exchange *exchange)
 }
 
 /* A GET for the whole, whatever this request is (HEAD, Range): it is for the cache. */
-static bool begin_refresh(struct gw_exchange *exchange, const struct gw_lead *lead)
+static bool fetching_begin_refresh(struct gw_exchange *exchange, const struct gw_lead *lead)
 {
     struct gw_worker_context *context = exchange->context;
-    struct gw_head head = keyed_head(exchange);
+    struct gw_head head = fetching_keyed_head(exchange);
     struct gw_cache_request cache = exchange->cache;
     struct gw_buffer *fields = &context->scratch;
     gw_buffer_clear(fields);
@@ -160,8 +160,8 @@ static bool begin_refresh(struct gw_exchange *exchange, const struct gw_lead *le
         return false;
     cache.may_store = true;
     cache.is_range = false;
-    struct gw_fetch_request ask = describe(exchange, gw_buffer_slice(fields));
-    describe_storing(exchange, &cache, &head, &ask);
+    struct gw_fetch_request ask = fetching_describe(exchange, gw_buffer_slice(fields));
+    fetching_describe_storing(exchange, &cache, &head, &ask);
     ask.method = head.method;
     ask.method_text = head.method_text;
     ask.lead = *lead;
@@ -177,7 +177,7 @@ void gw_exchange_refresh(struct gw_exchange *exchange)
     lead.stored = exchange->entry;
     lead.epoch = exchange->lookup.lead.epoch;
     lead.base_version = exchange->lookup.lead.base_version;
-    if (begin_refresh(exchange, &lead))
+    if (fetching_begin_refresh(exchange, &lead))
         gw_counter_add(&context->shard->cache_background_refreshes, 1);
     else
         gw_lead_pass_on(&lead);
@@ -185,7 +185,7 @@ void gw_exchange_refresh(struct gw_exchange *exchange)
 
 /* ---- a HEAD's answer about what is stored (RFC 9111 §4.3.5) ---- */
 
-static void forget_stored(struct gw_exchange *exchange)
+static void fetching_forget_stored(struct gw_exchange *exchange)
 {
     struct gw_worker_context *context = exchange->context;
     gw_memory_cache_invalidate(context->memory_cache, &exchange->key);
@@ -197,10 +197,10 @@ static void forget_stored(struct gw_exchange *exchange)
 }
 
 /* What is stored as this answer makes it. NULL: as the backend has it, it may not be stored, or is something else. */
-static struct gw_entry *freshen(struct gw_exchange *exchange, const struct gw_head *update)
+static struct gw_entry *fetching_freshen(struct gw_exchange *exchange, const struct gw_head *update)
 {
     const struct gw_entry *stored = exchange->lookup.lead.stored;
-    const struct gw_head request = keyed_head(exchange);
+    const struct gw_head request = fetching_keyed_head(exchange);
     const struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->route);
     struct gw_cache_request allows = exchange->cache;
     const struct gw_entry_renewal renewal = { .stored = stored,
@@ -229,15 +229,15 @@ static struct gw_entry *freshen(struct gw_exchange *exchange, const struct gw_he
     return NULL;
 }
 
-static void compare_stored(struct gw_exchange *exchange, const struct gw_head *head)
+static void fetching_compare_stored(struct gw_exchange *exchange, const struct gw_head *head)
 {
     struct gw_worker_context *context = exchange->context;
     const struct gw_lead *lead = &exchange->lookup.lead;
     if (exchange->request.method != GW_METHOD_HEAD || !lead->stored || head->status != 200)
         return;
-    struct gw_entry *entry = freshen(exchange, head);
+    struct gw_entry *entry = fetching_freshen(exchange, head);
     if (!entry) {
-        forget_stored(exchange);
+        fetching_forget_stored(exchange);
         return;
     }
     if (context->redis_cache && gw_redis_cache_is_up(context->redis_cache))
@@ -249,16 +249,16 @@ static void compare_stored(struct gw_exchange *exchange, const struct gw_head *h
 
 /* ---- reading ---- */
 
-static struct gw_exchange *exchange_from(struct gw_reader *reader)
+static struct gw_exchange *fetching_exchange_from(struct gw_reader *reader)
 {
     struct gw_exchange *exchange = GW_CONTAINER(reader, struct gw_exchange, reader);
     GW_CHECK_MAGIC(exchange, GW_EXCHANGE_MAGIC);
     return exchange;
 }
 
-static void on_interim(struct gw_reader *reader, const struct gw_head *head)
+static void fetching_on_interim(struct gw_reader *reader, const struct gw_head *head)
 {
-    struct gw_exchange *exchange = exchange_from(reader);
+    struct gw_exchange *exchange = fetching_exchange_from(reader);
     if (head->status == 100) {
         if (!exchange->request.expects_continue || exchange->continue_told)
             return;
@@ -267,16 +267,16 @@ static void on_interim(struct gw_reader *reader, const struct gw_head *head)
     gw_answer_interim(exchange, head->status, head);
 }
 
-static void on_head(struct gw_reader *reader, const struct gw_head *head)
+static void fetching_on_head(struct gw_reader *reader, const struct gw_head *head)
 {
-    struct gw_exchange *exchange = exchange_from(reader);
+    struct gw_exchange *exchange = fetching_exchange_from(reader);
     exchange->answer.head = head;
-    compare_stored(exchange, head);
+    fetching_compare_stored(exchange, head);
     gw_engine_move(exchange, gw_engine_invalidates(exchange) ? GW_EXCHANGE_INVALIDATES : GW_EXCHANGE_HEAD);
 }
 
 /* While it settles the upstream is paused; what still comes outlives this call. */
-static bool keep_settling(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block)
+static bool fetching_keep_settling(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block)
 {
     struct gw_block *own = block ? gw_block_ref(block) : gw_block_create(bytes.length);
     if (!own)
@@ -290,14 +290,14 @@ static bool keep_settling(struct gw_exchange *exchange, struct gw_slice bytes, s
     return is_kept;
 }
 
-static void on_body(struct gw_reader *reader, struct gw_slice bytes, struct gw_block *block)
+static void fetching_on_body(struct gw_reader *reader, struct gw_slice bytes, struct gw_block *block)
 {
-    struct gw_exchange *exchange = exchange_from(reader);
+    struct gw_exchange *exchange = fetching_exchange_from(reader);
     if (exchange->state == GW_EXCHANGE_ANSWERING) {
         gw_engine_add_piece(exchange, bytes, block);
         gw_engine_finish_if_written(exchange);
     } else if (exchange->state == GW_EXCHANGE_SETTLING) {
-        if (!keep_settling(exchange, bytes, block))
+        if (!fetching_keep_settling(exchange, bytes, block))
             gw_exchange_on_gone(exchange, GW_ERROR_OVERLOADED);
     } else {
         (void)gw_engine_keep_early(exchange, bytes,
@@ -307,18 +307,18 @@ static void on_body(struct gw_reader *reader, struct gw_slice bytes, struct gw_b
     }
 }
 
-static void on_flush(struct gw_reader *reader)
+static void fetching_on_flush(struct gw_reader *reader)
 {
-    struct gw_exchange *exchange = exchange_from(reader);
+    struct gw_exchange *exchange = fetching_exchange_from(reader);
     if (exchange->state == GW_EXCHANGE_ANSWERING)
         gw_answer_flush(exchange);
     else if (exchange->state == GW_EXCHANGE_HOLDING)
         gw_engine_move(exchange, GW_EXCHANGE_FLUSHED);
 }
 
-static void on_end(struct gw_reader *reader)
+static void fetching_on_end(struct gw_reader *reader)
 {
-    struct gw_exchange *exchange = exchange_from(reader);
+    struct gw_exchange *exchange = fetching_exchange_from(reader);
     exchange->answer.is_read = true;
     if (exchange->state == GW_EXCHANGE_HOLDING) {
         gw_engine_move(exchange, GW_EXCHANGE_FLUSHED);
@@ -328,7 +328,7 @@ static void on_end(struct gw_reader *reader)
     }
 }
 
-static bool is_of_use_later(const struct gw_entry *entry)
+static bool fetching_is_of_use_later(const struct gw_entry *entry)
 {
     return entry->terms.window_s > 0 || entry->freshness_s > entry->age_s;
 }
@@ -339,21 +339,21 @@ void gw_engine_answer_shared(struct gw_exchange *exchange)
     bool is_confirmed = exchange->lookup.source == GW_LOOKUP_CONFIRMED;
     exchange->cache_label = is_confirmed ? GW_CACHE_LABEL_REVALIDATED : GW_CACHE_LABEL_MISS;
     report->forwarded_status = is_confirmed ? 304 : 0;
-    report->is_stored = is_of_use_later(exchange->entry);
+    report->is_stored = fetching_is_of_use_later(exchange->entry);
     report->is_collapsed = true;
     gw_engine_move(exchange, GW_EXCHANGE_ANSWERED);
 }
 
-static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_fetch_source source)
+static void fetching_on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_fetch_source source)
 {
-    struct gw_exchange *exchange = exchange_from(reader);
+    struct gw_exchange *exchange = fetching_exchange_from(reader);
     struct gw_cache_report *report = &exchange->report;
     exchange->entry = gw_entry_ref(entry);
     switch (source) {
     case GW_FETCH_FROM_VALIDATED:
         exchange->cache_label = GW_CACHE_LABEL_REVALIDATED;
         report->forwarded_status = 304;
-        report->is_stored = is_of_use_later(entry);
+        report->is_stored = fetching_is_of_use_later(entry);
         report->is_collapsed = exchange->lookup.answer == GW_LOOKUP_JOIN;
         report->refusal = reader->refusal;
         break;
@@ -366,9 +366,9 @@ static void on_entry(struct gw_reader *reader, struct gw_entry *entry, enum gw_f
     gw_engine_move(exchange, GW_EXCHANGE_ANSWERED);
 }
 
-static void on_fail(struct gw_reader *reader, enum gw_error error)
+static void fetching_on_fail(struct gw_reader *reader, enum gw_error error)
 {
-    struct gw_exchange *exchange = exchange_from(reader);
+    struct gw_exchange *exchange = fetching_exchange_from(reader);
     exchange->answer.error = error;
     if (exchange->state != GW_EXCHANGE_ANSWERING) { /* also where head and failure came together */
         exchange->answer.head = NULL;
@@ -384,16 +384,16 @@ static void on_fail(struct gw_reader *reader, enum gw_error error)
     }
 }
 
-static void on_released(struct gw_reader *reader)
+static void fetching_on_released(struct gw_reader *reader)
 {
-    struct gw_exchange *exchange = exchange_from(reader);
+    struct gw_exchange *exchange = fetching_exchange_from(reader);
     gw_lookup_release(&exchange->lookup, reader->may_share_another && exchange->cache.default_ttl_applies);
     gw_engine_move(exchange, GW_EXCHANGE_RELEASED);
 }
 
-static void on_want_body(struct gw_reader *reader)
+static void fetching_on_want_body(struct gw_reader *reader)
 {
-    struct gw_exchange *exchange = exchange_from(reader);
+    struct gw_exchange *exchange = fetching_exchange_from(reader);
     if (exchange->body == GW_BODY_ENDED) {
         gw_fetch_end_body(reader);
     } else if (exchange->body == GW_BODY_HELD) {
@@ -409,17 +409,18 @@ static void on_want_body(struct gw_reader *reader)
 
 /* What a backend says to a fetch that was joined, it was asked for after this request came, where that matters
  * (cache/coalescing.h). */
-static bool may_reuse(struct gw_reader *reader, const struct gw_head *selection, const struct gw_cache_life *life)
+static bool fetching_may_reuse(struct gw_reader *reader, const struct gw_head *selection,
+                               const struct gw_cache_life *life)
 {
-    const struct gw_exchange *exchange = exchange_from(reader);
+    const struct gw_exchange *exchange = fetching_exchange_from(reader);
     struct gw_cache_request request = gw_policy_once_confirmed(&exchange->cache);
     return gw_policy_reuse(&request, &exchange->request, &life->terms, selection, life->age_s, life->freshness_s) ==
            GW_REUSE_FRESH;
 }
 
-static bool may_take(struct gw_reader *reader, const struct gw_entry *entry, enum gw_fetch_source source)
+static bool fetching_may_take(struct gw_reader *reader, const struct gw_entry *entry, enum gw_fetch_source source)
 {
-    const struct gw_exchange *exchange = exchange_from(reader);
+    const struct gw_exchange *exchange = fetching_exchange_from(reader);
     uint64_t now_us = gw_clock_monotonic_us();
     if (source == GW_FETCH_FROM_VALIDATED) {
         struct gw_cache_request request = gw_policy_once_confirmed(&exchange->cache);
@@ -433,15 +434,15 @@ static bool may_take(struct gw_reader *reader, const struct gw_entry *entry, enu
 }
 
 const struct gw_reader_events gw_exchange_reader_events = {
-    .on_interim = on_interim,
-    .on_head = on_head,
-    .on_body = on_body,
-    .on_flush = on_flush,
-    .on_end = on_end,
-    .on_entry = on_entry,
-    .on_fail = on_fail,
-    .on_released = on_released,
-    .on_want_body = on_want_body,
-    .may_reuse = may_reuse,
-    .may_take = may_take,
+    .on_interim = fetching_on_interim,
+    .on_head = fetching_on_head,
+    .on_body = fetching_on_body,
+    .on_flush = fetching_on_flush,
+    .on_end = fetching_on_end,
+    .on_entry = fetching_on_entry,
+    .on_fail = fetching_on_fail,
+    .on_released = fetching_on_released,
+    .on_want_body = fetching_on_want_body,
+    .may_reuse = fetching_may_reuse,
+    .may_take = fetching_may_take,
 };

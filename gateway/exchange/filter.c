@@ -16,13 +16,13 @@ struct slot_head {
 
 /* ---- slots ---- */
 
-static size_t slot_round(size_t bytes)
+static size_t filter_slot_round(size_t bytes)
 {
     return (bytes + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t);
 }
 
 /* So that a request does not ask each filter six times whether it has anything to do. */
-static void list_steps(struct gw_worker_context *context)
+static void filter_list_steps(struct gw_worker_context *context)
 {
     unsigned counts[GW_FILTER_STEPS] = { 0 };
     for (const struct gw_filter *const *at = context->filters; *at; at++) {
@@ -41,7 +41,7 @@ static void list_steps(struct gw_worker_context *context)
 
 void gw_engine_lay_out(struct gw_worker_context *context)
 {
-    size_t at = slot_round(sizeof(struct gw_exchange));
+    size_t at = filter_slot_round(sizeof(struct gw_exchange));
     for (unsigned i = 0; context->filters[i]; i++) {
         const struct gw_filter *filter = context->filters[i];
         GW_CHECK(i < GW_FILTERS_MOST);
@@ -50,27 +50,27 @@ void gw_engine_lay_out(struct gw_worker_context *context)
         context->places[i].deadline_ms = filter->deadline_ms ? filter->deadline_ms(context->config)
                                                              : context->config->redis_timeout_ms;
         if (filter->slot_bytes)
-            at += sizeof(struct slot_head) + slot_round(filter->slot_bytes);
+            at += sizeof(struct slot_head) + filter_slot_round(filter->slot_bytes);
     }
     context->exchange_bytes = at;
-    list_steps(context);
+    filter_list_steps(context);
 }
 
-static unsigned next_asker(unsigned *askers)
+static unsigned filter_next_asker(unsigned *askers)
 {
     unsigned asker = (unsigned)__builtin_ctz(*askers);
     *askers &= *askers - 1;
     return asker;
 }
 
-static struct slot_head *slot_head(struct gw_exchange *exchange, unsigned asker)
+static struct slot_head *filter_slot_head(struct gw_exchange *exchange, unsigned asker)
 {
     return (struct slot_head *)(void *)((char *)exchange + exchange->context->places[asker].slot_at);
 }
 
-static void *slot_of(struct gw_exchange *exchange, unsigned asker)
+static void *filter_slot_of(struct gw_exchange *exchange, unsigned asker)
 {
-    return slot_head(exchange, asker) + 1;
+    return filter_slot_head(exchange, asker) + 1;
 }
 
 void gw_engine_open_slots(struct gw_exchange *exchange)
@@ -78,20 +78,20 @@ void gw_engine_open_slots(struct gw_exchange *exchange)
     const struct gw_filter *const *filters = exchange->context->filters;
     for (unsigned i = 0; filters[i]; i++)
         if (filters[i]->slot_bytes)
-            *slot_head(exchange, i) = (struct slot_head) { .exchange = exchange, .asker = i };
+            *filter_slot_head(exchange, i) = (struct slot_head) { .exchange = exchange, .asker = i };
 }
 
 void gw_engine_clear_slots(struct gw_exchange *exchange)
 {
     while (exchange->slots_taken) {
-        unsigned asker = next_asker(&exchange->slots_taken);
-        struct slot_head *head = slot_head(exchange, asker);
+        unsigned asker = filter_next_asker(&exchange->slots_taken);
+        struct slot_head *head = filter_slot_head(exchange, asker);
         head->magic = GW_NO_MAGIC;
         memset(head + 1, 0, exchange->context->filters[asker]->slot_bytes);
     }
 }
 
-static const struct slot_head *slot_head_of(const void *slot)
+static const struct slot_head *filter_slot_head_of(const void *slot)
 {
     const struct slot_head *head = (const struct slot_head *)slot - 1;
     GW_CHECK_MAGIC(head, SLOT_MAGIC);
@@ -109,7 +109,7 @@ unsigned gw_engine_asker(const struct gw_exchange *exchange, const struct gw_fil
 void *gw_filter_slot(struct gw_exchange *exchange, const struct gw_filter *filter)
 {
     unsigned asker = gw_engine_asker(exchange, filter);
-    struct slot_head *head = slot_head(exchange, asker);
+    struct slot_head *head = filter_slot_head(exchange, asker);
     GW_CHECK(filter->slot_bytes && head->exchange == exchange);
     exchange->slots_taken |= 1u << asker;
     head->magic = GW_MAGIC(SLOT_MAGIC);
@@ -118,7 +118,7 @@ void *gw_filter_slot(struct gw_exchange *exchange, const struct gw_filter *filte
 
 struct gw_exchange *gw_filter_exchange(const void *slot)
 {
-    return slot_head_of(slot)->exchange;
+    return filter_slot_head_of(slot)->exchange;
 }
 
 /* ---- questions ---- */
@@ -140,7 +140,7 @@ void gw_engine_answered(struct gw_exchange *exchange, unsigned asker)
 
 void gw_filter_answered(void *slot)
 {
-    const struct slot_head *head = slot_head_of(slot);
+    const struct slot_head *head = filter_slot_head_of(slot);
     gw_engine_answered(head->exchange, head->asker);
 }
 
@@ -151,7 +151,7 @@ void gw_engine_wait_for_answers(struct gw_exchange *exchange)
     const struct gw_worker_context *context = exchange->context;
     uint64_t now_us = gw_clock_monotonic_us();
     for (unsigned untimed = questions->out & ~questions->timed; untimed;) {
-        unsigned asker = next_asker(&untimed);
+        unsigned asker = filter_next_asker(&untimed);
         unsigned after_ms = asker == GW_ASKER_LOOK_UP ? exchange->config->redis_timeout_ms
                                                       : context->places[asker].deadline_ms;
         questions->due_us[asker] = now_us + (uint64_t)after_ms * 1000;
@@ -159,7 +159,7 @@ void gw_engine_wait_for_answers(struct gw_exchange *exchange)
     questions->timed = questions->out;
     questions->next_due_us = UINT64_MAX;
     for (unsigned out = questions->out; out;) {
-        unsigned asker = next_asker(&out);
+        unsigned asker = filter_next_asker(&out);
         if (questions->due_us[asker] < questions->next_due_us)
             questions->next_due_us = questions->due_us[asker];
     }
@@ -167,7 +167,7 @@ void gw_engine_wait_for_answers(struct gw_exchange *exchange)
     gw_timer_start(context->timers, &exchange->timer, (left_us + 999) / 1000);
 }
 
-static void question_end(struct gw_exchange *exchange, unsigned asker, bool is_late)
+static void filter_question_end(struct gw_exchange *exchange, unsigned asker, bool is_late)
 {
     exchange->questions.out &= ~(1u << asker);
     if (asker == GW_ASKER_LOOK_UP) {
@@ -176,22 +176,22 @@ static void question_end(struct gw_exchange *exchange, unsigned asker, bool is_l
     }
     const struct gw_filter *filter = exchange->context->filters[asker];
     if (is_late && filter->on_give_up)
-        filter->on_give_up(exchange, slot_of(exchange, asker));
+        filter->on_give_up(exchange, filter_slot_of(exchange, asker));
     else
-        filter->on_cancel(exchange, slot_of(exchange, asker));
+        filter->on_cancel(exchange, filter_slot_of(exchange, asker));
 }
 
 void gw_engine_give_up_questions(struct gw_exchange *exchange)
 {
     for (unsigned out = exchange->questions.out; out;) {
-        unsigned asker = next_asker(&out);
+        unsigned asker = filter_next_asker(&out);
         if (exchange->questions.due_us[asker] <= exchange->questions.next_due_us)
-            question_end(exchange, asker, true);
+            filter_question_end(exchange, asker, true);
     }
 }
 
 void gw_engine_cancel_questions(struct gw_exchange *exchange)
 {
     for (unsigned out = exchange->questions.out; out;)
-        question_end(exchange, next_asker(&out), false);
+        filter_question_end(exchange, filter_next_asker(&out), false);
 }

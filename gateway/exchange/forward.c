@@ -6,14 +6,14 @@
 
 #define VIA_NAME "visara-gateway"
 
-static bool is_written_elsewhere(enum gw_field_name id)
+static bool forward_is_written_elsewhere(enum gw_field_name id)
 {
     return id == GW_FIELD_HOST || id == GW_FIELD_CONTENT_LENGTH || id == GW_FIELD_EXPECT ||
            id == GW_FIELD_X_REQUEST_ID || id == GW_FIELD_X_FORWARDED_FOR || id == GW_FIELD_X_FORWARDED_PROTO ||
            id == GW_FIELD_X_FORWARDED_HOST || id == GW_FIELD_FORWARDED;
 }
 
-static bool is_left_out(enum gw_field_name id, enum gw_forward_what what)
+static bool forward_is_left_out(enum gw_field_name id, enum gw_forward_what what)
 {
     /* A trusted peer's further words for scheme and host, which the key does not hold: X-Forwarded-Proto and -Host say
      * them. */
@@ -26,22 +26,22 @@ static bool is_left_out(enum gw_field_name id, enum gw_forward_what what)
 
 /* ---- by which hops it came ---- */
 
-static struct gw_trail trail_of(const struct gw_exchange *exchange)
+static struct gw_trail forward_trail_of(const struct gw_exchange *exchange)
 {
     return exchange->peer_is_trusted ? gw_trail_of(&exchange->request) : (struct gw_trail) { .source = GW_TRAIL_NONE };
 }
 
-static void put_address(struct gw_buffer *buffer, const struct gw_address *address)
+static void forward_put_address(struct gw_buffer *buffer, const struct gw_address *address)
 {
     char text[GW_ADDRESS_TEXT_BYTES];
     gw_buffer_put(buffer, text, gw_address_print(address, text));
 }
 
 /* What a trusted peer said, as it came or in the words of this field, then the peer; otherwise the peer alone. */
-static void put_forwarded_for(const struct gw_exchange *exchange, struct gw_buffer *buffer)
+static void forward_put_forwarded_for(const struct gw_exchange *exchange, struct gw_buffer *buffer)
 {
     struct gw_writer_line line = gw_writer_begin(buffer, GW_SLICE("X-Forwarded-For"));
-    struct gw_trail trail = trail_of(exchange);
+    struct gw_trail trail = forward_trail_of(exchange);
     struct gw_trail_hop hop;
     if (trail.source == GW_TRAIL_X_FORWARDED) {
         for (; trail.field; trail.field = gw_head_find_next(trail.head, trail.field)) {
@@ -51,22 +51,23 @@ static void put_forwarded_for(const struct gw_exchange *exchange, struct gw_buff
     }
     while (gw_trail_next(&trail, &hop)) {
         if (hop.has_address)
-            put_address(buffer, &hop.address);
+            forward_put_address(buffer, &hop.address);
         else
             gw_buffer_put_literal(buffer, "unknown");
         gw_buffer_put_literal(buffer, ", ");
     }
-    put_address(buffer, &exchange->peer);
+    forward_put_address(buffer, &exchange->peer);
     gw_writer_end(&line);
 }
 
 /* RFC 7239 §4. Each element says the same scheme and host, so that it does not matter which of them a backend reads. */
-static void put_element(const struct gw_exchange *exchange, const struct gw_address *node, struct gw_buffer *buffer)
+static void forward_put_element(const struct gw_exchange *exchange, const struct gw_address *node,
+                                struct gw_buffer *buffer)
 {
     bool ipv4 = node && gw_address_is_ipv4(node);
     gw_buffer_put_string(buffer, !node ? "for=unknown" : ipv4 ? "for=" : "for=\"[");
     if (node)
-        put_address(buffer, node);
+        forward_put_address(buffer, node);
     gw_buffer_put_string(buffer, !node || ipv4 ? ";proto=" : "]\";proto=");
     gw_buffer_put_slice(buffer, exchange->scheme);
     if (exchange->host.length) {
@@ -76,21 +77,21 @@ static void put_element(const struct gw_exchange *exchange, const struct gw_addr
     }
 }
 
-static void put_forwarded(const struct gw_exchange *exchange, struct gw_trail trail, struct gw_buffer *buffer)
+static void forward_put_forwarded(const struct gw_exchange *exchange, struct gw_trail trail, struct gw_buffer *buffer)
 {
     struct gw_writer_line line = gw_writer_begin(buffer, GW_SLICE("Forwarded"));
     struct gw_trail_hop hop;
     while (gw_trail_next(&trail, &hop)) {
-        put_element(exchange, hop.has_address ? &hop.address : NULL, buffer);
+        forward_put_element(exchange, hop.has_address ? &hop.address : NULL, buffer);
         gw_buffer_put_literal(buffer, ", ");
     }
-    put_element(exchange, &exchange->peer, buffer);
+    forward_put_element(exchange, &exchange->peer, buffer);
     gw_writer_end(&line);
 }
 
 /* ---- what it was asked for as ---- */
 
-static void put_port(const struct gw_exchange *exchange, struct gw_slice name, struct gw_buffer *buffer)
+static void forward_put_port(const struct gw_exchange *exchange, struct gw_slice name, struct gw_buffer *buffer)
 {
     struct gw_slice host;
     unsigned port = 0;
@@ -103,7 +104,8 @@ static void put_port(const struct gw_exchange *exchange, struct gw_slice name, s
 
 /* Other names for the scheme, the host and its port, from a trusted peer (anybody else's are gone): they say what the
  * key says, else the backend could answer by what others do not ask for. False: it is none of these. */
-static bool put_retold(const struct gw_exchange *exchange, const struct gw_field *field, struct gw_buffer *buffer)
+static bool forward_put_retold(const struct gw_exchange *exchange, const struct gw_field *field,
+                               struct gw_buffer *buffer)
 {
     bool is_https = gw_slice_equal(exchange->scheme, GW_SLICE("https"));
     switch (field->id) {
@@ -122,7 +124,7 @@ static bool put_retold(const struct gw_exchange *exchange, const struct gw_field
         gw_writer_put_field(buffer, field->name, exchange->host);
         return true;
     case GW_FIELD_X_FORWARDED_PORT:
-        put_port(exchange, field->name, buffer);
+        forward_put_port(exchange, field->name, buffer);
         return true;
     default:
         return false;
@@ -134,18 +136,18 @@ void gw_forward_put_fields(const struct gw_exchange *exchange, enum gw_forward_w
     const struct gw_head *request = &exchange->request;
     for (unsigned i = 0; i < request->count; i++) {
         const struct gw_field *field = &request->fields[i];
-        if (field->dropped || is_written_elsewhere(field->id) || is_left_out(field->id, what))
+        if (field->dropped || forward_is_written_elsewhere(field->id) || forward_is_left_out(field->id, what))
             continue;
-        if (!put_retold(exchange, field, buffer))
+        if (!forward_put_retold(exchange, field, buffer))
             gw_writer_put_field(buffer, field->name, field->value);
     }
-    put_forwarded_for(exchange, buffer);
+    forward_put_forwarded_for(exchange, buffer);
     gw_writer_put_field(buffer, GW_SLICE("X-Forwarded-Proto"), exchange->scheme);
     if (exchange->host.length)
         gw_writer_put_field(buffer, GW_SLICE("X-Forwarded-Host"), exchange->host);
-    struct gw_trail trail = trail_of(exchange);
+    struct gw_trail trail = forward_trail_of(exchange);
     if (exchange->config->forwarded || trail.source == GW_TRAIL_FORWARDED)
-        put_forwarded(exchange, trail, buffer);
+        forward_put_forwarded(exchange, trail, buffer);
     gw_writer_put_field(buffer, GW_SLICE("X-Request-Id"), exchange->request_id);
     gw_writer_put_field(buffer, GW_SLICE("Via"),
                         request->version_minor ? GW_SLICE("1.1 " VIA_NAME) : GW_SLICE("1.0 " VIA_NAME));

@@ -35,16 +35,16 @@ struct gw_slice gw_exchange_make_key(struct gw_worker_context *context, struct g
 /* ---- what is stored ---- */
 
 /* From the look-up: it is the answer. */
-static void take_entry(struct gw_exchange *exchange)
+static void lookup_take_entry(struct gw_exchange *exchange)
 {
     exchange->entry = exchange->lookup.entry;
     exchange->lookup.entry = NULL;
 }
 
-static void on_looked(void *owner)
+static void lookup_on_looked(void *owner)
 {
     struct gw_exchange *exchange = GW_FROM_CONTEXT(owner, struct gw_exchange, GW_EXCHANGE_MAGIC);
-    take_entry(exchange);
+    lookup_take_entry(exchange);
     gw_engine_answered(exchange, GW_ASKER_LOOK_UP);
 }
 
@@ -59,41 +59,41 @@ bool gw_exchange_look_up(struct gw_exchange *exchange)
     if (is_asked)
         gw_engine_ask(exchange, GW_ASKER_LOOK_UP);
     else
-        take_entry(exchange);
+        lookup_take_entry(exchange);
     return is_asked;
 }
 
 /* ---- who fetches ---- */
 
 /* Fresh, and yet not taken: it is the request that wants it confirmed. */
-static bool is_refused_by_request(const struct gw_entry *stored)
+static bool lookup_is_refused_by_request(const struct gw_entry *stored)
 {
     int64_t age_s = gw_entry_age_s(stored, gw_clock_monotonic_us());
     return !stored->terms.must_validate && age_s < gw_entry_freshness_s(stored, age_s);
 }
 
-static void report_miss(struct gw_exchange *exchange)
+static void lookup_report_miss(struct gw_exchange *exchange)
 {
     const struct gw_lookup *lookup = &exchange->lookup;
     enum gw_forwarded *forwarded = &exchange->report.forwarded;
     if (!exchange->cache.may_look_up)
         *forwarded = GW_FORWARDED_REQUEST;
     else if (lookup->lead.stored)
-        *forwarded = is_refused_by_request(lookup->lead.stored) ? GW_FORWARDED_REQUEST : GW_FORWARDED_STALE;
+        *forwarded = lookup_is_refused_by_request(lookup->lead.stored) ? GW_FORWARDED_REQUEST : GW_FORWARDED_STALE;
     else
         *forwarded = lookup->was_there ? GW_FORWARDED_VARY_MISS : GW_FORWARDED_URI_MISS;
 }
 
-static void claim(struct gw_exchange *exchange);
+static void lookup_claim(struct gw_exchange *exchange);
 
 /* Of a look-up that was claimed, in DECIDING or in WAITING. */
-static void follow(struct gw_exchange *exchange, enum gw_lookup_answer answer)
+static void lookup_follow(struct gw_exchange *exchange, enum gw_lookup_answer answer)
 {
     struct gw_lookup *lookup = &exchange->lookup;
     if (answer != GW_LOOKUP_ENTRY || lookup->source >= GW_LOOKUP_FETCHED)
-        report_miss(exchange);
+        lookup_report_miss(exchange);
     if (answer == GW_LOOKUP_ENTRY) {
-        take_entry(exchange);
+        lookup_take_entry(exchange);
         if (lookup->source >= GW_LOOKUP_FETCHED)
             gw_engine_answer_shared(exchange);
         else if (exchange->state == GW_EXCHANGE_WAITING)
@@ -102,22 +102,22 @@ static void follow(struct gw_exchange *exchange, enum gw_lookup_answer answer)
             gw_engine_decide_again(exchange);
     } else if (answer == GW_LOOKUP_JOIN && !gw_fetch_join(lookup->fetch, &exchange->reader)) { /* too late */
         gw_lookup_release(lookup, false);
-        claim(exchange);
+        lookup_claim(exchange);
     } else {
         gw_engine_move(exchange, GW_EXCHANGE_PASSED);
     }
 }
 
-static void on_answer(void *owner, enum gw_lookup_answer answer)
+static void lookup_on_answer(void *owner, enum gw_lookup_answer answer)
 {
-    follow(GW_FROM_CONTEXT(owner, struct gw_exchange, GW_EXCHANGE_MAGIC), answer);
+    lookup_follow(GW_FROM_CONTEXT(owner, struct gw_exchange, GW_EXCHANGE_MAGIC), answer);
 }
 
-static void claim(struct gw_exchange *exchange)
+static void lookup_claim(struct gw_exchange *exchange)
 {
     enum gw_lookup_answer answer = gw_lookup_claim(&exchange->lookup);
     if (answer != GW_LOOKUP_WAIT)
-        follow(exchange, answer);
+        lookup_follow(exchange, answer);
     else if (exchange->state != GW_EXCHANGE_WAITING)
         gw_engine_move(exchange, GW_EXCHANGE_SUSPENDED);
 }
@@ -128,8 +128,8 @@ void gw_engine_init_look_up(struct gw_exchange *exchange)
                                        .key = &exchange->key,
                                        .request = &exchange->cache,
                                        .head = &exchange->request,
-                                       .on_looked = on_looked,
-                                       .on_answer = on_answer,
+                                       .on_looked = lookup_on_looked,
+                                       .on_answer = lookup_on_answer,
                                        .owner = exchange };
     gw_lookup_init(&exchange->lookup, &ask);
 }
@@ -137,7 +137,7 @@ void gw_engine_init_look_up(struct gw_exchange *exchange)
 void gw_engine_go_on(struct gw_exchange *exchange)
 {
     if (gw_lookup_is_asked(&exchange->lookup))
-        claim(exchange);
+        lookup_claim(exchange);
     else
         gw_engine_move(exchange, GW_EXCHANGE_PASSED);
 }

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "exchange/worker_context.h"
 
-static enum gw_limit_label limit_label(const struct gw_exchange *exchange)
+static enum gw_limit_label record_limit_label(const struct gw_exchange *exchange)
 {
     switch (exchange->limit.verdict) {
     case GW_LIMIT_ALLOWED:
@@ -19,21 +19,22 @@ static enum gw_limit_label limit_label(const struct gw_exchange *exchange)
 }
 
 /* What is refused was not asked of the cache, or what the cache said was of no use to it: no miss of the cache. */
-static enum gw_cache_label cache_label(const struct gw_exchange *exchange)
+static enum gw_cache_label record_cache_label(const struct gw_exchange *exchange)
 {
     bool is_refused = exchange->limit.verdict == GW_LIMIT_REFUSED || exchange->limit.verdict == GW_LIMIT_UNKNOWN;
     return is_refused ? GW_CACHE_LABEL_NONE : exchange->cache_label;
 }
 
 /* A body that outgrew what is stored did so after its head was told. */
-static enum gw_not_stored_label refusal(const struct gw_exchange *exchange)
+static enum gw_not_stored_label record_refusal(const struct gw_exchange *exchange)
 {
     bool is_told = exchange->report.may_outgrow && exchange->reader.refusal;
     enum gw_cache_refusal last = is_told ? exchange->reader.refusal : exchange->report.refusal;
-    return cache_label(exchange) == GW_CACHE_LABEL_NONE ? GW_NOT_STORED_LABEL_NONE : (enum gw_not_stored_label)last;
+    return record_cache_label(exchange) == GW_CACHE_LABEL_NONE ? GW_NOT_STORED_LABEL_NONE
+                                                               : (enum gw_not_stored_label)last;
 }
 
-static uint64_t least_remaining(const struct gw_exchange *exchange)
+static uint64_t record_least_remaining(const struct gw_exchange *exchange)
 {
     uint64_t least = UINT64_MAX;
     for (unsigned i = 0; i < exchange->limit.count; i++)
@@ -43,7 +44,7 @@ static uint64_t least_remaining(const struct gw_exchange *exchange)
 }
 
 /* A method may be as long as the request line. */
-static struct gw_slice bounded_method(struct gw_slice method)
+static struct gw_slice record_bounded_method(struct gw_slice method)
 {
     enum { MOST_BYTES = 64 };
     return method.length > MOST_BYTES ? gw_slice_of(method.at, MOST_BYTES) : method;
@@ -58,7 +59,7 @@ void gw_record_write(const struct gw_exchange *exchange)
         .began_wall_us = exchange->began_wall_us,
         .request_id = exchange->request_id,
         .client = gw_slice_of(exchange->client_text, exchange->client_text_length),
-        .method_text = bounded_method(request->method_text),
+        .method_text = record_bounded_method(request->method_text),
         .target = request->target,
         .version = request->version_minor ? GW_SLICE("HTTP/1.1") : GW_SLICE("HTTP/1.0"),
         .user_agent = request->fields ? gw_head_value(request, GW_FIELD_USER_AGENT) : GW_NO_SLICE,
@@ -67,10 +68,10 @@ void gw_record_write(const struct gw_exchange *exchange)
         .status = exchange->answer.status,
         .bytes_received = exchange->body_received,
         .bytes_sent = exchange->answer.body_sent,
-        .cache = cache_label(exchange),
-        .not_stored = refusal(exchange),
-        .limit = limit_label(exchange),
-        .limit_remaining = least_remaining(exchange),
+        .cache = record_cache_label(exchange),
+        .not_stored = record_refusal(exchange),
+        .limit = record_limit_label(exchange),
+        .limit_remaining = record_least_remaining(exchange),
         .error = exchange->answer.error,
         .is_admin = exchange->is_admin,
     };

@@ -7,7 +7,7 @@
 #include "http/writer.h"
 
 /* A final answer ends what the request's body was doing: what still comes is thrown away. */
-static void settle_body(struct gw_exchange *exchange)
+static void respond_settle_body(struct gw_exchange *exchange)
 {
     if (exchange->body == GW_BODY_HELD || exchange->body == GW_BODY_FLOWING || exchange->body == GW_BODY_DISCARDING) {
         exchange->body = GW_BODY_DISCARDING;
@@ -15,27 +15,27 @@ static void settle_body(struct gw_exchange *exchange)
     }
 }
 
-static void ask_before_answer(struct gw_exchange *exchange)
+static void respond_ask_before_answer(struct gw_exchange *exchange)
 {
     for (const struct gw_filter *const *at = exchange->context->at_step[GW_FILTER_BEFORE_ANSWER]; *at; at++)
         (*at)->before_answer(exchange);
 }
 
-static int64_t now_s(void)
+static int64_t respond_now_s(void)
 {
     return (int64_t)(gw_clock_wall_us() / 1000000);
 }
 
 /* Of a stored or arriving 200: has the client what it asks for? Then 304 and no body (RFC 9110 §13.2.2). */
-static bool is_not_modified(struct gw_exchange *exchange)
+static bool respond_is_not_modified(struct gw_exchange *exchange)
 {
     return exchange->answer.head && exchange->answer.head->status == 200 &&
-           gw_policy_is_not_modified(&exchange->request, exchange->answer.head, now_s());
+           gw_policy_is_not_modified(&exchange->request, exchange->answer.head, respond_now_s());
 }
 
 /* ---- from what is stored ---- */
 
-static void put_content_range(struct gw_exchange *exchange, const struct gw_range_part *part, uint64_t whole)
+static void respond_put_content_range(struct gw_exchange *exchange, const struct gw_range_part *part, uint64_t whole)
 {
     struct gw_buffer *fields = &exchange->answer.fields;
     struct gw_writer_line line = gw_writer_begin(fields, GW_SLICE("Content-Range"));
@@ -53,17 +53,17 @@ static void put_content_range(struct gw_exchange *exchange, const struct gw_rang
 }
 
 /* The part that the request asks for, as the status and the content that are left. */
-static struct gw_slice cut_range(struct gw_exchange *exchange, struct gw_slice content)
+static struct gw_slice respond_cut_range(struct gw_exchange *exchange, struct gw_slice content)
 {
     struct gw_range_part part;
-    switch (gw_range_of(&exchange->request, exchange->answer.head, content.length, now_s(), &part)) {
+    switch (gw_range_of(&exchange->request, exchange->answer.head, content.length, respond_now_s(), &part)) {
     case GW_RANGE_PART:
         exchange->answer.status = 206;
-        put_content_range(exchange, &part, content.length);
+        respond_put_content_range(exchange, &part, content.length);
         return gw_slice_of(content.at + part.first, (size_t)part.length);
     case GW_RANGE_UNSATISFIABLE:
         exchange->answer.status = 416;
-        put_content_range(exchange, NULL, content.length);
+        respond_put_content_range(exchange, NULL, content.length);
         exchange->answer.head = NULL; /* its fields are the whole's */
         return GW_SLICE("");
     case GW_RANGE_WHOLE:
@@ -73,7 +73,7 @@ static struct gw_slice cut_range(struct gw_exchange *exchange, struct gw_slice c
 }
 
 /* What the entry gives this request: status, head, age, and the content that is left. */
-static struct gw_slice answer_by_entry(struct gw_exchange *exchange)
+static struct gw_slice respond_answer_by_entry(struct gw_exchange *exchange)
 {
     const struct gw_entry *entry = exchange->entry;
     struct gw_slice content = entry->body ? gw_slice_of(entry->body->bytes, entry->body_bytes) : GW_SLICE("");
@@ -83,22 +83,22 @@ static struct gw_slice answer_by_entry(struct gw_exchange *exchange)
     exchange->report.ttl_s = gw_entry_freshness_s(entry, age_s) - age_s;
     exchange->answer.head = &entry->head;
     exchange->answer.status = entry->head.status;
-    if (is_not_modified(exchange))
+    if (respond_is_not_modified(exchange))
         exchange->answer.status = 304;
     else if (exchange->cache.is_range && exchange->answer.status == 200)
-        content = cut_range(exchange, content);
+        content = respond_cut_range(exchange, content);
     return content;
 }
 
 /* Made here, or from the cache. */
 void gw_engine_answer_here(struct gw_exchange *exchange)
 {
-    ask_before_answer(exchange);
+    respond_ask_before_answer(exchange);
     struct gw_slice content = exchange->answer.content;
     struct gw_block *block = exchange->answer.content_block;
-    settle_body(exchange);
+    respond_settle_body(exchange);
     if (exchange->entry) {
-        content = answer_by_entry(exchange);
+        content = respond_answer_by_entry(exchange);
         block = exchange->entry->body;
     }
     gw_answer_measure(exchange, GW_FRAMING_LENGTH, content.length);
@@ -110,7 +110,7 @@ void gw_engine_answer_here(struct gw_exchange *exchange)
 
 /* ---- from a fetch ---- */
 
-static void report_fetch(struct gw_exchange *exchange)
+static void respond_report_fetch(struct gw_exchange *exchange)
 {
     struct gw_cache_report *report = &exchange->report;
     report->is_collapsed = exchange->lookup.answer == GW_LOOKUP_JOIN;
@@ -126,10 +126,10 @@ static void report_fetch(struct gw_exchange *exchange)
 
 void gw_engine_hold(struct gw_exchange *exchange)
 {
-    report_fetch(exchange);
+    respond_report_fetch(exchange);
     exchange->answer.is_for_all = gw_fetch_is_collecting(exchange->reader.fetch);
     if (exchange->body == GW_BODY_ENDED || !gw_fetch_takes_body(&exchange->reader))
-        settle_body(exchange);
+        respond_settle_body(exchange);
 }
 
 bool gw_engine_keep_early(struct gw_exchange *exchange, struct gw_slice piece, struct gw_block *block)
@@ -149,65 +149,66 @@ void gw_engine_drop_early(struct gw_exchange *exchange)
 }
 
 /* No more of the fetch is for this client; it goes on without it. */
-static void end_without_fetch(struct gw_exchange *exchange)
+static void respond_end_without_fetch(struct gw_exchange *exchange)
 {
     gw_answer_end(exchange);
     exchange->answer.head = NULL;
     gw_fetch_leave(&exchange->reader);
 }
 
-static void answer_without_body(struct gw_exchange *exchange, int status, enum gw_framing framing, uint64_t length)
+static void respond_answer_without_body(struct gw_exchange *exchange, int status, enum gw_framing framing,
+                                        uint64_t length)
 {
     exchange->answer.status = status;
     gw_answer_measure(exchange, framing, length);
     gw_answer_begin(exchange);
-    end_without_fetch(exchange);
+    respond_end_without_fetch(exchange);
 }
 
-static void begin_part(struct gw_exchange *exchange, const struct gw_range_part *part)
+static void respond_begin_part(struct gw_exchange *exchange, const struct gw_range_part *part)
 {
     exchange->answer.status = 206;
     exchange->answer.is_part = true;
     exchange->answer.part_skip = part->first;
     exchange->answer.part_left = part->length;
-    put_content_range(exchange, part, exchange->answer.head->content_length);
+    respond_put_content_range(exchange, part, exchange->answer.head->content_length);
     gw_answer_measure(exchange, GW_FRAMING_LENGTH, part->length);
     gw_answer_begin(exchange);
 }
 
 /* A whole that is being stored while it arrives: has the client it already, or is only a part of it asked for? Then
  * that is answered. The length must be known for a part. */
-static bool answers_less(struct gw_exchange *exchange)
+static bool respond_answers_less(struct gw_exchange *exchange)
 {
     const struct gw_head *head = exchange->answer.head;
     struct gw_range_part part;
     exchange->report.forwarded_status = head->status;
-    if (is_not_modified(exchange)) {
-        answer_without_body(exchange, 304, GW_FRAMING_NONE, UINT64_MAX);
+    if (respond_is_not_modified(exchange)) {
+        respond_answer_without_body(exchange, 304, GW_FRAMING_NONE, UINT64_MAX);
         return true;
     }
     enum gw_range range = GW_RANGE_WHOLE;
     if (exchange->cache.is_range && head->status == 200 && head->framing == GW_FRAMING_LENGTH)
-        range = gw_range_of(&exchange->request, head, head->content_length, now_s(), &part);
+        range = gw_range_of(&exchange->request, head, head->content_length, respond_now_s(), &part);
     if (range == GW_RANGE_PART) {
-        begin_part(exchange, &part);
+        respond_begin_part(exchange, &part);
     } else if (range == GW_RANGE_UNSATISFIABLE) {
-        put_content_range(exchange, NULL, head->content_length);
+        respond_put_content_range(exchange, NULL, head->content_length);
         exchange->answer.head = NULL; /* its fields are the whole's */
-        answer_without_body(exchange, 416, GW_FRAMING_LENGTH, 0);
+        respond_answer_without_body(exchange, 416, GW_FRAMING_LENGTH, 0);
     } else {
         exchange->report.forwarded_status = 0;
     }
     return range != GW_RANGE_WHOLE;
 }
 
-static void begin_fetched(struct gw_exchange *exchange)
+static void respond_begin_fetched(struct gw_exchange *exchange)
 {
     const struct gw_head *head = exchange->answer.head;
-    if (exchange->answer.is_for_all && answers_less(exchange))
+    if (exchange->answer.is_for_all && respond_answers_less(exchange))
         return;
     exchange->answer.status = head->status;
-    ask_before_answer(exchange);
+    respond_ask_before_answer(exchange);
     if (exchange->answer.head)
         gw_answer_measure(exchange, head->framing, head->content_length);
     else /* the backend's body still comes, and is dropped: its connection stays of use */
@@ -228,13 +229,13 @@ void gw_engine_add_piece(struct gw_exchange *exchange, struct gw_slice piece, st
     exchange->answer.part_left -= take;
     gw_answer_add(exchange, gw_slice_of(piece.at + skip, take), block);
     if (!exchange->answer.part_left)
-        end_without_fetch(exchange); /* it need not wait for the rest */
+        respond_end_without_fetch(exchange); /* it need not wait for the rest */
 }
 
 void gw_engine_answer_fetched(struct gw_exchange *exchange)
 {
     struct gw_answer *answer = &exchange->answer;
-    begin_fetched(exchange);
+    respond_begin_fetched(exchange);
     for (unsigned i = 0; i < answer->early_count && !answer->is_whole; i++)
         gw_engine_add_piece(exchange, answer->early[i].bytes, answer->early[i].block);
     gw_engine_drop_early(exchange);

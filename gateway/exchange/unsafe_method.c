@@ -9,7 +9,7 @@
 #include "http/reference.h"
 
 /* Registered as safe (IANA: HTTP methods), beyond those that this gateway tells apart; of all others it is not known. */
-static bool is_safe(const struct gw_head *request)
+static bool unsafe_method_is_safe(const struct gw_head *request)
 {
     static const struct gw_slice names[] = { { "PROPFIND", 8 }, { "REPORT", 6 }, { "SEARCH", 6 }, { "PRI", 3 } };
     for (size_t i = 0; i < GW_COUNT(names); i++)
@@ -21,7 +21,7 @@ static bool is_safe(const struct gw_head *request)
 bool gw_engine_invalidates(const struct gw_exchange *exchange)
 {
     return exchange->context->memory_cache && exchange->answer.head->status >= 200 &&
-           exchange->answer.head->status < 400 && !is_safe(&exchange->request);
+           exchange->answer.head->status < 400 && !unsafe_method_is_safe(&exchange->request);
 }
 
 void gw_engine_on_settled(struct gw_invalidation *invalidation)
@@ -30,15 +30,15 @@ void gw_engine_on_settled(struct gw_invalidation *invalidation)
 }
 
 /* What is stored was asked for by GET, perhaps through another route than this method's. */
-static const struct gw_route *route_of_get(struct gw_exchange *exchange, struct gw_slice path)
+static const struct gw_route *unsafe_method_route_of_get(struct gw_exchange *exchange, struct gw_slice path)
 {
     return gw_match_route(exchange->config, GW_SLICE("GET"), exchange->request.authority,
                           gw_path_plain(path, &exchange->arena, NULL));
 }
 
-static void end_stored(struct gw_exchange *exchange, struct gw_slice path, struct gw_slice query)
+static void unsafe_method_end_stored(struct gw_exchange *exchange, struct gw_slice path, struct gw_slice query)
 {
-    const struct gw_route *route = route_of_get(exchange, path);
+    const struct gw_route *route = unsafe_method_route_of_get(exchange, path);
     struct gw_cache_key key;
     if (!route->cache_enabled)
         return;
@@ -48,7 +48,7 @@ static void end_stored(struct gw_exchange *exchange, struct gw_slice path, struc
 }
 
 /* Another origin's is not this server's to end. */
-static void end_named(struct gw_exchange *exchange, enum gw_field_name id)
+static void unsafe_method_end_named(struct gw_exchange *exchange, enum gw_field_name id)
 {
     const struct gw_head *request = &exchange->request;
     const struct gw_field *field = gw_head_find(exchange->answer.head, id);
@@ -60,16 +60,16 @@ static void end_named(struct gw_exchange *exchange, enum gw_field_name id)
         !gw_reference_resolve(&target, &exchange->arena, &base, field->value) ||
         !gw_reference_same_origin(&target, &base))
         return;
-    end_stored(exchange, target.path, target.query);
+    unsafe_method_end_stored(exchange, target.path, target.query);
 }
 
 void gw_engine_settle(struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
     gw_engine_hold(exchange);
-    end_stored(exchange, request->path, request->query);
-    end_named(exchange, GW_FIELD_LOCATION);
-    end_named(exchange, GW_FIELD_CONTENT_LOCATION);
+    unsafe_method_end_stored(exchange, request->path, request->query);
+    unsafe_method_end_named(exchange, GW_FIELD_LOCATION);
+    unsafe_method_end_named(exchange, GW_FIELD_CONTENT_LOCATION);
     if (!exchange->invalidation.due) {
         gw_engine_move(exchange, GW_EXCHANGE_SETTLED);
         return;

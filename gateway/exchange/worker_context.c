@@ -19,8 +19,9 @@ void gw_worker_context_init(struct gw_worker_context *context)
     gw_random_init(&context->random);
 }
 
-static struct gw_store *open_store(struct gw_worker_context *context, const struct gw_worker_context_setup *setup,
-                                   const struct gw_redis_node *node, struct gw_breaker *breaker)
+static struct gw_store *worker_context_open_store(struct gw_worker_context *context,
+                                                  const struct gw_worker_context_setup *setup,
+                                                  const struct gw_redis_node *node, struct gw_breaker *breaker)
 {
     const struct gw_store_setup store = { .loop = setup->loop,
                                           .timers = setup->timers,
@@ -33,34 +34,35 @@ static struct gw_store *open_store(struct gw_worker_context *context, const stru
 }
 
 /* Redis, where there is one: the worker's own connection to each node. */
-static bool open_stores(struct gw_worker_context *context, const struct gw_worker_context_setup *setup)
+static bool worker_context_open_stores(struct gw_worker_context *context, const struct gw_worker_context_setup *setup)
 {
     const struct gw_config *config = setup->config;
     if (!config->redis)
         return true;
     snprintf(context->client_name, sizeof context->client_name, "visara-gateway:%.8s:%u", setup->instance_id,
              setup->worker);
-    context->limit_store = open_store(context, setup, config->redis, setup->limit_breaker);
-    context->cache_store = config->cache_redis ? open_store(context, setup, config->cache_redis, setup->cache_breaker)
-                                               : context->limit_store;
+    context->limit_store = worker_context_open_store(context, setup, config->redis, setup->limit_breaker);
+    context->cache_store = config->cache_redis
+                               ? worker_context_open_store(context, setup, config->cache_redis, setup->cache_breaker)
+                               : context->limit_store;
     return context->limit_store && context->cache_store;
 }
 
 /* A request that comes from now on does not join a fetch that began before. */
-static void on_ban(void *coalescing)
+static void worker_context_on_ban(void *coalescing)
 {
     gw_coalescing_detach_all(coalescing);
 }
 
 /* What instances share of the cache. */
-static bool open_shared(struct gw_worker_context *context, const struct gw_worker_context_setup *setup)
+static bool worker_context_open_shared(struct gw_worker_context *context, const struct gw_worker_context_setup *setup)
 {
     const struct gw_ban_log_setup purging = { .store = context->cache_store,
                                               .timers = setup->timers,
                                               .mailbox = setup->mailbox,
                                               .bans = setup->bans,
                                               .config = setup->config,
-                                              .on_ban = on_ban,
+                                              .on_ban = worker_context_on_ban,
                                               .context = setup->coalescing };
     context->locks = (struct gw_fetch_locks) { .store = context->cache_store,
                                                .timers = setup->timers,
@@ -81,7 +83,7 @@ static bool open_shared(struct gw_worker_context *context, const struct gw_worke
     return context->redis_cache != NULL;
 }
 
-static void open_lookups(struct gw_worker_context *context, const struct gw_worker_context_setup *setup)
+static void worker_context_open_lookups(struct gw_worker_context *context, const struct gw_worker_context_setup *setup)
 {
     bool over_instances = context->redis_cache && setup->config->flights_over_instances;
     context->lookups = (struct gw_lookups) { .config = setup->config,
@@ -97,7 +99,7 @@ static void open_lookups(struct gw_worker_context *context, const struct gw_work
     gw_random_init(&context->lookups.random);
 }
 
-static bool open_fetcher(struct gw_worker_context *context, const struct gw_worker_context_setup *setup)
+static bool worker_context_open_fetcher(struct gw_worker_context *context, const struct gw_worker_context_setup *setup)
 {
     const struct gw_config *config = setup->config;
     struct gw_fetcher *fetcher = &context->fetcher;
@@ -133,18 +135,18 @@ bool gw_worker_context_open(struct gw_worker_context *context, const struct gw_w
                                             .worker = setup->worker };
     gw_worker_context_init(context);
     context->keys = gw_key_maker_create();
-    if (!context->keys || !open_stores(context, setup))
+    if (!context->keys || !worker_context_open_stores(context, setup))
         return false;
     context->limits = (struct gw_limit_asker) { .limiter = setup->limiter,
                                                 .store = context->limit_store,
                                                 .config = setup->config,
                                                 .instances = setup->instances,
                                                 .context = setup->context };
-    if (context->cache_store && setup->memory_cache && !open_shared(context, setup))
+    if (context->cache_store && setup->memory_cache && !worker_context_open_shared(context, setup))
         return false;
     context->log = gw_access_log_writer_create(setup->log, setup->shard);
-    open_lookups(context, setup);
-    return open_fetcher(context, setup) && context->log;
+    worker_context_open_lookups(context, setup);
+    return worker_context_open_fetcher(context, setup) && context->log;
 }
 
 bool gw_worker_context_is_connected(const struct gw_worker_context *context)

@@ -5,7 +5,7 @@
 #include "http/writer.h"
 
 /* Round robin: a turn a request. */
-static const struct gw_backend *next_backend(struct gw_fetch *fetch)
+static const struct gw_backend *attempt_next_backend(struct gw_fetch *fetch)
 {
     const struct gw_route *route = fetch->route;
     return &route->backends[gw_registry_take_turn(fetch->fetcher->registry, route->index) % route->backend_count];
@@ -13,7 +13,7 @@ static const struct gw_backend *next_backend(struct gw_fetch *fetch)
 
 /* Not the one that has just failed, nor the same server under the same name again, where there is another; and no turn
  * is taken for it, else each request would begin at the dead one of two. */
-static const struct gw_backend *backend_after(const struct gw_fetch *fetch, const struct gw_backend *failed)
+static const struct gw_backend *attempt_backend_after(const struct gw_fetch *fetch, const struct gw_backend *failed)
 {
     const struct gw_route *route = fetch->route;
     unsigned at = (unsigned)(failed - route->backends);
@@ -26,7 +26,7 @@ static const struct gw_backend *backend_after(const struct gw_fetch *fetch, cons
 }
 
 /* "Host: …\r\n" in front of the fields. */
-static struct gw_slice fields_with_host(struct gw_fetch *fetch, const struct gw_backend *backend)
+static struct gw_slice attempt_fields_with_host(struct gw_fetch *fetch, const struct gw_backend *backend)
 {
     struct gw_slice host = gw_location_passes_host(fetch->config, backend, fetch->host) ? fetch->host
                                                                                         : backend->authority;
@@ -37,7 +37,7 @@ static struct gw_slice fields_with_host(struct gw_fetch *fetch, const struct gw_
     return gw_slice_of(at, host.length + 8 + fetch->fields.length);
 }
 
-static struct gw_slice target_for(struct gw_fetch *fetch, const struct gw_backend *backend)
+static struct gw_slice attempt_target_for(struct gw_fetch *fetch, const struct gw_backend *backend)
 {
     if (backend->base_path.length == 0 || gw_slice_equal(fetch->path_and_query, GW_SLICE("*")))
         return fetch->path_and_query;
@@ -56,10 +56,10 @@ static enum gw_error attempt(struct gw_fetch *fetch, const struct gw_backend *ba
     bool by_curl = fetch->config->transport == GW_TRANSPORT_CURL ||
                    (fetch->config->transport == GW_TRANSPORT_AUTO && backend->is_tls);
     call->backend = backend;
-    call->target = target_for(fetch, backend);
+    call->target = attempt_target_for(fetch, backend);
     if (!call->target.at)
         return GW_ERROR_OVERLOADED;
-    call->fields = fields_with_host(fetch, backend);
+    call->fields = attempt_fields_with_host(fetch, backend);
     call->fresh = fresh;
     call->was_reused = call->was_sent = call->was_answered = false;
     call->began_at_us = call->head_at_us = 0;
@@ -90,14 +90,14 @@ void gw_attempt_cancel(struct gw_fetch *fetch)
 }
 
 /* A field of what is stored, as it is written: "Name: value\r\n". */
-static const struct gw_field *validator(const struct gw_fetch *fetch, enum gw_field_name id)
+static const struct gw_field *attempt_validator(const struct gw_fetch *fetch, enum gw_field_name id)
 {
     return fetch->lead.stored && fetch->lead.stored->terms.has_validator && fetch->may_store
                ? gw_head_find(&fetch->lead.stored->head, id)
                : NULL;
 }
 
-static void put_conditional(struct gw_buffer *buffer, struct gw_slice name, const struct gw_field *value)
+static void attempt_put_conditional(struct gw_buffer *buffer, struct gw_slice name, const struct gw_field *value)
 {
     if (value)
         gw_writer_put_field(buffer, name, value->value);
@@ -105,8 +105,8 @@ static void put_conditional(struct gw_buffer *buffer, struct gw_slice name, cons
 
 /* Two fields (NULL: not that one) behind the plain ones; all of them move, since they are one piece with what goes
  * before. Without memory they stay as they were. */
-static void put_behind(struct gw_fetch *fetch, struct gw_slice name, const struct gw_field *field,
-                       struct gw_slice other_name, const struct gw_field *other)
+static void attempt_put_behind(struct gw_fetch *fetch, struct gw_slice name, const struct gw_field *field,
+                               struct gw_slice other_name, const struct gw_field *other)
 {
     size_t room = (size_t)(fetch->fields.at - fetch->room_at), size = room + fetch->plain_fields;
     fetch->fields.length = fetch->plain_fields;
@@ -120,16 +120,16 @@ static void put_behind(struct gw_fetch *fetch, struct gw_slice name, const struc
     struct gw_buffer text = gw_buffer_over(at, size);
     text.length = room;
     gw_buffer_put_slice(&text, fetch->fields);
-    put_conditional(&text, name, field);
-    put_conditional(&text, other_name, other);
+    attempt_put_conditional(&text, name, field);
+    attempt_put_conditional(&text, other_name, other);
     fetch->room_at = at;
     fetch->fields = gw_slice_of(at + room, text.length - room);
 }
 
 void gw_attempt_put_conditionals(struct gw_fetch *fetch)
 {
-    put_behind(fetch, GW_SLICE("If-None-Match"), validator(fetch, GW_FIELD_ETAG), GW_SLICE("If-Modified-Since"),
-               validator(fetch, GW_FIELD_LAST_MODIFIED));
+    attempt_put_behind(fetch, GW_SLICE("If-None-Match"), attempt_validator(fetch, GW_FIELD_ETAG),
+                       GW_SLICE("If-Modified-Since"), attempt_validator(fetch, GW_FIELD_LAST_MODIFIED));
 }
 
 enum gw_error gw_attempt_part(struct gw_fetch *fetch)
@@ -137,8 +137,8 @@ enum gw_error gw_attempt_part(struct gw_fetch *fetch)
     const struct gw_head *request = &fetch->request_head;
     gw_attempt_cancel(fetch);
     fetch->lacks_range = false;
-    put_behind(fetch, GW_SLICE("Range"), gw_head_find(request, GW_FIELD_RANGE), GW_SLICE("If-Range"),
-               gw_head_find(request, GW_FIELD_IF_RANGE));
+    attempt_put_behind(fetch, GW_SLICE("Range"), gw_head_find(request, GW_FIELD_RANGE), GW_SLICE("If-Range"),
+                       gw_head_find(request, GW_FIELD_IF_RANGE));
     fetch->plain_fields = fetch->fields.length; /* it validates nothing */
     return attempt(fetch, fetch->call.backend, false);
 }
@@ -150,7 +150,7 @@ enum gw_error gw_attempt_whole(struct gw_fetch *fetch)
     return attempt(fetch, fetch->call.backend, false);
 }
 
-static struct gw_slice put_copy(struct gw_buffer *text, struct gw_slice slice)
+static struct gw_slice attempt_put_copy(struct gw_buffer *text, struct gw_slice slice)
 {
     gw_buffer_put_slice(text, slice);
     return gw_slice_of(text->at + text->length - slice.length, slice.length);
@@ -175,9 +175,9 @@ bool gw_attempt_copy(struct gw_fetch *fetch, const struct gw_fetch_request *requ
         gw_buffer_put_slice(&text, request->query);
     }
     fetch->path_and_query = gw_buffer_slice(&text);
-    fetch->call.method_text = put_copy(&text, request->method_text);
-    fetch->scheme = put_copy(&text, request->scheme);
-    fetch->host = put_copy(&text, request->host);
+    fetch->call.method_text = attempt_put_copy(&text, request->method_text);
+    fetch->scheme = attempt_put_copy(&text, request->scheme);
+    fetch->host = attempt_put_copy(&text, request->host);
     fetch->room_at = at + text.length;
     text.length += room;
     fetch->fields = gw_slice_of(at + text.length, request->fields.length);
@@ -188,7 +188,7 @@ bool gw_attempt_copy(struct gw_fetch *fetch, const struct gw_fetch_request *requ
 
 enum gw_error gw_attempt_begin(struct gw_fetch *fetch)
 {
-    return attempt(fetch, next_backend(fetch), false);
+    return attempt(fetch, attempt_next_backend(fetch), false);
 }
 
 bool gw_attempt_again(struct gw_fetch *fetch, enum gw_error error)
@@ -209,7 +209,7 @@ bool gw_attempt_again(struct gw_fetch *fetch, enum gw_error error)
         return false;
     else {
         fetch->attempts_left--;
-        backend = backend_after(fetch, backend);
+        backend = attempt_backend_after(fetch, backend);
     }
     gw_counter_add(&fetch->fetcher->shard->upstream_retries, 1);
     return attempt(fetch, backend, dead_kept) == GW_ERROR_NONE;

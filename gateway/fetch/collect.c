@@ -10,7 +10,7 @@
 enum { FIRST_BODY_BYTES = 16 * 1024 };
 
 /* Where the backend tells none (RFC 9110 §6.6.1): ages are counted from it. */
-static void add_date(struct gw_fetch *fetch, struct gw_head *head)
+static void collect_add_date(struct gw_fetch *fetch, struct gw_head *head)
 {
     char *text = gw_arena_take(&fetch->arena, GW_DATE_BYTES);
     if (!text)
@@ -36,18 +36,18 @@ void gw_collect_drop_own_fields(struct gw_fetch *fetch, struct gw_head *head)
         if (gw_head_is_cors(&head->fields[i]))
             head->fields[i].dropped = true;
     if (fetch->may_store && !gw_head_find(head, GW_FIELD_DATE))
-        add_date(fetch, head);
+        collect_add_date(fetch, head);
 }
 
 /* Server-sent events are a conversation with one client. */
-static bool is_endless(const struct gw_head *head)
+static bool collect_is_endless(const struct gw_head *head)
 {
     static const struct gw_slice events = { "text/event-stream", 17 };
     struct gw_slice type = gw_head_value(head, GW_FIELD_CONTENT_TYPE);
     return type.length >= events.length && gw_slice_equal_nocase(gw_slice_of(type.at, events.length), events);
 }
 
-static enum gw_cache_refusal begin_whole(struct gw_fetch *fetch)
+static enum gw_cache_refusal collect_begin_whole(struct gw_fetch *fetch)
 {
     const struct gw_head *head = fetch->head;
     size_t most = fetch->config->max_object_bytes;
@@ -56,7 +56,7 @@ static enum gw_cache_refusal begin_whole(struct gw_fetch *fetch)
                                                         &fetch->life);
     if (refusal != GW_CACHE_STORABLE)
         return refusal;
-    if (is_endless(head))
+    if (collect_is_endless(head))
         return GW_CACHE_ENDLESS;
     if (!gw_vary_select(&fetch->selection, &fetch->arena, &fetch->request_head, head))
         return GW_CACHE_NO_ROOM;
@@ -79,14 +79,14 @@ static enum gw_cache_refusal begin_whole(struct gw_fetch *fetch)
 
 /* A 206 that is all there is, is stored as the 200 that it would be without Range; so readers see it, too. What is not
  * stored stays as it came. */
-static enum gw_cache_refusal begin_complete_part(struct gw_fetch *fetch)
+static enum gw_cache_refusal collect_begin_complete_part(struct gw_fetch *fetch)
 {
     struct gw_head *head = fetch->head, part = *head;
     struct gw_field *range = gw_head_find(head, GW_FIELD_CONTENT_RANGE);
     head->status = 200;
     head->reason = GW_SLICE("OK");
     range->dropped = true;
-    enum gw_cache_refusal refusal = begin_whole(fetch);
+    enum gw_cache_refusal refusal = collect_begin_whole(fetch);
     if (refusal != GW_CACHE_STORABLE) {
         head->status = part.status;
         head->reason = part.reason;
@@ -101,14 +101,14 @@ enum gw_cache_refusal gw_collect_begin(struct gw_fetch *fetch)
         return GW_CACHE_REQUEST_FORBIDS;
     bool had_range = fetch->cache.is_range && !fetch->lacks_range;
     if (had_range && gw_range_is_whole(fetch->head))
-        return begin_complete_part(fetch);
+        return collect_begin_complete_part(fetch);
     if (had_range && fetch->head->status != 200) /* 416, or whatever else its Range may have brought about */
         return fetch->head->status == 206 ? GW_CACHE_PARTIAL : GW_CACHE_RANGE;
-    return begin_whole(fetch);
+    return collect_begin_whole(fetch);
 }
 
 /* Room for `more` bytes of a body whose length is not known. */
-static bool grow_body(struct gw_fetch *fetch, size_t more)
+static bool collect_grow_body(struct gw_fetch *fetch, size_t more)
 {
     size_t needed = fetch->body_bytes + more, capacity = fetch->body ? fetch->body->capacity : FIRST_BODY_BYTES;
     if (fetch->body && needed <= capacity)
@@ -129,7 +129,7 @@ static bool grow_body(struct gw_fetch *fetch, size_t more)
 
 bool gw_collect_append(struct gw_fetch *fetch, struct gw_slice bytes)
 {
-    if (!grow_body(fetch, bytes.length))
+    if (!collect_grow_body(fetch, bytes.length))
         return false;
     memcpy(fetch->body->bytes + fetch->body_bytes, bytes.at, bytes.length);
     fetch->body_bytes += bytes.length;
@@ -143,7 +143,7 @@ bool gw_collect_fits(const struct gw_fetch *fetch)
 }
 
 /* The body at its exact size; NULL for an empty one. False: memory is out. */
-static bool exact_body(struct gw_fetch *fetch, struct gw_block **body)
+static bool collect_exact_body(struct gw_fetch *fetch, struct gw_block **body)
 {
     *body = NULL;
     if (fetch->body_bytes == 0)
@@ -158,13 +158,13 @@ static bool exact_body(struct gw_fetch *fetch, struct gw_block **body)
     return *body != NULL;
 }
 
-static bool is_store_up(const struct gw_fetch *fetch)
+static bool collect_is_store_up(const struct gw_fetch *fetch)
 {
     return fetch->fetcher->redis_cache && gw_redis_cache_is_up(fetch->fetcher->redis_cache);
 }
 
-static struct gw_entry *make_entry(struct gw_fetch *fetch, const struct gw_head *response, struct gw_block *body,
-                                   size_t body_bytes)
+static struct gw_entry *collect_make_entry(struct gw_fetch *fetch, const struct gw_head *response,
+                                           struct gw_block *body, size_t body_bytes)
 {
     int64_t fresh_most_s = gw_redis_cache_fresh_most_s(fetch->fetcher->redis_cache);
     if (fetch->life.freshness_s - fetch->life.age_s > fresh_most_s)
@@ -188,7 +188,7 @@ bool gw_collect_put(struct gw_fetch *fetch, struct gw_entry *entry, void (*on_st
     bool is_sent = false, is_stored = false;
     if (gw_entry_is_over(entry, gw_clock_monotonic_us()))
         return false;
-    if (is_store_up(fetch))
+    if (collect_is_store_up(fetch))
         is_sent = gw_redis_cache_put(fetcher->redis_cache, entry, &fetch->lead.base_version, on_stored, fetch);
     else
         is_stored = gw_memory_cache_put(fetcher->memory_cache, entry, fetch->lead.epoch);
@@ -202,9 +202,9 @@ bool gw_collect_put(struct gw_fetch *fetch, struct gw_entry *entry, void (*on_st
 struct gw_entry *gw_collect_end(struct gw_fetch *fetch)
 {
     struct gw_block *body;
-    if (!exact_body(fetch, &body))
+    if (!collect_exact_body(fetch, &body))
         return NULL;
-    struct gw_entry *entry = make_entry(fetch, fetch->head, body, fetch->body_bytes);
+    struct gw_entry *entry = collect_make_entry(fetch, fetch->head, body, fetch->body_bytes);
     gw_block_unref(body);
     return entry;
 }
@@ -226,7 +226,7 @@ void gw_collect_mark_in_memory(struct gw_fetch *fetch)
                                       (uint64_t)fetch->config->hit_for_miss_ms * 1000);
 }
 
-static void mark_credentials(struct gw_fetch *fetch)
+static void collect_mark_credentials(struct gw_fetch *fetch)
 {
     const unsigned hold_ms = fetch->config->hit_for_miss_ms;
     gw_memory_cache_mark_credentials(fetch->fetcher->memory_cache, &fetch->key, gw_clock_monotonic_us(),
@@ -238,7 +238,7 @@ static void mark_credentials(struct gw_fetch *fetch)
 void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch)
 {
     if (fetch->is_personal) { /* what those without a credential are answered may be for all */
-        mark_credentials(fetch);
+        collect_mark_credentials(fetch);
         return;
     }
     gw_collect_mark_in_memory(fetch);
@@ -247,7 +247,7 @@ void gw_collect_mark_hit_for_miss(struct gw_fetch *fetch)
                                          fetch->config->hit_for_miss_ms);
 }
 
-static void forget_and_mark(struct gw_fetch *fetch)
+static void collect_forget_and_mark(struct gw_fetch *fetch)
 {
     gw_collect_forget_stored(fetch);
     if (fetch->lead.coalesced)
@@ -275,7 +275,7 @@ bool gw_collect_confirm(struct gw_fetch *fetch)
         return false;
     if (refusal != GW_CACHE_STORABLE) { /* it answers this request, and is over at once, in every place */
         gw_collect_count_refusal(fetch, refusal);
-        forget_and_mark(fetch);
+        collect_forget_and_mark(fetch);
     }
     return true;
 }

@@ -11,7 +11,7 @@ enum { AWAITED_LOOK_MS = 200, KEPT_FREE = 256, FIRST_ARENA_BYTES = 4096, ARENA_S
 
 /* ---- its life ---- */
 
-static void destroy(void *object)
+static void fetch_destroy(void *object)
 {
     struct gw_fetch *fetch = object;
     gw_arena_free(&fetch->arena);
@@ -19,7 +19,7 @@ static void destroy(void *object)
 
 void gw_fetcher_init(struct gw_fetcher *fetcher)
 {
-    gw_free_list_init(&fetcher->free, sizeof(struct gw_fetch), KEPT_FREE, destroy);
+    gw_free_list_init(&fetcher->free, sizeof(struct gw_fetch), KEPT_FREE, fetch_destroy);
     gw_list_init(&fetcher->busy);
     gw_refresh_init(fetcher);
 }
@@ -35,7 +35,7 @@ bool gw_fetcher_is_idle(const struct gw_fetcher *fetcher)
     return gw_list_is_empty(&fetcher->busy) && gw_list_is_empty(&fetcher->refreshes);
 }
 
-static void on_timer(struct gw_timer *timer)
+static void fetch_on_timer(struct gw_timer *timer)
 {
     gw_fetch_look_whether_awaited(GW_CONTAINER(timer, struct gw_fetch, timer));
 }
@@ -48,7 +48,7 @@ static struct gw_fetch *take_fetch(struct gw_fetcher *fetcher, const struct gw_c
         return NULL;
     if (is_new) {
         fetch->fetcher = fetcher;
-        gw_timer_init(&fetch->timer, on_timer);
+        gw_timer_init(&fetch->timer, fetch_on_timer);
         gw_list_init(&fetch->link);
         gw_arena_init(&fetch->arena, FIRST_ARENA_BYTES,
                       2 * (config->max_header_bytes + config->max_response_header_bytes +
@@ -59,7 +59,7 @@ static struct gw_fetch *take_fetch(struct gw_fetcher *fetcher, const struct gw_c
     return fetch;
 }
 
-static void give_back(struct gw_fetch *fetch)
+static void fetch_give_back(struct gw_fetch *fetch)
 {
     struct gw_fetcher *fetcher = fetch->fetcher;
     gw_timer_stop(&fetch->timer);
@@ -84,7 +84,7 @@ void gw_fetch_unhold(struct gw_fetch *fetch)
         return;
     bool idle = fetch->state == GW_FETCH_COMPLETE && !fetch->is_storing && gw_list_is_empty(&fetch->readers);
     if (fetch->state == GW_FETCH_OVER || idle)
-        give_back(fetch);
+        fetch_give_back(fetch);
 }
 
 /* Ends it without an answer. The first reader was told or has left; others, who may have joined what nobody asked for (a
@@ -99,7 +99,7 @@ void gw_fetch_finish(struct gw_fetch *fetch)
 
 /* ---- asking ---- */
 
-static void fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
+static void fetch_fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
 {
     fetch->state = GW_FETCH_ASKING;
     fetch->holds = fetch->readings = 0;
@@ -150,13 +150,13 @@ enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_r
     struct gw_fetch *fetch = take_fetch(fetcher, request->config);
     if (!fetch)
         return GW_ERROR_OVERLOADED;
-    fill(fetch, request);
+    fetch_fill(fetch, request);
     fetch->is_refresh = reader == NULL;
     enum gw_error error = gw_attempt_copy(fetch, request) ? gw_response_ask(fetch) : GW_ERROR_OVERLOADED;
     if (error) {
         fetch->lead.coalesced = NULL;
         fetch->lead.lock = NULL;
-        give_back(fetch);
+        fetch_give_back(fetch);
         return error;
     }
     if (reader)
@@ -179,7 +179,7 @@ bool gw_fetch_join(struct gw_fetch *fetch, struct gw_reader *reader)
 }
 
 /* By readers, by those who wait on other workers, or by the cache, whose refresh it is. */
-static bool is_awaited(const struct gw_fetch *fetch)
+static bool fetch_is_awaited(const struct gw_fetch *fetch)
 {
     return fetch->is_refresh || !gw_list_is_empty(&fetch->readers) || gw_coalescing_is_awaited(fetch->lead.coalesced);
 }
@@ -189,7 +189,7 @@ void gw_fetch_look_whether_awaited(struct gw_fetch *fetch)
 {
     if (fetch->state != GW_FETCH_ASKING || !fetch->lead.coalesced || !gw_list_is_empty(&fetch->readers))
         return;
-    if (is_awaited(fetch)) {
+    if (fetch_is_awaited(fetch)) {
         gw_timer_start(fetch->fetcher->timers, &fetch->timer, AWAITED_LOOK_MS);
         return;
     }
@@ -210,7 +210,7 @@ void gw_fetch_leave(struct gw_reader *reader)
     bool is_read = !gw_list_is_empty(&fetch->readers);
     bool goes_on = fetch->state == GW_FETCH_COLLECTING || fetch->state == GW_FETCH_CONFIRMED ||
                    fetch->state == GW_FETCH_COMPLETE ||
-                   (fetch->state == GW_FETCH_ASKING && fetch->lead.coalesced && is_awaited(fetch));
+                   (fetch->state == GW_FETCH_ASKING && fetch->lead.coalesced && fetch_is_awaited(fetch));
     if (!goes_on && (was_first || !is_read))
         gw_fetch_finish(fetch);
     else if (!is_read && !fetch->is_refresh)

@@ -9,64 +9,65 @@ bool gw_location_passes_host(const struct gw_config *config, const struct gw_bac
     return config->preserve_host == GW_PRESERVE_HOST_YES || !backend->is_tls;
 }
 
-static struct gw_slice rest_after(struct gw_slice text, size_t skip)
+static struct gw_slice location_rest_after(struct gw_slice text, size_t skip)
 {
     return gw_slice_of(text.at + skip, text.length - skip);
 }
 
-static struct gw_slice scheme_of(const struct gw_backend *backend)
+static struct gw_slice location_scheme_of(const struct gw_backend *backend)
 {
     return backend->is_tls ? GW_SLICE("https") : GW_SLICE("http");
 }
 
 /* Is the path the backend's prefix, or below it by whole segments? Then what it is to clients. */
-static bool leave_prefix(struct gw_slice prefix, struct gw_slice *path)
+static bool location_leave_prefix(struct gw_slice prefix, struct gw_slice *path)
 {
     if (!gw_slice_starts_with(*path, prefix))
         return false;
-    struct gw_slice rest = rest_after(*path, prefix.length);
+    struct gw_slice rest = location_rest_after(*path, prefix.length);
     if (rest.length && !memchr("/?#", rest.at[0], 3))
         return false;
     *path = rest;
     return true;
 }
 
-static bool leave_backend(const struct gw_backend *backend, struct gw_slice authority,
-                          const struct gw_reference *target, struct gw_slice *path)
+static bool location_leave_backend(const struct gw_backend *backend, struct gw_slice authority,
+                                   const struct gw_reference *target, struct gw_slice *path)
 {
-    const struct gw_reference own = { .scheme = scheme_of(backend), .authority = authority };
-    return gw_reference_same_origin(&own, target) && leave_prefix(backend->base_path, path);
+    const struct gw_reference own = { .scheme = location_scheme_of(backend), .authority = authority };
+    return gw_reference_same_origin(&own, target) && location_leave_prefix(backend->base_path, path);
 }
 
 /* Does the reference lead to a backend? Then path becomes what clients call it. */
-static bool leads_inside(const struct gw_fetch *fetch, struct gw_slice reference, struct gw_slice *path)
+static bool location_leads_inside(const struct gw_fetch *fetch, struct gw_slice reference, struct gw_slice *path)
 {
     const struct gw_route *route = fetch->route;
     const struct gw_backend *asked = fetch->call.backend;
-    const struct gw_reference base = { .scheme = scheme_of(asked) };
+    const struct gw_reference base = { .scheme = location_scheme_of(asked) };
     struct gw_reference target;
     bool has_authority;
     if (!gw_reference_take_origin(&target, &base, &reference, &has_authority) || !has_authority)
         return false;
     *path = reference;
-    if (gw_location_passes_host(fetch->config, asked, fetch->host) && leave_backend(asked, fetch->host, &target, path))
+    if (gw_location_passes_host(fetch->config, asked, fetch->host) &&
+        location_leave_backend(asked, fetch->host, &target, path))
         return true;
-    if (leave_backend(asked, asked->authority, &target, path))
+    if (location_leave_backend(asked, asked->authority, &target, path))
         return true;
     for (unsigned i = 0; i < route->backend_count; i++)
-        if (leave_backend(&route->backends[i], route->backends[i].authority, &target, path))
+        if (location_leave_backend(&route->backends[i], route->backends[i].authority, &target, path))
             return true;
     return false;
 }
 
 /* The reference lies within the field's value. */
-static void rewrite(struct gw_fetch *fetch, struct gw_field *field, struct gw_slice reference)
+static void location_rewrite(struct gw_fetch *fetch, struct gw_field *field, struct gw_slice reference)
 {
     struct gw_slice path;
-    if (!leads_inside(fetch, reference, &path))
+    if (!location_leads_inside(fetch, reference, &path))
         return;
     struct gw_slice before = gw_slice_of(field->value.at, (size_t)(reference.at - field->value.at));
-    struct gw_slice behind = rest_after(field->value, before.length + reference.length);
+    struct gw_slice behind = location_rest_after(field->value, before.length + reference.length);
     size_t most = before.length + fetch->scheme.length + 3 + fetch->host.length + 1 + path.length + behind.length;
     char *memory = gw_arena_take(&fetch->arena, most);
     if (!memory)
@@ -88,17 +89,17 @@ static void rewrite(struct gw_fetch *fetch, struct gw_field *field, struct gw_sl
 }
 
 /* "5; url=…", perhaps in quotes, as the HTML Standard reads it. */
-static struct gw_slice reference_of_refresh(struct gw_slice value)
+static struct gw_slice location_reference_of_refresh(struct gw_slice value)
 {
     static const struct gw_slice mark = { "url=", 4 };
     for (size_t i = 0; i + mark.length < value.length; i++) {
         if (!gw_slice_equal_nocase(gw_slice_of(value.at + i, mark.length), mark))
             continue;
-        struct gw_slice rest = rest_after(value, i + mark.length);
+        struct gw_slice rest = location_rest_after(value, i + mark.length);
         char quote = rest.at[0];
         if (quote != '"' && quote != '\'')
             return rest;
-        rest = rest_after(rest, 1);
+        rest = location_rest_after(rest, 1);
         const char *end = memchr(rest.at, quote, rest.length);
         return end ? gw_slice_of(rest.at, (size_t)(end - rest.at)) : rest;
     }
@@ -112,9 +113,9 @@ void gw_location_rewrite(struct gw_fetch *fetch, struct gw_head *head)
         return;
     for (size_t i = 0; i < GW_COUNT(names); i++)
         for (struct gw_field *field = gw_head_find(head, names[i]); field; field = gw_head_find_next(head, field)) {
-            struct gw_slice reference = names[i] == GW_FIELD_REFRESH ? reference_of_refresh(field->value)
+            struct gw_slice reference = names[i] == GW_FIELD_REFRESH ? location_reference_of_refresh(field->value)
                                                                      : field->value;
             if (reference.length)
-                rewrite(fetch, field, reference);
+                location_rewrite(fetch, field, reference);
         }
 }

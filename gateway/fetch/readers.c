@@ -1,6 +1,6 @@
 #include "fetch/readers.h"
 
-static void tell_backend(struct gw_fetch *fetch, struct gw_reader *reader)
+static void readers_tell_backend(struct gw_fetch *fetch, struct gw_reader *reader)
 {
     reader->refusal = fetch->refusal;
     if (!reader->is_first)
@@ -12,7 +12,7 @@ static void tell_backend(struct gw_fetch *fetch, struct gw_reader *reader)
 
 void gw_readers_detach(struct gw_fetch *fetch, struct gw_reader *reader)
 {
-    tell_backend(fetch, reader);
+    readers_tell_backend(fetch, reader);
     gw_list_remove(&reader->link);
     reader->fetch = NULL;
     if (fetch->first == reader)
@@ -36,7 +36,7 @@ void gw_readers_attach(struct gw_fetch *fetch, struct gw_reader *reader, bool is
         fetch->first = reader;
 }
 
-static void release_reader(struct gw_fetch *fetch, struct gw_reader *reader)
+static void readers_release_reader(struct gw_fetch *fetch, struct gw_reader *reader)
 {
     gw_readers_detach(fetch, reader);
     reader->may_share_another = fetch->is_personal || fetch->is_outdated;
@@ -50,11 +50,11 @@ void gw_readers_release_others(struct gw_fetch *fetch)
         gw_list_each(link, &fetch->readers) if (gw_reader_at(link) != fetch->first) other = gw_reader_at(link);
         if (!other)
             return;
-        release_reader(fetch, other);
+        readers_release_reader(fetch, other);
     }
 }
 
-static bool streams(const struct gw_fetch *fetch, const struct gw_reader *reader)
+static bool readers_streams(const struct gw_fetch *fetch, const struct gw_reader *reader)
 {
     bool is_answered = fetch->state == GW_FETCH_COLLECTING || fetch->state == GW_FETCH_PASSING;
     return fetch->state == GW_FETCH_COMPLETE || (is_answered && (fetch->length_known || reader == fetch->first));
@@ -63,17 +63,17 @@ static bool streams(const struct gw_fetch *fetch, const struct gw_reader *reader
 void gw_readers_tell_head(struct gw_fetch *fetch, struct gw_reader *reader)
 {
     reader->head_told = true;
-    tell_backend(fetch, reader);
+    readers_tell_backend(fetch, reader);
     reader->events->on_head(reader, fetch->head);
 }
 
 /* What was just validated answers the request that it was validated for, whatever else is to be said of it. */
-static void hand_entry(struct gw_fetch *fetch, struct gw_reader *reader)
+static void readers_hand_entry(struct gw_fetch *fetch, struct gw_reader *reader)
 {
     bool is_own = reader->is_first && fetch->source == GW_FETCH_FROM_VALIDATED;
     bool is_late = fetch->is_outdated && !reader->is_first;
     if (!is_own && (is_late || !reader->events->may_take(reader, fetch->entry, fetch->source))) {
-        release_reader(fetch, reader);
+        readers_release_reader(fetch, reader);
         return;
     }
     gw_readers_detach(fetch, reader);
@@ -81,13 +81,13 @@ static void hand_entry(struct gw_fetch *fetch, struct gw_reader *reader)
 }
 
 /* False: the reader was released, or has left. */
-static bool tell_head_once(struct gw_fetch *fetch, struct gw_reader *reader)
+static bool readers_tell_head_once(struct gw_fetch *fetch, struct gw_reader *reader)
 {
     unsigned reading = reader->reading;
     if (reader->head_told)
         return true;
     if (!reader->is_first && !reader->events->may_reuse(reader, &fetch->selection, &fetch->life)) {
-        release_reader(fetch, reader);
+        readers_release_reader(fetch, reader);
         return false;
     }
     gw_readers_tell_head(fetch, reader);
@@ -97,13 +97,13 @@ static bool tell_head_once(struct gw_fetch *fetch, struct gw_reader *reader)
 void gw_readers_pump(struct gw_fetch *fetch, struct gw_reader *reader)
 {
     unsigned reading = reader->reading;
-    if (!streams(fetch, reader) || reader->paused)
+    if (!readers_streams(fetch, reader) || reader->paused)
         return;
     if (fetch->entry && !reader->head_told) {
-        hand_entry(fetch, reader);
+        readers_hand_entry(fetch, reader);
         return;
     }
-    if (!tell_head_once(fetch, reader))
+    if (!readers_tell_head_once(fetch, reader))
         return;
     if (!reader->paused && reader->cursor < fetch->body_bytes) {
         struct gw_slice rest = gw_slice_of(fetch->body->bytes + reader->cursor, fetch->body_bytes - reader->cursor);

@@ -28,7 +28,7 @@ void gw_refresh_init(struct gw_fetcher *fetcher)
     gw_list_init(&fetcher->refreshes);
 }
 
-static void on_answer(void *owner, enum gw_lookup_answer answer);
+static void refresh_on_answer(void *owner, enum gw_lookup_answer answer);
 
 static void refresh_init_look_up(struct gw_refresh *refresh)
 {
@@ -36,7 +36,7 @@ static void refresh_init_look_up(struct gw_refresh *refresh)
                                        .key = &refresh->request.key,
                                        .request = &refresh->request.cache,
                                        .head = &refresh->head,
-                                       .on_answer = on_answer,
+                                       .on_answer = refresh_on_answer,
                                        .owner = refresh };
     gw_lookup_init(&refresh->lookup, &ask);
 }
@@ -109,7 +109,7 @@ static void refresh_conclude(struct gw_refresh *refresh, enum gw_lookup_answer a
     refresh_end(refresh);
 }
 
-static void on_answer(void *owner, enum gw_lookup_answer answer)
+static void refresh_on_answer(void *owner, enum gw_lookup_answer answer)
 {
     refresh_conclude(GW_FROM_CONTEXT(owner, struct gw_refresh, REFRESH_MAGIC), answer);
 }

@@ -7,7 +7,7 @@
 #include "fetch/location.h"
 #include "fetch/readers.h"
 
-static struct gw_fetch *fetch_from(struct gw_call *call)
+static struct gw_fetch *response_fetch_from(struct gw_call *call)
 {
     return GW_CONTAINER(call, struct gw_fetch, call);
 }
@@ -22,7 +22,7 @@ enum gw_error gw_response_ask(struct gw_fetch *fetch)
 
 /* A purge on another instance is heard of a moment after it was answered: who joined in that moment must not get what
  * was asked before. */
-static void compare_with_purges(struct gw_fetch *fetch)
+static void response_compare_with_purges(struct gw_fetch *fetch)
 {
     struct gw_bans *bans = fetch->fetcher->bans;
     fetch->is_outdated = fetch->lead.coalesced && bans && gw_bans_sequence(bans) != fetch->ban_sequence;
@@ -47,7 +47,7 @@ void gw_response_publish(struct gw_fetch *fetch, struct gw_entry *entry, enum gw
 /* ---- failure ---- */
 
 /* Neither purged nor written over since it was found: what is older than a purge is no answer after it. */
-static bool is_still_stored(const struct gw_fetch *fetch)
+static bool response_is_still_stored(const struct gw_fetch *fetch)
 {
     const struct gw_fetcher *fetcher = fetch->fetcher;
     return gw_memory_cache_epoch(fetcher->memory_cache, &fetch->lead.stored->key) == fetch->lead.epoch &&
@@ -55,15 +55,15 @@ static bool is_still_stored(const struct gw_fetch *fetch)
 }
 
 /* What is stored may answer the first reader instead: then it answers whoever else it may, and the others try alone. */
-static bool answers_stale(const struct gw_fetch *fetch)
+static bool response_answers_stale(const struct gw_fetch *fetch)
 {
     struct gw_reader *first = fetch->first;
     bool is_untold = fetch->state != GW_FETCH_COLLECTING && first && !first->head_told;
-    return fetch->lead.stored && is_untold && is_still_stored(fetch) &&
+    return fetch->lead.stored && is_untold && response_is_still_stored(fetch) &&
            first->events->may_take(first, fetch->lead.stored, GW_FETCH_FROM_ERROR);
 }
 
-static void end_stale(struct gw_fetch *fetch)
+static void response_end_stale(struct gw_fetch *fetch)
 {
     gw_attempt_cancel(fetch);
     gw_counter_add(&fetch->fetcher->shard->cache_revalidations_failed, 1);
@@ -72,8 +72,8 @@ static void end_stale(struct gw_fetch *fetch)
 
 void gw_response_fail(struct gw_fetch *fetch, enum gw_error error)
 {
-    if (answers_stale(fetch)) {
-        end_stale(fetch);
+    if (response_answers_stale(fetch)) {
+        response_end_stale(fetch);
         return;
     }
     fetch->state = GW_FETCH_OVER;
@@ -81,9 +81,9 @@ void gw_response_fail(struct gw_fetch *fetch, enum gw_error error)
     gw_readers_fail(fetch, error);
 }
 
-static void on_fail(struct gw_call *call, enum gw_error error)
+static void response_on_fail(struct gw_call *call, enum gw_error error)
 {
-    struct gw_fetch *fetch = fetch_from(call);
+    struct gw_fetch *fetch = response_fetch_from(call);
     const struct gw_backend *failed = call->backend;
     gw_fetch_hold(fetch);
     gw_attempt_ended(fetch);
@@ -99,7 +99,7 @@ static void on_fail(struct gw_call *call, enum gw_error error)
 /* ---- the head ---- */
 
 /* Does the head tell what the whole is now? What answers a Range may not. */
-static bool tells_of_whole(const struct gw_fetch *fetch)
+static bool response_tells_of_whole(const struct gw_fetch *fetch)
 {
     bool had_range = fetch->cache.is_range && !fetch->lacks_range;
     return fetch->head->status < 500 && (!had_range || fetch->head->status == 200);
@@ -107,22 +107,22 @@ static bool tells_of_whole(const struct gw_fetch *fetch)
 
 /* What is stored may be fresh where it was the request that wanted it confirmed. A failing backend says nothing of it,
  * so no mark is written over it. */
-static void mark(struct gw_fetch *fetch)
+static void response_mark(struct gw_fetch *fetch)
 {
-    if (fetch->cache.must_validate && fetch->lead.stored && !tells_of_whole(fetch))
+    if (fetch->cache.must_validate && fetch->lead.stored && !response_tells_of_whole(fetch))
         gw_collect_mark_in_memory(fetch);
     else
         gw_collect_mark_hit_for_miss(fetch);
 }
 
 /* The answer is the first reader's alone. */
-static void pass(struct gw_fetch *fetch)
+static void response_pass(struct gw_fetch *fetch)
 {
     fetch->state = GW_FETCH_PASSING;
-    if (fetch->may_store && fetch->lead.stored && tells_of_whole(fetch))
+    if (fetch->may_store && fetch->lead.stored && response_tells_of_whole(fetch))
         gw_collect_forget_stored(fetch);
     if (fetch->lead.coalesced)
-        mark(fetch);
+        response_mark(fetch);
     fetch->may_store = false;
     gw_response_land(fetch);
     gw_readers_release_others(fetch);
@@ -130,22 +130,22 @@ static void pass(struct gw_fetch *fetch)
         gw_fetch_finish(fetch);
 }
 
-static void on_interim(struct gw_call *call, const struct gw_head *head)
+static void response_on_interim(struct gw_call *call, const struct gw_head *head)
 {
-    struct gw_fetch *fetch = fetch_from(call);
+    struct gw_fetch *fetch = response_fetch_from(call);
     /* Only who asked for it hears what is said before the answer. */
     if (fetch->first)
         fetch->first->events->on_interim(fetch->first, head);
 }
 
-static bool is_validating(const struct gw_fetch *fetch)
+static bool response_is_validating(const struct gw_fetch *fetch)
 {
     return fetch->fields.length > fetch->plain_fields;
 }
 
 /* A 304 for our own conditionals. One that is about something else leaves what is stored alone (RFC 9111 §4.3.4), and
  * the whole is asked for. */
-static void take_confirmation(struct gw_fetch *fetch, const struct gw_head *head)
+static void response_take_confirmation(struct gw_fetch *fetch, const struct gw_head *head)
 {
     enum gw_error error = GW_ERROR_NONE;
     if (gw_policy_may_update(&fetch->lead.stored->head, fetch->lead.stored->body_bytes, head) &&
@@ -160,7 +160,7 @@ static void take_confirmation(struct gw_fetch *fetch, const struct gw_head *head
 }
 
 /* To a request without a conditional: an answer to nothing, which a client could not use, and no cache may keep. */
-static void refuse_unasked(struct gw_fetch *fetch)
+static void response_refuse_unasked(struct gw_fetch *fetch)
 {
     fetch->head = NULL;
     gw_attempt_cancel(fetch);
@@ -170,20 +170,20 @@ static void refuse_unasked(struct gw_fetch *fetch)
     gw_response_fail(fetch, GW_ERROR_UPSTREAM_MALFORMED);
 }
 
-static bool is_server_failure(int status)
+static bool response_is_server_failure(int status)
 {
     return status == 500 || status == 502 || status == 503 || status == 504;
 }
 
 /* Is a refresh that met a failing backend, whose answer must not replace what still may be of use? */
-static bool spares_stored(const struct gw_fetch *fetch)
+static bool response_spares_stored(const struct gw_fetch *fetch)
 {
-    return fetch->is_refresh && fetch->lead.stored && is_server_failure(fetch->head->status);
+    return fetch->is_refresh && fetch->lead.stored && response_is_server_failure(fetch->head->status);
 }
 
-static void begin_passing(struct gw_fetch *fetch)
+static void response_begin_passing(struct gw_fetch *fetch)
 {
-    pass(fetch);
+    response_pass(fetch);
     if (fetch->first && fetch->first->paused) /* since an interim answer: there was nothing to pause yet */
         gw_transport_pause(fetch->transport, &fetch->call);
     if (fetch->first)
@@ -191,7 +191,7 @@ static void begin_passing(struct gw_fetch *fetch)
 }
 
 /* Never of use without validation: nobody else need wait for it, though it is stored. */
-static void begin_collecting(struct gw_fetch *fetch)
+static void response_begin_collecting(struct gw_fetch *fetch)
 {
     fetch->state = GW_FETCH_COLLECTING;
     if (fetch->is_outdated)
@@ -205,7 +205,7 @@ static void begin_collecting(struct gw_fetch *fetch)
 /* The whole is not for storing: its client gets the part that it asked for, as the backend has it. The next one, also of
  * another instance, asks for its part at once; where the mark would stand over what is just being ended, it is this
  * instance's alone. */
-static void ask_part(struct gw_fetch *fetch)
+static void response_ask_part(struct gw_fetch *fetch)
 {
     if (fetch->lead.stored) {
         gw_collect_forget_stored(fetch);
@@ -219,54 +219,54 @@ static void ask_part(struct gw_fetch *fetch)
         gw_response_fail(fetch, error);
 }
 
-static void take_head(struct gw_fetch *fetch)
+static void response_take_head(struct gw_fetch *fetch)
 {
-    if (is_server_failure(fetch->head->status) && answers_stale(fetch)) {
-        end_stale(fetch);
+    if (response_is_server_failure(fetch->head->status) && response_answers_stale(fetch)) {
+        response_end_stale(fetch);
         return;
     }
-    if (spares_stored(fetch)) {
+    if (response_spares_stored(fetch)) {
         gw_fetch_finish(fetch);
         return;
     }
-    if (is_validating(fetch))
+    if (response_is_validating(fetch))
         gw_counter_add(&fetch->fetcher->shard->cache_revalidations_replaced, 1);
     enum gw_cache_refusal refusal = gw_collect_begin(fetch);
     if (refusal == GW_CACHE_STORABLE) {
-        begin_collecting(fetch);
+        response_begin_collecting(fetch);
         return;
     }
     if (fetch->may_store)
         gw_collect_count_refusal(fetch, refusal);
     fetch->is_personal = fetch->may_store && refusal == GW_CACHE_CREDENTIAL && !fetch->lead.stored;
     if (fetch->lacks_range && fetch->head->status == 200)
-        ask_part(fetch);
+        response_ask_part(fetch);
     else
-        begin_passing(fetch);
+        response_begin_passing(fetch);
 }
 
-static void on_head(struct gw_call *call, struct gw_head *head)
+static void response_on_head(struct gw_call *call, struct gw_head *head)
 {
-    struct gw_fetch *fetch = fetch_from(call);
+    struct gw_fetch *fetch = response_fetch_from(call);
     gw_registry_note(fetch->fetcher->registry, call->backend->index, true);
     gw_fetch_hold(fetch);
     fetch->head = head;
     gw_collect_drop_own_fields(fetch, head);
     gw_location_rewrite(fetch, head);
-    compare_with_purges(fetch);
-    if (head->status == 304 && is_validating(fetch))
-        take_confirmation(fetch, head);
+    response_compare_with_purges(fetch);
+    if (head->status == 304 && response_is_validating(fetch))
+        response_take_confirmation(fetch, head);
     else if (head->status == 304 && !fetch->is_conditional)
-        refuse_unasked(fetch);
+        response_refuse_unasked(fetch);
     else
-        take_head(fetch);
+        response_take_head(fetch);
     gw_fetch_unhold(fetch);
 }
 
 /* ---- the body ---- */
 
 /* False: memory is out, and everybody was told. */
-static bool append(struct gw_fetch *fetch, struct gw_slice bytes)
+static bool response_append(struct gw_fetch *fetch, struct gw_slice bytes)
 {
     if (gw_collect_append(fetch, bytes))
         return true;
@@ -276,11 +276,11 @@ static bool append(struct gw_fetch *fetch, struct gw_slice bytes)
 }
 
 /* Longer than what is stored: from here on at the first reader's pace, once it has caught up. */
-static void stop_collecting(struct gw_fetch *fetch)
+static void response_stop_collecting(struct gw_fetch *fetch)
 {
     bool is_large = fetch->body_bytes > fetch->config->max_object_bytes;
     gw_collect_count_refusal(fetch, is_large ? GW_CACHE_TOO_LARGE : GW_CACHE_NO_ROOM);
-    pass(fetch);
+    response_pass(fetch);
     if (fetch->state != GW_FETCH_PASSING)
         return;
     gw_transport_pause(fetch->transport, &fetch->call);
@@ -288,24 +288,24 @@ static void stop_collecting(struct gw_fetch *fetch)
         gw_fetch_resume_passing(fetch, fetch->first);
 }
 
-static void on_body(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
+static void response_on_body(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
 {
-    struct gw_fetch *fetch = fetch_from(call);
+    struct gw_fetch *fetch = response_fetch_from(call);
     gw_fetch_hold(fetch);
     if (fetch->state == GW_FETCH_COLLECTING) {
-        if (append(fetch, bytes) && !gw_collect_fits(fetch))
-            stop_collecting(fetch);
+        if (response_append(fetch, bytes) && !gw_collect_fits(fetch))
+            response_stop_collecting(fetch);
     } else if (fetch->body) { /* passing, and the first reader is still behind */
-        append(fetch, bytes);
+        response_append(fetch, bytes);
     } else if (fetch->first) {
         fetch->first->events->on_body(fetch->first, bytes, block);
     }
     gw_fetch_unhold(fetch);
 }
 
-static void on_pause_in_reading(struct gw_call *call)
+static void response_on_pause_in_reading(struct gw_call *call)
 {
-    struct gw_fetch *fetch = fetch_from(call);
+    struct gw_fetch *fetch = response_fetch_from(call);
     gw_fetch_hold(fetch);
     if (fetch->state == GW_FETCH_COLLECTING)
         gw_readers_pump_all(fetch);
@@ -315,7 +315,7 @@ static void on_pause_in_reading(struct gw_call *call)
 }
 
 /* The store has acknowledged, or given up: who waits elsewhere may look now. */
-static void on_stored(void *owner)
+static void response_on_stored(void *owner)
 {
     struct gw_fetch *fetch = owner;
     gw_fetch_hold(fetch);
@@ -325,46 +325,46 @@ static void on_stored(void *owner)
 }
 
 /* entry NULL: memory was out. */
-static void store(struct gw_fetch *fetch, struct gw_entry *entry, bool is_confirmed)
+static void response_store(struct gw_fetch *fetch, struct gw_entry *entry, bool is_confirmed)
 {
     if (fetch->lead.coalesced)
         gw_coalescing_set_storing(fetch->lead.coalesced);
     if (fetch->lead.coalesced && entry && !fetch->is_outdated)
         gw_coalescing_set_answer(fetch->lead.coalesced, entry,
                                  is_confirmed ? GW_COALESCING_CONFIRMED : GW_COALESCING_FETCHED, false);
-    fetch->is_storing = entry && gw_collect_put(fetch, entry, on_stored);
+    fetch->is_storing = entry && gw_collect_put(fetch, entry, response_on_stored);
 }
 
-static void end_collecting(struct gw_fetch *fetch)
+static void response_end_collecting(struct gw_fetch *fetch)
 {
     struct gw_entry *entry = gw_collect_end(fetch);
     fetch->state = GW_FETCH_COMPLETE;
-    store(fetch, entry, false);
+    response_store(fetch, entry, false);
     gw_entry_unref(entry);
     if (!fetch->is_storing)
         gw_response_land(fetch);
     gw_readers_pump_all(fetch);
 }
 
-static void end_confirmed(struct gw_fetch *fetch)
+static void response_end_confirmed(struct gw_fetch *fetch)
 {
     struct gw_entry *entry = fetch->confirmed;
     fetch->confirmed = NULL;
     gw_counter_add(&fetch->fetcher->shard->cache_revalidations_confirmed, 1);
-    store(fetch, entry, true);
+    response_store(fetch, entry, true);
     gw_response_publish(fetch, entry, GW_FETCH_FROM_VALIDATED);
     gw_entry_unref(entry);
 }
 
-static void on_end(struct gw_call *call)
+static void response_on_end(struct gw_call *call)
 {
-    struct gw_fetch *fetch = fetch_from(call);
+    struct gw_fetch *fetch = response_fetch_from(call);
     gw_fetch_hold(fetch);
     gw_attempt_ended(fetch);
     if (fetch->state == GW_FETCH_COLLECTING) {
-        end_collecting(fetch);
+        response_end_collecting(fetch);
     } else if (fetch->state == GW_FETCH_CONFIRMED) {
-        end_confirmed(fetch);
+        response_end_confirmed(fetch);
     } else if (fetch->body || fetch->first->paused) { /* passing, the first reader is still behind */
         fetch->state = GW_FETCH_COMPLETE;
         gw_readers_pump_all(fetch);
@@ -377,19 +377,19 @@ static void on_end(struct gw_call *call)
     gw_fetch_unhold(fetch);
 }
 
-static void on_want_body(struct gw_call *call)
+static void response_on_want_body(struct gw_call *call)
 {
-    struct gw_fetch *fetch = fetch_from(call);
+    struct gw_fetch *fetch = response_fetch_from(call);
     if (fetch->first)
         fetch->first->events->on_want_body(fetch->first);
 }
 
 const struct gw_call_events gw_response_events = {
-    .on_interim = on_interim,
-    .on_head = on_head,
-    .on_body = on_body,
-    .on_pause_in_reading = on_pause_in_reading,
-    .on_end = on_end,
-    .on_fail = on_fail,
-    .on_want_body = on_want_body,
+    .on_interim = response_on_interim,
+    .on_head = response_on_head,
+    .on_body = response_on_body,
+    .on_pause_in_reading = response_on_pause_in_reading,
+    .on_end = response_on_end,
+    .on_fail = response_on_fail,
+    .on_want_body = response_on_want_body,
 };

@@ -8,17 +8,17 @@
 
 enum { PAGE_BYTES = 4 * 1024 * 1024, PROBLEM_BYTES = 8 * 1024 };
 
-static int put_health(const struct gw_admin *admin, struct gw_buffer *page)
+static int admin_put_health(const struct gw_admin *admin, struct gw_buffer *page)
 {
     return gw_admin_put_health(admin, page);
 }
 
-static int put_stats(const struct gw_admin *admin, struct gw_buffer *page)
+static int admin_put_stats(const struct gw_admin *admin, struct gw_buffer *page)
 {
     return gw_admin_put_stats(admin, gw_clock_monotonic_us(), page);
 }
 
-static int put_metrics(const struct gw_admin *admin, struct gw_buffer *page)
+static int admin_put_metrics(const struct gw_admin *admin, struct gw_buffer *page)
 {
     return gw_admin_put_metrics(admin, gw_clock_monotonic_us(), page);
 }
@@ -28,9 +28,9 @@ static const struct page {
     struct gw_slice path, content_type;
     int (*put)(const struct gw_admin *admin, struct gw_buffer *page);
 } pages[] = {
-    { { "/gateway/health", 15 }, { "application/json", 16 }, put_health },
-    { { "/gateway/stats", 14 }, { "application/json", 16 }, put_stats },
-    { { "/gateway/metrics", 16 }, { "text/plain; version=0.0.4; charset=utf-8", 40 }, put_metrics },
+    { { "/gateway/health", 15 }, { "application/json", 16 }, admin_put_health },
+    { { "/gateway/stats", 14 }, { "application/json", 16 }, admin_put_stats },
+    { { "/gateway/metrics", 16 }, { "text/plain; version=0.0.4; charset=utf-8", 40 }, admin_put_metrics },
 };
 
 /* And what only who knows admin.token may ask. */
@@ -88,7 +88,7 @@ void gw_admin_answer_complaint(struct gw_exchange *exchange, const struct gw_com
 
 /* ---- who is asked ---- */
 
-static void answer_page(struct gw_exchange *exchange, const struct page *row)
+static void admin_answer_page(struct gw_exchange *exchange, const struct page *row)
 {
     enum gw_method method = exchange->request.method;
     if (method != GW_METHOD_GET && method != GW_METHOD_HEAD) {
@@ -101,7 +101,7 @@ static void answer_page(struct gw_exchange *exchange, const struct page *row)
     gw_admin_answer_page(exchange, status, row->content_type, &page);
 }
 
-static const struct gw_admin_order *find_order(const struct gw_exchange *exchange)
+static const struct gw_admin_order *admin_find_order(const struct gw_exchange *exchange)
 {
     for (unsigned i = 0; i < GW_COUNT(orders) && exchange->config->admin_token.length; i++)
         if (gw_slice_equal(exchange->request.path, orders[i].path))
@@ -109,7 +109,7 @@ static const struct gw_admin_order *find_order(const struct gw_exchange *exchang
     return NULL;
 }
 
-static enum gw_filter_result begin_order(struct gw_exchange *exchange, const struct gw_admin_order *order)
+static enum gw_filter_result admin_begin_order(struct gw_exchange *exchange, const struct gw_admin_order *order)
 {
     const struct gw_head *request = &exchange->request;
     if (!gw_cache_pages_knows_token(request, exchange->config->admin_token)) {
@@ -127,7 +127,7 @@ static enum gw_filter_result begin_order(struct gw_exchange *exchange, const str
     return order->begin(exchange, slot);
 }
 
-static enum gw_filter_result on_request(struct gw_exchange *exchange)
+static enum gw_filter_result admin_on_request(struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
     bool is_ours = gw_slice_starts_with(request->path, GW_SLICE("/gateway/")) ||
@@ -137,17 +137,17 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
         return GW_FILTER_CONTINUE;
     exchange->is_admin = true;
     exchange->route = NULL;
-    const struct gw_admin_order *order = find_order(exchange);
+    const struct gw_admin_order *order = admin_find_order(exchange);
     if (!is_ours || (has_own_port && !exchange->on_admin_port)) {
         gw_exchange_answer_error(exchange, GW_ERROR_NOT_FOUND);
         return GW_FILTER_ANSWERED;
     }
     if (order)
-        return begin_order(exchange, order);
+        return admin_begin_order(exchange, order);
     for (unsigned i = 0; i < GW_COUNT(pages); i++) {
         if (!gw_slice_equal(request->path, pages[i].path))
             continue;
-        answer_page(exchange, &pages[i]);
+        admin_answer_page(exchange, &pages[i]);
         return GW_FILTER_ANSWERED;
     }
     gw_exchange_answer_error(exchange, GW_ERROR_NOT_FOUND);
@@ -155,7 +155,7 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
 }
 
 /* The answer was made by the callback, or when it was given up. */
-static enum gw_filter_result on_answers(struct gw_exchange *exchange)
+static enum gw_filter_result admin_on_answers(struct gw_exchange *exchange)
 {
     return exchange->is_admin ? GW_FILTER_ANSWERED : GW_FILTER_CONTINUE;
 }
@@ -177,8 +177,8 @@ static void admin_give_up(struct gw_exchange *exchange, void *state)
 const struct gw_filter gw_filter_admin = {
     .name = "admin",
     .slot_bytes = sizeof(struct gw_admin_slot),
-    .on_request = on_request,
-    .on_answers = on_answers,
+    .on_request = admin_on_request,
+    .on_answers = admin_on_answers,
     .on_give_up = admin_give_up,
     .on_cancel = admin_cancel,
 };

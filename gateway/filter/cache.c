@@ -4,7 +4,7 @@
 #include "filter/table.h"
 #include "http/writer.h"
 
-static bool has_cookie(const struct gw_head *request, struct gw_slice name)
+static bool cache_has_cookie(const struct gw_head *request, struct gw_slice name)
 {
     const struct gw_field *field = gw_head_find(request, GW_FIELD_COOKIE);
     for (; field; field = gw_head_find_next(request, field)) {
@@ -31,12 +31,12 @@ const char *gw_filter_cache_bypass_rule(const struct gw_route *route, const stru
         if (gw_head_find_named(request, route->cache_bypass_fields.items[i]))
             return "cache.bypass_fields";
     for (unsigned i = 0; i < route->cache_bypass_cookies.count; i++)
-        if (has_cookie(request, route->cache_bypass_cookies.items[i]))
+        if (cache_has_cookie(request, route->cache_bypass_cookies.items[i]))
             return "cache.bypass_cookies";
     return NULL;
 }
 
-static void bypass(struct gw_exchange *exchange, enum gw_cache_refusal refusal)
+static void cache_bypass(struct gw_exchange *exchange, enum gw_cache_refusal refusal)
 {
     enum gw_method method = exchange->request.method;
     bool is_for_method = method != GW_METHOD_GET && method != GW_METHOD_HEAD;
@@ -48,7 +48,7 @@ static void bypass(struct gw_exchange *exchange, enum gw_cache_refusal refusal)
     exchange->report.refusal = refusal;
 }
 
-static enum gw_cache_refusal why_bypassed(const struct gw_exchange *exchange)
+static enum gw_cache_refusal cache_why_bypassed(const struct gw_exchange *exchange)
 {
     if (!exchange->cache.is_candidate)
         return gw_policy_request_refusal(&exchange->cache, &exchange->request);
@@ -56,7 +56,7 @@ static enum gw_cache_refusal why_bypassed(const struct gw_exchange *exchange)
 }
 
 /* As either kind of backend reads the path. */
-static bool is_bypassed(const struct gw_exchange *exchange)
+static bool cache_is_bypassed(const struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
     bool is_one = exchange->literal_path.at == exchange->plain_path.at;
@@ -64,7 +64,7 @@ static bool is_bypassed(const struct gw_exchange *exchange)
            (!is_one && gw_filter_cache_bypass_rule(exchange->route, request, exchange->literal_path));
 }
 
-static enum gw_filter_result on_request(struct gw_exchange *exchange)
+static enum gw_filter_result cache_on_request(struct gw_exchange *exchange)
 {
     struct gw_head *request = &exchange->request;
     bool is_refused = exchange->limit.verdict == GW_LIMIT_REFUSED; /* that is answered, whatever is stored */
@@ -75,8 +75,8 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     request->origin_selects = !exchange->config->cors_alone;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->route);
     gw_policy_read_request(&exchange->cache, request, &rules);
-    if (!exchange->cache.is_candidate || exchange->overrides_method || is_bypassed(exchange)) {
-        bypass(exchange, why_bypassed(exchange));
+    if (!exchange->cache.is_candidate || exchange->overrides_method || cache_is_bypassed(exchange)) {
+        cache_bypass(exchange, cache_why_bypassed(exchange));
         return GW_FILTER_CONTINUE;
     }
     exchange->cache_label = exchange->cache.may_look_up ? GW_CACHE_LABEL_MISS : GW_CACHE_LABEL_BYPASS;
@@ -88,7 +88,7 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
     return GW_FILTER_CONTINUE;
 }
 
-static enum gw_filter_result on_answers(struct gw_exchange *exchange)
+static enum gw_filter_result cache_on_answers(struct gw_exchange *exchange)
 {
     struct gw_shard *shard = exchange->context->shard;
     if (!exchange->entry) {
@@ -109,7 +109,7 @@ static enum gw_filter_result on_answers(struct gw_exchange *exchange)
 
 /* ---- what the client is told ---- */
 
-static void put_label(struct gw_exchange *exchange)
+static void cache_put_label(struct gw_exchange *exchange)
 {
     static const char *const words[GW_CACHE_LABEL_COUNT] = { [GW_CACHE_LABEL_HIT] = "HIT",
                                                              [GW_CACHE_LABEL_MISS] = "MISS",
@@ -123,7 +123,7 @@ static void put_label(struct gw_exchange *exchange)
     gw_writer_put_uint_field(&exchange->answer.fields, GW_SLICE("Age"), exchange->age_s);
 }
 
-static void put_ttl(struct gw_buffer *fields, int64_t ttl_s)
+static void cache_put_ttl(struct gw_buffer *fields, int64_t ttl_s)
 {
     gw_buffer_put_literal(fields, "; ttl=");
     if (ttl_s < 0)
@@ -131,7 +131,7 @@ static void put_ttl(struct gw_buffer *fields, int64_t ttl_s)
     gw_buffer_put_uint(fields, (uint64_t)(ttl_s < 0 ? -ttl_s : ttl_s));
 }
 
-static void put_key(const struct gw_exchange *exchange, struct gw_buffer *fields)
+static void cache_put_key(const struct gw_exchange *exchange, struct gw_buffer *fields)
 {
     char hex[GW_KEY_HEX_BYTES];
     gw_key_print(&exchange->key, hex);
@@ -142,7 +142,7 @@ static void put_key(const struct gw_exchange *exchange, struct gw_buffer *fields
 
 /* Why it is not stored, or the cache was not asked (RFC 9211 §2.8); and where a body of unknown length is on its way to
  * the cache, that it is not said yet whether it will be: it may outgrow cache.max_object_bytes. */
-static void put_detail(const struct gw_cache_report *report, struct gw_buffer *fields)
+static void cache_put_detail(const struct gw_cache_report *report, struct gw_buffer *fields)
 {
     const char *word = report->may_outgrow ? "unknown-length"
                                            : gw_not_stored_word((enum gw_not_stored_label)report->refusal);
@@ -153,7 +153,7 @@ static void put_detail(const struct gw_cache_report *report, struct gw_buffer *f
 }
 
 /* RFC 9211, behind those of caches nearer to the origin; not on what is made here (§2). */
-static void put_status(struct gw_exchange *exchange)
+static void cache_put_status(struct gw_exchange *exchange)
 {
     static const char *const reasons[] = {
         [GW_FORWARDED_NOT] = "; hit",
@@ -174,29 +174,29 @@ static void put_status(struct gw_exchange *exchange)
         gw_buffer_put_uint(fields, (uint64_t)report->forwarded_status);
     }
     if (report->has_ttl)
-        put_ttl(fields, report->ttl_s);
+        cache_put_ttl(fields, report->ttl_s);
     if (report->is_stored)
         gw_buffer_put_literal(fields, "; stored");
     if (report->is_collapsed)
         gw_buffer_put_literal(fields, "; collapsed");
-    put_detail(report, fields);
+    cache_put_detail(report, fields);
     if (exchange->config->cache_status_key && gw_lookup_is_asked(&exchange->lookup))
-        put_key(exchange, fields);
+        cache_put_key(exchange, fields);
     gw_writer_end(&line);
 }
 
-static void on_response(struct gw_exchange *exchange)
+static void cache_on_response(struct gw_exchange *exchange)
 {
     bool is_of_cache = exchange->answer.head || exchange->entry;
     if (exchange->cache_label == GW_CACHE_LABEL_NONE || !is_of_cache)
         return;
-    put_label(exchange);
-    put_status(exchange);
+    cache_put_label(exchange);
+    cache_put_status(exchange);
 }
 
 const struct gw_filter gw_filter_cache = {
     .name = "cache",
-    .on_request = on_request,
-    .on_answers = on_answers,
-    .on_response = on_response,
+    .on_request = cache_on_request,
+    .on_answers = cache_on_answers,
+    .on_response = cache_on_response,
 };

@@ -8,7 +8,7 @@
 
 /* Does this answer speak CORS? So does a refusal: it lacks Access-Control-Allow-Origin, but most frameworks say something
  * else of CORS in it, or that they looked at Origin (Starlette's 400, Spring's 403, Django's 200). */
-static bool speaks(const struct gw_head *answer)
+static bool cors_speaks(const struct gw_head *answer)
 {
     if (gw_head_has_token(answer, GW_FIELD_VARY, GW_SLICE("Origin")))
         return true;
@@ -19,12 +19,12 @@ static bool speaks(const struct gw_head *answer)
 }
 
 /* What the backend said, now or when it was stored; NULL: the answer is the gateway's own. */
-static const struct gw_head *backend_head(const struct gw_exchange *exchange)
+static const struct gw_head *cors_backend_head(const struct gw_exchange *exchange)
 {
     return exchange->entry ? &exchange->entry->head : exchange->answer.head;
 }
 
-static bool is_allowed(const struct gw_config *config, struct gw_slice origin)
+static bool cors_is_allowed(const struct gw_config *config, struct gw_slice origin)
 {
     if (config->cors_any_origin)
         return true;
@@ -35,27 +35,27 @@ static bool is_allowed(const struct gw_config *config, struct gw_slice origin)
 }
 
 /* An answer that depends on Origin says so, also to who sent none: a cache between us and them must not mix them up. */
-static void put_origin(struct gw_exchange *exchange)
+static void cors_put_origin(struct gw_exchange *exchange)
 {
     const struct gw_config *config = exchange->config;
     struct gw_slice origin = gw_head_value(&exchange->request, GW_FIELD_ORIGIN);
     bool by_origin = !config->cors_any_origin || config->cors_credentials;
     if (by_origin)
         gw_exchange_add_field(exchange, GW_SLICE("Vary"), GW_SLICE("Origin"));
-    if (origin.length == 0 || !is_allowed(config, origin))
+    if (origin.length == 0 || !cors_is_allowed(config, origin))
         return;
     gw_exchange_add_field(exchange, GW_SLICE("Access-Control-Allow-Origin"), by_origin ? origin : GW_SLICE("*"));
     if (config->cors_credentials)
         gw_exchange_add_field(exchange, GW_SLICE("Access-Control-Allow-Credentials"), GW_SLICE("true"));
 }
 
-static bool is_preflight(const struct gw_head *request)
+static bool cors_is_preflight(const struct gw_head *request)
 {
     return request->method == GW_METHOD_OPTIONS && gw_head_find(request, GW_FIELD_ORIGIN) &&
            gw_head_find(request, GW_FIELD_ACCESS_CONTROL_REQUEST_METHOD);
 }
 
-static void put_preflight(struct gw_exchange *exchange, uint64_t max_age_s)
+static void cors_put_preflight(struct gw_exchange *exchange, uint64_t max_age_s)
 {
     const struct gw_config *config = exchange->config;
     struct gw_slice asked = gw_head_value(&exchange->request, GW_FIELD_ACCESS_CONTROL_REQUEST_HEADERS);
@@ -71,7 +71,7 @@ static void put_preflight(struct gw_exchange *exchange, uint64_t max_age_s)
 }
 
 /* The backend that will get the request is the one to be asked about it, unless a route is there for OPTIONS itself. */
-static void pick_route(struct gw_exchange *exchange)
+static void cors_pick_route(struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
     struct gw_slice method = gw_head_value(request, GW_FIELD_ACCESS_CONTROL_REQUEST_METHOD);
@@ -79,23 +79,23 @@ static void pick_route(struct gw_exchange *exchange)
         exchange->route = gw_match_route(exchange->config, method, request->authority, exchange->plain_path);
 }
 
-static enum gw_filter_result on_request(struct gw_exchange *exchange)
+static enum gw_filter_result cors_on_request(struct gw_exchange *exchange)
 {
     const struct gw_config *config = exchange->config;
     const struct gw_head *request = &exchange->request;
-    if (!config->cors_enabled || !is_preflight(request))
+    if (!config->cors_enabled || !cors_is_preflight(request))
         return GW_FILTER_CONTINUE;
     if (!config->cors_alone) {
-        pick_route(exchange);
+        cors_pick_route(exchange);
         return GW_FILTER_CONTINUE;
     }
-    if (is_allowed(config, gw_head_value(request, GW_FIELD_ORIGIN)))
-        put_preflight(exchange, config->cors_max_age_s);
+    if (cors_is_allowed(config, gw_head_value(request, GW_FIELD_ORIGIN)))
+        cors_put_preflight(exchange, config->cors_max_age_s);
     gw_exchange_answer(exchange, 204, GW_NO_SLICE, GW_NO_SLICE);
     return GW_FILTER_ANSWERED;
 }
 
-static bool will_pass(int status)
+static bool cors_will_pass(int status)
 {
     return status == 429 || (status >= 500 && status != 501);
 }
@@ -103,22 +103,22 @@ static bool will_pass(int status)
 /* A preflight that the backend has answered without a word of CORS is answered here. So is one that met a backend that
  * fails, so that the script reads the error that its own request gets; but a browser must not remember that, for the
  * backend was not asked. What the gateway itself refuses stays refused. */
-static void before_answer(struct gw_exchange *exchange)
+static void cors_before_answer(struct gw_exchange *exchange)
 {
     const struct gw_config *config = exchange->config;
     const struct gw_head *answer = exchange->answer.head;
-    if (!config->cors_enabled || config->cors_alone || exchange->is_admin || !is_preflight(&exchange->request))
+    if (!config->cors_enabled || config->cors_alone || exchange->is_admin || !cors_is_preflight(&exchange->request))
         return;
     bool has_failed = exchange->answer.error && gw_error_cause(exchange->answer.error) == GW_CAUSE_BACKEND;
-    if (answer ? speaks(answer) : !has_failed)
+    if (answer ? cors_speaks(answer) : !has_failed)
         return;
-    put_preflight(exchange, !answer || will_pass(answer->status) ? 0 : config->cors_max_age_s);
+    cors_put_preflight(exchange, !answer || cors_will_pass(answer->status) ? 0 : config->cors_max_age_s);
     exchange->answer.head = NULL;
     gw_exchange_answer(exchange, 204, GW_NO_SLICE, GW_NO_SLICE);
 }
 
 /* Else a cache between us and them would give one origin the answer that names another. */
-static void complete_vary(struct gw_exchange *exchange, const struct gw_head *answer)
+static void cors_complete_vary(struct gw_exchange *exchange, const struct gw_head *answer)
 {
     struct gw_slice allowed = gw_head_value(answer, GW_FIELD_ACCESS_CONTROL_ALLOW_ORIGIN);
     if (allowed.length && !gw_slice_equal(allowed, GW_SLICE("*")) &&
@@ -126,25 +126,25 @@ static void complete_vary(struct gw_exchange *exchange, const struct gw_head *an
         gw_exchange_add_field(exchange, GW_SLICE("Vary"), GW_SLICE("Origin"));
 }
 
-static void on_response(struct gw_exchange *exchange)
+static void cors_on_response(struct gw_exchange *exchange)
 {
     const struct gw_config *config = exchange->config;
-    const struct gw_head *request = &exchange->request, *answer = backend_head(exchange);
+    const struct gw_head *request = &exchange->request, *answer = cors_backend_head(exchange);
     if (!config->cors_enabled || !request->fields || exchange->is_admin)
         return;
     bool has_origin = gw_head_find(request, GW_FIELD_ORIGIN);
-    if (has_origin && !config->cors_alone && answer && speaks(answer)) {
-        complete_vary(exchange, answer);
+    if (has_origin && !config->cors_alone && answer && cors_speaks(answer)) {
+        cors_complete_vary(exchange, answer);
         return;
     }
-    put_origin(exchange);
-    if (config->cors_exposed.length && has_origin && !is_preflight(request))
+    cors_put_origin(exchange);
+    if (config->cors_exposed.length && has_origin && !cors_is_preflight(request))
         gw_exchange_add_field(exchange, GW_SLICE("Access-Control-Expose-Headers"), config->cors_exposed);
 }
 
 const struct gw_filter gw_filter_cors = {
     .name = "cors",
-    .on_request = on_request,
-    .before_answer = before_answer,
-    .on_response = on_response,
+    .on_request = cors_on_request,
+    .before_answer = cors_before_answer,
+    .on_response = cors_on_response,
 };

@@ -42,14 +42,14 @@ _Static_assert(GW_COUNT(side_patterns) <= GW_NAMES_MOST, "what is beyond would n
 static struct gw_names side;
 static struct gw_field_set side_fields;
 
-__attribute__((constructor)) static void fill_side(void)
+__attribute__((constructor)) static void identify_fill_side(void)
 {
     gw_names_init(&side, side_patterns, GW_COUNT(side_patterns));
     gw_field_set_init(&side_fields, &side);
 }
 
 /* HTTP_X_FORWARDED_FOR is what CGI and WSGI make of X-Forwarded-For; some backends look for that among the fields, too. */
-static bool is_side(struct gw_slice name)
+static bool identify_is_side(struct gw_slice name)
 {
     enum { PREFIX = sizeof "HTTP_" - 1 };
     if (gw_names_has(&side, name))
@@ -61,34 +61,34 @@ static bool is_side(struct gw_slice name)
 }
 
 /* A name with '_' that reads like one that is known, where a backend maps both to the same variable. */
-static bool is_disguised(struct gw_slice name)
+static bool identify_is_disguised(struct gw_slice name)
 {
     char plain[64];
     if (!memchr(name.at, '_', name.length))
         return false;
     if (name.length > sizeof plain)
-        return is_side(name);
+        return identify_is_side(name);
     for (size_t i = 0; i < name.length; i++)
         plain[i] = name.at[i] == '_' ? '-' : name.at[i];
-    return gw_field_name_of(gw_slice_of(plain, name.length)) != GW_FIELD_OTHER || is_side(name);
+    return gw_field_name_of(gw_slice_of(plain, name.length)) != GW_FIELD_OTHER || identify_is_side(name);
 }
 
 /* A disguised one goes whoever sends it: a proxy that sets X-Forwarded-Host lets its clients' X_Forwarded_Host through. */
-static void drop_untold(struct gw_head *request, bool peer_is_trusted)
+static void identify_drop_untold(struct gw_head *request, bool peer_is_trusted)
 {
     for (unsigned i = 0; i < request->count; i++) {
         struct gw_field *field = &request->fields[i];
         bool is_known = field->id != GW_FIELD_OTHER;
-        if (!peer_is_trusted && (is_known ? side_fields.has_known[field->id] : is_side(field->name)))
+        if (!peer_is_trusted && (is_known ? side_fields.has_known[field->id] : identify_is_side(field->name)))
             field->dropped = true;
-        else if (!is_known && is_disguised(field->name))
+        else if (!is_known && identify_is_disguised(field->name))
             field->dropped = true;
     }
 }
 
 /* ---- what a trusted peer says ---- */
 
-static void take_scheme(struct gw_exchange *exchange, struct gw_slice told)
+static void identify_take_scheme(struct gw_exchange *exchange, struct gw_slice told)
 {
     if (gw_slice_equal_nocase(told, GW_SLICE("https")))
         exchange->scheme = GW_SLICE("https");
@@ -96,14 +96,14 @@ static void take_scheme(struct gw_exchange *exchange, struct gw_slice told)
         exchange->scheme = GW_SLICE("http");
 }
 
-static void take_host(struct gw_exchange *exchange, struct gw_slice told)
+static void identify_take_host(struct gw_exchange *exchange, struct gw_slice told)
 {
     if (told.length && gw_grammar_is_authority(told))
         exchange->host = told;
 }
 
 /* Each proxy on the way may have put its own behind the others': the first is the client's. */
-static struct gw_slice first_of_list(const struct gw_head *request, enum gw_field_name id)
+static struct gw_slice identify_first_of_list(const struct gw_head *request, enum gw_field_name id)
 {
     struct gw_slice value = gw_head_value(request, id);
     const char *comma = value.length ? memchr(value.at, ',', value.length) : NULL;
@@ -113,7 +113,7 @@ static struct gw_slice first_of_list(const struct gw_head *request, enum gw_fiel
 /* From the nearest hop to the farthest: a hop is told of by the one behind it, so it is believed as long as that one is
  * trusted. The client is the last that is told of by a trusted one. An element that is not well-formed, or names no
  * address, ends the walk: what stands before it, anybody may have written. */
-static void walk_trail(struct gw_exchange *exchange)
+static void identify_walk_trail(struct gw_exchange *exchange)
 {
     struct gw_trail_hop hops[32];
     unsigned count = 0;
@@ -127,8 +127,8 @@ static void walk_trail(struct gw_exchange *exchange)
     }
     while (count--) {
         const struct gw_trail_hop *hop = &hops[count];
-        take_scheme(exchange, hop->proto);
-        take_host(exchange, hop->host);
+        identify_take_scheme(exchange, hop->proto);
+        identify_take_host(exchange, hop->host);
         if (!hop->has_address)
             return;
         exchange->client = hop->address;
@@ -138,37 +138,37 @@ static void walk_trail(struct gw_exchange *exchange)
 }
 
 /* What is read where a proxy says neither X-Forwarded-Proto nor Forwarded. */
-static void take_scheme_of_others(struct gw_exchange *exchange)
+static void identify_take_scheme_of_others(struct gw_exchange *exchange)
 {
     static const enum gw_field_name names[] = { GW_FIELD_X_FORWARDED_SCHEME, GW_FIELD_X_FORWARDED_PROTOCOL,
                                                 GW_FIELD_X_SCHEME, GW_FIELD_X_URL_SCHEME,
                                                 GW_FIELD_CLOUDFRONT_FORWARDED_PROTO };
     static const enum gw_field_name switches[] = { GW_FIELD_X_FORWARDED_SSL, GW_FIELD_FRONT_END_HTTPS };
     for (unsigned i = 0; i < GW_COUNT(names); i++)
-        take_scheme(exchange, first_of_list(&exchange->request, names[i]));
+        identify_take_scheme(exchange, identify_first_of_list(&exchange->request, names[i]));
     for (unsigned i = 0; i < GW_COUNT(switches); i++)
         if (gw_slice_equal_nocase(gw_head_value(&exchange->request, switches[i]), GW_SLICE("on")))
             exchange->scheme = GW_SLICE("https");
 }
 
-static bool overrides_method(const struct gw_head *request)
+static bool identify_overrides_method(const struct gw_head *request)
 {
     return gw_head_find(request, GW_FIELD_X_HTTP_METHOD) || gw_head_find(request, GW_FIELD_X_HTTP_METHOD_OVERRIDE) ||
            gw_head_find(request, GW_FIELD_X_METHOD_OVERRIDE);
 }
 
-static void take_from_trusted_peer(struct gw_exchange *exchange)
+static void identify_take_from_trusted_peer(struct gw_exchange *exchange)
 {
     struct gw_head *request = &exchange->request;
-    take_scheme_of_others(exchange);
-    take_host(exchange, first_of_list(request, GW_FIELD_X_ORIGINAL_HOST));
-    walk_trail(exchange);
-    take_scheme(exchange, first_of_list(request, GW_FIELD_X_FORWARDED_PROTO));
-    take_host(exchange, first_of_list(request, GW_FIELD_X_FORWARDED_HOST));
-    exchange->overrides_method = overrides_method(request);
+    identify_take_scheme_of_others(exchange);
+    identify_take_host(exchange, identify_first_of_list(request, GW_FIELD_X_ORIGINAL_HOST));
+    identify_walk_trail(exchange);
+    identify_take_scheme(exchange, identify_first_of_list(request, GW_FIELD_X_FORWARDED_PROTO));
+    identify_take_host(exchange, identify_first_of_list(request, GW_FIELD_X_FORWARDED_HOST));
+    exchange->overrides_method = identify_overrides_method(request);
 }
 
-static void name_request(struct gw_exchange *exchange)
+static void identify_name_request(struct gw_exchange *exchange)
 {
     struct gw_slice given = exchange->request.fields ? gw_head_value(&exchange->request, GW_FIELD_X_REQUEST_ID)
                                                      : GW_NO_SLICE;
@@ -182,11 +182,11 @@ static void name_request(struct gw_exchange *exchange)
     exchange->request_id = gw_buffer_slice(&text);
 }
 
-static enum gw_filter_result on_request(struct gw_exchange *exchange)
+static enum gw_filter_result identify_on_request(struct gw_exchange *exchange)
 {
     struct gw_head *request = &exchange->request;
     exchange->client = exchange->peer;
-    name_request(exchange);
+    identify_name_request(exchange);
     if (!exchange->fault && request->framing == GW_FRAMING_LENGTH &&
         request->content_length > exchange->config->max_body_bytes)
         exchange->fault = GW_ERROR_BODY_TOO_LARGE;
@@ -194,8 +194,8 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
         exchange->host = request->authority;
         exchange->peer_is_trusted = gw_config_trusts(exchange->config, &exchange->peer);
         if (exchange->peer_is_trusted)
-            take_from_trusted_peer(exchange);
-        drop_untold(request, exchange->peer_is_trusted);
+            identify_take_from_trusted_peer(exchange);
+        identify_drop_untold(request, exchange->peer_is_trusted);
         gw_head_drop_hop_by_hop(request);
     }
     exchange->client_text_length = gw_address_print(&exchange->client, exchange->client_text);
@@ -207,5 +207,5 @@ static enum gw_filter_result on_request(struct gw_exchange *exchange)
 
 const struct gw_filter gw_filter_identify = {
     .name = "identify",
-    .on_request = on_request,
+    .on_request = identify_on_request,
 };

@@ -19,7 +19,7 @@ struct look { /* what is asked about, as the cache knows it; in the exchange's a
     struct gw_cache_key key;
 };
 
-static struct look *create_look(struct gw_exchange *exchange)
+static struct look *inspection_create_look(struct gw_exchange *exchange)
 {
     struct look *look = gw_arena_take(&exchange->arena, sizeof *look);
     struct gw_complaint complaint;
@@ -45,7 +45,7 @@ static struct look *create_look(struct gw_exchange *exchange)
     return look;
 }
 
-static const char *bypass_of(const struct look *look)
+static const char *inspection_bypass_of(const struct look *look)
 {
     if (!look->exchange->context->memory_cache)
         return "cache.enabled is off";
@@ -54,7 +54,7 @@ static const char *bypass_of(const struct look *look)
 }
 
 /* Looks for a request that nothing answers: so nothing is used. */
-static bool is_marked_in_memory(const struct look *look, uint64_t now_us)
+static bool inspection_is_marked_in_memory(const struct look *look, uint64_t now_us)
 {
     const struct gw_cache_request nobody = { .has_credential = look->request.has_credential,
                                              .default_ttl_applies = true,
@@ -67,7 +67,7 @@ static bool is_marked_in_memory(const struct look *look, uint64_t now_us)
     return answer.is_hit_for_miss;
 }
 
-static void look_memory_cache(const struct look *look, struct gw_stored *stored)
+static void inspection_look_memory_cache(const struct look *look, struct gw_stored *stored)
 {
     const struct gw_worker_context *context = look->exchange->context;
     if (!context->memory_cache)
@@ -78,10 +78,10 @@ static void look_memory_cache(const struct look *look, struct gw_stored *stored)
     stored->memory_cache_count = gw_memory_cache_list(context->memory_cache, &look->key, stored->memory_cache);
     for (unsigned i = 0; i < stored->memory_cache_count; i++)
         stored->memory_cache_bans[i] = gw_bans_check(context->bans, stored->memory_cache[i]);
-    stored->memory_cache_hit_for_miss = is_marked_in_memory(look, stored->now_us);
+    stored->memory_cache_hit_for_miss = inspection_is_marked_in_memory(look, stored->now_us);
 }
 
-static void answer(const struct look *look, const struct gw_redis_cache_inspection *inspection)
+static void inspection_answer(const struct look *look, const struct gw_redis_cache_inspection *inspection)
 {
     struct gw_exchange *exchange = look->exchange;
     const struct gw_route *route = look->route;
@@ -93,41 +93,41 @@ static void answer(const struct look *look, const struct gw_redis_cache_inspecti
                                     route->cache_sort_query, &exchange->arena),
         .key = &look->key,
         .request = &look->request,
-        .bypass = bypass_of(look),
+        .bypass = inspection_bypass_of(look),
         .now_us = gw_clock_monotonic_us(),
         .has_store = exchange->context->redis_cache != NULL,
         .prefix = exchange->config->redis_prefix,
         .inspection = inspection,
     };
-    look_memory_cache(look, &stored);
+    inspection_look_memory_cache(look, &stored);
     int status = gw_stored_put(&stored, &page);
     for (unsigned i = 0; i < stored.memory_cache_count; i++)
         gw_entry_unref(stored.memory_cache[i]);
     gw_admin_answer_page(exchange, status, GW_SLICE("application/json"), &page);
 }
 
-static void on_inspected(void *owner, const struct gw_redis_cache_inspection *inspection)
+static void inspection_on_inspected(void *owner, const struct gw_redis_cache_inspection *inspection)
 {
     struct look *look = owner;
     GW_CHECK(gw_filter_exchange(look->slot) == look->exchange);
     look->slot->inspection.question = NULL;
-    answer(look, inspection);
+    inspection_answer(look, inspection);
     gw_filter_answered(look->slot);
 }
 
 enum gw_filter_result gw_inspection_begin(struct gw_exchange *exchange, struct gw_admin_slot *slot)
 {
     struct gw_worker_context *context = exchange->context;
-    struct look *look = create_look(exchange);
+    struct look *look = inspection_create_look(exchange);
     if (!look)
         return GW_FILTER_ANSWERED;
     look->slot = slot;
     if (context->redis_cache)
         slot->inspection.question = gw_redis_cache_inspect(context->redis_cache, &look->key, &look->request,
-                                                           &look->order.head, on_inspected, look);
+                                                           &look->order.head, inspection_on_inspected, look);
     if (slot->inspection.question)
         return GW_FILTER_TAKEN;
-    answer(look, NULL);
+    inspection_answer(look, NULL);
     return GW_FILTER_ANSWERED;
 }
 
@@ -138,7 +138,7 @@ void gw_inspection_cancel(struct gw_admin_slot *slot)
 
 void gw_inspection_conclude(struct gw_exchange *exchange)
 {
-    struct look *look = create_look(exchange);
+    struct look *look = inspection_create_look(exchange);
     if (look)
-        answer(look, NULL);
+        inspection_answer(look, NULL);
 }

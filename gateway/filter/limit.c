@@ -9,7 +9,7 @@ struct limit_slot {
     struct gw_limit_question *question; /* NULL: none is out */
 };
 
-static struct gw_slice field_of(void *context, struct gw_slice name)
+static struct gw_slice limit_field_of(void *context, struct gw_slice name)
 {
     struct gw_exchange *exchange = GW_FROM_CONTEXT(context, struct gw_exchange, GW_EXCHANGE_MAGIC);
     const struct gw_field *field = gw_head_find_named(&exchange->request, name);
@@ -41,7 +41,7 @@ static void limit_cancel(struct gw_exchange *exchange, void *state)
 
 /* "post" is another method than POST (RFC 9110 §9.1), but Django and Flask read it as POST: it must not go around a limit
  * that is written for POST. Methods of policies are in upper case. */
-static struct gw_slice method_that_counts(struct gw_exchange *exchange)
+static struct gw_slice limit_method_that_counts(struct gw_exchange *exchange)
 {
     struct gw_slice method = exchange->request.method_text;
     char *upper = exchange->request.method == GW_METHOD_OTHER ? gw_arena_take(&exchange->arena, method.length) : NULL;
@@ -52,17 +52,17 @@ static struct gw_slice method_that_counts(struct gw_exchange *exchange)
     return gw_slice_of(upper, method.length);
 }
 
-static enum gw_filter_result ask(struct gw_exchange *exchange, bool misses)
+static enum gw_filter_result limit_ask(struct gw_exchange *exchange, bool misses)
 {
     const struct gw_head *request = &exchange->request;
     struct gw_limit_subject subject = {
-        .method = method_that_counts(exchange),
+        .method = limit_method_that_counts(exchange),
         .host = request->authority,
         .path = exchange->plain_path,
         .literal_path = exchange->literal_path,
         .client = &exchange->client,
         .route = exchange->route->index,
-        .field = field_of,
+        .field = limit_field_of,
         .context = exchange,
     };
     if (!exchange->config->limits_enabled)
@@ -76,7 +76,7 @@ static enum gw_filter_result ask(struct gw_exchange *exchange, bool misses)
     return decided ? GW_FILTER_CONTINUE : GW_FILTER_ASKED;
 }
 
-static enum gw_filter_result refuse(struct gw_exchange *exchange)
+static enum gw_filter_result limit_refuse(struct gw_exchange *exchange)
 {
     enum { PROBLEM_BYTES = 2048 };
     char *memory = gw_arena_take(&exchange->arena, PROBLEM_BYTES);
@@ -88,10 +88,10 @@ static enum gw_filter_result refuse(struct gw_exchange *exchange)
 }
 
 /* UNKNOWN: a policy says deny where the store cannot be asked. The client is not at fault: 503, never 429. */
-static enum gw_filter_result on_answers(struct gw_exchange *exchange)
+static enum gw_filter_result limit_on_answers(struct gw_exchange *exchange)
 {
     if (exchange->limit.verdict == GW_LIMIT_REFUSED)
-        return refuse(exchange);
+        return limit_refuse(exchange);
     if (exchange->limit.verdict != GW_LIMIT_UNKNOWN)
         return GW_FILTER_CONTINUE;
     gw_exchange_answer_error(exchange, GW_ERROR_LIMIT_UNKNOWN);
@@ -100,15 +100,15 @@ static enum gw_filter_result on_answers(struct gw_exchange *exchange)
 }
 
 /* What is known here answers at once; else the question goes with the cache's in one write. */
-static enum gw_filter_result on_request(struct gw_exchange *exchange)
+static enum gw_filter_result limit_on_request(struct gw_exchange *exchange)
 {
-    return ask(exchange, false);
+    return limit_ask(exchange, false);
 }
 
-static enum gw_filter_result before_fetch(struct gw_exchange *exchange)
+static enum gw_filter_result limit_before_fetch(struct gw_exchange *exchange)
 {
-    enum gw_filter_result result = ask(exchange, true);
-    return result == GW_FILTER_ASKED ? result : on_answers(exchange);
+    enum gw_filter_result result = limit_ask(exchange, true);
+    return result == GW_FILTER_ASKED ? result : limit_on_answers(exchange);
 }
 
 /* ---- beside what a backend says of its own limits ---- */
@@ -127,7 +127,7 @@ static const bool values_and_lists[GW_FIELD_COUNT] = {
 
 /* RateLimit and RateLimit-Policy are Lists of Strings, each a policy's name: ours may stand behind a backend's if these
  * are well-formed and name none of ours. One without the other would say half of it. */
-static bool lists_take_ours(const struct gw_exchange *exchange)
+static bool limit_lists_take_ours(const struct gw_exchange *exchange)
 {
     const struct gw_head *head = exchange->answer.head;
     for (unsigned i = 0; i < exchange->limit.count; i++) {
@@ -141,31 +141,33 @@ static bool lists_take_ours(const struct gw_exchange *exchange)
 }
 
 /* A backend's own 429 is told in its own words alone: "19 remaining" would contradict it. */
-static bool is_backends_refusal(const struct gw_exchange *exchange)
+static bool limit_is_backends_refusal(const struct gw_exchange *exchange)
 {
     return exchange->answer.head && exchange->answer.head->status == 429;
 }
 
-static void on_response(struct gw_exchange *exchange)
+static void limit_on_response(struct gw_exchange *exchange)
 {
     const struct gw_limit_decision *decision = &exchange->limit;
     size_t before = exchange->answer.fields.length;
-    if (decision->verdict == GW_LIMIT_NONE || decision->verdict == GW_LIMIT_UNKNOWN || is_backends_refusal(exchange))
+    if (decision->verdict == GW_LIMIT_NONE || decision->verdict == GW_LIMIT_UNKNOWN ||
+        limit_is_backends_refusal(exchange))
         return;
     gw_limit_put_fields(decision, exchange->config, GW_NO_SLICE, GW_NO_SLICE, &exchange->answer.fields);
     if (exchange->answer.head && !exchange->entry &&
         exchange->answer.fields.length > before) /* what is stored has none of these */
-        exchange->answer.left_out = exchange->config->limit_fields && !lists_take_ours(exchange) ? values_and_lists
-                                                                                                 : values;
+        exchange->answer.left_out = exchange->config->limit_fields && !limit_lists_take_ours(exchange)
+                                        ? values_and_lists
+                                        : values;
 }
 
 const struct gw_filter gw_filter_limit = {
     .name = "limit",
     .slot_bytes = sizeof(struct limit_slot),
-    .on_request = on_request,
-    .on_answers = on_answers,
-    .before_fetch = before_fetch,
+    .on_request = limit_on_request,
+    .on_answers = limit_on_answers,
+    .before_fetch = limit_before_fetch,
     .on_give_up = limit_give_up,
     .on_cancel = limit_cancel,
-    .on_response = on_response,
+    .on_response = limit_on_response,
 };

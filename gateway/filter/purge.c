@@ -11,7 +11,7 @@
 enum { PAGE_BYTES = 64 * 1024 };
 
 /* Again, for its answer: the query is still there, and nothing of it needs to be kept meanwhile. */
-static bool read_order(struct gw_exchange *exchange, struct gw_purge_order *order)
+static bool purge_read_order(struct gw_exchange *exchange, struct gw_purge_order *order)
 {
     struct gw_complaint complaint;
     if (gw_cache_pages_read_purge(exchange->request.query, &exchange->arena, order, &complaint))
@@ -20,12 +20,12 @@ static bool read_order(struct gw_exchange *exchange, struct gw_purge_order *orde
     return false;
 }
 
-static bool is_by_key(const struct gw_purge_order *order)
+static bool purge_is_by_key(const struct gw_purge_order *order)
 {
     return order->kind == GW_BAN_URL && !order->is_soft && order->url.host.length;
 }
 
-static void answer(struct gw_exchange *exchange, const struct gw_purge_order *order, enum gw_purge_reach reach)
+static void purge_answer(struct gw_exchange *exchange, const struct gw_purge_order *order, enum gw_purge_reach reach)
 {
     struct gw_buffer page = gw_buffer_create(PAGE_BYTES);
     static const char *const words[] = { [GW_PURGE_EVERYWHERE] = "everywhere",
@@ -38,19 +38,19 @@ static void answer(struct gw_exchange *exchange, const struct gw_purge_order *or
     gw_admin_answer_page(exchange, status, GW_SLICE("application/json"), &page);
 }
 
-static struct gw_admin_slot *admin_slot(struct gw_purge_slot *slot)
+static struct gw_admin_slot *purge_admin_slot(struct gw_purge_slot *slot)
 {
     return GW_CONTAINER(slot, struct gw_admin_slot, purge);
 }
 
 /* What the callbacks end with. The exchange may be over when it returns. */
-static void answer_and_go_on(struct gw_purge_slot *slot, enum gw_purge_reach reach)
+static void purge_answer_and_go_on(struct gw_purge_slot *slot, enum gw_purge_reach reach)
 {
-    struct gw_exchange *exchange = gw_filter_exchange(admin_slot(slot));
+    struct gw_exchange *exchange = gw_filter_exchange(purge_admin_slot(slot));
     struct gw_purge_order order;
-    if (read_order(exchange, &order))
-        answer(exchange, &order, reach);
-    gw_filter_answered(admin_slot(slot));
+    if (purge_read_order(exchange, &order))
+        purge_answer(exchange, &order, reach);
+    gw_filter_answered(purge_admin_slot(slot));
 }
 
 /* ---- by key ---- */
@@ -59,22 +59,22 @@ static void purge_on_settled(struct gw_invalidation *invalidation)
 {
     struct gw_purge_slot *slot = GW_CONTAINER(invalidation, struct gw_purge_slot, invalidation);
     /* It is down, too, while a tombstone waits to be sent again. */
-    bool is_up = gw_redis_cache_is_up(gw_filter_exchange(admin_slot(slot))->context->redis_cache);
-    answer_and_go_on(slot, is_up ? GW_PURGE_EVERYWHERE : GW_PURGE_LATER);
+    bool is_up = gw_redis_cache_is_up(gw_filter_exchange(purge_admin_slot(slot))->context->redis_cache);
+    purge_answer_and_go_on(slot, is_up ? GW_PURGE_EVERYWHERE : GW_PURGE_LATER);
 }
 
-static const struct gw_route *route_of(struct gw_exchange *exchange, const struct gw_cache_url *url)
+static const struct gw_route *purge_route_of(struct gw_exchange *exchange, const struct gw_cache_url *url)
 {
     return gw_match_route(exchange->config, GW_SLICE("GET"), url->host,
                           gw_path_plain(url->path, &exchange->arena, NULL));
 }
 
-static void end_stored(struct gw_exchange *exchange, struct gw_purge_slot *slot, const struct gw_cache_url *url,
-                       struct gw_slice scheme)
+static void purge_end_stored(struct gw_exchange *exchange, struct gw_purge_slot *slot, const struct gw_cache_url *url,
+                             struct gw_slice scheme)
 {
     struct gw_cache_key key;
-    gw_exchange_make_key(exchange->context, &exchange->arena, route_of(exchange, url), url->path, url->query, scheme,
-                         url->host, &key);
+    gw_exchange_make_key(exchange->context, &exchange->arena, purge_route_of(exchange, url), url->path, url->query,
+                         scheme, url->host, &key);
     gw_invalidation_add(&slot->invalidation, exchange->context, &key);
 }
 
@@ -83,29 +83,29 @@ static enum gw_filter_result purge_by_key(struct gw_exchange *exchange, struct g
 {
     gw_counter_add(&exchange->context->shard->cache_purges, 1);
     slot->invalidation.on_settled = purge_on_settled;
-    end_stored(exchange, slot, &order->url, GW_SLICE("http"));
-    end_stored(exchange, slot, &order->url, GW_SLICE("https"));
+    purge_end_stored(exchange, slot, &order->url, GW_SLICE("http"));
+    purge_end_stored(exchange, slot, &order->url, GW_SLICE("https"));
     if (slot->invalidation.due)
         return GW_FILTER_TAKEN;
-    answer(exchange, order, exchange->context->redis_cache ? GW_PURGE_LATER : GW_PURGE_EVERYWHERE);
+    purge_answer(exchange, order, exchange->context->redis_cache ? GW_PURGE_LATER : GW_PURGE_EVERYWHERE);
     return GW_FILTER_ANSWERED;
 }
 
 /* ---- by a ban ---- */
 
-static void on_banned(void *owner, bool is_everywhere)
+static void purge_on_banned(void *owner, bool is_everywhere)
 {
     struct gw_purge_slot *slot = owner;
-    GW_CHECK(gw_filter_exchange(admin_slot(slot)));
+    GW_CHECK(gw_filter_exchange(purge_admin_slot(slot)));
     slot->ban = NULL;
-    gw_coalescing_detach_all(gw_filter_exchange(admin_slot(slot))->context->lookups.coalescing);
-    answer_and_go_on(slot, is_everywhere ? GW_PURGE_EVERYWHERE : GW_PURGE_HERE);
+    gw_coalescing_detach_all(gw_filter_exchange(purge_admin_slot(slot))->context->lookups.coalescing);
+    purge_answer_and_go_on(slot, is_everywhere ? GW_PURGE_EVERYWHERE : GW_PURGE_HERE);
 }
 
 /* As entries name it. A query is normalised as their keys are; absent: no memory. */
-static struct gw_slice path_and_query(struct gw_exchange *exchange, const struct gw_cache_url *url)
+static struct gw_slice purge_path_and_query(struct gw_exchange *exchange, const struct gw_cache_url *url)
 {
-    const struct gw_route *route = route_of(exchange, url);
+    const struct gw_route *route = purge_route_of(exchange, url);
     struct gw_slice query = gw_query_normalise(url->query, &route->cache_ignore_query, &exchange->config->credentials,
                                                route->cache_sort_query, &exchange->arena);
     size_t bytes = url->path.length + 1 + query.length;
@@ -125,7 +125,7 @@ static enum gw_filter_result purge_by_ban(struct gw_exchange *exchange, struct g
     struct gw_worker_context *context = exchange->context;
     struct gw_ban ban = { .kind = order->kind, .is_soft = order->is_soft, .host = order->url.host };
     if (order->kind == GW_BAN_URL)
-        ban.text = path_and_query(exchange, &order->url);
+        ban.text = purge_path_and_query(exchange, &order->url);
     else if (order->kind == GW_BAN_PREFIX)
         ban.text = order->url.path;
     else if (order->kind == GW_BAN_TAG)
@@ -136,13 +136,13 @@ static enum gw_filter_result purge_by_ban(struct gw_exchange *exchange, struct g
     }
     gw_counter_add(order->kind == GW_BAN_URL ? &context->shard->cache_purges : &context->shard->cache_bans, 1);
     if (context->ban_log)
-        slot->ban = gw_ban_log_add(context->ban_log, &ban, on_banned, slot);
+        slot->ban = gw_ban_log_add(context->ban_log, &ban, purge_on_banned, slot);
     else
         (void)!gw_bans_add(context->bans, &ban, gw_clock_wall_us()); /* false: everything is banned instead */
     gw_coalescing_detach_all(context->lookups.coalescing);
     if (slot->ban)
         return GW_FILTER_TAKEN;
-    answer(exchange, order, context->ban_log ? GW_PURGE_HERE : GW_PURGE_EVERYWHERE);
+    purge_answer(exchange, order, context->ban_log ? GW_PURGE_HERE : GW_PURGE_EVERYWHERE);
     return GW_FILTER_ANSWERED;
 }
 
@@ -151,15 +151,15 @@ static enum gw_filter_result purge_by_ban(struct gw_exchange *exchange, struct g
 enum gw_filter_result gw_purge_begin(struct gw_exchange *exchange, struct gw_admin_slot *slot)
 {
     struct gw_purge_order order;
-    if (!read_order(exchange, &order))
+    if (!purge_read_order(exchange, &order))
         return GW_FILTER_ANSWERED;
     if (!exchange->context->memory_cache) {
         gw_admin_answer_problem(exchange, 409, "cache_off",
                                 GW_SLICE("This gateway has no cache: cache.enabled is off."));
         return GW_FILTER_ANSWERED;
     }
-    return is_by_key(&order) ? purge_by_key(exchange, &slot->purge, &order)
-                             : purge_by_ban(exchange, &slot->purge, &order);
+    return purge_is_by_key(&order) ? purge_by_key(exchange, &slot->purge, &order)
+                                   : purge_by_ban(exchange, &slot->purge, &order);
 }
 
 void gw_purge_cancel(struct gw_admin_slot *slot)
@@ -171,6 +171,6 @@ void gw_purge_cancel(struct gw_admin_slot *slot)
 void gw_purge_conclude(struct gw_exchange *exchange)
 {
     struct gw_purge_order order;
-    if (read_order(exchange, &order))
-        answer(exchange, &order, is_by_key(&order) ? GW_PURGE_LATER : GW_PURGE_HERE);
+    if (purge_read_order(exchange, &order))
+        purge_answer(exchange, &order, purge_is_by_key(&order) ? GW_PURGE_LATER : GW_PURGE_HERE);
 }

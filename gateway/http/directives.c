@@ -43,13 +43,13 @@ struct directive {
     bool is_whole;         /* every quote is closed, and there is no white space around '=' */
 };
 
-static bool is_named(const struct directive *directive, const char *name)
+static bool directives_is_named(const struct directive *directive, const char *name)
 {
     return gw_slice_equal_nocase(directive->name, gw_slice_of_string(name));
 }
 
 /* element = token [ "=" ( token / quoted-string ) ] (RFC 9111 §5.2: both forms of a value must be accepted). */
-static struct directive split(struct gw_slice element)
+static struct directive directives_split(struct gw_slice element)
 {
     const char *equals = memchr(element.at, '=', element.length);
     struct directive directive = { .name = element, .is_whole = !memchr(element.at, '"', element.length) };
@@ -72,7 +72,7 @@ static struct directive split(struct gw_slice element)
     return directive;
 }
 
-static bool read_seconds(const struct directive *directive, int64_t *seconds)
+static bool directives_read_seconds(const struct directive *directive, int64_t *seconds)
 {
     uint64_t value = 0;
     if (!directive->is_whole || directive->value.length == 0)
@@ -87,21 +87,22 @@ static bool read_seconds(const struct directive *directive, int64_t *seconds)
     return true;
 }
 
-static int64_t *number_of(struct gw_directives *directives, const struct row *row)
+static int64_t *directives_number_of(struct gw_directives *directives, const struct row *row)
 {
     return (int64_t *)(void *)((char *)directives + row->member);
 }
 
-static bool *flag_of(struct gw_directives *directives, const struct row *row)
+static bool *directives_flag_of(struct gw_directives *directives, const struct row *row)
 {
     return (bool *)(void *)((char *)directives + row->member);
 }
 
-static void set_number(struct gw_directives *directives, const struct row *row, const struct directive *directive,
-                       bool is_request)
+static void directives_set_number(struct gw_directives *directives, const struct row *row,
+                                  const struct directive *directive, bool is_request)
 {
-    int64_t *number = number_of(directives, row), seconds, strictest = row->most_is_strict ? MOST_SECONDS : 0;
-    if (!read_seconds(directive, &seconds)) {
+    int64_t *number = directives_number_of(directives, row), seconds,
+            strictest = row->most_is_strict ? MOST_SECONDS : 0;
+    if (!directives_read_seconds(directive, &seconds)) {
         *number = strictest;
         directives->has_malformed = true;
         return;
@@ -117,7 +118,7 @@ static void set_number(struct gw_directives *directives, const struct row *row, 
         *number = seconds;
 }
 
-static bool is_cached_by(struct gw_slice name)
+static bool directives_is_cached_by(struct gw_slice name)
 {
     enum gw_field_name id = gw_field_name_of(name);
     return id == GW_FIELD_CACHE_CONTROL || id == GW_FIELD_EXPIRES || id == GW_FIELD_PRAGMA;
@@ -126,73 +127,73 @@ static bool is_cached_by(struct gw_slice name)
 /* no-cache and private with a list of fields are about these fields only. A list with a field that decides about
  * caching does not count, since a response that is stored without that field would mean something else when it is read
  * again. */
-static bool is_qualified(const struct directive *directive)
+static bool directives_is_qualified(const struct directive *directive)
 {
     struct gw_slice rest = directive->value, name;
     unsigned count = 0;
     if (!directive->is_whole)
         return false;
     for (; gw_slice_next_element(&rest, &name); count++)
-        if (!gw_grammar_is_token(name) || is_cached_by(name))
+        if (!gw_grammar_is_token(name) || directives_is_cached_by(name))
             return false;
     return count > 0;
 }
 
-static void set_qualified(bool *whole, bool *fields, const struct directive *directive)
+static void directives_set_qualified(bool *whole, bool *fields, const struct directive *directive)
 {
-    *(is_qualified(directive) ? fields : whole) = true;
+    *(directives_is_qualified(directive) ? fields : whole) = true;
 }
 
-static void read_one(struct gw_directives *directives, const struct directive *directive, bool is_request)
+static void directives_read_one(struct gw_directives *directives, const struct directive *directive, bool is_request)
 {
     bool has_value = directive->value.at != NULL;
-    if (is_named(directive, "no-cache")) {
-        set_qualified(&directives->no_cache, &directives->no_cache_fields, directive);
+    if (directives_is_named(directive, "no-cache")) {
+        directives_set_qualified(&directives->no_cache, &directives->no_cache_fields, directive);
         return;
     }
-    if (is_named(directive, "private")) {
-        set_qualified(&directives->is_private, &directives->private_fields, directive);
+    if (directives_is_named(directive, "private")) {
+        directives_set_qualified(&directives->is_private, &directives->private_fields, directive);
         return;
     }
-    if (is_named(directive, "max-stale") && !has_value) {
+    if (directives_is_named(directive, "max-stale") && !has_value) {
         directives->max_stale_any = true;
         return;
     }
     for (size_t i = 0; i < GW_COUNT(flags); i++)
-        if (is_named(directive, flags[i].name) && (!has_value || flags[i].may_have_value))
-            *flag_of(directives, &flags[i]) = true;
+        if (directives_is_named(directive, flags[i].name) && (!has_value || flags[i].may_have_value))
+            *directives_flag_of(directives, &flags[i]) = true;
     for (size_t i = 0; i < GW_COUNT(numbers); i++)
-        if (is_named(directive, numbers[i].name))
-            set_number(directives, &numbers[i], directive, is_request);
+        if (directives_is_named(directive, numbers[i].name))
+            directives_set_number(directives, &numbers[i], directive, is_request);
 }
 
 /* --- members that are no directive --- */
 
-static bool is_letter_or_digit(char c)
+static bool directives_is_letter_or_digit(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static bool is_of_word(char c)
+static bool directives_is_of_word(char c)
 {
-    return is_letter_or_digit(c) || c == '-' || c == '_' || c == '.';
+    return directives_is_letter_or_digit(c) || c == '-' || c == '_' || c == '.';
 }
 
 /* The next word of any text. */
-static bool next_word(struct gw_slice *rest, struct gw_slice *word)
+static bool directives_next_word(struct gw_slice *rest, struct gw_slice *word)
 {
     const char *at = rest->at, *end = rest->at + rest->length;
-    while (at < end && !is_of_word(*at))
+    while (at < end && !directives_is_of_word(*at))
         at++;
     const char *begin = at;
-    while (at < end && is_of_word(*at))
+    while (at < end && directives_is_of_word(*at))
         at++;
     *word = gw_slice_of(begin, (size_t)(at - begin));
     *rest = gw_slice_of(at, (size_t)(end - at));
     return word->length > 0;
 }
 
-static bool is_argument(struct gw_slice text)
+static bool directives_is_argument(struct gw_slice text)
 {
     if (text.length < 2 || text.at[0] != '"')
         return gw_grammar_is_token(text);
@@ -207,36 +208,38 @@ static bool is_argument(struct gw_slice text)
 
 /* token [ "=" ( token / quoted-string ) ]. A token may have more characters than a word has, but no directive has such
  * a name, and a server that sends 'no-store' (with these quotes) or no-store|private means something else. */
-static bool is_directive(struct gw_slice element)
+static bool directives_is_directive(struct gw_slice element)
 {
     size_t length = 0;
-    while (length < element.length && is_of_word(element.at[length]))
+    while (length < element.length && directives_is_of_word(element.at[length]))
         length++;
     if (length == 0 || length == element.length)
         return length > 0;
-    return element.at[length] == '=' && is_argument(gw_slice_of(element.at + length + 1, element.length - length - 1));
+    return element.at[length] == '=' &&
+           directives_is_argument(gw_slice_of(element.at + length + 1, element.length - length - 1));
 }
 
 /* Reads an element that is not a directive. Each word in it that restricts counts, and a number is read as the
  * strictest one. */
-static void read_words(struct gw_directives *directives, struct gw_slice text, bool is_request, bool with_numbers)
+static void directives_read_words(struct gw_directives *directives, struct gw_slice text, bool is_request,
+                                  bool with_numbers)
 {
     struct directive directive = { .is_whole = false };
     directives->is_unclear = true;
-    while (next_word(&text, &directive.name)) {
-        directives->no_cache |= is_named(&directive, "no-cache");
-        directives->is_private |= is_named(&directive, "private");
+    while (directives_next_word(&text, &directive.name)) {
+        directives->no_cache |= directives_is_named(&directive, "no-cache");
+        directives->is_private |= directives_is_named(&directive, "private");
         for (size_t i = 0; i < GW_COUNT(flags); i++)
-            if (flags[i].may_have_value && is_named(&directive, flags[i].name))
-                *flag_of(directives, &flags[i]) = true;
+            if (flags[i].may_have_value && directives_is_named(&directive, flags[i].name))
+                *directives_flag_of(directives, &flags[i]) = true;
         for (size_t i = 0; with_numbers && i < GW_COUNT(numbers); i++)
-            if (is_named(&directive, numbers[i].name))
-                set_number(directives, &numbers[i], &directive, is_request);
+            if (directives_is_named(&directive, numbers[i].name))
+                directives_set_number(directives, &numbers[i], &directive, is_request);
     }
 }
 
 /* A field with a part that is not understood permits nothing. */
-static void permit_nothing(struct gw_directives *directives)
+static void directives_permit_nothing(struct gw_directives *directives)
 {
     directives->is_public = directives->must_understand = directives->immutable = false;
     directives->has_malformed = true;
@@ -247,7 +250,7 @@ bool gw_directives_pragma_no_cache(const struct gw_head *head)
     const struct gw_field *field = gw_head_find(head, GW_FIELD_PRAGMA);
     for (; field; field = gw_head_find_next(head, field)) {
         struct gw_slice rest = field->value, word;
-        while (next_word(&rest, &word))
+        while (directives_next_word(&rest, &word))
             if (gw_slice_equal_nocase(word, GW_SLICE("no-cache")))
                 return true;
     }
@@ -255,7 +258,7 @@ bool gw_directives_pragma_no_cache(const struct gw_head *head)
 }
 
 /* A quote that is never closed hides the text behind it. What this text says is unknown, so nothing may be stored. */
-static bool has_open_quote(struct gw_slice value)
+static bool directives_has_open_quote(struct gw_slice value)
 {
     bool quoted = false;
     for (size_t i = 0; i < value.length; i++) {
@@ -267,7 +270,7 @@ static bool has_open_quote(struct gw_slice value)
     return quoted;
 }
 
-static void init(struct gw_directives *directives)
+static void directives_init(struct gw_directives *directives)
 {
     *directives = (struct gw_directives) { .max_age = GW_DIRECTIVE_ABSENT,
                                            .s_maxage = GW_DIRECTIVE_ABSENT,
@@ -280,37 +283,37 @@ static void init(struct gw_directives *directives)
 void gw_directives_read(struct gw_directives *directives, const struct gw_head *head, bool is_request)
 {
     bool is_open = false;
-    init(directives);
+    directives_init(directives);
     const struct gw_field *field = gw_head_find(head, GW_FIELD_CACHE_CONTROL);
     for (; field; field = gw_head_find_next(head, field)) {
         struct gw_slice rest = field->value, element;
         directives->present = true;
-        is_open |= has_open_quote(rest);
+        is_open |= directives_has_open_quote(rest);
         while (gw_slice_next_element(&rest, &element)) {
-            struct directive directive = split(element);
-            if (is_directive(element))
-                read_one(directives, &directive, is_request);
+            struct directive directive = directives_split(element);
+            if (directives_is_directive(element))
+                directives_read_one(directives, &directive, is_request);
             else
-                read_words(directives, element, is_request, true);
+                directives_read_words(directives, element, is_request, true);
         }
     }
     directives->no_store |= is_open;
     if (directives->is_unclear || is_open)
-        permit_nothing(directives);
+        directives_permit_nothing(directives);
     if (is_request && !directives->present && gw_directives_pragma_no_cache(head))
         directives->no_cache = true;
 }
 
 /* name NULL: any name. */
-static bool names(const struct gw_head *response, const struct gw_slice *name)
+static bool directives_names(const struct gw_head *response, const struct gw_slice *name)
 {
     const struct gw_field *field = gw_head_find(response, GW_FIELD_CACHE_CONTROL);
     for (; field; field = gw_head_find_next(response, field)) {
         struct gw_slice rest = field->value, element;
         while (gw_slice_next_element(&rest, &element)) {
-            struct directive directive = split(element);
-            if ((is_named(&directive, "no-cache") || is_named(&directive, "private")) && is_qualified(&directive) &&
-                (!name || gw_slice_list_has(directive.value, *name)))
+            struct directive directive = directives_split(element);
+            if ((directives_is_named(&directive, "no-cache") || directives_is_named(&directive, "private")) &&
+                directives_is_qualified(&directive) && (!name || gw_slice_list_has(directive.value, *name)))
                 return true;
         }
     }
@@ -319,12 +322,12 @@ static bool names(const struct gw_head *response, const struct gw_slice *name)
 
 bool gw_directives_name_field(const struct gw_head *response, struct gw_slice name)
 {
-    return names(response, &name);
+    return directives_names(response, &name);
 }
 
 bool gw_directives_name_any(const struct gw_head *response)
 {
-    return names(response, NULL);
+    return directives_names(response, NULL);
 }
 
 /* --- targeted fields: Dictionaries (RFC 8941 §4.2); only what can be a directive is kept ---
@@ -341,7 +344,7 @@ struct member {
 
 enum { INTEGER_DIGITS = 15, DECIMAL_DIGITS = 12, FRACTION_DIGITS = 3 };
 
-static bool take(struct gw_slice *rest, char c)
+static bool directives_take(struct gw_slice *rest, char c)
 {
     if (rest->length == 0 || rest->at[0] != c)
         return false;
@@ -350,43 +353,43 @@ static bool take(struct gw_slice *rest, char c)
     return true;
 }
 
-static void skip(struct gw_slice *rest, bool tabs)
+static void directives_skip(struct gw_slice *rest, bool tabs)
 {
-    while (take(rest, ' ') || (tabs && take(rest, '\t')))
+    while (directives_take(rest, ' ') || (tabs && directives_take(rest, '\t')))
         ;
 }
 
-static bool is_lower(char c)
+static bool directives_is_lower(char c)
 {
     return c >= 'a' && c <= 'z';
 }
 
-static bool is_digit(char c)
+static bool directives_is_digit(char c)
 {
     return c >= '0' && c <= '9';
 }
 
-static bool is_alpha(char c)
+static bool directives_is_alpha(char c)
 {
-    return is_lower(c) || (c >= 'A' && c <= 'Z');
+    return directives_is_lower(c) || (c >= 'A' && c <= 'Z');
 }
 
-static bool is_key_char(char c)
+static bool directives_is_key_char(char c)
 {
-    return is_lower(c) || is_digit(c) || c == '_' || c == '-' || c == '.' || c == '*';
+    return directives_is_lower(c) || directives_is_digit(c) || c == '_' || c == '-' || c == '.' || c == '*';
 }
 
-static bool is_token_char(char c)
+static bool directives_is_token_char(char c)
 {
     return gw_grammar_is_tchar((unsigned char)c) || c == ':' || c == '/';
 }
 
-static bool is_base64_char(char c)
+static bool directives_is_base64_char(char c)
 {
-    return is_alpha(c) || is_digit(c) || c == '+' || c == '/' || c == '=';
+    return directives_is_alpha(c) || directives_is_digit(c) || c == '+' || c == '/' || c == '=';
 }
 
-static struct gw_slice take_while(struct gw_slice *rest, bool (*is)(char))
+static struct gw_slice directives_take_while(struct gw_slice *rest, bool (*is)(char))
 {
     struct gw_slice taken = gw_slice_of(rest->at, 0);
     while (rest->length && is(rest->at[0])) {
@@ -397,107 +400,108 @@ static struct gw_slice take_while(struct gw_slice *rest, bool (*is)(char))
     return taken;
 }
 
-static bool take_key(struct gw_slice *rest, struct gw_slice *key)
+static bool directives_take_key(struct gw_slice *rest, struct gw_slice *key)
 {
-    if (rest->length == 0 || !(is_lower(rest->at[0]) || rest->at[0] == '*'))
+    if (rest->length == 0 || !(directives_is_lower(rest->at[0]) || rest->at[0] == '*'))
         return false;
-    *key = take_while(rest, is_key_char);
+    *key = directives_take_while(rest, directives_is_key_char);
     return true;
 }
 
-static bool take_number(struct gw_slice *rest, struct member *member)
+static bool directives_take_number(struct gw_slice *rest, struct member *member)
 {
-    bool is_negative = take(rest, '-');
-    struct gw_slice digits = take_while(rest, is_digit);
+    bool is_negative = directives_take(rest, '-');
+    struct gw_slice digits = directives_take_while(rest, directives_is_digit);
     uint64_t value = 0;
     if (digits.length == 0 || digits.length > INTEGER_DIGITS || !gw_slice_to_uint64(digits, &value))
         return false;
-    if (!take(rest, '.')) {
+    if (!directives_take(rest, '.')) {
         member->kind = KIND_INTEGER;
         member->integer = is_negative ? -(int64_t)value : (int64_t)value;
         return true;
     }
-    size_t fraction = take_while(rest, is_digit).length;
+    size_t fraction = directives_take_while(rest, directives_is_digit).length;
     return digits.length <= DECIMAL_DIGITS && fraction >= 1 && fraction <= FRACTION_DIGITS;
 }
 
-static bool take_string(struct gw_slice *rest)
+static bool directives_take_string(struct gw_slice *rest)
 {
     while (rest->length) {
-        if (take(rest, '"'))
+        if (directives_take(rest, '"'))
             return true;
-        if (take(rest, '\\')) {
-            if (!take(rest, '"') && !take(rest, '\\'))
+        if (directives_take(rest, '\\')) {
+            if (!directives_take(rest, '"') && !directives_take(rest, '\\'))
                 return false;
         } else if (rest->at[0] < 0x20 || rest->at[0] > 0x7e) {
             return false;
         } else {
-            take(rest, rest->at[0]);
+            directives_take(rest, rest->at[0]);
         }
     }
     return false;
 }
 
-static bool take_bare_item(struct gw_slice *rest, struct member *member)
+static bool directives_take_bare_item(struct gw_slice *rest, struct member *member)
 {
     member->kind = KIND_OTHER;
-    if (take(rest, '?')) {
-        bool is_true = take(rest, '1');
+    if (directives_take(rest, '?')) {
+        bool is_true = directives_take(rest, '1');
         member->kind = is_true ? KIND_TRUE : KIND_FALSE;
-        return is_true || take(rest, '0');
+        return is_true || directives_take(rest, '0');
     }
-    if (take(rest, '"'))
-        return take_string(rest);
-    if (take(rest, ':')) {
-        take_while(rest, is_base64_char);
-        return take(rest, ':');
+    if (directives_take(rest, '"'))
+        return directives_take_string(rest);
+    if (directives_take(rest, ':')) {
+        directives_take_while(rest, directives_is_base64_char);
+        return directives_take(rest, ':');
     }
-    if (rest->length && (is_alpha(rest->at[0]) || rest->at[0] == '*')) {
-        take_while(rest, is_token_char);
+    if (rest->length && (directives_is_alpha(rest->at[0]) || rest->at[0] == '*')) {
+        directives_take_while(rest, directives_is_token_char);
         return true;
     }
-    return take_number(rest, member);
+    return directives_take_number(rest, member);
 }
 
-static bool take_parameters(struct gw_slice *rest)
+static bool directives_take_parameters(struct gw_slice *rest)
 {
     struct member parameter;
-    while (take(rest, ';')) {
-        skip(rest, false);
-        if (!take_key(rest, &parameter.key) || (take(rest, '=') && !take_bare_item(rest, &parameter)))
+    while (directives_take(rest, ';')) {
+        directives_skip(rest, false);
+        if (!directives_take_key(rest, &parameter.key) ||
+            (directives_take(rest, '=') && !directives_take_bare_item(rest, &parameter)))
             return false;
     }
     return true;
 }
 
-static bool take_inner_list(struct gw_slice *rest)
+static bool directives_take_inner_list(struct gw_slice *rest)
 {
     struct member item;
     for (;;) {
-        skip(rest, false);
-        if (take(rest, ')'))
+        directives_skip(rest, false);
+        if (directives_take(rest, ')'))
             return true;
-        if (!take_bare_item(rest, &item) || !take_parameters(rest) || rest->length == 0 ||
+        if (!directives_take_bare_item(rest, &item) || !directives_take_parameters(rest) || rest->length == 0 ||
             (rest->at[0] != ' ' && rest->at[0] != ')'))
             return false;
     }
 }
 
-static bool take_member(struct gw_slice *rest, struct member *member)
+static bool directives_take_member(struct gw_slice *rest, struct member *member)
 {
-    if (!take_key(rest, &member->key))
+    if (!directives_take_key(rest, &member->key))
         return false;
     member->kind = KIND_TRUE;
-    if (take(rest, '=')) {
-        bool is_list = take(rest, '(');
+    if (directives_take(rest, '=')) {
+        bool is_list = directives_take(rest, '(');
         member->kind = KIND_OTHER;
-        if (!(is_list ? take_inner_list(rest) : take_bare_item(rest, member)))
+        if (!(is_list ? directives_take_inner_list(rest) : directives_take_bare_item(rest, member)))
             return false;
     }
-    return take_parameters(rest);
+    return directives_take_parameters(rest);
 }
 
-static void read_member(struct gw_directives *directives, const struct member *member)
+static void directives_read_member(struct gw_directives *directives, const struct member *member)
 {
     if (gw_slice_equal(member->key, GW_SLICE("no-cache")))
         directives->no_cache = member->kind != KIND_FALSE;
@@ -505,74 +509,76 @@ static void read_member(struct gw_directives *directives, const struct member *m
         directives->is_private = member->kind != KIND_FALSE;
     for (size_t i = 0; i < GW_COUNT(flags); i++)
         if (gw_slice_equal(member->key, gw_slice_of_string(flags[i].name)))
-            *flag_of(directives, &flags[i]) = member->kind == KIND_TRUE ||
-                                              (flags[i].may_have_value && member->kind != KIND_FALSE);
+            *directives_flag_of(directives, &flags[i]) = member->kind == KIND_TRUE ||
+                                                         (flags[i].may_have_value && member->kind != KIND_FALSE);
     for (size_t i = 0; i < GW_COUNT(numbers); i++) {
         if (!gw_slice_equal(member->key, gw_slice_of_string(numbers[i].name)))
             continue;
         bool is_seconds = member->kind == KIND_INTEGER && member->integer >= 0;
         int64_t seconds = is_seconds ? member->integer : 0;
-        *number_of(directives, &numbers[i]) = seconds < MOST_SECONDS ? seconds : MOST_SECONDS;
+        *directives_number_of(directives, &numbers[i]) = seconds < MOST_SECONDS ? seconds : MOST_SECONDS;
         directives->has_malformed |= !is_seconds;
     }
 }
 
 /* Reads one line of the field. The field is a Dictionary if each of its lines is one: RFC 8941 §4.2 allows a parser to
  * fail where a string goes over the end of a line. */
-static bool read_dictionary(struct gw_directives *directives, struct gw_slice rest)
+static bool directives_read_dictionary(struct gw_directives *directives, struct gw_slice rest)
 {
     struct member member;
     do {
-        skip(&rest, true);
-        if (!take_member(&rest, &member))
+        directives_skip(&rest, true);
+        if (!directives_take_member(&rest, &member))
             return false;
-        read_member(directives, &member);
-        skip(&rest, true);
-    } while (take(&rest, ','));
+        directives_read_member(directives, &member);
+        directives_skip(&rest, true);
+    } while (directives_take(&rest, ','));
     return rest.length == 0;
 }
 
-static bool read_targeted(struct gw_directives *directives, const struct gw_head *response, struct gw_slice name)
+static bool directives_read_targeted(struct gw_directives *directives, const struct gw_head *response,
+                                     struct gw_slice name)
 {
     const struct gw_field *line = gw_head_find_named(response, name);
-    init(directives);
+    directives_init(directives);
     directives->present = directives->is_targeted = line != NULL;
     for (; line; line = gw_head_find_next(response, line))
-        if (!read_dictionary(directives, line->value))
+        if (!directives_read_dictionary(directives, line->value))
             return false;
     return directives->is_targeted;
 }
 
 /* RFC 9213 §2.1: a field that is not a Dictionary is ignored, so its lifetime does not count. But a word in it that
  * forbids storing counts, since ignoring that word is a risk. */
-static void read_unclear(struct gw_directives *directives, const struct gw_head *response, struct gw_slice name)
+static void directives_read_unclear(struct gw_directives *directives, const struct gw_head *response,
+                                    struct gw_slice name)
 {
     const struct gw_field *line = gw_head_find_named(response, name);
     for (; line; line = gw_head_find_next(response, line)) {
         if (line->value.length == 0)
             continue;
-        read_words(directives, line->value, false, false);
-        permit_nothing(directives);
+        directives_read_words(directives, line->value, false, false);
+        directives_permit_nothing(directives);
     }
 }
 
 void gw_directives_read_one_targeted(struct gw_directives *directives, const struct gw_head *response,
                                      struct gw_slice field)
 {
-    if (read_targeted(directives, response, field))
+    if (directives_read_targeted(directives, response, field))
         return;
-    init(directives);
-    read_unclear(directives, response, field);
+    directives_init(directives);
+    directives_read_unclear(directives, response, field);
 }
 
 void gw_directives_read_targeted(struct gw_directives *directives, const struct gw_head *response,
                                  const struct gw_slice *fields, unsigned count)
 {
     unsigned i = 0;
-    while (i < count && !read_targeted(directives, response, fields[i]))
+    while (i < count && !directives_read_targeted(directives, response, fields[i]))
         i++;
     if (i == count)
         gw_directives_read(directives, response, false);
     for (unsigned k = 0; k < i; k++)
-        read_unclear(directives, response, fields[k]);
+        directives_read_unclear(directives, response, fields[k]);
 }

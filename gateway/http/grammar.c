@@ -58,7 +58,7 @@ const uint8_t gw_grammar_classes[256] = {
     [0x80 ... 0xff] = V | Q,
 };
 
-static bool is_all(struct gw_slice text, unsigned classes)
+static bool grammar_is_all(struct gw_slice text, unsigned classes)
 {
     for (size_t i = 0; i < text.length; i++)
         if (!gw_grammar_is(text.at[i], classes))
@@ -67,7 +67,7 @@ static bool is_all(struct gw_slice text, unsigned classes)
 }
 
 /* Returns the first byte that is not in these classes and not part of a complete percent-encoding. */
-static const char *skip_encoded(const char *at, const char *end, unsigned classes)
+static const char *grammar_skip_encoded(const char *at, const char *end, unsigned classes)
 {
     for (;;) {
         while (at < end && gw_grammar_is(*at, classes))
@@ -80,20 +80,20 @@ static const char *skip_encoded(const char *at, const char *end, unsigned classe
 
 bool gw_grammar_is_token(struct gw_slice text)
 {
-    return text.length > 0 && is_all(text, T);
+    return text.length > 0 && grammar_is_all(text, T);
 }
 
 bool gw_grammar_is_field_value(struct gw_slice text)
 {
-    return is_all(text, V);
+    return grammar_is_all(text, V);
 }
 
 bool gw_grammar_is_request_id(struct gw_slice text)
 {
-    return text.length > 0 && text.length <= 128 && is_all(text, I);
+    return text.length > 0 && text.length <= 128 && grammar_is_all(text, I);
 }
 
-static bool read_port(const char *at, const char *end, unsigned *port)
+static bool grammar_read_port(const char *at, const char *end, unsigned *port)
 {
     *port = 0;
     if (at == end) /* ":" alone: RFC 3986 §3.2.3 */
@@ -108,7 +108,7 @@ static bool read_port(const char *at, const char *end, unsigned *port)
     return *port >= 1 && *port <= 65535;
 }
 
-static bool is_ipv6(const char *at, const char *end)
+static bool grammar_is_ipv6(const char *at, const char *end)
 {
     char text[INET6_ADDRSTRLEN];
     struct in6_addr address;
@@ -127,11 +127,11 @@ bool gw_grammar_split_authority(struct gw_slice text, struct gw_slice *host, uns
         return false;
     if (*at == '[') {
         const char *close = memchr(at, ']', text.length);
-        if (!close || !is_ipv6(at + 1, close))
+        if (!close || !grammar_is_ipv6(at + 1, close))
             return false;
         at = close + 1;
     } else {
-        at = skip_encoded(at, end, N);
+        at = grammar_skip_encoded(at, end, N);
         if (at == text.at)
             return false;
     }
@@ -139,7 +139,7 @@ bool gw_grammar_split_authority(struct gw_slice text, struct gw_slice *host, uns
     *port = 0;
     if (at == end)
         return true;
-    return *at == ':' && read_port(at + 1, end, port);
+    return *at == ':' && grammar_read_port(at + 1, end, port);
 }
 
 struct gw_slice gw_grammar_normal_authority(struct gw_slice scheme, struct gw_slice authority)
@@ -161,14 +161,14 @@ bool gw_grammar_is_authority(struct gw_slice text)
 
 bool gw_grammar_is_query(struct gw_slice text)
 {
-    return is_all(text, Q);
+    return grammar_is_all(text, Q);
 }
 
 bool gw_grammar_split_origin_form(struct gw_slice text, struct gw_slice *path, struct gw_slice *query)
 {
     if (text.length == 0 || *text.at != '/')
         return false;
-    const char *end = text.at + text.length, *stop = skip_encoded(text.at, end, P);
+    const char *end = text.at + text.length, *stop = grammar_skip_encoded(text.at, end, P);
     *path = gw_slice_of(text.at, (size_t)(stop - text.at));
     *query = GW_NO_SLICE;
     if (stop == end)

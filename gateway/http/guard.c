@@ -22,7 +22,7 @@ enum gw_error gw_guard_blame(enum gw_error error, bool is_response)
 }
 
 /* The first field of this name. *several: there is more than one. Dropped fields do not count. */
-static struct gw_field *only(const struct gw_head *head, enum gw_field_name id, bool *several)
+static struct gw_field *guard_only(const struct gw_head *head, enum gw_field_name id, bool *several)
 {
     struct gw_field *field = gw_head_find(head, id);
     *several = field && gw_head_find_next(head, field);
@@ -31,7 +31,7 @@ static struct gw_field *only(const struct gw_head *head, enum gw_field_name id, 
 
 /* transfer-coding = token *( OWS ";" OWS transfer-parameter ) (RFC 9110 §10.1.4). Parameters are not checked, since
  * every coding that has some is refused anyway. */
-static bool is_coding(struct gw_slice element, bool *is_chunked)
+static bool guard_is_coding(struct gw_slice element, bool *is_chunked)
 {
     const char *semicolon = memchr(element.at, ';', element.length);
     struct gw_slice name = element;
@@ -44,7 +44,7 @@ static bool is_coding(struct gw_slice element, bool *is_chunked)
 /* Tells why a Transfer-Encoding that is not the one word "chunked" is refused. If other codings come before one final
  * chunked, the framing is clear and only the coding is unknown. Everything else can smuggle a request (RFC 9112 §6.1,
  * §6.3). */
-static enum gw_error judge_codings(const struct gw_head *head)
+static enum gw_error guard_judge_codings(const struct gw_head *head)
 {
     unsigned codings = 0, chunked = 0;
     bool last_is_chunked = false;
@@ -52,7 +52,7 @@ static enum gw_error judge_codings(const struct gw_head *head)
     for (; field; field = gw_head_find_next(head, field)) {
         struct gw_slice rest = field->value, element;
         while (gw_slice_next_element(&rest, &element)) {
-            if (!is_coding(element, &last_is_chunked))
+            if (!guard_is_coding(element, &last_is_chunked))
                 return GW_ERROR_FRAMING;
             codings++;
             chunked += last_is_chunked;
@@ -62,7 +62,7 @@ static enum gw_error judge_codings(const struct gw_head *head)
 }
 
 /* The next element of a list; empty elements are not skipped. *rest is absent after the last element. */
-static struct gw_slice next_length(struct gw_slice *rest)
+static struct gw_slice guard_next_length(struct gw_slice *rest)
 {
     const char *comma = memchr(rest->at, ',', rest->length);
     size_t length = comma ? (size_t)(comma - rest->at) : rest->length;
@@ -73,16 +73,16 @@ static struct gw_slice next_length(struct gw_slice *rest)
 
 /* A backend may give the same length several times, in one field or in several (RFC 9110 §8.6). The first one is kept.
  * False: the lengths differ, or one is no number. */
-static bool merge_lengths(struct gw_head *head, struct gw_field *first)
+static bool guard_merge_lengths(struct gw_head *head, struct gw_field *first)
 {
-    struct gw_slice rest = first->value, kept = next_length(&rest);
+    struct gw_slice rest = first->value, kept = guard_next_length(&rest);
     if (!gw_slice_to_uint64(kept, &head->content_length))
         return false;
     for (struct gw_field *field = first; field; field = gw_head_find_next(head, field)) {
         rest = field->value;
         while (rest.at) {
             uint64_t length;
-            if (!gw_slice_to_uint64(next_length(&rest), &length) || length != head->content_length)
+            if (!gw_slice_to_uint64(guard_next_length(&rest), &length) || length != head->content_length)
                 return false;
         }
     }
@@ -93,10 +93,10 @@ static bool merge_lengths(struct gw_head *head, struct gw_field *first)
     return true;
 }
 
-static bool read_length(struct gw_head *head, struct gw_field *length, bool several, bool is_response)
+static bool guard_read_length(struct gw_head *head, struct gw_field *length, bool several, bool is_response)
 {
     bool is_plain = !several && gw_slice_to_uint64(length->value, &head->content_length);
-    if (!is_plain && !(is_response && merge_lengths(head, length)))
+    if (!is_plain && !(is_response && guard_merge_lengths(head, length)))
         return false;
     head->framing = GW_FRAMING_LENGTH;
     return head->content_length <= INT64_MAX;
@@ -104,27 +104,27 @@ static bool read_length(struct gw_head *head, struct gw_field *length, bool seve
 
 /* Chunked in HTTP/1.0 is ambiguous (RFC 9112 §6.1). From a client it is refused. From a backend it is read as chunked,
  * as nginx and haproxy do, but the connection is not kept. */
-static enum gw_error read_lengths(struct gw_head *head, bool is_response)
+static enum gw_error guard_read_lengths(struct gw_head *head, bool is_response)
 {
     bool several_codings, several_lengths;
-    const struct gw_field *coding = only(head, GW_FIELD_TRANSFER_ENCODING, &several_codings);
-    struct gw_field *length = only(head, GW_FIELD_CONTENT_LENGTH, &several_lengths);
+    const struct gw_field *coding = guard_only(head, GW_FIELD_TRANSFER_ENCODING, &several_codings);
+    struct gw_field *length = guard_only(head, GW_FIELD_CONTENT_LENGTH, &several_lengths);
     head->framing = GW_FRAMING_NONE;
     head->content_length = 0;
     if (coding) {
         if (length || (head->version_minor == 0 && !is_response))
             return GW_ERROR_FRAMING;
         if (several_codings || !gw_slice_equal_nocase(coding->value, GW_SLICE("chunked")))
-            return judge_codings(head);
+            return guard_judge_codings(head);
         head->framing = GW_FRAMING_CHUNKED;
         head->is_forgiven = head->version_minor == 0;
-    } else if (length && !read_length(head, length, several_lengths, is_response)) {
+    } else if (length && !guard_read_length(head, length, several_lengths, is_response)) {
         return GW_ERROR_FRAMING;
     }
     return GW_ERROR_NONE;
 }
 
-static void read_connection(struct gw_head *head)
+static void guard_read_connection(struct gw_head *head)
 {
     bool close = false, keep = false, upgrade = false;
     const struct gw_field *field = gw_head_find(head, GW_FIELD_CONNECTION);
@@ -142,10 +142,10 @@ static void read_connection(struct gw_head *head)
 }
 
 /* RFC 9110 §10.1.1. The expectation of a request without a body needs no answer. */
-static enum gw_error read_expectation(struct gw_head *head)
+static enum gw_error guard_read_expectation(struct gw_head *head)
 {
     bool several;
-    const struct gw_field *field = only(head, GW_FIELD_EXPECT, &several);
+    const struct gw_field *field = guard_only(head, GW_FIELD_EXPECT, &several);
     head->expects_continue = false;
     if (!field || head->version_minor == 0)
         return GW_ERROR_NONE;
@@ -155,7 +155,7 @@ static enum gw_error read_expectation(struct gw_head *head)
     return GW_ERROR_NONE;
 }
 
-static bool skip_scheme(struct gw_slice *target, unsigned *default_port)
+static bool guard_skip_scheme(struct gw_slice *target, unsigned *default_port)
 {
     struct gw_slice http = GW_SLICE("http://"), https = GW_SLICE("https://");
     size_t length = 0;
@@ -171,7 +171,7 @@ static bool skip_scheme(struct gw_slice *target, unsigned *default_port)
     return length > 0;
 }
 
-static bool same_authority(struct gw_slice a, struct gw_slice b, unsigned default_port)
+static bool guard_same_authority(struct gw_slice a, struct gw_slice b, unsigned default_port)
 {
     struct gw_slice host_a, host_b;
     unsigned port_a, port_b;
@@ -182,11 +182,11 @@ static bool same_authority(struct gw_slice a, struct gw_slice b, unsigned defaul
 }
 
 /* absolute-form (RFC 9112 §3.2.2): the authority is the target's, and Host must have the same one. */
-static enum gw_error read_absolute_form(struct gw_head *head, const struct gw_field *host)
+static enum gw_error guard_read_absolute_form(struct gw_head *head, const struct gw_field *host)
 {
     unsigned default_port = 0;
     struct gw_slice rest = head->target;
-    if (!skip_scheme(&rest, &default_port))
+    if (!guard_skip_scheme(&rest, &default_port))
         return GW_ERROR_MALFORMED;
     size_t length = 0;
     while (length < rest.length && rest.at[length] != '/' && rest.at[length] != '?')
@@ -194,7 +194,7 @@ static enum gw_error read_absolute_form(struct gw_head *head, const struct gw_fi
     head->authority = gw_slice_of(rest.at, length);
     if (!gw_grammar_is_authority(head->authority))
         return GW_ERROR_MALFORMED;
-    if (host && !same_authority(head->authority, host->value, default_port))
+    if (host && !guard_same_authority(head->authority, host->value, default_port))
         return GW_ERROR_HOST;
 
     rest = gw_slice_of(rest.at + length, rest.length - length);
@@ -207,7 +207,7 @@ static enum gw_error read_absolute_form(struct gw_head *head, const struct gw_fi
 }
 
 /* RFC 9112 §3.2. Only CONNECT, which is not served, has the authority-form. */
-static enum gw_error read_target(struct gw_head *head, const struct gw_field *host)
+static enum gw_error guard_read_target(struct gw_head *head, const struct gw_field *host)
 {
     head->authority = host ? host->value : GW_NO_SLICE;
     head->query = GW_NO_SLICE;
@@ -218,10 +218,10 @@ static enum gw_error read_target(struct gw_head *head, const struct gw_field *ho
         head->path = head->target;
         return head->method == GW_METHOD_OPTIONS ? GW_ERROR_NONE : GW_ERROR_MALFORMED;
     }
-    return read_absolute_form(head, host);
+    return guard_read_absolute_form(head, host);
 }
 
-static enum gw_error check_host(const struct gw_head *head, const struct gw_field *host, bool several)
+static enum gw_error guard_check_host(const struct gw_head *head, const struct gw_field *host, bool several)
 {
     if (several || (!host && head->version_minor > 0))
         return GW_ERROR_HOST;
@@ -233,24 +233,24 @@ static enum gw_error check_host(const struct gw_head *head, const struct gw_fiel
 static enum gw_error guard_request(struct gw_head *head)
 {
     bool several;
-    const struct gw_field *host = only(head, GW_FIELD_HOST, &several);
+    const struct gw_field *host = guard_only(head, GW_FIELD_HOST, &several);
     if (head->method == GW_METHOD_CONNECT)
         return GW_ERROR_METHOD;
-    enum gw_error error = check_host(head, host, several);
+    enum gw_error error = guard_check_host(head, host, several);
     if (!error)
-        error = read_target(head, host && host->value.length ? host : NULL);
+        error = guard_read_target(head, host && host->value.length ? host : NULL);
     if (!error && host && !head->authority.at)
         head->authority = host->value;
     if (!error)
-        error = read_lengths(head, false);
+        error = guard_read_lengths(head, false);
     if (!error)
-        error = read_expectation(head);
+        error = guard_read_expectation(head);
     return error;
 }
 
 /* RFC 9110 §8.6 and RFC 9112 §6.1 forbid a length and a coding in a 1xx or 204, but several frameworks send them. In
  * any case the answer ends with its head (RFC 9112 §6.3, 1). A 204 with the length 0 is common and harmless. */
-static enum gw_error end_with_head(struct gw_head *head)
+static enum gw_error guard_end_with_head(struct gw_head *head)
 {
     bool is_harmless = head->status == 204 && head->framing == GW_FRAMING_LENGTH && head->content_length == 0;
     if (head->framing != GW_FRAMING_NONE && !is_harmless) {
@@ -267,7 +267,7 @@ static enum gw_error end_with_head(struct gw_head *head)
 
 /* The length in an answer to HEAD is about the answer to GET. Phoenix and others send both a length and chunked there.
  * The end of the answer is clear all the same; but neither field goes to the client. */
-static void forgive_lengths(struct gw_head *head)
+static void guard_forgive_lengths(struct gw_head *head)
 {
     if (!gw_head_find(head, GW_FIELD_CONTENT_LENGTH) || !gw_head_find(head, GW_FIELD_TRANSFER_ENCODING))
         return;
@@ -284,14 +284,14 @@ static enum gw_error guard_response(struct gw_head *head, enum gw_method request
         head->reason.length = MOST_REASON_BYTES;
     head->is_forgiven = false;
     if (request_method == GW_METHOD_HEAD && head->status >= 200)
-        forgive_lengths(head);
-    enum gw_error error = read_lengths(head, true);
+        guard_forgive_lengths(head);
+    enum gw_error error = guard_read_lengths(head, true);
     if (error)
         return error;
     bool has_length = head->framing == GW_FRAMING_LENGTH;
     head->is_forgiven |= head->status > 599;
     if (head->status < 200 || head->status == 204) {
-        return end_with_head(head);
+        return guard_end_with_head(head);
     } else if (request_method == GW_METHOD_HEAD || head->status == 304) {
         head->framing = GW_FRAMING_NONE;
         head->content_length = has_length ? head->content_length : UINT64_MAX;
@@ -303,14 +303,14 @@ static enum gw_error guard_response(struct gw_head *head, enum gw_method request
 
 enum gw_error gw_guard_meaning(struct gw_head *head, bool is_response, enum gw_method request_method)
 {
-    read_connection(head);
+    guard_read_connection(head);
     enum gw_error error = is_response ? guard_response(head, request_method) : guard_request(head);
     if (head->framing == GW_FRAMING_UNTIL_CLOSE || head->is_forgiven)
         head->keep_alive = false;
     return gw_guard_blame(error, is_response);
 }
 
-static bool is_start_line(const struct gw_head *head, bool is_response)
+static bool guard_is_start_line(const struct gw_head *head, bool is_response)
 {
     if (is_response)
         return head->status >= 100 && head->status <= 999 && gw_grammar_is_field_value(head->reason);
@@ -319,7 +319,7 @@ static bool is_start_line(const struct gw_head *head, bool is_response)
 
 enum gw_error gw_guard_head(struct gw_head *head, bool is_response, enum gw_method request_method)
 {
-    if (!is_start_line(head, is_response) || head->version_minor > 1)
+    if (!guard_is_start_line(head, is_response) || head->version_minor > 1)
         return gw_guard_blame(GW_ERROR_MALFORMED, is_response);
     for (unsigned i = 0; i < head->count; i++)
         if (!gw_grammar_is_token(head->fields[i].name) || !gw_grammar_is_field_value(head->fields[i].value))

@@ -23,7 +23,7 @@ static const struct well_known {
 GW_FIELDS(FITS)
 #undef FITS
 
-static uint64_t load(const char *at, size_t length)
+static uint64_t head_load(const char *at, size_t length)
 {
     uint64_t word = 0;
     memcpy(&word, at, length);
@@ -36,12 +36,12 @@ static uint64_t load(const char *at, size_t length)
 #define FOLD UINT64_C(0x2020202020202020)
 
 /* The first and the last four bytes are different for nearly all well-known names. */
-static unsigned slot_of(const char *at, size_t length)
+static unsigned head_slot_of(const char *at, size_t length)
 {
     uint32_t start, end;
     if (length >= 4) {
-        start = (uint32_t)(load(at, 4) | FOLD);
-        end = (uint32_t)(load(at + length - 4, 4) | FOLD);
+        start = (uint32_t)(head_load(at, 4) | FOLD);
+        end = (uint32_t)(head_load(at + length - 4, 4) | FOLD);
     } else {
         start = length ? (uint32_t)(unsigned char)at[0] | 0x20 : 0;
         end = length ? (uint32_t)(unsigned char)at[length - 1] | 0x20 : 0;
@@ -52,17 +52,17 @@ static unsigned slot_of(const char *at, size_t length)
 /* Filled before main from the one list of names, so that a new name needs one row only. Constant afterwards. */
 static uint8_t slots[NAME_SLOTS];
 
-__attribute__((constructor)) static void fill_slots(void)
+__attribute__((constructor)) static void head_fill_slots(void)
 {
     for (unsigned id = 1; id < GW_FIELD_COUNT; id++) {
-        unsigned slot = slot_of(names[id].text, names[id].length);
+        unsigned slot = head_slot_of(names[id].text, names[id].length);
         while (slots[slot])
             slot = (slot + 1) % NAME_SLOTS;
         slots[slot] = (uint8_t)id;
     }
 }
 
-static bool is_folded(const char *at, const char *lower, size_t length)
+static bool head_is_folded(const char *at, const char *lower, size_t length)
 {
     if (length < 8) {
         for (size_t i = 0; i < length; i++)
@@ -71,18 +71,18 @@ static bool is_folded(const char *at, const char *lower, size_t length)
         return true;
     }
     for (size_t i = 0; i + 8 <= length; i += 8)
-        if ((load(at + i, 8) | FOLD) != load(lower + i, 8))
+        if ((head_load(at + i, 8) | FOLD) != head_load(lower + i, 8))
             return false;
-    return (load(at + length - 8, 8) | FOLD) == load(lower + length - 8, 8);
+    return (head_load(at + length - 8, 8) | FOLD) == head_load(lower + length - 8, 8);
 }
 
 enum gw_field_name gw_field_name_of(struct gw_slice name)
 {
     if (name.length == 0 || name.length >= LONGEST_NAME)
         return GW_FIELD_OTHER;
-    for (unsigned slot = slot_of(name.at, name.length); slots[slot]; slot = (slot + 1) % NAME_SLOTS) {
+    for (unsigned slot = head_slot_of(name.at, name.length); slots[slot]; slot = (slot + 1) % NAME_SLOTS) {
         const struct well_known *known = &names[slots[slot]];
-        if (known->length == name.length && is_folded(name.at, known->text, name.length))
+        if (known->length == name.length && head_is_folded(name.at, known->text, name.length))
             return (enum gw_field_name)slots[slot];
     }
     return GW_FIELD_OTHER;
@@ -132,7 +132,7 @@ void gw_head_init(struct gw_head *head)
     *head = (struct gw_head) { .framing = GW_FRAMING_NONE };
 }
 
-static bool make_room(struct gw_head *head, struct gw_arena *arena)
+static bool head_make_room(struct gw_head *head, struct gw_arena *arena)
 {
     unsigned capacity = head->capacity ? head->capacity * 2 : FIRST_FIELDS;
     size_t size = head->capacity * sizeof *head->fields;
@@ -147,7 +147,7 @@ static bool make_room(struct gw_head *head, struct gw_arena *arena)
 
 bool gw_head_add(struct gw_head *head, struct gw_arena *arena, struct gw_slice name, struct gw_slice value)
 {
-    if (head->count == head->capacity && !make_room(head, arena))
+    if (head->count == head->capacity && !head_make_room(head, arena))
         return false;
     enum gw_field_name id = gw_field_name_of(name);
     if (!head->first[id] && head->count < GW_HEAD_INDEXED)
@@ -156,7 +156,7 @@ bool gw_head_add(struct gw_head *head, struct gw_arena *arena, struct gw_slice n
     return true;
 }
 
-static struct gw_field *find_from(const struct gw_head *head, unsigned i, enum gw_field_name id)
+static struct gw_field *head_find_from(const struct gw_head *head, unsigned i, enum gw_field_name id)
 {
     for (; i < head->count; i++)
         if (head->fields[i].id == id && !head->fields[i].dropped)
@@ -164,7 +164,7 @@ static struct gw_field *find_from(const struct gw_head *head, unsigned i, enum g
     return NULL;
 }
 
-static struct gw_field *find_other_from(const struct gw_head *head, unsigned i, struct gw_slice name)
+static struct gw_field *head_find_other_from(const struct gw_head *head, unsigned i, struct gw_slice name)
 {
     for (; i < head->count; i++)
         if (head->fields[i].id == GW_FIELD_OTHER && !head->fields[i].dropped &&
@@ -174,27 +174,27 @@ static struct gw_field *find_other_from(const struct gw_head *head, unsigned i, 
 }
 
 /* Where the search for a name begins. */
-static unsigned first_of(const struct gw_head *head, enum gw_field_name id)
+static unsigned head_first_of(const struct gw_head *head, enum gw_field_name id)
 {
     return head->first[id] ? head->first[id] - 1u : GW_HEAD_INDEXED;
 }
 
 struct gw_field *gw_head_search(const struct gw_head *head, enum gw_field_name id)
 {
-    return find_from(head, first_of(head, id), id);
+    return head_find_from(head, head_first_of(head, id), id);
 }
 
 struct gw_field *gw_head_find_next(const struct gw_head *head, const struct gw_field *after)
 {
     unsigned next = (unsigned)(after - head->fields) + 1;
-    return after->id == GW_FIELD_OTHER ? find_other_from(head, next, after->name)
-                                       : find_from(head, next, (enum gw_field_name)after->id);
+    return after->id == GW_FIELD_OTHER ? head_find_other_from(head, next, after->name)
+                                       : head_find_from(head, next, (enum gw_field_name)after->id);
 }
 
 struct gw_field *gw_head_find_named(const struct gw_head *head, struct gw_slice name)
 {
     enum gw_field_name id = gw_field_name_of(name);
-    return id == GW_FIELD_OTHER ? find_other_from(head, first_of(head, id), name) : gw_head_find(head, id);
+    return id == GW_FIELD_OTHER ? head_find_other_from(head, head_first_of(head, id), name) : gw_head_find(head, id);
 }
 
 struct gw_slice gw_head_value(const struct gw_head *head, enum gw_field_name id)
@@ -205,7 +205,7 @@ struct gw_slice gw_head_value(const struct gw_head *head, enum gw_field_name id)
 
 void gw_head_drop(struct gw_head *head, enum gw_field_name id)
 {
-    for (unsigned i = first_of(head, id); i < head->count; i++)
+    for (unsigned i = head_first_of(head, id); i < head->count; i++)
         if (head->fields[i].id == id)
             head->fields[i].dropped = true;
 }
@@ -221,30 +221,30 @@ bool gw_head_has_token(const struct gw_head *head, enum gw_field_name id, struct
 /* A well-known field is either hop-by-hop by itself or meant for the backend. A client that names Host, Authorization
  * or X-Forwarded-For in Connection wants the proxy to remove a field by which the backend decides. So only fields with
  * unknown names are dropped. */
-static void drop_named(struct gw_head *head, struct gw_slice name)
+static void head_drop_named(struct gw_head *head, struct gw_slice name)
 {
     if (gw_field_name_of(name) != GW_FIELD_OTHER)
         return;
-    struct gw_field *field = find_other_from(head, first_of(head, GW_FIELD_OTHER), name);
+    struct gw_field *field = head_find_other_from(head, head_first_of(head, GW_FIELD_OTHER), name);
     for (; field; field = gw_head_find_next(head, field))
         field->dropped = true;
 }
 
 void gw_head_drop_hop_by_hop(struct gw_head *head)
 {
-    for (unsigned i = first_of(head, GW_FIELD_CONNECTION); i < head->count; i++) {
+    for (unsigned i = head_first_of(head, GW_FIELD_CONNECTION); i < head->count; i++) {
         if (head->fields[i].id != GW_FIELD_CONNECTION)
             continue;
         struct gw_slice rest = head->fields[i].value, name;
         while (gw_slice_next_element(&rest, &name))
-            drop_named(head, name);
+            head_drop_named(head, name);
     }
     for (unsigned i = 0; i < head->count; i++)
         if (names[head->fields[i].id].hop_by_hop)
             head->fields[i].dropped = true;
 }
 
-static struct gw_slice put(char **to, struct gw_slice from)
+static struct gw_slice head_put(char **to, struct gw_slice from)
 {
     if (!from.at)
         return from;
@@ -255,7 +255,7 @@ static struct gw_slice put(char **to, struct gw_slice from)
     return copy;
 }
 
-static size_t text_length(const struct gw_head *head)
+static size_t head_text_length(const struct gw_head *head)
 {
     size_t length = head->method_text.length + head->target.length + head->path.length + head->query.length +
                     head->authority.length + head->reason.length;
@@ -274,15 +274,15 @@ bool gw_head_is_cors(const struct gw_field *field)
 bool gw_head_copy(struct gw_head *to, const struct gw_head *from, struct gw_arena *arena)
 {
     struct gw_head head = *from;
-    char *text = gw_arena_take(arena, text_length(from) + 1);
+    char *text = gw_arena_take(arena, head_text_length(from) + 1);
     if (!text)
         return false;
-    head.method_text = put(&text, from->method_text);
-    head.target = put(&text, from->target);
-    head.path = put(&text, from->path);
-    head.query = put(&text, from->query);
-    head.authority = put(&text, from->authority);
-    head.reason = put(&text, from->reason);
+    head.method_text = head_put(&text, from->method_text);
+    head.target = head_put(&text, from->target);
+    head.path = head_put(&text, from->path);
+    head.query = head_put(&text, from->query);
+    head.authority = head_put(&text, from->authority);
+    head.reason = head_put(&text, from->reason);
 
     head.fields = NULL;
     head.count = head.capacity = 0;
@@ -297,7 +297,7 @@ bool gw_head_copy(struct gw_head *to, const struct gw_head *from, struct gw_aren
         const struct gw_field *field = &from->fields[i];
         if (field->dropped)
             continue;
-        struct gw_slice name = put(&text, field->name), value = put(&text, field->value);
+        struct gw_slice name = head_put(&text, field->name), value = head_put(&text, field->value);
         if (!gw_head_add(&head, arena, name, value))
             return false;
     }

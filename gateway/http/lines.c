@@ -2,7 +2,7 @@
 
 #include "http/grammar.h"
 
-static const char *skip(const char *at, const char *end, unsigned classes)
+static const char *lines_skip(const char *at, const char *end, unsigned classes)
 {
     while (at < end && gw_grammar_is(*at, classes))
         at++;
@@ -13,7 +13,7 @@ static const char *skip(const char *at, const char *end, unsigned classes)
 
 /* Sets the top bit of each byte that is a control or DEL. A borrow may also mark a byte above the lowest of these. So a
  * word without marks is text; every other word is left to the table. */
-static uint64_t controls_in(uint64_t word)
+static uint64_t lines_controls_in(uint64_t word)
 {
     uint64_t low = (word - EACH(0x20)) & ~word, del = word ^ EACH(0x7f);
     return (low | ((del - EACH(1)) & ~del)) & EACH(0x80);
@@ -21,25 +21,25 @@ static uint64_t controls_in(uint64_t word)
 
 /* Skips the bytes of a field's value, eight at a time. Most bytes of a head are in values: byte by byte, this took a
  * third of the guard's time. */
-static const char *skip_value(const char *at, const char *end)
+static const char *lines_skip_value(const char *at, const char *end)
 {
     while (end - at >= 8) {
         uint64_t word;
         memcpy(&word, at, sizeof word);
-        if (controls_in(word))
+        if (lines_controls_in(word))
             break;
         at += sizeof word;
     }
-    return skip(at, end, GW_GRAMMAR_VALUE);
+    return lines_skip(at, end, GW_GRAMMAR_VALUE);
 }
 
-static const char *skip_crlf(const char *at, const char *end)
+static const char *lines_skip_crlf(const char *at, const char *end)
 {
     return end - at >= 2 && at[0] == '\r' && at[1] == '\n' ? at + 2 : NULL;
 }
 
 /* "HTTP/" DIGIT "." DIGIT (RFC 9112 §2.3). */
-static const char *read_version(const char *at, const char *end, struct gw_head *head, enum gw_error *error)
+static const char *lines_read_version(const char *at, const char *end, struct gw_head *head, enum gw_error *error)
 {
     if (end - at < 8 || memcmp(at, "HTTP/", 5) != 0 || at[6] != '.' || !gw_grammar_is(at[5], GW_GRAMMAR_DIGIT) ||
         !gw_grammar_is(at[7], GW_GRAMMAR_DIGIT))
@@ -51,7 +51,7 @@ static const char *read_version(const char *at, const char *end, struct gw_head 
 }
 
 /* The guard checks which of these bytes the target may have. */
-static bool is_of_target(unsigned char c)
+static bool lines_is_of_target(unsigned char c)
 {
     return c > ' ' && c != 0x7f;
 }
@@ -59,21 +59,21 @@ static bool is_of_target(unsigned char c)
 const char *gw_lines_request(const char *at, const char *end, struct gw_head *head, enum gw_error *error)
 {
     *error = GW_ERROR_MALFORMED;
-    const char *stop = skip(at, end, GW_GRAMMAR_TCHAR);
+    const char *stop = lines_skip(at, end, GW_GRAMMAR_TCHAR);
     if (stop == at || stop == end || *stop != ' ')
         return NULL;
     head->method_text = gw_slice_of(at, (size_t)(stop - at));
 
     at = ++stop;
-    while (stop < end && is_of_target((unsigned char)*stop))
+    while (stop < end && lines_is_of_target((unsigned char)*stop))
         stop++;
     if (stop == at || stop == end || *stop != ' ')
         return NULL;
     head->target = gw_slice_of(at, (size_t)(stop - at));
 
     enum gw_error version = GW_ERROR_NONE;
-    at = read_version(stop + 1, end, head, &version);
-    at = at ? skip_crlf(at, end) : NULL;
+    at = lines_read_version(stop + 1, end, head, &version);
+    at = at ? lines_skip_crlf(at, end) : NULL;
     if (at && version) {
         *error = version;
         return NULL;
@@ -86,7 +86,7 @@ const char *gw_lines_status(const char *at, const char *end, struct gw_head *hea
 {
     *error = GW_ERROR_MALFORMED;
     enum gw_error version = GW_ERROR_NONE;
-    at = read_version(at, end, head, &version);
+    at = lines_read_version(at, end, head, &version);
     if (!at || version || end - at < 4 || at[0] != ' ')
         return NULL;
     head->status = 0;
@@ -102,14 +102,14 @@ const char *gw_lines_status(const char *at, const char *end, struct gw_head *hea
         at++;
     else if (at < end && *at != '\r')
         return NULL;
-    const char *stop = skip(at, end, GW_GRAMMAR_VALUE);
+    const char *stop = lines_skip(at, end, GW_GRAMMAR_VALUE);
     head->reason = gw_slice_of(at, (size_t)(stop - at));
-    return skip_crlf(stop, end);
+    return lines_skip_crlf(stop, end);
 }
 
 const char *gw_lines_field(const char *at, const char *end, struct gw_slice *name, struct gw_slice *value)
 {
-    const char *stop = skip(at, end, GW_GRAMMAR_TCHAR);
+    const char *stop = lines_skip(at, end, GW_GRAMMAR_TCHAR);
     if (stop == at || stop == end || *stop != ':')
         return NULL;
     *name = gw_slice_of(at, (size_t)(stop - at));
@@ -117,8 +117,8 @@ const char *gw_lines_field(const char *at, const char *end, struct gw_slice *nam
     at = stop + 1;
     while (at < end && (*at == ' ' || *at == '\t'))
         at++;
-    stop = skip_value(at, end);
-    const char *next = skip_crlf(stop, end);
+    stop = lines_skip_value(at, end);
+    const char *next = lines_skip_crlf(stop, end);
     while (stop > at && (stop[-1] == ' ' || stop[-1] == '\t'))
         stop--;
     *value = gw_slice_of(at, (size_t)(stop - at));

@@ -17,7 +17,7 @@ static struct gw_parser *parser_of(llhttp_t *llhttp)
 
 /* llhttp is the second opinion: it is shown the whole heads and the framing of chunks that the guard has accepted. */
 
-static bool agrees_on_length(const llhttp_t *llhttp, const struct gw_head *head)
+static bool parser_agrees_on_length(const llhttp_t *llhttp, const struct gw_head *head)
 {
     bool is_chunked = llhttp->flags & F_CHUNKED, has_length = llhttp->flags & F_CONTENT_LENGTH;
     bool has_coding = llhttp->flags & F_TRANSFER_ENCODING;
@@ -34,7 +34,7 @@ static bool agrees_on_length(const llhttp_t *llhttp, const struct gw_head *head)
 }
 
 /* The fields that the guard has not dropped. */
-static unsigned count_fields(const struct gw_head *head)
+static unsigned parser_count_fields(const struct gw_head *head)
 {
     unsigned count = head->count;
     for (unsigned i = 0; head->is_forgiven && i < head->count; i++)
@@ -43,32 +43,32 @@ static unsigned count_fields(const struct gw_head *head)
 }
 
 /* Returning 1 tells llhttp that there is no body: it cannot know that for HEAD (and version 8.1 does not for 304). */
-static int on_headers_complete(llhttp_t *llhttp)
+static int parser_on_headers_complete(llhttp_t *llhttp)
 {
     struct gw_parser *parser = parser_of(llhttp);
     const struct gw_head *head = parser->head;
-    if (parser->llhttp_head_done || !agrees_on_length(llhttp, head) || llhttp->http_major != 1 ||
-        llhttp->http_minor != head->version_minor || parser->llhttp_fields != count_fields(head) ||
+    if (parser->llhttp_head_done || !parser_agrees_on_length(llhttp, head) || llhttp->http_major != 1 ||
+        llhttp->http_minor != head->version_minor || parser->llhttp_fields != parser_count_fields(head) ||
         (parser->is_response && llhttp->status_code != head->status))
         return -1;
     parser->llhttp_head_done = true;
     return head->framing == GW_FRAMING_NONE ? 1 : 0;
 }
 
-static int on_header_field_complete(llhttp_t *llhttp)
+static int parser_on_header_field_complete(llhttp_t *llhttp)
 {
     parser_of(llhttp)->llhttp_fields++;
     return 0;
 }
 
-static int on_body(llhttp_t *llhttp, const char *at, size_t length)
+static int parser_on_body(llhttp_t *llhttp, const char *at, size_t length)
 {
     (void)at;
     parser_of(llhttp)->llhttp_body_bytes += length;
     return 0;
 }
 
-static int on_message_complete(llhttp_t *llhttp)
+static int parser_on_message_complete(llhttp_t *llhttp)
 {
     struct gw_parser *parser = parser_of(llhttp);
     if (parser->llhttp_message_done)
@@ -78,13 +78,13 @@ static int on_message_complete(llhttp_t *llhttp)
 }
 
 static const llhttp_settings_t settings = {
-    .on_headers_complete = on_headers_complete,
-    .on_header_field_complete = on_header_field_complete,
-    .on_body = on_body,
-    .on_message_complete = on_message_complete,
+    .on_headers_complete = parser_on_headers_complete,
+    .on_header_field_complete = parser_on_header_field_complete,
+    .on_body = parser_on_body,
+    .on_message_complete = parser_on_message_complete,
 };
 
-static bool execute(struct gw_parser *parser, const char *at, size_t length)
+static bool parser_execute(struct gw_parser *parser, const char *at, size_t length)
 {
     llhttp_errno_t error = length ? llhttp_execute(&parser->llhttp, at, length) : HPE_OK;
     /* llhttp pauses after a message with Upgrade. That is the message's end, which show() compares. */
@@ -93,70 +93,70 @@ static bool execute(struct gw_parser *parser, const char *at, size_t length)
 
 /* Shows llhttp bytes that the guard has accepted. False: afterwards the two disagree about the number of body bytes or
  * about the end of the message. */
-static bool show(struct gw_parser *parser, const char *at, size_t length, bool is_end)
+static bool parser_show(struct gw_parser *parser, const char *at, size_t length, bool is_end)
 {
-    return execute(parser, at, length) && parser->llhttp_message_done == is_end &&
+    return parser_execute(parser, at, length) && parser->llhttp_message_done == is_end &&
            parser->llhttp_body_bytes == parser->body_bytes;
 }
 
 /* llhttp has a fixed list of methods, and its versions differ in the URLs that they accept. Neither has to do with
  * where a request ends (CONNECT is refused before), so llhttp is shown this line instead of the client's request
  * line. */
-static bool show_request_line(struct gw_parser *parser)
+static bool parser_show_request_line(struct gw_parser *parser)
 {
     struct gw_slice line = parser->head->version_minor ? GW_SLICE("POST / HTTP/1.1\r\n")
                                                        : GW_SLICE("POST / HTTP/1.0\r\n");
-    return execute(parser, line.at, line.length);
+    return parser_execute(parser, line.at, line.length);
 }
 
 /* Does white space stand behind the value of a framing field? RFC 9110 §5.5 allows it, but llhttp refuses a tab. */
-static bool has_space_after(const struct gw_head *head, enum gw_field_name id)
+static bool parser_has_space_after(const struct gw_head *head, enum gw_field_name id)
 {
     const struct gw_field *field = gw_head_find(head, id);
     return field && field->value.at[field->value.length] != '\r';
 }
 
 /* Shows llhttp the fields one by one, as the guard has read them. */
-static bool show_fields(struct gw_parser *parser)
+static bool parser_show_fields(struct gw_parser *parser)
 {
     const struct gw_head *head = parser->head;
     for (unsigned i = 0; i < head->count; i++) {
         const struct gw_field *field = &head->fields[i];
         if (field->dropped)
             continue;
-        if (!execute(parser, field->name.at, field->name.length) || !execute(parser, ":", 1) ||
-            !execute(parser, field->value.at, field->value.length) || !execute(parser, "\r\n", 2))
+        if (!parser_execute(parser, field->name.at, field->name.length) || !parser_execute(parser, ":", 1) ||
+            !parser_execute(parser, field->value.at, field->value.length) || !parser_execute(parser, "\r\n", 2))
             return false;
     }
     return true;
 }
 
-static bool show_head(struct gw_parser *parser, const char *bytes, size_t length, bool is_end)
+static bool parser_show_head(struct gw_parser *parser, const char *bytes, size_t length, bool is_end)
 {
     const struct gw_head *head = parser->head;
     const char *stop = bytes + length, *fields = head->count ? head->fields[0].name.at : stop - 2;
     if (!parser->is_response) {
-        if (!show_request_line(parser))
+        if (!parser_show_request_line(parser))
             return false;
         bytes = fields;
     }
-    if (head->is_forgiven || has_space_after(head, GW_FIELD_CONTENT_LENGTH) ||
-        has_space_after(head, GW_FIELD_TRANSFER_ENCODING)) {
-        if (!execute(parser, bytes, (size_t)(fields - bytes)) || !show_fields(parser))
+    if (head->is_forgiven || parser_has_space_after(head, GW_FIELD_CONTENT_LENGTH) ||
+        parser_has_space_after(head, GW_FIELD_TRANSFER_ENCODING)) {
+        if (!parser_execute(parser, bytes, (size_t)(fields - bytes)) || !parser_show_fields(parser))
             return false;
         bytes = stop - 2;
     }
-    return show(parser, bytes, (size_t)(stop - bytes), is_end) && parser->llhttp_head_done;
+    return parser_show(parser, bytes, (size_t)(stop - bytes), is_end) && parser->llhttp_head_done;
 }
 
-static enum gw_parser_event fail(struct gw_parser *parser, enum gw_error error)
+static enum gw_parser_event parser_fail(struct gw_parser *parser, enum gw_error error)
 {
     parser->place = GW_PARSER_BROKEN;
     parser->error = gw_guard_blame(error, parser->is_response);
     return GW_PARSER_FAILED;
 }
 
-static enum gw_parser_event end(struct gw_parser *parser)
+static enum gw_parser_event parser_end(struct gw_parser *parser)
 {
     parser->place = GW_PARSER_ENDED;
     return GW_PARSER_END;
@@ -180,15 +180,15 @@ void gw_parser_begin(struct gw_parser *parser, struct gw_head *head, struct gw_a
     parser->request_method = request_method;
 }
 
-static const char *read_start_line(const struct gw_parser *parser, const char *at, const char *stop,
-                                   enum gw_error *error)
+static const char *parser_read_start_line(const struct gw_parser *parser, const char *at, const char *stop,
+                                          enum gw_error *error)
 {
     return parser->is_response ? gw_lines_status(at, stop, parser->head, error)
                                : gw_lines_request(at, stop, parser->head, error);
 }
 
 /* The most bytes of a start line with its CRLF. */
-static size_t most_line_bytes(const struct gw_parser *parser)
+static size_t parser_most_line_bytes(const struct gw_parser *parser)
 {
     const struct gw_parser_limits *limits = parser->limits;
     return limits->line_bytes < limits->head_bytes - 2 ? limits->line_bytes + 2 : limits->head_bytes;
@@ -196,14 +196,14 @@ static size_t most_line_bytes(const struct gw_parser *parser)
 
 /* Reads the start line and the fields up to the empty line. Returns the byte behind that line. NULL: the head is not
  * complete, not valid or beyond a limit; *error tells why, but means nothing for a head that is not complete. */
-static const char *read_lines(struct gw_parser *parser, const char *at, const char *stop, enum gw_error *error)
+static const char *parser_read_lines(struct gw_parser *parser, const char *at, const char *stop, enum gw_error *error)
 {
     struct gw_head *head = parser->head;
     const char *start = at;
     head->count = 0;
     memset(head->first, 0, sizeof head->first);
-    at = read_start_line(parser, at, stop, error);
-    if (!at || (size_t)(at - start) > most_line_bytes(parser))
+    at = parser_read_start_line(parser, at, stop, error);
+    if (!at || (size_t)(at - start) > parser_most_line_bytes(parser))
         return NULL;
     *error = GW_ERROR_MALFORMED;
     while (at < stop && *at != '\r') {
@@ -220,44 +220,44 @@ static const char *read_lines(struct gw_parser *parser, const char *at, const ch
 }
 
 /* Ends the head if guard and llhttp both accept it, otherwise fails. */
-static enum gw_parser_event complete_head(struct gw_parser *parser, const char *bytes, size_t length)
+static enum gw_parser_event parser_complete_head(struct gw_parser *parser, const char *bytes, size_t length)
 {
     struct gw_head *head = parser->head;
     enum gw_error error = gw_guard_meaning(head, parser->is_response, parser->request_method);
     if (error)
-        return fail(parser, error);
+        return parser_fail(parser, error);
     bool is_end = head->framing == GW_FRAMING_NONE || (head->framing == GW_FRAMING_LENGTH && !head->content_length);
-    if (!show_head(parser, bytes, length, is_end))
-        return fail(parser, GW_ERROR_MALFORMED);
+    if (!parser_show_head(parser, bytes, length, is_end))
+        return parser_fail(parser, GW_ERROR_MALFORMED);
     parser->remaining = head->content_length;
     parser->place = GW_PARSER_AT_BODY;
     return GW_PARSER_HEAD;
 }
 
-static void move(struct gw_slice *slice, const char *from, const char *to)
+static void parser_move(struct gw_slice *slice, const char *from, const char *to)
 {
     *slice = gw_slice_of(to + (slice->at - from), slice->length);
 }
 
 /* Makes views of the input views of the copy. */
-static void move_head(struct gw_parser *parser, const char *from, const char *to)
+static void parser_move_head(struct gw_parser *parser, const char *from, const char *to)
 {
     struct gw_head *head = parser->head;
     if (parser->is_response) {
-        move(&head->reason, from, to);
+        parser_move(&head->reason, from, to);
     } else {
-        move(&head->method_text, from, to);
-        move(&head->target, from, to);
+        parser_move(&head->method_text, from, to);
+        parser_move(&head->target, from, to);
     }
     for (unsigned i = 0; i < head->count; i++) {
-        move(&head->fields[i].name, from, to);
-        move(&head->fields[i].value, from, to);
+        parser_move(&head->fields[i].name, from, to);
+        parser_move(&head->fields[i].value, from, to);
     }
 }
 
 /* No view may stay of an input that was not taken: the caller reads the next input into the same memory, perhaps for
  * another connection. */
-static void forget_views(struct gw_head *head)
+static void parser_forget_views(struct gw_head *head)
 {
     head->method_text = head->target = head->reason = GW_NO_SLICE;
     head->count = 0;
@@ -267,26 +267,26 @@ static void forget_views(struct gw_head *head)
 /* The common case: the input has a whole head that is valid and within all limits. The head is read in place and copied
  * once. False in every other case: nothing was taken then, and read_pieces finds the result, which is the same for
  * every way to cut the input. */
-static bool read_whole(struct gw_parser *parser, struct gw_slice *input, enum gw_parser_event *event)
+static bool parser_read_whole(struct gw_parser *parser, struct gw_slice *input, enum gw_parser_event *event)
 {
     size_t most = parser->limits->head_bytes;
     const char *start = input->at, *stop = start + (input->length < most ? input->length : most);
     enum gw_error error;
-    const char *at = read_lines(parser, start, stop, &error);
+    const char *at = parser_read_lines(parser, start, stop, &error);
     size_t length = at ? (size_t)(at - start) : 0;
     struct gw_slice copy = at ? gw_arena_copy(parser->arena, gw_slice_of(start, length)) : GW_NO_SLICE;
     if (!copy.at) {
-        forget_views(parser->head);
+        parser_forget_views(parser->head);
         return false;
     }
-    move_head(parser, start, copy.at);
+    parser_move_head(parser, start, copy.at);
     input->at += length;
     input->length -= length;
-    *event = complete_head(parser, copy.at, length);
+    *event = parser_complete_head(parser, copy.at, length);
     return true;
 }
 
-static bool append(struct gw_parser *parser, const char *at, size_t length)
+static bool parser_append(struct gw_parser *parser, const char *at, size_t length)
 {
     size_t needed = parser->bytes_length + length;
     if (needed > parser->bytes_capacity) {
@@ -307,95 +307,95 @@ static bool append(struct gw_parser *parser, const char *at, size_t length)
 }
 
 /* An empty line before the request line. */
-static enum gw_parser_event skip_empty_line(struct gw_parser *parser)
+static enum gw_parser_event parser_skip_empty_line(struct gw_parser *parser)
 {
     if (parser->is_response || parser->empty_lines++ == MOST_EMPTY_LINES)
-        return fail(parser, GW_ERROR_MALFORMED);
+        return parser_fail(parser, GW_ERROR_MALFORMED);
     parser->bytes_length = 0;
     parser->place = GW_PARSER_AT_START;
     return GW_PARSER_WANTS_MORE;
 }
 
-static enum gw_parser_event collect(struct gw_parser *parser)
+static enum gw_parser_event parser_collect(struct gw_parser *parser)
 {
     enum gw_error error;
-    if (!read_lines(parser, parser->bytes, parser->bytes + parser->bytes_length, &error))
-        return fail(parser, error);
-    return complete_head(parser, parser->bytes, parser->bytes_length);
+    if (!parser_read_lines(parser, parser->bytes, parser->bytes + parser->bytes_length, &error))
+        return parser_fail(parser, error);
+    return parser_complete_head(parser, parser->bytes, parser->bytes_length);
 }
 
 /* A line is complete. It is only checked here, since the buffer may still move; collect() reads all lines. */
-static enum gw_parser_event end_line(struct gw_parser *parser)
+static enum gw_parser_event parser_end_line(struct gw_parser *parser)
 {
     const char *line = parser->bytes + parser->line_start, *stop = parser->bytes + parser->bytes_length;
     enum gw_error error = GW_ERROR_MALFORMED;
     struct gw_slice name, value;
     if (stop - line < 2 || stop[-2] != '\r')
-        return fail(parser, error);
+        return parser_fail(parser, error);
     bool is_empty = stop - line == 2;
     if (parser->line_start == 0) {
         if (is_empty)
-            return skip_empty_line(parser);
-        if (!read_start_line(parser, line, stop, &error))
-            return fail(parser, error);
+            return parser_skip_empty_line(parser);
+        if (!parser_read_start_line(parser, line, stop, &error))
+            return parser_fail(parser, error);
     } else if (is_empty) {
-        return collect(parser);
+        return parser_collect(parser);
     } else if (parser->lines++ == parser->limits->fields) {
-        return fail(parser, GW_ERROR_HEAD_TOO_LARGE);
+        return parser_fail(parser, GW_ERROR_HEAD_TOO_LARGE);
     } else if (!gw_lines_field(line, stop, &name, &value)) {
-        return fail(parser, error);
+        return parser_fail(parser, error);
     }
     parser->line_start = parser->bytes_length;
     return GW_PARSER_WANTS_MORE;
 }
 
 /* Can this byte begin a message? So another protocol is refused before its first line feed. */
-static bool may_begin(const struct gw_parser *parser, char c)
+static bool parser_may_begin(const struct gw_parser *parser, char c)
 {
     return parser->is_response ? c == 'H' : c == '\r' || gw_grammar_is_tchar((unsigned char)c);
 }
 
 /* Reads line by line, so that an error is found as early as possible, and in the same order for every way to cut the
  * input. */
-static enum gw_parser_event read_pieces(struct gw_parser *parser, struct gw_slice *input)
+static enum gw_parser_event parser_read_pieces(struct gw_parser *parser, struct gw_slice *input)
 {
     while (input->length) {
-        if (parser->bytes_length == 0 && !may_begin(parser, *input->at))
-            return fail(parser, GW_ERROR_MALFORMED);
+        if (parser->bytes_length == 0 && !parser_may_begin(parser, *input->at))
+            return parser_fail(parser, GW_ERROR_MALFORMED);
         parser->place = GW_PARSER_IN_HEAD;
-        size_t most = parser->line_start ? parser->limits->head_bytes : most_line_bytes(parser);
+        size_t most = parser->line_start ? parser->limits->head_bytes : parser_most_line_bytes(parser);
         size_t room = most - parser->bytes_length, take = input->length < room ? input->length : room;
         const char *line_feed = memchr(input->at, '\n', take);
         if (line_feed)
             take = (size_t)(line_feed + 1 - input->at);
-        if (!append(parser, input->at, take))
-            return fail(parser, GW_ERROR_OVERLOADED);
+        if (!parser_append(parser, input->at, take))
+            return parser_fail(parser, GW_ERROR_OVERLOADED);
         input->at += take;
         input->length -= take;
-        enum gw_parser_event event = line_feed ? end_line(parser) : GW_PARSER_WANTS_MORE;
+        enum gw_parser_event event = line_feed ? parser_end_line(parser) : GW_PARSER_WANTS_MORE;
         if (event != GW_PARSER_WANTS_MORE)
             return event;
         if (!line_feed && take == room && parser->line_start == 0)
-            return fail(parser, GW_ERROR_URI_TOO_LONG);
+            return parser_fail(parser, GW_ERROR_URI_TOO_LONG);
         if (parser->bytes_length == parser->limits->head_bytes)
-            return fail(parser, GW_ERROR_HEAD_TOO_LARGE);
+            return parser_fail(parser, GW_ERROR_HEAD_TOO_LARGE);
     }
     return GW_PARSER_WANTS_MORE;
 }
 
-static enum gw_parser_event read_head(struct gw_parser *parser, struct gw_slice *input)
+static enum gw_parser_event parser_read_head(struct gw_parser *parser, struct gw_slice *input)
 {
     enum gw_parser_event event;
-    if (parser->place == GW_PARSER_AT_START && input->length && read_whole(parser, input, &event))
+    if (parser->place == GW_PARSER_AT_START && input->length && parser_read_whole(parser, input, &event))
         return event;
-    return read_pieces(parser, input);
+    return parser_read_pieces(parser, input);
 }
 
-static enum gw_parser_event enter_body(struct gw_parser *parser)
+static enum gw_parser_event parser_enter_body(struct gw_parser *parser)
 {
     switch (parser->head->framing) {
     case GW_FRAMING_NONE:
-        return end(parser);
+        return parser_end(parser);
     case GW_FRAMING_LENGTH:
         parser->place = GW_PARSER_IN_LENGTH;
         break;
@@ -409,7 +409,7 @@ static enum gw_parser_event enter_body(struct gw_parser *parser)
     return GW_PARSER_WANTS_MORE;
 }
 
-static size_t take_body(struct gw_parser *parser, struct gw_slice input, struct gw_slice *body)
+static size_t parser_take_body(struct gw_parser *parser, struct gw_slice input, struct gw_slice *body)
 {
     size_t length = input.length < parser->remaining ? input.length : (size_t)parser->remaining;
     *body = gw_slice_of(input.at, length);
@@ -418,15 +418,15 @@ static size_t take_body(struct gw_parser *parser, struct gw_slice input, struct 
     return length;
 }
 
-static enum gw_parser_event read_length(struct gw_parser *parser, struct gw_slice *input, struct gw_slice *body)
+static enum gw_parser_event parser_read_length(struct gw_parser *parser, struct gw_slice *input, struct gw_slice *body)
 {
     if (parser->remaining == 0)
-        return end(parser);
+        return parser_end(parser);
     if (input->length == 0)
         return GW_PARSER_WANTS_MORE;
-    size_t length = take_body(parser, *input, body);
-    if (!show(parser, input->at, length, parser->remaining == 0))
-        return fail(parser, GW_ERROR_FRAMING);
+    size_t length = parser_take_body(parser, *input, body);
+    if (!parser_show(parser, input->at, length, parser->remaining == 0))
+        return parser_fail(parser, GW_ERROR_FRAMING);
     input->at += length;
     input->length -= length;
     return GW_PARSER_BODY;
@@ -434,8 +434,8 @@ static enum gw_parser_event read_length(struct gw_parser *parser, struct gw_slic
 
 /* Moves *at to the next data or to the end of the message. *shown is the first byte that llhttp has not been shown yet;
  * NULL in an extension. */
-static enum gw_error walk_chunks(struct gw_parser *parser, const char **at, const char *stop, const char **shown,
-                                 bool *agree)
+static enum gw_error parser_walk_chunks(struct gw_parser *parser, const char **at, const char *stop, const char **shown,
+                                        bool *agree)
 {
     while (*at < stop && parser->chunk_state != GW_CHUNKS_DATA && parser->chunk_state != GW_CHUNKS_ENDED) {
         bool was_extension = gw_chunks_in_extension(parser);
@@ -444,7 +444,7 @@ static enum gw_error walk_chunks(struct gw_parser *parser, const char **at, cons
             return error;
         bool is_extension = gw_chunks_in_extension(parser);
         if (is_extension && !was_extension) {
-            *agree = *agree && show(parser, *shown, (size_t)(*at - *shown), false);
+            *agree = *agree && parser_show(parser, *shown, (size_t)(*at - *shown), false);
             *shown = NULL;
         } else if (was_extension && !is_extension) {
             *shown = *at;
@@ -454,15 +454,15 @@ static enum gw_error walk_chunks(struct gw_parser *parser, const char **at, cons
     return GW_ERROR_NONE;
 }
 
-static enum gw_parser_event read_chunks(struct gw_parser *parser, struct gw_slice *input, struct gw_slice *body)
+static enum gw_parser_event parser_read_chunks(struct gw_parser *parser, struct gw_slice *input, struct gw_slice *body)
 {
     const char *at = input->at, *stop = at + input->length;
     const char *shown = gw_chunks_in_extension(parser) ? NULL : at;
     bool agree = true;
     size_t data = 0;
-    enum gw_error error = walk_chunks(parser, &at, stop, &shown, &agree);
+    enum gw_error error = parser_walk_chunks(parser, &at, stop, &shown, &agree);
     if (!error && parser->chunk_state == GW_CHUNKS_DATA && at < stop) {
-        data = take_body(parser, gw_slice_of(at, (size_t)(stop - at)), body);
+        data = parser_take_body(parser, gw_slice_of(at, (size_t)(stop - at)), body);
         at += data;
         if (parser->remaining == 0)
             parser->chunk_state = GW_CHUNKS_DATA_CR;
@@ -470,20 +470,20 @@ static enum gw_parser_event read_chunks(struct gw_parser *parser, struct gw_slic
     bool is_end = parser->chunk_state == GW_CHUNKS_ENDED;
     /* llhttp's opinion on the bytes before an error of the guard comes first, as if these bytes had come alone. */
     if (shown)
-        agree = agree && show(parser, shown, (size_t)(at - shown), is_end);
+        agree = agree && parser_show(parser, shown, (size_t)(at - shown), is_end);
     if (!agree)
-        return fail(parser, GW_ERROR_FRAMING);
+        return parser_fail(parser, GW_ERROR_FRAMING);
     if (error)
-        return fail(parser, error);
+        return parser_fail(parser, error);
     *input = gw_slice_of(at, (size_t)(stop - at));
     if (is_end)
-        return end(parser);
+        return parser_end(parser);
     return data ? GW_PARSER_BODY : GW_PARSER_WANTS_MORE;
 }
 
 /* llhttp is not shown these bytes: with the head, guard and llhttp have agreed that they are all body, and llhttp would
  * look at each of them. */
-static enum gw_parser_event read_until_close(struct gw_slice *input, struct gw_slice *body)
+static enum gw_parser_event parser_read_until_close(struct gw_slice *input, struct gw_slice *body)
 {
     if (input->length == 0)
         return GW_PARSER_WANTS_MORE;
@@ -494,18 +494,18 @@ static enum gw_parser_event read_until_close(struct gw_slice *input, struct gw_s
 
 enum gw_parser_event gw_parser_next(struct gw_parser *parser, struct gw_slice *input, struct gw_slice *body)
 {
-    if (parser->place == GW_PARSER_AT_BODY && enter_body(parser) == GW_PARSER_END)
+    if (parser->place == GW_PARSER_AT_BODY && parser_enter_body(parser) == GW_PARSER_END)
         return GW_PARSER_END;
     switch (parser->place) {
     case GW_PARSER_AT_START:
     case GW_PARSER_IN_HEAD:
-        return read_head(parser, input);
+        return parser_read_head(parser, input);
     case GW_PARSER_IN_LENGTH:
-        return read_length(parser, input, body);
+        return parser_read_length(parser, input, body);
     case GW_PARSER_IN_CHUNKS:
-        return read_chunks(parser, input, body);
+        return parser_read_chunks(parser, input, body);
     case GW_PARSER_UNTIL_CLOSE:
-        return read_until_close(input, body);
+        return parser_read_until_close(input, body);
     case GW_PARSER_ENDED:
         return GW_PARSER_END;
     default:
@@ -514,7 +514,7 @@ enum gw_parser_event gw_parser_next(struct gw_parser *parser, struct gw_slice *i
 }
 
 /* Has all of the message been read, so that only GW_PARSER_END is still to be returned? */
-static bool is_complete(const struct gw_parser *parser)
+static bool parser_is_complete(const struct gw_parser *parser)
 {
     return parser->place == GW_PARSER_ENDED ||
            ((parser->place == GW_PARSER_AT_BODY || parser->place == GW_PARSER_IN_LENGTH) &&
@@ -525,13 +525,13 @@ enum gw_parser_event gw_parser_finish(struct gw_parser *parser)
 {
     if (parser->place == GW_PARSER_BROKEN)
         return GW_PARSER_FAILED;
-    if (is_complete(parser))
-        return end(parser);
+    if (parser_is_complete(parser))
+        return parser_end(parser);
     bool until_close = parser->place == GW_PARSER_UNTIL_CLOSE ||
                        (parser->place == GW_PARSER_AT_BODY && parser->head->framing == GW_FRAMING_UNTIL_CLOSE);
     if (until_close) {
         bool agrees = llhttp_finish(&parser->llhttp) == HPE_OK && parser->llhttp_message_done;
-        return agrees ? end(parser) : fail(parser, GW_ERROR_FRAMING);
+        return agrees ? parser_end(parser) : parser_fail(parser, GW_ERROR_FRAMING);
     }
     parser->place = GW_PARSER_BROKEN;
     parser->error = parser->is_response ? GW_ERROR_RESET : GW_ERROR_CLIENT_GONE;

@@ -3,30 +3,30 @@
 #include <string.h>
 #include "http/grammar.h"
 
-static struct gw_slice rest_after(struct gw_slice text, size_t skip)
+static struct gw_slice reference_rest_after(struct gw_slice text, size_t skip)
 {
     return gw_slice_of(text.at + skip, text.length - skip);
 }
 
 /* Cuts the text before the first `mark`. Returns the text behind the mark; the absent slice where there is no mark. */
-static struct gw_slice split_at(struct gw_slice *text, char mark)
+static struct gw_slice reference_split_at(struct gw_slice *text, char mark)
 {
     const char *found = memchr(text->at, mark, text->length);
     if (!found)
         return GW_NO_SLICE;
-    struct gw_slice behind = rest_after(*text, (size_t)(found - text->at) + 1);
+    struct gw_slice behind = reference_rest_after(*text, (size_t)(found - text->at) + 1);
     text->length = (size_t)(found - text->at);
     return behind;
 }
 
-static bool has_scheme(struct gw_slice text, struct gw_slice scheme)
+static bool reference_has_scheme(struct gw_slice text, struct gw_slice scheme)
 {
     return text.length > scheme.length && text.at[scheme.length] == ':' &&
            gw_slice_equal_nocase(gw_slice_of(text.at, scheme.length), scheme);
 }
 
 /* A ':' before any '/', '?' or '#' ends a scheme (RFC 3986 §4.1). */
-static bool has_any_scheme(struct gw_slice text)
+static bool reference_has_any_scheme(struct gw_slice text)
 {
     for (size_t i = 0; i < text.length && !memchr("/?#", text.at[i], 3); i++)
         if (text.at[i] == ':')
@@ -35,7 +35,7 @@ static bool has_any_scheme(struct gw_slice text)
 }
 
 /* Takes "//host:port" from the front of *text. */
-static bool take_authority(struct gw_slice *text, struct gw_slice *authority)
+static bool reference_take_authority(struct gw_slice *text, struct gw_slice *authority)
 {
     if (!gw_slice_starts_with(*text, GW_SLICE("//")))
         return false;
@@ -43,12 +43,12 @@ static bool take_authority(struct gw_slice *text, struct gw_slice *authority)
     while (end < text->length && !memchr("/?#", text->at[end], 3))
         end++;
     *authority = gw_slice_of(text->at + 2, end - 2);
-    *text = rest_after(*text, end);
+    *text = reference_rest_after(*text, end);
     return gw_grammar_is_authority(*authority);
 }
 
 /* RFC 3986 §5.2.4, in place: removes each "." segment, and each ".." segment together with the segment before it. */
-static size_t remove_dots(char *path, size_t length)
+static size_t reference_remove_dots(char *path, size_t length)
 {
     size_t to = 0;
     for (size_t from = 0; from < length;) {
@@ -73,8 +73,8 @@ static size_t remove_dots(char *path, size_t length)
 }
 
 /* Joins base's path up to its last '/' with the reference's path (§5.2.3). */
-static bool merge_path(struct gw_reference *target, struct gw_arena *arena, const struct gw_reference *base,
-                       struct gw_slice path)
+static bool reference_merge_path(struct gw_reference *target, struct gw_arena *arena, const struct gw_reference *base,
+                                 struct gw_slice path)
 {
     size_t kept = 0;
     if (path.length == 0 || path.at[0] != '/') {
@@ -92,7 +92,7 @@ static bool merge_path(struct gw_reference *target, struct gw_arena *arena, cons
     size_t length = kept + path.length;
     if (length == 0 || at[0] != '/')
         return false;
-    target->path = gw_slice_of(at, remove_dots(at, length));
+    target->path = gw_slice_of(at, reference_remove_dots(at, length));
     return gw_grammar_is_origin_form(target->path) && !memchr(target->path.at, '?', target->path.length);
 }
 
@@ -103,16 +103,16 @@ bool gw_reference_take_origin(struct gw_reference *target, const struct gw_refer
     *target = (struct gw_reference) { .scheme = base->scheme, .authority = base->authority };
     *has_authority = gw_slice_starts_with(*text, GW_SLICE("//"));
     if (*has_authority)
-        return take_authority(text, &target->authority);
+        return reference_take_authority(text, &target->authority);
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        if (!has_scheme(*text, schemes[i]))
+        if (!reference_has_scheme(*text, schemes[i]))
             continue;
         target->scheme = schemes[i];
-        *text = rest_after(*text, schemes[i].length + 1);
+        *text = reference_rest_after(*text, schemes[i].length + 1);
         *has_authority = true;
-        return take_authority(text, &target->authority);
+        return reference_take_authority(text, &target->authority);
     }
-    return !has_any_scheme(*text);
+    return !reference_has_any_scheme(*text);
 }
 
 bool gw_reference_resolve(struct gw_reference *target, struct gw_arena *arena, const struct gw_reference *base,
@@ -121,10 +121,10 @@ bool gw_reference_resolve(struct gw_reference *target, struct gw_arena *arena, c
     bool has_authority;
     if (!text.at)
         return false;
-    (void)split_at(&text, '#');
+    (void)reference_split_at(&text, '#');
     if (!gw_reference_take_origin(target, base, &text, &has_authority))
         return false;
-    target->query = split_at(&text, '?');
+    target->query = reference_split_at(&text, '?');
     if (target->query.at && !gw_grammar_is_query(target->query))
         return false;
     if (text.length == 0 && has_authority) {
@@ -137,10 +137,10 @@ bool gw_reference_resolve(struct gw_reference *target, struct gw_arena *arena, c
             target->query = base->query;
         return true;
     }
-    return merge_path(target, arena, base, text);
+    return reference_merge_path(target, arena, base, text);
 }
 
-static unsigned port_of(const struct gw_reference *reference, struct gw_slice *host)
+static unsigned reference_port_of(const struct gw_reference *reference, struct gw_slice *host)
 {
     unsigned port = 0;
     if (!gw_grammar_split_authority(reference->authority, host, &port)) {
@@ -155,6 +155,6 @@ static unsigned port_of(const struct gw_reference *reference, struct gw_slice *h
 bool gw_reference_same_origin(const struct gw_reference *a, const struct gw_reference *b)
 {
     struct gw_slice host, other;
-    unsigned port = port_of(a, &host), other_port = port_of(b, &other);
+    unsigned port = reference_port_of(a, &host), other_port = reference_port_of(b, &other);
     return gw_slice_equal_nocase(a->scheme, b->scheme) && port == other_port && gw_slice_equal_nocase(host, other);
 }

@@ -1,30 +1,30 @@
 #include "limit/bound.h"
 
-static uint64_t age_of(uint64_t instant_us, uint64_t now_us)
+static uint64_t bound_age_of(uint64_t instant_us, uint64_t now_us)
 {
     return now_us > instant_us ? now_us - instant_us : 0;
 }
 
-static void replace(struct gw_bound *bound, struct gw_bucket level, uint64_t since_us)
+static void bound_replace(struct gw_bound *bound, struct gw_bucket level, uint64_t since_us)
 {
     *bound = (struct gw_bound) { .level = level, .since_us = since_us, .version = bound->version + 1 };
 }
 
-static void forget_if_old(struct gw_bound *bound, uint64_t now_us)
+static void bound_forget_if_old(struct gw_bound *bound, uint64_t now_us)
 {
-    if (age_of(bound->since_us, now_us) >= GW_BOUND_BELIEVED_US)
-        replace(bound, (struct gw_bucket) { 0 }, now_us);
+    if (bound_age_of(bound->since_us, now_us) >= GW_BOUND_BELIEVED_US)
+        bound_replace(bound, (struct gw_bucket) { 0 }, now_us);
 }
 
 bool gw_bound_allows(struct gw_bound *bound, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us,
                      struct gw_bucket_answer *answer)
 {
-    forget_if_old(bound, now_us);
+    bound_forget_if_old(bound, now_us);
     struct gw_bucket seen = bound->level;
     if (cost < bound->most)
         gw_bucket_refund(&seen, rate, bound->reserved, now_us);
     *answer = gw_bucket_look(&seen, rate, cost, now_us);
-    return answer->allowed || (!bound->reserved && age_of(bound->since_us, now_us) >= GW_BOUND_RENEWED_US);
+    return answer->allowed || (!bound->reserved && bound_age_of(bound->since_us, now_us) >= GW_BOUND_RENEWED_US);
 }
 
 uint32_t gw_bound_reserve(struct gw_bound *bound, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us)
@@ -53,14 +53,14 @@ void gw_bound_release(struct gw_bound *bound, const struct gw_bucket_rate *rate,
         return;
     /* The largest cost of the other questions is not known, so their costs are put back. */
     gw_bucket_refund(&bound->level, rate, bound->reserved, now_us);
-    replace(bound, bound->level, bound->since_us);
+    bound_replace(bound, bound->level, bound->since_us);
 }
 
 void gw_bound_learn(struct gw_bound *bound, const struct gw_bucket *level, uint64_t sent_us, uint64_t now_us)
 {
-    if (age_of(sent_us, now_us) >= GW_BOUND_BELIEVED_US)
+    if (bound_age_of(sent_us, now_us) >= GW_BOUND_BELIEVED_US)
         return;
-    forget_if_old(bound, now_us);
-    if (age_of(bound->since_us, sent_us) >= GW_BOUND_RENEWED_US || gw_bucket_is_lower(level, &bound->level))
-        replace(bound, *level, sent_us);
+    bound_forget_if_old(bound, now_us);
+    if (bound_age_of(bound->since_us, sent_us) >= GW_BOUND_RENEWED_US || gw_bucket_is_lower(level, &bound->level))
+        bound_replace(bound, *level, sent_us);
 }

@@ -6,96 +6,96 @@
 
 __extension__ typedef unsigned __int128 parts;
 
-static uint64_t divide(parts amount, uint64_t by)
+static uint64_t bucket_divide(parts amount, uint64_t by)
 {
     if (amount >> 64)
         return (uint64_t)(amount / by);
     return (uint64_t)amount / by;
 }
 
-static uint64_t divide_up(parts amount, uint64_t by)
+static uint64_t bucket_divide_up(parts amount, uint64_t by)
 {
-    return divide(amount + (by - 1), by);
+    return bucket_divide(amount + (by - 1), by);
 }
 
-static parts tokens(const struct gw_bucket_rate *rate, uint64_t count)
+static parts bucket_tokens(const struct gw_bucket_rate *rate, uint64_t count)
 {
     return (parts)count * rate->period_us;
 }
 
 /* The parts that the bucket lacks until it is full. */
-static parts lack_of(const struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us)
+static parts bucket_lack_of(const struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us)
 {
     if (bucket->full_at_us < now_us)
         return 0;
     return (parts)(bucket->full_at_us - now_us) * rate->n + bucket->rest;
 }
 
-static void set_lack(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us, parts lack)
+static void bucket_set_lack(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us, parts lack)
 {
-    uint64_t us = divide(lack, rate->n);
+    uint64_t us = bucket_divide(lack, rate->n);
     bucket->full_at_us = now_us + us;
     bucket->rest = (uint64_t)(lack - (parts)us * rate->n);
 }
 
 /* A bucket can lack more than its whole content only after a clock went back. The clamped value must be stored at once:
  * otherwise all requests would be refused until the clock has reached its old time again. */
-static parts clamped_lack(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us)
+static parts bucket_clamped_lack(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us)
 {
-    parts lack = lack_of(bucket, rate, now_us), whole = tokens(rate, rate->burst);
+    parts lack = bucket_lack_of(bucket, rate, now_us), whole = bucket_tokens(rate, rate->burst);
     if (lack <= whole)
         return lack;
-    set_lack(bucket, rate, now_us, whole);
+    bucket_set_lack(bucket, rate, now_us, whole);
     return whole;
 }
 
-static struct gw_bucket_answer answer_of(const struct gw_bucket_rate *rate, parts lack, parts missing)
+static struct gw_bucket_answer bucket_answer_of(const struct gw_bucket_rate *rate, parts lack, parts missing)
 {
     return (struct gw_bucket_answer) {
         .allowed = missing == 0,
-        .remaining = divide(tokens(rate, rate->burst) - lack, rate->period_us),
-        .next_us = missing ? divide_up(missing, rate->n) : 0,
-        .full_after_us = lack ? divide_up(lack, rate->n) : 0,
+        .remaining = bucket_divide(bucket_tokens(rate, rate->burst) - lack, rate->period_us),
+        .next_us = missing ? bucket_divide_up(missing, rate->n) : 0,
+        .full_after_us = lack ? bucket_divide_up(lack, rate->n) : 0,
     };
 }
 
 /* The parts that must come before `cost` can be taken from a bucket that lacks `lack`. */
-static parts missing_for(const struct gw_bucket_rate *rate, uint64_t cost, parts lack)
+static parts bucket_missing_for(const struct gw_bucket_rate *rate, uint64_t cost, parts lack)
 {
-    parts after = lack + tokens(rate, cost), whole = tokens(rate, rate->burst);
+    parts after = lack + bucket_tokens(rate, cost), whole = bucket_tokens(rate, rate->burst);
     return after > whole ? after - whole : 0;
 }
 
 struct gw_bucket_answer gw_bucket_look(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost,
                                        uint64_t now_us)
 {
-    parts lack = clamped_lack(bucket, rate, now_us);
-    return answer_of(rate, lack, missing_for(rate, cost, lack));
+    parts lack = bucket_clamped_lack(bucket, rate, now_us);
+    return bucket_answer_of(rate, lack, bucket_missing_for(rate, cost, lack));
 }
 
 struct gw_bucket_answer gw_bucket_take(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost,
                                        uint64_t now_us)
 {
-    parts lack = clamped_lack(bucket, rate, now_us);
-    parts missing = missing_for(rate, cost, lack);
+    parts lack = bucket_clamped_lack(bucket, rate, now_us);
+    parts missing = bucket_missing_for(rate, cost, lack);
     if (!missing) {
-        lack += tokens(rate, cost);
-        set_lack(bucket, rate, now_us, lack);
+        lack += bucket_tokens(rate, cost);
+        bucket_set_lack(bucket, rate, now_us, lack);
     }
-    return answer_of(rate, lack, missing);
+    return bucket_answer_of(rate, lack, missing);
 }
 
 void gw_bucket_charge(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us)
 {
-    parts lack = clamped_lack(bucket, rate, now_us) + tokens(rate, cost);
-    parts whole = tokens(rate, rate->burst);
-    set_lack(bucket, rate, now_us, lack < whole ? lack : whole);
+    parts lack = bucket_clamped_lack(bucket, rate, now_us) + bucket_tokens(rate, cost);
+    parts whole = bucket_tokens(rate, rate->burst);
+    bucket_set_lack(bucket, rate, now_us, lack < whole ? lack : whole);
 }
 
 void gw_bucket_refund(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t cost, uint64_t now_us)
 {
-    parts lack = clamped_lack(bucket, rate, now_us), back = tokens(rate, cost);
-    set_lack(bucket, rate, now_us, lack > back ? lack - back : 0);
+    parts lack = bucket_clamped_lack(bucket, rate, now_us), back = bucket_tokens(rate, cost);
+    bucket_set_lack(bucket, rate, now_us, lack > back ? lack - back : 0);
 }
 
 void gw_bucket_rescale(struct gw_bucket *bucket, uint64_t from_burst, uint64_t to_burst, uint64_t now_us)

@@ -4,20 +4,21 @@
 
 /* Name and rate identify the buckets of a policy: after a reload an unchanged policy keeps its buckets, and a changed
  * one has new ones. Only this process uses the number, so any fixed seed is good. */
-static uint32_t identity_of(const struct gw_limit_policy *policy)
+static uint32_t bucket_queries_identity_of(const struct gw_limit_policy *policy)
 {
     const uint64_t rate[] = { policy->n, policy->period_us, policy->burst };
     return (uint32_t)gw_hash(policy->name.at, policy->name.length, gw_hash(rate, sizeof rate, 0));
 }
 
-static size_t least(size_t a, size_t b)
+static size_t bucket_queries_least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
 /* The whole of an IPv4 address, but only the prefix of an IPv6 address, since a client can use all addresses of its
  * network. */
-static void key_by_ip(struct gw_client_key *key, const struct gw_address *client, unsigned ipv6_prefix_bits)
+static void bucket_queries_key_by_ip(struct gw_client_key *key, const struct gw_address *client,
+                                     unsigned ipv6_prefix_bits)
 {
     key->length = sizeof client->bytes;
     memcpy(key->bytes, client->bytes, sizeof client->bytes);
@@ -29,8 +30,8 @@ static void key_by_ip(struct gw_client_key *key, const struct gw_address *client
 }
 
 /* False: the request has no such field or an empty one, or memory for the digest is out. */
-static bool key_by_header(struct gw_client_key *key, struct gw_digest *digest, const struct gw_limit_policy *policy,
-                          const struct gw_limit_subject *subject)
+static bool bucket_queries_key_by_header(struct gw_client_key *key, struct gw_digest *digest,
+                                         const struct gw_limit_policy *policy, const struct gw_limit_subject *subject)
 {
     struct gw_slice value = subject->field(subject->context, policy->header);
     if (!value.length || !gw_digest_sha256(digest, value, key->bytes))
@@ -40,25 +41,26 @@ static bool key_by_header(struct gw_client_key *key, struct gw_digest *digest, c
 }
 
 /* The key is the route's name, since a reload may change its index. */
-static void key_by_route(struct gw_client_key *key, const struct gw_route *route)
+static void bucket_queries_key_by_route(struct gw_client_key *key, const struct gw_route *route)
 {
-    key->length = (uint8_t)least(route->name.length, sizeof key->bytes);
+    key->length = (uint8_t)bucket_queries_least(route->name.length, sizeof key->bytes);
     memcpy(key->bytes, route->name.at, key->length);
 }
 
-static struct gw_client_key key_of(struct gw_limiter *limiter, const struct gw_config *config,
-                                   const struct gw_limit_policy *policy, const struct gw_limit_subject *subject)
+static struct gw_client_key bucket_queries_key_of(struct gw_limiter *limiter, const struct gw_config *config,
+                                                  const struct gw_limit_policy *policy,
+                                                  const struct gw_limit_subject *subject)
 {
-    struct gw_client_key key = { .policy = identity_of(policy) };
+    struct gw_client_key key = { .policy = bucket_queries_identity_of(policy) };
     if (policy->by == GW_LIMIT_BY_ROUTE)
-        key_by_route(&key, &config->routes[subject->route]);
-    else if (policy->by != GW_LIMIT_BY_HEADER || !key_by_header(&key, limiter->digest, policy, subject))
-        key_by_ip(&key, subject->client, config->ipv6_prefix_bits);
+        bucket_queries_key_by_route(&key, &config->routes[subject->route]);
+    else if (policy->by != GW_LIMIT_BY_HEADER || !bucket_queries_key_by_header(&key, limiter->digest, policy, subject))
+        bucket_queries_key_by_ip(&key, subject->client, config->ipv6_prefix_bits);
     return key;
 }
 
 /* Does the policy match one of the two readings of the path (base/path.h)? */
-static bool holds(const struct gw_limit_policy *policy, const struct gw_limit_subject *subject)
+static bool bucket_queries_holds(const struct gw_limit_policy *policy, const struct gw_limit_subject *subject)
 {
     bool is_one = !subject->literal_path.at || subject->literal_path.at == subject->path.at;
     return gw_match_holds(&policy->match, subject->method, subject->host, subject->path) ||
@@ -74,11 +76,11 @@ void gw_bucket_queries_collect(struct gw_bucket_queries *queries, struct gw_limi
         return;
     for (unsigned i = 0; i < config->policy_count && queries->count < room; i++) {
         const struct gw_limit_policy *policy = &config->policies[i];
-        if (policy->count_misses_only != misses || !holds(policy, subject))
+        if (policy->count_misses_only != misses || !bucket_queries_holds(policy, subject))
             continue;
         queries->policies[queries->count] = policy;
         queries->queries[queries->count++] = (struct gw_bucket_query) {
-            .key = key_of(limiter, config, policy, subject),
+            .key = bucket_queries_key_of(limiter, config, policy, subject),
             .rate = { .n = policy->n, .period_us = policy->period_us, .burst = policy->burst },
             .cost = policy->cost,
             .shadow = policy->shadow,
@@ -86,7 +88,7 @@ void gw_bucket_queries_collect(struct gw_bucket_queries *queries, struct gw_limi
     }
 }
 
-static uint64_t ms_up(uint64_t us)
+static uint64_t bucket_queries_ms_up(uint64_t us)
 {
     return us / 1000 + (us % 1000 != 0);
 }
@@ -100,8 +102,8 @@ void gw_bucket_queries_add_outcomes(const struct gw_limit_policy *const *policie
         struct gw_limit_outcome outcome = {
             .policy = policies[i],
             .remaining = answer->remaining,
-            .next_ms = ms_up(answer->next_us),
-            .full_after_ms = ms_up(answer->full_after_us),
+            .next_ms = bucket_queries_ms_up(answer->next_us),
+            .full_after_ms = bucket_queries_ms_up(answer->full_after_us),
             .allowed = answer->allowed,
         };
         decision->outcomes[decision->count++] = outcome;
@@ -122,7 +124,7 @@ void gw_bucket_queries_set_verdict(struct gw_limit_decision *decision, bool allo
         decision->verdict = GW_LIMIT_ALLOWED;
 }
 
-static void put_ip(struct gw_buffer *buffer, const uint8_t *bytes, unsigned ipv6_prefix_bits)
+static void bucket_queries_put_ip(struct gw_buffer *buffer, const uint8_t *bytes, unsigned ipv6_prefix_bits)
 {
     struct gw_address address;
     char text[GW_ADDRESS_TEXT_BYTES];
@@ -157,5 +159,5 @@ void gw_bucket_queries_put_key(const struct gw_config *config, const struct gw_l
     else if (key->length == GW_DIGEST_BYTES)
         gw_buffer_put_hex(buffer, key->bytes, key->length);
     else
-        put_ip(buffer, key->bytes, config->ipv6_prefix_bits);
+        bucket_queries_put_ip(buffer, key->bytes, config->ipv6_prefix_bits);
 }

@@ -72,7 +72,7 @@ struct place {
     uint32_t at; /* index + 1 of its entry; 0: none */
 };
 
-static size_t rounded_up(size_t bytes, size_t to)
+static size_t clients_rounded_up(size_t bytes, size_t to)
 {
     return (bytes + to - 1) / to * to;
 }
@@ -84,7 +84,7 @@ struct gw_clients *gw_clients_create(unsigned max_clients)
         stripes *= 2;
     size_t bytes = sizeof(struct gw_clients) + stripes * sizeof(struct stripe);
     struct gw_clients *clients = aligned_alloc(_Alignof(struct gw_clients),
-                                               rounded_up(bytes, _Alignof(struct gw_clients)));
+                                               clients_rounded_up(bytes, _Alignof(struct gw_clients)));
     if (!clients)
         return NULL;
     memset(clients, 0, bytes);
@@ -120,7 +120,7 @@ unsigned gw_clients_count(struct gw_clients *clients)
     return count;
 }
 
-static void link_entry(struct stripe *stripe, uint32_t index)
+static void clients_link_entry(struct stripe *stripe, uint32_t index)
 {
     struct entry *entry = &stripe->entries[index];
     uint32_t *head = &stripe->heads[entry->hash & stripe->chain_mask];
@@ -128,7 +128,7 @@ static void link_entry(struct stripe *stripe, uint32_t index)
     *head = index + 1;
 }
 
-static void unlink_entry(struct stripe *stripe, uint32_t index)
+static void clients_unlink_entry(struct stripe *stripe, uint32_t index)
 {
     struct entry *entry = &stripe->entries[index];
     uint32_t *link = &stripe->heads[entry->hash & stripe->chain_mask];
@@ -138,7 +138,7 @@ static void unlink_entry(struct stripe *stripe, uint32_t index)
 }
 
 /* The key's entry as index + 1; 0: there is none. */
-static uint32_t find_entry(const struct stripe *stripe, const struct gw_client_key *key, uint32_t hash)
+static uint32_t clients_find_entry(const struct stripe *stripe, const struct gw_client_key *key, uint32_t hash)
 {
     if (!stripe->entries)
         return 0;
@@ -154,7 +154,7 @@ static uint32_t find_entry(const struct stripe *stripe, const struct gw_client_k
 }
 
 /* Doubles the number of entries, up to the bound. False at the bound and when memory is out. */
-static bool grow_block(struct stripe *stripe)
+static bool clients_grow_block(struct stripe *stripe)
 {
     uint32_t allocated = stripe->allocated ? stripe->allocated * 2 : ENTRIES_FIRST, heads = ENTRIES_FIRST;
     if (allocated > stripe->bound)
@@ -164,7 +164,7 @@ static bool grow_block(struct stripe *stripe)
     while (heads < allocated)
         heads *= 2;
     size_t entry_bytes = allocated * sizeof(struct entry), head_bytes = heads * sizeof(uint32_t);
-    struct entry *entries = aligned_alloc(LINE_BYTES, rounded_up(entry_bytes + head_bytes, LINE_BYTES));
+    struct entry *entries = aligned_alloc(LINE_BYTES, clients_rounded_up(entry_bytes + head_bytes, LINE_BYTES));
     if (!entries)
         return false;
     if (stripe->used)
@@ -176,18 +176,19 @@ static bool grow_block(struct stripe *stripe)
     stripe->chain_mask = heads - 1;
     memset(stripe->heads, 0, head_bytes);
     for (uint32_t i = 0; i < stripe->used; i++)
-        link_entry(stripe, i);
+        clients_link_entry(stripe, i);
     return true;
 }
 
 /* From this instant on, the entry is the same as a new one. */
-static uint64_t full_at(const struct entry *entry)
+static uint64_t clients_full_at(const struct entry *entry)
 {
     uint64_t bound_us = entry->bound.level.full_at_us;
     return entry->bucket.full_at_us > bound_us ? entry->bucket.full_at_us : bound_us;
 }
 
-static bool is_of_request(const struct stripe *stripe, uint32_t index, const struct place *places, unsigned count)
+static bool clients_is_of_request(const struct stripe *stripe, uint32_t index, const struct place *places,
+                                  unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         if (places[i].stripe == stripe && places[i].at == index + 1)
@@ -197,18 +198,18 @@ static bool is_of_request(const struct stripe *stripe, uint32_t index, const str
 
 /* Chooses, of the next few entries, the first that is full, otherwise the one that is nearest to full, and moves the
  * hand. Index + 1; 0: there is none. */
-static uint32_t choose_victim(struct stripe *stripe, const struct place *places, unsigned count)
+static uint32_t clients_choose_victim(struct stripe *stripe, const struct place *places, unsigned count)
 {
     uint32_t best = 0;
     for (unsigned looked = 0; looked < LOOKS && looked < stripe->used; looked++) {
         uint32_t index = stripe->hand % stripe->used;
         stripe->hand = index + 1;
-        uint64_t full_at_us = full_at(&stripe->entries[index]);
-        if (is_of_request(stripe, index, places, count))
+        uint64_t full_at_us = clients_full_at(&stripe->entries[index]);
+        if (clients_is_of_request(stripe, index, places, count))
             continue;
         if (full_at_us < stripe->now_us)
             return index + 1;
-        if (!best || full_at_us < full_at(&stripe->entries[best - 1]))
+        if (!best || full_at_us < clients_full_at(&stripe->entries[best - 1]))
             best = index + 1;
     }
     return best;
@@ -216,14 +217,14 @@ static uint32_t choose_victim(struct stripe *stripe, const struct place *places,
 
 /* An entry that is not in a chain: an unused or a forgotten one. Index + 1; 0: memory is out and no entry can be
  * forgotten. */
-static uint32_t free_entry(struct stripe *stripe, const struct place *places, unsigned count)
+static uint32_t clients_free_entry(struct stripe *stripe, const struct place *places, unsigned count)
 {
     if (stripe->used == stripe->allocated) {
-        uint32_t victim = choose_victim(stripe, places, count);
-        bool is_full = victim && full_at(&stripe->entries[victim - 1]) < stripe->now_us;
-        if (is_full || !grow_block(stripe)) {
+        uint32_t victim = clients_choose_victim(stripe, places, count);
+        bool is_full = victim && clients_full_at(&stripe->entries[victim - 1]) < stripe->now_us;
+        if (is_full || !clients_grow_block(stripe)) {
             if (victim)
-                unlink_entry(stripe, victim - 1);
+                clients_unlink_entry(stripe, victim - 1);
             return victim;
         }
     }
@@ -232,23 +233,23 @@ static uint32_t free_entry(struct stripe *stripe, const struct place *places, un
 
 /* Adds an entry with a full bucket. The version of its bound begins with a number that no question about a forgotten
  * entry has. */
-static uint32_t add_entry(const struct gw_client_key *key, const struct place *place, const struct place *places,
-                          unsigned count)
+static uint32_t clients_add_entry(const struct gw_client_key *key, const struct place *place,
+                                  const struct place *places, unsigned count)
 {
     struct stripe *stripe = place->stripe;
-    uint32_t at = free_entry(stripe, places, count);
+    uint32_t at = clients_free_entry(stripe, places, count);
     if (!at)
         return 0;
     struct entry *entry = &stripe->entries[at - 1];
     *entry = (struct entry) { .hash = place->hash, .policy = key->policy, .length = key->length };
     entry->bound.version = stripe->version += 1 << 16;
     memcpy(entry->bytes, key->bytes, key->length);
-    link_entry(stripe, at - 1);
+    clients_link_entry(stripe, at - 1);
     return at;
 }
 
-static void place_queries(struct gw_clients *clients, const struct gw_bucket_query *queries, struct place *places,
-                          unsigned count)
+static void clients_place_queries(struct gw_clients *clients, const struct gw_bucket_query *queries,
+                                  struct place *places, unsigned count)
 {
     static_assert(offsetof(struct gw_client_key, bytes) == 5, "policy, length and bytes are hashed as one run");
     for (unsigned i = 0; i < count; i++) {
@@ -260,7 +261,8 @@ static void place_queries(struct gw_clients *clients, const struct gw_bucket_que
 
 /* Locks the stripes of the places, each once, in the order of their addresses, and lists them in `sorted`. Returns their
  * number. */
-static unsigned lock_stripes(const struct place *places, unsigned count, struct stripe **sorted, uint64_t now_us)
+static unsigned clients_lock_stripes(const struct place *places, unsigned count, struct stripe **sorted,
+                                     uint64_t now_us)
 {
     unsigned length = 0;
     for (unsigned i = 0; i < count; i++) {
@@ -281,7 +283,7 @@ static unsigned lock_stripes(const struct place *places, unsigned count, struct 
     return length;
 }
 
-static void unlock_stripes(struct stripe **sorted, unsigned length)
+static void clients_unlock_stripes(struct stripe **sorted, unsigned length)
 {
     while (length--)
         pthread_mutex_unlock(&sorted[length]->lock);
@@ -293,22 +295,22 @@ struct share {
     uint64_t cost, instances;
 };
 
-static uint64_t capacity_of(const struct gw_bucket_query *query, uint64_t instances)
+static uint64_t clients_capacity_of(const struct gw_bucket_query *query, uint64_t instances)
 {
     return query->cost * instances > query->rate.burst ? query->cost * instances : query->rate.burst;
 }
 
-static struct share share_of(const struct gw_bucket_query *query)
+static struct share clients_share_of(const struct gw_bucket_query *query)
 {
     uint64_t instances = query->instances ? query->instances : 1;
     if (instances > 1 && instances > UINT64_MAX / query->cost)
         instances = UINT64_MAX / query->cost;
     struct share share = { query->rate, query->cost * instances, instances };
-    share.rate.burst = capacity_of(query, instances);
+    share.rate.burst = clients_capacity_of(query, instances);
     return share;
 }
 
-static void tell_share(struct gw_bucket_query *query, struct gw_bucket_answer answer, const struct share *share)
+static void clients_tell_share(struct gw_bucket_query *query, struct gw_bucket_answer answer, const struct share *share)
 {
     query->answer = answer;
     query->answer.remaining /= share->instances;
@@ -316,41 +318,41 @@ static void tell_share(struct gw_bucket_query *query, struct gw_bucket_answer an
 }
 
 /* Adapts the entry if N has changed. That matters only where a cost is more than a share of the burst. */
-static void fit_entry(struct entry *entry, const struct gw_bucket_query *query, const struct share *share,
-                      uint64_t now_us)
+static void clients_fit_entry(struct entry *entry, const struct gw_bucket_query *query, const struct share *share,
+                              uint64_t now_us)
 {
     if (entry->instances && entry->instances != share->instances)
-        gw_bucket_rescale(&entry->bucket, capacity_of(query, entry->instances), share->rate.burst, now_us);
+        gw_bucket_rescale(&entry->bucket, clients_capacity_of(query, entry->instances), share->rate.burst, now_us);
     entry->instances = (uint16_t)share->instances;
 }
 
-static struct entry *entry_at(const struct place *place)
+static struct entry *clients_entry_at(const struct place *place)
 {
     return place->at ? &place->stripe->entries[place->at - 1] : NULL;
 }
 
-static struct entry *found_or_added(const struct gw_bucket_query *query, struct place *place,
-                                    const struct place *places, unsigned count)
+static struct entry *clients_found_or_added(const struct gw_bucket_query *query, struct place *place,
+                                            const struct place *places, unsigned count)
 {
     if (!place->at)
-        place->at = add_entry(&query->key, place, places, count);
-    return entry_at(place);
+        place->at = clients_add_entry(&query->key, place, places, count);
+    return clients_entry_at(place);
 }
 
 /* Fills all answers. False: a bucket refuses. */
-static bool look_at_all(struct gw_bucket_query *queries, struct place *places, unsigned count)
+static bool clients_look_at_all(struct gw_bucket_query *queries, struct place *places, unsigned count)
 {
     bool allowed = true;
     for (unsigned i = 0; i < count; i++) {
         struct stripe *stripe = places[i].stripe;
         struct gw_bucket unknown = { 0 };
-        struct share share = share_of(&queries[i]);
-        places[i].at = find_entry(stripe, &queries[i].key, places[i].hash);
-        struct entry *entry = entry_at(&places[i]);
+        struct share share = clients_share_of(&queries[i]);
+        places[i].at = clients_find_entry(stripe, &queries[i].key, places[i].hash);
+        struct entry *entry = clients_entry_at(&places[i]);
         if (entry)
-            fit_entry(entry, &queries[i], &share, stripe->now_us);
+            clients_fit_entry(entry, &queries[i], &share, stripe->now_us);
         struct gw_bucket *bucket = entry ? &entry->bucket : &unknown;
-        tell_share(&queries[i], gw_bucket_look(bucket, &share.rate, share.cost, stripe->now_us), &share);
+        clients_tell_share(&queries[i], gw_bucket_look(bucket, &share.rate, share.cost, stripe->now_us), &share);
         if (!queries[i].answer.allowed && !queries[i].shadow)
             allowed = false;
     }
@@ -358,22 +360,22 @@ static bool look_at_all(struct gw_bucket_query *queries, struct place *places, u
 }
 
 /* A bucket that is not known is full. Only a bucket that is taken from needs an entry: refused requests add none. */
-static void take_from_all(struct gw_bucket_query *queries, struct place *places, unsigned count)
+static void clients_take_from_all(struct gw_bucket_query *queries, struct place *places, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         struct stripe *stripe = places[i].stripe;
         struct gw_bucket forgotten = { 0 };
-        struct share share = share_of(&queries[i]);
-        struct entry *entry = found_or_added(&queries[i], &places[i], places, count);
+        struct share share = clients_share_of(&queries[i]);
+        struct entry *entry = clients_found_or_added(&queries[i], &places[i], places, count);
         if (entry)
-            fit_entry(entry, &queries[i], &share, stripe->now_us);
+            clients_fit_entry(entry, &queries[i], &share, stripe->now_us);
         struct gw_bucket *bucket = entry ? &entry->bucket : &forgotten;
         if (queries[i].always)
             gw_bucket_charge(bucket, &share.rate, share.cost, stripe->now_us);
-        tell_share(&queries[i],
-                   queries[i].always ? gw_bucket_look(bucket, &share.rate, 0, stripe->now_us)
-                                     : gw_bucket_take(bucket, &share.rate, share.cost, stripe->now_us),
-                   &share);
+        clients_tell_share(&queries[i],
+                           queries[i].always ? gw_bucket_look(bucket, &share.rate, 0, stripe->now_us)
+                                             : gw_bucket_take(bucket, &share.rate, share.cost, stripe->now_us),
+                           &share);
     }
 }
 
@@ -382,24 +384,24 @@ bool gw_clients_take(struct gw_clients *clients, struct gw_bucket_query *queries
     struct place places[GW_BUCKET_QUERIES_MOST] = { { NULL, 0, 0 } };
     struct stripe *sorted[GW_BUCKET_QUERIES_MOST];
     GW_CHECK(count <= GW_BUCKET_QUERIES_MOST);
-    place_queries(clients, queries, places, count);
-    unsigned length = lock_stripes(places, count, sorted, now_us);
-    bool allowed = look_at_all(queries, places, count);
+    clients_place_queries(clients, queries, places, count);
+    unsigned length = clients_lock_stripes(places, count, sorted, now_us);
+    bool allowed = clients_look_at_all(queries, places, count);
     if (allowed)
-        take_from_all(queries, places, count);
-    unlock_stripes(sorted, length);
+        clients_take_from_all(queries, places, count);
+    clients_unlock_stripes(sorted, length);
     return allowed;
 }
 
 /* Fills all answers. False: a bucket is known to refuse. */
-static bool look_at_bounds(struct gw_bucket_query *queries, struct place *places, unsigned count)
+static bool clients_look_at_bounds(struct gw_bucket_query *queries, struct place *places, unsigned count)
 {
     bool allowed = true;
     for (unsigned i = 0; i < count; i++) {
         struct stripe *stripe = places[i].stripe;
         struct gw_bound unknown = { 0 };
-        places[i].at = find_entry(stripe, &queries[i].key, places[i].hash);
-        struct entry *entry = entry_at(&places[i]);
+        places[i].at = clients_find_entry(stripe, &queries[i].key, places[i].hash);
+        struct entry *entry = clients_entry_at(&places[i]);
         struct gw_bound *bound = entry ? &entry->bound : &unknown;
         queries[i].is_asked = gw_bound_allows(bound, &queries[i].rate, queries[i].cost, stripe->now_us,
                                               &queries[i].answer);
@@ -409,10 +411,11 @@ static bool look_at_bounds(struct gw_bucket_query *queries, struct place *places
     return allowed;
 }
 
-static void reserve_all(struct gw_bucket_query *queries, struct place *places, unsigned count)
+static void clients_reserve_all(struct gw_bucket_query *queries, struct place *places, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        struct entry *entry = queries[i].is_asked ? found_or_added(&queries[i], &places[i], places, count) : NULL;
+        struct entry *entry = queries[i].is_asked ? clients_found_or_added(&queries[i], &places[i], places, count)
+                                                  : NULL;
         if (entry)
             queries[i].version = gw_bound_reserve(&entry->bound, &queries[i].rate, queries[i].cost,
                                                   places[i].stripe->now_us);
@@ -424,12 +427,12 @@ bool gw_clients_reserve(struct gw_clients *clients, struct gw_bucket_query *quer
     struct place places[GW_BUCKET_QUERIES_MOST] = { { NULL, 0, 0 } };
     struct stripe *sorted[GW_BUCKET_QUERIES_MOST];
     GW_CHECK(count <= GW_BUCKET_QUERIES_MOST);
-    place_queries(clients, queries, places, count);
-    unsigned length = lock_stripes(places, count, sorted, now_us);
-    bool allowed = look_at_bounds(queries, places, count);
+    clients_place_queries(clients, queries, places, count);
+    unsigned length = clients_lock_stripes(places, count, sorted, now_us);
+    bool allowed = clients_look_at_bounds(queries, places, count);
     if (allowed)
-        reserve_all(queries, places, count);
-    unlock_stripes(sorted, length);
+        clients_reserve_all(queries, places, count);
+    clients_unlock_stripes(sorted, length);
     return allowed;
 }
 
@@ -437,20 +440,21 @@ void gw_clients_settle(struct gw_clients *clients, const struct gw_bucket_query 
                        const struct gw_client_settlement *settlement, uint64_t now_us)
 {
     struct place place;
-    place_queries(clients, query, &place, 1);
+    clients_place_queries(clients, query, &place, 1);
     struct stripe *stripe = place.stripe;
-    struct share share = share_of(query);
-    lock_stripes(&place, 1, &stripe, now_us);
-    place.at = find_entry(stripe, &query->key, place.hash);
-    struct entry *entry = settlement->is_charged ? found_or_added(query, &place, &place, 1) : entry_at(&place);
+    struct share share = clients_share_of(query);
+    clients_lock_stripes(&place, 1, &stripe, now_us);
+    place.at = clients_find_entry(stripe, &query->key, place.hash);
+    struct entry *entry = settlement->is_charged ? clients_found_or_added(query, &place, &place, 1)
+                                                 : clients_entry_at(&place);
     if (entry) {
         gw_bound_release(&entry->bound, &query->rate, query->cost, query->version,
                          settlement->outcome == GW_BUCKET_TAKEN, stripe->now_us);
         if (settlement->outcome != GW_BUCKET_LOST)
             gw_bound_learn(&entry->bound, &settlement->level, settlement->sent_us, stripe->now_us);
-        fit_entry(entry, query, &share, stripe->now_us);
+        clients_fit_entry(entry, query, &share, stripe->now_us);
         if (settlement->is_charged)
             gw_bucket_charge(&entry->bucket, &share.rate, share.cost, stripe->now_us);
     }
-    unlock_stripes(&stripe, 1);
+    clients_unlock_stripes(&stripe, 1);
 }

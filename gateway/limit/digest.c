@@ -45,7 +45,7 @@ void gw_digest_destroy(struct gw_digest **digest)
 }
 
 /* A thread gets its number when it first comes here. */
-static unsigned slot_of_thread(void)
+static unsigned digest_slot_of_thread(void)
 {
     static atomic_uint threads;
     static _Thread_local unsigned number;
@@ -64,7 +64,7 @@ static bool digest_in(struct slot *slot, const EVP_MD *sha256, struct gw_slice v
 
 bool gw_digest_sha256(struct gw_digest *digest, struct gw_slice value, uint8_t bytes[GW_DIGEST_BYTES])
 {
-    struct slot *slot = &digest->slots[slot_of_thread()];
+    struct slot *slot = &digest->slots[digest_slot_of_thread()];
     pthread_mutex_lock(&slot->lock);
     bool done = digest_in(slot, digest->sha256, value, bytes);
     pthread_mutex_unlock(&slot->lock);

@@ -7,49 +7,49 @@ __extension__ typedef unsigned __int128 wide;
 /* Structured Fields integers have at most 15 digits (RFC 9651 §3.3.1). */
 static const uint64_t sf_integer_most = 999999999999999;
 
-static void put_sf_integer(struct gw_buffer *buffer, uint64_t value)
+static void fields_put_sf_integer(struct gw_buffer *buffer, uint64_t value)
 {
     gw_buffer_put_uint(buffer, value < sf_integer_most ? value : sf_integer_most);
 }
 
-static uint64_t divide(wide amount, uint64_t by)
+static uint64_t fields_divide(wide amount, uint64_t by)
 {
     if (amount >> 64)
         return (uint64_t)(amount / by);
     return (uint64_t)amount / by;
 }
 
-static uint64_t seconds_up(uint64_t ms)
+static uint64_t fields_seconds_up(uint64_t ms)
 {
     return ms / 1000 + (ms % 1000 != 0);
 }
 
 /* The time until this many tokens have come, rounded up. The divisor fits into 64 bits, since n is at most 10^9. */
-static uint64_t seconds_for(const struct gw_limit_policy *policy, uint64_t tokens)
+static uint64_t fields_seconds_for(const struct gw_limit_policy *policy, uint64_t tokens)
 {
     uint64_t per_second = policy->n * 1000000;
-    return divide((wide)tokens * policy->period_us + (per_second - 1), per_second);
+    return fields_divide((wide)tokens * policy->period_us + (per_second - 1), per_second);
 }
 
 /* For a bucket without a whole token: the time until it has one. For a refused request: the time until its cost is
  * there, the same as in Retry-After. */
-static uint64_t wait_seconds(const struct gw_limit_outcome *outcome)
+static uint64_t fields_wait_seconds(const struct gw_limit_outcome *outcome)
 {
     const struct gw_limit_policy *policy = outcome->policy;
     uint64_t wait_ms = outcome->next_ms;
     if (outcome->allowed) {
-        uint64_t others_ms = divide((wide)(policy->burst - 1) * policy->period_us, policy->n * 1000);
+        uint64_t others_ms = fields_divide((wide)(policy->burst - 1) * policy->period_us, policy->n * 1000);
         wait_ms = outcome->full_after_ms > others_ms ? outcome->full_after_ms - others_ms : 0;
     }
-    return wait_ms > 1000 ? seconds_up(wait_ms) : 1;
+    return wait_ms > 1000 ? fields_seconds_up(wait_ms) : 1;
 }
 
-static bool is_told(const struct gw_limit_outcome *outcome)
+static bool fields_is_told(const struct gw_limit_outcome *outcome)
 {
     return !outcome->policy->shadow;
 }
 
-static bool has_refused(const struct gw_limit_outcome *outcome)
+static bool fields_has_refused(const struct gw_limit_outcome *outcome)
 {
     return !outcome->allowed && !outcome->policy->shadow;
 }
@@ -62,7 +62,7 @@ struct list {
     struct gw_writer_line line; /* once it is begun */
 };
 
-static void begin_member(struct list *list)
+static void fields_begin_member(struct list *list)
 {
     if (list->begun)
         gw_buffer_put_literal(list->buffer, ", ");
@@ -71,113 +71,114 @@ static void begin_member(struct list *list)
     list->begun = true;
 }
 
-static void begin_item(struct list *list, const struct gw_limit_policy *policy)
+static void fields_begin_item(struct list *list, const struct gw_limit_policy *policy)
 {
-    begin_member(list);
+    fields_begin_member(list);
     gw_buffer_put_char(list->buffer, '"');
     gw_buffer_put_slice(list->buffer, policy->name); /* [a-z0-9_-] needs no escapes */
     gw_buffer_put_char(list->buffer, '"');
 }
 
-static void put_foreign(struct list *list, struct gw_slice members)
+static void fields_put_foreign(struct list *list, struct gw_slice members)
 {
     members = gw_slice_trim(members);
     if (!members.length)
         return;
-    begin_member(list);
+    fields_begin_member(list);
     gw_buffer_put_slice(list->buffer, members);
 }
 
-static void end_list(const struct list *list)
+static void fields_end_list(const struct list *list)
 {
     if (list->begun)
         gw_writer_end(&list->line);
 }
 
-static void put_policy_line(const struct gw_limit_decision *decision, bool ours, struct gw_slice upstream,
-                            struct gw_buffer *buffer)
+static void fields_put_policy_line(const struct gw_limit_decision *decision, bool ours, struct gw_slice upstream,
+                                   struct gw_buffer *buffer)
 {
     struct list list = { .buffer = buffer, .name = GW_SLICE("RateLimit-Policy") };
-    put_foreign(&list, upstream);
+    fields_put_foreign(&list, upstream);
     for (unsigned i = 0; ours && i < decision->count; i++) {
         const struct gw_limit_policy *policy = decision->outcomes[i].policy;
-        if (!is_told(&decision->outcomes[i]))
+        if (!fields_is_told(&decision->outcomes[i]))
             continue;
-        begin_item(&list, policy);
+        fields_begin_item(&list, policy);
         gw_buffer_put_literal(buffer, ";q=");
-        put_sf_integer(buffer, policy->burst);
+        fields_put_sf_integer(buffer, policy->burst);
         gw_buffer_put_literal(buffer, ";w=");
-        put_sf_integer(buffer, seconds_for(policy, policy->burst));
+        fields_put_sf_integer(buffer, fields_seconds_for(policy, policy->burst));
     }
-    end_list(&list);
+    fields_end_list(&list);
 }
 
-static void put_state_line(const struct gw_limit_decision *decision, bool ours, struct gw_slice upstream,
-                           struct gw_buffer *buffer)
+static void fields_put_state_line(const struct gw_limit_decision *decision, bool ours, struct gw_slice upstream,
+                                  struct gw_buffer *buffer)
 {
     struct list list = { .buffer = buffer, .name = GW_SLICE("RateLimit") };
-    put_foreign(&list, upstream);
+    fields_put_foreign(&list, upstream);
     for (unsigned i = 0; ours && i < decision->count; i++) {
         const struct gw_limit_outcome *outcome = &decision->outcomes[i];
-        if (!is_told(outcome))
+        if (!fields_is_told(outcome))
             continue;
-        begin_item(&list, outcome->policy);
+        fields_begin_item(&list, outcome->policy);
         gw_buffer_put_literal(buffer, ";r=");
-        put_sf_integer(buffer, outcome->remaining);
+        fields_put_sf_integer(buffer, outcome->remaining);
         gw_buffer_put_literal(buffer, ";t=");
-        put_sf_integer(buffer,
-                       outcome->remaining ? seconds_for(outcome->policy, outcome->remaining) : wait_seconds(outcome));
+        fields_put_sf_integer(buffer, outcome->remaining ? fields_seconds_for(outcome->policy, outcome->remaining)
+                                                         : fields_wait_seconds(outcome));
     }
-    end_list(&list);
+    fields_end_list(&list);
 }
 
-static bool is_nearer_to_empty(const struct gw_limit_outcome *a, const struct gw_limit_outcome *b)
+static bool fields_is_nearer_to_empty(const struct gw_limit_outcome *a, const struct gw_limit_outcome *b)
 {
     if (a->remaining != b->remaining)
         return a->remaining < b->remaining;
     return a->next_ms > b->next_ms;
 }
 
-static const struct gw_limit_outcome *nearest_to_empty(const struct gw_limit_decision *decision)
+static const struct gw_limit_outcome *fields_nearest_to_empty(const struct gw_limit_decision *decision)
 {
     const struct gw_limit_outcome *nearest = NULL;
     for (unsigned i = 0; i < decision->count; i++)
-        if (is_told(&decision->outcomes[i]) && (!nearest || is_nearer_to_empty(&decision->outcomes[i], nearest)))
+        if (fields_is_told(&decision->outcomes[i]) &&
+            (!nearest || fields_is_nearer_to_empty(&decision->outcomes[i], nearest)))
             nearest = &decision->outcomes[i];
     return nearest;
 }
 
-static void put_x_lines(const struct gw_limit_decision *decision, struct gw_buffer *buffer)
+static void fields_put_x_lines(const struct gw_limit_decision *decision, struct gw_buffer *buffer)
 {
-    const struct gw_limit_outcome *nearest = nearest_to_empty(decision);
+    const struct gw_limit_outcome *nearest = fields_nearest_to_empty(decision);
     if (!nearest)
         return;
     gw_writer_put_uint_field(buffer, GW_SLICE("X-RateLimit-Limit"), nearest->policy->burst);
     gw_writer_put_uint_field(buffer, GW_SLICE("X-RateLimit-Remaining"), nearest->remaining);
-    gw_writer_put_uint_field(buffer, GW_SLICE("X-RateLimit-Reset"), seconds_up(nearest->full_after_ms));
+    gw_writer_put_uint_field(buffer, GW_SLICE("X-RateLimit-Reset"), fields_seconds_up(nearest->full_after_ms));
 }
 
-static uint64_t retry_after_seconds(const struct gw_limit_decision *decision)
+static uint64_t fields_retry_after_seconds(const struct gw_limit_decision *decision)
 {
-    return decision->retry_after_ms > 1000 ? seconds_up(decision->retry_after_ms) : 1;
+    return decision->retry_after_ms > 1000 ? fields_seconds_up(decision->retry_after_ms) : 1;
 }
 
 void gw_limit_put_fields(const struct gw_limit_decision *decision, const struct gw_config *config,
                          struct gw_slice upstream_ratelimit, struct gw_slice upstream_policy, struct gw_buffer *buffer)
 {
-    put_policy_line(decision, config->limit_fields, upstream_policy, buffer);
-    put_state_line(decision, config->limit_fields, upstream_ratelimit, buffer);
+    fields_put_policy_line(decision, config->limit_fields, upstream_policy, buffer);
+    fields_put_state_line(decision, config->limit_fields, upstream_ratelimit, buffer);
     if (config->limit_x_fields)
-        put_x_lines(decision, buffer);
+        fields_put_x_lines(decision, buffer);
     if (decision->verdict == GW_LIMIT_REFUSED)
-        gw_writer_put_uint_field(buffer, GW_SLICE("Retry-After"), retry_after_seconds(decision));
+        gw_writer_put_uint_field(buffer, GW_SLICE("Retry-After"), fields_retry_after_seconds(decision));
 }
 
-static void put_violated_policies(const struct gw_limit_decision *decision, struct gw_buffer *buffer)
+static void fields_put_violated_policies(const struct gw_limit_decision *decision, struct gw_buffer *buffer)
 {
     bool first = true;
     for (unsigned i = 0; i < decision->count; i++) {
-        if (!has_refused(&decision->outcomes[i]))
+        if (!fields_has_refused(&decision->outcomes[i]))
             continue;
         if (!first)
             gw_buffer_put_char(buffer, ',');
@@ -189,14 +190,14 @@ static void put_violated_policies(const struct gw_limit_decision *decision, stru
 void gw_limit_put_problem(const struct gw_limit_decision *decision, struct gw_slice request_id,
                           struct gw_buffer *buffer)
 {
-    uint64_t seconds = retry_after_seconds(decision);
+    uint64_t seconds = fields_retry_after_seconds(decision);
     gw_buffer_put_literal(buffer, "{\"type\":\"https://iana.org/assignments/http-problem-types#quota-exceeded\","
                                   "\"title\":\"Request cannot be satisfied as assigned quota has been exceeded\","
                                   "\"status\":429,\"detail\":\"Too many requests. Try again in ");
     gw_buffer_put_uint(buffer, seconds);
     gw_buffer_put_string(buffer,
                          seconds == 1 ? " second.\",\"violated-policies\":[" : " seconds.\",\"violated-policies\":[");
-    put_violated_policies(decision, buffer);
+    fields_put_violated_policies(decision, buffer);
     gw_buffer_put_literal(buffer, "],\"request_id\":");
     gw_buffer_put_json(buffer, request_id);
     gw_buffer_put_literal(buffer, "}\n");

@@ -47,26 +47,27 @@ struct gw_limit_question {
 
 /* ---- decisions without the store's answer ---- */
 
-static bool is_open(const struct query_view *view, unsigned i)
+static bool question_is_open(const struct query_view *view, unsigned i)
 {
     return view->states[i] == PENDING || view->states[i] == LOST;
 }
 
-static bool is_denied(const struct query_view *view)
+static bool question_is_denied(const struct query_view *view)
 {
     for (unsigned i = 0; i < view->count; i++)
-        if (is_open(view, i) && !view->queries[i].shadow && view->policies[i]->on_redis_failure == GW_LIMIT_FAILS_DENY)
+        if (question_is_open(view, i) && !view->queries[i].shadow &&
+            view->policies[i]->on_redis_failure == GW_LIMIT_FAILS_DENY)
             return true;
     return false;
 }
 
 /* Takes from the local buckets of the queries that the store did not answer. False: one refuses. */
-static bool take_open(const struct query_view *view, uint64_t now_us)
+static bool question_take_open(const struct query_view *view, uint64_t now_us)
 {
     struct gw_bucket_query open[GW_LIMIT_POLICIES_PER_REQUEST];
     unsigned which[GW_LIMIT_POLICIES_PER_REQUEST], count = 0;
     for (unsigned i = 0; i < view->count; i++) {
-        if (!is_open(view, i))
+        if (!question_is_open(view, i))
             continue;
         open[count] = view->queries[i];
         open[count].always = view->policies[i]->on_redis_failure == GW_LIMIT_FAILS_ALLOW && !view->queries[i].shadow;
@@ -78,37 +79,38 @@ static bool take_open(const struct query_view *view, uint64_t now_us)
     return allowed;
 }
 
-static void decide(const struct query_view *view, uint64_t now_us, struct gw_limit_decision *decision)
+static void question_decide(const struct query_view *view, uint64_t now_us, struct gw_limit_decision *decision)
 {
     for (unsigned i = 0; i < view->count; i++)
-        decision->is_local |= is_open(view, i);
-    if (!view->store_refuses && is_denied(view)) {
+        decision->is_local |= question_is_open(view, i);
+    if (!view->store_refuses && question_is_denied(view)) {
         decision->verdict = GW_LIMIT_UNKNOWN;
         return;
     }
-    bool allowed = !view->store_refuses && take_open(view, now_us);
+    bool allowed = !view->store_refuses && question_take_open(view, now_us);
     gw_bucket_queries_add_outcomes(view->policies, view->queries, view->count, decision);
     gw_bucket_queries_set_verdict(decision, allowed);
 }
 
-static void decide_alone(struct gw_limiter *limiter, struct gw_bucket_queries *queries, uint64_t now_us,
-                         struct gw_limit_decision *decision)
+static void question_decide_alone(struct gw_limiter *limiter, struct gw_bucket_queries *queries, uint64_t now_us,
+                                  struct gw_limit_decision *decision)
 {
     uint8_t states[GW_LIMIT_POLICIES_PER_REQUEST];
     memset(states, LOST, sizeof states);
     struct query_view view = { limiter, queries->count, queries->policies, queries->queries, states, false };
-    decide(&view, now_us, decision);
+    question_decide(&view, now_us, decision);
 }
 
 /* ---- replies ---- */
 
-static bool is_of_call(const struct gw_limit_question *question, const struct call *call, unsigned i)
+static bool question_is_of_call(const struct gw_limit_question *question, const struct call *call, unsigned i)
 {
     return question->queries[call->query].shadow ? i == call->query : !question->queries[i].shadow;
 }
 
 /* Makes an answer of the four numbers of a bucket. False: they make no sense. */
-static bool read_answer(struct gw_bucket_answer *answer, const struct gw_limit_policy *policy, const int64_t *numbers)
+static bool question_read_answer(struct gw_bucket_answer *answer, const struct gw_limit_policy *policy,
+                                 const int64_t *numbers)
 {
     if ((numbers[0] != 0 && numbers[0] != 1) || numbers[1] < 0 || (uint64_t)numbers[1] > policy->burst ||
         numbers[2] < 0 || numbers[3] < 0)
@@ -120,17 +122,17 @@ static bool read_answer(struct gw_bucket_answer *answer, const struct gw_limit_p
 
 /* Reads the answers of all buckets of a call; `answers` has the index of the query. False: the reply is not one to this
  * call. */
-static bool read_reply(const struct gw_limit_question *question, const struct call *call,
-                       const struct gw_store_reply *reply, struct gw_bucket_answer *answers)
+static bool question_read_reply(const struct gw_limit_question *question, const struct call *call,
+                                const struct gw_store_reply *reply, struct gw_bucket_answer *answers)
 {
     unsigned at = 0;
     if (reply->result != GW_STORE_INTEGERS)
         return false;
     for (unsigned i = 0; i < question->view.count; i++) {
-        if (!is_of_call(question, call, i))
+        if (!question_is_of_call(question, call, i))
             continue;
         if (at + NUMBERS > reply->integer_count ||
-            !read_answer(&answers[i], question->policies[i], reply->integers + at))
+            !question_read_answer(&answers[i], question->policies[i], reply->integers + at))
             return false;
         at += NUMBERS;
     }
@@ -139,8 +141,8 @@ static bool read_reply(const struct gw_limit_question *question, const struct ca
 
 /* The store's bucket after the call, counted from the moment when the call was sent. Where the script's instants have a
  * rest, the script has rounded the time until full up. So the bucket lacks at least one part more than a µs less. */
-static struct gw_bucket level_of(const struct gw_limit_policy *policy, const struct gw_bucket_answer *answer,
-                                 uint64_t sent_us)
+static struct gw_bucket question_level_of(const struct gw_limit_policy *policy, const struct gw_bucket_answer *answer,
+                                          uint64_t sent_us)
 {
     if (!answer->full_after_us)
         return (struct gw_bucket) { 0 };
@@ -148,59 +150,60 @@ static struct gw_bucket level_of(const struct gw_limit_policy *policy, const str
     return (struct gw_bucket) { sent_us + answer->full_after_us - is_rounded, is_rounded };
 }
 
-static void settle(struct gw_limit_question *question, unsigned i, enum gw_bucket_outcome outcome, uint64_t now_us)
+static void question_settle(struct gw_limit_question *question, unsigned i, enum gw_bucket_outcome outcome,
+                            uint64_t now_us)
 {
     struct gw_bucket_query *query = &question->queries[i];
     struct gw_client_settlement settlement = { .outcome = outcome,
                                                .is_charged = outcome == GW_BUCKET_TAKEN && !question->was_given_up,
                                                .sent_us = question->sent_us };
     if (outcome != GW_BUCKET_LOST)
-        settlement.level = level_of(question->policies[i], &query->answer, question->sent_us);
+        settlement.level = question_level_of(question->policies[i], &query->answer, question->sent_us);
     question->states[i] = outcome == GW_BUCKET_LOST ? LOST : ANSWERED;
     gw_clients_settle(question->view.limiter->clients, query, &settlement, now_us);
 }
 
-static void settle_lost(struct gw_limit_question *question, const struct call *call, uint64_t now_us)
+static void question_settle_lost(struct gw_limit_question *question, const struct call *call, uint64_t now_us)
 {
     for (unsigned i = 0; i < question->view.count; i++)
-        if (is_of_call(question, call, i))
-            settle(question, i, GW_BUCKET_LOST, now_us);
+        if (question_is_of_call(question, call, i))
+            question_settle(question, i, GW_BUCKET_LOST, now_us);
 }
 
-static void settle_answered(struct gw_limit_question *question, const struct call *call,
-                            const struct gw_bucket_answer *answers, uint64_t now_us)
+static void question_settle_answered(struct gw_limit_question *question, const struct call *call,
+                                     const struct gw_bucket_answer *answers, uint64_t now_us)
 {
     bool taken = true;
     for (unsigned i = 0; i < question->view.count; i++)
-        if (is_of_call(question, call, i) && !answers[i].allowed)
+        if (question_is_of_call(question, call, i) && !answers[i].allowed)
             taken = false;
     if (!taken && !question->queries[call->query].shadow)
         question->view.store_refuses = true;
     for (unsigned i = 0; i < question->view.count; i++) {
-        if (!is_of_call(question, call, i))
+        if (!question_is_of_call(question, call, i))
             continue;
         question->queries[i].answer = answers[i];
-        settle(question, i, taken ? GW_BUCKET_TAKEN : GW_BUCKET_NOT_TAKEN, now_us);
+        question_settle(question, i, taken ? GW_BUCKET_TAKEN : GW_BUCKET_NOT_TAKEN, now_us);
     }
 }
 
-static void on_reply(void *owner, const struct gw_store_reply *reply)
+static void question_on_reply(void *owner, const struct gw_store_reply *reply)
 {
     struct call *call = owner;
     struct gw_limit_question *question = call->question;
     struct gw_bucket_answer answers[GW_LIMIT_POLICIES_PER_REQUEST];
     uint64_t now_us = gw_clock_monotonic_us();
-    if (read_reply(question, call, reply, answers))
-        settle_answered(question, call, answers, now_us);
+    if (question_read_reply(question, call, reply, answers))
+        question_settle_answered(question, call, answers, now_us);
     else
-        settle_lost(question, call, now_us);
+        question_settle_lost(question, call, now_us);
     if (--question->pending)
         return;
     gw_limit_done *done = question->done;
     void *waiting = question->owner;
     bool is_awaited = question->decision != NULL;
     if (is_awaited)
-        decide(&question->view, now_us, question->decision);
+        question_decide(&question->view, now_us, question->decision);
     free(question);
     if (is_awaited)
         done(waiting);
@@ -208,7 +211,7 @@ static void on_reply(void *owner, const struct gw_store_reply *reply)
 
 /* ---- calls ---- */
 
-static struct gw_slice put_number(struct gw_buffer *text, uint64_t number)
+static struct gw_slice question_put_number(struct gw_buffer *text, uint64_t number)
 {
     size_t start = text->length;
     gw_buffer_put_uint(text, number);
@@ -216,7 +219,8 @@ static struct gw_slice put_number(struct gw_buffer *text, uint64_t number)
 }
 
 /* False: the call cannot be made. */
-static bool make_call(struct gw_limit_question *question, const struct gw_limit_asker *asker, struct call *call)
+static bool question_make_call(struct gw_limit_question *question, const struct gw_limit_asker *asker,
+                               struct call *call)
 {
     enum { BYTES = GW_LIMIT_POLICIES_PER_REQUEST * (GW_BUCKET_KEY_BYTES + NUMBERS * NUMBER_BYTES) };
     char memory[BYTES];
@@ -225,27 +229,27 @@ static bool make_call(struct gw_limit_question *question, const struct gw_limit_
     unsigned count = 0;
     for (unsigned i = 0; i < question->view.count; i++) {
         const struct gw_limit_policy *policy = question->policies[i];
-        if (!is_of_call(question, call, i))
+        if (!question_is_of_call(question, call, i))
             continue;
         size_t start = text.length;
         gw_bucket_queries_put_key(asker->config, policy, &question->queries[i].key, &text);
         keys[count] = gw_slice_of(text.at + start, text.length - start);
-        numbers[NUMBERS * count] = put_number(&text, policy->script_n);
-        numbers[NUMBERS * count + 1] = put_number(&text, policy->script_period_us);
-        numbers[NUMBERS * count + 2] = put_number(&text, policy->burst);
-        numbers[NUMBERS * count + 3] = put_number(&text, policy->cost);
+        numbers[NUMBERS * count] = question_put_number(&text, policy->script_n);
+        numbers[NUMBERS * count + 1] = question_put_number(&text, policy->script_period_us);
+        numbers[NUMBERS * count + 2] = question_put_number(&text, policy->burst);
+        numbers[NUMBERS * count + 3] = question_put_number(&text, policy->cost);
         question->states[i] = PENDING;
         count++;
     }
     if (text.overflowed || !gw_store_run(asker->store, GW_STORE_TOKEN_BUCKET, keys, count, numbers, NUMBERS * count,
-                                         GW_NO_SLICE, NULL, on_reply, call))
+                                         GW_NO_SLICE, NULL, question_on_reply, call))
         return false;
     question->pending++;
     return true;
 }
 
 /* The call for the buckets that may refuse is first: if it cannot be made, the other calls are useless. */
-static void send_all(struct gw_limit_question *question, const struct gw_limit_asker *asker, uint64_t now_us)
+static void question_send_all(struct gw_limit_question *question, const struct gw_limit_asker *asker, uint64_t now_us)
 {
     struct gw_limit_question *q = question;
     unsigned calls = 0, first = 0;
@@ -254,18 +258,18 @@ static void send_all(struct gw_limit_question *question, const struct gw_limit_a
         first++;
     if (first < q->view.count) {
         q->calls[calls] = (struct call) { q, first };
-        is_sent = make_call(q, asker, &q->calls[calls]);
+        is_sent = question_make_call(q, asker, &q->calls[calls]);
         if (!is_sent)
-            settle_lost(q, &q->calls[calls], now_us);
+            question_settle_lost(q, &q->calls[calls], now_us);
         calls++;
     }
     for (unsigned i = 0; i < q->view.count; i++) {
         if (!q->queries[i].shadow || !q->queries[i].is_asked)
             continue;
         q->calls[calls] = (struct call) { q, i };
-        is_sent = is_sent && make_call(q, asker, &q->calls[calls]);
+        is_sent = is_sent && question_make_call(q, asker, &q->calls[calls]);
         if (!is_sent)
-            settle_lost(q, &q->calls[calls], now_us);
+            question_settle_lost(q, &q->calls[calls], now_us);
         calls++;
     }
 }
@@ -285,7 +289,7 @@ static struct gw_limit_question *question_of(struct gw_limiter *limiter, const s
     return question;
 }
 
-static void give_back(struct gw_limiter *limiter, const struct gw_bucket_queries *queries, uint64_t now_us)
+static void question_give_back(struct gw_limiter *limiter, const struct gw_bucket_queries *queries, uint64_t now_us)
 {
     for (unsigned i = 0; i < queries->count; i++)
         if (queries->queries[i].is_asked)
@@ -293,7 +297,7 @@ static void give_back(struct gw_limiter *limiter, const struct gw_bucket_queries
                               &(struct gw_client_settlement) { .outcome = GW_BUCKET_LOST }, now_us);
 }
 
-static void name_instances(struct gw_bucket_queries *queries, const struct gw_limit_asker *asker)
+static void question_name_instances(struct gw_bucket_queries *queries, const struct gw_limit_asker *asker)
 {
     unsigned instances = asker->instances ? asker->instances(asker->context) : 1;
     for (unsigned i = 0; i < queries->count; i++)
@@ -301,7 +305,7 @@ static void name_instances(struct gw_bucket_queries *queries, const struct gw_li
 }
 
 /* Is there a bucket about which the store must be asked? */
-static bool has_asked(const struct gw_bucket_queries *queries)
+static bool question_has_asked(const struct gw_bucket_queries *queries)
 {
     for (unsigned i = 0; i < queries->count; i++)
         if (queries->queries[i].is_asked)
@@ -310,19 +314,19 @@ static bool has_asked(const struct gw_bucket_queries *queries)
 }
 
 /* Sends the calls; the costs are reserved already. False: the request is decided after all. */
-static bool put(struct gw_limit_asker *asker, struct gw_bucket_queries *queries, uint64_t now_us,
-                struct gw_limit_decision *decision, struct gw_limit_question **question)
+static bool question_put(struct gw_limit_asker *asker, struct gw_bucket_queries *queries, uint64_t now_us,
+                         struct gw_limit_decision *decision, struct gw_limit_question **question)
 {
     *question = question_of(asker->limiter, queries, now_us);
     if (!*question) {
-        give_back(asker->limiter, queries, now_us);
-        decide_alone(asker->limiter, queries, now_us, decision);
+        question_give_back(asker->limiter, queries, now_us);
+        question_decide_alone(asker->limiter, queries, now_us, decision);
         return false;
     }
-    send_all(*question, asker, now_us);
+    question_send_all(*question, asker, now_us);
     if ((*question)->pending)
         return true;
-    decide(&(*question)->view, now_us, decision);
+    question_decide(&(*question)->view, now_us, decision);
     free(*question);
     *question = NULL;
     return false;
@@ -342,18 +346,18 @@ bool gw_limit_ask(struct gw_limit_asker *asker, const struct gw_limit_subject *s
                               GW_LIMIT_POLICIES_PER_REQUEST - decision->count);
     if (!queries.count)
         return true;
-    name_instances(&queries, asker);
+    question_name_instances(&queries, asker);
     if (!gw_store_is_up(asker->store)) {
-        decide_alone(asker->limiter, &queries, now_us, decision);
+        question_decide_alone(asker->limiter, &queries, now_us, decision);
         return true;
     }
     bool may_pass = gw_clients_reserve(asker->limiter->clients, queries.queries, queries.count, now_us);
-    if (!may_pass || !has_asked(&queries)) {
+    if (!may_pass || !question_has_asked(&queries)) {
         gw_bucket_queries_add_outcomes(queries.policies, queries.queries, queries.count, decision);
         gw_bucket_queries_set_verdict(decision, may_pass);
         return true;
     }
-    if (!put(asker, &queries, now_us, decision, question))
+    if (!question_put(asker, &queries, now_us, decision, question))
         return true;
     (*question)->decision = decision;
     (*question)->done = done;
@@ -365,7 +369,7 @@ void gw_limit_give_up(struct gw_limit_question **taken, uint64_t now_us)
 {
     struct gw_limit_question *question = *taken;
     *taken = NULL;
-    decide(&question->view, now_us, question->decision);
+    question_decide(&question->view, now_us, question->decision);
     question->decision = NULL;
     question->was_given_up = true;
 }

@@ -16,18 +16,18 @@ enum {
 
 /* ---- places ---- */
 
-static struct gw_server_place *place_of(struct gw_worker *worker)
+static struct gw_server_place *acceptor_place_of(struct gw_worker *worker)
 {
     return &worker->server->places[worker->index];
 }
 
 /* No other worker that waits has fewer connections than this one. */
-static bool is_my_turn(struct gw_worker *worker)
+static bool acceptor_is_my_turn(struct gw_worker *worker)
 {
     struct gw_server *server = worker->server;
     if (atomic_load_explicit(&server->waiting, memory_order_relaxed) == 0)
         return true;
-    unsigned own = atomic_load_explicit(&place_of(worker)->connections, memory_order_relaxed);
+    unsigned own = atomic_load_explicit(&acceptor_place_of(worker)->connections, memory_order_relaxed);
     for (unsigned i = 0; i < server->config->workers; i++) {
         struct gw_server_place *other = &server->places[i];
         if (i != worker->index && atomic_load_explicit(&other->waits, memory_order_relaxed) &&
@@ -38,10 +38,10 @@ static bool is_my_turn(struct gw_worker *worker)
 }
 
 /* Before accept: so there are never more than allowed, whatever other workers do at this moment. */
-static bool take_place(struct gw_worker *worker, unsigned *open_before)
+static bool acceptor_take_place(struct gw_worker *worker, unsigned *open_before)
 {
     struct gw_server *server = worker->server;
-    if (!is_my_turn(worker))
+    if (!acceptor_is_my_turn(worker))
         return false;
     *open_before = atomic_fetch_add_explicit(&server->connections, 1, memory_order_relaxed);
     if (*open_before < server->descriptors.clients_most)
@@ -50,14 +50,14 @@ static bool take_place(struct gw_worker *worker, unsigned *open_before)
     return false;
 }
 
-static void give_place(struct gw_worker *worker)
+static void acceptor_give_place(struct gw_worker *worker)
 {
     atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
 }
 
 /* ---- waiting ---- */
 
-static void tell(struct gw_worker *worker, int error)
+static void acceptor_tell(struct gw_worker *worker, int error)
 {
     struct gw_server *server = worker->server;
     uint64_t now_ms = uv_now(&worker->loop);
@@ -74,9 +74,9 @@ static void tell(struct gw_worker *worker, int error)
                atomic_load(&server->connections));
 }
 
-static void set_waits(struct gw_worker *worker, bool waits)
+static void acceptor_set_waits(struct gw_worker *worker, bool waits)
 {
-    if (atomic_exchange(&place_of(worker)->waits, waits) == waits)
+    if (atomic_exchange(&acceptor_place_of(worker)->waits, waits) == waits)
         return;
     if (waits)
         atomic_fetch_add(&worker->server->waiting, 1);
@@ -85,7 +85,7 @@ static void set_waits(struct gw_worker *worker, bool waits)
 }
 
 /* Idle connections may go before clients who ask for something. */
-static void hurry_idle(struct gw_worker *worker)
+static void acceptor_hurry_idle(struct gw_worker *worker)
 {
     struct gw_acceptor *acceptor = &worker->acceptor;
     uint64_t now_ms = uv_now(&worker->loop);
@@ -97,7 +97,7 @@ static void hurry_idle(struct gw_worker *worker)
 
 /* error 0: all places are taken, or it is another worker's turn. A worker whose accept fails takes no part in the turns:
  * others need not wait for it. */
-static void wait(struct gw_worker *worker, int error)
+static void acceptor_wait(struct gw_worker *worker, int error)
 {
     struct gw_acceptor *acceptor = &worker->acceptor;
     if (!acceptor->is_waiting) {
@@ -107,9 +107,9 @@ static void wait(struct gw_worker *worker, int error)
             if (acceptor->listening[i].is_open)
                 uv_poll_stop(&acceptor->listening[i].poll);
     }
-    set_waits(worker, error == 0);
-    tell(worker, error);
-    hurry_idle(worker);
+    acceptor_set_waits(worker, error == 0);
+    acceptor_tell(worker, error);
+    acceptor_hurry_idle(worker);
     gw_timer_start(&worker->timers, &acceptor->timer, LOOK_AGAIN_MS);
 }
 
@@ -117,7 +117,7 @@ static void wait(struct gw_worker *worker, int error)
 
 /* What went wrong with one client, who is out of the queue now (accept(2): Linux passes pending errors of the network).
  */
-static bool is_about_one_client(int error)
+static bool acceptor_is_about_one_client(int error)
 {
     switch (error) {
     case EINTR:
@@ -139,13 +139,13 @@ static bool is_about_one_client(int error)
 }
 
 /* At most `most`, as far as there are any. False when the worker has to wait; *error is why, 0: for a place. */
-static bool accept_some(struct gw_listening *listening, unsigned most, int *error)
+static bool acceptor_accept_some(struct gw_listening *listening, unsigned most, int *error)
 {
     struct gw_worker *worker = listening->worker;
     *error = 0;
     for (unsigned i = 0; i < most; i++) {
         unsigned open_before;
-        if (!take_place(worker, &open_before))
+        if (!acceptor_take_place(worker, &open_before))
             return false;
         int client = accept4(listening->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client >= 0) {
@@ -153,65 +153,65 @@ static bool accept_some(struct gw_listening *listening, unsigned most, int *erro
             continue;
         }
         *error = errno;
-        give_place(worker);
+        acceptor_give_place(worker);
         if (*error == EAGAIN || *error == EWOULDBLOCK)
             return true;
-        if (!is_about_one_client(*error))
+        if (!acceptor_is_about_one_client(*error))
             return false;
     }
     return true;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void acceptor_on_readable(uv_poll_t *poll, int status, int events)
 {
     struct gw_listening *listening = poll->data;
     int error = -status;
     (void)events;
-    if (status < 0 || !accept_some(listening, ACCEPTS_A_TURN, &error))
-        wait(listening->worker, error);
+    if (status < 0 || !acceptor_accept_some(listening, ACCEPTS_A_TURN, &error))
+        acceptor_wait(listening->worker, error);
 }
 
-static bool watch(struct gw_listening *listening)
+static bool acceptor_watch(struct gw_listening *listening)
 {
-    return uv_poll_start(&listening->poll, UV_READABLE, on_readable) == 0;
+    return uv_poll_start(&listening->poll, UV_READABLE, acceptor_on_readable) == 0;
 }
 
 /* A worker that waits first accepts, and then watches its sockets again: until then it keeps its turn. */
-static void look_again(struct gw_worker *worker)
+static void acceptor_look_again(struct gw_worker *worker)
 {
     struct gw_acceptor *acceptor = &worker->acceptor;
     int error = 0;
     for (unsigned i = 0; i < GW_COUNT(acceptor->listening); i++)
-        if (acceptor->listening[i].is_open && !accept_some(&acceptor->listening[i], ACCEPTS_A_TURN, &error)) {
-            wait(worker, error);
+        if (acceptor->listening[i].is_open && !acceptor_accept_some(&acceptor->listening[i], ACCEPTS_A_TURN, &error)) {
+            acceptor_wait(worker, error);
             return;
         }
     for (unsigned i = 0; i < GW_COUNT(acceptor->listening); i++)
-        if (acceptor->listening[i].is_open && !watch(&acceptor->listening[i])) {
-            wait(worker, ENOMEM);
+        if (acceptor->listening[i].is_open && !acceptor_watch(&acceptor->listening[i])) {
+            acceptor_wait(worker, ENOMEM);
             return;
         }
     acceptor->is_waiting = false;
-    set_waits(worker, false);
+    acceptor_set_waits(worker, false);
     gw_timer_stop(&acceptor->timer);
 }
 
-static void on_timer(struct gw_timer *timer)
+static void acceptor_on_timer(struct gw_timer *timer)
 {
-    look_again(GW_CONTAINER(timer, struct gw_worker, acceptor.timer));
+    acceptor_look_again(GW_CONTAINER(timer, struct gw_worker, acceptor.timer));
 }
 
 void gw_acceptor_on_room(struct gw_worker *worker)
 {
     if (worker->acceptor.is_waiting)
-        look_again(worker);
+        acceptor_look_again(worker);
 }
 
 /* ---- beginning and end ---- */
 
 void gw_acceptor_init(struct gw_worker *worker)
 {
-    gw_timer_init(&worker->acceptor.timer, on_timer);
+    gw_timer_init(&worker->acceptor.timer, acceptor_on_timer);
 }
 
 bool gw_acceptor_open(struct gw_worker *worker)
@@ -226,7 +226,7 @@ bool gw_acceptor_open(struct gw_worker *worker)
         listening->poll.data = listening;
         listening->is_open = true;
         *fd = -1; /* gw_acceptor_close closes it now */
-        if (!watch(listening))
+        if (!acceptor_watch(listening))
             return false;
     }
     return true;
@@ -237,7 +237,8 @@ void gw_acceptor_finish(struct gw_worker *worker)
     int error;
     for (unsigned i = 0; i < GW_COUNT(worker->acceptor.listening); i++)
         if (worker->acceptor.listening[i].is_open)
-            (void)accept_some(&worker->acceptor.listening[i], worker->server->descriptors.clients_most, &error);
+            (void)acceptor_accept_some(&worker->acceptor.listening[i], worker->server->descriptors.clients_most,
+                                       &error);
     gw_acceptor_close(worker);
 }
 
@@ -246,7 +247,7 @@ void gw_acceptor_close(struct gw_worker *worker)
     struct gw_acceptor *acceptor = &worker->acceptor;
     gw_timer_stop(&acceptor->timer);
     acceptor->is_waiting = false;
-    set_waits(worker, false);
+    acceptor_set_waits(worker, false);
     for (unsigned i = 0; i < GW_COUNT(acceptor->listening); i++) {
         struct gw_listening *listening = &acceptor->listening[i];
         if (!listening->is_open)

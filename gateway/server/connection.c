@@ -76,7 +76,7 @@ void gw_connection_move(struct gw_connection *connection, enum gw_connection_eve
 
 /* ---- time ---- */
 
-static void start_timer(struct gw_connection *connection, uint64_t after_ms)
+static void connection_start_timer(struct gw_connection *connection, uint64_t after_ms)
 {
     connection->timer_at_ms = uv_now(&connection->worker->loop) + after_ms;
     gw_timer_start(&connection->worker->timers, &connection->timer, after_ms);
@@ -89,7 +89,7 @@ void gw_connection_set_deadline(struct gw_connection *connection, uint64_t after
         return; /* the timer is about to end it */
     connection->deadline_ms = uv_now(&connection->worker->loop) + after_ms;
     if (!gw_timer_is_running(&connection->timer) || connection->deadline_ms < connection->timer_at_ms)
-        start_timer(connection, after_ms);
+        connection_start_timer(connection, after_ms);
 }
 
 void gw_connection_clear_deadline(struct gw_connection *connection)
@@ -105,13 +105,13 @@ void gw_connection_clear_deadline(struct gw_connection *connection)
 /* ---- the end ---- */
 
 /* Its end comes from the loop. */
-static void on_broken(struct gw_stream *stream)
+static void connection_on_broken(struct gw_stream *stream)
 {
     struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
-    start_timer(connection, 0);
+    connection_start_timer(connection, 0);
 }
 
-static void on_closed(struct gw_stream *stream)
+static void connection_on_closed(struct gw_stream *stream)
 {
     struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
     struct gw_worker *worker = connection->worker;
@@ -122,13 +122,13 @@ static void on_closed(struct gw_stream *stream)
     gw_worker_on_connection_closed(worker);
 }
 
-static void leave_place(struct gw_worker *worker)
+static void connection_leave_place(struct gw_worker *worker)
 {
     atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
 }
 
 /* What others count of it, it is no more. */
-static void leave(struct gw_connection *connection)
+static void connection_leave(struct gw_connection *connection)
 {
     struct gw_worker *worker = connection->worker;
     if (connection->phase == GW_CONNECTION_LINGERING)
@@ -136,7 +136,7 @@ static void leave(struct gw_connection *connection)
     gw_connection_move(connection, GW_CONNECTION_CLOSED);
     gw_timer_stop(&connection->timer);
     gw_h1_requests_put_exchange(&connection->h1);
-    leave_place(worker);
+    connection_leave_place(worker);
     atomic_fetch_sub_explicit(&worker->server->places[worker->index].connections, 1, memory_order_relaxed);
     gw_counter_subtract(&worker->shard->connections_open, 1);
     if (connection->is_counted)
@@ -148,7 +148,7 @@ void gw_connection_close(struct gw_connection *connection)
 {
     if (connection->phase == GW_CONNECTION_CLOSING)
         return;
-    leave(connection);
+    connection_leave(connection);
     gw_stream_close(&connection->stream);
 }
 
@@ -156,23 +156,23 @@ void gw_connection_cut(struct gw_connection *connection)
 {
     if (connection->phase == GW_CONNECTION_CLOSING)
         return;
-    leave(connection);
+    connection_leave(connection);
     gw_stream_reset(&connection->stream);
 }
 
 /* Draining, or clients wait for a descriptor. */
-static bool is_hurried(const struct gw_worker *worker)
+static bool connection_is_hurried(const struct gw_worker *worker)
 {
     return worker->is_draining || atomic_load_explicit(&worker->server->waiting, memory_order_relaxed) > 0;
 }
 
 /* A bound on silence, and one on all of it. Who has its answer and sends on for ever must hold neither a drain nor a
  * descriptor that others wait for. */
-static void set_linger_deadline(struct gw_connection *connection)
+static void connection_set_linger_deadline(struct gw_connection *connection)
 {
     struct gw_worker *worker = connection->worker;
     uint64_t now_ms = uv_now(&worker->loop), silence_ms = worker->config->linger_silence_ms;
-    if (is_hurried(worker)) {
+    if (connection_is_hurried(worker)) {
         silence_ms = HURRY_SILENCE_MS;
         if (connection->linger_until_ms > now_ms + HURRY_LINGER_MS)
             connection->linger_until_ms = now_ms + HURRY_LINGER_MS;
@@ -194,13 +194,13 @@ void gw_connection_linger(struct gw_connection *connection)
         return;
     }
     connection->linger_until_ms = uv_now(&worker->loop) + worker->config->linger_timeout_ms;
-    set_linger_deadline(connection);
+    connection_set_linger_deadline(connection);
     gw_stream_read(&connection->stream);
 }
 
 /* ---- what the stream tells ---- */
 
-static void on_written(struct gw_stream *stream)
+static void connection_on_written(struct gw_stream *stream)
 {
     struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
     GW_CONNECTION_CHECK(connection);
@@ -213,17 +213,17 @@ static void on_written(struct gw_stream *stream)
         gw_exchange_on_writable(connection->h1.exchange);
 }
 
-static void on_read(struct gw_stream *stream, struct gw_slice bytes, struct gw_block *block)
+static void connection_on_read(struct gw_stream *stream, struct gw_slice bytes, struct gw_block *block)
 {
     struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
     GW_CONNECTION_CHECK(connection);
     if (connection->phase == GW_CONNECTION_LINGERING)
-        set_linger_deadline(connection);
+        connection_set_linger_deadline(connection);
     gw_h1_requests_read(connection, bytes, block);
 }
 
 /* The client is gone, or gone silent for ever. */
-static void give_up(struct gw_connection *connection)
+static void connection_give_up(struct gw_connection *connection)
 {
     GW_CONNECTION_CHECK(connection);
     if (connection->phase == GW_CONNECTION_RUNNING)
@@ -232,38 +232,38 @@ static void give_up(struct gw_connection *connection)
         gw_connection_close(connection);
 }
 
-static void on_end(struct gw_stream *stream)
+static void connection_on_end(struct gw_stream *stream)
 {
-    give_up(GW_CONTAINER(stream, struct gw_connection, stream));
+    connection_give_up(GW_CONTAINER(stream, struct gw_connection, stream));
 }
 
 static const struct gw_stream_events stream_events = {
-    .on_read = on_read,
-    .on_end = on_end,
-    .on_written = on_written,
-    .on_broken = on_broken,
-    .on_closed = on_closed,
+    .on_read = connection_on_read,
+    .on_end = connection_on_end,
+    .on_written = connection_on_written,
+    .on_broken = connection_on_broken,
+    .on_closed = connection_on_closed,
 };
 
 void gw_connection_await_request(struct gw_connection *connection, enum gw_connection_event event)
 {
     uint64_t idle_ms = connection->worker->config->idle_timeout_ms;
     gw_connection_move(connection, event);
-    gw_connection_set_deadline(connection, is_hurried(connection->worker) ? HURRY_SILENCE_MS : idle_ms);
+    gw_connection_set_deadline(connection, connection_is_hurried(connection->worker) ? HURRY_SILENCE_MS : idle_ms);
     gw_h1_requests_go_on(connection);
 }
 
 /* ---- deadlines ---- */
 
-static void on_write_deadline(struct gw_connection *connection)
+static void connection_on_write_deadline(struct gw_connection *connection)
 {
     if (gw_stream_has_progressed(&connection->stream))
         gw_connection_set_deadline(connection, connection->worker->config->write_timeout_ms);
     else
-        give_up(connection);
+        connection_give_up(connection);
 }
 
-static void on_deadline(struct gw_connection *connection)
+static void connection_on_deadline(struct gw_connection *connection)
 {
     connection->deadline_ms = UINT64_MAX;
     switch (connection->phase) {
@@ -272,12 +272,12 @@ static void on_deadline(struct gw_connection *connection)
         break;
     case GW_CONNECTION_RUNNING:
         if (gw_stream_is_writing(&connection->stream))
-            on_write_deadline(connection);
+            connection_on_write_deadline(connection);
         else if (connection->h1.body_wanted)
             gw_h1_requests_on_late(connection);
         break;
     case GW_CONNECTION_LEAVING:
-        on_write_deadline(connection);
+        connection_on_write_deadline(connection);
         break;
     case GW_CONNECTION_IDLE:
     case GW_CONNECTION_LINGERING:
@@ -290,27 +290,27 @@ static void on_deadline(struct gw_connection *connection)
     }
 }
 
-static void on_timer(struct gw_timer *timer)
+static void connection_on_timer(struct gw_timer *timer)
 {
     struct gw_connection *connection = GW_CONTAINER(timer, struct gw_connection, timer);
     uint64_t now = uv_now(&connection->worker->loop);
     GW_CONNECTION_CHECK(connection);
     if (connection->stream.is_broken) {
-        give_up(connection);
+        connection_give_up(connection);
         return;
     }
     if (connection->deadline_ms == UINT64_MAX)
         return;
     if (now < connection->deadline_ms)
-        start_timer(connection, connection->deadline_ms - now);
+        connection_start_timer(connection, connection->deadline_ms - now);
     else
-        on_deadline(connection);
+        connection_on_deadline(connection);
 }
 
 /* ---- the beginning ---- */
 
 /* Too many clients, or too many of this one: it hears why where that is possible at once. */
-static void turn_away(struct gw_connection *connection)
+static void connection_turn_away(struct gw_connection *connection)
 {
     static const char text[] =
         "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
@@ -322,7 +322,7 @@ static void turn_away(struct gw_connection *connection)
         gw_connection_close(connection);
 }
 
-static void admit(struct gw_connection *connection, unsigned open_before)
+static void connection_admit(struct gw_connection *connection, unsigned open_before)
 {
     struct gw_worker *worker = connection->worker;
     atomic_fetch_add_explicit(&worker->server->places[worker->index].connections, 1, memory_order_relaxed);
@@ -337,13 +337,13 @@ static void admit(struct gw_connection *connection, unsigned open_before)
     bool counts = worker->server->peers && !gw_config_trusts(worker->config, &connection->peer);
     connection->is_counted = counts && gw_peers_enter(worker->server->peers, &connection->peer);
     if (open_before >= worker->config->max_connections || (counts && !connection->is_counted)) {
-        turn_away(connection);
+        connection_turn_away(connection);
         return;
     }
     gw_connection_await_request(connection, GW_CONNECTION_ADMITTED);
 }
 
-static struct gw_connection *create(struct gw_listening *listening)
+static struct gw_connection *connection_create(struct gw_listening *listening)
 {
     struct gw_worker *worker = listening->worker;
     struct gw_connection *connection = calloc(1, sizeof *connection);
@@ -353,7 +353,7 @@ static struct gw_connection *create(struct gw_listening *listening)
     connection->worker = worker;
     connection->on_admin_port = listening->is_admin;
     connection->deadline_ms = UINT64_MAX;
-    gw_timer_init(&connection->timer, on_timer);
+    gw_timer_init(&connection->timer, connection_on_timer);
     gw_h1_requests_init(&connection->h1, &worker->parser_limits);
     if (!gw_stream_init(&connection->stream, &worker->loop, &stream_events, &worker->blocks, worker->shard)) {
         free(connection);
@@ -366,13 +366,13 @@ static struct gw_connection *create(struct gw_listening *listening)
 void gw_connection_open(struct gw_listening *listening, int fd, unsigned open_before)
 {
     struct gw_worker *worker = listening->worker;
-    struct gw_connection *connection = create(listening);
+    struct gw_connection *connection = connection_create(listening);
     if (connection && gw_stream_open(&connection->stream, fd)) {
-        admit(connection, open_before);
+        connection_admit(connection, open_before);
         return;
     }
     close(fd);
-    leave_place(worker);
+    connection_leave_place(worker);
     gw_counter_add(&worker->shard->connections_refused, 1);
     if (connection) {
         gw_connection_move(connection, GW_CONNECTION_CLOSED);
@@ -391,7 +391,7 @@ void gw_connection_hurry_idle(struct gw_worker *worker)
         if (connection->phase == GW_CONNECTION_IDLE)
             gw_connection_set_deadline(connection, HURRY_SILENCE_MS);
         else if (connection->phase == GW_CONNECTION_LINGERING)
-            set_linger_deadline(connection);
+            connection_set_linger_deadline(connection);
     }
 }
 

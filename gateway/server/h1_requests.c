@@ -6,7 +6,7 @@ enum { CARRY_BYTES = GW_BLOCK_BYTES };
 
 static const struct gw_downstream_table downstream_table;
 
-static struct gw_connection *connection_from(struct gw_downstream *downstream)
+static struct gw_connection *h1_requests_connection_from(struct gw_downstream *downstream)
 {
     struct gw_h1_sink *sink = gw_h1_writer_from(downstream)->sink;
     struct gw_connection *connection = GW_CONTAINER(sink, struct gw_connection, h1.sink);
@@ -45,7 +45,7 @@ void gw_h1_requests_put_exchange(struct gw_h1_requests *h1)
 /* ---- reading ---- */
 
 /* The first byte of a request. */
-static bool begin_request(struct gw_connection *connection)
+static bool h1_requests_begin_request(struct gw_connection *connection)
 {
     struct gw_h1_requests *h1 = &connection->h1;
     struct gw_exchange *exchange = gw_exchange_take(&connection->worker->context, NULL);
@@ -67,13 +67,13 @@ static bool begin_request(struct gw_connection *connection)
 }
 
 /* The version that it speaks may not be known: it is answered by our own. */
-static void refuse(struct gw_exchange *exchange, enum gw_error error)
+static void h1_requests_refuse(struct gw_exchange *exchange, enum gw_error error)
 {
     exchange->request.version_minor = 1;
     gw_exchange_refuse(exchange, error);
 }
 
-static void on_head(struct gw_connection *connection, struct gw_slice *input)
+static void h1_requests_on_head(struct gw_connection *connection, struct gw_slice *input)
 {
     struct gw_exchange *exchange = connection->h1.exchange;
     struct gw_head *request = &exchange->request;
@@ -85,18 +85,18 @@ static void on_head(struct gw_connection *connection, struct gw_slice *input)
     if (has_body && input->length) /* its body is coming already */
         request->expects_continue = false;
     if (!has_body && gw_parser_next(&connection->h1.parser, input, &body) != GW_PARSER_END)
-        refuse(exchange, GW_ERROR_MALFORMED);
+        h1_requests_refuse(exchange, GW_ERROR_MALFORMED);
     else
         gw_exchange_begin(exchange);
 }
 
 /* No more of the request can be read: it is not HTTP, or it is late. */
-static void fail(struct gw_connection *connection, enum gw_error error)
+static void h1_requests_fail(struct gw_connection *connection, enum gw_error error)
 {
     connection->h1.body_wanted = false;
     if (connection->phase == GW_CONNECTION_HEAD) {
         gw_connection_move(connection, GW_CONNECTION_HEAD_READ);
-        refuse(connection->h1.exchange, error);
+        h1_requests_refuse(connection->h1.exchange, error);
     } else {
         gw_exchange_on_body_broken(connection->h1.exchange, error);
     }
@@ -104,10 +104,10 @@ static void fail(struct gw_connection *connection, enum gw_error error)
 
 void gw_h1_requests_on_late(struct gw_connection *connection)
 {
-    fail(connection, GW_ERROR_REQUEST_TIMEOUT);
+    h1_requests_fail(connection, GW_ERROR_REQUEST_TIMEOUT);
 }
 
-static void on_body(struct gw_connection *connection, struct gw_slice bytes, struct gw_block *block)
+static void h1_requests_on_body(struct gw_connection *connection, struct gw_slice bytes, struct gw_block *block)
 {
     struct gw_h1_requests *h1 = &connection->h1;
     gw_connection_set_deadline(connection, connection->worker->config->body_timeout_ms);
@@ -119,7 +119,7 @@ static void on_body(struct gw_connection *connection, struct gw_slice bytes, str
     }
 }
 
-static bool goes_on(const struct gw_connection *connection, const struct gw_slice *input)
+static bool h1_requests_goes_on(const struct gw_connection *connection, const struct gw_slice *input)
 {
     const struct gw_h1_requests *h1 = &connection->h1;
     if (connection->phase != GW_CONNECTION_RUNNING)
@@ -130,14 +130,14 @@ static bool goes_on(const struct gw_connection *connection, const struct gw_slic
 }
 
 /* Reads on in `input` as far as the phase allows; what is left belongs to what follows. */
-static void parse(struct gw_connection *connection, struct gw_slice *input, struct gw_block *block)
+static void h1_requests_parse(struct gw_connection *connection, struct gw_slice *input, struct gw_block *block)
 {
     struct gw_h1_requests *h1 = &connection->h1;
     struct gw_slice body;
     bool was_in_parse = h1->in_parse;
     h1->in_parse = true;
-    while (goes_on(connection, input)) {
-        if (connection->phase == GW_CONNECTION_IDLE && !begin_request(connection))
+    while (h1_requests_goes_on(connection, input)) {
+        if (connection->phase == GW_CONNECTION_IDLE && !h1_requests_begin_request(connection))
             break;
         switch (gw_parser_next(&h1->parser, input, &body)) {
         case GW_PARSER_WANTS_MORE:
@@ -145,10 +145,10 @@ static void parse(struct gw_connection *connection, struct gw_slice *input, stru
                 gw_connection_set_deadline(connection, connection->worker->config->header_timeout_ms);
             break;
         case GW_PARSER_HEAD:
-            on_head(connection, input);
+            h1_requests_on_head(connection, input);
             break;
         case GW_PARSER_BODY:
-            on_body(connection, body, block);
+            h1_requests_on_body(connection, body, block);
             break;
         case GW_PARSER_END:
             h1->body_wanted = false;
@@ -156,7 +156,7 @@ static void parse(struct gw_connection *connection, struct gw_slice *input, stru
             gw_exchange_on_body_end(h1->exchange);
             break;
         case GW_PARSER_FAILED:
-            fail(connection, h1->parser.error);
+            h1_requests_fail(connection, h1->parser.error);
             break;
         }
     }
@@ -164,7 +164,7 @@ static void parse(struct gw_connection *connection, struct gw_slice *input, stru
 }
 
 /* No further byte of the client is of use: it is thrown away. */
-static bool is_deaf(const struct gw_connection *connection)
+static bool h1_requests_is_deaf(const struct gw_connection *connection)
 {
     return connection->h1.is_dropping || connection->phase == GW_CONNECTION_LINGERING ||
            connection->phase == GW_CONNECTION_CLOSING;
@@ -173,9 +173,9 @@ static bool is_deaf(const struct gw_connection *connection)
 void gw_h1_requests_read(struct gw_connection *connection, struct gw_slice bytes, struct gw_block *block)
 {
     struct gw_h1_requests *h1 = &connection->h1;
-    if (h1->carry.length == 0 && !is_deaf(connection))
-        parse(connection, &bytes, block);
-    if (bytes.length == 0 || is_deaf(connection))
+    if (h1->carry.length == 0 && !h1_requests_is_deaf(connection))
+        h1_requests_parse(connection, &bytes, block);
+    if (bytes.length == 0 || h1_requests_is_deaf(connection))
         return;
     if (!gw_chain_push(&h1->carry, bytes, block))
         gw_stream_break(&connection->stream); /* what was read is lost, and nothing after it may be taken for it */
@@ -190,11 +190,11 @@ void gw_h1_requests_go_on(struct gw_connection *connection)
     struct gw_h1_requests *h1 = &connection->h1;
     if (h1->in_parse)
         return;
-    while (h1->carry.length && !is_deaf(connection)) {
+    while (h1->carry.length && !h1_requests_is_deaf(connection)) {
         struct gw_piece piece = *gw_chain_at(&h1->carry, 0);
         struct gw_slice input = piece.bytes;
         gw_block_ref(piece.block);
-        parse(connection, &input, piece.block);
+        h1_requests_parse(connection, &input, piece.block);
         size_t taken = piece.bytes.length - input.length;
         if (h1->carry.length) /* a linger or close meanwhile has emptied it */
             gw_chain_consume(&h1->carry, taken);
@@ -208,9 +208,9 @@ void gw_h1_requests_go_on(struct gw_connection *connection)
 
 /* ---- what the exchange asks ---- */
 
-static void want_body(struct gw_downstream *downstream)
+static void h1_requests_want_body(struct gw_downstream *downstream)
 {
-    struct gw_connection *connection = connection_from(downstream);
+    struct gw_connection *connection = h1_requests_connection_from(downstream);
     if (connection->phase != GW_CONNECTION_RUNNING)
         return;
     connection->h1.body_wanted = true;
@@ -218,7 +218,7 @@ static void want_body(struct gw_downstream *downstream)
     gw_h1_requests_go_on(connection);
 }
 
-static void throw_away_input(struct gw_connection *connection)
+static void h1_requests_throw_away_input(struct gw_connection *connection)
 {
     connection->h1.body_wanted = false;
     connection->h1.is_dropping = true;
@@ -226,16 +226,16 @@ static void throw_away_input(struct gw_connection *connection)
     gw_stream_read(&connection->stream);
 }
 
-static void drop_body(struct gw_downstream *downstream)
+static void h1_requests_drop_body(struct gw_downstream *downstream)
 {
-    struct gw_connection *connection = connection_from(downstream);
-    throw_away_input(connection);
+    struct gw_connection *connection = h1_requests_connection_from(downstream);
+    h1_requests_throw_away_input(connection);
     gw_connection_clear_deadline(connection);
 }
 
 /* ---- what it answers ---- */
 
-static bool write_pieces(struct gw_h1_sink *sink, const struct gw_piece *pieces, unsigned count)
+static bool h1_requests_write_pieces(struct gw_h1_sink *sink, const struct gw_piece *pieces, unsigned count)
 {
     struct gw_connection *connection = GW_CONTAINER(sink, struct gw_connection, h1.sink);
     if (gw_stream_write(&connection->stream, pieces, count))
@@ -244,18 +244,18 @@ static bool write_pieces(struct gw_h1_sink *sink, const struct gw_piece *pieces,
     return false;
 }
 
-static bool tell_interim(struct gw_downstream *downstream, int status, const struct gw_head *head)
+static bool h1_requests_tell_interim(struct gw_downstream *downstream, int status, const struct gw_head *head)
 {
-    struct gw_h1_requests *h1 = &connection_from(downstream)->h1;
+    struct gw_h1_requests *h1 = &h1_requests_connection_from(downstream)->h1;
     h1->writer->version_minor = h1->exchange->request.version_minor;
     return gw_h1_writer_interim(h1->writer, status, head);
 }
 
 /* Here it is decided whether the connection is kept after this response. The whole request must have been read: what
  * comes next is another one then. */
-static void tell_head(struct gw_downstream *downstream, struct gw_downstream_head *head)
+static void h1_requests_tell_head(struct gw_downstream *downstream, struct gw_downstream_head *head)
 {
-    struct gw_connection *connection = connection_from(downstream);
+    struct gw_connection *connection = h1_requests_connection_from(downstream);
     struct gw_h1_requests *h1 = &connection->h1;
     struct gw_server *server = connection->worker->server;
     unsigned most = connection->worker->config->max_requests_per_connection;
@@ -266,9 +266,9 @@ static void tell_head(struct gw_downstream *downstream, struct gw_downstream_hea
     gw_h1_writer_head(h1->writer, head);
 }
 
-static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
+static void h1_requests_done(struct gw_downstream *downstream, enum gw_downstream_end end)
 {
-    struct gw_connection *connection = connection_from(downstream);
+    struct gw_connection *connection = h1_requests_connection_from(downstream);
     struct gw_h1_requests *h1 = &connection->h1;
     bool is_whole = end == GW_DOWNSTREAM_WHOLE;
     bool is_kept = is_whole && h1->writer->keep_alive;
@@ -281,25 +281,25 @@ static void done(struct gw_downstream *downstream, enum gw_downstream_end end)
     } else if (gw_stream_is_writing(&connection->stream)) {
         gw_connection_move(connection, GW_CONNECTION_GIVEN);
         gw_connection_set_deadline(connection, connection->worker->config->write_timeout_ms);
-        throw_away_input(connection);
+        h1_requests_throw_away_input(connection);
     } else {
         gw_connection_linger(connection);
     }
 }
 
 static const struct gw_downstream_table downstream_table = {
-    .interim = tell_interim,
-    .head = tell_head,
+    .interim = h1_requests_tell_interim,
+    .head = h1_requests_tell_head,
     .body = gw_h1_writer_body,
     .flush = gw_h1_writer_flush,
     .end = gw_h1_writer_end,
-    .want_body = want_body,
-    .drop_body = drop_body,
-    .done = done,
+    .want_body = h1_requests_want_body,
+    .drop_body = h1_requests_drop_body,
+    .done = h1_requests_done,
 };
 
 void gw_h1_requests_init(struct gw_h1_requests *h1, const struct gw_parser_limits *limits)
 {
-    *h1 = (struct gw_h1_requests) { .sink.write = write_pieces };
+    *h1 = (struct gw_h1_requests) { .sink.write = h1_requests_write_pieces };
     gw_parser_init(&h1->parser, false, limits);
 }

@@ -16,7 +16,7 @@ void gw_h1_writer_begin(struct gw_h1_writer *writer, struct gw_h1_sink *sink, st
 /* ---- heads ---- */
 
 /* head: the backend's, or NULL. Its reason phrase is kept, also where it is empty, unless the status is ours. */
-static void put_status_line(int status, const struct gw_head *head, struct gw_buffer *text)
+static void h1_writer_put_status_line(int status, const struct gw_head *head, struct gw_buffer *text)
 {
     bool is_theirs = head && head->status == status && head->reason.at;
     struct gw_slice reason = is_theirs ? head->reason : gw_status_reason(status);
@@ -27,7 +27,7 @@ static void put_status_line(int status, const struct gw_head *head, struct gw_bu
     gw_buffer_put_literal(text, "\r\n");
 }
 
-static void put_fields(const struct gw_downstream_head *head, struct gw_buffer *text)
+static void h1_writer_put_fields(const struct gw_downstream_head *head, struct gw_buffer *text)
 {
     const bool *out = head->left_out[0], *out_too = head->left_out[1];
     if (!out && !out_too) {
@@ -44,7 +44,7 @@ static void put_fields(const struct gw_downstream_head *head, struct gw_buffer *
 }
 
 /* Without one of its fields a head might mean something else: a 206 without Content-Range, a Vary that is missing. */
-static struct gw_slice lose_head(struct gw_h1_writer *writer, struct gw_downstream_head *head)
+static struct gw_slice h1_writer_lose_head(struct gw_h1_writer *writer, struct gw_downstream_head *head)
 {
     gw_h1_writer_drop(writer);
     head->is_lost = true;
@@ -55,16 +55,16 @@ static struct gw_slice lose_head(struct gw_h1_writer *writer, struct gw_downstre
     return GW_SLICE("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
 }
 
-static struct gw_slice make_head(struct gw_h1_writer *writer, struct gw_downstream_head *head)
+static struct gw_slice h1_writer_make_head(struct gw_h1_writer *writer, struct gw_downstream_head *head)
 {
     struct gw_buffer *text = writer->scratch;
     gw_buffer_clear(text);
     if (head->stored_text.at) {
         gw_buffer_put_slice(text, head->stored_text);
     } else {
-        put_status_line(head->status, head->head, text);
+        h1_writer_put_status_line(head->status, head->head, text);
         if (head->head)
-            put_fields(head, text);
+            h1_writer_put_fields(head, text);
     }
     if (head->length != UINT64_MAX)
         gw_writer_put_uint_field(text, GW_SLICE("Content-Length"), head->length);
@@ -76,7 +76,7 @@ static struct gw_slice make_head(struct gw_h1_writer *writer, struct gw_downstre
         gw_buffer_put_literal(text, "Connection: keep-alive\r\n");
     gw_buffer_put_slice(text, head->added);
     gw_buffer_put_literal(text, "\r\n");
-    return text->overflowed || head->is_lost ? lose_head(writer, head) : gw_buffer_slice(text);
+    return text->overflowed || head->is_lost ? h1_writer_lose_head(writer, head) : gw_buffer_slice(text);
 }
 
 void gw_h1_writer_head(struct gw_h1_writer *writer, struct gw_downstream_head *head)
@@ -100,7 +100,7 @@ bool gw_h1_writer_interim(struct gw_h1_writer *writer, int status, const struct 
     if (writer->version_minor == 0)
         return true; /* RFC 9110 §15.2: never to a 1.0 client */
     gw_buffer_clear(text);
-    put_status_line(status, head, text);
+    h1_writer_put_status_line(status, head, text);
     if (head) {
         struct gw_head own = *head; /* the fields that are dropped are its own */
         gw_head_drop_hop_by_hop(&own);
@@ -126,7 +126,7 @@ bool gw_h1_writer_flush(struct gw_downstream *downstream)
     struct gw_piece pieces[1 + GW_COUNT(writer->gathered)];
     unsigned count = 0;
     if (writer->head_due) {
-        pieces[count++] = (struct gw_piece) { make_head(writer, writer->head_due), NULL };
+        pieces[count++] = (struct gw_piece) { h1_writer_make_head(writer, writer->head_due), NULL };
         writer->head_due = NULL;
     }
     for (unsigned i = 0; i < writer->gathered_count; i++)
@@ -136,12 +136,12 @@ bool gw_h1_writer_flush(struct gw_downstream *downstream)
     return goes_on;
 }
 
-static void gather(struct gw_h1_writer *writer, struct gw_slice bytes, struct gw_block *block)
+static void h1_writer_gather(struct gw_h1_writer *writer, struct gw_slice bytes, struct gw_block *block)
 {
     writer->gathered[writer->gathered_count++] = (struct gw_piece) { bytes, gw_block_ref(block) };
 }
 
-static void gather_chunk_line(struct gw_h1_writer *writer, size_t length)
+static void h1_writer_gather_chunk_line(struct gw_h1_writer *writer, size_t length)
 {
     static const char digits[] = "0123456789abcdef";
     char *line = writer->chunk_text[writer->chunk_count++];
@@ -150,7 +150,7 @@ static void gather_chunk_line(struct gw_h1_writer *writer, size_t length)
     line[--at] = '\r';
     for (size_t left = length; left; left >>= 4)
         line[--at] = digits[left & 15];
-    gather(writer, gw_slice_of(line + at, sizeof writer->chunk_text[0] - at), NULL);
+    h1_writer_gather(writer, gw_slice_of(line + at, sizeof writer->chunk_text[0] - at), NULL);
 }
 
 bool gw_h1_writer_body(struct gw_downstream *downstream, struct gw_slice bytes, struct gw_block *block)
@@ -162,10 +162,10 @@ bool gw_h1_writer_body(struct gw_downstream *downstream, struct gw_slice bytes, 
     if (writer->framing == GW_H1_NO_BODY)
         return goes_on;
     if (writer->framing == GW_H1_CHUNKED)
-        gather_chunk_line(writer, bytes.length);
-    gather(writer, bytes, block);
+        h1_writer_gather_chunk_line(writer, bytes.length);
+    h1_writer_gather(writer, bytes, block);
     if (writer->framing == GW_H1_CHUNKED)
-        gather(writer, GW_SLICE("\r\n"), NULL);
+        h1_writer_gather(writer, GW_SLICE("\r\n"), NULL);
     return block ? goes_on : gw_h1_writer_flush(downstream) && goes_on;
 }
 
@@ -177,7 +177,7 @@ bool gw_h1_writer_end(struct gw_downstream *downstream)
         if (writer->gathered_count == GW_COUNT(writer->gathered))
             goes_on = gw_h1_writer_flush(downstream);
         if (writer->framing == GW_H1_CHUNKED) /* the head may have been lost */
-            gather(writer, GW_SLICE("0\r\n\r\n"), NULL);
+            h1_writer_gather(writer, GW_SLICE("0\r\n\r\n"), NULL);
     }
     return gw_h1_writer_flush(downstream) && goes_on;
 }

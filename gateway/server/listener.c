@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static socklen_t socket_address(const struct gw_listen *listen_at, struct sockaddr_storage *storage)
+static socklen_t listener_socket_address(const struct gw_listen *listen_at, struct sockaddr_storage *storage)
 {
     struct sockaddr_in ipv4 = { .sin_family = AF_INET, .sin_port = htons(listen_at->port) };
     struct sockaddr_in6 ipv6 = { .sin6_family = AF_INET6, .sin6_port = htons(listen_at->port) };
@@ -24,10 +24,10 @@ static socklen_t socket_address(const struct gw_listen *listen_at, struct sockad
 }
 
 /* A bound socket, or -1 with errno. */
-static int bind_one(const struct gw_listen *listen_at, bool shared)
+static int listener_bind_one(const struct gw_listen *listen_at, bool shared)
 {
     struct sockaddr_storage storage;
-    socklen_t length = socket_address(listen_at, &storage);
+    socklen_t length = listener_socket_address(listen_at, &storage);
     int on = 1;
     if (length == 0) {
         errno = EINVAL;
@@ -51,7 +51,7 @@ static int bind_one(const struct gw_listen *listen_at, bool shared)
     return fd;
 }
 
-static uint16_t bound_port(int fd)
+static uint16_t listener_bound_port(int fd)
 {
     struct sockaddr_storage storage;
     struct sockaddr_in ipv4;
@@ -62,7 +62,7 @@ static uint16_t bound_port(int fd)
     return ntohs(ipv4.sin_port);
 }
 
-static void close_one(struct gw_listener *listener)
+static void listener_close_one(struct gw_listener *listener)
 {
     for (unsigned i = 0; i < listener->count; i++)
         if (listener->sockets[i] >= 0)
@@ -74,24 +74,25 @@ static void close_one(struct gw_listener *listener)
 
 /* False with errno. A probe bind fails only where somebody listens already: so each socket listens from the moment
  * it is bound, and what connects before its worker runs is queued. */
-static bool open_one(struct gw_listener *listener, const struct gw_listen *address, const struct gw_config *config)
+static bool listener_open_one(struct gw_listener *listener, const struct gw_listen *address,
+                              const struct gw_config *config)
 {
-    int probe = bind_one(address, false);
+    int probe = listener_bind_one(address, false);
     *listener = (struct gw_listener) { .address = *address };
     if (probe < 0)
         return false;
-    listener->address.port = bound_port(probe);
+    listener->address.port = listener_bound_port(probe);
     close(probe);
     listener->sockets = calloc(config->workers, sizeof *listener->sockets);
     if (!listener->sockets)
         return false;
     for (unsigned i = 0; i < config->workers; i++) {
-        int fd = bind_one(&listener->address, true);
+        int fd = listener_bind_one(&listener->address, true);
         if (fd >= 0)
             listener->sockets[listener->count++] = fd;
         if (fd < 0 || listen(fd, (int)config->backlog) != 0) {
             int error = errno;
-            close_one(listener);
+            listener_close_one(listener);
             errno = error;
             return false;
         }
@@ -99,7 +100,7 @@ static bool open_one(struct gw_listener *listener, const struct gw_listen *addre
     return true;
 }
 
-static bool complain(struct gw_complaint *complaint, const struct gw_listen *address)
+static bool listener_complain(struct gw_complaint *complaint, const struct gw_listen *address)
 {
     char place[128];
     int error = errno;
@@ -112,15 +113,15 @@ static bool complain(struct gw_complaint *complaint, const struct gw_listen *add
     return false;
 }
 
-static bool add(struct gw_listeners *listeners, const struct gw_listen *address, const struct gw_config *config,
-                bool is_admin)
+static bool listener_add(struct gw_listeners *listeners, const struct gw_listen *address,
+                         const struct gw_config *config, bool is_admin)
 {
     struct gw_listener *listener = &listeners->items[listeners->count];
     if (listeners->count == GW_LISTENERS_MOST) {
         errno = E2BIG;
         return false;
     }
-    if (!open_one(listener, address, config))
+    if (!listener_open_one(listener, address, config))
         return false;
     listener->is_admin = is_admin;
     listeners->count++;
@@ -132,16 +133,16 @@ bool gw_listeners_open(struct gw_listeners *listeners, const struct gw_config *c
     bool done = true;
     listeners->count = 0;
     for (unsigned i = 0; i < config->listen_count && done; i++) {
-        bool opened = add(listeners, &config->listens[i], config, false);
+        bool opened = listener_add(listeners, &config->listens[i], config, false);
         bool no_such_family = errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;
         bool others = listeners->count > 0 || i + 1 < config->listen_count;
         if (!opened && !(no_such_family && others))
-            done = complain(complaint, &config->listens[i]);
+            done = listener_complain(complaint, &config->listens[i]);
     }
-    if (done && config->admin_listen && !add(listeners, config->admin_listen, config, true))
-        done = complain(complaint, config->admin_listen);
+    if (done && config->admin_listen && !listener_add(listeners, config->admin_listen, config, true))
+        done = listener_complain(complaint, config->admin_listen);
     if (done && listeners->count == 0)
-        done = complain(complaint, &config->listens[0]);
+        done = listener_complain(complaint, &config->listens[0]);
     if (!done)
         gw_listeners_close(listeners);
     return done;
@@ -150,6 +151,6 @@ bool gw_listeners_open(struct gw_listeners *listeners, const struct gw_config *c
 void gw_listeners_close(struct gw_listeners *listeners)
 {
     for (unsigned i = 0; i < listeners->count; i++)
-        close_one(&listeners->items[i]);
+        listener_close_one(&listeners->items[i]);
     listeners->count = 0;
 }

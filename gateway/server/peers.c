@@ -52,7 +52,7 @@ void gw_peers_destroy(struct gw_peers **peers)
 }
 
 /* Where the address' entry hangs, or would. */
-static struct peer **find(struct gw_peers *peers, const struct gw_address *address)
+static struct peer **peers_find(struct gw_peers *peers, const struct gw_address *address)
 {
     struct peer **at = &peers->slots[gw_hash(address, sizeof *address, peers->seed) % SLOTS];
     while (*at && memcmp(&(*at)->address, address, sizeof *address) != 0)
@@ -63,7 +63,7 @@ static struct peer **find(struct gw_peers *peers, const struct gw_address *addre
 bool gw_peers_enter(struct gw_peers *peers, const struct gw_address *address)
 {
     uv_mutex_lock(&peers->lock);
-    struct peer **at = find(peers, address);
+    struct peer **at = peers_find(peers, address);
     if (!*at) {
         struct peer *peer = calloc(1, sizeof *peer);
         if (peer) {
@@ -81,7 +81,7 @@ bool gw_peers_enter(struct gw_peers *peers, const struct gw_address *address)
 void gw_peers_leave(struct gw_peers *peers, const struct gw_address *address)
 {
     uv_mutex_lock(&peers->lock);
-    struct peer **at = find(peers, address), *peer = *at;
+    struct peer **at = peers_find(peers, address), *peer = *at;
     if (peer && --peer->connections == 0) {
         *at = peer->next;
         free(peer);

@@ -45,7 +45,7 @@ void gw_stream_break(struct gw_stream *stream)
 
 /* ---- writing ---- */
 
-static unsigned fill(uv_buf_t *buffers, const struct gw_piece *pieces, unsigned count)
+static unsigned stream_fill(uv_buf_t *buffers, const struct gw_piece *pieces, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         union {
@@ -57,9 +57,9 @@ static unsigned fill(uv_buf_t *buffers, const struct gw_piece *pieces, unsigned 
     return count;
 }
 
-static void on_written(uv_write_t *request, int status);
+static void stream_on_written(uv_write_t *request, int status);
 
-static void write_out(struct gw_stream *stream)
+static void stream_write_out(struct gw_stream *stream)
 {
     struct gw_piece pieces[PIECES_AT_ONCE];
     uv_buf_t buffers[PIECES_AT_ONCE];
@@ -70,14 +70,14 @@ static void write_out(struct gw_stream *stream)
         stream->writing += pieces[i].bytes.length;
     }
     stream->unsent = stream->writing;
-    fill(buffers, pieces, count);
-    if (uv_write(&stream->request.write, (uv_stream_t *)&stream->tcp, buffers, count, on_written) != 0) {
+    stream_fill(buffers, pieces, count);
+    if (uv_write(&stream->request.write, (uv_stream_t *)&stream->tcp, buffers, count, stream_on_written) != 0) {
         stream->writing = 0;
         gw_stream_break(stream);
     }
 }
 
-static void on_written(uv_write_t *request, int status)
+static void stream_on_written(uv_write_t *request, int status)
 {
     struct gw_stream *stream = GW_FROM_CONTEXT(request->handle->data, struct gw_stream, STREAM_MAGIC);
     if (stream->is_closing)
@@ -87,13 +87,13 @@ static void on_written(uv_write_t *request, int status)
     if (status < 0)
         gw_stream_break(stream);
     else if (stream->out.length)
-        write_out(stream);
+        stream_write_out(stream);
     else
         stream->events->on_written(stream);
 }
 
 /* Keeps what did not go. */
-static bool keep(struct gw_stream *stream, const struct gw_piece *pieces, unsigned count, size_t sent)
+static bool stream_keep(struct gw_stream *stream, const struct gw_piece *pieces, unsigned count, size_t sent)
 {
     for (unsigned i = 0; i < count; i++) {
         struct gw_slice bytes = pieces[i].bytes;
@@ -117,15 +117,15 @@ bool gw_stream_write(struct gw_stream *stream, const struct gw_piece *pieces, un
         return false;
     if (was_empty && count <= PIECES_AT_ONCE) {
         uv_buf_t buffers[PIECES_AT_ONCE];
-        sent = uv_try_write((uv_stream_t *)&stream->tcp, buffers, fill(buffers, pieces, count));
+        sent = uv_try_write((uv_stream_t *)&stream->tcp, buffers, stream_fill(buffers, pieces, count));
     }
     if (sent == (ssize_t)total)
         return true;
-    bool is_lost = (sent < 0 && sent != UV_EAGAIN) || !keep(stream, pieces, count, sent > 0 ? (size_t)sent : 0);
+    bool is_lost = (sent < 0 && sent != UV_EAGAIN) || !stream_keep(stream, pieces, count, sent > 0 ? (size_t)sent : 0);
     if (is_lost)
         gw_stream_break(stream);
     else if (was_empty)
-        write_out(stream);
+        stream_write_out(stream);
     return false;
 }
 
@@ -139,7 +139,7 @@ bool gw_stream_has_progressed(struct gw_stream *stream)
 
 /* ---- reading ---- */
 
-static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+static void stream_on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct gw_stream *stream = GW_FROM_CONTEXT(handle->data, struct gw_stream, STREAM_MAGIC);
     char *at = NULL;
@@ -148,7 +148,7 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     *buffer = uv_buf_init(at, (unsigned)room);
 }
 
-static void on_read(uv_stream_t *handle, ssize_t length, const uv_buf_t *buffer)
+static void stream_on_read(uv_stream_t *handle, ssize_t length, const uv_buf_t *buffer)
 {
     struct gw_stream *stream = GW_FROM_CONTEXT(handle->data, struct gw_stream, STREAM_MAGIC);
     struct gw_block_pool *blocks = stream->blocks;
@@ -165,7 +165,7 @@ void gw_stream_read(struct gw_stream *stream)
 {
     if (stream->is_reading || stream->is_broken || stream->is_closing)
         return;
-    stream->is_reading = uv_read_start((uv_stream_t *)&stream->tcp, on_room, on_read) == 0;
+    stream->is_reading = uv_read_start((uv_stream_t *)&stream->tcp, stream_on_room, stream_on_read) == 0;
     if (!stream->is_reading)
         gw_stream_break(stream);
 }
@@ -179,7 +179,7 @@ void gw_stream_stop_reading(struct gw_stream *stream)
 
 /* ---- the end ---- */
 
-static void on_shutdown(uv_shutdown_t *request, int status)
+static void stream_on_shutdown(uv_shutdown_t *request, int status)
 {
     (void)request;
     (void)status;
@@ -188,10 +188,10 @@ static void on_shutdown(uv_shutdown_t *request, int status)
 bool gw_stream_half_close(struct gw_stream *stream)
 {
     GW_CHECK(stream->out.length == 0 && stream->writing == 0);
-    return uv_shutdown(&stream->request.shutdown, (uv_stream_t *)&stream->tcp, on_shutdown) == 0;
+    return uv_shutdown(&stream->request.shutdown, (uv_stream_t *)&stream->tcp, stream_on_shutdown) == 0;
 }
 
-static void on_closed(uv_handle_t *handle)
+static void stream_on_closed(uv_handle_t *handle)
 {
     struct gw_stream *stream = GW_FROM_CONTEXT(handle->data, struct gw_stream, STREAM_MAGIC);
     gw_chain_free(&stream->out);
@@ -203,13 +203,14 @@ void gw_stream_close(struct gw_stream *stream)
 {
     GW_CHECK(!stream->is_closing);
     stream->is_closing = true;
-    uv_close((uv_handle_t *)&stream->tcp, on_closed);
+    uv_close((uv_handle_t *)&stream->tcp, stream_on_closed);
 }
 
 void gw_stream_reset(struct gw_stream *stream)
 {
     GW_CHECK(!stream->is_closing);
     stream->is_closing = true;
-    if (uv_tcp_close_reset(&stream->tcp, on_closed) != 0)
-        uv_close((uv_handle_t *)&stream->tcp, on_closed); /* a shutdown is under way: what was to be said is said */
+    if (uv_tcp_close_reset(&stream->tcp, stream_on_closed) != 0)
+        uv_close((uv_handle_t *)&stream->tcp,
+                 stream_on_closed); /* a shutdown is under way: what was to be said is said */
 }

@@ -12,7 +12,7 @@ enum { LOG_RETRY_MS = 50, READY_LOOK_MS = 8, READY_WITHIN_MS = 3000 };
 /* ---- listening ---- */
 
 /* The first requests are to be decided as all others: by what instances share. */
-static void listen_when_ready(struct gw_worker *worker)
+static void worker_listen_when_ready(struct gw_worker *worker)
 {
     bool is_late = uv_now(&worker->loop) >= worker->ready_by_ms;
     if (!is_late && !worker->hooks->is_ready(worker->hooks->owner, worker))
@@ -23,29 +23,29 @@ static void listen_when_ready(struct gw_worker *worker)
     }
 }
 
-static void on_ready_timer(struct gw_timer *timer)
+static void worker_on_ready_timer(struct gw_timer *timer)
 {
-    listen_when_ready(GW_CONTAINER(timer, struct gw_worker, ready_timer));
+    worker_listen_when_ready(GW_CONTAINER(timer, struct gw_worker, ready_timer));
 }
 
 /* ---- every turn of the loop ---- */
 
-static void flush_log(struct gw_worker *worker)
+static void worker_flush_log(struct gw_worker *worker)
 {
     if (gw_access_log_flush(worker->context.log) && !gw_timer_is_running(&worker->log_timer))
         gw_timer_start(&worker->timers, &worker->log_timer, LOG_RETRY_MS);
 }
 
-static void on_log_timer(struct gw_timer *timer)
+static void worker_on_log_timer(struct gw_timer *timer)
 {
-    flush_log(GW_CONTAINER(timer, struct gw_worker, log_timer));
+    worker_flush_log(GW_CONTAINER(timer, struct gw_worker, log_timer));
 }
 
 /* Before the loop sleeps. */
-static void on_prepare(uv_prepare_t *prepare)
+static void worker_on_prepare(uv_prepare_t *prepare)
 {
     struct gw_worker *worker = prepare->data;
-    flush_log(worker);
+    worker_flush_log(worker);
     gw_worker_context_trim(&worker->context);
     if (worker->turn_began_us)
         atomic_store_explicit(&worker->shard->loop_lag_us, gw_clock_monotonic_us() - worker->turn_began_us,
@@ -53,7 +53,7 @@ static void on_prepare(uv_prepare_t *prepare)
 }
 
 /* After it slept. */
-static void on_check(uv_check_t *check)
+static void worker_on_check(uv_check_t *check)
 {
     struct gw_worker *worker = check->data;
     worker->turn_began_us = gw_clock_monotonic_us();
@@ -61,9 +61,9 @@ static void on_check(uv_check_t *check)
 
 /* ---- draining ---- */
 
-static void on_drain_timer(struct gw_timer *timer);
+static void worker_on_drain_timer(struct gw_timer *timer);
 
-static void look_whether_drained(struct gw_worker *worker)
+static void worker_look_whether_drained(struct gw_worker *worker)
 {
     if (!worker->is_draining || worker->is_drained || !gw_list_is_empty(&worker->connections))
         return;
@@ -77,37 +77,37 @@ static void look_whether_drained(struct gw_worker *worker)
     gw_mailbox_post(worker->server->main_mailbox, &worker->drained_message);
 }
 
-static void on_drain_timer(struct gw_timer *timer)
+static void worker_on_drain_timer(struct gw_timer *timer)
 {
-    look_whether_drained(GW_CONTAINER(timer, struct gw_worker, drain_timer));
+    worker_look_whether_drained(GW_CONTAINER(timer, struct gw_worker, drain_timer));
 }
 
 void gw_worker_on_connection_closed(struct gw_worker *worker)
 {
     gw_acceptor_on_room(worker);
-    look_whether_drained(worker);
+    worker_look_whether_drained(worker);
 }
 
 /* Who is in the kernel's queue has been accepted, as far as it knows: whoever is there is served, then nobody else. */
-static void deliver_drain(struct gw_message *message)
+static void worker_deliver_drain(struct gw_message *message)
 {
     struct gw_worker *worker = GW_CONTAINER(message, struct gw_worker, drain_message);
     worker->is_draining = true;
     gw_timer_stop(&worker->ready_timer);
     gw_acceptor_finish(worker);
     gw_connection_hurry_idle(worker);
-    look_whether_drained(worker);
+    worker_look_whether_drained(worker);
 }
 
-static void deliver_cut(struct gw_message *message)
+static void worker_deliver_cut(struct gw_message *message)
 {
     struct gw_worker *worker = GW_CONTAINER(message, struct gw_worker, cut_message);
     worker->is_cut = true;
     gw_connection_cut_all(worker);
-    look_whether_drained(worker);
+    worker_look_whether_drained(worker);
 }
 
-static void close_all(struct gw_worker *worker)
+static void worker_close_all(struct gw_worker *worker)
 {
     gw_timer_stop(&worker->ready_timer);
     gw_acceptor_close(worker);
@@ -123,51 +123,51 @@ static void close_all(struct gw_worker *worker)
     uv_unref((uv_handle_t *)&worker->timers.handle);
 }
 
-static void deliver_stop(struct gw_message *message)
+static void worker_deliver_stop(struct gw_message *message)
 {
-    close_all(GW_CONTAINER(message, struct gw_worker, stop_message));
+    worker_close_all(GW_CONTAINER(message, struct gw_worker, stop_message));
 }
 
 /* ---- the thread ---- */
 
-static bool open_loop(struct gw_worker *worker)
+static bool worker_open_loop(struct gw_worker *worker)
 {
     if (uv_loop_init(&worker->loop) != 0)
         return false;
     gw_list_init(&worker->connections);
     gw_block_pool_init(&worker->blocks);
     worker->head_text = gw_buffer_create(GW_H1_WRITER_TEXT_BOUND);
-    gw_timer_init(&worker->log_timer, on_log_timer);
-    gw_timer_init(&worker->drain_timer, on_drain_timer);
-    gw_timer_init(&worker->ready_timer, on_ready_timer);
+    gw_timer_init(&worker->log_timer, worker_on_log_timer);
+    gw_timer_init(&worker->drain_timer, worker_on_drain_timer);
+    gw_timer_init(&worker->ready_timer, worker_on_ready_timer);
     gw_acceptor_init(worker);
-    worker->drain_message.deliver = deliver_drain;
-    worker->cut_message.deliver = deliver_cut;
-    worker->stop_message.deliver = deliver_stop;
+    worker->drain_message.deliver = worker_deliver_drain;
+    worker->cut_message.deliver = worker_deliver_cut;
+    worker->stop_message.deliver = worker_deliver_stop;
     worker->drained_message.deliver = worker->on_drained;
     worker->prepare.data = worker->check.data = worker;
     if (gw_timers_open(&worker->timers, &worker->loop) != 0 || gw_mailbox_open(&worker->mailbox, &worker->loop) != 0)
         return false;
     uv_prepare_init(&worker->loop, &worker->prepare);
-    uv_prepare_start(&worker->prepare, on_prepare);
+    uv_prepare_start(&worker->prepare, worker_on_prepare);
     uv_check_init(&worker->loop, &worker->check);
-    uv_check_start(&worker->check, on_check);
+    uv_check_start(&worker->check, worker_on_check);
     worker->parser_limits = (struct gw_parser_limits) { .line_bytes = worker->config->max_request_line_bytes,
                                                         .head_bytes = worker->config->max_header_bytes,
                                                         .fields = worker->config->max_header_count };
     return worker->hooks->open(worker->hooks->owner, worker);
 }
 
-static void run(void *argument)
+static void worker_run(void *argument)
 {
     struct gw_worker *worker = argument;
-    bool is_open = open_loop(worker);
+    bool is_open = worker_open_loop(worker);
     worker->failed = !is_open;
     uv_sem_post(&worker->started);
     if (!is_open)
         return; /* main ends the process */
     worker->ready_by_ms = uv_now(&worker->loop) + READY_WITHIN_MS;
-    listen_when_ready(worker);
+    worker_listen_when_ready(worker);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     gw_timers_close(&worker->timers);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
@@ -183,7 +183,7 @@ bool gw_worker_start(struct gw_worker *worker)
 {
     if (uv_sem_init(&worker->started, 0) != 0)
         return false;
-    bool is_created = uv_thread_create(&worker->thread, run, worker) == 0;
+    bool is_created = uv_thread_create(&worker->thread, worker_run, worker) == 0;
     if (is_created)
         uv_sem_wait(&worker->started);
     uv_sem_destroy(&worker->started);

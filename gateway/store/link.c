@@ -18,8 +18,8 @@ enum { LINK_LIVED_US = 1000 * 1000 };
 enum { LINK_PEEK_BYTES = 64, LINK_LAST_BYTES = 1024 };
 enum { LINK_MAGIC = 0x4c494e4b, WIRE_MAGIC = 0x57495245, ASKED_MAGIC = 0x41534b44 };
 
-static void connect_next(struct gw_link *link);
-static void on_prepare(uv_prepare_t *prepare);
+static void link_connect_next(struct gw_link *link);
+static void link_on_prepare(uv_prepare_t *prepare);
 
 /* What holds whenever the loop calls this file, by state. Always true: what does not hold ends the process. */
 static bool link_check(const struct gw_link *link)
@@ -56,12 +56,12 @@ uint64_t gw_link_now_us(struct gw_link *link)
     return link->turn_us;
 }
 
-static void arm(struct gw_link *link, uint64_t after_ms)
+static void link_arm(struct gw_link *link, uint64_t after_ms)
 {
     gw_timer_start(link->setup.timers, &link->timer, after_ms);
 }
 
-static bool is_due(const struct gw_link *link)
+static bool link_is_due(const struct gw_link *link)
 {
     return link->answered < link->flushed;
 }
@@ -74,12 +74,12 @@ void gw_link_say(struct gw_link *link, struct gw_slice words)
         gw_reply_quote(words, link->setup.node->password, link->said, sizeof(link->said));
 }
 
-static void say(struct gw_link *link, const char *words)
+static void link_say(struct gw_link *link, const char *words)
 {
     gw_link_say(link, gw_slice_of_string(words));
 }
 
-static void wait_and_tell(struct gw_link *link, enum gw_breaker_reason reason)
+static void link_wait_and_tell(struct gw_link *link, enum gw_breaker_reason reason)
 {
     uint64_t wait_ms = link->setup.least_wait_ms;
     for (unsigned i = 0; i < link->attempts && wait_ms < link->setup.most_wait_ms; i++)
@@ -90,11 +90,11 @@ static void wait_and_tell(struct gw_link *link, enum gw_breaker_reason reason)
     wait_ms -= gw_random_next(&link->random) % (wait_ms / 2 + 1);
     link->attempts++;
     link->state = GW_LINK_WAITING;
-    arm(link, reason == GW_BREAKER_NONE ? 1 : wait_ms);
+    link_arm(link, reason == GW_BREAKER_NONE ? 1 : wait_ms);
     link->setup.on_down(link->setup.context, reason);
 }
 
-static enum gw_breaker_reason reason_of(const struct gw_link *link, const redisContext *context)
+static enum gw_breaker_reason link_reason_of(const struct gw_link *link, const redisContext *context)
 {
     if (link->reason != GW_BREAKER_NONE || link->is_quiet)
         return link->reason;
@@ -105,7 +105,7 @@ static enum gw_breaker_reason reason_of(const struct gw_link *link, const redisC
 
 /* When Redis takes no further client, it says why and closes, without reading what was written meanwhile. The write
  * then sees the resulting reset first. Redis' words can still be read. */
-static void read_last_words(struct gw_link *link, const redisContext *context, enum gw_breaker_reason *reason)
+static void link_read_last_words(struct gw_link *link, const redisContext *context, enum gw_breaker_reason *reason)
 {
     char bytes[LINK_LAST_BYTES];
     ssize_t length = recv(context->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
@@ -118,20 +118,20 @@ static void read_last_words(struct gw_link *link, const redisContext *context, e
     gw_link_say(link, words);
 }
 
-static void say_error(struct gw_link *link, const redisContext *context)
+static void link_say_error(struct gw_link *link, const redisContext *context)
 {
     int error = 0;
     socklen_t size = sizeof(error);
     if (context->err && context->err != REDIS_ERR_EOF)
-        say(link, context->errstr);
+        link_say(link, context->errstr);
     else if (!context->err && getsockopt(context->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)
-        say(link, uv_strerror(uv_translate_sys_error(error)));
+        link_say(link, uv_strerror(uv_translate_sys_error(error)));
 }
 
 /* The connection ends: finds the reason and the words for it. */
-static enum gw_breaker_reason explain(struct gw_link *link, const redisContext *context)
+static enum gw_breaker_reason link_explain(struct gw_link *link, const redisContext *context)
 {
-    enum gw_breaker_reason reason = reason_of(link, context);
+    enum gw_breaker_reason reason = link_reason_of(link, context);
     bool is_in_login = reason == GW_BREAKER_LOST && link->state == GW_LINK_LOGIN;
     bool is_made = link->state == GW_LINK_UP;
     char words[GW_BREAKER_SAID_BYTES];
@@ -139,19 +139,19 @@ static enum gw_breaker_reason explain(struct gw_link *link, const redisContext *
     if (*words && !is_made && (reason == GW_BREAKER_LOST || reason == GW_BREAKER_CONNECT))
         reason = GW_BREAKER_TLS;
     if (*words)
-        say(link, words);
+        link_say(link, words);
     else if (is_in_login && !link->answered && !link->setup.node->is_tls)
-        read_last_words(link, context, &reason);
+        link_read_last_words(link, context, &reason);
     if (is_in_login)
-        say(link, link->setup.node->is_tls || link->setup.node->is_unix
-                      ? "before the log-in was answered"
-                      : "before the log-in was answered, as a port does that wants TLS");
-    say_error(link, context);
+        link_say(link, link->setup.node->is_tls || link->setup.node->is_unix
+                           ? "before the log-in was answered"
+                           : "before the log-in was answered, as a port does that wants TLS");
+    link_say_error(link, context);
     return reason;
 }
 
 /* The connection is gone, for whatever reason. */
-static void ended(struct gw_link *link, enum gw_breaker_reason reason)
+static void link_ended(struct gw_link *link, enum gw_breaker_reason reason)
 {
     bool was_connecting = link->state == GW_LINK_CONNECTING;
     bool has_lived = link->state == GW_LINK_UP && gw_clock_monotonic_us() - link->up_at_us >= LINK_LIVED_US;
@@ -164,7 +164,7 @@ static void ended(struct gw_link *link, enum gw_breaker_reason reason)
             link->first_reason = reason;
         reason = link->first_reason;
         if (link->next_address < link->found.count) {
-            connect_next(link);
+            link_connect_next(link);
             return;
         }
     }
@@ -172,10 +172,10 @@ static void ended(struct gw_link *link, enum gw_breaker_reason reason)
         link->attempts = 0;
     else if (reason == GW_BREAKER_NONE)
         reason = GW_BREAKER_LOST; /* a connection that is closed again and again must be reported */
-    wait_and_tell(link, reason);
+    link_wait_and_tell(link, reason);
 }
 
-static void free_wire(uv_handle_t *handle)
+static void link_free_wire(uv_handle_t *handle)
 {
     struct gw_link_wire *wire = (struct gw_link_wire *)(void *)handle;
     GW_CHECK_MAGIC(wire, WIRE_MAGIC);
@@ -184,17 +184,17 @@ static void free_wire(uv_handle_t *handle)
 }
 
 /* hiredis gives up the connection; 1.x may call this twice. */
-static void on_cleanup(void *data)
+static void link_on_cleanup(void *data)
 {
     struct gw_link_wire *wire = GW_FROM_CONTEXT(data, struct gw_link_wire, WIRE_MAGIC);
     struct gw_link *link = wire->link;
     if (!wire->context)
         return;
-    enum gw_breaker_reason reason = explain(link, &wire->context->c);
+    enum gw_breaker_reason reason = link_explain(link, &wire->context->c);
     wire->context->ev.cleanup = NULL;
     wire->context = NULL;
-    uv_close((uv_handle_t *)&wire->poll, free_wire);
-    ended(link, reason);
+    uv_close((uv_handle_t *)&wire->poll, link_free_wire);
+    link_ended(link, reason);
 }
 
 void gw_link_drop(struct gw_link *link, enum gw_breaker_reason reason)
@@ -211,10 +211,10 @@ void gw_link_break(struct gw_link *link, enum gw_breaker_reason reason)
 {
     if (link->reason == GW_BREAKER_NONE)
         link->reason = reason;
-    uv_prepare_start(&link->prepare, on_prepare);
+    uv_prepare_start(&link->prepare, link_on_prepare);
 }
 
-static void drop_quietly(struct gw_link *link)
+static void link_drop_quietly(struct gw_link *link)
 {
     link->is_quiet = true;
     gw_link_drop(link, GW_BREAKER_NONE);
@@ -222,7 +222,7 @@ static void drop_quietly(struct gw_link *link)
 
 /* ---- asking ---- */
 
-static void on_reply(redisAsyncContext *context, void *answer, void *data)
+static void link_on_reply(redisAsyncContext *context, void *answer, void *data)
 {
     struct gw_link_asked *asked = GW_FROM_CONTEXT(data, struct gw_link_asked, ASKED_MAGIC);
     struct gw_link *link = asked->link;
@@ -247,7 +247,7 @@ bool gw_link_put(struct gw_link *link, struct gw_link_asked *asked, struct gw_sl
         return false;
     asked->magic = GW_MAGIC(ASKED_MAGIC);
     asked->link = link;
-    if (redisAsyncFormattedCommand(context, on_reply, asked, command.at, command.length) != REDIS_OK)
+    if (redisAsyncFormattedCommand(context, link_on_reply, asked, command.at, command.length) != REDIS_OK)
         return false;
     link->asked++;
     /* If hiredis found no memory for a callback, every later answer would belong to the wrong question. */
@@ -269,14 +269,14 @@ bool gw_link_ask(struct gw_link *link, struct gw_link_asked *asked, struct gw_sl
 
 /* ---- reading and writing ---- */
 
-static void on_poll(uv_poll_t *poll, int status, int events);
+static void link_on_poll(uv_poll_t *poll, int status, int events);
 
-static void watch(struct gw_link_wire *wire)
+static void link_watch(struct gw_link_wire *wire)
 {
     if (wire->is_polled_to_write == wire->wants_write)
         return;
     wire->is_polled_to_write = wire->wants_write;
-    uv_poll_start(&wire->poll, UV_READABLE | (wire->wants_write ? UV_WRITABLE : 0), on_poll);
+    uv_poll_start(&wire->poll, UV_READABLE | (wire->wants_write ? UV_WRITABLE : 0), link_on_poll);
 }
 
 void gw_link_flush(struct gw_link *link)
@@ -287,7 +287,7 @@ void gw_link_flush(struct gw_link *link)
         gw_link_drop(link, link->reason);
     if (link->wire != wire || !wire || !wire->is_connected)
         return;
-    if (!is_due(link))
+    if (!link_is_due(link))
         link->quiet_from_us = gw_link_now_us(link);
     link->flushed = link->asked;
     wire->is_flushing = true;
@@ -297,12 +297,12 @@ void gw_link_flush(struct gw_link *link)
     if (link->wire != wire)
         return;
     wire->is_flushing = false;
-    watch(wire);
-    if (link->state == GW_LINK_UP && is_due(link) && !gw_timer_is_running(&link->timer))
-        arm(link, link->setup.config->redis_timeout_ms);
+    link_watch(wire);
+    if (link->state == GW_LINK_UP && link_is_due(link) && !gw_timer_is_running(&link->timer))
+        link_arm(link, link->setup.config->redis_timeout_ms);
 }
 
-static void on_prepare(uv_prepare_t *prepare)
+static void link_on_prepare(uv_prepare_t *prepare)
 {
     struct gw_link *link = GW_FROM_CONTEXT(prepare->data, struct gw_link, LINK_MAGIC);
     GW_CHECK(link_check(link));
@@ -310,36 +310,36 @@ static void on_prepare(uv_prepare_t *prepare)
     gw_link_flush(link);
 }
 
-static void on_add_write(void *data)
+static void link_on_add_write(void *data)
 {
     struct gw_link_wire *wire = GW_FROM_CONTEXT(data, struct gw_link_wire, WIRE_MAGIC);
     wire->wants_write = true;
     /* The rest of a partial write waits for the socket; new commands wait for the turn's end. */
     if (!wire->is_flushing && wire->is_connected && !wire->is_polled_to_write)
-        uv_prepare_start(&wire->link->prepare, on_prepare);
+        uv_prepare_start(&wire->link->prepare, link_on_prepare);
 }
 
-static void on_delete_write(void *data)
+static void link_on_delete_write(void *data)
 {
     struct gw_link_wire *wire = GW_FROM_CONTEXT(data, struct gw_link_wire, WIRE_MAGIC);
     wire->wants_write = false;
 }
 
 /* Bytes came though nothing was asked: the end of the connection, or an unwanted answer. */
-static void read_unasked(struct gw_link *link)
+static void link_read_unasked(struct gw_link *link)
 {
     char byte;
     ssize_t length = recv(link->wire->context->c.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (length <= 0 || link->setup.node->is_tls) /* TLS ends with a goodbye of its own */
-        drop_quietly(link);
+        link_drop_quietly(link);
     else
         gw_link_drop(link, GW_BREAKER_NONSENSE);
 }
 
 /* The first bytes show that the other side is no Redis; hiredis' error does not say so. */
-static void look_at_first_bytes(struct gw_link *link)
+static void link_look_at_first_bytes(struct gw_link *link)
 {
     char bytes[LINK_PEEK_BYTES];
     ssize_t length = link->setup.node->is_tls || link->answered
@@ -348,7 +348,7 @@ static void look_at_first_bytes(struct gw_link *link)
     if (length <= 0 || strchr("+-:$*", *bytes))
         return;
     if ((*bytes == 0x15 || *bytes == 0x16) && (length < 2 || bytes[1] == 3)) {
-        say(link, "it speaks TLS: rediss:// may be meant");
+        link_say(link, "it speaks TLS: rediss:// may be meant");
         return;
     }
     size_t line = 0;
@@ -357,17 +357,17 @@ static void look_at_first_bytes(struct gw_link *link)
     gw_link_say(link, gw_slice_of(bytes, line));
 }
 
-static void read_all(struct gw_link *link)
+static void link_read_all(struct gw_link *link)
 {
     struct gw_link_wire *wire = link->wire;
     for (unsigned i = 0; i < LINK_READS; i++) {
-        if (!is_due(link)) {
+        if (!link_is_due(link)) {
             if (i == 0)
-                read_unasked(link);
+                link_read_unasked(link);
             return;
         }
         if (link->state == GW_LINK_LOGIN)
-            look_at_first_bytes(link);
+            link_look_at_first_bytes(link);
         redisReader *reader = wire->context->c.reader;
         size_t before = reader->len - reader->pos;
         redisAsyncHandleRead(wire->context);
@@ -384,7 +384,7 @@ static void read_all(struct gw_link *link)
     }
 }
 
-static void on_connect(const redisAsyncContext *context, int status)
+static void link_on_connect(const redisAsyncContext *context, int status)
 {
     struct gw_link_wire *wire = GW_FROM_CONTEXT(context->ev.data, struct gw_link_wire, WIRE_MAGIC);
     if (status != REDIS_OK)
@@ -394,7 +394,7 @@ static void on_connect(const redisAsyncContext *context, int status)
     wire->link->said[0] = '\0'; /* the words about other addresses no longer count */
 }
 
-static void finish_connecting(struct gw_link *link)
+static void link_finish_connecting(struct gw_link *link)
 {
     struct gw_link_wire *wire = link->wire;
     link->flushed = link->asked;
@@ -405,10 +405,10 @@ static void finish_connecting(struct gw_link *link)
         return;
     wire->is_flushing = false;
     if (wire->is_connected)
-        watch(wire);
+        link_watch(wire);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void link_on_poll(uv_poll_t *poll, int status, int events)
 {
     struct gw_link_wire *wire = (struct gw_link_wire *)(void *)poll;
     GW_CHECK_MAGIC(wire, WIRE_MAGIC);
@@ -419,19 +419,19 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (status < 0) {
         gw_link_drop(link, GW_BREAKER_NONE);
     } else if (!wire->is_connected) {
-        finish_connecting(link);
+        link_finish_connecting(link);
     } else {
         if (events & UV_WRITABLE)
             gw_link_flush(link);
         if ((events & UV_READABLE) && link->wire == wire)
-            read_all(link);
+            link_read_all(link);
     }
     link->turn_us = 0; /* commands of a later turn read the time anew */
 }
 
 /* ---- connecting ---- */
 
-static redisAsyncContext *begin_context(struct gw_link *link, unsigned address)
+static redisAsyncContext *link_begin_context(struct gw_link *link, unsigned address)
 {
     const struct gw_redis_node *node = link->setup.node;
     char text[GW_RESOLVER_TEXT_BYTES];
@@ -443,7 +443,7 @@ static redisAsyncContext *begin_context(struct gw_link *link, unsigned address)
     if (context->err || !gw_tls_begin(link->tls, node, &context->c)) {
         char words[GW_BREAKER_SAID_BYTES];
         gw_tls_take_error(words, sizeof(words));
-        say(link, *words ? words : context->c.errstr);
+        link_say(link, *words ? words : context->c.errstr);
         if (link->first_reason == GW_BREAKER_NONE)
             link->first_reason = *words ? GW_BREAKER_TLS : GW_BREAKER_CONNECT;
         redisAsyncFree(context);
@@ -453,10 +453,10 @@ static redisAsyncContext *begin_context(struct gw_link *link, unsigned address)
     return context;
 }
 
-static bool begin_wire(struct gw_link *link, unsigned address)
+static bool link_begin_wire(struct gw_link *link, unsigned address)
 {
     struct gw_link_wire *wire = calloc(1, sizeof(*wire));
-    redisAsyncContext *context = wire ? begin_context(link, address) : NULL;
+    redisAsyncContext *context = wire ? link_begin_context(link, address) : NULL;
     if (!context || uv_poll_init(link->setup.loop, &wire->poll, context->c.fd) != 0) {
         if (context)
             redisAsyncFree(context);
@@ -468,60 +468,60 @@ static bool begin_wire(struct gw_link *link, unsigned address)
     wire->context = context;
     wire->is_polled_to_write = true;
     context->ev.data = wire;
-    context->ev.addWrite = on_add_write;
-    context->ev.delWrite = on_delete_write;
-    context->ev.cleanup = on_cleanup;
+    context->ev.addWrite = link_on_add_write;
+    context->ev.delWrite = link_on_delete_write;
+    context->ev.cleanup = link_on_cleanup;
     gw_reply_attach(&link->reply, context->c.reader);
-    redisAsyncSetConnectCallback(context, on_connect);
+    redisAsyncSetConnectCallback(context, link_on_connect);
     link->wire = wire;
     link->reason = GW_BREAKER_NONE;
     link->is_quiet = false;
     link->asked = link->flushed = link->answered = 0;
-    uv_poll_start(&wire->poll, UV_READABLE | UV_WRITABLE, on_poll);
+    uv_poll_start(&wire->poll, UV_READABLE | UV_WRITABLE, link_on_poll);
     return true;
 }
 
-static void connect_next(struct gw_link *link)
+static void link_connect_next(struct gw_link *link)
 {
     link->state = GW_LINK_CONNECTING;
     while (link->next_address < link->found.count) {
-        if (!begin_wire(link, link->next_address++))
+        if (!link_begin_wire(link, link->next_address++))
             continue;
-        arm(link, link->setup.config->redis_connect_timeout_ms);
+        link_arm(link, link->setup.config->redis_connect_timeout_ms);
         if (!gw_login_begin(link))
             gw_link_drop(link, GW_BREAKER_CONNECT);
         return;
     }
     gw_timer_stop(&link->timer);
-    wait_and_tell(link, link->first_reason == GW_BREAKER_NONE ? GW_BREAKER_CONNECT : link->first_reason);
+    link_wait_and_tell(link, link->first_reason == GW_BREAKER_NONE ? GW_BREAKER_CONNECT : link->first_reason);
 }
 
-static void on_found(struct gw_resolver_question *question, const struct gw_resolver_addresses *found)
+static void link_on_found(struct gw_resolver_question *question, const struct gw_resolver_addresses *found)
 {
     struct gw_link *link = GW_CONTAINER(question, struct gw_link, question);
     GW_CHECK_MAGIC(link, LINK_MAGIC);
     GW_CHECK(link->state == GW_LINK_RESOLVING && !link->wire);
     link->found = *found;
     if (!found->count)
-        say(link, found->error ? uv_strerror(found->error) : "its name has no address");
-    connect_next(link);
+        link_say(link, found->error ? uv_strerror(found->error) : "its name has no address");
+    link_connect_next(link);
 }
 
-static void begin(struct gw_link *link)
+static void link_begin(struct gw_link *link)
 {
     link->next_address = 0;
     link->said[0] = '\0';
     link->first_reason = GW_BREAKER_NONE;
     switch (gw_node_resolve(link->setup.node, &link->resolver, &link->question, &link->found)) {
     case GW_RESOLVER_KNOWN:
-        connect_next(link);
+        link_connect_next(link);
         break;
     case GW_RESOLVER_ASKED:
         link->state = GW_LINK_RESOLVING;
-        arm(link, link->setup.config->redis_connect_timeout_ms);
+        link_arm(link, link->setup.config->redis_connect_timeout_ms);
         break;
     case GW_RESOLVER_OVERLOAD:
-        wait_and_tell(link, GW_BREAKER_CONNECT);
+        link_wait_and_tell(link, GW_BREAKER_CONNECT);
         break;
     }
 }
@@ -535,24 +535,24 @@ void gw_link_logged_in(struct gw_link *link)
 }
 
 /* The timer runs on while answers come: this checks whether an answer has been due for too long. */
-static void check_silence(struct gw_link *link)
+static void link_check_silence(struct gw_link *link)
 {
     uint64_t timeout_us = (uint64_t)link->setup.config->redis_timeout_ms * 1000, now_us = gw_clock_monotonic_us();
     uint64_t quiet_us = now_us > link->quiet_from_us ? now_us - link->quiet_from_us : 0;
     char byte;
-    if (!is_due(link))
+    if (!link_is_due(link))
         return;
     if (quiet_us < timeout_us) {
-        arm(link, (timeout_us - quiet_us) / 1000 + 1);
+        link_arm(link, (timeout_us - quiet_us) / 1000 + 1);
     } else if (recv(link->wire->context->c.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) {
-        arm(link, 1); /* this loop was slow, not Redis: the bytes that came are read first */
+        link_arm(link, 1); /* this loop was slow, not Redis: the bytes that came are read first */
     } else {
-        say(link, "nothing came for redis.timeout");
+        link_say(link, "nothing came for redis.timeout");
         gw_link_drop(link, GW_BREAKER_SILENT);
     }
 }
 
-static void on_due(struct gw_timer *timer)
+static void link_on_due(struct gw_timer *timer)
 {
     struct gw_link *link = GW_CONTAINER(timer, struct gw_link, timer);
     GW_CHECK(link_check(link));
@@ -560,24 +560,24 @@ static void on_due(struct gw_timer *timer)
     case GW_LINK_CLOSED:
         break;
     case GW_LINK_WAITING:
-        begin(link);
+        link_begin(link);
         break;
     case GW_LINK_RESOLVING: /* reported, but the look-up goes on: another attempt would wait behind it */
-        say(link, "its name is still looked up");
+        link_say(link, "its name is still looked up");
         link->setup.on_down(link->setup.context, GW_BREAKER_CONNECT);
         link->said[0] = '\0';
         break;
     case GW_LINK_CONNECTING:
-        say(link, "no connection within redis.connect_timeout");
+        link_say(link, "no connection within redis.connect_timeout");
         gw_link_drop(link, GW_BREAKER_CONNECT);
         break;
     case GW_LINK_LOGIN:
-        say(link, link->setup.node->is_tls ? "no TLS handshake or log-in within redis.connect_timeout"
-                                           : "no answer to the log-in within redis.connect_timeout");
+        link_say(link, link->setup.node->is_tls ? "no TLS handshake or log-in within redis.connect_timeout"
+                                                : "no answer to the log-in within redis.connect_timeout");
         gw_link_drop(link, GW_BREAKER_SILENT);
         break;
     case GW_LINK_UP:
-        check_silence(link);
+        link_check_silence(link);
         break;
     }
 }
@@ -602,10 +602,10 @@ bool gw_link_open(struct gw_link *link, const struct gw_link_setup *setup)
         link->text_bound = GW_STORE_TEXT_BYTES;
     gw_reply_init(&link->reply, link->text_bound);
     gw_resolver_init(&link->resolver, setup->loop, 0);
-    gw_resolver_init_question(&link->question, on_found);
+    gw_resolver_init_question(&link->question, link_on_found);
     gw_random_init(&link->random);
-    gw_timer_init(&link->timer, on_due);
-    arm(link, 0);
+    gw_timer_init(&link->timer, link_on_due);
+    link_arm(link, 0);
     return true;
 }
 
@@ -618,7 +618,7 @@ void gw_link_close(struct gw_link *link)
     gw_timer_stop(&link->timer);
     gw_resolver_cancel(&link->question);
     gw_resolver_close(&link->resolver);
-    drop_quietly(link);
+    link_drop_quietly(link);
     uv_close((uv_handle_t *)&link->prepare, NULL);
 }
 

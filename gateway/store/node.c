@@ -25,7 +25,7 @@ void gw_node_set_up_socket(const struct gw_redis_node *node, int descriptor)
         (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-static bool put_command(const struct gw_slice *arguments, unsigned count, struct gw_buffer *command)
+static bool node_put_command(const struct gw_slice *arguments, unsigned count, struct gw_buffer *command)
 {
     command->length = 0;
     gw_resp_begin(command, count);
@@ -34,8 +34,8 @@ static bool put_command(const struct gw_slice *arguments, unsigned count, struct
     return !command->overflowed;
 }
 
-static bool put_all(const struct gw_redis_node *node, struct gw_slice client_name, struct gw_buffer *command,
-                    bool (*put)(void *owner, enum gw_node_step step, struct gw_slice command), void *owner)
+static bool node_put_all(const struct gw_redis_node *node, struct gw_slice client_name, struct gw_buffer *command,
+                         bool (*put)(void *owner, enum gw_node_step step, struct gw_slice command), void *owner)
 {
     char memory[24];
     struct gw_buffer digits = gw_buffer_over(memory, sizeof memory);
@@ -45,19 +45,20 @@ static bool put_all(const struct gw_redis_node *node, struct gw_slice client_nam
                           choose[] = { GW_SLICE("SELECT"), gw_buffer_slice(&digits) },
                           name[] = { GW_SLICE("CLIENT"), GW_SLICE("SETNAME"), client_name };
     bool has_user = node->user.length > 0;
-    if (node->password.length && !(put_command(has_user ? auth : auth_default, has_user ? 3 : 2, command) &&
+    if (node->password.length && !(node_put_command(has_user ? auth : auth_default, has_user ? 3 : 2, command) &&
                                    put(owner, GW_NODE_AUTH, gw_buffer_slice(command))))
         return false;
-    if (node->database && !(put_command(choose, 2, command) && put(owner, GW_NODE_SELECT, gw_buffer_slice(command))))
+    if (node->database &&
+        !(node_put_command(choose, 2, command) && put(owner, GW_NODE_SELECT, gw_buffer_slice(command))))
         return false;
-    return put_command(name, 3, command) && put(owner, GW_NODE_NAME, gw_buffer_slice(command));
+    return node_put_command(name, 3, command) && put(owner, GW_NODE_NAME, gw_buffer_slice(command));
 }
 
 bool gw_node_log_in(const struct gw_redis_node *node, struct gw_slice client_name,
                     bool (*put)(void *owner, enum gw_node_step step, struct gw_slice command), void *owner)
 {
     struct gw_buffer command = gw_buffer_create(LOGIN_BYTES);
-    bool is_good = put_all(node, client_name, &command, put, owner);
+    bool is_good = node_put_all(node, client_name, &command, put, owner);
     gw_buffer_destroy(&command);
     return is_good;
 }

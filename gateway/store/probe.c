@@ -50,7 +50,7 @@ struct gw_probe {
 
 /* ---- the breaker, as main sees it ---- */
 
-static void look(struct gw_probe *probe)
+static void probe_look(struct gw_probe *probe)
 {
     bool is_up = !gw_breaker_is_open(probe->setup.breaker);
     if (is_up == probe->is_up)
@@ -60,26 +60,26 @@ static void look(struct gw_probe *probe)
         probe->setup.on_change(probe->setup.context, is_up);
 }
 
-static void close_breaker(struct gw_probe *probe, uint64_t now_us)
+static void probe_close_breaker(struct gw_probe *probe, uint64_t now_us)
 {
     struct gw_breaker *breaker = probe->setup.breaker;
     uint64_t logged_at_us = atomic_load_explicit(&breaker->logged_at_us, memory_order_relaxed);
     if (!gw_breaker_is_open(breaker))
         return;
-    look(probe); /* an opening that no tick saw */
+    probe_look(probe); /* an opening that no tick saw */
     gw_breaker_close(breaker);
     probe->closed_at_us = now_us;
     if (logged_at_us != probe->told_at_us)
         gw_log(GW_LOG_INFO, "store", "%s: answers again", probe->setup.node->url_masked.at);
     probe->told_at_us = logged_at_us;
-    look(probe);
+    probe_look(probe);
 }
 
 /* ---- a round ---- */
 
-static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply);
+static void probe_on_reply(struct gw_link_asked *asked, const struct gw_reply *reply);
 
-static void ask(struct gw_probe *probe, enum step step, struct gw_buffer *command)
+static void probe_ask(struct gw_probe *probe, enum step step, struct gw_buffer *command)
 {
     if (command->overflowed || !gw_link_ask(&probe->link, &probe->asked, gw_buffer_slice(command), GW_NO_SLICE))
         gw_link_break(&probe->link, GW_BREAKER_LOST);
@@ -88,7 +88,7 @@ static void ask(struct gw_probe *probe, enum step step, struct gw_buffer *comman
     command->length = 0;
 }
 
-static void put_key(struct gw_probe *probe, struct gw_buffer *command)
+static void probe_put_key(struct gw_probe *probe, struct gw_buffer *command)
 {
     static const struct gw_slice name = { "instances", 9 };
     struct gw_slice prefix = probe->setup.config->redis_prefix;
@@ -98,64 +98,64 @@ static void put_key(struct gw_probe *probe, struct gw_buffer *command)
     gw_buffer_put_literal(command, "\r\n");
 }
 
-static void begin_round(struct gw_probe *probe)
+static void probe_begin_round(struct gw_probe *probe)
 {
     char memory[PROBE_COMMAND_BYTES];
     struct gw_buffer command = gw_buffer_over(memory, sizeof(memory));
     probe->step = STEP_PING;
     gw_resp_begin(&command, 1);
     gw_resp_put(&command, GW_SLICE("PING"));
-    ask(probe, STEP_PING, &command);
+    probe_ask(probe, STEP_PING, &command);
     gw_resp_begin(&command, 2);
     gw_resp_put(&command, GW_SLICE("INFO"));
     gw_resp_put(&command, GW_SLICE("replication"));
-    ask(probe, STEP_INFO, &command);
+    probe_ask(probe, STEP_INFO, &command);
     gw_resp_begin(&command, 1);
     gw_resp_put(&command, GW_SLICE("TIME"));
-    ask(probe, STEP_TIME, &command);
+    probe_ask(probe, STEP_TIME, &command);
 }
 
-static void ask_heartbeat(struct gw_probe *probe)
+static void probe_ask_heartbeat(struct gw_probe *probe)
 {
     char memory[PROBE_COMMAND_BYTES];
     struct gw_buffer command = gw_buffer_over(memory, sizeof(memory));
     int64_t missed_ms = (int64_t)probe->setup.config->redis_heartbeat_ms * PROBE_MISSED_BEATS;
     gw_resp_begin(&command, 4);
     gw_resp_put(&command, GW_SLICE("ZADD"));
-    put_key(probe, &command);
+    probe_put_key(probe, &command);
     gw_resp_put_uint(&command, (uint64_t)probe->server_ms);
     gw_resp_put(&command, gw_slice_of_string(probe->id));
-    ask(probe, STEP_ADD, &command);
+    probe_ask(probe, STEP_ADD, &command);
     gw_resp_begin(&command, 4);
     gw_resp_put(&command, GW_SLICE("ZREMRANGEBYSCORE"));
-    put_key(probe, &command);
+    probe_put_key(probe, &command);
     gw_resp_put(&command, GW_SLICE("-inf"));
     gw_resp_put_uint(&command, (uint64_t)(probe->server_ms > missed_ms ? probe->server_ms - missed_ms : 0));
-    ask(probe, STEP_REMOVE, &command);
+    probe_ask(probe, STEP_REMOVE, &command);
     gw_resp_begin(&command, 2);
     gw_resp_put(&command, GW_SLICE("ZCARD"));
-    put_key(probe, &command);
-    ask(probe, STEP_COUNT, &command);
+    probe_put_key(probe, &command);
+    probe_ask(probe, STEP_COUNT, &command);
     gw_resp_begin(&command, 3);
     gw_resp_put(&command, GW_SLICE("PEXPIRE"));
-    put_key(probe, &command);
+    probe_put_key(probe, &command);
     gw_resp_put_uint(&command, (uint64_t)missed_ms);
-    ask(probe, STEP_EXPIRE, &command);
+    probe_ask(probe, STEP_EXPIRE, &command);
 }
 
-static void end_round(struct gw_probe *probe)
+static void probe_end_round(struct gw_probe *probe)
 {
     uint64_t now_us = gw_clock_monotonic_us();
     probe->step = STEPS;
     probe->next_round_us = now_us + (uint64_t)probe->setup.config->redis_heartbeat_ms * 1000;
     if (now_us < probe->young_until_us)
         probe->next_round_us = now_us; /* at the next tick */
-    close_breaker(probe, now_us);
+    probe_close_breaker(probe, now_us);
 }
 
 /* ---- answers ---- */
 
-static bool is_primary(struct gw_slice info)
+static bool probe_is_primary(struct gw_slice info)
 {
     const char *role = info.length ? memmem(info.at, info.length, "role:", 5) : NULL;
     struct gw_slice rest = role ? gw_slice_of(role + 5, info.length - (size_t)(role + 5 - info.at)) : GW_NO_SLICE;
@@ -163,7 +163,7 @@ static bool is_primary(struct gw_slice info)
 }
 
 /* Some lists of permissions have no INFO; the heartbeat then shows whether the node takes writes. */
-static bool is_forgiven(enum step step, struct gw_slice text)
+static bool probe_is_forgiven(enum step step, struct gw_slice text)
 {
     enum gw_breaker_reason reason;
     if (step == STEP_INFO)
@@ -172,11 +172,11 @@ static bool is_forgiven(enum step step, struct gw_slice text)
 }
 
 /* The reason why this answer is not good, or NONE. */
-static enum gw_breaker_reason take(struct gw_probe *probe, enum step step, const struct gw_reply *reply)
+static enum gw_breaker_reason probe_take(struct gw_probe *probe, enum step step, const struct gw_reply *reply)
 {
     enum gw_breaker_reason reason = GW_BREAKER_NONSENSE;
     if (reply->kind == GW_REPLY_ERROR) {
-        if (is_forgiven(step, gw_reply_text(reply)))
+        if (probe_is_forgiven(step, gw_reply_text(reply)))
             return GW_BREAKER_NONE;
         reason = GW_BREAKER_REFUSED;
         (void)gw_reply_fault(gw_reply_text(reply), &reason);
@@ -189,7 +189,7 @@ static enum gw_breaker_reason take(struct gw_probe *probe, enum step step, const
     case STEP_INFO:
         if (reply->kind != GW_REPLY_STRING)
             return reason;
-        if (is_primary(gw_reply_text(reply)))
+        if (probe_is_primary(gw_reply_text(reply)))
             return GW_BREAKER_NONE;
         gw_link_say(&probe->link, GW_SLICE("it is a replica"));
         return GW_BREAKER_READONLY;
@@ -203,7 +203,7 @@ static enum gw_breaker_reason take(struct gw_probe *probe, enum step step, const
     }
 }
 
-static void settle(struct gw_probe *probe, uint64_t at_us)
+static void probe_settle(struct gw_probe *probe, uint64_t at_us)
 {
     if (at_us < atomic_load_explicit(&probe->settled_at_us, memory_order_relaxed))
         atomic_store_explicit(&probe->settled_at_us, at_us, memory_order_relaxed);
@@ -211,7 +211,7 @@ static void settle(struct gw_probe *probe, uint64_t at_us)
 
 /* Others count once in each heartbeat. If there are others, the first count is followed by the time in which each of
  * them counts this instance, too. */
-static void count_instances(struct gw_probe *probe, unsigned count)
+static void probe_count_instances(struct gw_probe *probe, unsigned count)
 {
     uint64_t now_us = gw_clock_monotonic_us();
     uint64_t heartbeat_us = (uint64_t)probe->setup.config->redis_heartbeat_ms * 1000;
@@ -223,53 +223,53 @@ static void count_instances(struct gw_probe *probe, unsigned count)
     probe->was_counted = true;
     probe->young_until_us = now_us + PROBE_YOUNG_US;
     uint64_t counted_at_us = count > 1 ? now_us + heartbeat_us + PROBE_TICK_MS * 1000 : now_us;
-    settle(probe, counted_at_us);
+    probe_settle(probe, counted_at_us);
 }
 
-static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
+static void probe_on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
 {
     struct gw_probe *probe = GW_CONTAINER(asked, struct gw_probe, asked);
     GW_CHECK_MAGIC(probe, PROBE_MAGIC);
     if (!reply || probe->step == STEPS)
         return; /* on_down gets the reason */
     enum step step = probe->step++;
-    enum gw_breaker_reason reason = take(probe, step, reply);
+    enum gw_breaker_reason reason = probe_take(probe, step, reply);
     if (reason != GW_BREAKER_NONE) {
         probe->step = STEPS;
         gw_link_drop(&probe->link, reason);
         return;
     }
     if (step == STEP_COUNT && reply->kind == GW_REPLY_INTEGER && reply->integers[0] > 0)
-        count_instances(probe, (unsigned)reply->integers[0]);
+        probe_count_instances(probe, (unsigned)reply->integers[0]);
     if (step != probe->last_step)
         return;
     if (step == STEP_TIME && probe->setup.keeps_heartbeat)
-        ask_heartbeat(probe);
+        probe_ask_heartbeat(probe);
     else
-        end_round(probe);
+        probe_end_round(probe);
 }
 
 /* ---- when ---- */
 
-static void on_up(void *context)
+static void probe_on_up(void *context)
 {
     struct gw_probe *probe = GW_FROM_CONTEXT(context, struct gw_probe, PROBE_MAGIC);
-    begin_round(probe);
+    probe_begin_round(probe);
 }
 
-static void on_down(void *context, enum gw_breaker_reason reason)
+static void probe_on_down(void *context, enum gw_breaker_reason reason)
 {
     struct gw_probe *probe = GW_FROM_CONTEXT(context, struct gw_probe, PROBE_MAGIC);
     probe->step = STEPS;
     uint64_t now_us = gw_clock_monotonic_us();
     if (reason != GW_BREAKER_NONE)
         gw_breaker_open(probe->setup.breaker, reason, gw_link_said(&probe->link), now_us);
-    settle(probe, now_us); /* Redis is away: a start does not wait for it */
-    look(probe);
+    probe_settle(probe, now_us); /* Redis is away: a start does not wait for it */
+    probe_look(probe);
 }
 
 /* Another connection opened the breaker though this one lives: probe soon, but slower each time within a while. */
-static void notice_opening(struct gw_probe *probe, uint64_t now_us)
+static void probe_notice_opening(struct gw_probe *probe, uint64_t now_us)
 {
     bool is_calm = now_us - probe->closed_at_us > PROBE_CALM_US;
     probe->wait_ms = is_calm ? PROBE_TICK_MS : probe->wait_ms * 2;
@@ -278,7 +278,7 @@ static void notice_opening(struct gw_probe *probe, uint64_t now_us)
     probe->next_round_us = now_us + (probe->wait_ms / 2 + gw_random_next(&probe->random) % (probe->wait_ms / 2)) * 1000;
 }
 
-static void on_tick(struct gw_timer *timer)
+static void probe_on_tick(struct gw_timer *timer)
 {
     struct gw_probe *probe = GW_CONTAINER(timer, struct gw_probe, timer);
     GW_CHECK_MAGIC(probe, PROBE_MAGIC);
@@ -286,15 +286,15 @@ static void on_tick(struct gw_timer *timer)
     uint64_t now_us = gw_clock_monotonic_us();
     gw_timer_start(probe->setup.timers, timer, PROBE_TICK_MS);
     if (probe->is_up && gw_breaker_is_open(probe->setup.breaker))
-        notice_opening(probe, now_us);
-    look(probe);
+        probe_notice_opening(probe, now_us);
+    probe_look(probe);
     if (gw_link_is_up(&probe->link) && probe->step == STEPS && now_us >= probe->next_round_us)
-        begin_round(probe);
+        probe_begin_round(probe);
 }
 
 /* ---- open and close ---- */
 
-static void put_names(struct gw_probe *probe, const char *instance_id)
+static void probe_put_names(struct gw_probe *probe, const char *instance_id)
 {
     struct gw_buffer id = gw_buffer_over(probe->id, sizeof(probe->id) - 1);
     struct gw_buffer name = gw_buffer_over(probe->client_name, sizeof(probe->client_name) - 1);
@@ -312,8 +312,8 @@ struct gw_probe *gw_probe_open(const struct gw_probe_setup *setup)
     unsigned expected = setup->config->expected_instances;
     probe->magic = GW_MAGIC(PROBE_MAGIC);
     probe->setup = *setup;
-    put_names(probe, setup->instance_id);
-    probe->asked.on_reply = on_reply;
+    probe_put_names(probe, setup->instance_id);
+    probe->asked.on_reply = probe_on_reply;
     probe->step = STEPS;
     probe->wait_ms = PROBE_TICK_MS;
     probe->is_up = !gw_breaker_is_open(setup->breaker);
@@ -321,7 +321,7 @@ struct gw_probe *gw_probe_open(const struct gw_probe_setup *setup)
     atomic_init(&probe->instances, probe->counted.believed);
     atomic_init(&probe->settled_at_us, setup->keeps_heartbeat ? gw_clock_monotonic_us() + PROBE_SETTLED_AFTER_US : 0);
     gw_random_init(&probe->random);
-    gw_timer_init(&probe->timer, on_tick);
+    gw_timer_init(&probe->timer, probe_on_tick);
     atomic_store_explicit(&setup->breaker->node, setup->node->url_masked.at, memory_order_relaxed);
     const struct gw_link_setup link = {
         .loop = setup->loop,
@@ -331,8 +331,8 @@ struct gw_probe *gw_probe_open(const struct gw_probe_setup *setup)
         .client_name = probe->client_name,
         .least_wait_ms = PROBE_TICK_MS,
         .most_wait_ms = PROBE_MOST_WAIT_MS,
-        .on_up = on_up,
-        .on_down = on_down,
+        .on_up = probe_on_up,
+        .on_down = probe_on_down,
         .context = probe,
     };
     if (!gw_link_open(&probe->link, &link)) {
@@ -351,7 +351,7 @@ void gw_probe_close(struct gw_probe *probe)
     if (probe->setup.keeps_heartbeat && gw_link_is_up(&probe->link)) {
         gw_resp_begin(&command, 3);
         gw_resp_put(&command, GW_SLICE("ZREM"));
-        put_key(probe, &command);
+        probe_put_key(probe, &command);
         gw_resp_put(&command, gw_slice_of_string(probe->id));
         if (gw_link_ask(&probe->link, &probe->asked, gw_buffer_slice(&command), GW_NO_SLICE))
             gw_link_flush(&probe->link);

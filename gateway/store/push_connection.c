@@ -19,7 +19,7 @@ struct gw_push_wire {
 
 /* ---- what the reader finds ---- */
 
-static struct gw_push_connection *connection_of(const redisReadTask *task)
+static struct gw_push_connection *push_connection_of(const redisReadTask *task)
 {
     struct gw_push_wire *wire = GW_FROM_CONTEXT(task->privdata, struct gw_push_wire, WIRE_MAGIC);
     GW_CHECK(wire->connection->wire == wire);
@@ -27,12 +27,13 @@ static struct gw_push_connection *connection_of(const redisReadTask *task)
 }
 
 /* Depths: 0 a whole reply, 1 a message's kind, channel and payload, 2 its keys. */
-static unsigned depth_of(const redisReadTask *task)
+static unsigned push_connection_depth_of(const redisReadTask *task)
 {
     return !task->parent ? 0 : !task->parent->parent ? 1 : 2;
 }
 
-static void keep_text(struct gw_push_reply *reply, enum gw_push_kind kind, const char *text, size_t length)
+static void push_connection_keep_text(struct gw_push_reply *reply, enum gw_push_kind kind, const char *text,
+                                      size_t length)
 {
     size_t kept = length < sizeof reply->text ? length : sizeof reply->text - 1;
     reply->kind = kind;
@@ -40,13 +41,14 @@ static void keep_text(struct gw_push_reply *reply, enum gw_push_kind kind, const
     reply->text[kept] = '\0';
 }
 
-static void *create_string(const redisReadTask *task, char *text, size_t length)
+static void *push_connection_create_string(const redisReadTask *task, char *text, size_t length)
 {
-    struct gw_push_connection *connection = connection_of(task);
+    struct gw_push_connection *connection = push_connection_of(task);
     struct gw_slice word = gw_slice_of(text, length);
-    unsigned depth = depth_of(task);
+    unsigned depth = push_connection_depth_of(task);
     if (depth == 0)
-        keep_text(&connection->reply, task->type == REDIS_REPLY_ERROR ? GW_PUSH_ERROR : GW_PUSH_TEXT, text, length);
+        push_connection_keep_text(&connection->reply, task->type == REDIS_REPLY_ERROR ? GW_PUSH_ERROR : GW_PUSH_TEXT,
+                                  text, length);
     else if (depth == 1 && task->idx == 0 && gw_slice_equal(word, GW_SLICE("message")))
         connection->reply.kind = GW_PUSH_MESSAGE;
     else if (depth == 1 && task->idx == 0 && gw_slice_equal(word, GW_SLICE("subscribe")))
@@ -56,37 +58,37 @@ static void *create_string(const redisReadTask *task, char *text, size_t length)
     return connection;
 }
 
-static void *begin_array(const redisReadTask *task)
+static void *push_connection_begin_array(const redisReadTask *task)
 {
-    struct gw_push_connection *connection = connection_of(task);
-    unsigned depth = depth_of(task);
+    struct gw_push_connection *connection = push_connection_of(task);
+    unsigned depth = push_connection_depth_of(task);
     if (depth == 0)
         connection->reply = (struct gw_push_reply) { .kind = GW_PUSH_OTHER };
     return depth < 2 ? connection : NULL; /* NULL ends the connection */
 }
 
 #if HIREDIS_MAJOR >= 1
-static void *create_array(const redisReadTask *task, size_t count)
+static void *push_connection_create_array(const redisReadTask *task, size_t count)
 #else
-static void *create_array(const redisReadTask *task, int count)
+static void *push_connection_create_array(const redisReadTask *task, int count)
 #endif
 {
     (void)count;
-    return begin_array(task);
+    return push_connection_begin_array(task);
 }
 
-static void *create_integer(const redisReadTask *task, long long value)
+static void *push_connection_create_integer(const redisReadTask *task, long long value)
 {
-    struct gw_push_connection *connection = connection_of(task);
-    if (depth_of(task) == 0)
+    struct gw_push_connection *connection = push_connection_of(task);
+    if (push_connection_depth_of(task) == 0)
         connection->reply = (struct gw_push_reply) { .kind = GW_PUSH_INTEGER, .integer = value };
     return connection;
 }
 
-static void *create_nil(const redisReadTask *task)
+static void *push_connection_create_nil(const redisReadTask *task)
 {
-    struct gw_push_connection *connection = connection_of(task);
-    unsigned depth = depth_of(task);
+    struct gw_push_connection *connection = push_connection_of(task);
+    unsigned depth = push_connection_depth_of(task);
     if (depth == 0)
         connection->reply = (struct gw_push_reply) { .kind = GW_PUSH_NIL };
     else if (depth == 1 && task->idx == 2)
@@ -94,22 +96,22 @@ static void *create_nil(const redisReadTask *task)
     return connection;
 }
 
-static void free_object(void *object)
+static void push_connection_free_object(void *object)
 {
     (void)object;
 }
 
 static redisReplyObjectFunctions functions = {
-    .createString = create_string,
-    .createArray = create_array,
-    .createInteger = create_integer,
-    .createNil = create_nil,
-    .freeObject = free_object,
+    .createString = push_connection_create_string,
+    .createArray = push_connection_create_array,
+    .createInteger = push_connection_create_integer,
+    .createNil = push_connection_create_nil,
+    .freeObject = push_connection_free_object,
 };
 
 /* ---- the connection ---- */
 
-static void on_closed(uv_handle_t *handle)
+static void push_connection_on_closed(uv_handle_t *handle)
 {
     struct gw_push_wire *wire = (struct gw_push_wire *)(void *)handle;
     GW_CHECK_MAGIC(wire, WIRE_MAGIC);
@@ -125,30 +127,30 @@ void gw_push_connection_close(struct gw_push_connection *connection)
         return;
     gw_tls_take_error(said, sizeof said);
     connection->wire = NULL;
-    uv_close((uv_handle_t *)&wire->poll, on_closed);
+    uv_close((uv_handle_t *)&wire->poll, push_connection_on_closed);
     redisFree(wire->context);
 }
 
-static void lose(struct gw_push_connection *connection, const char *why)
+static void push_connection_lose(struct gw_push_connection *connection, const char *why)
 {
     gw_push_connection_close(connection);
     connection->on_down(connection->context, why);
 }
 
-static void on_event(uv_poll_t *poll, int status, int events);
+static void push_connection_on_event(uv_poll_t *poll, int status, int events);
 
 /* Writes what is there, and waits for what is to come. False: writing failed. Over TLS a write may have to wait for a
  * read; the bytes that it then wants to write are few enough that there is always room. */
-static bool flush(struct gw_push_wire *wire)
+static bool push_connection_flush(struct gw_push_wire *wire)
 {
     int is_done = 1;
     if (redisBufferWrite(wire->context, &is_done) != REDIS_OK)
         return false;
     int events = UV_READABLE | (is_done || wire->connection->node->is_tls ? 0 : UV_WRITABLE);
-    return uv_poll_start(&wire->poll, events, on_event) == 0;
+    return uv_poll_start(&wire->poll, events, push_connection_on_event) == 0;
 }
 
-static const char *finish_connecting(struct gw_push_wire *wire)
+static const char *push_connection_finish_connecting(struct gw_push_wire *wire)
 {
     int error = 0;
     socklen_t size = sizeof error;
@@ -163,7 +165,7 @@ static const char *finish_connecting(struct gw_push_wire *wire)
 }
 
 /* Takes every whole reply. NULL also if a callback closed the connection. */
-static const char *take_replies(struct gw_push_connection *connection, struct gw_push_wire *wire)
+static const char *push_connection_take_replies(struct gw_push_connection *connection, struct gw_push_wire *wire)
 {
     void *object = NULL;
     for (;;) {
@@ -180,7 +182,7 @@ static const char *take_replies(struct gw_push_connection *connection, struct gw
     }
 }
 
-static void on_event(uv_poll_t *poll, int status, int events)
+static void push_connection_on_event(uv_poll_t *poll, int status, int events)
 {
     struct gw_push_wire *wire = GW_CONTAINER(poll, struct gw_push_wire, poll);
     GW_CHECK_MAGIC(wire, WIRE_MAGIC);
@@ -189,24 +191,24 @@ static void on_event(uv_poll_t *poll, int status, int events)
     const char *why = NULL;
     (void)events;
     if (status < 0) {
-        lose(connection, "its socket failed");
+        push_connection_lose(connection, "its socket failed");
         return;
     }
     if (!wire->is_connected)
-        why = finish_connecting(wire);
+        why = push_connection_finish_connecting(wire);
     else if (redisBufferRead(wire->context) != REDIS_OK)
         why = "the connection ended";
     else
-        why = take_replies(connection, wire);
+        why = push_connection_take_replies(connection, wire);
     if (connection->wire != wire)
         return;
-    if (!why && !flush(wire))
+    if (!why && !push_connection_flush(wire))
         why = "the connection ended";
     if (why)
-        lose(connection, why);
+        push_connection_lose(connection, why);
 }
 
-static redisContext *connect_to(const struct gw_redis_node *node, const char *address)
+static redisContext *push_connection_connect_to(const struct gw_redis_node *node, const char *address)
 {
     redisContext *context = node->is_unix ? redisConnectUnixNonBlock(node->host.at)
                                           : redisConnectNonBlock(address, node->port);
@@ -226,7 +228,7 @@ bool gw_push_connection_open(struct gw_push_connection *connection, uv_loop_t *l
         return false;
     GW_CHECK(!connection->wire);
     wire->connection = connection;
-    wire->context = connect_to(connection->node, address);
+    wire->context = push_connection_connect_to(connection->node, address);
     if (!wire->context || uv_poll_init(loop, &wire->poll, wire->context->fd) != 0) {
         if (wire->context)
             redisFree(wire->context);
@@ -237,7 +239,7 @@ bool gw_push_connection_open(struct gw_push_connection *connection, uv_loop_t *l
     wire->context->reader->fn = &functions;
     wire->context->reader->privdata = wire;
     connection->wire = wire;
-    if (uv_poll_start(&wire->poll, UV_WRITABLE, on_event) == 0)
+    if (uv_poll_start(&wire->poll, UV_WRITABLE, push_connection_on_event) == 0)
         return true;
     gw_push_connection_close(connection);
     return false;
@@ -250,5 +252,5 @@ bool gw_push_connection_send(struct gw_push_connection *connection, struct gw_sl
         redisAppendFormattedCommand(wire->context, command.at, command.length) != REDIS_OK)
         return false;
     /* The command leaves when the socket can be written to: in this turn of the loop or the next. */
-    return uv_poll_start(&wire->poll, UV_READABLE | UV_WRITABLE, on_event) == 0;
+    return uv_poll_start(&wire->poll, UV_READABLE | UV_WRITABLE, push_connection_on_event) == 0;
 }

@@ -54,7 +54,7 @@ struct gw_store {
 };
 
 /* Checks what must hold of a call under way: whenever a reply comes, and when the call is forgotten. */
-static bool call_check(const struct gw_store_call *call)
+static bool redis_call_check(const struct gw_store_call *call)
 {
     GW_CHECK_MAGIC(call, CALL_MAGIC);
     GW_CHECK_MAGIC(call->store, STORE_MAGIC);
@@ -67,7 +67,7 @@ static bool call_check(const struct gw_store_call *call)
 
 /* ---- calls ---- */
 
-static void give_back(struct gw_store_call *call)
+static void redis_give_back(struct gw_store_call *call)
 {
     struct gw_store *store = call->store;
     if (call->command != call->room)
@@ -81,11 +81,11 @@ static void give_back(struct gw_store_call *call)
     gw_free_list_give(&store->free, call);
 }
 
-static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply);
+static void redis_on_reply(struct gw_link_asked *asked, const struct gw_reply *reply);
 
 /* A call whose command has room for command_bytes; NULL if it may not be made. */
-static struct gw_store_call *begin(struct gw_store *store, enum gw_redis_label kind, size_t command_bytes,
-                                   size_t payload_bytes)
+static struct gw_store_call *redis_begin(struct gw_store *store, enum gw_redis_label kind, size_t command_bytes,
+                                         size_t payload_bytes)
 {
     if (!gw_store_is_up(store) || store->pending >= store->config->redis_max_pending ||
         store->payloads_bytes + payload_bytes > REDIS_PAYLOADS_BYTES)
@@ -99,7 +99,7 @@ static struct gw_store_call *begin(struct gw_store *store, enum gw_redis_label k
         return NULL;
     }
     call->magic = GW_MAGIC(CALL_MAGIC);
-    call->asked.on_reply = on_reply;
+    call->asked.on_reply = redis_on_reply;
     call->store = store;
     call->kind = kind;
     call->replies_due = 0;
@@ -115,7 +115,7 @@ static struct gw_store_call *begin(struct gw_store *store, enum gw_redis_label k
     return call;
 }
 
-static bool ask(struct gw_store_call *call, struct gw_slice command)
+static bool redis_ask(struct gw_store_call *call, struct gw_slice command)
 {
     if (!gw_link_ask(&call->store->link, &call->asked, command, call->payload_bytes))
         return false;
@@ -123,32 +123,32 @@ static bool ask(struct gw_store_call *call, struct gw_slice command)
     return true;
 }
 
-static struct gw_store_call *skipped(struct gw_store *store, enum gw_redis_label kind)
+static struct gw_store_call *redis_skipped(struct gw_store *store, enum gw_redis_label kind)
 {
     gw_counter_add(&store->shard->redis_calls[kind][GW_REDIS_RESULT_SKIPPED], 1);
     return NULL;
 }
 
 /* The command is complete: sends it, or gives the call back. */
-static struct gw_store_call *dispatch(struct gw_store_call *call, const struct gw_buffer *command, gw_store_done *done,
-                                      void *owner)
+static struct gw_store_call *redis_dispatch(struct gw_store_call *call, const struct gw_buffer *command,
+                                            gw_store_done *done, void *owner)
 {
     struct gw_store *store = call->store;
     call->length = command->length;
     call->done = done;
     call->owner = owner;
     call->asked_at_us = gw_link_now_us(&store->link);
-    if (command->overflowed || !ask(call, gw_buffer_slice(command))) {
+    if (command->overflowed || !redis_ask(call, gw_buffer_slice(command))) {
         enum gw_redis_label kind = call->kind;
-        give_back(call);
-        return skipped(store, kind);
+        redis_give_back(call);
+        return redis_skipped(store, kind);
     }
     store->pending++;
     gw_counter_add(&store->shard->redis_pending, 1);
     return call;
 }
 
-static void finish(struct gw_store_call *call)
+static void redis_finish(struct gw_store_call *call)
 {
     struct gw_store *store = call->store;
     store->pending--;
@@ -161,13 +161,13 @@ static void finish(struct gw_store_call *call)
     }
     if (call->done)
         call->done(call->owner, &call->reply);
-    give_back(call);
+    redis_give_back(call);
 }
 
 /* ---- answers ---- */
 
 /* Sends the script with the arguments of the call; the script's text stands in the place of its digest. */
-static bool ask_again(struct gw_store_call *call)
+static bool redis_ask_again(struct gw_store_call *call)
 {
     struct gw_store *store = call->store;
     struct gw_slice text = store->scripts.list[call->script].text;
@@ -180,13 +180,13 @@ static bool ask_again(struct gw_store_call *call)
     gw_resp_terminate(&command);
     call->is_again = true;
     gw_counter_add(&store->shard->redis_noscript, 1);
-    bool good = !command.overflowed && ask(call, gw_buffer_slice(&command));
+    bool good = !command.overflowed && redis_ask(call, gw_buffer_slice(&command));
     gw_buffer_destroy(&command);
     return good;
 }
 
 /* Each write is refused while Redis is full: reporting it once a second is enough. */
-static void tell_full(struct gw_store *store, struct gw_slice text)
+static void redis_tell_full(struct gw_store *store, struct gw_slice text)
 {
     enum { TELL_EACH_US = 1000 * 1000 };
     uint64_t now_us = gw_link_now_us(&store->link);
@@ -199,14 +199,14 @@ static void tell_full(struct gw_store *store, struct gw_slice text)
 }
 
 /* True: the call was sent again, and must not be finished now. */
-static bool take_error(struct gw_store_call *call, struct gw_slice text)
+static bool redis_take_error(struct gw_store_call *call, struct gw_slice text)
 {
     struct gw_store *store = call->store;
     enum gw_breaker_reason reason = GW_BREAKER_LOST;
     call->result = GW_REDIS_RESULT_ERROR;
     switch (gw_reply_fault(text, &reason)) {
     case GW_REPLY_FAULT_SCRIPT:
-        if (call->tail_at && !call->is_again && ask_again(call)) {
+        if (call->tail_at && !call->is_again && redis_ask_again(call)) {
             call->result = GW_REDIS_RESULT_OK;
             return true;
         }
@@ -214,7 +214,7 @@ static bool take_error(struct gw_store_call *call, struct gw_slice text)
     case GW_REPLY_FAULT_OOM:
         call->result = GW_REDIS_RESULT_OOM;
         call->reply.result = GW_STORE_OOM;
-        tell_full(store, text);
+        redis_tell_full(store, text);
         break;
     case GW_REPLY_FAULT_TYPE: /* for the caller this is a value that makes no sense */
         if (call->kind == GW_REDIS_LABEL_GET) {
@@ -234,7 +234,7 @@ static bool take_error(struct gw_store_call *call, struct gw_slice text)
     return false;
 }
 
-static bool take_script(struct gw_store_call *call, const struct gw_reply *reply)
+static bool redis_take_script(struct gw_store_call *call, const struct gw_reply *reply)
 {
     if (call->script == GW_STORE_PURGE) {
         bool is_string = reply->kind == GW_REPLY_STRING;
@@ -249,7 +249,7 @@ static bool take_script(struct gw_store_call *call, const struct gw_reply *reply
 }
 
 /* PTTL first, then the value. */
-static bool take_get(struct gw_store_call *call, const struct gw_reply *reply)
+static bool redis_take_get(struct gw_store_call *call, const struct gw_reply *reply)
 {
     if (call->replies_due) {
         call->reply.ttl_ms = reply->kind == GW_REPLY_INTEGER ? reply->integers[0] : 0;
@@ -260,30 +260,30 @@ static bool take_get(struct gw_store_call *call, const struct gw_reply *reply)
     return reply->kind == GW_REPLY_NIL || reply->kind == GW_REPLY_STRING;
 }
 
-static bool take(struct gw_store_call *call, const struct gw_reply *reply)
+static bool redis_take(struct gw_store_call *call, const struct gw_reply *reply)
 {
     switch (call->kind) {
     case GW_REDIS_LABEL_GET:
-        return take_get(call, reply);
+        return redis_take_get(call, reply);
     case GW_REDIS_LABEL_SET:
         call->reply.result = GW_STORE_DONE;
         return reply->kind == GW_REPLY_STATUS || reply->kind == GW_REPLY_INTEGER;
     default:
-        return take_script(call, reply);
+        return redis_take_script(call, reply);
     }
 }
 
-static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
+static void redis_on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
 {
     struct gw_store_call *call = GW_CONTAINER(asked, struct gw_store_call, asked);
-    GW_CHECK(call_check(call));
+    GW_CHECK(redis_call_check(call));
     call->replies_due--;
     if (!reply) {
         call->result = GW_REDIS_RESULT_LOST;
     } else if (reply->kind == GW_REPLY_ERROR) {
-        if (take_error(call, gw_reply_text(reply)))
+        if (redis_take_error(call, gw_reply_text(reply)))
             return;
-    } else if (call->result == GW_REDIS_RESULT_OK && !take(call, reply)) {
+    } else if (call->result == GW_REDIS_RESULT_OK && !redis_take(call, reply)) {
         call->result = GW_REDIS_RESULT_ERROR;
         call->reply.result = GW_STORE_LOST;
         gw_link_drop(&call->store->link, GW_BREAKER_NONSENSE);
@@ -292,12 +292,12 @@ static void on_reply(struct gw_link_asked *asked, const struct gw_reply *reply)
         return;
     if (call->result == GW_REDIS_RESULT_LOST)
         call->reply.result = GW_STORE_LOST;
-    finish(call);
+    redis_finish(call);
 }
 
 /* ---- questions ---- */
 
-static size_t room_for(const struct gw_slice *arguments, unsigned count)
+static size_t redis_room_for(const struct gw_slice *arguments, unsigned count)
 {
     size_t bytes = 0;
     for (unsigned i = 0; i < count; i++)
@@ -305,13 +305,13 @@ static size_t room_for(const struct gw_slice *arguments, unsigned count)
     return bytes;
 }
 
-static void put_all(struct gw_buffer *command, const struct gw_slice *arguments, unsigned count)
+static void redis_put_all(struct gw_buffer *command, const struct gw_slice *arguments, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         gw_resp_put(command, arguments[i]);
 }
 
-static void keep_payload(struct gw_store_call *call, struct gw_slice bytes, struct gw_block *payload)
+static void redis_keep_payload(struct gw_store_call *call, struct gw_slice bytes, struct gw_block *payload)
 {
     call->payload_bytes = bytes;
     call->payload = gw_block_ref(payload);
@@ -328,11 +328,11 @@ struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script 
                                                                   [GW_STORE_PURGE] = GW_REDIS_LABEL_PURGE,
                                                                   [GW_STORE_FETCH_LOCK] = GW_REDIS_LABEL_FETCH_LOCK };
     enum gw_redis_label kind = labels[script];
-    size_t bytes = 5 * GW_RESP_ARGUMENT_BYTES + GW_SCRIPTS_SHA_BYTES + room_for(keys, key_count) +
-                   room_for(arguments, argument_count) + (payload ? 0 : payload_bytes.length);
-    struct gw_store_call *call = begin(store, kind, bytes, payload ? payload_bytes.length : 0);
+    size_t bytes = 5 * GW_RESP_ARGUMENT_BYTES + GW_SCRIPTS_SHA_BYTES + redis_room_for(keys, key_count) +
+                   redis_room_for(arguments, argument_count) + (payload ? 0 : payload_bytes.length);
+    struct gw_store_call *call = redis_begin(store, kind, bytes, payload ? payload_bytes.length : 0);
     if (!call)
-        return skipped(store, kind);
+        return redis_skipped(store, kind);
     struct gw_buffer command = gw_buffer_over(call->command, call->capacity);
     call->script = script;
     call->argument_count = 3 + key_count + argument_count + (payload_bytes.at != NULL);
@@ -341,33 +341,34 @@ struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script 
     gw_resp_put(&command, gw_slice_of(store->scripts.list[script].sha, GW_SCRIPTS_SHA_BYTES));
     call->tail_at = command.length;
     gw_resp_put_uint(&command, key_count);
-    put_all(&command, keys, key_count);
-    put_all(&command, arguments, argument_count);
+    redis_put_all(&command, keys, key_count);
+    redis_put_all(&command, arguments, argument_count);
     if (payload_bytes.at && !payload) {
         gw_resp_put(&command, payload_bytes);
     } else if (payload_bytes.at) {
         gw_resp_put_length(&command, payload_bytes.length);
-        keep_payload(call, payload_bytes, payload);
+        redis_keep_payload(call, payload_bytes, payload);
     }
-    return dispatch(call, &command, done, owner);
+    return redis_dispatch(call, &command, done, owner);
 }
 
 struct gw_store_call *gw_store_get(struct gw_store *store, struct gw_slice key, gw_store_done *done, void *owner)
 {
-    struct gw_store_call *call = begin(store, GW_REDIS_LABEL_GET, 2 * (key.length + 3 * GW_RESP_ARGUMENT_BYTES), 0);
+    struct gw_store_call *call = redis_begin(store, GW_REDIS_LABEL_GET, 2 * (key.length + 3 * GW_RESP_ARGUMENT_BYTES),
+                                             0);
     if (!call)
-        return skipped(store, GW_REDIS_LABEL_GET);
+        return redis_skipped(store, GW_REDIS_LABEL_GET);
     struct gw_buffer command = gw_buffer_over(call->command, call->capacity);
     gw_resp_begin(&command, 2);
     gw_resp_put(&command, GW_SLICE("PTTL"));
     gw_resp_put(&command, key);
-    if (!dispatch(call, &command, done, owner))
+    if (!redis_dispatch(call, &command, done, owner))
         return NULL;
     struct gw_buffer second = gw_buffer_over(call->command + call->length, call->capacity - call->length);
     gw_resp_begin(&second, 2);
     gw_resp_put(&second, GW_SLICE("GET"));
     gw_resp_put(&second, key);
-    if (!ask(call, gw_buffer_slice(&second)))
+    if (!redis_ask(call, gw_buffer_slice(&second)))
         gw_link_break(&store->link, GW_BREAKER_LOST); /* out of memory */
     return call;
 }
@@ -375,10 +376,10 @@ struct gw_store_call *gw_store_get(struct gw_store *store, struct gw_slice key, 
 struct gw_store_call *gw_store_set(struct gw_store *store, struct gw_slice key, struct gw_slice value, int64_t life_ms,
                                    gw_store_done *done, void *owner)
 {
-    struct gw_store_call *call = begin(store, GW_REDIS_LABEL_SET,
-                                       key.length + value.length + 6 * GW_RESP_ARGUMENT_BYTES, 0);
+    struct gw_store_call *call = redis_begin(store, GW_REDIS_LABEL_SET,
+                                             key.length + value.length + 6 * GW_RESP_ARGUMENT_BYTES, 0);
     if (!call)
-        return skipped(store, GW_REDIS_LABEL_SET);
+        return redis_skipped(store, GW_REDIS_LABEL_SET);
     struct gw_buffer command = gw_buffer_over(call->command, call->capacity);
     gw_resp_begin(&command, value.at ? 5 : 2);
     gw_resp_put(&command, value.at ? GW_SLICE("SET") : GW_SLICE("DEL"));
@@ -388,13 +389,13 @@ struct gw_store_call *gw_store_set(struct gw_store *store, struct gw_slice key, 
         gw_resp_put(&command, GW_SLICE("PX"));
         gw_resp_put_uint(&command, life_ms > 0 ? (uint64_t)life_ms : 1);
     }
-    return dispatch(call, &command, done, owner);
+    return redis_dispatch(call, &command, done, owner);
 }
 
 void gw_store_cancel(struct gw_store_call **call)
 {
     if (*call) {
-        GW_CHECK(call_check(*call));
+        GW_CHECK(redis_call_check(*call));
         (*call)->done = NULL;
     }
     *call = NULL;
@@ -407,13 +408,13 @@ bool gw_store_is_up(const struct gw_store *store)
     return gw_link_is_up(&store->link) && !gw_breaker_is_open(store->breaker);
 }
 
-static void on_up(void *context)
+static void redis_on_up(void *context)
 {
     struct gw_store *store = GW_FROM_CONTEXT(context, struct gw_store, STORE_MAGIC);
     gw_counter_add(&store->shard->redis_connects, 1);
 }
 
-static void on_down(void *context, enum gw_breaker_reason reason)
+static void redis_on_down(void *context, enum gw_breaker_reason reason)
 {
     struct gw_store *store = GW_FROM_CONTEXT(context, struct gw_store, STORE_MAGIC);
     if (reason != GW_BREAKER_NONE)
@@ -441,8 +442,8 @@ struct gw_store *gw_store_open(const struct gw_store_setup *setup)
         .scripts = &store->scripts,
         .least_wait_ms = REDIS_LEAST_WAIT_MS,
         .most_wait_ms = REDIS_MOST_WAIT_MS,
-        .on_up = on_up,
-        .on_down = on_down,
+        .on_up = redis_on_up,
+        .on_down = redis_on_down,
         .context = store,
     };
     if (!gw_scripts_init(&store->scripts) || !gw_link_open(&store->link, &link)) {

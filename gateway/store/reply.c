@@ -12,7 +12,7 @@ typedef int array_length;
 enum { REPLY_MAGIC = 0x5245504c };
 
 /* Adds a number or a string within an array. NULL for an unknown kind; that ends the connection. */
-static struct gw_reply *begin(const redisReadTask *task, enum gw_reply_kind kind)
+static struct gw_reply *reply_begin(const redisReadTask *task, enum gw_reply_kind kind)
 {
     struct gw_reply *reply = GW_FROM_CONTEXT(task->privdata, struct gw_reply, REPLY_MAGIC);
     if (task->parent)
@@ -24,7 +24,7 @@ static struct gw_reply *begin(const redisReadTask *task, enum gw_reply_kind kind
     return reply;
 }
 
-static bool add_integer(struct gw_reply *reply, long long value)
+static bool reply_add_integer(struct gw_reply *reply, long long value)
 {
     if (reply->integer_count == GW_REPLY_INTEGERS)
         return false;
@@ -32,7 +32,7 @@ static bool add_integer(struct gw_reply *reply, long long value)
     return true;
 }
 
-static bool copy_text(struct gw_reply *reply, const char *text, size_t length)
+static bool reply_copy_text(struct gw_reply *reply, const char *text, size_t length)
 {
     if (length > reply->text_bound)
         return false;
@@ -50,18 +50,18 @@ static bool copy_text(struct gw_reply *reply, const char *text, size_t length)
     return true;
 }
 
-static void *create_string(const redisReadTask *task, char *text, size_t length)
+static void *reply_create_string(const redisReadTask *task, char *text, size_t length)
 {
     uint64_t value;
     struct gw_reply *reply;
     if (task->type == REDIS_REPLY_STRING && (text[length] != '\r' || text[length + 1] != '\n'))
         return NULL; /* hiredis skips these two unread */
     if (task->parent) {
-        reply = begin(task, GW_REPLY_ARRAY);
+        reply = reply_begin(task, GW_REPLY_ARRAY);
         if (!reply || task->type != REDIS_REPLY_STRING || !gw_slice_to_uint64(gw_slice_of(text, length), &value) ||
             value > INT64_MAX)
             return NULL;
-        return add_integer(reply, (long long)value) ? reply : NULL;
+        return reply_add_integer(reply, (long long)value) ? reply : NULL;
     }
     enum gw_reply_kind kind = task->type == REDIS_REPLY_STRING   ? GW_REPLY_STRING
                               : task->type == REDIS_REPLY_STATUS ? GW_REPLY_STATUS
@@ -69,29 +69,29 @@ static void *create_string(const redisReadTask *task, char *text, size_t length)
                                                                  : GW_REPLY_NONE;
     if (kind == GW_REPLY_NONE)
         return NULL;
-    reply = begin(task, kind);
-    return copy_text(reply, text, length) ? reply : NULL;
+    reply = reply_begin(task, kind);
+    return reply_copy_text(reply, text, length) ? reply : NULL;
 }
 
-static void *create_array(const redisReadTask *task, array_length length)
+static void *reply_create_array(const redisReadTask *task, array_length length)
 {
     if (task->parent || task->type != REDIS_REPLY_ARRAY || length > GW_REPLY_INTEGERS)
         return NULL;
-    return begin(task, GW_REPLY_ARRAY);
+    return reply_begin(task, GW_REPLY_ARRAY);
 }
 
-static void *create_integer(const redisReadTask *task, long long value)
+static void *reply_create_integer(const redisReadTask *task, long long value)
 {
-    struct gw_reply *reply = begin(task, GW_REPLY_INTEGER);
-    return reply && add_integer(reply, value) ? reply : NULL;
+    struct gw_reply *reply = reply_begin(task, GW_REPLY_INTEGER);
+    return reply && reply_add_integer(reply, value) ? reply : NULL;
 }
 
-static void *create_nil(const redisReadTask *task)
+static void *reply_create_nil(const redisReadTask *task)
 {
-    return task->parent ? NULL : begin(task, GW_REPLY_NIL);
+    return task->parent ? NULL : reply_begin(task, GW_REPLY_NIL);
 }
 
-static void free_object(void *object)
+static void reply_free_object(void *object)
 {
     struct gw_reply *reply = GW_FROM_CONTEXT(object, struct gw_reply, REPLY_MAGIC);
     if (reply->text_capacity > GW_REPLY_KEPT_BYTES) {
@@ -102,13 +102,13 @@ static void free_object(void *object)
 }
 
 #if HIREDIS_MAJOR >= 1
-static void *create_double(const redisReadTask *task, double value, char *text, size_t length)
+static void *reply_create_double(const redisReadTask *task, double value, char *text, size_t length)
 {
     (void)task, (void)value, (void)text, (void)length;
     return NULL;
 }
 
-static void *create_bool(const redisReadTask *task, int value)
+static void *reply_create_bool(const redisReadTask *task, int value)
 {
     (void)task, (void)value;
     return NULL;
@@ -116,14 +116,14 @@ static void *create_bool(const redisReadTask *task, int value)
 #endif
 
 static redisReplyObjectFunctions functions = {
-    .createString = create_string,
-    .createArray = create_array,
-    .createInteger = create_integer,
-    .createNil = create_nil,
-    .freeObject = free_object,
+    .createString = reply_create_string,
+    .createArray = reply_create_array,
+    .createInteger = reply_create_integer,
+    .createNil = reply_create_nil,
+    .freeObject = reply_free_object,
 #if HIREDIS_MAJOR >= 1
-    .createDouble = create_double,
-    .createBool = create_bool,
+    .createDouble = reply_create_double,
+    .createBool = reply_create_bool,
 #endif
 };
 
@@ -151,7 +151,7 @@ void gw_reply_attach(struct gw_reply *reply, redisReader *reader)
 }
 
 /* Before Redis 6, "ERR unknown command `AUTH`, with args beginning with: …" repeats the arguments that were sent. */
-static struct gw_slice without_arguments(struct gw_slice words, struct gw_slice password)
+static struct gw_slice reply_without_arguments(struct gw_slice words, struct gw_slice password)
 {
     static const struct gw_slice before = { ", with args", 11 };
     const char *end = words.length ? memmem(words.at, words.length, before.at, before.length) : NULL;
@@ -165,7 +165,7 @@ static struct gw_slice without_arguments(struct gw_slice words, struct gw_slice 
 void gw_reply_quote(struct gw_slice words, struct gw_slice password, char *told, size_t size)
 {
     static const char digits[] = "0123456789abcdef";
-    struct gw_slice left = without_arguments(words, password);
+    struct gw_slice left = reply_without_arguments(words, password);
     size_t length = 0;
     for (size_t i = 0; i < left.length; i++) {
         unsigned char c = (unsigned char)left.at[i];
@@ -207,7 +207,7 @@ static const struct word {
     { { "ERR max number of clients", 25 }, GW_REPLY_FAULT_NODE, GW_BREAKER_REFUSED },
 };
 
-static const struct word *find(struct gw_slice text)
+static const struct word *reply_find(struct gw_slice text)
 {
     for (size_t i = 0; i < GW_COUNT(words); i++)
         if (gw_slice_starts_with(text, words[i].start))
@@ -217,11 +217,11 @@ static const struct word *find(struct gw_slice text)
 
 enum gw_reply_fault gw_reply_fault(struct gw_slice text, enum gw_breaker_reason *reason)
 {
-    const struct word *word = find(text);
+    const struct word *word = reply_find(text);
     if (!word && gw_slice_starts_with(text, GW_SLICE("ERR Error running script"))) {
         const char *inner = memmem(text.at, text.length, ": -", 3);
         if (inner)
-            word = find(gw_slice_of(inner + 3, text.length - (size_t)(inner + 3 - text.at)));
+            word = reply_find(gw_slice_of(inner + 3, text.length - (size_t)(inner + 3 - text.at)));
     }
     if (word && word->fault == GW_REPLY_FAULT_NODE)
         *reason = word->reason;

@@ -9,7 +9,7 @@ extern const unsigned char gw_embedded_token_bucket[], gw_embedded_store[], gw_e
 extern const size_t gw_embedded_token_bucket_length, gw_embedded_store_length, gw_embedded_purge_length,
     gw_embedded_fetch_lock_length;
 
-static struct gw_slice embedded(const unsigned char *bytes, size_t length)
+static struct gw_slice scripts_embedded(const unsigned char *bytes, size_t length)
 {
     return gw_slice_of((const char *)bytes, length);
 }
@@ -17,10 +17,10 @@ static struct gw_slice embedded(const unsigned char *bytes, size_t length)
 bool gw_scripts_init(struct gw_scripts *scripts)
 {
     const struct gw_slice texts[GW_STORE_SCRIPTS] = {
-        [GW_STORE_TOKEN_BUCKET] = embedded(gw_embedded_token_bucket, gw_embedded_token_bucket_length),
-        [GW_STORE_PUT] = embedded(gw_embedded_store, gw_embedded_store_length),
-        [GW_STORE_PURGE] = embedded(gw_embedded_purge, gw_embedded_purge_length),
-        [GW_STORE_FETCH_LOCK] = embedded(gw_embedded_fetch_lock, gw_embedded_fetch_lock_length),
+        [GW_STORE_TOKEN_BUCKET] = scripts_embedded(gw_embedded_token_bucket, gw_embedded_token_bucket_length),
+        [GW_STORE_PUT] = scripts_embedded(gw_embedded_store, gw_embedded_store_length),
+        [GW_STORE_PURGE] = scripts_embedded(gw_embedded_purge, gw_embedded_purge_length),
+        [GW_STORE_FETCH_LOCK] = scripts_embedded(gw_embedded_fetch_lock, gw_embedded_fetch_lock_length),
     };
     for (unsigned i = 0; i < GW_STORE_SCRIPTS; i++) {
         unsigned char digest[EVP_MAX_MD_SIZE];

@@ -16,14 +16,14 @@ struct gw_tls;
 /* Why the handshake that just failed on this thread refused a certificate; X509_V_OK: it refused none. */
 static _Thread_local int refused_for = X509_V_OK;
 
-static int on_verify(int is_good, X509_STORE_CTX *store)
+static int tls_on_verify(int is_good, X509_STORE_CTX *store)
 {
     if (!is_good)
         refused_for = X509_STORE_CTX_get_error(store);
     return is_good;
 }
 
-static SSL_CTX *context_of(struct gw_tls *tls)
+static SSL_CTX *tls_context_of(struct gw_tls *tls)
 {
     return (SSL_CTX *)tls;
 }
@@ -37,7 +37,7 @@ bool gw_tls_create(const struct gw_config *config, const struct gw_redis_node *n
     if (!context)
         return false;
     const char *file = config->redis_tls_ca_file.length ? config->redis_tls_ca_file.at : NULL;
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, tls_on_verify);
     if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
         (file ? SSL_CTX_load_verify_locations(context, file, NULL) : SSL_CTX_set_default_verify_paths(context)) != 1) {
         gw_log(GW_LOG_ERROR, "store", "%s: no authorities can be read from %s", node->url_masked.at,
@@ -52,11 +52,11 @@ bool gw_tls_create(const struct gw_config *config, const struct gw_redis_node *n
 
 void gw_tls_destroy(struct gw_tls **tls)
 {
-    SSL_CTX_free(context_of(*tls));
+    SSL_CTX_free(tls_context_of(*tls));
     *tls = NULL;
 }
 
-static bool expect_peer(SSL *session, const struct gw_redis_node *node)
+static bool tls_expect_peer(SSL *session, const struct gw_redis_node *node)
 {
     struct gw_address address;
     if (gw_address_parse(&address, node->host, false))
@@ -73,7 +73,7 @@ bool gw_tls_begin(struct gw_tls *tls, const struct gw_redis_node *node, redisCon
 {
     if (!tls)
         return true;
-    SSL *session = SSL_new(context_of(tls));
+    SSL *session = SSL_new(tls_context_of(tls));
     if (!session)
         return false;
     SSL_set_mode(session, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -81,7 +81,7 @@ bool gw_tls_begin(struct gw_tls *tls, const struct gw_redis_node *node, redisCon
     /* hiredis owns the session only if it says REDIS_OK, and then frees it with the connection. If the handshake cannot
      * begin (a refused connection shows itself here), hiredis frees only its own record, and the session must be freed
      * here. */
-    if (expect_peer(session, node) && redisInitiateSSL(connection, session) == REDIS_OK)
+    if (tls_expect_peer(session, node) && redisInitiateSSL(connection, session) == REDIS_OK)
         return true;
     SSL_free(session);
     return false;

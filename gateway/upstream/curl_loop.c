@@ -20,19 +20,19 @@ struct gw_curl_watch {
     int events;     /* the events that poll is armed for */
 };
 
-static void run(struct gw_curl_loop *loop, curl_socket_t fd, int events)
+static void curl_loop_run(struct gw_curl_loop *loop, curl_socket_t fd, int events)
 {
     int running;
     curl_multi_socket_action(loop->multi, fd, events, &running);
     loop->after(loop);
 }
 
-static void free_watch(uv_handle_t *handle)
+static void curl_loop_free_watch(uv_handle_t *handle)
 {
     free(handle->data);
 }
 
-static void drop_watch(struct gw_curl_watch *watch)
+static void curl_loop_drop_watch(struct gw_curl_watch *watch)
 {
     struct gw_curl_loop *loop = watch->loop;
     loop->watches[watch->fd] = NULL;
@@ -42,17 +42,17 @@ static void drop_watch(struct gw_curl_watch *watch)
         gw_descriptors_leave(loop->descriptors);
     }
     if (watch->is_polled)
-        uv_close((uv_handle_t *)&watch->poll, free_watch);
+        uv_close((uv_handle_t *)&watch->poll, curl_loop_free_watch);
     else
         free(watch);
 }
 
-static struct gw_curl_watch *find_watch(const struct gw_curl_loop *loop, curl_socket_t fd)
+static struct gw_curl_watch *curl_loop_find_watch(const struct gw_curl_loop *loop, curl_socket_t fd)
 {
     return fd >= 0 && (size_t)fd < loop->watch_capacity ? loop->watches[fd] : NULL;
 }
 
-static bool make_room(struct gw_curl_loop *loop, curl_socket_t fd)
+static bool curl_loop_make_room(struct gw_curl_loop *loop, curl_socket_t fd)
 {
     if ((size_t)fd < loop->watch_capacity)
         return true;
@@ -68,12 +68,12 @@ static bool make_room(struct gw_curl_loop *loop, curl_socket_t fd)
     return true;
 }
 
-static struct gw_curl_watch *add_watch(struct gw_curl_loop *loop, curl_socket_t fd, bool is_connection)
+static struct gw_curl_watch *curl_loop_add_watch(struct gw_curl_loop *loop, curl_socket_t fd, bool is_connection)
 {
-    struct gw_curl_watch *old = find_watch(loop, fd);
+    struct gw_curl_watch *old = curl_loop_find_watch(loop, fd);
     if (old) /* the old socket was closed without on_close: its number now belongs to another socket */
-        drop_watch(old);
-    struct gw_curl_watch *watch = make_room(loop, fd) ? calloc(1, sizeof(*watch)) : NULL;
+        curl_loop_drop_watch(old);
+    struct gw_curl_watch *watch = curl_loop_make_room(loop, fd) ? calloc(1, sizeof(*watch)) : NULL;
     if (!watch)
         return NULL;
     watch->loop = loop;
@@ -86,7 +86,7 @@ static struct gw_curl_watch *add_watch(struct gw_curl_loop *loop, curl_socket_t 
     return watch;
 }
 
-static void on_event(uv_poll_t *poll, int status, int events)
+static void curl_loop_on_event(uv_poll_t *poll, int status, int events)
 {
     struct gw_curl_watch *watch = poll->data;
     if (!watch->is_wanted) { /* an idle connection was closed or received bytes: found out before its next use */
@@ -100,13 +100,13 @@ static void on_event(uv_poll_t *poll, int status, int events)
         watch->events = 0;
         flags = CURL_CSELECT_ERR;
     }
-    run(watch->loop, watch->fd, flags);
+    curl_loop_run(watch->loop, watch->fd, flags);
 }
 
 /* libcurl 7.88 to 8.1 closes some sockets without on_close: those whose connection was given up before it was complete,
  * also the loser of the race of IPv6 and IPv4, perhaps before CURL_POLL_REMOVE. libuv aborts if a polled socket is
  * closed behind its back, or if it polls another socket of the same number for nothing. */
-static bool is_established(const struct gw_curl_watch *watch, CURL *easy)
+static bool curl_loop_is_established(const struct gw_curl_watch *watch, CURL *easy)
 {
     struct sockaddr_storage peer;
     socklen_t length = sizeof(peer);
@@ -115,7 +115,7 @@ static bool is_established(const struct gw_curl_watch *watch, CURL *easy)
                                      began_us > 0 && getpeername(watch->fd, (struct sockaddr *)&peer, &length) == 0);
 }
 
-static void note_port(struct gw_curl_watch *watch)
+static void curl_loop_note_port(struct gw_curl_watch *watch)
 {
     struct sockaddr_storage local;
     socklen_t length = sizeof(local);
@@ -142,30 +142,30 @@ bool gw_curl_loop_is_quiet(const struct gw_curl_loop *loop, int local_port)
     return is_known;
 }
 
-static void unwant(struct gw_curl_watch *watch, CURL *easy)
+static void curl_loop_unwant(struct gw_curl_watch *watch, CURL *easy)
 {
-    watch->is_established = watch->is_connection && is_established(watch, easy);
+    watch->is_established = watch->is_connection && curl_loop_is_established(watch, easy);
     if (watch->is_established && !watch->local_port)
-        note_port(watch);
+        curl_loop_note_port(watch);
     if (watch->is_established)
         watch->is_wanted = false; /* the poll stays armed: the next request over this connection costs no epoll_ctl */
     else
-        drop_watch(watch);
+        curl_loop_drop_watch(watch);
 }
 
 /* CURLMOPT_SOCKETFUNCTION. An error returned here would end every transfer of the multi handle. So without memory only
  * this transfer suffers: it runs into its timeout. */
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
+static int curl_loop_on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
 {
     (void)unused;
     struct gw_curl_loop *loop = context;
-    struct gw_curl_watch *watch = find_watch(loop, fd);
+    struct gw_curl_watch *watch = curl_loop_find_watch(loop, fd);
     if (what == CURL_POLL_REMOVE) {
         if (watch)
-            unwant(watch, easy);
+            curl_loop_unwant(watch, easy);
         return 0;
     }
-    if (!watch && !(watch = add_watch(loop, fd, false)))
+    if (!watch && !(watch = curl_loop_add_watch(loop, fd, false)))
         return 0;
     if (!watch->is_polled) {
         if (uv_poll_init_socket(loop->loop, &watch->poll, fd) != 0)
@@ -174,19 +174,19 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
     }
     watch->is_wanted = true;
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    if (events != watch->events && uv_poll_start(&watch->poll, events, on_event) == 0)
+    if (events != watch->events && uv_poll_start(&watch->poll, events, curl_loop_on_event) == 0)
         watch->events = events;
     return 0;
 }
 
-static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+static curl_socket_t curl_loop_on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)purpose;
     struct gw_curl_loop *loop = context;
     if (!gw_descriptors_enter(loop->descriptors))
         return CURL_SOCKET_BAD;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd >= 0 && add_watch(loop, fd, true))
+    if (fd >= 0 && curl_loop_add_watch(loop, fd, true))
         return fd;
     gw_descriptors_leave(loop->descriptors);
     if (fd >= 0)
@@ -194,25 +194,26 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
     return CURL_SOCKET_BAD;
 }
 
-static int on_close(void *context, curl_socket_t fd)
+static int curl_loop_on_close(void *context, curl_socket_t fd)
 {
-    struct gw_curl_watch *watch = find_watch(context, fd);
+    struct gw_curl_watch *watch = curl_loop_find_watch(context, fd);
     if (watch)
-        drop_watch(watch); /* before close: epoll must forget the socket while the number still belongs to it */
+        curl_loop_drop_watch(
+            watch); /* before close: epoll must forget the socket while the number still belongs to it */
     return close(fd);
 }
 
-static void on_timeout(uv_timer_t *timer)
+static void curl_loop_on_timeout(uv_timer_t *timer)
 {
-    run(timer->data, CURL_SOCKET_TIMEOUT, 0);
+    curl_loop_run(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
-static int on_timer(CURLM *multi, long after_ms, void *context)
+static int curl_loop_on_timer(CURLM *multi, long after_ms, void *context)
 {
     (void)multi;
     struct gw_curl_loop *loop = context;
     if (after_ms > 0) {
-        uv_timer_start(&loop->timer, on_timeout, (uint64_t)after_ms, 0);
+        uv_timer_start(&loop->timer, curl_loop_on_timeout, (uint64_t)after_ms, 0);
         return 0;
     }
     uv_timer_stop(&loop->timer);
@@ -221,14 +222,14 @@ static int on_timer(CURLM *multi, long after_ms, void *context)
     return 0;
 }
 
-static void on_idle(uv_idle_t *idle)
+static void curl_loop_on_idle(uv_idle_t *idle)
 {
     struct gw_curl_loop *loop = idle->data;
     loop->is_asked = false;
     loop->before(loop);
     /* This run of libcurl serves all that was asked for so far; later requests need another turn. */
     loop->is_asked = false;
-    run(loop, CURL_SOCKET_TIMEOUT, 0);
+    curl_loop_run(loop, CURL_SOCKET_TIMEOUT, 0);
     if (!loop->is_asked)
         uv_idle_stop(idle);
 }
@@ -236,15 +237,15 @@ static void on_idle(uv_idle_t *idle)
 void gw_curl_loop_ask(struct gw_curl_loop *loop)
 {
     if (!loop->is_asked && !uv_is_active((uv_handle_t *)&loop->idle))
-        uv_idle_start(&loop->idle, on_idle);
+        uv_idle_start(&loop->idle, curl_loop_on_idle);
     loop->is_asked = true;
 }
 
 void gw_curl_loop_adopt(struct gw_curl_loop *loop, CURL *easy)
 {
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, curl_loop_on_open);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, loop);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, curl_loop_on_close);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, loop);
 }
 
@@ -254,9 +255,9 @@ bool gw_curl_loop_open(struct gw_curl_loop *loop, uv_loop_t *uv, gw_curl_loop_st
     loop->multi = curl_multi_init();
     if (!loop->multi)
         return false;
-    curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, curl_loop_on_socket);
     curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
-    curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, curl_loop_on_timer);
     curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
     for (size_t i = 0; i < GW_CURL_KEPT_ROWS; i++)
         gw_list_init(&loop->kept[i]);
@@ -272,7 +273,7 @@ void gw_curl_loop_close(struct gw_curl_loop *loop)
     loop->multi = NULL;
     for (size_t i = 0; i < loop->watch_capacity; i++)
         if (loop->watches[i])
-            drop_watch(loop->watches[i]);
+            curl_loop_drop_watch(loop->watches[i]);
     uv_close((uv_handle_t *)&loop->timer, NULL);
     uv_close((uv_handle_t *)&loop->idle, NULL);
 }

@@ -9,7 +9,7 @@ struct gw_curl_goodbye {
 
 static int note_index = -1; /* index of the note in an SSL object */
 
-static void on_freed(void *ssl, void *note, CRYPTO_EX_DATA *data, int index, long argument, void *context)
+static void curl_tls_on_freed(void *ssl, void *note, CRYPTO_EX_DATA *data, int index, long argument, void *context)
 {
     (void)ssl;
     (void)data;
@@ -19,24 +19,24 @@ static void on_freed(void *ssl, void *note, CRYPTO_EX_DATA *data, int index, lon
     gw_curl_tls_drop(note);
 }
 
-static void on_info(const SSL *ssl, int where, int alert)
+static void curl_tls_on_info(const SSL *ssl, int where, int alert)
 {
     struct gw_curl_goodbye *goodbye = SSL_get_ex_data(ssl, note_index);
     if (goodbye && (where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (alert & 0xff) == SSL_AD_CLOSE_NOTIFY)
         goodbye->was_said = true;
 }
 
-static CURLcode on_context(CURL *easy, void *context, void *unused)
+static CURLcode curl_tls_on_context(CURL *easy, void *context, void *unused)
 {
     (void)easy;
     (void)unused;
-    SSL_CTX_set_info_callback(context, on_info);
+    SSL_CTX_set_info_callback(context, curl_tls_on_info);
     return CURLE_OK;
 }
 
 void gw_curl_tls_init(void)
 {
-    note_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_freed);
+    note_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, curl_tls_on_freed);
 }
 
 bool gw_curl_tls_setup(CURL *easy, CURLSH *share)
@@ -47,10 +47,10 @@ bool gw_curl_tls_setup(CURL *easy, CURLSH *share)
      * all connections; with a directory, libcurl reads both for each connection. */
     if (curl_version_info(CURLVERSION_NOW)->cainfo)
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    return note_index >= 0 && curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context) == CURLE_OK;
+    return note_index >= 0 && curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, curl_tls_on_context) == CURLE_OK;
 }
 
-static SSL *ssl_of(CURL *easy)
+static SSL *curl_tls_ssl_of(CURL *easy)
 {
     struct curl_tlssessioninfo *session = NULL;
     if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || !session ||
@@ -61,13 +61,13 @@ static SSL *ssl_of(CURL *easy)
 
 bool gw_curl_tls_is_drained(CURL *easy)
 {
-    const SSL *ssl = ssl_of(easy);
+    const SSL *ssl = curl_tls_ssl_of(easy);
     return ssl && !SSL_has_pending(ssl);
 }
 
 struct gw_curl_goodbye *gw_curl_tls_note(CURL *easy)
 {
-    SSL *ssl = ssl_of(easy);
+    SSL *ssl = curl_tls_ssl_of(easy);
     if (!ssl)
         return NULL;
     struct gw_curl_goodbye *goodbye = calloc(1, sizeof(*goodbye));

@@ -16,7 +16,7 @@ enum {
     RECEIVE_BYTES = 32 * 1024,
 };
 
-static bool set_fixed_options(CURL *easy, CURLSH *share)
+static bool curl_transfer_set_fixed_options(CURL *easy, CURLSH *share)
 {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     /* Without this option libcurl waits for its resolver thread when a transfer ends early, which stalls the worker. */
@@ -43,7 +43,8 @@ bool gw_curl_transfer_init(struct gw_curl_transfer *transfer, struct gw_curl_tra
     gw_list_init(&transfer->due);
     gw_list_init(&transfer->told);
     gw_arena_init(&transfer->interim_arena, INTERIM_FIRST_BYTES, 0);
-    if (!transfer->lines || !transfer->text || !transfer->easy || !set_fixed_options(transfer->easy, transport->share))
+    if (!transfer->lines || !transfer->text || !transfer->easy ||
+        !curl_transfer_set_fixed_options(transfer->easy, transport->share))
         return false;
     gw_curl_loop_adopt(&transport->loop, transfer->easy);
     curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer);
@@ -82,18 +83,18 @@ void gw_curl_transfer_make_due(struct gw_curl_transfer *transfer)
     gw_curl_loop_ask(&transfer->transport->loop);
 }
 
-static bool has_bytes_of_body(const struct gw_call *call)
+static bool curl_transfer_has_bytes_of_body(const struct gw_call *call)
 {
     return call->has_body && (call->is_chunked || call->content_length);
 }
 
 /* How long the backend may be silent now. The time for its answer begins with the end of the request. libcurl itself
  * bounds the wait for 100. */
-static unsigned patience_ms(const struct gw_curl_transfer *transfer)
+static unsigned curl_transfer_patience_ms(const struct gw_curl_transfer *transfer)
 {
     const struct gw_call *call = transfer->call;
     const struct gw_config *config = call->config;
-    if (!transfer->head_done && (transfer->upload_done || !has_bytes_of_body(call)))
+    if (!transfer->head_done && (transfer->upload_done || !curl_transfer_has_bytes_of_body(call)))
         return config->response_timeout_ms;
     if (!transfer->head_done && call->expects_continue && !transfer->is_body_due)
         return config->continue_timeout_ms + config->read_timeout_ms;
@@ -102,7 +103,7 @@ static unsigned patience_ms(const struct gw_curl_transfer *transfer)
 
 void gw_curl_transfer_watch_time(struct gw_curl_transfer *transfer)
 {
-    unsigned after_ms = patience_ms(transfer);
+    unsigned after_ms = curl_transfer_patience_ms(transfer);
     bool waits_for_owner = transfer->wants_body && !transfer->chain.length && !transfer->body_ended &&
                            !gw_curl_transfer_upload_is_over(transfer);
     if (!transfer->is_connected || transfer->is_paused || waits_for_owner || !after_ms)
@@ -134,7 +135,7 @@ bool gw_curl_transfer_is_whole(const struct gw_curl_transfer *transfer)
 
 /* ---- the request's text ---- */
 
-static bool reserve_text(struct gw_curl_transfer *transfer, size_t bytes)
+static bool curl_transfer_reserve_text(struct gw_curl_transfer *transfer, size_t bytes)
 {
     if (bytes <= transfer->text_capacity)
         return true;
@@ -146,7 +147,7 @@ static bool reserve_text(struct gw_curl_transfer *transfer, size_t bytes)
     return true;
 }
 
-static bool reserve_line(struct gw_curl_transfer *transfer, unsigned count)
+static bool curl_transfer_reserve_line(struct gw_curl_transfer *transfer, unsigned count)
 {
     if (count <= transfer->line_capacity)
         return true;
@@ -159,7 +160,7 @@ static bool reserve_line(struct gw_curl_transfer *transfer, unsigned count)
     return true;
 }
 
-static char *put_text(char **at, struct gw_slice text)
+static char *curl_transfer_put_text(char **at, struct gw_slice text)
 {
     char *start = *at;
     if (text.length)
@@ -170,7 +171,7 @@ static char *put_text(char **at, struct gw_slice text)
 }
 
 /* For libcurl "Name:" removes a field, and "Name;" sends it without a value. */
-static void mark_empty(char *line)
+static void curl_transfer_mark_empty(char *line)
 {
     char *colon = strchr(line, ':');
     if (colon && colon[1 + strspn(colon + 1, " \t")] == '\0') {
@@ -179,14 +180,14 @@ static void mark_empty(char *line)
     }
 }
 
-static bool is_accept(const char *line)
+static bool curl_transfer_is_accept(const char *line)
 {
     return gw_slice_equal_nocase(gw_slice_of(line, strnlen(line, 7)), GW_SLICE("accept:"));
 }
 
 /* Turns "Name: value\r\n"… into libcurl's list: each line in *at ends with a NUL, and the list's items lie in one
  * array. */
-static bool put_lines(struct gw_curl_transfer *transfer, const struct gw_call *call, char **at)
+static bool curl_transfer_put_lines(struct gw_curl_transfer *transfer, const struct gw_call *call, char **at)
 {
     unsigned count = 0;
     bool has_accept = false;
@@ -196,18 +197,19 @@ static bool put_lines(struct gw_curl_transfer *transfer, const struct gw_call *c
         size_t length = end ? (size_t)(end - rest.at) : rest.length;
         size_t step = end ? length + 2 : length;
         if (length) {
-            if (!reserve_line(transfer, count + OWN_LINES + 1))
+            if (!curl_transfer_reserve_line(transfer, count + OWN_LINES + 1))
                 return false;
-            char *line = put_text(at, gw_slice_of(rest.at, length));
-            has_accept = has_accept || is_accept(line);
-            mark_empty(line);
+            char *line = curl_transfer_put_text(at, gw_slice_of(rest.at, length));
+            has_accept = has_accept || curl_transfer_is_accept(line);
+            curl_transfer_mark_empty(line);
             transfer->lines[count++].data = line;
         }
         rest = gw_slice_of(rest.at + step, rest.length - step);
     }
     if (!has_accept)
         transfer->lines[count++].data = no_accept;
-    transfer->lines[count++].data = has_bytes_of_body(call) && call->expects_continue ? expect_continue : no_expect;
+    transfer->lines[count++].data = curl_transfer_has_bytes_of_body(call) && call->expects_continue ? expect_continue
+                                                                                                    : no_expect;
     /* RFC 9110 §8.6: Content-Length is sent also without a body if the method expects one. */
     bool expects_body = call->method == GW_METHOD_POST || call->method == GW_METHOD_PUT ||
                         call->method == GW_METHOD_PATCH;
@@ -220,7 +222,7 @@ static bool put_lines(struct gw_curl_transfer *transfer, const struct gw_call *c
 
 /* Sets back the options that the last call may have set, because an easy handle remembers them. The order matters: for
  * libcurl an upload implies a body in the answer, and setting NOBODY back to 0 implies GET. */
-static bool set_method(CURL *easy, const struct gw_call *call, const char *method)
+static bool curl_transfer_set_method(CURL *easy, const struct gw_call *call, const char *method)
 {
     bool is_head = call->method == GW_METHOD_HEAD;
     bool is_plain = !call->has_body && (is_head || call->method == GW_METHOD_GET);
@@ -235,7 +237,7 @@ static bool set_method(CURL *easy, const struct gw_call *call, const char *metho
 
 /* ---- where to ---- */
 
-static bool set_url(struct gw_curl_transfer *transfer, const struct gw_backend *backend)
+static bool curl_transfer_set_url(struct gw_curl_transfer *transfer, const struct gw_backend *backend)
 {
     char url[GW_CURL_URL_BYTES];
     struct gw_buffer buffer = gw_buffer_over(url, sizeof(url));
@@ -256,7 +258,7 @@ static bool set_url(struct gw_curl_transfer *transfer, const struct gw_backend *
 
 /* If a file of authorities is configured, only these are trusted. Debian's libcurl would otherwise add its directory of
  * authorities. */
-static bool set_authorities(struct gw_curl_transfer *transfer, struct gw_slice file)
+static bool curl_transfer_set_authorities(struct gw_curl_transfer *transfer, struct gw_slice file)
 {
     if (!file.length && !transfer->ca_file)
         return true;
@@ -269,8 +271,8 @@ static bool set_authorities(struct gw_curl_transfer *transfer, struct gw_slice f
            curl_easy_setopt(transfer->easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
 }
 
-static bool set_backend(struct gw_curl_transfer *transfer, const struct gw_backend *backend,
-                        const struct gw_config *config)
+static bool curl_transfer_set_backend(struct gw_curl_transfer *transfer, const struct gw_backend *backend,
+                                      const struct gw_config *config)
 {
     CURL *easy = transfer->easy;
     long max_age_s = config->keepalive_timeout_ms / 1000;
@@ -282,18 +284,18 @@ static bool set_backend(struct gw_curl_transfer *transfer, const struct gw_backe
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, config->keepalive_connections ? 0L : 1L);
     curl_easy_setopt(easy, CURLOPT_VERBOSE, 0L);
     transfer->interim_arena.bound = 4 * config->max_response_header_bytes; /* for the fields and their array */
-    return set_url(transfer, backend) && set_authorities(transfer, config->tls_ca_file);
+    return curl_transfer_set_url(transfer, backend) && curl_transfer_set_authorities(transfer, config->tls_ca_file);
 }
 
 bool gw_curl_transfer_fill(struct gw_curl_transfer *transfer, struct gw_call *call)
 {
     /* The NUL of each line takes the place of its CRLF; the last line may lack one. */
-    if (!reserve_text(transfer, call->fields.length + call->method_text.length + call->target.length + 4))
+    if (!curl_transfer_reserve_text(transfer, call->fields.length + call->method_text.length + call->target.length + 4))
         return false;
     char *at = transfer->text;
-    char *method = put_text(&at, call->method_text);
-    char *target = put_text(&at, call->target);
-    if (!put_lines(transfer, call, &at))
+    char *method = curl_transfer_put_text(&at, call->method_text);
+    char *target = curl_transfer_put_text(&at, call->target);
+    if (!curl_transfer_put_lines(transfer, call, &at))
         return false;
     /* A dead kept connection shows only when it is written to. A request that must not be sent twice goes over a new
      * connection if it would be sent whole at once. A request with a body is handed out piece by piece, and libcurl
@@ -301,7 +303,8 @@ bool gw_curl_transfer_fill(struct gw_curl_transfer *transfer, struct gw_call *ca
     bool is_whole = !call->has_body || (!call->is_chunked && call->content_length == 0);
     bool is_fresh = call->fresh || (is_whole && !gw_method_is_idempotent(call->method));
     curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, is_fresh ? 1L : 0L);
-    return set_backend(transfer, call->backend, call->config) && set_method(transfer->easy, call, method) &&
+    return curl_transfer_set_backend(transfer, call->backend, call->config) &&
+           curl_transfer_set_method(transfer->easy, call, method) &&
            curl_easy_setopt(transfer->easy, CURLOPT_REQUEST_TARGET, target) == CURLE_OK &&
            curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->lines) == CURLE_OK;
 }

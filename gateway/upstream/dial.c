@@ -1,9 +1,9 @@
 #include "upstream/dial.h"
 
-static void try_next(struct gw_dial *dial);
+static void dial_try_next(struct gw_dial *dial);
 
 /* Every failed attempt ends here: called from the loop, with the socket closed. */
-static void on_closed(uv_handle_t *handle)
+static void dial_on_closed(uv_handle_t *handle)
 {
     struct gw_dial *dial = handle->data;
     if (dial->is_cancelled) {
@@ -16,18 +16,18 @@ static void on_closed(uv_handle_t *handle)
     }
     uv_tcp_init(dial->timers->loop, dial->tcp);
     dial->tcp->data = dial;
-    try_next(dial);
+    dial_try_next(dial);
 }
 
-static void give_up(struct gw_dial *dial, enum gw_error error)
+static void dial_give_up(struct gw_dial *dial, enum gw_error error)
 {
     gw_timer_stop(&dial->timer);
     dial->error = error;
     if (!uv_is_closing((uv_handle_t *)dial->tcp))
-        uv_close((uv_handle_t *)dial->tcp, on_closed);
+        uv_close((uv_handle_t *)dial->tcp, dial_on_closed);
 }
 
-static enum gw_error error_of(int status)
+static enum gw_error dial_error_of(int status)
 {
     switch (status) {
     case UV_ETIMEDOUT:
@@ -42,27 +42,27 @@ static enum gw_error error_of(int status)
     }
 }
 
-static void fail(struct gw_dial *dial, int status)
+static void dial_fail(struct gw_dial *dial, int status)
 {
-    enum gw_error error = error_of(status);
+    enum gw_error error = dial_error_of(status);
     dial->is_over = error == GW_ERROR_OVERLOADED;
-    give_up(dial, error);
+    dial_give_up(dial, error);
 }
 
-static void on_connected(uv_connect_t *request, int status)
+static void dial_on_connected(uv_connect_t *request, int status)
 {
     struct gw_dial *dial = request->data;
     if (uv_is_closing((uv_handle_t *)dial->tcp))
         return; /* timed out or cancelled: on_closed goes on */
     if (status < 0) {
-        fail(dial, status);
+        dial_fail(dial, status);
         return;
     }
     gw_timer_stop(&dial->timer);
     dial->on_done(dial, GW_ERROR_NONE);
 }
 
-static void try_next(struct gw_dial *dial)
+static void dial_try_next(struct gw_dial *dial)
 {
     union gw_resolver_address *address = &dial->addresses.list[dial->next];
     unsigned left = dial->addresses.count - dial->next++;
@@ -72,32 +72,32 @@ static void try_next(struct gw_dial *dial)
         address->v4.sin_port = htons(dial->port);
     gw_timer_start(dial->timers, &dial->timer, (dial->until_ms - uv_now(dial->timers->loop)) / left);
     dial->request.data = dial;
-    int status = uv_tcp_connect(&dial->request, dial->tcp, &address->any, on_connected);
+    int status = uv_tcp_connect(&dial->request, dial->tcp, &address->any, dial_on_connected);
     if (status < 0)
-        fail(dial, status);
+        dial_fail(dial, status);
 }
 
-static void on_answer(struct gw_resolver_question *question, const struct gw_resolver_addresses *addresses)
+static void dial_on_answer(struct gw_resolver_question *question, const struct gw_resolver_addresses *addresses)
 {
     struct gw_dial *dial = GW_CONTAINER(question, struct gw_dial, question);
     gw_timer_stop(&dial->timer);
     if (addresses->count == 0) {
         dial->is_over = true;
-        give_up(dial, GW_ERROR_RESOLVE);
+        dial_give_up(dial, GW_ERROR_RESOLVE);
         return;
     }
     dial->addresses = *addresses;
     if (uv_now(dial->timers->loop) >= dial->until_ms)
-        give_up(dial, GW_ERROR_CONNECT_TIMEOUT);
+        dial_give_up(dial, GW_ERROR_CONNECT_TIMEOUT);
     else
-        try_next(dial);
+        dial_try_next(dial);
 }
 
-static void on_due(struct gw_timer *timer)
+static void dial_on_due(struct gw_timer *timer)
 {
     struct gw_dial *dial = GW_CONTAINER(timer, struct gw_dial, timer);
     gw_resolver_cancel(&dial->question);
-    give_up(dial, GW_ERROR_CONNECT_TIMEOUT);
+    dial_give_up(dial, GW_ERROR_CONNECT_TIMEOUT);
 }
 
 enum gw_error gw_dial_begin(struct gw_dial *dial, struct gw_resolver *resolver, struct gw_timers *timers,
@@ -109,8 +109,8 @@ enum gw_error gw_dial_begin(struct gw_dial *dial, struct gw_resolver *resolver, 
     dial->next = 0;
     dial->error = GW_ERROR_NONE;
     dial->is_cancelled = dial->is_over = false;
-    dial->question.on_answer = on_answer;
-    gw_timer_init(&dial->timer, on_due);
+    dial->question.on_answer = dial_on_answer;
+    gw_timer_init(&dial->timer, dial_on_due);
 
     enum gw_resolver_outcome outcome = gw_resolver_ask(resolver, &dial->question, host, &dial->addresses);
     if (outcome == GW_RESOLVER_OVERLOAD)
@@ -118,7 +118,7 @@ enum gw_error gw_dial_begin(struct gw_dial *dial, struct gw_resolver *resolver, 
     uv_tcp_init(timers->loop, dial->tcp);
     dial->tcp->data = dial;
     if (outcome == GW_RESOLVER_KNOWN) {
-        try_next(dial);
+        dial_try_next(dial);
     } else {
         dial->addresses.count = 0;
         gw_timer_start(timers, &dial->timer, timeout_ms);
@@ -130,5 +130,5 @@ void gw_dial_cancel(struct gw_dial *dial)
 {
     dial->is_cancelled = true;
     gw_resolver_cancel(&dial->question);
-    give_up(dial, GW_ERROR_CANCELLED);
+    dial_give_up(dial, GW_ERROR_CANCELLED);
 }

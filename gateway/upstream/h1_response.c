@@ -27,14 +27,14 @@ void gw_h1_response_free(struct gw_h1_connection *connection)
 
 /* When the owner paused: keeps the bytes that were read but not reported, with their block. They are less than one
  * read. */
-static void keep_rest(struct gw_h1_connection *connection, struct gw_slice input, struct gw_block *block)
+static void h1_response_keep_rest(struct gw_h1_connection *connection, struct gw_slice input, struct gw_block *block)
 {
     connection->is_unparsed = true;
     if (input.length)
         connection->rest = (struct gw_piece) { .bytes = input, .block = gw_block_ref(block) };
 }
 
-static void tell_interim(struct gw_h1_connection *connection)
+static void h1_response_tell_interim(struct gw_h1_connection *connection)
 {
     struct gw_call *call = connection->call;
     int status = connection->head->status;
@@ -49,12 +49,12 @@ static void tell_interim(struct gw_h1_connection *connection)
         gw_h1_request_continue(connection);
 }
 
-static void tell_head(struct gw_h1_connection *connection)
+static void h1_response_tell_head(struct gw_h1_connection *connection)
 {
     struct gw_call *call = connection->call;
     struct gw_head *head = connection->head;
     if (head->status < 200) {
-        tell_interim(connection);
+        h1_response_tell_interim(connection);
         return;
     }
     connection->is_answering = true;
@@ -66,20 +66,20 @@ static void tell_head(struct gw_h1_connection *connection)
 }
 
 /* The owner's arena holds each 1xx until the end. If they fill it, the backend has sent too much. */
-static enum gw_error error_of_parser(const struct gw_h1_connection *connection)
+static enum gw_error h1_response_error_of_parser(const struct gw_h1_connection *connection)
 {
     enum gw_error error = connection->parser.error;
     return error == GW_ERROR_OVERLOADED && connection->interims ? GW_ERROR_UPSTREAM_HEAD_TOO_LARGE : error;
 }
 
 /* False when nothing more of this response is to be read now. */
-static bool tell(struct gw_h1_connection *connection, enum gw_parser_event event, const struct gw_slice *input,
-                 struct gw_slice body, struct gw_block *block)
+static bool h1_response_tell(struct gw_h1_connection *connection, enum gw_parser_event event,
+                             const struct gw_slice *input, struct gw_slice body, struct gw_block *block)
 {
     struct gw_call *call = connection->call;
     switch (event) {
     case GW_PARSER_HEAD:
-        tell_head(connection);
+        h1_response_tell_head(connection);
         return connection->call == call;
     case GW_PARSER_BODY:
         call->events->on_body(call, body, block);
@@ -92,7 +92,7 @@ static bool tell(struct gw_h1_connection *connection, enum gw_parser_event event
         gw_parser_begin(&connection->parser, connection->head, call->arena, call->method);
         return true;
     case GW_PARSER_FAILED:
-        gw_h1_fail(connection, error_of_parser(connection));
+        gw_h1_fail(connection, h1_response_error_of_parser(connection));
         return false;
     case GW_PARSER_WANTS_MORE:
         break;
@@ -101,7 +101,7 @@ static bool tell(struct gw_h1_connection *connection, enum gw_parser_event event
 }
 
 /* Reports all that these bytes hold, up to a pause. The event's receiver may take a reference to the block. */
-static void take(struct gw_h1_connection *connection, struct gw_slice input, struct gw_block *block)
+static void h1_response_take(struct gw_h1_connection *connection, struct gw_slice input, struct gw_block *block)
 {
     struct gw_call *call = connection->call;
     bool has_told = false;
@@ -111,11 +111,11 @@ static void take(struct gw_h1_connection *connection, struct gw_slice input, str
         enum gw_parser_event event = gw_parser_next(&connection->parser, &input, &body);
         if (event == GW_PARSER_WANTS_MORE)
             break;
-        if (!tell(connection, event, &input, body, block))
+        if (!h1_response_tell(connection, event, &input, body, block))
             return;
         has_told = true;
         if (connection->is_paused) {
-            keep_rest(connection, input, block);
+            h1_response_keep_rest(connection, input, block);
             break;
         }
     }
@@ -129,7 +129,7 @@ static void take(struct gw_h1_connection *connection, struct gw_slice input, str
 /* True if the connection ended by a FIN, not by an RST. A socket reports an RST only once, and a write may have got
  * that report already. If the RST comes with data in one turn of the loop, libuv reports an end without asking the
  * socket. */
-static bool is_ended_by_fin(const struct gw_h1_connection *connection)
+static bool h1_response_is_ended_by_fin(const struct gw_h1_connection *connection)
 {
     int socket;
     char byte;
@@ -138,7 +138,7 @@ static bool is_ended_by_fin(const struct gw_h1_connection *connection)
 }
 
 /* Only a FIN ends a body that has no length. After an RST the missing part is unknown. */
-static void read_failed(struct gw_h1_connection *connection, ssize_t status)
+static void h1_response_read_failed(struct gw_h1_connection *connection, ssize_t status)
 {
     gw_h1_response_stop_reading(connection);
     if (!connection->call) {
@@ -149,7 +149,7 @@ static void read_failed(struct gw_h1_connection *connection, ssize_t status)
         gw_h1_fail(connection, GW_ERROR_OVERLOADED);
         return;
     }
-    bool is_end = status == UV_EOF && connection->is_answering && is_ended_by_fin(connection) &&
+    bool is_end = status == UV_EOF && connection->is_answering && h1_response_is_ended_by_fin(connection) &&
                   gw_parser_finish(&connection->parser) == GW_PARSER_END;
     if (is_end)
         gw_h1_complete(connection, false);
@@ -157,7 +157,7 @@ static void read_failed(struct gw_h1_connection *connection, ssize_t status)
         gw_h1_fail(connection, GW_ERROR_RESET);
 }
 
-static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+static void h1_response_on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     (void)suggested;
     struct gw_h1_connection *connection = handle->data;
@@ -166,12 +166,12 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     *buffer = uv_buf_init(at, (unsigned)length);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+static void h1_response_on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
     struct gw_h1_connection *connection = stream->data;
     struct gw_block_pool *blocks = connection->transport->setup.blocks;
     if (length < 0) {
-        read_failed(connection, length);
+        h1_response_read_failed(connection, length);
         return;
     }
     if (length == 0)
@@ -181,14 +181,15 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
         return;
     }
     connection->call->was_answered = true;
-    take(connection, gw_slice_of(buffer->base, (size_t)length), blocks->current);
+    h1_response_take(connection, gw_slice_of(buffer->base, (size_t)length), blocks->current);
     gw_block_pool_read(blocks, (size_t)length);
 }
 
 bool gw_h1_response_read(struct gw_h1_connection *connection)
 {
     if (!connection->is_reading)
-        connection->is_reading = uv_read_start((uv_stream_t *)&connection->tcp, on_room, on_read) == 0;
+        connection->is_reading = uv_read_start((uv_stream_t *)&connection->tcp, h1_response_on_room,
+                                               h1_response_on_read) == 0;
     return connection->is_reading;
 }
 
@@ -204,7 +205,7 @@ void gw_h1_response_go_on(struct gw_h1_connection *connection)
     struct gw_call *call = connection->call;
     struct gw_piece piece = connection->rest;
     connection->rest = (struct gw_piece) { .block = NULL };
-    take(connection, piece.bytes, piece.block);
+    h1_response_take(connection, piece.bytes, piece.block);
     gw_block_unref(piece.block);
     if (connection->call != call || connection->is_paused)
         return;

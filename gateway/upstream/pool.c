@@ -10,7 +10,7 @@ void gw_pool_set_init(struct gw_pool_set *set)
     gw_list_init(&set->pools);
 }
 
-static void forget(struct gw_pool_set *set, struct gw_pool *pool)
+static void pool_forget(struct gw_pool_set *set, struct gw_pool *pool)
 {
     for (unsigned i = 0; i < set->index_capacity; i++)
         if (set->by_index[i] == pool)
@@ -21,12 +21,12 @@ static void forget(struct gw_pool_set *set, struct gw_pool *pool)
 
 void gw_pool_set_free(struct gw_pool_set *set)
 {
-    gw_list_each_safe(link, &set->pools) forget(set, GW_CONTAINER(link, struct gw_pool, link));
+    gw_list_each_safe(link, &set->pools) pool_forget(set, GW_CONTAINER(link, struct gw_pool, link));
     free(set->by_index);
     gw_pool_set_init(set);
 }
 
-static struct gw_pool *search(const struct gw_pool_set *set, struct gw_slice url)
+static struct gw_pool *pool_search(const struct gw_pool_set *set, struct gw_slice url)
 {
     gw_list_each(link, &set->pools)
     {
@@ -38,13 +38,13 @@ static struct gw_pool *search(const struct gw_pool_set *set, struct gw_slice url
 }
 
 /* A new URL means a new configuration, so this is the time to remove the pools that the old configuration left. */
-static struct gw_pool *create(struct gw_pool_set *set, struct gw_slice url)
+static struct gw_pool *pool_create(struct gw_pool_set *set, struct gw_slice url)
 {
     gw_list_each_safe(link, &set->pools)
     {
         struct gw_pool *pool = GW_CONTAINER(link, struct gw_pool, link);
         if (pool->connections == 0)
-            forget(set, pool);
+            pool_forget(set, pool);
     }
     struct gw_pool *pool = malloc(sizeof *pool + url.length);
     if (!pool)
@@ -59,7 +59,7 @@ static struct gw_pool *create(struct gw_pool_set *set, struct gw_slice url)
 }
 
 /* If memory for the hint is out, there is no hint, and the search is made each time. */
-static void note(struct gw_pool_set *set, unsigned index, struct gw_pool *pool)
+static void pool_note(struct gw_pool_set *set, unsigned index, struct gw_pool *pool)
 {
     if (index >= set->index_capacity) {
         unsigned capacity = index + 8;
@@ -85,10 +85,10 @@ struct gw_pool *gw_pool_set_find(struct gw_pool_set *set, const struct gw_backen
     struct gw_pool *pool = backend->index < set->index_capacity ? set->by_index[backend->index] : NULL;
     if (pool && gw_slice_equal(pool->url, backend->url))
         return pool;
-    pool = search(set, backend->url);
+    pool = pool_search(set, backend->url);
     if (!pool)
-        pool = create(set, backend->url);
+        pool = pool_create(set, backend->url);
     if (pool)
-        note(set, backend->index, pool);
+        pool_note(set, backend->index, pool);
     return pool;
 }

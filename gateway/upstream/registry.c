@@ -20,7 +20,7 @@ struct gw_registry {
     unsigned *place_of;   /* by backend index */
 };
 
-static void share_places(struct gw_registry *registry, const struct gw_config *config)
+static void registry_share_places(struct gw_registry *registry, const struct gw_config *config)
 {
     for (unsigned i = 0; i < registry->count; i++) {
         registry->place_of[i] = i;
@@ -50,7 +50,7 @@ struct gw_registry *gw_registry_create(const struct gw_config *config)
     memset(registry->places, 0, bytes);
     for (unsigned i = 0; i < registry->turn_count; i++)
         atomic_init(&registry->turns[i].next, i);
-    share_places(registry, config);
+    registry_share_places(registry, config);
     return registry;
 }
 

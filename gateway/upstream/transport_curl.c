@@ -23,13 +23,13 @@
 
 enum { MAX_SPARE = 64 }; /* handles kept, each with libcurl's buffer */
 
-static struct gw_curl_transport *transport_from(struct gw_transport *transport)
+static struct gw_curl_transport *transport_curl_transport_from(struct gw_transport *transport)
 {
     return GW_CONTAINER(transport, struct gw_curl_transport, base);
 }
 
 /* NULL once the call is over; orders for it then have no effect. */
-static struct gw_curl_transfer *transfer_of(struct gw_call *call)
+static struct gw_curl_transfer *transport_curl_transfer_of(struct gw_call *call)
 {
     return call->inner;
 }
@@ -38,7 +38,7 @@ static struct gw_curl_transfer *transfer_of(struct gw_call *call)
 
 /* The call gives up its connection and its place at once. libcurl's part of the transfer is taken back as soon as that
  * is allowed. */
-static void leave_call(struct gw_curl_transfer *transfer)
+static void transport_curl_leave_call(struct gw_curl_transfer *transfer)
 {
     transfer->call->inner = NULL;
     transfer->call = NULL;
@@ -50,14 +50,14 @@ static void leave_call(struct gw_curl_transfer *transfer)
 
 /* Before 8.1.1, libcurl remembers where the last field of a handle's last answer lay, though that memory is freed. An
  * answer that begins with a folded line would make libcurl read and write there (curl's pull request 11103). */
-static bool forgets_answers(void)
+static bool transport_curl_forgets_answers(void)
 {
     return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080101;
 }
 
 /* Must not run within a callback of libcurl. A handle that failed may remember more than is known here (a refused
  * Expect, a version), so only a good handle is used again. */
-static void take_back(struct gw_curl_transfer *transfer, bool is_good)
+static void transport_curl_take_back(struct gw_curl_transfer *transfer, bool is_good)
 {
     struct gw_curl_transport *transport = transfer->transport;
     if (transfer->is_added)
@@ -73,13 +73,13 @@ static void take_back(struct gw_curl_transfer *transfer, bool is_good)
     gw_free_list_give(&transport->spare, transfer);
 }
 
-static void finish(struct gw_curl_transfer *transfer, enum gw_error error)
+static void transport_curl_finish(struct gw_curl_transfer *transfer, enum gw_error error)
 {
     struct gw_call *call = transfer->call;
     bool is_good = error == GW_ERROR_NONE && !transfer->is_complete && !transfer->is_old;
     if (call)
-        leave_call(transfer);
-    take_back(transfer, call && is_good);
+        transport_curl_leave_call(transfer);
+    transport_curl_take_back(transfer, call && is_good);
     if (!call)
         return;
     if (error == GW_ERROR_NONE)
@@ -88,14 +88,14 @@ static void finish(struct gw_curl_transfer *transfer, enum gw_error error)
         call->events->on_fail(call, error);
 }
 
-static enum gw_error error_by_phase(const struct gw_curl_transfer *transfer)
+static enum gw_error transport_curl_error_by_phase(const struct gw_curl_transfer *transfer)
 {
     if (!transfer->is_connected)
         return GW_ERROR_CONNECT_TIMEOUT;
     return transfer->head_done ? GW_ERROR_BODY_TIMEOUT : GW_ERROR_RESPONSE_TIMEOUT;
 }
 
-static enum gw_error error_of(CURLcode code, const struct gw_curl_transfer *transfer)
+static enum gw_error transport_curl_error_of(CURLcode code, const struct gw_curl_transfer *transfer)
 {
     switch ((int)code) {
     case CURLE_RECV_ERROR: /* also for a malformed chunk: only the message tells the difference */
@@ -106,7 +106,7 @@ static enum gw_error error_of(CURLcode code, const struct gw_curl_transfer *tran
     case CURLE_INTERFACE_FAILED:
         return gw_descriptors_are_out(transfer->transport->setup.descriptors) ? GW_ERROR_OVERLOADED : GW_ERROR_CONNECT;
     case CURLE_OPERATION_TIMEDOUT:
-        return error_by_phase(transfer);
+        return transport_curl_error_by_phase(transfer);
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_ENGINE_NOTFOUND:
     case CURLE_SSL_ENGINE_SETFAILED:
@@ -133,27 +133,27 @@ static enum gw_error error_of(CURLcode code, const struct gw_curl_transfer *tran
 }
 
 /* Called when libcurl has finished the transfer. */
-static void settle(struct gw_curl_transfer *transfer, CURLcode code)
+static void transport_curl_settle(struct gw_curl_transfer *transfer, CURLcode code)
 {
     enum gw_error error = transfer->error;
     if (transfer->call && !error && !transfer->is_complete) {
         if (code != CURLE_OK)
-            error = error_of(code, transfer);
+            error = transport_curl_error_of(code, transfer);
         else if (!gw_curl_transfer_is_whole(transfer))
             error = GW_ERROR_RESET;
     }
-    finish(transfer, error);
+    transport_curl_finish(transfer, error);
 }
 
-static void on_due(struct gw_timer *timer)
+static void transport_curl_on_due(struct gw_timer *timer)
 {
     struct gw_curl_transfer *transfer = GW_CONTAINER(timer, struct gw_curl_transfer, timer);
-    finish(transfer, error_by_phase(transfer));
+    transport_curl_finish(transfer, transport_curl_error_by_phase(transfer));
 }
 
 /* ---- the loop's two steps ---- */
 
-static void unpause(struct gw_curl_transfer *transfer)
+static void transport_curl_unpause(struct gw_curl_transfer *transfer)
 {
     bool may_send = transfer->chain.length || transfer->body_ended || transfer->head_done;
     int stays = 0;
@@ -167,26 +167,26 @@ static void unpause(struct gw_curl_transfer *transfer)
         transfer->send_stopped = false;
     CURLcode code = curl_easy_pause(transfer->easy, stays); /* may run on_data */
     if (code != CURLE_OK)
-        settle(transfer, code);
+        transport_curl_settle(transfer, code);
 }
 
-static void carry_out(struct gw_curl_transfer *transfer)
+static void transport_curl_carry_out(struct gw_curl_transfer *transfer)
 {
     if (!transfer->call) {
-        take_back(transfer, false);
+        transport_curl_take_back(transfer, false);
     } else if (transfer->error) {
-        finish(transfer, transfer->error);
+        transport_curl_finish(transfer, transfer->error);
     } else if (!transfer->is_added) {
         if (curl_multi_add_handle(transfer->transport->loop.multi, transfer->easy) == CURLM_OK)
             transfer->is_added = true;
         else
-            finish(transfer, GW_ERROR_OVERLOADED);
+            transport_curl_finish(transfer, GW_ERROR_OVERLOADED);
     } else if (transfer->recv_stopped || transfer->send_stopped) {
-        unpause(transfer);
+        transport_curl_unpause(transfer);
     }
 }
 
-static void move_list(struct gw_list *from, struct gw_list *to)
+static void transport_curl_move_list(struct gw_list *from, struct gw_list *to)
 {
     gw_list_init(to);
     if (gw_list_is_empty(from))
@@ -198,27 +198,27 @@ static void move_list(struct gw_list *from, struct gw_list *to)
 
 /* libcurl closes idle connections beyond the allowed number when it takes another one back. At that moment the call of
  * that connection still counts. */
-static void bound_connections(struct gw_curl_transport *transport)
+static void transport_curl_bound_connections(struct gw_curl_transport *transport)
 {
     bool may_keep = gw_descriptors_may_keep(transport->setup.descriptors);
     long allowed = (long)transport->active + (may_keep ? (long)transport->kept : 0) - 1;
     curl_multi_setopt(transport->loop.multi, CURLMOPT_MAXCONNECTS, allowed > 0 ? allowed : 1L);
 }
 
-static void before_libcurl(struct gw_curl_loop *loop)
+static void transport_curl_before_libcurl(struct gw_curl_loop *loop)
 {
     struct gw_curl_transport *transport = GW_CONTAINER(loop, struct gw_curl_transport, loop);
     struct gw_list now; /* transfers that events add meanwhile wait for the next turn */
-    bound_connections(transport);
-    move_list(&transport->due, &now);
+    transport_curl_bound_connections(transport);
+    transport_curl_move_list(&transport->due, &now);
     while (!gw_list_is_empty(&now)) {
         struct gw_curl_transfer *transfer = GW_CONTAINER(now.next, struct gw_curl_transfer, due);
         gw_list_remove(&transfer->due);
-        carry_out(transfer);
+        transport_curl_carry_out(transfer);
     }
 }
 
-static void set_gauge(gw_counter *gauge, uint64_t *told, uint64_t value)
+static void transport_curl_set_gauge(gw_counter *gauge, uint64_t *told, uint64_t value)
 {
     if (value >= *told)
         gw_counter_add(gauge, value - *told);
@@ -227,16 +227,16 @@ static void set_gauge(gw_counter *gauge, uint64_t *told, uint64_t value)
     *told = value;
 }
 
-static void count_connections(struct gw_curl_transport *transport)
+static void transport_curl_count_connections(struct gw_curl_transport *transport)
 {
     uint64_t open = transport->loop.connection_count;
     uint64_t busy = transport->connected, idle = open > busy ? open - busy : 0;
     gw_descriptors_add_kept(transport->setup.descriptors, (int64_t)idle - (int64_t)transport->idle_told);
-    set_gauge(&transport->setup.shard->upstream_connections_open, &transport->open_told, open);
-    set_gauge(&transport->setup.shard->upstream_connections_idle, &transport->idle_told, idle);
+    transport_curl_set_gauge(&transport->setup.shard->upstream_connections_open, &transport->open_told, open);
+    transport_curl_set_gauge(&transport->setup.shard->upstream_connections_idle, &transport->idle_told, idle);
 }
 
-static void after_libcurl(struct gw_curl_loop *loop)
+static void transport_curl_after_libcurl(struct gw_curl_loop *loop)
 {
     struct gw_curl_transport *transport = GW_CONTAINER(loop, struct gw_curl_transport, loop);
     CURLMsg *message;
@@ -247,7 +247,7 @@ static void after_libcurl(struct gw_curl_loop *loop)
         CURLcode code = message->data.result; /* removing the handle frees the message */
         void *private = NULL;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
-        settle(gw_curl_transfer_from(private), code);
+        transport_curl_settle(gw_curl_transfer_from(private), code);
     }
     while (!gw_list_is_empty(&transport->told)) {
         struct gw_curl_transfer *transfer = GW_CONTAINER(transport->told.next, struct gw_curl_transfer, told);
@@ -255,15 +255,16 @@ static void after_libcurl(struct gw_curl_loop *loop)
         if (transfer->call->events->on_pause_in_reading)
             transfer->call->events->on_pause_in_reading(transfer->call);
     }
-    bound_connections(transport);
-    count_connections(transport);
+    transport_curl_bound_connections(transport);
+    transport_curl_count_connections(transport);
     if (!gw_list_is_empty(&transport->due))
         gw_curl_loop_ask(loop);
 }
 
 /* ---- the table ---- */
 
-static struct gw_curl_transfer *take_transfer(struct gw_curl_transport *transport, struct gw_slice ca_file)
+static struct gw_curl_transfer *transport_curl_take_transfer(struct gw_curl_transport *transport,
+                                                             struct gw_slice ca_file)
 {
     bool is_new;
     struct gw_curl_transfer *transfer;
@@ -281,12 +282,12 @@ static struct gw_curl_transfer *take_transfer(struct gw_curl_transport *transpor
     return transfer;
 }
 
-static void enter_call(struct gw_curl_transfer *transfer, struct gw_call *call, struct gw_pool *pool)
+static void transport_curl_enter_call(struct gw_curl_transfer *transfer, struct gw_call *call, struct gw_pool *pool)
 {
     struct gw_curl_transport *transport = transfer->transport;
     transfer->pool = pool;
     transfer->call = call;
-    gw_timer_init(&transfer->timer, on_due);
+    gw_timer_init(&transfer->timer, transport_curl_on_due);
     pool->connections++;
     transport->active++;
     unsigned backends = call->config->backend_count;
@@ -297,44 +298,44 @@ static void enter_call(struct gw_curl_transfer *transfer, struct gw_call *call, 
     call->head_at_us = 0;
 }
 
-static enum gw_error begin(struct gw_transport *base, struct gw_call *call)
+static enum gw_error transport_curl_begin(struct gw_transport *base, struct gw_call *call)
 {
-    struct gw_curl_transport *transport = transport_from(base);
+    struct gw_curl_transport *transport = transport_curl_transport_from(base);
     struct gw_pool *pool = gw_pool_set_find(&transport->pools, call->backend);
     if (!pool)
         return GW_ERROR_OVERLOADED;
     if (pool->connections >= call->config->max_backend_connections)
         return GW_ERROR_UPSTREAM_BUSY;
-    struct gw_curl_transfer *transfer = take_transfer(transport, call->config->tls_ca_file);
+    struct gw_curl_transfer *transfer = transport_curl_take_transfer(transport, call->config->tls_ca_file);
     if (!transfer)
         return GW_ERROR_OVERLOADED;
     if (!gw_curl_transfer_fill(transfer, call)) {
         gw_free_list_drop(&transport->spare, transfer);
         return GW_ERROR_OVERLOADED;
     }
-    enter_call(transfer, call, pool);
+    transport_curl_enter_call(transfer, call, pool);
     gw_curl_transfer_make_due(transfer);
     return GW_ERROR_NONE;
 }
 
-static void fail_soon(struct gw_curl_transfer *transfer, enum gw_error error)
+static void transport_curl_fail_soon(struct gw_curl_transfer *transfer, enum gw_error error)
 {
     transfer->error = error;
     gw_curl_transfer_make_due(transfer);
 }
 
-static bool send_piece(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
+static bool transport_curl_send_piece(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
 {
-    struct gw_curl_transfer *transfer = transfer_of(call);
+    struct gw_curl_transfer *transfer = transport_curl_transfer_of(call);
     if (!transfer || transfer->error || gw_curl_transfer_upload_is_over(transfer))
         return false;
     uint64_t known = transfer->handed_bytes + transfer->chain.length;
     if (!call->is_chunked && bytes.length > call->content_length - known) {
-        fail_soon(transfer, GW_ERROR_INTERNAL); /* more than the owner announced */
+        transport_curl_fail_soon(transfer, GW_ERROR_INTERNAL); /* more than the owner announced */
         return false;
     }
     if (bytes.length && !gw_chain_push(&transfer->chain, bytes, block)) {
-        fail_soon(transfer, GW_ERROR_OVERLOADED);
+        transport_curl_fail_soon(transfer, GW_ERROR_OVERLOADED);
         return false;
     }
     /* libcurl asks again when its socket has taken the waiting bytes. */
@@ -346,13 +347,14 @@ static bool send_piece(struct gw_call *call, struct gw_slice bytes, struct gw_bl
     return has_room;
 }
 
-static void end_body(struct gw_call *call)
+static void transport_curl_end_body(struct gw_call *call)
 {
-    struct gw_curl_transfer *transfer = transfer_of(call);
+    struct gw_curl_transfer *transfer = transport_curl_transfer_of(call);
     if (!transfer || transfer->error || gw_curl_transfer_upload_is_over(transfer))
         return;
     if (!call->is_chunked && transfer->handed_bytes + transfer->chain.length != call->content_length) {
-        fail_soon(transfer, GW_ERROR_INTERNAL); /* fewer bytes than announced: the request must not look complete */
+        transport_curl_fail_soon(
+            transfer, GW_ERROR_INTERNAL); /* fewer bytes than announced: the request must not look complete */
         return;
     }
     transfer->body_ended = true;
@@ -361,24 +363,24 @@ static void end_body(struct gw_call *call)
         gw_curl_transfer_make_due(transfer);
 }
 
-static bool takes_body(const struct gw_call *call)
+static bool transport_curl_takes_body(const struct gw_call *call)
 {
     const struct gw_curl_transfer *transfer = call->inner;
     return transfer && !gw_curl_transfer_upload_is_over(transfer);
 }
 
-static void pause_reading(struct gw_call *call)
+static void transport_curl_pause_reading(struct gw_call *call)
 {
-    struct gw_curl_transfer *transfer = transfer_of(call);
+    struct gw_curl_transfer *transfer = transport_curl_transfer_of(call);
     if (!transfer)
         return;
     transfer->is_paused = true; /* on_data passes this on to libcurl, with the next piece */
     gw_curl_transfer_watch_time(transfer);
 }
 
-static void resume_reading(struct gw_call *call)
+static void transport_curl_resume_reading(struct gw_call *call)
 {
-    struct gw_curl_transfer *transfer = transfer_of(call);
+    struct gw_curl_transfer *transfer = transport_curl_transfer_of(call);
     if (!transfer)
         return;
     transfer->is_paused = false;
@@ -387,38 +389,40 @@ static void resume_reading(struct gw_call *call)
         gw_curl_transfer_make_due(transfer);
 }
 
-static void cancel(struct gw_call *call)
+static void transport_curl_cancel(struct gw_call *call)
 {
-    struct gw_curl_transfer *transfer = transfer_of(call);
+    struct gw_curl_transfer *transfer = transport_curl_transfer_of(call);
     if (!transfer)
         return;
-    leave_call(transfer);
+    transport_curl_leave_call(transfer);
     gw_curl_transfer_make_due(transfer);
 }
 
-static void init_libcurl(void)
+static void transport_curl_init_libcurl(void)
 {
     curl_global_init(CURL_GLOBAL_DEFAULT);
     gw_curl_tls_init();
 }
 
-static struct gw_transport *create(const struct gw_transport_setup *setup, const struct gw_config *config)
+static struct gw_transport *transport_curl_create(const struct gw_transport_setup *setup,
+                                                  const struct gw_config *config)
 {
     (void)config; /* each call brings its configuration: a transport outlives a reload */
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, init_libcurl);
+    pthread_once(&once, transport_curl_init_libcurl);
     struct gw_curl_transport *transport = calloc(1, sizeof(*transport));
     if (!transport)
         return NULL;
     transport->base.table = &gw_transport_curl;
     transport->setup = *setup;
-    transport->may_reuse_handles = forgets_answers();
+    transport->may_reuse_handles = transport_curl_forgets_answers();
     transport->share = curl_share_init();
     gw_free_list_init(&transport->spare, sizeof(struct gw_curl_transfer), MAX_SPARE, gw_curl_transfer_free);
     gw_pool_set_init(&transport->pools);
     gw_list_init(&transport->due);
     gw_list_init(&transport->told);
-    if (!transport->share || !gw_curl_loop_open(&transport->loop, setup->loop, before_libcurl, after_libcurl)) {
+    if (!transport->share || !gw_curl_loop_open(&transport->loop, setup->loop, transport_curl_before_libcurl,
+                                                transport_curl_after_libcurl)) {
         curl_share_cleanup(transport->share);
         free(transport);
         return NULL;
@@ -428,19 +432,19 @@ static struct gw_transport *create(const struct gw_transport_setup *setup, const
     return &transport->base;
 }
 
-static void close_transport(struct gw_transport *base)
+static void transport_curl_close_transport(struct gw_transport *base)
 {
-    struct gw_curl_transport *transport = transport_from(base);
+    struct gw_curl_transport *transport = transport_curl_transport_from(base);
     while (!gw_list_is_empty(&transport->due)) /* cancelled ones */
-        take_back(GW_CONTAINER(transport->due.next, struct gw_curl_transfer, due), false);
+        transport_curl_take_back(GW_CONTAINER(transport->due.next, struct gw_curl_transfer, due), false);
     gw_free_list_trim(&transport->spare, 0);
     gw_curl_loop_close(&transport->loop);
-    count_connections(transport);
+    transport_curl_count_connections(transport);
 }
 
-static void destroy(struct gw_transport *base)
+static void transport_curl_destroy(struct gw_transport *base)
 {
-    struct gw_curl_transport *transport = transport_from(base);
+    struct gw_curl_transport *transport = transport_curl_transport_from(base);
     gw_curl_loop_free(&transport->loop);
     gw_pool_set_free(&transport->pools);
     curl_share_cleanup(transport->share);
@@ -448,14 +452,14 @@ static void destroy(struct gw_transport *base)
 }
 
 const struct gw_transport_kind_table gw_transport_curl = {
-    .create = create,
-    .close = close_transport,
-    .destroy = destroy,
-    .begin = begin,
-    .send = send_piece,
-    .end_body = end_body,
-    .takes_body = takes_body,
-    .pause = pause_reading,
-    .resume = resume_reading,
-    .cancel = cancel,
+    .create = transport_curl_create,
+    .close = transport_curl_close_transport,
+    .destroy = transport_curl_destroy,
+    .begin = transport_curl_begin,
+    .send = transport_curl_send_piece,
+    .end_body = transport_curl_end_body,
+    .takes_body = transport_curl_takes_body,
+    .pause = transport_curl_pause_reading,
+    .resume = transport_curl_resume_reading,
+    .cancel = transport_curl_cancel,
 };

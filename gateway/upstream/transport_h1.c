@@ -8,14 +8,14 @@ enum {
     RESOLVED_KEPT_MS = 10 * 1000,
 };
 
-static struct gw_h1 *h1_of(struct gw_transport *transport)
+static struct gw_h1 *transport_h1_h1_of(struct gw_transport *transport)
 {
     return GW_CONTAINER(transport, struct gw_h1, base);
 }
 
 /* ---- ends ---- */
 
-static struct gw_call *detach(struct gw_h1_connection *connection)
+static struct gw_call *transport_h1_detach(struct gw_h1_connection *connection)
 {
     struct gw_call *call = connection->call;
     if (call)
@@ -24,24 +24,24 @@ static struct gw_call *detach(struct gw_h1_connection *connection)
     return call;
 }
 
-static void free_connection(struct gw_h1_connection *connection)
+static void transport_h1_free_connection(struct gw_h1_connection *connection)
 {
     gw_h1_request_free(connection);
     gw_h1_response_free(connection);
     free(connection);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void transport_h1_on_closed(uv_handle_t *handle)
 {
-    free_connection(handle->data);
+    transport_h1_free_connection(handle->data);
 }
 
-static void on_dial_gone(struct gw_dial *dial)
+static void transport_h1_on_dial_gone(struct gw_dial *dial)
 {
-    free_connection(GW_CONTAINER(dial, struct gw_h1_connection, dial));
+    transport_h1_free_connection(GW_CONTAINER(dial, struct gw_h1_connection, dial));
 }
 
-static void leave_idle(struct gw_h1_connection *connection)
+static void transport_h1_leave_idle(struct gw_h1_connection *connection)
 {
     gw_pool_remove(connection->pool, &connection->link);
     gw_descriptors_add_kept(connection->transport->setup.descriptors, -1);
@@ -49,11 +49,11 @@ static void leave_idle(struct gw_h1_connection *connection)
 }
 
 /* Only the memory is left; it is freed when the socket is closed. */
-static void let_go(struct gw_h1_connection *connection)
+static void transport_h1_let_go(struct gw_h1_connection *connection)
 {
     connection->is_closing = true;
     if (!gw_list_is_empty(&connection->link))
-        leave_idle(connection);
+        transport_h1_leave_idle(connection);
     gw_timer_stop(&connection->timer);
     gw_list_remove(&connection->deferred);
     connection->pool->connections--;
@@ -66,16 +66,16 @@ void gw_h1_close(struct gw_h1_connection *connection)
 {
     if (connection->is_closing)
         return;
-    let_go(connection);
+    transport_h1_let_go(connection);
     if (connection->is_dialing)
         gw_dial_cancel(&connection->dial);
     else
-        uv_close((uv_handle_t *)&connection->tcp, on_closed);
+        uv_close((uv_handle_t *)&connection->tcp, transport_h1_on_closed);
 }
 
 void gw_h1_fail(struct gw_h1_connection *connection, enum gw_error error)
 {
-    struct gw_call *call = detach(connection);
+    struct gw_call *call = transport_h1_detach(connection);
     gw_h1_close(connection);
     call->events->on_fail(call, error);
 }
@@ -83,7 +83,7 @@ void gw_h1_fail(struct gw_h1_connection *connection, enum gw_error error)
 void gw_h1_complete(struct gw_h1_connection *connection, bool may_keep)
 {
     struct gw_h1 *h1 = connection->transport;
-    struct gw_call *call = detach(connection);
+    struct gw_call *call = transport_h1_detach(connection);
     const struct gw_config *config = call->config;
     may_keep = may_keep && connection->request == GW_H1_SENT && connection->is_keepable && !connection->failing &&
                !h1->is_closing && connection->pool->idle_count < config->keepalive_connections &&
@@ -102,7 +102,7 @@ void gw_h1_complete(struct gw_h1_connection *connection, bool may_keep)
 
 /* ---- time ---- */
 
-static void watch_request(struct gw_h1_connection *connection)
+static void transport_h1_watch_request(struct gw_h1_connection *connection)
 {
     const struct gw_config *config = connection->call->config;
     struct gw_timers *timers = connection->transport->setup.timers;
@@ -132,10 +132,10 @@ void gw_h1_watch(struct gw_h1_connection *connection)
         gw_timer_start(connection->transport->setup.timers, &connection->timer,
                        connection->call->config->read_timeout_ms);
     else
-        watch_request(connection);
+        transport_h1_watch_request(connection);
 }
 
-static void on_due(struct gw_timer *timer)
+static void transport_h1_on_due(struct gw_timer *timer)
 {
     struct gw_h1_connection *connection = GW_CONTAINER(timer, struct gw_h1_connection, timer);
     if (!connection->call)
@@ -153,33 +153,33 @@ static void on_due(struct gw_timer *timer)
 /* ---- what must come from the loop ---- */
 
 /* True if nothing has arrived: the loop may not yet have read what came since its last turn. */
-static bool is_quiet(const struct gw_h1_connection *connection)
+static bool transport_h1_is_quiet(const struct gw_h1_connection *connection)
 {
     int socket;
     return uv_fileno((const uv_handle_t *)&connection->tcp, &socket) == 0 && gw_pool_is_quiet(socket);
 }
 
 /* The call has waited for this turn. Bytes that came meanwhile are no answer to it. */
-static void start_late(struct gw_h1_connection *connection)
+static void transport_h1_start_late(struct gw_h1_connection *connection)
 {
-    if (connection->call->was_reused && !is_quiet(connection))
+    if (connection->call->was_reused && !transport_h1_is_quiet(connection))
         gw_h1_fail(connection, GW_ERROR_RESET);
     else
         gw_h1_request_start(connection);
 }
 
-static void take_turn(struct gw_h1_connection *connection)
+static void transport_h1_take_turn(struct gw_h1_connection *connection)
 {
     if (connection->failing)
         gw_h1_fail(connection, connection->failing);
     else if (connection->is_connected && connection->request == GW_H1_HEAD && !connection->is_writing)
-        start_late(connection);
+        transport_h1_start_late(connection);
     else if (connection->is_unparsed && !connection->is_paused)
         gw_h1_response_go_on(connection);
 }
 
 /* Connections deferred during this run wait for the next turn of the loop, so that sockets get their turn. */
-static void on_deferred(uv_idle_t *deferrer)
+static void transport_h1_on_deferred(uv_idle_t *deferrer)
 {
     struct gw_h1 *h1 = deferrer->data;
     struct gw_list now;
@@ -192,7 +192,7 @@ static void on_deferred(uv_idle_t *deferrer)
     while (!gw_list_is_empty(&now)) {
         struct gw_h1_connection *connection = GW_CONTAINER(now.next, struct gw_h1_connection, deferred);
         gw_list_remove(&connection->deferred);
-        take_turn(connection);
+        transport_h1_take_turn(connection);
     }
     if (gw_list_is_empty(&h1->deferred))
         uv_idle_stop(deferrer);
@@ -202,7 +202,7 @@ void gw_h1_defer(struct gw_h1_connection *connection)
 {
     struct gw_h1 *h1 = connection->transport;
     if (gw_list_is_empty(&h1->deferred))
-        uv_idle_start(&h1->deferrer, on_deferred);
+        uv_idle_start(&h1->deferrer, transport_h1_on_deferred);
     gw_list_remove(&connection->deferred);
     gw_list_push_back(&h1->deferred, &connection->deferred);
 }
@@ -217,7 +217,7 @@ void gw_h1_fail_later(struct gw_h1_connection *connection, enum gw_error error)
 
 /* ---- a connection for a call ---- */
 
-static bool attach(struct gw_h1_connection *connection, struct gw_call *call)
+static bool transport_h1_attach(struct gw_h1_connection *connection, struct gw_call *call)
 {
     connection->call = call;
     connection->request = GW_H1_HEAD;
@@ -232,13 +232,13 @@ static bool attach(struct gw_h1_connection *connection, struct gw_call *call)
     return true;
 }
 
-static struct gw_h1_connection *take_kept(struct gw_pool *pool)
+static struct gw_h1_connection *transport_h1_take_kept(struct gw_pool *pool)
 {
     struct gw_list *link;
     while ((link = gw_pool_newest(pool))) {
         struct gw_h1_connection *connection = GW_CONTAINER(link, struct gw_h1_connection, link);
-        if (is_quiet(connection)) {
-            leave_idle(connection);
+        if (transport_h1_is_quiet(connection)) {
+            transport_h1_leave_idle(connection);
             gw_timer_stop(&connection->timer);
             return connection;
         }
@@ -247,9 +247,9 @@ static struct gw_h1_connection *take_kept(struct gw_pool *pool)
     return NULL;
 }
 
-static enum gw_error begin_on_kept(struct gw_h1_connection *connection, struct gw_call *call)
+static enum gw_error transport_h1_begin_on_kept(struct gw_h1_connection *connection, struct gw_call *call)
 {
-    if (!attach(connection, call)) {
+    if (!transport_h1_attach(connection, call)) {
         gw_h1_close(connection);
         return GW_ERROR_OVERLOADED;
     }
@@ -262,15 +262,15 @@ static enum gw_error begin_on_kept(struct gw_h1_connection *connection, struct g
     return GW_ERROR_NONE;
 }
 
-static void on_dialed(struct gw_dial *dial, enum gw_error error)
+static void transport_h1_on_dialed(struct gw_dial *dial, enum gw_error error)
 {
     struct gw_h1_connection *connection = GW_CONTAINER(dial, struct gw_h1_connection, dial);
     struct gw_shard *shard = connection->transport->setup.shard;
     connection->is_dialing = false;
     if (error) {
-        struct gw_call *call = detach(connection);
-        let_go(connection);
-        free_connection(connection);
+        struct gw_call *call = transport_h1_detach(connection);
+        transport_h1_let_go(connection);
+        transport_h1_free_connection(connection);
         call->events->on_fail(call, error);
         return;
     }
@@ -285,7 +285,7 @@ static void on_dialed(struct gw_dial *dial, enum gw_error error)
         gw_h1_request_start(connection);
 }
 
-static struct gw_h1_connection *create_connection(struct gw_h1 *h1, struct gw_pool *pool)
+static struct gw_h1_connection *transport_h1_create_connection(struct gw_h1 *h1, struct gw_pool *pool)
 {
     struct gw_h1_connection *connection = calloc(1, sizeof *connection);
     if (!connection)
@@ -294,17 +294,17 @@ static struct gw_h1_connection *create_connection(struct gw_h1 *h1, struct gw_po
     connection->pool = pool;
     gw_list_init(&connection->link);
     gw_list_init(&connection->deferred);
-    gw_timer_init(&connection->timer, on_due);
+    gw_timer_init(&connection->timer, transport_h1_on_due);
     gw_parser_init(&connection->parser, true, &connection->limits);
     connection->dial.tcp = &connection->tcp;
-    connection->dial.on_done = on_dialed;
-    connection->dial.on_gone = on_dial_gone;
+    connection->dial.on_done = transport_h1_on_dialed;
+    connection->dial.on_gone = transport_h1_on_dial_gone;
     return connection;
 }
 
 /* Takes a descriptor for one more connection. If none is free, one of this worker's idle connections, to any backend,
  * gives up its own. */
-static bool take_descriptor(struct gw_h1 *h1)
+static bool transport_h1_take_descriptor(struct gw_h1 *h1)
 {
     if (gw_descriptors_enter(h1->setup.descriptors))
         return true;
@@ -319,22 +319,22 @@ static bool take_descriptor(struct gw_h1 *h1)
     return false;
 }
 
-static enum gw_error begin_on_new(struct gw_h1 *h1, struct gw_pool *pool, struct gw_call *call)
+static enum gw_error transport_h1_begin_on_new(struct gw_h1 *h1, struct gw_pool *pool, struct gw_call *call)
 {
-    if (!take_descriptor(h1))
+    if (!transport_h1_take_descriptor(h1))
         return GW_ERROR_OVERLOADED;
-    struct gw_h1_connection *connection = create_connection(h1, pool);
+    struct gw_h1_connection *connection = transport_h1_create_connection(h1, pool);
     if (!connection) {
         gw_descriptors_leave(h1->setup.descriptors);
         return GW_ERROR_OVERLOADED;
     }
     enum gw_error error = GW_ERROR_OVERLOADED;
-    if (attach(connection, call))
+    if (transport_h1_attach(connection, call))
         error = gw_dial_begin(&connection->dial, &h1->resolver, h1->setup.timers, call->backend->host,
                               call->backend->port, call->config->connect_timeout_ms);
     if (error) {
-        detach(connection);
-        free_connection(connection);
+        transport_h1_detach(connection);
+        transport_h1_free_connection(connection);
         gw_descriptors_leave(h1->setup.descriptors);
         return error;
     }
@@ -345,7 +345,7 @@ static enum gw_error begin_on_new(struct gw_h1 *h1, struct gw_pool *pool, struct
 
 /* ---- the table ---- */
 
-static struct gw_transport *create(const struct gw_transport_setup *setup, const struct gw_config *config)
+static struct gw_transport *transport_h1_create(const struct gw_transport_setup *setup, const struct gw_config *config)
 {
     (void)config;
     struct gw_h1 *h1 = calloc(1, sizeof *h1);
@@ -362,34 +362,34 @@ static struct gw_transport *create(const struct gw_transport_setup *setup, const
     return &h1->base;
 }
 
-static void close_idle(struct gw_pool *pool)
+static void transport_h1_close_idle(struct gw_pool *pool)
 {
     struct gw_list *link;
     while ((link = gw_pool_oldest(pool)))
         gw_h1_close(GW_CONTAINER(link, struct gw_h1_connection, link));
 }
 
-static void close_transport(struct gw_transport *transport)
+static void transport_h1_close_transport(struct gw_transport *transport)
 {
-    struct gw_h1 *h1 = h1_of(transport);
+    struct gw_h1 *h1 = transport_h1_h1_of(transport);
     h1->is_closing = true;
-    gw_list_each(link, &h1->pools.pools) close_idle(GW_CONTAINER(link, struct gw_pool, link));
+    gw_list_each(link, &h1->pools.pools) transport_h1_close_idle(GW_CONTAINER(link, struct gw_pool, link));
     gw_resolver_close(&h1->resolver);
     uv_close((uv_handle_t *)&h1->deferrer, NULL);
 }
 
-static void destroy(struct gw_transport *transport)
+static void transport_h1_destroy(struct gw_transport *transport)
 {
-    struct gw_h1 *h1 = h1_of(transport);
+    struct gw_h1 *h1 = transport_h1_h1_of(transport);
     gw_pool_set_free(&h1->pools);
     gw_resolver_free(&h1->resolver);
     gw_buffer_destroy(&h1->scratch);
     free(h1);
 }
 
-static enum gw_error begin(struct gw_transport *transport, struct gw_call *call)
+static enum gw_error transport_h1_begin(struct gw_transport *transport, struct gw_call *call)
 {
-    struct gw_h1 *h1 = h1_of(transport);
+    struct gw_h1 *h1 = transport_h1_h1_of(transport);
     call->inner = NULL;
     call->was_reused = call->was_sent = call->was_answered = false;
     call->began_at_us = gw_clock_monotonic_us();
@@ -397,36 +397,36 @@ static enum gw_error begin(struct gw_transport *transport, struct gw_call *call)
     struct gw_pool *pool = h1->is_closing ? NULL : gw_pool_set_find(&h1->pools, call->backend);
     if (!pool)
         return GW_ERROR_OVERLOADED;
-    struct gw_h1_connection *kept = call->fresh ? NULL : take_kept(pool);
+    struct gw_h1_connection *kept = call->fresh ? NULL : transport_h1_take_kept(pool);
     if (kept)
-        return begin_on_kept(kept, call);
+        return transport_h1_begin_on_kept(kept, call);
     struct gw_list *oldest = gw_pool_oldest(pool); /* of a fresh call: it may take the place of a kept one */
     if (oldest && pool->connections >= call->config->max_backend_connections)
         gw_h1_close(GW_CONTAINER(oldest, struct gw_h1_connection, link));
     if (pool->connections >= call->config->max_backend_connections)
         return GW_ERROR_UPSTREAM_BUSY;
-    return begin_on_new(h1, pool, call);
+    return transport_h1_begin_on_new(h1, pool, call);
 }
 
-static bool send_body(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
+static bool transport_h1_send_body(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
 {
     return call->inner && gw_h1_request_send(call->inner, bytes, block);
 }
 
-static void end_body(struct gw_call *call)
+static void transport_h1_end_body(struct gw_call *call)
 {
     if (call->inner)
         gw_h1_request_end_body(call->inner);
 }
 
-static void go_on(struct gw_call *call)
+static void transport_h1_go_on(struct gw_call *call)
 {
     call->expects_continue = false; /* if the head is not sent yet, it goes out without Expect */
     if (call->inner)
         gw_h1_request_continue(call->inner);
 }
 
-static void pause_call(struct gw_call *call)
+static void transport_h1_pause_call(struct gw_call *call)
 {
     struct gw_h1_connection *connection = call->inner;
     if (!connection || connection->is_paused)
@@ -437,7 +437,7 @@ static void pause_call(struct gw_call *call)
         gw_h1_watch(connection);
 }
 
-static void resume_call(struct gw_call *call)
+static void transport_h1_resume_call(struct gw_call *call)
 {
     struct gw_h1_connection *connection = call->inner;
     if (!connection || !connection->is_paused)
@@ -453,24 +453,24 @@ static void resume_call(struct gw_call *call)
         gw_h1_fail_later(connection, GW_ERROR_RESET);
 }
 
-static void cancel(struct gw_call *call)
+static void transport_h1_cancel(struct gw_call *call)
 {
     struct gw_h1_connection *connection = call->inner;
     if (!connection)
         return;
-    detach(connection);
+    transport_h1_detach(connection);
     gw_h1_close(connection);
 }
 
 const struct gw_transport_kind_table gw_transport_h1 = {
-    .create = create,
-    .close = close_transport,
-    .destroy = destroy,
-    .begin = begin,
-    .send = send_body,
-    .end_body = end_body,
-    .go_on = go_on,
-    .pause = pause_call,
-    .resume = resume_call,
-    .cancel = cancel,
+    .create = transport_h1_create,
+    .close = transport_h1_close_transport,
+    .destroy = transport_h1_destroy,
+    .begin = transport_h1_begin,
+    .send = transport_h1_send_body,
+    .end_body = transport_h1_end_body,
+    .go_on = transport_h1_go_on,
+    .pause = transport_h1_pause_call,
+    .resume = transport_h1_resume_call,
+    .cancel = transport_h1_cancel,
 };
