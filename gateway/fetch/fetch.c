@@ -55,6 +55,7 @@ static struct gw_fetch *take_fetch(struct gw_fetcher *fetcher, const struct gw_c
                            config->max_response_headers * sizeof(struct gw_field)) +
                           ARENA_SLACK_BYTES);
     }
+    fetch->magic = GW_MAGIC(GW_FETCH_MAGIC);
     gw_list_push_back(&fetcher->busy, &fetch->link);
     return fetch;
 }
@@ -70,11 +71,45 @@ static void fetch_give_back(struct gw_fetch *fetch)
     gw_entry_unref(fetch->confirmed);
     gw_arena_reset(&fetch->arena);
     gw_list_remove(&fetch->link);
+    fetch->magic = GW_NO_MAGIC;
     gw_free_list_give(&fetcher->free, fetch);
+}
+
+void gw_fetch_check(const struct gw_fetch *fetch)
+{
+    const struct gw_lead *lead = &fetch->lead;
+    bool leads = lead->coalesced || lead->lock, is_read = !gw_list_is_empty(&fetch->readers);
+    GW_CHECK_MAGIC(fetch, GW_FETCH_MAGIC);
+    GW_CHECK(fetch->call_runs == (fetch->state < GW_FETCH_COMPLETE));
+    GW_CHECK(!fetch->first || is_read);
+    GW_CHECK(fetch->reserved_bytes <= fetch->fetcher->collecting_bytes);
+    GW_CHECK(!fetch->is_storing || fetch->state == GW_FETCH_COMPLETE);
+    switch (fetch->state) {
+    case GW_FETCH_ASKING:
+        GW_CHECK(!fetch->body && !fetch->entry && !fetch->confirmed);
+        GW_CHECK(is_read || leads || fetch->is_refresh);
+        break;
+    case GW_FETCH_PASSING:
+        GW_CHECK(fetch->head && fetch->first && !fetch->may_store && !leads && !fetch->entry);
+        break;
+    case GW_FETCH_COLLECTING:
+        GW_CHECK(fetch->head && fetch->may_store && !fetch->entry && fetch->body_bytes <= fetch->reserved_bytes);
+        break;
+    case GW_FETCH_CONFIRMED:
+        GW_CHECK(fetch->confirmed && fetch->lead.stored && !fetch->entry);
+        break;
+    case GW_FETCH_COMPLETE:
+        GW_CHECK(fetch->is_storing || !leads);
+        break;
+    case GW_FETCH_OVER:
+        GW_CHECK(!is_read && !leads);
+        break;
+    }
 }
 
 void gw_fetch_hold(struct gw_fetch *fetch)
 {
+    GW_CHECK_MAGIC(fetch, GW_FETCH_MAGIC);
     fetch->holds++;
 }
 
@@ -82,6 +117,7 @@ void gw_fetch_unhold(struct gw_fetch *fetch)
 {
     if (--fetch->holds)
         return;
+    gw_fetch_check(fetch);
     bool idle = fetch->state == GW_FETCH_COMPLETE && !fetch->is_storing && gw_list_is_empty(&fetch->readers);
     if (fetch->state == GW_FETCH_OVER || idle)
         fetch_give_back(fetch);
@@ -102,7 +138,8 @@ void gw_fetch_finish(struct gw_fetch *fetch)
 static void fetch_fill(struct gw_fetch *fetch, const struct gw_fetch_request *request)
 {
     fetch->state = GW_FETCH_ASKING;
-    fetch->holds = fetch->readings = 0;
+    fetch->holds = 0;
+    fetch->tellings = NULL;
     gw_list_init(&fetch->readers);
     fetch->first = NULL;
     fetch->config = request->config;
@@ -246,9 +283,10 @@ void gw_fetch_pause(struct gw_reader *reader)
 void gw_fetch_resume_passing(struct gw_fetch *fetch, struct gw_reader *reader)
 {
     if (fetch->body) {
-        unsigned reading = reader->reading;
+        struct gw_telling telling;
+        gw_telling_begin(&telling, fetch, reader);
         gw_readers_pump(fetch, reader);
-        if (!gw_reader_still_reads(fetch, reader, reading) || reader->cursor < fetch->body_bytes)
+        if (!gw_telling_end(fetch, &telling) || reader->cursor < fetch->body_bytes)
             return;
         gw_collect_release(fetch);
         reader->cursor = 0;

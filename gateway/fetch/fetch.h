@@ -70,10 +70,8 @@ struct gw_reader { /* lies in the exchange */
 
     struct gw_fetch *fetch; /* NULL: reads nothing */
     struct gw_list link;
-    unsigned reading; /* number of this reading: an event may end it, and the client's next request begin another one
-                         of the same fetch in the same memory */
-    size_t cursor;    /* bytes of a collected body that were told */
-    bool is_first;    /* this is the answer to its own request */
+    size_t cursor; /* bytes of a collected body that were told */
+    bool is_first; /* this is the answer to its own request */
     bool head_told, paused;
     bool
         may_share_another; /* told with on_released: another fetch, without its request's credential, or asked for after

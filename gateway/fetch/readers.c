@@ -15,6 +15,9 @@ void gw_readers_detach(struct gw_fetch *fetch, struct gw_reader *reader)
     readers_tell_backend(fetch, reader);
     gw_list_remove(&reader->link);
     reader->fetch = NULL;
+    for (struct gw_telling *telling = fetch->tellings; telling; telling = telling->outer)
+        if (telling->reader == reader)
+            telling->reader = NULL;
     if (fetch->first == reader)
         fetch->first = NULL;
 }
@@ -22,7 +25,6 @@ void gw_readers_detach(struct gw_fetch *fetch, struct gw_reader *reader)
 void gw_readers_attach(struct gw_fetch *fetch, struct gw_reader *reader, bool is_first)
 {
     reader->fetch = fetch;
-    reader->reading = ++fetch->readings;
     reader->cursor = 0;
     reader->head_told = false;
     reader->paused = !is_first;
@@ -83,35 +85,41 @@ static void readers_hand_entry(struct gw_fetch *fetch, struct gw_reader *reader)
 /* False: the reader was released, or has left. */
 static bool readers_tell_head_once(struct gw_fetch *fetch, struct gw_reader *reader)
 {
-    unsigned reading = reader->reading;
     if (reader->head_told)
         return true;
     if (!reader->is_first && !reader->events->may_reuse(reader, &fetch->selection, &fetch->life)) {
         readers_release_reader(fetch, reader);
         return false;
     }
+    struct gw_telling telling;
+    gw_telling_begin(&telling, fetch, reader);
     gw_readers_tell_head(fetch, reader);
-    return gw_reader_still_reads(fetch, reader, reading);
+    return gw_telling_end(fetch, &telling);
+}
+
+/* False: so. */
+static bool readers_tell_body(struct gw_fetch *fetch, struct gw_reader *reader)
+{
+    if (reader->paused || reader->cursor >= fetch->body_bytes)
+        return true;
+    struct gw_slice rest = gw_slice_of(fetch->body->bytes + reader->cursor, fetch->body_bytes - reader->cursor);
+    struct gw_telling telling;
+    gw_telling_begin(&telling, fetch, reader);
+    reader->cursor = fetch->body_bytes;
+    reader->events->on_body(reader, rest, fetch->body);
+    return gw_telling_end(fetch, &telling);
 }
 
 void gw_readers_pump(struct gw_fetch *fetch, struct gw_reader *reader)
 {
-    unsigned reading = reader->reading;
     if (!readers_streams(fetch, reader) || reader->paused)
         return;
     if (fetch->entry && !reader->head_told) {
         readers_hand_entry(fetch, reader);
         return;
     }
-    if (!readers_tell_head_once(fetch, reader))
+    if (!readers_tell_head_once(fetch, reader) || !readers_tell_body(fetch, reader))
         return;
-    if (!reader->paused && reader->cursor < fetch->body_bytes) {
-        struct gw_slice rest = gw_slice_of(fetch->body->bytes + reader->cursor, fetch->body_bytes - reader->cursor);
-        reader->cursor = fetch->body_bytes;
-        reader->events->on_body(reader, rest, fetch->body);
-        if (!gw_reader_still_reads(fetch, reader, reading))
-            return;
-    }
     if (fetch->state == GW_FETCH_COMPLETE && reader->cursor == fetch->body_bytes) {
         gw_readers_detach(fetch, reader);
         reader->events->on_end(reader);

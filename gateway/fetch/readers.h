@@ -12,10 +12,23 @@ static inline struct gw_reader *gw_reader_at(struct gw_list *link)
 void gw_readers_attach(struct gw_fetch *fetch, struct gw_reader *reader, bool is_first);
 /* It reads nothing any more. */
 void gw_readers_detach(struct gw_fetch *fetch, struct gw_reader *reader);
-/* After an event: is the reader still in the middle of what it was told? */
-static inline bool gw_reader_still_reads(const struct gw_fetch *fetch, const struct gw_reader *reader, unsigned reading)
+/* A reader that is being told something, on the stack of whoever tells it. An event may end the reader, and its memory
+ * with it; and the client's next request may begin to read the same fetch in the same memory. */
+struct gw_telling {
+    struct gw_reader *reader; /* NULL: it has been detached */
+    struct gw_telling *outer;
+};
+
+static inline void gw_telling_begin(struct gw_telling *telling, struct gw_fetch *fetch, struct gw_reader *reader)
 {
-    return reader->fetch == fetch && reader->reading == reading;
+    *telling = (struct gw_telling) { .reader = reader, .outer = fetch->tellings };
+    fetch->tellings = telling;
+}
+/* Ends the telling (which began last). True: the reader still reads. */
+static inline bool gw_telling_end(struct gw_fetch *fetch, const struct gw_telling *telling)
+{
+    fetch->tellings = telling->outer;
+    return telling->reader != NULL;
 }
 void gw_readers_tell_head(struct gw_fetch *fetch, struct gw_reader *reader);
 /* All but the first. A released reader may begin or join other fetches, not this one: its flight has landed, or its

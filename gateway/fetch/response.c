@@ -9,7 +9,9 @@
 
 static struct gw_fetch *response_fetch_from(struct gw_call *call)
 {
-    return GW_CONTAINER(call, struct gw_fetch, call);
+    struct gw_fetch *fetch = GW_CONTAINER(call, struct gw_fetch, call);
+    GW_CHECK_MAGIC(fetch, GW_FETCH_MAGIC);
+    return fetch;
 }
 
 enum gw_error gw_response_ask(struct gw_fetch *fetch)
@@ -317,7 +319,7 @@ static void response_on_pause_in_reading(struct gw_call *call)
 /* The store has acknowledged, or given up: who waits elsewhere may look now. */
 static void response_on_stored(void *owner)
 {
-    struct gw_fetch *fetch = owner;
+    struct gw_fetch *fetch = GW_FROM_CONTEXT(owner, struct gw_fetch, GW_FETCH_MAGIC);
     gw_fetch_hold(fetch);
     fetch->is_storing = false;
     gw_response_land(fetch);

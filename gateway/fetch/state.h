@@ -2,6 +2,7 @@
 #ifndef GW_FETCH_STATE_H
 #define GW_FETCH_STATE_H
 
+#include "base/check.h"
 #include "fetch/fetch.h"
 
 enum gw_fetch_state {
@@ -13,7 +14,10 @@ enum gw_fetch_state {
     GW_FETCH_OVER,       /* nobody reads, nothing runs: to be used again */
 };
 
+enum { GW_FETCH_MAGIC = 0x46544348 }; /* FTCH */
+
 struct gw_fetch {
+    struct gw_magic magic;
     struct gw_fetcher *fetcher;
     struct gw_arena arena;
 
@@ -21,8 +25,8 @@ struct gw_fetch {
     enum gw_fetch_state state;
     unsigned holds; /* frames of this file on the stack: not to be used again before they are left */
     struct gw_list readers;
-    struct gw_reader *first; /* NULL once it left */
-    unsigned readings;       /* how many readers ever came */
+    struct gw_reader *first;     /* NULL once it left */
+    struct gw_telling *tellings; /* readers.h; the last one first */
 
     /* the request */
     const struct gw_config *config;
@@ -73,7 +77,9 @@ struct gw_fetch {
     size_t body_bytes, reserved_bytes;
 };
 
-/* fetch.c: a frame that may end it, and uses it afterwards. The last unhold gives it back where it is over. */
+/* fetch.c: what must hold in each state, between two events; where checks are on (base/check.h). */
+void gw_fetch_check(const struct gw_fetch *fetch);
+/* A frame that may end it, and uses it afterwards. The last unhold gives it back where it is over. */
 void gw_fetch_hold(struct gw_fetch *fetch);
 void gw_fetch_unhold(struct gw_fetch *fetch);
 /* Ends it without an answer: the first reader was told or has left, all others try alone. Held. */
