@@ -49,7 +49,7 @@ static void answer_complete_fields(struct gw_exchange *exchange)
         answer_put_date(exchange->context, fields);
     if (answer->head)
         gw_buffer_put_literal(fields, "Via: 1.1 visara-gateway\r\n");
-    gw_writer_put_field(fields, GW_SLICE("X-Request-Id"), exchange->request_id);
+    gw_writer_put_field(fields, GW_SLICE("X-Request-Id"), exchange->identity.request_id);
 }
 
 /* A 304 is about what the client has: fields that describe a content are left out, but for those that guide the update
@@ -158,7 +158,7 @@ void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error)
     gw_buffer_put_literal(&page, ",\"detail\":");
     gw_buffer_put_json(&page, gw_slice_of_string(gw_error_sentence(error)));
     gw_buffer_put_literal(&page, ",\"request_id\":");
-    gw_buffer_put_json(&page, exchange->request_id);
+    gw_buffer_put_json(&page, exchange->identity.request_id);
     gw_buffer_put_literal(&page, "}\n");
     gw_exchange_answer(exchange, status, GW_SLICE("application/problem+json"), gw_buffer_slice(&page));
 }

@@ -59,8 +59,8 @@ __attribute__((noinline, cold)) static void exchange_move_refuse(struct gw_excha
     bool is_cut = exchange_can_be_cut(exchange);
     gw_counter_add(&exchange->context->shard->unexpected_events, 1);
     gw_log(GW_LOG_ERROR, "exchange", "request %.*s: in state %s there is no move by %s%s",
-           GW_SLICE_ARGS(exchange->request_id), gw_exchange_state_name(exchange->state), gw_exchange_event_name(event),
-           is_cut ? ": it is cut" : "");
+           GW_SLICE_ARGS(exchange->identity.request_id), gw_exchange_state_name(exchange->state),
+           gw_exchange_event_name(event), is_cut ? ": it is cut" : "");
     if (is_cut)
         gw_exchange_on_gone(exchange, GW_ERROR_INTERNAL);
 }
@@ -68,7 +68,7 @@ __attribute__((noinline, cold)) static void exchange_move_refuse(struct gw_excha
 #ifdef GW_CHECKS
 static bool exchange_holds_nothing(const struct gw_exchange *exchange)
 {
-    return !exchange->questions.out && !exchange->invalidation.sent && !exchange->answer.early_count &&
+    return !exchange->questions.out && !exchange->invalidation.sent && !exchange->early.count &&
            !exchange->reader.fetch && !exchange->entry && !gw_lookup_is_asked(&exchange->lookup) &&
            !gw_timer_is_running(&exchange->timer);
 }
@@ -78,14 +78,14 @@ void gw_exchange_check(const struct gw_exchange *exchange)
     const struct gw_answer *answer = &exchange->answer;
     bool is_told = answer->message.status != 0, has_head = answer->head != NULL;
     GW_CHECK_MAGIC(exchange, GW_EXCHANGE_MAGIC);
-    GW_CHECK(answer->early_count <= GW_ANSWER_EARLIES && exchange->invalidation.due <= exchange->invalidation.sent);
+    GW_CHECK(exchange->early.count <= GW_EARLY_PIECES && exchange->invalidation.due <= exchange->invalidation.sent);
     switch (exchange->state) {
     case GW_EXCHANGE_DECIDING:
     case GW_EXCHANGE_WAITING:
-        GW_CHECK(!is_told && !has_head && !answer->early_count && !exchange->invalidation.sent);
+        GW_CHECK(!is_told && !has_head && !exchange->early.count && !exchange->invalidation.sent);
         break;
     case GW_EXCHANGE_FETCHING: /* on_head has set the head */
-        GW_CHECK(!is_told && !answer->early_count && !exchange->invalidation.sent && !exchange->questions.out);
+        GW_CHECK(!is_told && !exchange->early.count && !exchange->invalidation.sent && !exchange->questions.out);
         break;
     case GW_EXCHANGE_HOLDING:
         GW_CHECK(!is_told && !exchange->invalidation.sent && !exchange->questions.out);
@@ -94,7 +94,7 @@ void gw_exchange_check(const struct gw_exchange *exchange)
         GW_CHECK(!is_told && !exchange->questions.out);
         break;
     case GW_EXCHANGE_ANSWERING:
-        GW_CHECK(is_told && !answer->early_count && !exchange->questions.out);
+        GW_CHECK(is_told && !exchange->early.count && !exchange->questions.out);
         GW_CHECK(!gw_timer_is_running(&exchange->timer));
         break;
     case GW_EXCHANGE_RECORDING:
@@ -172,13 +172,13 @@ static void exchange_pick_route(struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
     struct gw_path_doubt doubt;
-    exchange->plain_path = gw_path_plain(request->path, &exchange->arena, &doubt);
-    exchange->literal_path = doubt.literal;
-    exchange->route = exchange_route_for(exchange, exchange->plain_path);
-    bool is_one = doubt.literal.at == exchange->plain_path.at ||
-                  exchange_route_for(exchange, doubt.literal) == exchange->route;
+    exchange->target.plain_path = gw_path_plain(request->path, &exchange->arena, &doubt);
+    exchange->target.literal_path = doubt.literal;
+    exchange->target.route = exchange_route_for(exchange, exchange->target.plain_path);
+    bool is_one = doubt.literal.at == exchange->target.plain_path.at ||
+                  exchange_route_for(exchange, doubt.literal) == exchange->target.route;
     if (doubt.climbs || !is_one)
-        exchange->fault = GW_ERROR_MALFORMED;
+        exchange->deciding.fault = GW_ERROR_MALFORMED;
 }
 
 void gw_exchange_begin(struct gw_exchange *exchange)
@@ -186,17 +186,17 @@ void gw_exchange_begin(struct gw_exchange *exchange)
     const struct gw_head *request = &exchange->request;
     bool has_body = request->framing == GW_FRAMING_CHUNKED ||
                     (request->framing == GW_FRAMING_LENGTH && request->content_length);
-    exchange->body = has_body ? GW_BODY_HELD : GW_BODY_ENDED;
+    exchange->body.state = has_body ? GW_BODY_HELD : GW_BODY_ENDED;
     if (!exchange_prepare(exchange))
-        exchange->fault = GW_ERROR_OVERLOADED;
+        exchange->deciding.fault = GW_ERROR_OVERLOADED;
     exchange_pick_route(exchange);
     gw_engine_move(exchange, GW_EXCHANGE_BEGUN);
 }
 
 void gw_exchange_refuse(struct gw_exchange *exchange, enum gw_error error)
 {
-    exchange->body = GW_BODY_DISCARDING;
-    exchange->fault = error;
+    exchange->body.state = GW_BODY_DISCARDING;
+    exchange->deciding.fault = error;
     exchange_prepare(exchange);
     gw_engine_move(exchange, GW_EXCHANGE_BEGUN);
 }
@@ -210,7 +210,7 @@ typedef enum gw_filter_result step(struct gw_exchange *exchange);
 static bool exchange_is_answered_by(struct gw_exchange *exchange, enum gw_filter_step which, size_t step_at)
 {
     for (const struct gw_filter *const *at = exchange->context->at_step[which]; *at; at++) {
-        if (exchange->taken_by && exchange->taken_by != *at)
+        if (exchange->deciding.taken_by && exchange->deciding.taken_by != *at)
             continue;
         enum gw_filter_result result = (*(step *const *)(const void *)((const char *)*at + step_at))(exchange);
         if (result == GW_FILTER_CONTINUE)
@@ -222,7 +222,7 @@ static bool exchange_is_answered_by(struct gw_exchange *exchange, enum gw_filter
             return true;
         }
         if (result == GW_FILTER_TAKEN)
-            exchange->taken_by = *at;
+            exchange->deciding.taken_by = *at;
         gw_engine_ask(exchange, gw_engine_asker(exchange, *at));
     }
     return false;
@@ -232,8 +232,8 @@ static void exchange_conclude(struct gw_exchange *exchange)
 {
     if (exchange_is_answered_by(exchange, GW_FILTER_ON_ANSWERS, offsetof(struct gw_filter, on_answers)))
         return;
-    if (!exchange->fetch_allowed) { /* once: what it asks is answered by on_answers */
-        exchange->fetch_allowed = true;
+    if (!exchange->deciding.is_fetch_allowed) { /* once: what it asks is answered by on_answers */
+        exchange->deciding.is_fetch_allowed = true;
         if (exchange_is_answered_by(exchange, GW_FILTER_BEFORE_FETCH, offsetof(struct gw_filter, before_fetch)))
             return;
     }
@@ -304,22 +304,23 @@ void gw_exchange_on_writable(struct gw_exchange *exchange)
 bool gw_exchange_on_body(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block)
 {
     exchange_check_at_rest(exchange);
-    exchange->body_received += bytes.length;
-    if (exchange->body_received > exchange->config->max_body_bytes && exchange->body != GW_BODY_DISCARDING) {
+    exchange->body.received_bytes += bytes.length;
+    if (exchange->body.received_bytes > exchange->config->max_body_bytes &&
+        exchange->body.state != GW_BODY_DISCARDING) {
         gw_exchange_on_body_broken(exchange, GW_ERROR_BODY_TOO_LARGE);
         return false;
     }
-    if (exchange->body != GW_BODY_FLOWING)
-        return exchange->body == GW_BODY_DISCARDING;
+    if (exchange->body.state != GW_BODY_FLOWING)
+        return exchange->body.state == GW_BODY_DISCARDING;
     bool more = gw_fetch_send_body(&exchange->reader, bytes, block);
     if (!more)
-        exchange->body = GW_BODY_HELD;
+        exchange->body.state = GW_BODY_HELD;
     return more;
 }
 
 void gw_exchange_on_body_there(struct gw_exchange *exchange)
 {
-    if (exchange->body != GW_BODY_HELD || exchange->continue_told)
+    if (exchange->body.state != GW_BODY_HELD || exchange->body.is_continue_told)
         return;
     exchange->request.expects_continue = false;
     if (exchange->state == GW_EXCHANGE_FETCHING)
@@ -328,14 +329,14 @@ void gw_exchange_on_body_there(struct gw_exchange *exchange)
 
 void gw_exchange_on_body_end(struct gw_exchange *exchange)
 {
-    if (exchange->body == GW_BODY_FLOWING || exchange->body == GW_BODY_HELD)
+    if (exchange->body.state == GW_BODY_FLOWING || exchange->body.state == GW_BODY_HELD)
         gw_fetch_end_body(&exchange->reader);
-    exchange->body = GW_BODY_ENDED;
+    exchange->body.state = GW_BODY_ENDED;
 }
 
 void gw_exchange_on_body_broken(struct gw_exchange *exchange, enum gw_error error)
 {
-    exchange->body = GW_BODY_DISCARDING;
+    exchange->body.state = GW_BODY_DISCARDING;
     if (exchange->state == GW_EXCHANGE_FETCHING) {
         gw_fetch_leave(&exchange->reader);
         gw_engine_fail_fetch(exchange, error);

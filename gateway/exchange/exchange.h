@@ -113,16 +113,24 @@ enum gw_forwarded {
     GW_FORWARDED_STALE,
 };
 
-struct gw_cache_report { /* for Cache-Status */
-    enum gw_forwarded forwarded;
-    int forwarded_status; /* 0: none came, or the response's own */
-    bool is_stored, is_collapsed, has_ttl;
-    bool may_outgrow;              /* it is being stored, and its length is not known: "stored" would be a promise */
-    enum gw_cache_refusal refusal; /* why not stored, or not asked; STORABLE: it is, or it is a hit */
-    int64_t ttl_s;                 /* of what was stored before: what is left of its freshness; negative: stale since */
+/* What the cache has of this answer. */
+enum gw_cache_kept {
+    GW_CACHE_KEPT_NOT,
+    GW_CACHE_KEPT_BEFORE,  /* it is the answer that was stored before: ttl_s is told */
+    GW_CACHE_KEPT_NOW,     /* it is stored while it passes */
+    GW_CACHE_KEPT_PERHAPS, /* the same, but its length is not known: "stored" would be a promise */
 };
 
-enum { GW_ANSWER_EARLIES = 4 };
+struct gw_cache_report { /* for X-Cache, Age, Cache-Status, metrics and log */
+    enum gw_cache_label label;
+    enum gw_forwarded forwarded;
+    int forwarded_status; /* 0: none came, or the response's own */
+    enum gw_cache_kept kept;
+    bool is_collapsed;
+    enum gw_cache_refusal refusal; /* why not stored, or not asked; STORABLE: it is, or it is a hit */
+    uint64_t age_s;                /* of the entry that answers */
+    int64_t ttl_s;                 /* KEPT_BEFORE: what is left of its freshness; negative: stale since */
+};
 
 /* The response. Filters read and set the first fields; answer.c makes messages of it. */
 struct gw_answer {
@@ -135,18 +143,53 @@ struct gw_answer {
     bool is_whole;                 /* every byte was given to the downstream */
     bool is_cut;                   /* it will never be whole */
     bool is_part;                  /* of the whole that arrives: */
-    uint64_t part_skip, part_left; /* bytes before it, and of it, that are still to come */
+    bool is_for_all;               /* the whole that arrives is being stored: it is not this client's alone */
+    bool is_read;                  /* the fetch is read to its end */
+    uint64_t part_skip, part_left; /* bytes before the part, and of it, that are still to come */
     uint64_t body_sent;
     struct gw_downstream_head message;
-    /* From a fetch, whose head is there and not told yet (HOLDING, SETTLING): */
-    bool is_for_all;                          /* the whole is being stored: it is not this client's alone */
-    bool is_read;                             /* to its end */
-    struct gw_piece early[GW_ANSWER_EARLIES]; /* what came of the body; each keeps its block */
-    unsigned early_count;
+    /* Of an answer that is made here: */
+    struct gw_slice content_type, content;
+    struct gw_block *content_block; /* behind content, held; NULL: content is in the arena, or static */
+};
 
-    struct gw_slice content_type;   /* made here */
-    struct gw_slice content;        /* made here */
-    struct gw_block *content_block; /* behind it, held; NULL: in the arena, or static */
+/* As whom the request comes, and for what. The connection sets the first two fields, the filter `identify` the rest. */
+struct gw_identity {
+    struct gw_address peer;
+    bool on_admin_port;
+    bool peer_is_trusted;
+    bool overrides_method; /* by a trusted peer's X-HTTP-Method-Override and the like: the cache is not asked */
+    struct gw_address client;
+    struct gw_slice client_text; /* the client's address; in exchange->texts */
+    struct gw_slice request_id;
+    struct gw_slice scheme, host; /* as the backend is told: X-Forwarded-Proto, and Host or X-Forwarded-Host */
+};
+
+/* The request's body. */
+struct gw_request_body {
+    enum gw_body_state state;
+    bool is_continue_told; /* 100 went out */
+    uint64_t received_bytes;
+};
+
+/* What the request is for, as the configuration reads it. */
+struct gw_target {
+    const struct gw_route *route; /* NULL: a page of the gateway's own, or a request that could not be read */
+    struct gw_slice plain_path, literal_path; /* what routes, limits and bypass rules are matched with (base/path.h) */
+    struct gw_slice keyed_query;              /* as it is in the key */
+};
+
+/* How far the filters are. */
+struct gw_deciding {
+    enum gw_error fault;              /* of the request, found before a filter was asked: the first filter answers it */
+    bool is_fetch_allowed;            /* before_fetch was asked */
+    bool is_admin;                    /* it is for the gateway itself */
+    const struct gw_filter *taken_by; /* NULL: all filters are asked */
+};
+
+struct gw_timing {
+    uint64_t began_at_us;  /* CLOCK_MONOTONIC */
+    int64_t began_wall_us; /* since 1970 */
 };
 
 /* An asker is a filter, by its place in the table, or the exchange itself with its look-up of the cache. */
@@ -159,61 +202,53 @@ struct gw_questions {
     uint64_t due_us[GW_ASKERS]; /* by asker, CLOCK_MONOTONIC */
 };
 
+/* What came of the body of a fetch whose head is not told yet (HOLDING, SETTLING). */
+enum { GW_EARLY_PIECES = 4 };
+struct gw_early {
+    unsigned count;
+    struct gw_piece pieces[GW_EARLY_PIECES]; /* each keeps its block */
+};
+
 enum { GW_EXCHANGE_MAGIC = 0x45584348 }; /* EXCH: from gw_exchange_take to gw_exchange_put */
 
+/* Groups of fields. gw_exchange_take assigns each of the first ones as a value. The groups behind them are empty when an
+ * exchange has ended (gw_exchange_check) or are written before they are read, so that their arrays are not zeroed for
+ * each request; of `reader` and `limit` it resets what the log reads of every request. */
 struct gw_exchange {
+    /* as long as its memory is used */
     struct gw_worker_context *context;
-    struct gw_magic magic;
     struct gw_arena arena;
 
+    /* new for each request */
+    struct gw_magic magic;
     enum gw_exchange_state state;
     struct gw_downstream *downstream;
     const struct gw_config *config;
-    struct gw_timer timer; /* for answers to questions; while it reads another's fetch; SETTLING: for tombstones */
-
-    /* the request */
-    struct gw_head request;
-    enum gw_body_state body;
-    bool continue_told;  /* 100 went out */
-    enum gw_error fault; /* of the request, found before a filter was asked: the first filter answers it */
-    bool on_admin_port;
-    struct gw_address peer, client;
-    bool peer_is_trusted;
-    bool overrides_method; /* by a trusted peer's X-HTTP-Method-Override and the like: the cache is not asked */
-    struct gw_slice request_id;
-    char request_id_text[33], client_text[GW_ADDRESS_TEXT_BYTES];
-    size_t client_text_length;
-    struct gw_slice scheme, host; /* as the backend is told: X-Forwarded-Proto, and Host or X-Forwarded-Host */
-    struct gw_slice plain_path,
-        literal_path; /* of the request: what routes, limits and bypass rules are matched with (base/path.h) */
-    const struct gw_route *route;
-    uint64_t began_at_us;
-    int64_t began_wall_us;
-    uint64_t body_received;
-
-    /* questions and what they gave */
-    struct gw_questions questions;
-    unsigned slots_taken; /* a bit a filter (filter.h); zeroed with the slots, at the end */
-    struct gw_limit_decision limit;
-    bool fetch_allowed;
+    struct gw_request_body body;
+    struct gw_deciding deciding;
+    struct gw_timing timing;
+    struct gw_target target;
+    struct gw_identity identity;
     struct gw_cache_request cache;
-    struct gw_cache_key key;
-    struct gw_slice keyed_query;
-    struct gw_lookup
-        lookup; /* IDLE: the cache is not asked. Its lead is the fetch's once that has begun, but for what is
-                                stored, which is to be confirmed or stands in for a failing backend */
-    struct gw_entry *entry; /* the answer; held */
     struct gw_cache_report report;
-
-    /* upstream */
-    struct gw_reader reader;
-
     struct gw_answer answer;
+    struct gw_head request;
+
+    /* not reset as a whole */
+    struct gw_entry *entry; /* the answer; held */
+    struct gw_timer timer;  /* for answers to questions; while it reads another's fetch; SETTLING: for tombstones */
+    unsigned slots_taken;   /* a bit a filter (filter.h); zeroed with the slots */
+    struct gw_questions questions;
+    struct gw_reader reader;
+    struct gw_lookup lookup; /* IDLE: the cache is not asked. Its lead is the fetch's once that has begun, but for what
+                                is stored, which is to be confirmed or stands in for a failing backend */
+    struct gw_cache_key key; /* written with the look-up */
+    struct gw_limit_decision limit;
+    struct gw_early early;
     struct gw_invalidation invalidation; /* SETTLING: of the target, Location and Content-Location */
-    enum gw_cache_label cache_label;
-    uint64_t age_s;
-    bool is_admin;
-    const struct gw_filter *taken_by; /* NULL: all filters are asked */
+    struct {                             /* behind identity */
+        char request_id[33], client[GW_ADDRESS_TEXT_BYTES];
+    } texts;
 };
 
 /* For a connection whose next request begins to arrive; the parser fills exchange->request in exchange->arena. NULL

@@ -21,7 +21,7 @@ static struct gw_head fetching_keyed_head(const struct gw_exchange *exchange)
     struct gw_head head = exchange->request;
     head.method = GW_METHOD_GET;
     head.method_text = GW_SLICE("GET");
-    head.query = exchange->keyed_query;
+    head.query = exchange->target.keyed_query;
     return head;
 }
 
@@ -32,7 +32,7 @@ static void fetching_describe_storing(const struct gw_exchange *exchange, const 
     ask->may_store = true;
     ask->head = head;
     ask->cache = *cache;
-    ask->rules = gw_exchange_cache_rules(exchange->context, exchange->route);
+    ask->rules = gw_exchange_cache_rules(exchange->context, exchange->target.route);
     ask->key = exchange->key;
 }
 
@@ -59,18 +59,18 @@ static struct gw_fetch_request fetching_describe(const struct gw_exchange *excha
     bool has_body = request->framing != GW_FRAMING_NONE && !gw_lookup_is_asked(&exchange->lookup);
     return (struct gw_fetch_request) {
         .config = exchange->config,
-        .route = exchange->route,
+        .route = exchange->target.route,
         .method = request->method,
         .method_text = request->method_text,
         .path = request->path,
         .query = request->query,
-        .scheme = exchange->scheme,
-        .host = exchange->host,
+        .scheme = exchange->identity.scheme,
+        .host = exchange->identity.host,
         .fields = fields,
         .has_body = has_body,
         .is_chunked = request->framing == GW_FRAMING_CHUNKED,
         .content_length = request->framing == GW_FRAMING_LENGTH ? request->content_length : 0,
-        .expects_continue = request->expects_continue && exchange->body == GW_BODY_HELD,
+        .expects_continue = request->expects_continue && exchange->body.state == GW_BODY_HELD,
         .binds_connection = fetching_binds_connection(request),
         .lead = exchange->lookup.lead,
     };
@@ -201,17 +201,17 @@ static struct gw_entry *fetching_freshen(struct gw_exchange *exchange, const str
 {
     const struct gw_entry *stored = exchange->lookup.lead.stored;
     const struct gw_head request = fetching_keyed_head(exchange);
-    const struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->route);
+    const struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->target.route);
     struct gw_cache_request allows = exchange->cache;
     const struct gw_entry_renewal renewal = { .stored = stored,
                                               .update = update,
                                               .key = &exchange->key,
-                                              .scheme = exchange->scheme,
-                                              .host = exchange->host,
+                                              .scheme = exchange->identity.scheme,
+                                              .host = exchange->identity.host,
                                               .request = &request,
                                               .allows = &allows,
                                               .rules = &rules,
-                                              .asked_at_s = exchange->began_wall_us / 1000000,
+                                              .asked_at_s = exchange->timing.began_wall_us / 1000000,
                                               .fresh_most_s = gw_redis_cache_fresh_most_s(
                                                   exchange->context->redis_cache),
                                               .ban_sequence = stored->ban_sequence,
@@ -260,9 +260,9 @@ static void fetching_on_interim(struct gw_reader *reader, const struct gw_head *
 {
     struct gw_exchange *exchange = fetching_exchange_from(reader);
     if (head->status == 100) {
-        if (!exchange->request.expects_continue || exchange->continue_told)
+        if (!exchange->request.expects_continue || exchange->body.is_continue_told)
             return;
-        exchange->continue_told = true;
+        exchange->body.is_continue_told = true;
     }
     gw_answer_interim(exchange, head->status, head);
 }
@@ -302,7 +302,7 @@ static void fetching_on_body(struct gw_reader *reader, struct gw_slice bytes, st
     } else {
         (void)gw_engine_keep_early(exchange, bytes,
                                    block); /* there is room: the piece that takes the last leaves at once */
-        if (!block || exchange->answer.early_count == GW_ANSWER_EARLIES)
+        if (!block || exchange->early.count == GW_EARLY_PIECES)
             gw_engine_move(exchange, GW_EXCHANGE_FLUSHED);
     }
 }
@@ -337,9 +337,9 @@ void gw_engine_answer_shared(struct gw_exchange *exchange)
 {
     struct gw_cache_report *report = &exchange->report;
     bool is_confirmed = exchange->lookup.source == GW_LOOKUP_CONFIRMED;
-    exchange->cache_label = is_confirmed ? GW_CACHE_LABEL_REVALIDATED : GW_CACHE_LABEL_MISS;
+    exchange->report.label = is_confirmed ? GW_CACHE_LABEL_REVALIDATED : GW_CACHE_LABEL_MISS;
     report->forwarded_status = is_confirmed ? 304 : 0;
-    report->is_stored = fetching_is_of_use_later(exchange->entry);
+    report->kept = fetching_is_of_use_later(exchange->entry) ? GW_CACHE_KEPT_NOW : GW_CACHE_KEPT_NOT;
     report->is_collapsed = true;
     gw_engine_move(exchange, GW_EXCHANGE_ANSWERED);
 }
@@ -351,14 +351,14 @@ static void fetching_on_entry(struct gw_reader *reader, struct gw_entry *entry, 
     exchange->entry = gw_entry_ref(entry);
     switch (source) {
     case GW_FETCH_FROM_VALIDATED:
-        exchange->cache_label = GW_CACHE_LABEL_REVALIDATED;
+        exchange->report.label = GW_CACHE_LABEL_REVALIDATED;
         report->forwarded_status = 304;
-        report->is_stored = fetching_is_of_use_later(entry);
+        report->kept = fetching_is_of_use_later(entry) ? GW_CACHE_KEPT_NOW : GW_CACHE_KEPT_NOT;
         report->is_collapsed = exchange->lookup.answer == GW_LOOKUP_JOIN;
         report->refusal = reader->refusal;
         break;
     case GW_FETCH_FROM_ERROR:
-        exchange->cache_label = GW_CACHE_LABEL_STALE;
+        exchange->report.label = GW_CACHE_LABEL_STALE;
         report->forwarded_status = reader->upstream_status;
         gw_counter_add(&exchange->context->shard->cache_stale_on_error, 1);
         break;
@@ -394,15 +394,15 @@ static void fetching_on_released(struct gw_reader *reader)
 static void fetching_on_want_body(struct gw_reader *reader)
 {
     struct gw_exchange *exchange = fetching_exchange_from(reader);
-    if (exchange->body == GW_BODY_ENDED) {
+    if (exchange->body.state == GW_BODY_ENDED) {
         gw_fetch_end_body(reader);
-    } else if (exchange->body == GW_BODY_HELD) {
-        bool is_awaited = exchange->request.expects_continue && !exchange->continue_told;
+    } else if (exchange->body.state == GW_BODY_HELD) {
+        bool is_awaited = exchange->request.expects_continue && !exchange->body.is_continue_told;
         if (is_awaited && exchange->state == GW_EXCHANGE_FETCHING) { /* within an answer, 100 would be part of it */
-            exchange->continue_told = true;
+            exchange->body.is_continue_told = true;
             gw_answer_interim(exchange, 100, NULL);
         }
-        exchange->body = GW_BODY_FLOWING;
+        exchange->body.state = GW_BODY_FLOWING;
         exchange->downstream->table->want_body(exchange->downstream);
     }
 }

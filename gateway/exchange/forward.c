@@ -28,7 +28,8 @@ static bool forward_is_left_out(enum gw_field_name id, enum gw_forward_what what
 
 static struct gw_trail forward_trail_of(const struct gw_exchange *exchange)
 {
-    return exchange->peer_is_trusted ? gw_trail_of(&exchange->request) : (struct gw_trail) { .source = GW_TRAIL_NONE };
+    return exchange->identity.peer_is_trusted ? gw_trail_of(&exchange->request)
+                                              : (struct gw_trail) { .source = GW_TRAIL_NONE };
 }
 
 static void forward_put_address(struct gw_buffer *buffer, const struct gw_address *address)
@@ -56,7 +57,7 @@ static void forward_put_forwarded_for(const struct gw_exchange *exchange, struct
             gw_buffer_put_literal(buffer, "unknown");
         gw_buffer_put_literal(buffer, ", ");
     }
-    forward_put_address(buffer, &exchange->peer);
+    forward_put_address(buffer, &exchange->identity.peer);
     gw_writer_end(&line);
 }
 
@@ -69,10 +70,10 @@ static void forward_put_element(const struct gw_exchange *exchange, const struct
     if (node)
         forward_put_address(buffer, node);
     gw_buffer_put_string(buffer, !node || ipv4 ? ";proto=" : "]\";proto=");
-    gw_buffer_put_slice(buffer, exchange->scheme);
-    if (exchange->host.length) {
+    gw_buffer_put_slice(buffer, exchange->identity.scheme);
+    if (exchange->identity.host.length) {
         gw_buffer_put_literal(buffer, ";host=\"");
-        gw_buffer_put_slice(buffer, exchange->host);
+        gw_buffer_put_slice(buffer, exchange->identity.host);
         gw_buffer_put_literal(buffer, "\"");
     }
 }
@@ -85,7 +86,7 @@ static void forward_put_forwarded(const struct gw_exchange *exchange, struct gw_
         forward_put_element(exchange, hop.has_address ? &hop.address : NULL, buffer);
         gw_buffer_put_literal(buffer, ", ");
     }
-    forward_put_element(exchange, &exchange->peer, buffer);
+    forward_put_element(exchange, &exchange->identity.peer, buffer);
     gw_writer_end(&line);
 }
 
@@ -95,11 +96,12 @@ static void forward_put_port(const struct gw_exchange *exchange, struct gw_slice
 {
     struct gw_slice host;
     unsigned port = 0;
-    bool is_told = exchange->host.length && gw_grammar_split_authority(exchange->host, &host, &port) && port;
+    bool is_told = exchange->identity.host.length &&
+                   gw_grammar_split_authority(exchange->identity.host, &host, &port) && port;
     gw_writer_put_uint_field(buffer, name,
-                             is_told                                               ? port
-                             : gw_slice_equal(exchange->scheme, GW_SLICE("https")) ? 443
-                                                                                   : 80);
+                             is_told                                                        ? port
+                             : gw_slice_equal(exchange->identity.scheme, GW_SLICE("https")) ? 443
+                                                                                            : 80);
 }
 
 /* Other names for the scheme, the host and its port, from a trusted peer (anybody else's are gone): they say what the
@@ -107,21 +109,21 @@ static void forward_put_port(const struct gw_exchange *exchange, struct gw_slice
 static bool forward_put_retold(const struct gw_exchange *exchange, const struct gw_field *field,
                                struct gw_buffer *buffer)
 {
-    bool is_https = gw_slice_equal(exchange->scheme, GW_SLICE("https"));
+    bool is_https = gw_slice_equal(exchange->identity.scheme, GW_SLICE("https"));
     switch (field->id) {
     case GW_FIELD_X_FORWARDED_SCHEME:
     case GW_FIELD_X_FORWARDED_PROTOCOL:
     case GW_FIELD_X_SCHEME:
     case GW_FIELD_X_URL_SCHEME:
     case GW_FIELD_CLOUDFRONT_FORWARDED_PROTO:
-        gw_writer_put_field(buffer, field->name, exchange->scheme);
+        gw_writer_put_field(buffer, field->name, exchange->identity.scheme);
         return true;
     case GW_FIELD_X_FORWARDED_SSL:
     case GW_FIELD_FRONT_END_HTTPS:
         gw_writer_put_field(buffer, field->name, is_https ? GW_SLICE("on") : GW_SLICE("off"));
         return true;
     case GW_FIELD_X_ORIGINAL_HOST:
-        gw_writer_put_field(buffer, field->name, exchange->host);
+        gw_writer_put_field(buffer, field->name, exchange->identity.host);
         return true;
     case GW_FIELD_X_FORWARDED_PORT:
         forward_put_port(exchange, field->name, buffer);
@@ -142,13 +144,13 @@ void gw_forward_put_fields(const struct gw_exchange *exchange, enum gw_forward_w
             gw_writer_put_field(buffer, field->name, field->value);
     }
     forward_put_forwarded_for(exchange, buffer);
-    gw_writer_put_field(buffer, GW_SLICE("X-Forwarded-Proto"), exchange->scheme);
-    if (exchange->host.length)
-        gw_writer_put_field(buffer, GW_SLICE("X-Forwarded-Host"), exchange->host);
+    gw_writer_put_field(buffer, GW_SLICE("X-Forwarded-Proto"), exchange->identity.scheme);
+    if (exchange->identity.host.length)
+        gw_writer_put_field(buffer, GW_SLICE("X-Forwarded-Host"), exchange->identity.host);
     struct gw_trail trail = forward_trail_of(exchange);
     if (exchange->config->forwarded || trail.source == GW_TRAIL_FORWARDED)
         forward_put_forwarded(exchange, trail, buffer);
-    gw_writer_put_field(buffer, GW_SLICE("X-Request-Id"), exchange->request_id);
+    gw_writer_put_field(buffer, GW_SLICE("X-Request-Id"), exchange->identity.request_id);
     gw_writer_put_field(buffer, GW_SLICE("Via"),
                         request->version_minor ? GW_SLICE("1.1 " VIA_NAME) : GW_SLICE("1.0 " VIA_NAME));
 }

@@ -44,46 +44,10 @@ static void pool_init(struct gw_exchange *exchange, struct gw_worker_context *co
     gw_arena_init(&exchange->arena, FIRST_ARENA_BYTES, pool_arena_bound(context->config));
     gw_engine_open_slots(exchange);
     gw_list_init(&exchange->reader.link);
+    exchange->reader.events = &gw_exchange_reader_events;
     gw_timer_init(&exchange->timer, gw_exchange_on_timer);
     gw_engine_init_look_up(exchange);
     exchange->invalidation.on_settled = gw_engine_on_settled;
-}
-
-/* What the last request left behind; the rest is written before it is read. */
-static void pool_reset(struct gw_exchange *exchange)
-{
-    exchange->state = GW_EXCHANGE_DONE;
-    exchange->magic = GW_MAGIC(GW_EXCHANGE_MAGIC);
-    gw_head_init(&exchange->request);
-    exchange->body = GW_BODY_NONE;
-    exchange->on_admin_port = exchange->peer_is_trusted = exchange->overrides_method = false;
-    exchange->request_id = exchange->host = GW_NO_SLICE;
-    exchange->client_text_length = 0;
-    exchange->scheme = GW_SLICE("http");
-    exchange->route = NULL;
-    exchange->body_received = 0;
-    exchange->questions.out = exchange->questions.timed = 0;
-    exchange->limit.verdict = GW_LIMIT_NONE;
-    exchange->limit.count = exchange->limit.shadow_refusals = 0;
-    exchange->limit.retry_after_ms = 0;
-    exchange->limit.is_local = false;
-    exchange->fetch_allowed = false;
-    exchange->cache = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT,
-                                                  .min_fresh = GW_DIRECTIVE_ABSENT,
-                                                  .max_stale = GW_DIRECTIVE_ABSENT };
-    exchange->entry = NULL;
-    exchange->report = (struct gw_cache_report) { .forwarded = GW_FORWARDED_NOT };
-    exchange->taken_by = NULL;
-    exchange->reader.events = &gw_exchange_reader_events;
-    exchange->reader.fetch = NULL;
-    exchange->reader.backend = NULL;
-    exchange->reader.upstream_us = 0;
-    exchange->fault = GW_ERROR_NONE;
-    exchange->continue_told = false;
-    exchange->answer = (struct gw_answer) { .error = GW_ERROR_NONE };
-    exchange->cache_label = GW_CACHE_LABEL_NONE;
-    exchange->age_s = 0;
-    exchange->is_admin = false;
 }
 
 struct gw_exchange *gw_exchange_take(struct gw_worker_context *context, struct gw_downstream *downstream)
@@ -94,11 +58,25 @@ struct gw_exchange *gw_exchange_take(struct gw_worker_context *context, struct g
         return NULL;
     if (is_new)
         pool_init(exchange, context);
-    pool_reset(exchange);
+    exchange->magic = GW_MAGIC(GW_EXCHANGE_MAGIC);
+    exchange->state = GW_EXCHANGE_DONE;
     exchange->downstream = downstream;
     exchange->config = context->config;
-    exchange->began_at_us = gw_clock_monotonic_us();
-    exchange->began_wall_us = (int64_t)gw_clock_wall_us();
+    exchange->body = (struct gw_request_body) { .state = GW_BODY_NONE };
+    exchange->deciding = (struct gw_deciding) { .fault = GW_ERROR_NONE };
+    exchange->timing = (struct gw_timing) { .began_at_us = gw_clock_monotonic_us(),
+                                            .began_wall_us = (int64_t)gw_clock_wall_us() };
+    exchange->target = (struct gw_target) { .route = NULL };
+    exchange->identity = (struct gw_identity) { .scheme = GW_SLICE("http") };
+    exchange->cache = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT,
+                                                  .min_fresh = GW_DIRECTIVE_ABSENT,
+                                                  .max_stale = GW_DIRECTIVE_ABSENT };
+    exchange->report = (struct gw_cache_report) { .label = GW_CACHE_LABEL_NONE };
+    exchange->answer = (struct gw_answer) { .error = GW_ERROR_NONE };
+    gw_head_init(&exchange->request);
+    exchange->reader.backend = NULL;
+    memset(&exchange->limit, 0, offsetof(struct gw_limit_decision, outcomes));
+    gw_exchange_check(exchange);
     context->in_state[GW_EXCHANGE_DONE]++;
     return exchange;
 }

@@ -22,13 +22,13 @@ static enum gw_limit_label record_limit_label(const struct gw_exchange *exchange
 static enum gw_cache_label record_cache_label(const struct gw_exchange *exchange)
 {
     bool is_refused = exchange->limit.verdict == GW_LIMIT_REFUSED || exchange->limit.verdict == GW_LIMIT_UNKNOWN;
-    return is_refused ? GW_CACHE_LABEL_NONE : exchange->cache_label;
+    return is_refused ? GW_CACHE_LABEL_NONE : exchange->report.label;
 }
 
 /* A body that outgrew what is stored did so after its head was told. */
 static enum gw_not_stored_label record_refusal(const struct gw_exchange *exchange)
 {
-    bool is_told = exchange->report.may_outgrow && exchange->reader.refusal;
+    bool is_told = exchange->report.kept == GW_CACHE_KEPT_PERHAPS && exchange->reader.refusal;
     enum gw_cache_refusal last = is_told ? exchange->reader.refusal : exchange->report.refusal;
     return record_cache_label(exchange) == GW_CACHE_LABEL_NONE ? GW_NOT_STORED_LABEL_NONE
                                                                : (enum gw_not_stored_label)last;
@@ -54,26 +54,26 @@ void gw_record_write(const struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
     struct gw_request_record record = {
-        .began_at_us = exchange->began_at_us,
+        .began_at_us = exchange->timing.began_at_us,
         .ended_at_us = gw_clock_monotonic_us(),
-        .began_wall_us = exchange->began_wall_us,
-        .request_id = exchange->request_id,
-        .client = gw_slice_of(exchange->client_text, exchange->client_text_length),
+        .began_wall_us = exchange->timing.began_wall_us,
+        .request_id = exchange->identity.request_id,
+        .client = exchange->identity.client_text,
         .method_text = record_bounded_method(request->method_text),
         .target = request->target,
         .version = request->version_minor ? GW_SLICE("HTTP/1.1") : GW_SLICE("HTTP/1.0"),
         .user_agent = request->fields ? gw_head_value(request, GW_FIELD_USER_AGENT) : GW_NO_SLICE,
-        .route = exchange->route,
+        .route = exchange->target.route,
         .method = request->method,
         .status = exchange->answer.status,
-        .bytes_received = exchange->body_received,
+        .bytes_received = exchange->body.received_bytes,
         .bytes_sent = exchange->answer.body_sent,
         .cache = record_cache_label(exchange),
         .not_stored = record_refusal(exchange),
         .limit = record_limit_label(exchange),
         .limit_remaining = record_least_remaining(exchange),
         .error = exchange->answer.error,
-        .is_admin = exchange->is_admin,
+        .is_admin = exchange->deciding.is_admin,
     };
     if (exchange->reader.backend) {
         record.has_upstream = true;

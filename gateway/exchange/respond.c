@@ -9,8 +9,9 @@
 /* A final answer ends what the request's body was doing: what still comes is thrown away. */
 static void respond_settle_body(struct gw_exchange *exchange)
 {
-    if (exchange->body == GW_BODY_HELD || exchange->body == GW_BODY_FLOWING || exchange->body == GW_BODY_DISCARDING) {
-        exchange->body = GW_BODY_DISCARDING;
+    if (exchange->body.state == GW_BODY_HELD || exchange->body.state == GW_BODY_FLOWING ||
+        exchange->body.state == GW_BODY_DISCARDING) {
+        exchange->body.state = GW_BODY_DISCARDING;
         exchange->downstream->table->drop_body(exchange->downstream);
     }
 }
@@ -78,8 +79,9 @@ static struct gw_slice respond_answer_by_entry(struct gw_exchange *exchange)
     const struct gw_entry *entry = exchange->entry;
     struct gw_slice content = entry->body ? gw_slice_of(entry->body->bytes, entry->body_bytes) : GW_SLICE("");
     int64_t age_s = gw_entry_age_s(entry, gw_clock_monotonic_us());
-    exchange->age_s = (uint64_t)age_s;
-    exchange->report.has_ttl = !exchange->report.is_stored;
+    exchange->report.age_s = (uint64_t)age_s;
+    if (exchange->report.kept != GW_CACHE_KEPT_NOW)
+        exchange->report.kept = GW_CACHE_KEPT_BEFORE;
     exchange->report.ttl_s = gw_entry_freshness_s(entry, age_s) - age_s;
     exchange->answer.head = &entry->head;
     exchange->answer.status = entry->head.status;
@@ -114,8 +116,9 @@ static void respond_report_fetch(struct gw_exchange *exchange)
 {
     struct gw_cache_report *report = &exchange->report;
     report->is_collapsed = exchange->lookup.answer == GW_LOOKUP_JOIN;
-    report->may_outgrow = gw_fetch_may_outgrow(exchange->reader.fetch);
-    report->is_stored = gw_fetch_life(exchange->reader.fetch) != NULL && !report->may_outgrow;
+    report->kept = gw_fetch_may_outgrow(exchange->reader.fetch) ? GW_CACHE_KEPT_PERHAPS
+                   : gw_fetch_life(exchange->reader.fetch)      ? GW_CACHE_KEPT_NOW
+                                                                : GW_CACHE_KEPT_NOT;
     if (exchange->reader.refusal)
         report->refusal = exchange->reader.refusal;
     /* What is stored was not for this request, and that for its credential, not for its Vary. */
@@ -128,24 +131,24 @@ void gw_engine_hold(struct gw_exchange *exchange)
 {
     respond_report_fetch(exchange);
     exchange->answer.is_for_all = gw_fetch_is_collecting(exchange->reader.fetch);
-    if (exchange->body == GW_BODY_ENDED || !gw_fetch_takes_body(&exchange->reader))
+    if (exchange->body.state == GW_BODY_ENDED || !gw_fetch_takes_body(&exchange->reader))
         respond_settle_body(exchange);
 }
 
 bool gw_engine_keep_early(struct gw_exchange *exchange, struct gw_slice piece, struct gw_block *block)
 {
-    struct gw_answer *answer = &exchange->answer;
-    if (answer->early_count == GW_ANSWER_EARLIES)
+    struct gw_early *early = &exchange->early;
+    if (early->count == GW_EARLY_PIECES)
         return false;
-    answer->early[answer->early_count++] = (struct gw_piece) { piece, gw_block_ref(block) };
+    early->pieces[early->count++] = (struct gw_piece) { piece, gw_block_ref(block) };
     return true;
 }
 
 void gw_engine_drop_early(struct gw_exchange *exchange)
 {
-    struct gw_answer *answer = &exchange->answer;
-    while (answer->early_count)
-        gw_block_unref(answer->early[--answer->early_count].block);
+    struct gw_early *early = &exchange->early;
+    while (early->count)
+        gw_block_unref(early->pieces[--early->count].block);
 }
 
 /* No more of the fetch is for this client; it goes on without it. */
@@ -236,8 +239,8 @@ void gw_engine_answer_fetched(struct gw_exchange *exchange)
 {
     struct gw_answer *answer = &exchange->answer;
     respond_begin_fetched(exchange);
-    for (unsigned i = 0; i < answer->early_count && !answer->is_whole; i++)
-        gw_engine_add_piece(exchange, answer->early[i].bytes, answer->early[i].block);
+    for (unsigned i = 0; i < exchange->early.count && !answer->is_whole; i++)
+        gw_engine_add_piece(exchange, exchange->early.pieces[i].bytes, exchange->early.pieces[i].block);
     gw_engine_drop_early(exchange);
     if (!answer->is_whole && answer->is_read)
         gw_answer_end(exchange);

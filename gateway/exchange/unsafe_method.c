@@ -42,8 +42,8 @@ static void unsafe_method_end_stored(struct gw_exchange *exchange, struct gw_sli
     struct gw_cache_key key;
     if (!route->cache_enabled)
         return;
-    gw_exchange_make_key(exchange->context, &exchange->arena, route, path, query, exchange->scheme, exchange->host,
-                         &key);
+    gw_exchange_make_key(exchange->context, &exchange->arena, route, path, query, exchange->identity.scheme,
+                         exchange->identity.host, &key);
     gw_invalidation_add(&exchange->invalidation, exchange->context, &key);
 }
 
@@ -52,9 +52,10 @@ static void unsafe_method_end_named(struct gw_exchange *exchange, enum gw_field_
 {
     const struct gw_head *request = &exchange->request;
     const struct gw_field *field = gw_head_find(exchange->answer.head, id);
-    struct gw_reference base = {
-        .scheme = exchange->scheme, .authority = exchange->host, .path = request->path, .query = request->query
-    };
+    struct gw_reference base = { .scheme = exchange->identity.scheme,
+                                 .authority = exchange->identity.host,
+                                 .path = request->path,
+                                 .query = request->query };
     struct gw_reference target;
     if (!field || gw_head_find_next(exchange->answer.head, field) ||
         !gw_reference_resolve(&target, &exchange->arena, &base, field->value) ||

@@ -75,7 +75,7 @@ void gw_admin_answer_page(struct gw_exchange *exchange, int status, struct gw_sl
 void gw_admin_answer_problem(struct gw_exchange *exchange, int status, const char *error, struct gw_slice detail)
 {
     struct gw_buffer page = gw_buffer_create(PROBLEM_BYTES);
-    gw_cache_pages_put_problem(status, error, detail, exchange->request_id, &page);
+    gw_cache_pages_put_problem(status, error, detail, exchange->identity.request_id, &page);
     gw_admin_answer_page(exchange, status, GW_SLICE("application/problem+json"), &page);
 }
 
@@ -133,12 +133,12 @@ static enum gw_filter_result admin_on_request(struct gw_exchange *exchange)
     bool is_ours = gw_slice_starts_with(request->path, GW_SLICE("/gateway/")) ||
                    gw_slice_equal(request->path, GW_SLICE("/gateway"));
     bool has_own_port = exchange->config->admin_listen != NULL;
-    if (!is_ours && !exchange->on_admin_port)
+    if (!is_ours && !exchange->identity.on_admin_port)
         return GW_FILTER_CONTINUE;
-    exchange->is_admin = true;
-    exchange->route = NULL;
+    exchange->deciding.is_admin = true;
+    exchange->target.route = NULL;
     const struct gw_admin_order *order = admin_find_order(exchange);
-    if (!is_ours || (has_own_port && !exchange->on_admin_port)) {
+    if (!is_ours || (has_own_port && !exchange->identity.on_admin_port)) {
         gw_exchange_answer_error(exchange, GW_ERROR_NOT_FOUND);
         return GW_FILTER_ANSWERED;
     }
@@ -157,7 +157,7 @@ static enum gw_filter_result admin_on_request(struct gw_exchange *exchange)
 /* The answer was made by the callback, or when it was given up. */
 static enum gw_filter_result admin_on_answers(struct gw_exchange *exchange)
 {
-    return exchange->is_admin ? GW_FILTER_ANSWERED : GW_FILTER_CONTINUE;
+    return exchange->deciding.is_admin ? GW_FILTER_ANSWERED : GW_FILTER_CONTINUE;
 }
 
 static void admin_cancel(struct gw_exchange *exchange, void *state)

@@ -43,7 +43,7 @@ static void cache_bypass(struct gw_exchange *exchange, enum gw_cache_refusal ref
     exchange->cache = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT,
                                                   .min_fresh = GW_DIRECTIVE_ABSENT,
                                                   .max_stale = GW_DIRECTIVE_ABSENT };
-    exchange->cache_label = GW_CACHE_LABEL_BYPASS;
+    exchange->report.label = GW_CACHE_LABEL_BYPASS;
     exchange->report.forwarded = is_for_method ? GW_FORWARDED_METHOD : GW_FORWARDED_BYPASS;
     exchange->report.refusal = refusal;
 }
@@ -52,38 +52,39 @@ static enum gw_cache_refusal cache_why_bypassed(const struct gw_exchange *exchan
 {
     if (!exchange->cache.is_candidate)
         return gw_policy_request_refusal(&exchange->cache, &exchange->request);
-    return exchange->overrides_method ? GW_CACHE_METHOD_OVERRIDE : GW_CACHE_RULE;
+    return exchange->identity.overrides_method ? GW_CACHE_METHOD_OVERRIDE : GW_CACHE_RULE;
 }
 
 /* As either kind of backend reads the path. */
 static bool cache_is_bypassed(const struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
-    bool is_one = exchange->literal_path.at == exchange->plain_path.at;
-    return gw_filter_cache_bypass_rule(exchange->route, request, exchange->plain_path) ||
-           (!is_one && gw_filter_cache_bypass_rule(exchange->route, request, exchange->literal_path));
+    bool is_one = exchange->target.literal_path.at == exchange->target.plain_path.at;
+    return gw_filter_cache_bypass_rule(exchange->target.route, request, exchange->target.plain_path) ||
+           (!is_one && gw_filter_cache_bypass_rule(exchange->target.route, request, exchange->target.literal_path));
 }
 
 static enum gw_filter_result cache_on_request(struct gw_exchange *exchange)
 {
     struct gw_head *request = &exchange->request;
     bool is_refused = exchange->limit.verdict == GW_LIMIT_REFUSED; /* that is answered, whatever is stored */
-    if (!exchange->context->memory_cache || !exchange->route->cache_enabled || is_refused)
+    if (!exchange->context->memory_cache || !exchange->target.route->cache_enabled || is_refused)
         return GW_FILTER_CONTINUE;
     gw_accept_encoding_put_normal(&exchange->request,
                                   &exchange->arena); /* whatever the method: a URL's answers are of one form */
     request->origin_selects = !exchange->config->cors_alone;
-    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->route);
+    struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->target.route);
     gw_policy_read_request(&exchange->cache, request, &rules);
-    if (!exchange->cache.is_candidate || exchange->overrides_method || cache_is_bypassed(exchange)) {
+    if (!exchange->cache.is_candidate || exchange->identity.overrides_method || cache_is_bypassed(exchange)) {
         cache_bypass(exchange, cache_why_bypassed(exchange));
         return GW_FILTER_CONTINUE;
     }
-    exchange->cache_label = exchange->cache.may_look_up ? GW_CACHE_LABEL_MISS : GW_CACHE_LABEL_BYPASS;
+    exchange->report.label = exchange->cache.may_look_up ? GW_CACHE_LABEL_MISS : GW_CACHE_LABEL_BYPASS;
     exchange->report.forwarded = GW_FORWARDED_REQUEST;
     exchange->report.refusal = gw_policy_request_refusal(&exchange->cache, request);
-    exchange->keyed_query = gw_exchange_make_key(exchange->context, &exchange->arena, exchange->route, request->path,
-                                                 request->query, exchange->scheme, exchange->host, &exchange->key);
+    exchange->target.keyed_query = gw_exchange_make_key(exchange->context, &exchange->arena, exchange->target.route,
+                                                        request->path, request->query, exchange->identity.scheme,
+                                                        exchange->identity.host, &exchange->key);
     gw_exchange_look_up(exchange);
     return GW_FILTER_CONTINUE;
 }
@@ -97,7 +98,7 @@ static enum gw_filter_result cache_on_answers(struct gw_exchange *exchange)
         gw_exchange_answer_error(exchange, GW_ERROR_NOT_STORED); /* RFC 9111 §5.2.1.7 */
         return GW_FILTER_ANSWERED;
     }
-    exchange->cache_label = exchange->lookup.reuse == GW_REUSE_FRESH ? GW_CACHE_LABEL_HIT : GW_CACHE_LABEL_STALE;
+    exchange->report.label = exchange->lookup.reuse == GW_REUSE_FRESH ? GW_CACHE_LABEL_HIT : GW_CACHE_LABEL_STALE;
     exchange->report.forwarded = GW_FORWARDED_NOT;
     exchange->report.refusal = GW_CACHE_STORABLE;
     if (exchange->lookup.reuse == GW_REUSE_REVALIDATING)
@@ -116,11 +117,11 @@ static void cache_put_label(struct gw_exchange *exchange)
                                                              [GW_CACHE_LABEL_STALE] = "STALE",
                                                              [GW_CACHE_LABEL_BYPASS] = "BYPASS",
                                                              [GW_CACHE_LABEL_REVALIDATED] = "REVALIDATED" };
-    gw_exchange_add_field(exchange, GW_SLICE("X-Cache"), gw_slice_of_string(words[exchange->cache_label]));
+    gw_exchange_add_field(exchange, GW_SLICE("X-Cache"), gw_slice_of_string(words[exchange->report.label]));
     if (!exchange->entry)
         return;
-    gw_writer_put_uint_field(&exchange->answer.fields, GW_SLICE("X-Cache-Age"), exchange->age_s);
-    gw_writer_put_uint_field(&exchange->answer.fields, GW_SLICE("Age"), exchange->age_s);
+    gw_writer_put_uint_field(&exchange->answer.fields, GW_SLICE("X-Cache-Age"), exchange->report.age_s);
+    gw_writer_put_uint_field(&exchange->answer.fields, GW_SLICE("Age"), exchange->report.age_s);
 }
 
 static void cache_put_ttl(struct gw_buffer *fields, int64_t ttl_s)
@@ -144,8 +145,9 @@ static void cache_put_key(const struct gw_exchange *exchange, struct gw_buffer *
  * the cache, that it is not said yet whether it will be: it may outgrow cache.max_object_bytes. */
 static void cache_put_detail(const struct gw_cache_report *report, struct gw_buffer *fields)
 {
-    const char *word = report->may_outgrow ? "unknown-length"
-                                           : gw_not_stored_word((enum gw_not_stored_label)report->refusal);
+    const char *word = report->kept == GW_CACHE_KEPT_PERHAPS
+                           ? "unknown-length"
+                           : gw_not_stored_word((enum gw_not_stored_label)report->refusal);
     if (!word)
         return;
     gw_buffer_put_literal(fields, "; detail=");
@@ -173,9 +175,9 @@ static void cache_put_status(struct gw_exchange *exchange)
         gw_buffer_put_literal(fields, "; fwd-status=");
         gw_buffer_put_uint(fields, (uint64_t)report->forwarded_status);
     }
-    if (report->has_ttl)
+    if (report->kept == GW_CACHE_KEPT_BEFORE)
         cache_put_ttl(fields, report->ttl_s);
-    if (report->is_stored)
+    if (report->kept == GW_CACHE_KEPT_NOW)
         gw_buffer_put_literal(fields, "; stored");
     if (report->is_collapsed)
         gw_buffer_put_literal(fields, "; collapsed");
@@ -188,7 +190,7 @@ static void cache_put_status(struct gw_exchange *exchange)
 static void cache_on_response(struct gw_exchange *exchange)
 {
     bool is_of_cache = exchange->answer.head || exchange->entry;
-    if (exchange->cache_label == GW_CACHE_LABEL_NONE || !is_of_cache)
+    if (exchange->report.label == GW_CACHE_LABEL_NONE || !is_of_cache)
         return;
     cache_put_label(exchange);
     cache_put_status(exchange);

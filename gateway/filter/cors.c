@@ -75,8 +75,9 @@ static void cors_pick_route(struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
     struct gw_slice method = gw_head_value(request, GW_FIELD_ACCESS_CONTROL_REQUEST_METHOD);
-    if (exchange->route->match.methods.count == 0)
-        exchange->route = gw_match_route(exchange->config, method, request->authority, exchange->plain_path);
+    if (exchange->target.route->match.methods.count == 0)
+        exchange->target.route = gw_match_route(exchange->config, method, request->authority,
+                                                exchange->target.plain_path);
 }
 
 static enum gw_filter_result cors_on_request(struct gw_exchange *exchange)
@@ -107,7 +108,8 @@ static void cors_before_answer(struct gw_exchange *exchange)
 {
     const struct gw_config *config = exchange->config;
     const struct gw_head *answer = exchange->answer.head;
-    if (!config->cors_enabled || config->cors_alone || exchange->is_admin || !cors_is_preflight(&exchange->request))
+    if (!config->cors_enabled || config->cors_alone || exchange->deciding.is_admin ||
+        !cors_is_preflight(&exchange->request))
         return;
     bool has_failed = exchange->answer.error && gw_error_cause(exchange->answer.error) == GW_CAUSE_BACKEND;
     if (answer ? cors_speaks(answer) : !has_failed)
@@ -130,7 +132,7 @@ static void cors_on_response(struct gw_exchange *exchange)
 {
     const struct gw_config *config = exchange->config;
     const struct gw_head *request = &exchange->request, *answer = cors_backend_head(exchange);
-    if (!config->cors_enabled || !request->fields || exchange->is_admin)
+    if (!config->cors_enabled || !request->fields || exchange->deciding.is_admin)
         return;
     bool has_origin = gw_head_find(request, GW_FIELD_ORIGIN);
     if (has_origin && !config->cors_alone && answer && cors_speaks(answer)) {

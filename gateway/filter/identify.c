@@ -91,15 +91,15 @@ static void identify_drop_untold(struct gw_head *request, bool peer_is_trusted)
 static void identify_take_scheme(struct gw_exchange *exchange, struct gw_slice told)
 {
     if (gw_slice_equal_nocase(told, GW_SLICE("https")))
-        exchange->scheme = GW_SLICE("https");
+        exchange->identity.scheme = GW_SLICE("https");
     else if (gw_slice_equal_nocase(told, GW_SLICE("http")))
-        exchange->scheme = GW_SLICE("http");
+        exchange->identity.scheme = GW_SLICE("http");
 }
 
 static void identify_take_host(struct gw_exchange *exchange, struct gw_slice told)
 {
     if (told.length && gw_grammar_is_authority(told))
-        exchange->host = told;
+        exchange->identity.host = told;
 }
 
 /* Each proxy on the way may have put its own behind the others': the first is the client's. */
@@ -131,8 +131,8 @@ static void identify_walk_trail(struct gw_exchange *exchange)
         identify_take_host(exchange, hop->host);
         if (!hop->has_address)
             return;
-        exchange->client = hop->address;
-        if (!gw_config_trusts(exchange->config, &exchange->client))
+        exchange->identity.client = hop->address;
+        if (!gw_config_trusts(exchange->config, &exchange->identity.client))
             return;
     }
 }
@@ -148,7 +148,7 @@ static void identify_take_scheme_of_others(struct gw_exchange *exchange)
         identify_take_scheme(exchange, identify_first_of_list(&exchange->request, names[i]));
     for (unsigned i = 0; i < GW_COUNT(switches); i++)
         if (gw_slice_equal_nocase(gw_head_value(&exchange->request, switches[i]), GW_SLICE("on")))
-            exchange->scheme = GW_SLICE("https");
+            exchange->identity.scheme = GW_SLICE("https");
 }
 
 static bool identify_overrides_method(const struct gw_head *request)
@@ -165,7 +165,7 @@ static void identify_take_from_trusted_peer(struct gw_exchange *exchange)
     identify_walk_trail(exchange);
     identify_take_scheme(exchange, identify_first_of_list(request, GW_FIELD_X_FORWARDED_PROTO));
     identify_take_host(exchange, identify_first_of_list(request, GW_FIELD_X_FORWARDED_HOST));
-    exchange->overrides_method = identify_overrides_method(request);
+    exchange->identity.overrides_method = identify_overrides_method(request);
 }
 
 static void identify_name_request(struct gw_exchange *exchange)
@@ -173,35 +173,36 @@ static void identify_name_request(struct gw_exchange *exchange)
     struct gw_slice given = exchange->request.fields ? gw_head_value(&exchange->request, GW_FIELD_X_REQUEST_ID)
                                                      : GW_NO_SLICE;
     if (given.length && gw_grammar_is_request_id(given)) {
-        exchange->request_id = given;
+        exchange->identity.request_id = given;
         return;
     }
     uint64_t words[2] = { gw_random_next(&exchange->context->random), gw_random_next(&exchange->context->random) };
-    struct gw_buffer text = gw_buffer_over(exchange->request_id_text, sizeof exchange->request_id_text);
+    struct gw_buffer text = gw_buffer_over(exchange->texts.request_id, sizeof exchange->texts.request_id);
     gw_buffer_put_hex(&text, words, sizeof words);
-    exchange->request_id = gw_buffer_slice(&text);
+    exchange->identity.request_id = gw_buffer_slice(&text);
 }
 
 static enum gw_filter_result identify_on_request(struct gw_exchange *exchange)
 {
     struct gw_head *request = &exchange->request;
-    exchange->client = exchange->peer;
+    exchange->identity.client = exchange->identity.peer;
     identify_name_request(exchange);
-    if (!exchange->fault && request->framing == GW_FRAMING_LENGTH &&
+    if (!exchange->deciding.fault && request->framing == GW_FRAMING_LENGTH &&
         request->content_length > exchange->config->max_body_bytes)
-        exchange->fault = GW_ERROR_BODY_TOO_LARGE;
-    if (!exchange->fault) {
-        exchange->host = request->authority;
-        exchange->peer_is_trusted = gw_config_trusts(exchange->config, &exchange->peer);
-        if (exchange->peer_is_trusted)
+        exchange->deciding.fault = GW_ERROR_BODY_TOO_LARGE;
+    if (!exchange->deciding.fault) {
+        exchange->identity.host = request->authority;
+        exchange->identity.peer_is_trusted = gw_config_trusts(exchange->config, &exchange->identity.peer);
+        if (exchange->identity.peer_is_trusted)
             identify_take_from_trusted_peer(exchange);
-        identify_drop_untold(request, exchange->peer_is_trusted);
+        identify_drop_untold(request, exchange->identity.peer_is_trusted);
         gw_head_drop_hop_by_hop(request);
     }
-    exchange->client_text_length = gw_address_print(&exchange->client, exchange->client_text);
-    if (!exchange->fault)
+    exchange->identity.client_text = gw_slice_of(exchange->texts.client,
+                                                 gw_address_print(&exchange->identity.client, exchange->texts.client));
+    if (!exchange->deciding.fault)
         return GW_FILTER_CONTINUE;
-    gw_exchange_answer_error(exchange, exchange->fault);
+    gw_exchange_answer_error(exchange, exchange->deciding.fault);
     return GW_FILTER_ANSWERED;
 }
 

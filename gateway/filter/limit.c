@@ -58,10 +58,10 @@ static enum gw_filter_result limit_ask(struct gw_exchange *exchange, bool misses
     struct gw_limit_subject subject = {
         .method = limit_method_that_counts(exchange),
         .host = request->authority,
-        .path = exchange->plain_path,
-        .literal_path = exchange->literal_path,
-        .client = &exchange->client,
-        .route = exchange->route->index,
+        .path = exchange->target.plain_path,
+        .literal_path = exchange->target.literal_path,
+        .client = &exchange->identity.client,
+        .route = exchange->target.route->index,
         .field = limit_field_of,
         .context = exchange,
     };
@@ -81,7 +81,7 @@ static enum gw_filter_result limit_refuse(struct gw_exchange *exchange)
     enum { PROBLEM_BYTES = 2048 };
     char *memory = gw_arena_take(&exchange->arena, PROBLEM_BYTES);
     struct gw_buffer page = gw_buffer_over(memory, memory ? PROBLEM_BYTES : 0);
-    gw_limit_put_problem(&exchange->limit, exchange->request_id, &page);
+    gw_limit_put_problem(&exchange->limit, exchange->identity.request_id, &page);
     exchange->answer.error = GW_ERROR_LIMITED;
     gw_exchange_answer(exchange, 429, GW_SLICE("application/problem+json"), gw_buffer_slice(&page));
     return GW_FILTER_ANSWERED;

@@ -32,8 +32,7 @@ static void purge_answer(struct gw_exchange *exchange, const struct gw_purge_ord
                                          [GW_PURGE_LATER] = "here; it is sent again until Redis has it",
                                          [GW_PURGE_HERE] = "here; Redis did not acknowledge it" };
     gw_log(GW_LOG_INFO, "cache", "purged%s for %.*s, %s: %.*s", order->is_soft ? " softly" : "",
-           (int)exchange->client_text_length, exchange->client_text, words[reach],
-           GW_SLICE_ARGS(exchange->request.query));
+           GW_SLICE_ARGS(exchange->identity.client_text), words[reach], GW_SLICE_ARGS(exchange->request.query));
     int status = gw_cache_pages_put_purge(order, reach, &page);
     gw_admin_answer_page(exchange, status, GW_SLICE("application/json"), &page);
 }

@@ -38,10 +38,10 @@ struct gw_limit_outcome {                 /* of one policy that matched */
 struct gw_limit_decision {
     enum gw_limit_verdict verdict; /* NONE: no policy matched */
     unsigned count;
-    struct gw_limit_outcome outcomes[GW_LIMIT_POLICIES_PER_REQUEST];
     unsigned shadow_refusals;
     uint64_t retry_after_ms; /* REFUSED: until all refusing policies can allow; otherwise 0 */
     bool is_local;           /* Redis was away or late, and on_redis_failure decided */
+    struct gw_limit_outcome outcomes[GW_LIMIT_POLICIES_PER_REQUEST]; /* `count` of them are set */
 };
 
 /* NULL when memory is out. */

@@ -58,8 +58,8 @@ static bool h1_requests_begin_request(struct gw_connection *connection)
     gw_h1_writer_begin(h1->writer, &h1->sink, &connection->worker->head_text);
     h1->writer->downstream.table = &downstream_table;
     exchange->downstream = &h1->writer->downstream;
-    exchange->peer = connection->peer;
-    exchange->on_admin_port = connection->on_admin_port;
+    exchange->identity.peer = connection->peer;
+    exchange->identity.on_admin_port = connection->on_admin_port;
     /* The idle time is over; the head's own begins when it does not come whole. */
     gw_connection_move(connection, GW_CONNECTION_FIRST_BYTE);
     gw_parser_begin(&h1->parser, &exchange->request, &exchange->arena, GW_METHOD_OTHER);

@@ -43,7 +43,8 @@ static struct gw_address identify(const struct written *fields, unsigned count, 
     struct gw_exchange exchange = { .config = &config, .context = &context };
     gw_arena_init(&exchange.arena, 4096, 1 << 20);
     gw_head_init(&exchange.request);
-    demand(gw_address_parse(&exchange.peer, is_from_proxy ? GW_SLICE("10.0.0.1") : GW_SLICE("192.0.2.7"), false));
+    demand(
+        gw_address_parse(&exchange.identity.peer, is_from_proxy ? GW_SLICE("10.0.0.1") : GW_SLICE("192.0.2.7"), false));
     for (unsigned i = 0; i < count; i++) {
         struct gw_slice value = fields[i].value;
         if (*prefix && gw_slice_equal(fields[i].name, names[0])) {
@@ -59,9 +60,9 @@ static struct gw_address identify(const struct written *fields, unsigned count, 
     demand(gw_filter_identify.on_request(&exchange) == GW_FILTER_CONTINUE);
     for (unsigned i = 0; i < exchange.request.count && !is_from_proxy; i++)
         demand(exchange.request.fields[i].dropped || !is_side(exchange.request.fields[i].name));
-    struct gw_address client = exchange.client;
+    struct gw_address client = exchange.identity.client;
     if (!is_from_proxy)
-        demand(memcmp(&client, &exchange.peer, sizeof(client)) == 0);
+        demand(memcmp(&client, &exchange.identity.peer, sizeof(client)) == 0);
     gw_arena_free(&exchange.arena);
     return client;
 }

@@ -378,7 +378,7 @@ static inline struct gw_exchange *arrives(struct stage *stage, const char *peer,
     if (mark)
         exchange->request.query = gw_slice_of_string(mark + 1);
     exchange->request.authority = gw_head_value(&exchange->request, GW_FIELD_HOST);
-    assert_true(gw_address_parse(&exchange->peer, gw_slice_of_string(peer), false));
+    assert_true(gw_address_parse(&exchange->identity.peer, gw_slice_of_string(peer), false));
     stage->exchange = exchange;
     return exchange;
 }

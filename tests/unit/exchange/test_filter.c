@@ -156,7 +156,7 @@ static enum gw_filter_result fetch_at_once(struct gw_exchange *exchange)
 
 static enum gw_filter_result fetch_later(struct gw_exchange *exchange)
 {
-    return exchange->fetch_allowed ? answer_as_backend(exchange) : GW_FILTER_CONTINUE;
+    return exchange->deciding.is_fetch_allowed ? answer_as_backend(exchange) : GW_FILTER_CONTINUE;
 }
 
 static const struct gw_filter backend = { .name = "backend", .on_answers = fetch_later, .before_fetch = fetch_at_once };

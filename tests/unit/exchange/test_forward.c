@@ -23,10 +23,10 @@ static struct scene *set_up(const char *peer, const char *fields)
     gw_arena_init(&exchange->arena, 4096, 65536);
     gw_head_init(&exchange->request);
     exchange->request.version_minor = 1;
-    exchange->scheme = GW_SLICE("http");
-    exchange->host = GW_SLICE("example.org");
-    exchange->request_id = GW_SLICE("id-1");
-    assert_true(gw_address_parse(&exchange->peer, gw_slice_of_string(peer), false));
+    exchange->identity.scheme = GW_SLICE("http");
+    exchange->identity.host = GW_SLICE("example.org");
+    exchange->identity.request_id = GW_SLICE("id-1");
+    assert_true(gw_address_parse(&exchange->identity.peer, gw_slice_of_string(peer), false));
     for (const char *at = fields; *at;) {
         const char *colon = strchr(at, ':'), *end = strchr(at, '\n');
         assert_true(gw_head_add(&exchange->request, &exchange->arena, gw_slice_of(at, (size_t)(colon - at)),
@@ -101,7 +101,7 @@ static void forwarded_for_keeps_only_what_a_trusted_peer_said(void **state)
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct scene *scene = set_up(rows[i].peer, rows[i].fields);
-        scene->exchange.peer_is_trusted = rows[i].trusted;
+        scene->exchange.identity.peer_is_trusted = rows[i].trusted;
         const char *text = forwarded(scene), *at = strstr(text, "X-Forwarded-For");
         assert_non_null(at);
         assert_memory_equal(at, rows[i].line, strlen(rows[i].line));
@@ -124,8 +124,8 @@ static void forwarded_is_written_where_it_is_asked_for(void **state)
     (void)state;
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct scene *scene = set_up(rows[i].peer, "");
-        scene->exchange.scheme = GW_SLICE("https");
-        scene->exchange.host = gw_slice_of_string(rows[i].host);
+        scene->exchange.identity.scheme = GW_SLICE("https");
+        scene->exchange.identity.host = gw_slice_of_string(rows[i].host);
         assert_null(strstr(forwarded(scene), "\nForwarded:"));
         scene->config.forwarded = true;
         assert_non_null(strstr(forwarded(scene), rows[i].line));
@@ -157,8 +157,8 @@ static void a_trusted_peers_hops_stand_before_ours_and_say_what_is_keyed(void **
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         struct scene *scene = set_up("192.0.2.7", rows[i].fields);
         char line[512];
-        scene->exchange.peer_is_trusted = true;
-        scene->exchange.scheme = GW_SLICE("https");
+        scene->exchange.identity.peer_is_trusted = true;
+        scene->exchange.identity.scheme = GW_SLICE("https");
         scene->config.forwarded = rows[i].always;
         const char *text = forwarded(scene);
         snprintf(line, sizeof line, "X-Forwarded-For: %s\r\n", rows[i].x);
@@ -195,9 +195,9 @@ static void other_words_for_scheme_and_host_say_what_is_keyed(void **state)
         struct scene *scene = set_up("192.0.2.7", "X-Forwarded-Ssl: maybe\nFront-End-Https: x\nX-Forwarded-Port: 8\n"
                                                   "X-Forwarded-Scheme: ftp\nX-Scheme: ftp\nX-Original-Host: evil\n"
                                                   "X-Forwarded-Server: evil\nX-Host: evil\nCF-Visitor: evil\n");
-        scene->exchange.peer_is_trusted = true;
-        scene->exchange.scheme = gw_slice_of_string(rows[i].scheme);
-        scene->exchange.host = gw_slice_of_string(rows[i].host);
+        scene->exchange.identity.peer_is_trusted = true;
+        scene->exchange.identity.scheme = gw_slice_of_string(rows[i].scheme);
+        scene->exchange.identity.host = gw_slice_of_string(rows[i].host);
         const char *text = forwarded(scene);
         assert_memory_equal(text, rows[i].expected, strlen(rows[i].expected));
         assert_null(strstr(text, "evil"));
@@ -209,7 +209,7 @@ static void without_a_host_none_is_made_up(void **state)
 {
     (void)state;
     struct scene *scene = set_up("192.0.2.7", "");
-    scene->exchange.host = GW_NO_SLICE;
+    scene->exchange.identity.host = GW_NO_SLICE;
     assert_null(strstr(forwarded(scene), "X-Forwarded-Host"));
     tear_down(scene);
 }

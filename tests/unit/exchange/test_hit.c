@@ -92,7 +92,7 @@ static const char *scheme_of(const struct gw_exchange *exchange)
 
 static enum gw_filter_result look_up(struct gw_exchange *exchange)
 {
-    const struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->route);
+    const struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->target.route);
     gw_policy_read_request(&exchange->cache, &exchange->request, &rules);
     exchange->key = key_of(1);
     assert_false(gw_exchange_look_up(exchange));

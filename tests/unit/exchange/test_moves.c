@@ -140,7 +140,7 @@ static void what_comes_of_a_fetch_is_told_once_and_in_order(void **state)
 static void a_failure_that_comes_with_the_head_is_answered(void **state)
 {
     struct stage *stage = *state;
-    for (unsigned pieces = 0; pieces < GW_ANSWER_EARLIES; pieces++) {
+    for (unsigned pieces = 0; pieces < GW_EARLY_PIECES; pieces++) {
         memset(&calls, 0, sizeof calls);
         asks(stage, "GET", "/", "");
         tells_head(stage, 200, "X-Backend: 1", 100);
@@ -315,7 +315,7 @@ static void an_event_without_a_row_is_counted_logged_and_cuts(void **state)
             uint64_t before = gw_counter_read(&stage->context.shard->unexpected_events);
             ways[in](stage);
             assert_int_equal(stage->exchange->state, in);
-            stage->exchange->request_id = GW_SLICE("id-7");
+            stage->exchange->identity.request_id = GW_SLICE("id-7");
             calls.on_end = 0;
             stage_said[0] = '\0';
             gw_engine_move(stage->exchange, (enum gw_exchange_event)when);

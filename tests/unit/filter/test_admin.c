@@ -103,7 +103,7 @@ static void a_page_is_for_those_who_may_see_it(void **state)
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         asks(stage, rows[i].method, rows[i].target, rows[i].fields);
         assert_int_equal(status(stage), rows[i].status);
-        assert_int_equal(stage->exchange->is_admin, rows[i].status != 0);
+        assert_int_equal(stage->exchange->deciding.is_admin, rows[i].status != 0);
         if (!rows[i].status)
             tells_fail(GW_ERROR_CONNECT);
         else if (rows[i].status == 405)
@@ -188,7 +188,7 @@ static void an_inspection_says_what_redis_says_or_that_it_said_nothing(void **st
             gw_exchange_on_gone(stage->exchange, GW_ERROR_CLIENT_GONE);
         assert_true(stage->client.is_done);
         assert_int_equal(status(stage), rows[i] == CLIENT_LEAVES ? 0 : 200);
-        assert_int_equal(stage->exchange->taken_by != NULL, rows[i] != AWAY);
+        assert_int_equal(stage->exchange->deciding.taken_by != NULL, rows[i] != AWAY);
         put_exchange(stage);
         played_answer_all(&stage->store);
     }

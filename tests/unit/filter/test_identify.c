@@ -62,8 +62,8 @@ static void only_a_trusted_peer_is_believed(void **state)
         comes(stage, rows[i].peer, rows[i].fields);
         snprintf(line, sizeof line, "X-Forwarded-Proto: %s\r\nX-Forwarded-Host: %s\r\n", rows[i].scheme, rows[i].host);
         assert_non_null(strstr(played_fetch.fields, line));
-        assert_int_equal(stage->exchange->client_text_length, strlen(rows[i].client));
-        assert_memory_equal(stage->exchange->client_text, rows[i].client, strlen(rows[i].client));
+        assert_int_equal(stage->exchange->identity.client_text.length, strlen(rows[i].client));
+        assert_memory_equal(stage->exchange->identity.client_text.at, rows[i].client, strlen(rows[i].client));
         is_answered();
     }
 }
@@ -103,7 +103,7 @@ static void each_request_has_an_id_of_its_own_or_its_clients(void **state)
     char last[64] = "";
     for (size_t i = 0; i < 2 * GW_COUNT(rows); i++) {
         comes(stage, "192.0.2.1", rows[i % GW_COUNT(rows)].fields);
-        struct gw_slice id = stage->exchange->request_id;
+        struct gw_slice id = stage->exchange->identity.request_id;
         assert_int_equal(gw_slice_equal(id, GW_SLICE("abc-123")), rows[i % GW_COUNT(rows)].is_taken);
         if (!rows[i % GW_COUNT(rows)].is_taken) {
             assert_int_equal(id.length, 32);

@@ -72,9 +72,9 @@ static inline enum gw_filter_result on_request(struct gw_exchange *exchange)
 {
     struct scene *scene = scene_of(exchange);
     scene->begun++;
-    exchange->request_id = GW_SLICE("id");
-    if (exchange->fault) {
-        gw_exchange_answer_error(exchange, exchange->fault);
+    exchange->identity.request_id = GW_SLICE("id");
+    if (exchange->deciding.fault) {
+        gw_exchange_answer_error(exchange, exchange->deciding.fault);
         return GW_FILTER_ANSWERED;
     }
     if (asks_for(exchange, "/wait") || asks_for(exchange, "/read")) {

@@ -327,7 +327,7 @@ static void the_last_request_that_is_allowed_says_close(void **state)
 /* As the exchange wants a body that is for nobody in this scene: what is read of it is only counted. */
 static void wants_body(struct scene *scene)
 {
-    scene->kept->body = GW_BODY_DISCARDING;
+    scene->kept->body.state = GW_BODY_DISCARDING;
     scene->kept->downstream->table->want_body(scene->kept->downstream);
 }
 
@@ -348,10 +348,10 @@ static void a_body_comes_when_it_is_wanted_and_the_next_request_after_it(void **
                  bodies[i]);
         sends(scene, text);
         UNTIL(scene->kept);
-        assert_int_equal(scene->kept->body_received, 0);
+        assert_int_equal(scene->kept->body.received_bytes, 0);
         wants_body(scene);
-        UNTIL(scene->kept->body == GW_BODY_ENDED);
-        assert_int_equal(scene->kept->body_received, 10);
+        UNTIL(scene->kept->body.state == GW_BODY_ENDED);
+        assert_int_equal(scene->kept->body.received_bytes, 10);
         assert_int_equal(scene->begun, 1);
         let_go(scene);
         UNTIL(reads(scene, "\r\n\r\n/next"));
