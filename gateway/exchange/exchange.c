@@ -114,7 +114,7 @@ static void exchange_check_at_rest(const struct gw_exchange *exchange)
     gw_exchange_check(exchange);
     switch (exchange->state) {
     case GW_EXCHANGE_WAITING:
-        GW_CHECK(exchange->questions.out ? runs : gw_lookup_is_asked(&exchange->lookup));
+        GW_CHECK(exchange->questions.out ? runs : !runs && gw_lookup_is_asked(&exchange->lookup));
         GW_CHECK(!exchange->reader.fetch);
         break;
     case GW_EXCHANGE_FETCHING:

@@ -387,6 +387,7 @@ static void fetching_on_fail(struct gw_reader *reader, enum gw_error error)
 static void fetching_on_released(struct gw_reader *reader)
 {
     struct gw_exchange *exchange = fetching_exchange_from(reader);
+    gw_timer_stop(&exchange->timer); /* it may wait for another fetch, and for that the look-up has its own */
     gw_lookup_release(&exchange->lookup, reader->may_share_another && exchange->cache.default_ttl_applies);
     gw_engine_move(exchange, GW_EXCHANGE_RELEASED);
 }

@@ -78,6 +78,50 @@ static void who_wants_only_what_is_stored_gets_it_or_a_504(void **state)
     assert_int_equal(played_fetch.begun, 0);
 }
 
+static void on_nothing(void *owner, const struct gw_coalescing_event *event)
+{
+    (void)owner;
+    (void)event;
+}
+
+/* A fetch of this key by somebody else begins. fetch: the one that requests of this worker may join; NULL: none. */
+static struct gw_coalesced *another_leads(struct stage *stage, const struct gw_cache_key *key, struct gw_fetch *fetch)
+{
+    struct gw_coalescing_ask ask = { .key = key, .worker = fetch ? 0 : 1, .on_event = on_nothing };
+    assert_int_equal(gw_coalescing_start(stage->context.lookups.coalescing, &ask), GW_COALESCING_LEAD);
+    gw_coalescing_set_fetch(ask.coalesced, fetch ? fetch : (void *)stage);
+    return ask.coalesced;
+}
+
+/* The time for the fetch that it joined ends with that: then it waits for the next one as long as any other. */
+static void who_is_released_from_one_fetch_waits_for_the_next_in_full(void **state)
+{
+    struct stage *stage = *state;
+    struct gw_cache_key key;
+    unsigned wait_ms = stage->config->flight_wait_ms;
+    asks(stage, "GET", "/", "");
+    key = stage->exchange->key;
+    is_fetched(stage);
+    struct gw_coalesced *first = another_leads(stage, &key, &played_fetch);
+    asks(stage, "GET", "/", "");
+    played_answer_all(&stage->store);
+    assert_int_equal(played_fetch.joined, 1);
+    passes(stage, wait_ms / 2);
+    gw_coalescing_finish(&first);
+    struct gw_coalesced *next = another_leads(stage, &key, NULL);
+    tells_released(true);
+    assert_int_equal(stage->exchange->state, GW_EXCHANGE_WAITING);
+    stage_said[0] = '\0';
+    passes(stage, wait_ms - 1);
+    assert_string_equal(stage_said, "");
+    assert_int_equal(stage->exchange->state, GW_EXCHANGE_WAITING);
+    assert_int_equal(played_fetch.begun, 1);
+    passes(stage, 1);
+    is_fetched(stage);
+    assert_int_equal(played_fetch.begun, 2);
+    gw_coalescing_finish(&next);
+}
+
 static void put(struct stage *stage, const struct gw_cache_life *life)
 {
     struct gw_head response = response_head(&stage->exchange->arena, 200, "X-Backend: stored");
@@ -128,6 +172,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CACHE_TEST(each_answer_says_whether_the_cache_was_asked_and_why_not),
         CACHE_TEST(who_wants_only_what_is_stored_gets_it_or_a_504),
+        CACHE_TEST(who_is_released_from_one_fetch_waits_for_the_next_in_full),
         CACHE_TEST(what_is_in_memory_answers_at_once_with_its_age),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
