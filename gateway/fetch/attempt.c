@@ -4,13 +4,6 @@
 #include "fetch/location.h"
 #include "http/writer.h"
 
-/* Round robin: a turn a request. */
-static const struct gw_backend *attempt_next_backend(struct gw_fetch *fetch)
-{
-    const struct gw_route *route = fetch->route;
-    return &route->backends[gw_registry_take_turn(fetch->fetcher->registry, route->index) % route->backend_count];
-}
-
 /* Not the one that has just failed, nor the same server under the same name again, where there is another; and no turn
  * is taken for it, else each request would begin at the dead one of two. */
 static const struct gw_backend *attempt_backend_after(const struct gw_fetch *fetch, const struct gw_backend *failed)
@@ -25,41 +18,39 @@ static const struct gw_backend *attempt_backend_after(const struct gw_fetch *fet
     return failed;
 }
 
-/* "Host: …\r\n" in front of the fields. */
-static struct gw_slice attempt_fields_with_host(struct gw_fetch *fetch, const struct gw_backend *backend)
+/* Fills call->target, behind the backend's base path, and call->fields, behind the Host line. That line ends where the
+ * fields begin, in the room before them. False: the arena is full. */
+static bool attempt_address(struct gw_fetch *fetch, const struct gw_backend *backend)
 {
-    struct gw_slice host = gw_location_passes_host(fetch->config, backend, fetch->host) ? fetch->host
-                                                                                        : backend->authority;
+    struct gw_call *call = &fetch->call;
+    struct gw_slice prefix = backend->base_path, target = fetch->path_and_query, host = backend->authority;
+    call->target = target;
+    if (prefix.length && !gw_slice_equal(target, GW_SLICE("*"))) {
+        char *text = gw_arena_take(&fetch->arena, prefix.length + target.length);
+        if (!text)
+            return false;
+        memcpy(text, prefix.at, prefix.length);
+        memcpy(text + prefix.length, target.at, target.length);
+        call->target = gw_slice_of(text, prefix.length + target.length);
+    }
+    if (gw_location_passes_host(fetch->config, backend, fetch->host))
+        host = fetch->host;
     char *at = fetch->room_at + (fetch->fields.at - fetch->room_at) - (host.length + 8); /* of the same piece */
     memcpy(at, "Host: ", 6);
     memcpy(at + 6, host.at, host.length);
     memcpy(at + 6 + host.length, "\r\n", 2);
-    return gw_slice_of(at, host.length + 8 + fetch->fields.length);
+    call->fields = gw_slice_of(at, host.length + 8 + fetch->fields.length);
+    return true;
 }
 
-static struct gw_slice attempt_target_for(struct gw_fetch *fetch, const struct gw_backend *backend)
-{
-    if (backend->base_path.length == 0 || gw_slice_equal(fetch->path_and_query, GW_SLICE("*")))
-        return fetch->path_and_query;
-    size_t length = backend->base_path.length + fetch->path_and_query.length;
-    char *at = gw_arena_take(&fetch->arena, length);
-    if (!at)
-        return GW_NO_SLICE;
-    memcpy(at, backend->base_path.at, backend->base_path.length);
-    memcpy(at + backend->base_path.length, fetch->path_and_query.at, fetch->path_and_query.length);
-    return gw_slice_of(at, length);
-}
-
-static enum gw_error attempt(struct gw_fetch *fetch, const struct gw_backend *backend, bool fresh)
+static enum gw_error attempt_send(struct gw_fetch *fetch, const struct gw_backend *backend, bool fresh)
 {
     struct gw_call *call = &fetch->call;
     bool by_curl = fetch->config->transport == GW_TRANSPORT_CURL ||
                    (fetch->config->transport == GW_TRANSPORT_AUTO && backend->is_tls);
     call->backend = backend;
-    call->target = attempt_target_for(fetch, backend);
-    if (!call->target.at)
+    if (!attempt_address(fetch, backend))
         return GW_ERROR_OVERLOADED;
-    call->fields = attempt_fields_with_host(fetch, backend);
     call->fresh = fresh;
     call->was_reused = call->was_sent = call->was_answered = false;
     call->began_at_us = call->head_at_us = 0;
@@ -89,20 +80,6 @@ void gw_attempt_cancel(struct gw_fetch *fetch)
     gw_attempt_ended(fetch);
 }
 
-/* A field of what is stored, as it is written: "Name: value\r\n". */
-static const struct gw_field *attempt_validator(const struct gw_fetch *fetch, enum gw_field_name id)
-{
-    return fetch->lead.stored && fetch->lead.stored->terms.has_validator && fetch->may_store
-               ? gw_head_find(&fetch->lead.stored->head, id)
-               : NULL;
-}
-
-static void attempt_put_conditional(struct gw_buffer *buffer, struct gw_slice name, const struct gw_field *value)
-{
-    if (value)
-        gw_writer_put_field(buffer, name, value->value);
-}
-
 /* Two fields (NULL: not that one) behind the plain ones; all of them move, since they are one piece with what goes
  * before. Without memory they stay as they were. */
 static void attempt_put_behind(struct gw_fetch *fetch, struct gw_slice name, const struct gw_field *field,
@@ -120,16 +97,12 @@ static void attempt_put_behind(struct gw_fetch *fetch, struct gw_slice name, con
     struct gw_buffer text = gw_buffer_over(at, size);
     text.length = room;
     gw_buffer_put_slice(&text, fetch->fields);
-    attempt_put_conditional(&text, name, field);
-    attempt_put_conditional(&text, other_name, other);
+    if (field)
+        gw_writer_put_field(&text, name, field->value);
+    if (other)
+        gw_writer_put_field(&text, other_name, other->value);
     fetch->room_at = at;
     fetch->fields = gw_slice_of(at + room, text.length - room);
-}
-
-void gw_attempt_put_conditionals(struct gw_fetch *fetch)
-{
-    attempt_put_behind(fetch, GW_SLICE("If-None-Match"), attempt_validator(fetch, GW_FIELD_ETAG),
-                       GW_SLICE("If-Modified-Since"), attempt_validator(fetch, GW_FIELD_LAST_MODIFIED));
 }
 
 enum gw_error gw_attempt_part(struct gw_fetch *fetch)
@@ -140,14 +113,14 @@ enum gw_error gw_attempt_part(struct gw_fetch *fetch)
     attempt_put_behind(fetch, GW_SLICE("Range"), gw_head_find(request, GW_FIELD_RANGE), GW_SLICE("If-Range"),
                        gw_head_find(request, GW_FIELD_IF_RANGE));
     fetch->plain_fields = fetch->fields.length; /* it validates nothing */
-    return attempt(fetch, fetch->call.backend, false);
+    return attempt_send(fetch, fetch->call.backend, false);
 }
 
 enum gw_error gw_attempt_whole(struct gw_fetch *fetch)
 {
     gw_attempt_cancel(fetch);
     fetch->fields.length = fetch->plain_fields;
-    return attempt(fetch, fetch->call.backend, false);
+    return attempt_send(fetch, fetch->call.backend, false);
 }
 
 static struct gw_slice attempt_put_copy(struct gw_buffer *text, struct gw_slice slice)
@@ -188,7 +161,15 @@ bool gw_attempt_copy(struct gw_fetch *fetch, const struct gw_fetch_request *requ
 
 enum gw_error gw_attempt_begin(struct gw_fetch *fetch)
 {
-    return attempt(fetch, attempt_next_backend(fetch), false);
+    const struct gw_route *route = fetch->route;
+    const struct gw_entry *stored = fetch->lead.stored;
+    fetch->ban_sequence = fetch->fetcher->bans ? gw_bans_sequence(fetch->fetcher->bans) : 0;
+    if (stored && stored->terms.has_validator && fetch->may_store) /* RFC 9111 §4.3.1 */
+        attempt_put_behind(fetch, GW_SLICE("If-None-Match"), gw_head_find(&stored->head, GW_FIELD_ETAG),
+                           GW_SLICE("If-Modified-Since"), gw_head_find(&stored->head, GW_FIELD_LAST_MODIFIED));
+    /* Round robin: each request takes one turn. */
+    unsigned turn = gw_registry_take_turn(fetch->fetcher->registry, route->index);
+    return attempt_send(fetch, &route->backends[turn % route->backend_count], false);
 }
 
 bool gw_attempt_again(struct gw_fetch *fetch, enum gw_error error)
@@ -212,5 +193,5 @@ bool gw_attempt_again(struct gw_fetch *fetch, enum gw_error error)
         backend = attempt_backend_after(fetch, backend);
     }
     gw_counter_add(&fetch->fetcher->shard->upstream_retries, 1);
-    return attempt(fetch, backend, dead_kept) == GW_ERROR_NONE;
+    return attempt_send(fetch, backend, dead_kept) == GW_ERROR_NONE;
 }

@@ -6,13 +6,12 @@
 
 /* Copies what the request says into the fetch's arena. False when it is full. */
 bool gw_attempt_copy(struct gw_fetch *fetch, const struct gw_fetch_request *request) GW_MUST_CHECK;
-/* Puts the conditionals by which `stored` is to be confirmed behind the fields (RFC 9111 §4.3.1), where it has any. */
-void gw_attempt_put_conditionals(struct gw_fetch *fetch);
 /* Asks for the whole instead: the 304 that came is of something else. */
 enum gw_error gw_attempt_whole(struct gw_fetch *fetch) GW_MUST_CHECK;
 /* Asks for the part after all: the whole is not for storing. */
 enum gw_error gw_attempt_part(struct gw_fetch *fetch) GW_MUST_CHECK;
-/* The first attempt. GW_ERROR_NONE: the call runs. */
+/* The first attempt, with the conditionals by which what is stored is to be confirmed (RFC 9111 §4.3.1). GW_ERROR_NONE:
+ * the call runs. */
 enum gw_error gw_attempt_begin(struct gw_fetch *fetch) GW_MUST_CHECK;
 /* After a failed attempt: may the same request be sent again (RFC 9110 §9.2.2), and was it? */
 bool gw_attempt_again(struct gw_fetch *fetch, enum gw_error error) GW_MUST_CHECK;

@@ -9,17 +9,6 @@
 
 enum { FIRST_BODY_BYTES = 16 * 1024 };
 
-/* Where the backend tells none (RFC 9110 §6.6.1): ages are counted from it. */
-static void collect_add_date(struct gw_fetch *fetch, struct gw_head *head)
-{
-    char *text = gw_arena_take(&fetch->arena, GW_DATE_BYTES);
-    if (!text)
-        return;
-    gw_date_print(text, (int64_t)(gw_clock_wall_us() / 1000000));
-    if (!gw_head_add(head, &fetch->arena, GW_SLICE("Date"), gw_slice_of(text, GW_DATE_BYTES)))
-        return;
-}
-
 /* RFC 9211 §2. */
 static const unsigned cache_status_types = GW_STRUCTURED_STRING | GW_STRUCTURED_TOKEN;
 
@@ -35,8 +24,15 @@ void gw_collect_drop_own_fields(struct gw_fetch *fetch, struct gw_head *head)
     for (unsigned i = 0; fetch->config->cors_alone && i < head->count; i++)
         if (gw_head_is_cors(&head->fields[i]))
             head->fields[i].dropped = true;
-    if (fetch->may_store && !gw_head_find(head, GW_FIELD_DATE))
-        collect_add_date(fetch, head);
+    if (!fetch->may_store || gw_head_find(head, GW_FIELD_DATE))
+        return;
+    /* RFC 9110 §6.6.1. Without memory the answer stays as it came. */
+    char *text = gw_arena_take(&fetch->arena, GW_DATE_BYTES);
+    if (!text)
+        return;
+    gw_date_print(text, (int64_t)(gw_clock_wall_us() / 1000000));
+    if (!gw_head_add(head, &fetch->arena, GW_SLICE("Date"), gw_slice_of(text, GW_DATE_BYTES)))
+        return;
 }
 
 /* Server-sent events are a conversation with one client. */
@@ -158,37 +154,13 @@ static bool collect_exact_body(struct gw_fetch *fetch, struct gw_block **body)
     return *body != NULL;
 }
 
-static bool collect_is_store_up(const struct gw_fetch *fetch)
-{
-    return fetch->fetcher->redis_cache && gw_redis_cache_is_up(fetch->fetcher->redis_cache);
-}
-
-static struct gw_entry *collect_make_entry(struct gw_fetch *fetch, const struct gw_head *response,
-                                           struct gw_block *body, size_t body_bytes)
-{
-    int64_t fresh_most_s = gw_redis_cache_fresh_most_s(fetch->fetcher->redis_cache);
-    if (fetch->life.freshness_s - fetch->life.age_s > fresh_most_s)
-        fetch->life.freshness_s = fetch->life.age_s + fresh_most_s;
-    const struct gw_entry_setup setup = { .key = &fetch->key,
-                                          .scheme = fetch->scheme,
-                                          .host = fetch->host,
-                                          .request = &fetch->request_head,
-                                          .response = response,
-                                          .body = body,
-                                          .body_bytes = body_bytes,
-                                          .life = &fetch->life,
-                                          .ban_sequence = fetch->ban_sequence,
-                                          .now_us = gw_clock_monotonic_us() };
-    return gw_entry_create(&setup);
-}
-
 bool gw_collect_put(struct gw_fetch *fetch, struct gw_entry *entry, void (*on_stored)(void *fetch))
 {
     struct gw_fetcher *fetcher = fetch->fetcher;
     bool is_sent = false, is_stored = false;
     if (gw_entry_is_over(entry, gw_clock_monotonic_us()))
         return false;
-    if (collect_is_store_up(fetch))
+    if (fetcher->redis_cache && gw_redis_cache_is_up(fetcher->redis_cache))
         is_sent = gw_redis_cache_put(fetcher->redis_cache, entry, &fetch->lead.base_version, on_stored, fetch);
     else
         is_stored = gw_memory_cache_put(fetcher->memory_cache, entry, fetch->lead.epoch);
@@ -202,9 +174,22 @@ bool gw_collect_put(struct gw_fetch *fetch, struct gw_entry *entry, void (*on_st
 struct gw_entry *gw_collect_end(struct gw_fetch *fetch)
 {
     struct gw_block *body;
+    int64_t fresh_most_s = gw_redis_cache_fresh_most_s(fetch->fetcher->redis_cache);
     if (!collect_exact_body(fetch, &body))
         return NULL;
-    struct gw_entry *entry = collect_make_entry(fetch, fetch->head, body, fetch->body_bytes);
+    if (fetch->life.freshness_s - fetch->life.age_s > fresh_most_s)
+        fetch->life.freshness_s = fetch->life.age_s + fresh_most_s;
+    const struct gw_entry_setup setup = { .key = &fetch->key,
+                                          .scheme = fetch->scheme,
+                                          .host = fetch->host,
+                                          .request = &fetch->request_head,
+                                          .response = fetch->head,
+                                          .body = body,
+                                          .body_bytes = fetch->body_bytes,
+                                          .life = &fetch->life,
+                                          .ban_sequence = fetch->ban_sequence,
+                                          .now_us = gw_clock_monotonic_us() };
+    struct gw_entry *entry = gw_entry_create(&setup);
     gw_block_unref(body);
     return entry;
 }

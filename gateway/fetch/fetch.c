@@ -35,12 +35,9 @@ bool gw_fetcher_is_idle(const struct gw_fetcher *fetcher)
     return gw_list_is_empty(&fetcher->busy) && gw_list_is_empty(&fetcher->refreshes);
 }
 
-static void fetch_on_timer(struct gw_timer *timer)
-{
-    gw_fetch_look_whether_awaited(GW_CONTAINER(timer, struct gw_fetch, timer));
-}
+static void fetch_on_timer(struct gw_timer *timer);
 
-static struct gw_fetch *take_fetch(struct gw_fetcher *fetcher, const struct gw_config *config)
+static struct gw_fetch *fetch_take(struct gw_fetcher *fetcher, const struct gw_config *config)
 {
     bool is_new;
     struct gw_fetch *fetch = gw_free_list_take(&fetcher->free, &is_new);
@@ -75,7 +72,7 @@ static void fetch_give_back(struct gw_fetch *fetch)
     gw_free_list_give(&fetcher->free, fetch);
 }
 
-void gw_fetch_check(const struct gw_fetch *fetch)
+bool gw_fetch_check(const struct gw_fetch *fetch)
 {
     const struct gw_lead *lead = &fetch->lead;
     bool leads = lead->coalesced || lead->lock, is_read = !gw_list_is_empty(&fetch->readers);
@@ -105,6 +102,7 @@ void gw_fetch_check(const struct gw_fetch *fetch)
         GW_CHECK(!is_read && !leads);
         break;
     }
+    return true;
 }
 
 void gw_fetch_hold(struct gw_fetch *fetch)
@@ -117,7 +115,7 @@ void gw_fetch_unhold(struct gw_fetch *fetch)
 {
     if (--fetch->holds)
         return;
-    gw_fetch_check(fetch);
+    GW_CHECK(gw_fetch_check(fetch));
     bool idle = fetch->state == GW_FETCH_COMPLETE && !fetch->is_storing && gw_list_is_empty(&fetch->readers);
     if (fetch->state == GW_FETCH_OVER || idle)
         fetch_give_back(fetch);
@@ -184,12 +182,12 @@ static void fetch_fill(struct gw_fetch *fetch, const struct gw_fetch_request *re
 enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_request *request,
                              struct gw_reader *reader)
 {
-    struct gw_fetch *fetch = take_fetch(fetcher, request->config);
+    struct gw_fetch *fetch = fetch_take(fetcher, request->config);
     if (!fetch)
         return GW_ERROR_OVERLOADED;
     fetch_fill(fetch, request);
     fetch->is_refresh = reader == NULL;
-    enum gw_error error = gw_attempt_copy(fetch, request) ? gw_response_ask(fetch) : GW_ERROR_OVERLOADED;
+    enum gw_error error = gw_attempt_copy(fetch, request) ? gw_attempt_begin(fetch) : GW_ERROR_OVERLOADED;
     if (error) {
         fetch->lead.coalesced = NULL;
         fetch->lead.lock = NULL;
@@ -221,8 +219,8 @@ static bool fetch_is_awaited(const struct gw_fetch *fetch)
     return fetch->is_refresh || !gw_list_is_empty(&fetch->readers) || gw_coalescing_is_awaited(fetch->lead.coalesced);
 }
 
-/* Nobody reads it here, but it was awaited on other workers. */
-void gw_fetch_look_whether_awaited(struct gw_fetch *fetch)
+/* The fetch has no reader on this worker: it goes on only while requests of other workers wait for it. */
+static void fetch_look_whether_awaited(struct gw_fetch *fetch)
 {
     if (fetch->state != GW_FETCH_ASKING || !fetch->lead.coalesced || !gw_list_is_empty(&fetch->readers))
         return;
@@ -233,6 +231,11 @@ void gw_fetch_look_whether_awaited(struct gw_fetch *fetch)
     gw_fetch_hold(fetch);
     gw_fetch_finish(fetch);
     gw_fetch_unhold(fetch);
+}
+
+static void fetch_on_timer(struct gw_timer *timer)
+{
+    fetch_look_whether_awaited(GW_CONTAINER(timer, struct gw_fetch, timer));
 }
 
 void gw_fetch_leave(struct gw_reader *reader)
@@ -251,7 +254,7 @@ void gw_fetch_leave(struct gw_reader *reader)
     if (!goes_on && (was_first || !is_read))
         gw_fetch_finish(fetch);
     else if (!is_read && !fetch->is_refresh)
-        gw_fetch_look_whether_awaited(fetch);
+        fetch_look_whether_awaited(fetch);
     gw_fetch_unhold(fetch);
 }
 
@@ -348,7 +351,7 @@ bool gw_fetch_is_collecting(const struct gw_fetch *fetch)
 
 bool gw_fetch_may_outgrow(const struct gw_fetch *fetch)
 {
-    return gw_fetch_is_collecting(fetch) && fetch->state == GW_FETCH_COLLECTING && !fetch->length_known;
+    return fetch->may_store && fetch->state == GW_FETCH_COLLECTING && !fetch->length_known;
 }
 
 const struct gw_cache_life *gw_fetch_life(const struct gw_fetch *fetch)

@@ -56,12 +56,6 @@ void gw_readers_release_others(struct gw_fetch *fetch)
     }
 }
 
-static bool readers_streams(const struct gw_fetch *fetch, const struct gw_reader *reader)
-{
-    bool is_answered = fetch->state == GW_FETCH_COLLECTING || fetch->state == GW_FETCH_PASSING;
-    return fetch->state == GW_FETCH_COMPLETE || (is_answered && (fetch->length_known || reader == fetch->first));
-}
-
 void gw_readers_tell_head(struct gw_fetch *fetch, struct gw_reader *reader)
 {
     reader->head_told = true;
@@ -97,29 +91,27 @@ static bool readers_tell_head_once(struct gw_fetch *fetch, struct gw_reader *rea
     return gw_telling_end(fetch, &telling);
 }
 
-/* False: so. */
-static bool readers_tell_body(struct gw_fetch *fetch, struct gw_reader *reader)
-{
-    if (reader->paused || reader->cursor >= fetch->body_bytes)
-        return true;
-    struct gw_slice rest = gw_slice_of(fetch->body->bytes + reader->cursor, fetch->body_bytes - reader->cursor);
-    struct gw_telling telling;
-    gw_telling_begin(&telling, fetch, reader);
-    reader->cursor = fetch->body_bytes;
-    reader->events->on_body(reader, rest, fetch->body);
-    return gw_telling_end(fetch, &telling);
-}
-
 void gw_readers_pump(struct gw_fetch *fetch, struct gw_reader *reader)
 {
-    if (!readers_streams(fetch, reader) || reader->paused)
+    bool is_answered = fetch->state == GW_FETCH_COLLECTING || fetch->state == GW_FETCH_PASSING;
+    bool streams = is_answered && (fetch->length_known || reader == fetch->first);
+    if (reader->paused || (!streams && fetch->state != GW_FETCH_COMPLETE))
         return;
     if (fetch->entry && !reader->head_told) {
         readers_hand_entry(fetch, reader);
         return;
     }
-    if (!readers_tell_head_once(fetch, reader) || !readers_tell_body(fetch, reader))
+    if (!readers_tell_head_once(fetch, reader))
         return;
+    if (!reader->paused && reader->cursor < fetch->body_bytes) {
+        struct gw_slice rest = gw_slice_of(fetch->body->bytes + reader->cursor, fetch->body_bytes - reader->cursor);
+        struct gw_telling telling;
+        gw_telling_begin(&telling, fetch, reader);
+        reader->cursor = fetch->body_bytes;
+        reader->events->on_body(reader, rest, fetch->body);
+        if (!gw_telling_end(fetch, &telling))
+            return;
+    }
     if (fetch->state == GW_FETCH_COMPLETE && reader->cursor == fetch->body_bytes) {
         gw_readers_detach(fetch, reader);
         reader->events->on_end(reader);

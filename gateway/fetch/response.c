@@ -14,29 +14,14 @@ static struct gw_fetch *response_fetch_from(struct gw_call *call)
     return fetch;
 }
 
-enum gw_error gw_response_ask(struct gw_fetch *fetch)
-{
-    fetch->state = GW_FETCH_ASKING;
-    fetch->ban_sequence = fetch->fetcher->bans ? gw_bans_sequence(fetch->fetcher->bans) : 0;
-    gw_attempt_put_conditionals(fetch);
-    return gw_attempt_begin(fetch);
-}
-
-/* A purge on another instance is heard of a moment after it was answered: who joined in that moment must not get what
- * was asked before. */
-static void response_compare_with_purges(struct gw_fetch *fetch)
-{
-    struct gw_bans *bans = fetch->fetcher->bans;
-    fetch->is_outdated = fetch->lead.coalesced && bans && gw_bans_sequence(bans) != fetch->ban_sequence;
-}
-
 void gw_response_land(struct gw_fetch *fetch)
 {
     gw_timer_stop(&fetch->timer);
     gw_lead_finish(&fetch->lead);
 }
 
-void gw_response_publish(struct gw_fetch *fetch, struct gw_entry *entry, enum gw_fetch_source source)
+/* The answer is this entry, which the fetch and its readers share. */
+static void response_publish(struct gw_fetch *fetch, struct gw_entry *entry, enum gw_fetch_source source)
 {
     fetch->entry = gw_entry_ref(entry);
     fetch->source = source;
@@ -69,7 +54,7 @@ static void response_end_stale(struct gw_fetch *fetch)
 {
     gw_attempt_cancel(fetch);
     gw_counter_add(&fetch->fetcher->shard->cache_revalidations_failed, 1);
-    gw_response_publish(fetch, fetch->lead.stored, GW_FETCH_FROM_ERROR);
+    response_publish(fetch, fetch->lead.stored, GW_FETCH_FROM_ERROR);
 }
 
 void gw_response_fail(struct gw_fetch *fetch, enum gw_error error)
@@ -177,21 +162,6 @@ static bool response_is_server_failure(int status)
     return status == 500 || status == 502 || status == 503 || status == 504;
 }
 
-/* Is a refresh that met a failing backend, whose answer must not replace what still may be of use? */
-static bool response_spares_stored(const struct gw_fetch *fetch)
-{
-    return fetch->is_refresh && fetch->lead.stored && response_is_server_failure(fetch->head->status);
-}
-
-static void response_begin_passing(struct gw_fetch *fetch)
-{
-    response_pass(fetch);
-    if (fetch->first && fetch->first->paused) /* since an interim answer: there was nothing to pause yet */
-        gw_transport_pause(fetch->transport, &fetch->call);
-    if (fetch->first)
-        gw_readers_tell_head(fetch, fetch->first);
-}
-
 /* Never of use without validation: nobody else need wait for it, though it is stored. */
 static void response_begin_collecting(struct gw_fetch *fetch)
 {
@@ -223,11 +193,12 @@ static void response_ask_part(struct gw_fetch *fetch)
 
 static void response_take_head(struct gw_fetch *fetch)
 {
-    if (response_is_server_failure(fetch->head->status) && response_answers_stale(fetch)) {
+    bool is_failure = response_is_server_failure(fetch->head->status);
+    if (is_failure && response_answers_stale(fetch)) {
         response_end_stale(fetch);
         return;
     }
-    if (response_spares_stored(fetch)) {
+    if (is_failure && fetch->is_refresh && fetch->lead.stored) { /* what is stored may still be of use, and stays */
         gw_fetch_finish(fetch);
         return;
     }
@@ -243,8 +214,13 @@ static void response_take_head(struct gw_fetch *fetch)
     fetch->is_personal = fetch->may_store && refusal == GW_CACHE_CREDENTIAL && !fetch->lead.stored;
     if (fetch->lacks_range && fetch->head->status == 200)
         response_ask_part(fetch);
-    else
-        response_begin_passing(fetch);
+    else {
+        response_pass(fetch);
+        if (fetch->first && fetch->first->paused) /* since an interim answer: there was nothing to pause yet */
+            gw_transport_pause(fetch->transport, &fetch->call);
+        if (fetch->first)
+            gw_readers_tell_head(fetch, fetch->first);
+    }
 }
 
 static void response_on_head(struct gw_call *call, struct gw_head *head)
@@ -255,7 +231,10 @@ static void response_on_head(struct gw_call *call, struct gw_head *head)
     fetch->head = head;
     gw_collect_drop_own_fields(fetch, head);
     gw_location_rewrite(fetch, head);
-    response_compare_with_purges(fetch);
+    /* A purge on another instance is heard of a moment after it was acknowledged there. A request that joined in that
+     * moment must not get an answer that was asked for before the purge. */
+    struct gw_bans *bans = fetch->fetcher->bans;
+    fetch->is_outdated = fetch->lead.coalesced && bans && gw_bans_sequence(bans) != fetch->ban_sequence;
     if (head->status == 304 && response_is_validating(fetch))
         response_take_confirmation(fetch, head);
     else if (head->status == 304 && !fetch->is_conditional)
@@ -337,24 +316,13 @@ static void response_store(struct gw_fetch *fetch, struct gw_entry *entry, bool 
     fetch->is_storing = entry && gw_collect_put(fetch, entry, response_on_stored);
 }
 
-static void response_end_collecting(struct gw_fetch *fetch)
-{
-    struct gw_entry *entry = gw_collect_end(fetch);
-    fetch->state = GW_FETCH_COMPLETE;
-    response_store(fetch, entry, false);
-    gw_entry_unref(entry);
-    if (!fetch->is_storing)
-        gw_response_land(fetch);
-    gw_readers_pump_all(fetch);
-}
-
 static void response_end_confirmed(struct gw_fetch *fetch)
 {
     struct gw_entry *entry = fetch->confirmed;
     fetch->confirmed = NULL;
     gw_counter_add(&fetch->fetcher->shard->cache_revalidations_confirmed, 1);
     response_store(fetch, entry, true);
-    gw_response_publish(fetch, entry, GW_FETCH_FROM_VALIDATED);
+    response_publish(fetch, entry, GW_FETCH_FROM_VALIDATED);
     gw_entry_unref(entry);
 }
 
@@ -364,7 +332,13 @@ static void response_on_end(struct gw_call *call)
     gw_fetch_hold(fetch);
     gw_attempt_ended(fetch);
     if (fetch->state == GW_FETCH_COLLECTING) {
-        response_end_collecting(fetch);
+        struct gw_entry *entry = gw_collect_end(fetch);
+        fetch->state = GW_FETCH_COMPLETE;
+        response_store(fetch, entry, false);
+        gw_entry_unref(entry);
+        if (!fetch->is_storing)
+            gw_response_land(fetch);
+        gw_readers_pump_all(fetch);
     } else if (fetch->state == GW_FETCH_CONFIRMED) {
         response_end_confirmed(fetch);
     } else if (fetch->body || fetch->first->paused) { /* passing, the first reader is still behind */

@@ -6,10 +6,6 @@
 
 extern const struct gw_call_events gw_response_events;
 
-/* Asks the backend. GW_ERROR_NONE: events will come. */
-enum gw_error gw_response_ask(struct gw_fetch *fetch) GW_MUST_CHECK;
-/* The answer is this entry, shared. */
-void gw_response_publish(struct gw_fetch *fetch, struct gw_entry *entry, enum gw_fetch_source source);
 /* No answer will come: what is stored, where it may, else the error. */
 void gw_response_fail(struct gw_fetch *fetch, enum gw_error error);
 /* Ends the lead: those that wait may look. */

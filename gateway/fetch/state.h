@@ -78,14 +78,12 @@ struct gw_fetch {
 };
 
 /* fetch.c: what must hold in each state, between two events; where checks are on (base/check.h). */
-void gw_fetch_check(const struct gw_fetch *fetch);
+bool gw_fetch_check(const struct gw_fetch *fetch);
 /* A frame that may end it, and uses it afterwards. The last unhold gives it back where it is over. */
 void gw_fetch_hold(struct gw_fetch *fetch);
 void gw_fetch_unhold(struct gw_fetch *fetch);
 /* Ends it without an answer: the first reader was told or has left, all others try alone. Held. */
 void gw_fetch_finish(struct gw_fetch *fetch);
-/* The timer, while the backend is asked: gives the fetch up where nobody waits for it any more. */
-void gw_fetch_look_whether_awaited(struct gw_fetch *fetch);
 /* What was collected before the fetch began to pass, then the upstream. Held. */
 void gw_fetch_resume_passing(struct gw_fetch *fetch, struct gw_reader *reader);
 
