@@ -174,31 +174,23 @@ enum gw_coalescing_role gw_coalescing_start(struct gw_coalescing *coalescing, st
     return role;
 }
 
-/* Under the lock; the next waiter that joins the fetch. NULL: none. */
-static struct gw_coalescing_waiter *coalescing_take_joining(struct gw_coalesced *coalesced)
-{
-    gw_list_each(link, &coalesced->waiters)
-    {
-        struct gw_coalescing_waiter *waiter = GW_CONTAINER(link, struct gw_coalescing_waiter, link);
-        if (waiter->worker != coalesced->worker || waiter->is_successor)
-            continue;
-        gw_list_remove(link);
-        return waiter;
-    }
-    return NULL;
-}
-
 void gw_coalescing_set_fetch(struct gw_coalesced *coalesced, void *fetch)
 {
-    struct gw_coalescing_waiter *waiter;
     uv_mutex_lock(&coalesced->stripe->lock);
     coalesced->fetch = fetch;
-    while ((waiter = coalescing_take_joining(coalesced))) {
+    struct gw_list *link = coalesced->waiters.next;
+    while (link != &coalesced->waiters) {
+        struct gw_coalescing_waiter *waiter = GW_CONTAINER(link, struct gw_coalescing_waiter, link);
+        link = link->next;
+        if (waiter->worker != coalesced->worker || waiter->is_successor)
+            continue;
+        gw_list_remove(&waiter->link);
         struct gw_coalescing_waiter done = *waiter;
         uv_mutex_unlock(&coalesced->stripe->lock);
         free(waiter);
         done.on_event(done.owner, &(struct gw_coalescing_event) { .fetch = fetch });
         uv_mutex_lock(&coalesced->stripe->lock);
+        link = coalesced->waiters.next; /* meanwhile the list may have changed */
     }
     uv_mutex_unlock(&coalesced->stripe->lock);
 }
@@ -280,18 +272,6 @@ static bool coalescing_is_for(const struct gw_coalescing_waiter *waiter, const s
     return told->entry && waiter->takes_answer == (told->source != GW_COALESCING_STORED);
 }
 
-static void coalescing_wake_waiters(struct gw_coalesced *coalesced)
-{
-    while (!gw_list_is_empty(&coalesced->waiters)) {
-        struct gw_coalescing_waiter *waiter = coalescing_take_first(&coalesced->waiters);
-        if (coalescing_is_for(waiter, &coalesced->told)) {
-            waiter->told = coalesced->told;
-            gw_entry_ref(waiter->told.entry);
-        }
-        coalescing_post(waiter);
-    }
-}
-
 static void coalescing_hand_over(struct gw_coalesced *coalesced, struct gw_coalescing_waiter *leader)
 {
     coalesced->fetch = NULL;
@@ -340,7 +320,14 @@ void gw_coalescing_finish(struct gw_coalesced **taken)
     struct gw_entry *entry = coalesced->told.entry;
     uv_mutex_lock(&stripe->lock);
     gw_list_remove(&coalesced->link);
-    coalescing_wake_waiters(coalesced);
+    while (!gw_list_is_empty(&coalesced->waiters)) {
+        struct gw_coalescing_waiter *waiter = coalescing_take_first(&coalesced->waiters);
+        if (coalescing_is_for(waiter, &coalesced->told)) {
+            waiter->told = coalesced->told;
+            gw_entry_ref(waiter->told.entry);
+        }
+        coalescing_post(waiter);
+    }
     bool goes_on = coalescing_go_on(coalesced);
     uv_mutex_unlock(&stripe->lock);
     gw_entry_unref(entry);

@@ -5,22 +5,6 @@
 #include "cache/vary.h"
 #include "http/grammar.h"
 
-static bool entry_is_hop_by_hop(enum gw_field_name id)
-{
-    static const bool table[GW_FIELD_COUNT] = {
-#define ENTRY_HOP(NAME, name, hop) [GW_FIELD_##NAME] = hop,
-        GW_FIELDS(ENTRY_HOP)
-#undef ENTRY_HOP
-    };
-    return table[id];
-}
-
-/* Also of proxies of other kinds, whose fields are not for whom they do not know either. */
-static bool entry_is_proxy_field(struct gw_slice name)
-{
-    return name.length >= 6 && gw_slice_equal_nocase(gw_slice_of(name.at, 6), GW_SLICE("proxy-"));
-}
-
 /* What of a head is stored. */
 struct keeping {
     const struct gw_head *response;
@@ -35,7 +19,15 @@ static struct keeping entry_keeping_of(const struct gw_head *response, bool keep
 
 static bool entry_is_stored(const struct keeping *keeping, const struct gw_field *field)
 {
-    if (field->dropped || entry_is_hop_by_hop(field->id) || entry_is_proxy_field(field->name))
+    static const bool is_hop_by_hop[GW_FIELD_COUNT] = {
+#define ENTRY_HOP(NAME, name, hop) [GW_FIELD_##NAME] = hop,
+        GW_FIELDS(ENTRY_HOP)
+#undef ENTRY_HOP
+    };
+    /* A "Proxy-" field of another kind of proxy is not for those who do not know it either. */
+    bool is_of_proxy = field->name.length >= 6 &&
+                       gw_slice_equal_nocase(gw_slice_of(field->name.at, 6), GW_SLICE("proxy-"));
+    if (field->dropped || is_hop_by_hop[field->id] || is_of_proxy)
         return false;
     switch (field->id) {
     case GW_FIELD_AGE:
@@ -142,21 +134,15 @@ struct plan { /* which fields, and the sizes of the parts of the one piece */
     size_t url_bytes, tag_bytes;
 };
 
-static size_t entry_url_bytes(const struct gw_entry_setup *setup)
+static struct plan entry_plan(const struct gw_entry_setup *setup)
 {
-    const struct gw_head *request = setup->request;
-    struct gw_slice host = gw_grammar_normal_authority(setup->scheme, setup->host);
-    return setup->scheme.length + 3 + host.length + request->path.length +
-           (request->query.at ? 1 + request->query.length : 0);
-}
-
-static struct plan plan_entry(const struct gw_entry_setup *setup)
-{
-    const struct gw_head *response = setup->response;
+    const struct gw_head *response = setup->response, *request = setup->request;
+    size_t host_bytes = gw_grammar_normal_authority(setup->scheme, setup->host).length;
+    size_t query_bytes = request->query.at ? 1 + request->query.length : 0;
     struct plan plan = { .keeping = entry_keeping_of(response, setup->life->terms.keeps_set_cookie),
                          .text_bytes = STATUS_LINE_BYTES + entry_reason_of(response).length,
-                         .vary = gw_vary_measure(setup->request, response),
-                         .url_bytes = entry_url_bytes(setup),
+                         .vary = gw_vary_measure(request, response),
+                         .url_bytes = setup->scheme.length + 3 + host_bytes + request->path.length + query_bytes,
                          .tag_bytes = entry_put_tags(NULL, setup).length };
     for (unsigned i = 0; i < response->count; i++) {
         const struct gw_field *field = &response->fields[i];
@@ -237,7 +223,7 @@ static void entry_fill_head(struct gw_entry *entry, const struct keeping *keepin
 
 struct gw_entry *gw_entry_create(const struct gw_entry_setup *setup)
 {
-    const struct plan plan = plan_entry(setup);
+    const struct plan plan = entry_plan(setup);
     size_t bytes = sizeof(struct gw_entry) + (plan.fields + plan.vary.fields) * sizeof(struct gw_field) +
                    plan.text_bytes + plan.vary.bytes + plan.url_bytes + plan.tag_bytes;
     struct gw_entry *entry = malloc(bytes);
@@ -297,21 +283,6 @@ static bool entry_is_taken(const struct keeping *update, const struct gw_field *
     return entry_is_stored(update, field) && !entry_is_of_the_body(field);
 }
 
-static bool entry_is_replaced(const struct keeping *update, const struct gw_field *field)
-{
-    const struct gw_field *by = gw_head_find_named(update->response, field->name);
-    return by && entry_is_taken(update, by);
-}
-
-static bool entry_is_within(const struct gw_head *head, size_t head_bytes, unsigned stored_fields)
-{
-    unsigned most = stored_fields > GW_ENTRY_MERGED_FIELDS ? stored_fields : GW_ENTRY_MERGED_FIELDS;
-    size_t bytes = STATUS_LINE_BYTES + head->reason.length + sizeof "\r\n" - 1;
-    for (unsigned i = 0; i < head->count; i++)
-        bytes += head->fields[i].name.length + head->fields[i].value.length + FIELD_EXTRA_BYTES;
-    return bytes <= head_bytes && head->count <= most;
-}
-
 bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct gw_entry *stored,
                     const struct gw_head *update, size_t head_bytes)
 {
@@ -324,7 +295,9 @@ bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct
     merged->content_length = stored->body_bytes;
     for (unsigned i = 0; i < stored->head.count; i++) {
         const struct gw_field *field = &stored->head.fields[i];
-        if (!entry_is_replaced(&keeping, field) && !gw_head_add(merged, arena, field->name, field->value))
+        const struct gw_field *by = gw_head_find_named(update, field->name);
+        bool is_replaced = by && entry_is_taken(&keeping, by);
+        if (!is_replaced && !gw_head_add(merged, arena, field->name, field->value))
             return false;
     }
     for (unsigned i = 0; i < update->count; i++) {
@@ -333,7 +306,11 @@ bool gw_entry_merge(struct gw_head *merged, struct gw_arena *arena, const struct
         if ((is_age || entry_is_taken(&keeping, field)) && !gw_head_add(merged, arena, field->name, field->value))
             return false;
     }
-    return entry_is_within(merged, head_bytes, stored->head.count);
+    unsigned most = stored->head.count > GW_ENTRY_MERGED_FIELDS ? stored->head.count : GW_ENTRY_MERGED_FIELDS;
+    size_t bytes = STATUS_LINE_BYTES + merged->reason.length + sizeof "\r\n" - 1;
+    for (unsigned i = 0; i < merged->count; i++)
+        bytes += merged->fields[i].name.length + merged->fields[i].value.length + FIELD_EXTRA_BYTES;
+    return bytes <= head_bytes && merged->count <= most;
 }
 
 enum gw_reuse gw_entry_reuse(const struct gw_entry *entry, const struct gw_cache_request *request,

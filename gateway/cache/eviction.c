@@ -54,14 +54,10 @@ static struct gw_eviction_place *eviction_last_of(const struct gw_eviction_queue
 
 /* ---- ghosts ---- */
 
-/* Other bits than those that choose the bucket. */
-static uint32_t eviction_digest_of(uint64_t hash)
+/* Where a hash may lie, and its digest: other bits than those that choose the bucket. */
+static struct gw_eviction_ghost *eviction_bucket_of(const struct gw_eviction *eviction, uint64_t hash, uint32_t *digest)
 {
-    return (uint32_t)(hash >> 28);
-}
-
-static struct gw_eviction_ghost *eviction_bucket_of(const struct gw_eviction *eviction, uint64_t hash)
-{
+    *digest = (uint32_t)(hash >> 28);
     return &eviction->ghosts[hash & eviction->ghost_mask & ~(size_t)(WAYS - 1)];
 }
 
@@ -72,8 +68,8 @@ static uint32_t eviction_age_of(const struct gw_eviction *eviction, const struct
 
 static void eviction_remember(struct gw_eviction *eviction, const struct gw_eviction_place *place)
 {
-    struct gw_eviction_ghost *ways = eviction_bucket_of(eviction, place->hash), *ghost = ways;
-    uint32_t digest = eviction_digest_of(place->hash);
+    uint32_t digest;
+    struct gw_eviction_ghost *ways = eviction_bucket_of(eviction, place->hash, &digest), *ghost = ways;
     for (unsigned i = 1; i < WAYS && ghost->digest != digest; i++)
         if (ways[i].digest == digest || eviction_age_of(eviction, &ways[i]) > eviction_age_of(eviction, ghost))
             ghost = &ways[i];
@@ -85,8 +81,8 @@ static void eviction_remember(struct gw_eviction *eviction, const struct gw_evic
 /* Has it left lately? Says so once. */
 static bool eviction_recall(const struct gw_eviction *eviction, const struct gw_eviction_place *place)
 {
-    struct gw_eviction_ghost *ways = eviction_bucket_of(eviction, place->hash);
-    uint32_t digest = eviction_digest_of(place->hash);
+    uint32_t digest;
+    struct gw_eviction_ghost *ways = eviction_bucket_of(eviction, place->hash, &digest);
     for (unsigned i = 0; i < WAYS; i++) {
         if (ways[i].digest != digest)
             continue;

@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "cache/key.h"
 
-enum { KEPT_FREE = 256 /* locks to be used again */, ID_BYTES = 16 };
+enum { KEPT_FREE = 256 /* locks to be used again */, ID_BYTES = 16, RENEW_AFTER_MS = GW_FETCH_LOCK_MS / 3 };
 
 #define LOCK_MS_DIGITS "500"
 _Static_assert(GW_FETCH_LOCK_MS == 500, "LOCK_MS_DIGITS says the same");
@@ -83,17 +83,12 @@ static bool fetch_lock_is_yes(const struct gw_store_reply *reply)
     return answer > 0 && answer & YES;
 }
 
-static void fetch_lock_renew_later(struct gw_fetch_lock *lock)
-{
-    gw_timer_start(lock->locks->timers, &lock->timer, GW_FETCH_LOCK_MS / 3);
-}
-
 static void fetch_lock_on_kept(void *owner, const struct gw_store_reply *reply)
 {
     struct gw_fetch_lock *lock = GW_FROM_CONTEXT(owner, struct gw_fetch_lock, LOCK_MAGIC);
     lock->call = NULL;
     if (fetch_lock_is_yes(reply))
-        fetch_lock_renew_later(lock);
+        gw_timer_start(lock->locks->timers, &lock->timer, RENEW_AFTER_MS);
     else
         lock->state = LOST;
 }
@@ -124,7 +119,7 @@ static void fetch_lock_on_taken(void *owner, const struct gw_store_reply *reply)
                                                       : GW_FETCH_LOCK_ELSEWHERE;
     if (result == GW_FETCH_LOCK_TAKEN) {
         lock->state = HELD;
-        fetch_lock_renew_later(lock);
+        gw_timer_start(lock->locks->timers, &lock->timer, RENEW_AFTER_MS);
     } else {
         fetch_lock_give_up(lock);
     }
@@ -137,7 +132,8 @@ static struct gw_slice fetch_lock_version(const uint8_t bytes[GW_FRAME_VERSION_B
 }
 
 /* Beside the lock, what lies at the base (and the variant) is compared with what was seen there. */
-static struct gw_store_call *fetch_lock_take(struct gw_fetch_lock *lock, const struct gw_base_version *base_version)
+static struct gw_store_call *fetch_lock_send_take(struct gw_fetch_lock *lock,
+                                                  const struct gw_base_version *base_version)
 {
     struct gw_slice prefix = lock->locks->config->redis_prefix, keys[3], arguments[6];
     struct gw_key_text text, base, variant;
@@ -162,13 +158,6 @@ static struct gw_store_call *fetch_lock_take(struct gw_fetch_lock *lock, const s
                         fetch_lock_on_taken, lock);
 }
 
-static void fetch_lock_make_id(struct gw_fetch_lock *lock)
-{
-    uint64_t word = gw_random_next(&lock->locks->random);
-    struct gw_buffer id = gw_buffer_over(lock->id, ID_BYTES);
-    gw_buffer_put_hex(&id, &word, sizeof word);
-}
-
 struct gw_fetch_lock *gw_fetch_lock_take(struct gw_fetch_locks *locks, const struct gw_cache_key *key,
                                          const struct gw_base_version *base_version, gw_fetch_lock_done *done,
                                          void *owner)
@@ -182,8 +171,10 @@ struct gw_fetch_lock *gw_fetch_lock_take(struct gw_fetch_locks *locks, const str
         .locks = locks, .key = *key, .done = done, .owner = owner, .state = ASKED, .magic = GW_MAGIC(LOCK_MAGIC)
     };
     gw_timer_init(&lock->timer, fetch_lock_on_due);
-    fetch_lock_make_id(lock);
-    lock->call = fetch_lock_take(lock, base_version);
+    uint64_t word = gw_random_next(&locks->random);
+    struct gw_buffer id = gw_buffer_over(lock->id, ID_BYTES);
+    gw_buffer_put_hex(&id, &word, sizeof word);
+    lock->call = fetch_lock_send_take(lock, base_version);
     if (lock->call)
         return lock;
     fetch_lock_give_up(lock);

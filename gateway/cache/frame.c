@@ -108,22 +108,6 @@ static size_t frame_checked_end(enum gw_frame_kind kind, struct gw_slice value)
     }
 }
 
-static enum gw_frame_kind frame_kind_of(char letter)
-{
-    switch (letter) {
-    case 'F':
-        return GW_FRAME_RESPONSE;
-    case 'T':
-        return GW_FRAME_TOMBSTONE;
-    case 'M':
-        return GW_FRAME_MARK;
-    case 'I':
-        return GW_FRAME_INDEX;
-    default:
-        return GW_FRAME_CORRUPT;
-    }
-}
-
 static bool frame_is_lower_token(struct gw_slice name)
 {
     for (size_t i = 0; i < name.length; i++)
@@ -170,7 +154,12 @@ void gw_frame_read(struct gw_frame *frame, struct gw_slice value)
     if (!gw_frame_read_version(value, frame->version))
         return;
     frame->kind = GW_FRAME_CORRUPT;
-    enum gw_frame_kind kind = frame_kind_of(value.at[KIND_AT]);
+    char letter = value.at[KIND_AT];
+    enum gw_frame_kind kind = letter == 'F'   ? GW_FRAME_RESPONSE
+                              : letter == 'T' ? GW_FRAME_TOMBSTONE
+                              : letter == 'M' ? GW_FRAME_MARK
+                              : letter == 'I' ? GW_FRAME_INDEX
+                                              : GW_FRAME_CORRUPT;
     uint64_t life_ms = frame_number_at(value, LIFE_AT, 4);
     size_t end = frame_checked_end(kind, value);
     struct gw_frame read = *frame;
@@ -343,39 +332,26 @@ static bool frame_read_parts(struct parts *parts, struct gw_slice value)
            frame_split_url(parts) && frame_are_tags(parts->tags);
 }
 
-/* A request that selects this response. */
-static void frame_make_request(struct gw_head *request, struct gw_field *fields, const struct parts *parts)
-{
-    gw_head_init(request);
-    request->fields = fields;
-    request->capacity = parts->selection.count;
-    request->path = parts->path;
-    request->query = parts->query;
-    request->origin_selects = true;
-    for (unsigned i = 0; i < parts->selection.count; i++) {
-        const struct gw_field *field = &parts->selection.fields[i];
-        if (field->value.at)
-            frame_add_field(request, field->name, field->value);
-        if (field->id == GW_FIELD_ORIGIN && i < parts->named)
-            request->origin_selects = false; /* by Vary alone */
-    }
-}
-
-/* What was written is what would be written again. */
-static bool frame_is_as_read(const struct gw_entry *entry, const struct parts *parts)
-{
-    return !entry->vary_any && entry->vary_named == parts->named &&
-           gw_vary_same(&entry->vary_values, &parts->selection) && entry->head.count == parts->response.count &&
-           gw_slice_equal(entry->url, parts->url);
-}
-
 static struct gw_entry *frame_make_entry(struct gw_slice value, const struct gw_frame *frame, const struct parts *parts,
                                          const struct gw_cache_key *key, struct gw_block *body, int64_t elapsed_ms,
                                          uint64_t now_us)
 {
+    /* A request that selects this response. */
     struct gw_field fields[GW_FRAME_FIELDS];
     struct gw_head request;
-    frame_make_request(&request, fields, parts);
+    gw_head_init(&request);
+    request.fields = fields;
+    request.capacity = parts->selection.count;
+    request.path = parts->path;
+    request.query = parts->query;
+    request.origin_selects = true;
+    for (unsigned i = 0; i < parts->selection.count; i++) {
+        const struct gw_field *field = &parts->selection.fields[i];
+        if (field->value.at)
+            frame_add_field(&request, field->name, field->value);
+        if (field->id == GW_FIELD_ORIGIN && i < parts->named)
+            request.origin_selects = false; /* by Vary alone */
+    }
     /* The part of a second goes back in time, no more: this machine may have been started after the storing. */
     uint64_t part_us = (uint64_t)(elapsed_ms % 1000) * 1000;
     struct gw_cache_life life = { frame->age_s + elapsed_ms / 1000, frame->freshness_s, parts->terms };
@@ -411,7 +387,11 @@ bool gw_frame_decode(struct gw_slice value, const struct gw_frame *frame, const 
     }
     *entry = frame_make_entry(value, frame, &parts, key, body, elapsed_ms, now_us);
     gw_block_unref(body);
-    if (*entry && !frame_is_as_read(*entry, &parts)) {
+    const struct gw_entry *made = *entry; /* what was written must be what would be written again */
+    bool is_as_read = made && !made->vary_any && made->vary_named == parts.named &&
+                      gw_vary_same(&made->vary_values, &parts.selection) && made->head.count == parts.response.count &&
+                      gw_slice_equal(made->url, parts.url);
+    if (made && !is_as_read) {
         gw_entry_unref(*entry);
         *entry = NULL;
         return false;
@@ -497,25 +477,21 @@ static char *frame_put_fields(char *at, const struct gw_head *head)
     return at;
 }
 
-static void frame_put_terms(char *value, const struct gw_cache_terms *terms)
+static void frame_put_response(char *value, const struct gw_entry *entry)
 {
+    const struct gw_cache_terms *terms = &entry->terms;
     unsigned flags = (terms->for_authorization ? FOR_AUTHORIZATION : 0) | (terms->is_explicit ? IS_EXPLICIT : 0) |
                      (terms->must_validate ? MUST_VALIDATE : 0) | (terms->no_stale ? NO_STALE : 0) |
                      (terms->has_validator ? HAS_VALIDATOR : 0) | (terms->keeps_set_cookie ? KEEPS_SET_COOKIE : 0);
-    frame_put_number(value + FLAGS_AT, flags, 2);
-    frame_put_number(value + REVALIDATE_AT, frame_up_to_u32(terms->stale_while_revalidate_s), 4);
-    frame_put_number(value + ON_ERROR_AT, frame_up_to_u32(terms->stale_if_error_s), 4);
-    frame_put_number(value + WINDOW_AT, frame_up_to_u32(terms->window_s), 4);
-}
-
-static void frame_put_response(char *value, const struct gw_entry *entry)
-{
     frame_put_number(value + BANS_AT, entry->ban_sequence, 8);
     frame_put_number(value + STATUS_AT, (uint64_t)entry->head.status, 2);
     frame_put_number(value + FIELDS_AT, entry->head.count, 2);
     frame_put_number(value + SELECTION_AT, entry->vary_values.count, 2);
     frame_put_number(value + NAMED_AT, entry->vary_named, 2);
-    frame_put_terms(value, &entry->terms);
+    frame_put_number(value + FLAGS_AT, flags, 2);
+    frame_put_number(value + REVALIDATE_AT, frame_up_to_u32(terms->stale_while_revalidate_s), 4);
+    frame_put_number(value + ON_ERROR_AT, frame_up_to_u32(terms->stale_if_error_s), 4);
+    frame_put_number(value + WINDOW_AT, frame_up_to_u32(terms->window_s), 4);
     frame_put_number(value + REASON_AT, entry->head.reason.length, 2);
     frame_put_number(value + URL_AT, entry->url.length, 4);
     frame_put_number(value + TAGS_AT, entry->tags.length, 4);

@@ -22,34 +22,22 @@ static enum date_reading freshness_read_date(const struct gw_head *head, enum gw
     return DATE_VALID;
 }
 
-static bool freshness_is_digits(struct gw_slice text)
-{
-    for (size_t i = 0; i < text.length; i++)
-        if (text.at[i] < '0' || text.at[i] > '9')
-            return false;
-    return text.length > 0;
-}
-
-static struct gw_slice freshness_first_age(const struct gw_head *response)
-{
-    const struct gw_field *field = gw_head_find(response, GW_FIELD_AGE);
-    for (; field; field = gw_head_find_next(response, field)) {
-        struct gw_slice rest = field->value, member;
-        if (gw_slice_next_element(&rest, &member))
-            return member;
-    }
-    return GW_NO_SLICE;
-}
-
+/* Of an Age that is a list the first member counts; one that is no number counts as 0 (§5.1). */
 static int64_t freshness_age_value_s(const struct gw_head *response)
 {
-    struct gw_slice age = freshness_first_age(response);
+    struct gw_slice age = GW_NO_SLICE;
+    for (const struct gw_field *field = gw_head_find(response, GW_FIELD_AGE); field && !age.at;
+         field = gw_head_find_next(response, field)) {
+        struct gw_slice rest = field->value, member;
+        if (gw_slice_next_element(&rest, &member))
+            age = member;
+    }
+    for (size_t i = 0; i < age.length; i++)
+        if (age.at[i] < '0' || age.at[i] > '9')
+            return 0;
     uint64_t value = 0;
-    if (!freshness_is_digits(age))
-        return 0;
-    if (!gw_slice_to_uint64(age, &value) || value > (uint64_t)GW_FRESHNESS_MAX_S)
-        value = (uint64_t)GW_FRESHNESS_MAX_S;
-    return (int64_t)value;
+    bool fits = gw_slice_to_uint64(age, &value) && value <= (uint64_t)GW_FRESHNESS_MAX_S;
+    return age.length == 0 ? 0 : fits ? (int64_t)value : GW_FRESHNESS_MAX_S;
 }
 
 int64_t gw_freshness_age_s(const struct gw_head *response, int64_t request_at_s, int64_t response_at_s)

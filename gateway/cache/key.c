@@ -93,33 +93,12 @@ static void key_end(struct gw_key_maker *maker, uint8_t digest[32])
     }
 }
 
-static void key_feed_path(struct gw_key_maker *maker, struct gw_slice path)
-{
-    if (path.length == 0 || !memchr(path.at, ':', path.length)) {
-        key_feed(maker, path);
-        return;
-    }
-    for (size_t i = 0; i < path.length; i++)
-        key_feed_char(maker, path.at[i] == ':' ? '?' : path.at[i]);
-}
-
 static void key_feed_lower(struct gw_key_maker *maker, struct gw_slice host)
 {
     for (size_t i = 0; i < host.length; i++) {
         char c = host.at[i];
         key_feed_char(maker, c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c);
     }
-}
-
-static bool key_is_remembered(const struct gw_key_maker *maker, struct gw_slice route, struct gw_slice scheme,
-                              struct gw_slice host)
-{
-    const char *at = maker->remembered;
-    if (maker->route_length + maker->scheme_length + maker->host_length == 0)
-        return false;
-    return gw_slice_equal(route, gw_slice_of(at, maker->route_length)) &&
-           gw_slice_equal(scheme, gw_slice_of(at + maker->route_length, maker->scheme_length)) &&
-           gw_slice_equal(host, gw_slice_of(at + maker->route_length + maker->scheme_length, maker->host_length));
 }
 
 static void key_remember(struct gw_key_maker *maker, struct gw_slice route, struct gw_slice scheme,
@@ -157,13 +136,24 @@ void gw_key_make(struct gw_key_maker *maker, struct gw_slice method, struct gw_s
     key_begin(maker);
     key_feed(maker, method);
     key_feed_char(maker, ':');
-    key_feed_path(maker, path);
+    if (!path.length || !memchr(path.at, ':', path.length))
+        key_feed(maker, path);
+    else
+        for (size_t i = 0; i < path.length; i++)
+            key_feed_char(maker, path.at[i] == ':' ? '?' : path.at[i]);
     if (!query.at || query.length)
         key_feed_char(maker, ':');
     key_feed(maker, query);
     key_end(maker, key->sha);
 
-    if (!key_is_remembered(maker, route, scheme, host))
+    const char *at = maker->remembered;
+    const struct gw_slice known_route = gw_slice_of(at, maker->route_length);
+    const struct gw_slice known_scheme = gw_slice_of(at + maker->route_length, maker->scheme_length);
+    const struct gw_slice known_host = gw_slice_of(known_scheme.at + maker->scheme_length, maker->host_length);
+    bool is_remembered = maker->route_length + maker->scheme_length + maker->host_length > 0 &&
+                         gw_slice_equal(route, known_route) && gw_slice_equal(scheme, known_scheme) &&
+                         gw_slice_equal(host, known_host);
+    if (!is_remembered)
         key_make_name_space(maker, route, scheme, host);
     memcpy(key->name_space, maker->name_space, sizeof key->name_space);
 }

@@ -36,7 +36,7 @@ enum gw_lookup_state gw_lookup_next(enum gw_lookup_state state, enum gw_lookup_e
     return moves[state][event].by ? moves[state][event].then : GW_LOOKUP_STATES;
 }
 
-void gw_lookup_check(const struct gw_lookup *lookup)
+bool gw_lookup_check(const struct gw_lookup *lookup)
 {
     const struct gw_lead *lead = &lookup->lead;
     bool asks = lookup->question || lookup->lock_is_due;
@@ -75,6 +75,7 @@ void gw_lookup_check(const struct gw_lookup *lookup)
     case GW_LOOKUP_STATES:
         GW_CHECK(lookup->state != GW_LOOKUP_STATES);
     }
+    return true;
 }
 
 /* The one way to change state. The action is the last thing that happens: it may end the look-up. */
@@ -94,7 +95,7 @@ static void lookup_move(struct gw_lookup *lookup, enum gw_lookup_event event)
 
 static void lookup_rest(struct gw_lookup *lookup)
 {
-    gw_lookup_check(lookup);
+    GW_CHECK(gw_lookup_check(lookup));
 }
 
 static void lookup_drop_stored(struct gw_lookup *lookup)
@@ -123,33 +124,27 @@ static void lookup_take(struct gw_lookup *lookup, struct gw_entry *entry, enum g
     lookup->source = source;
 }
 
-static void lookup_take_answer(struct gw_lookup *lookup, const struct gw_redis_cache_answer *answer)
-{
-    lookup->is_hit_for_miss |= answer->is_hit_for_miss;
-    lookup->was_there = answer->was_there;
-    if (answer->base_version.kind == GW_BASE_UNKNOWN) /* the store did not say */
-        return;
-    lookup->lead.base_version = answer->base_version;
-    lookup->lead.epoch = lookup->question_epoch;
-    if (answer->entry)
-        lookup_take(lookup, answer->entry, answer->reuse, GW_LOOKUP_STORE);
-    else /* what was in memory is not there any more */
-        lookup_drop_stored(lookup);
-}
-
-static void lookup_locked_looked(struct gw_lookup *lookup);
+static void lookup_conclude(struct gw_lookup *lookup);
 
 static void lookup_on_store_answer(void *owner, const struct gw_redis_cache_answer *answer)
 {
     struct gw_lookup *lookup = GW_FROM_CONTEXT(owner, struct gw_lookup, LOOKUP_MAGIC);
     lookup->question = NULL;
-    lookup_take_answer(lookup, answer);
-    if (lookup->state == GW_LOOKUP_LOCKING)
-        lookup_locked_looked(lookup);
-    else if (lookup->state == GW_LOOKUP_RETURNING && lookup->entry)
-        lookup_move(lookup, GW_LOOKUP_ON_DECIDED);
-    else
-        lookup_move(lookup, GW_LOOKUP_ON_LOOKED);
+    lookup->is_hit_for_miss |= answer->is_hit_for_miss;
+    lookup->was_there = answer->was_there;
+    if (answer->base_version.kind != GW_BASE_UNKNOWN) { /* else the store did not say */
+        lookup->lead.base_version = answer->base_version;
+        lookup->lead.epoch = lookup->question_epoch;
+        if (answer->entry)
+            lookup_take(lookup, answer->entry, answer->reuse, GW_LOOKUP_STORE);
+        else /* what was in memory is not there any more */
+            lookup_drop_stored(lookup);
+    }
+    if (lookup->state != GW_LOOKUP_LOCKING)
+        lookup_move(lookup,
+                    lookup->state == GW_LOOKUP_RETURNING && lookup->entry ? GW_LOOKUP_ON_DECIDED : GW_LOOKUP_ON_LOOKED);
+    else if (!lookup->lock_is_due || lookup->entry)
+        lookup_conclude(lookup);
 }
 
 /* False: it cannot be asked. */
@@ -198,7 +193,7 @@ bool gw_lookup_begin(struct gw_lookup *lookup, uint64_t came_at_us)
 
 static void lookup_tell_looked(struct gw_lookup *lookup)
 {
-    gw_lookup_check(lookup);
+    GW_CHECK(gw_lookup_check(lookup));
     if (!lookup->is_within_call)
         lookup->ask.on_looked(lookup->ask.owner);
 }
@@ -216,17 +211,14 @@ void gw_lookup_give_up(struct gw_lookup *lookup)
 
 /* ---- coalescing in the process ---- */
 
-/* What is stored never answers without the backend's word: neither will what comes in its place. */
-static bool lookup_is_always_validated(const struct gw_entry *stored)
-{
-    return stored && (stored->terms.must_validate || stored->freshness_s <= 0);
-}
-
-/* A request that need not be told apart from another may wait for the answer to that. */
+/* A request that need not be told apart from another may wait for the answer to that one. But where what is stored never
+ * answers without the backend's word, neither will what comes in its place: then nothing is gained by waiting. */
 static bool lookup_may_share(const struct gw_lookup *lookup)
 {
+    const struct gw_entry *stored = lookup->lead.stored;
+    bool is_always_validated = stored && (stored->terms.must_validate || stored->freshness_s <= 0);
     return lookup->ask.request->may_join && !lookup->is_hit_for_miss && lookup->share != GW_LOOKUP_SHARES_NOTHING &&
-           !lookup_is_always_validated(lookup->lead.stored);
+           !is_always_validated;
 }
 
 /* Asked for after the request came; or, from the store, by its own rules. */
@@ -324,7 +316,7 @@ static void lookup_wait(struct gw_lookup *lookup)
 {
     lookup->waited = GW_LOOKUP_WAITED_FOR_PROCESS;
     gw_timer_start(lookup->ask.lookups->timers, &lookup->timer, lookup->ask.lookups->config->flight_wait_ms);
-    gw_lookup_check(lookup);
+    GW_CHECK(gw_lookup_check(lookup));
 }
 
 /* That may have taken long: the store is asked also where it was silent before. */
@@ -335,33 +327,13 @@ static void lookup_look_again(struct gw_lookup *lookup)
     gw_timer_stop(&lookup->timer);
     if (is_asked) {
         gw_timer_start(lookup->ask.lookups->timers, &lookup->timer, lookup->ask.lookups->config->redis_timeout_ms);
-        gw_lookup_check(lookup);
+        GW_CHECK(gw_lookup_check(lookup));
     } else {
         lookup_move(lookup, lookup->entry ? GW_LOOKUP_ON_DECIDED : GW_LOOKUP_ON_LOOKED);
     }
 }
 
 /* ---- the fetch lock over instances ---- */
-
-static bool lookup_may_ask(const struct gw_lookup *lookup)
-{
-    const struct gw_lookups *lookups = lookup->ask.lookups;
-    return lookups->redis_cache && !lookup->is_silent && gw_redis_cache_is_up(lookups->redis_cache);
-}
-
-/* A request that wants the backend's word waits for no other instance, whose fetch may have begun before it came. */
-static bool lookup_wants_lock(const struct gw_lookup *lookup)
-{
-    return lookup->lead.coalesced && lookup->ask.lookups->locks && !lookup->ask.request->must_validate;
-}
-
-/* The answer may be stored (that to a Range where it is the whole), and nobody knows over what. */
-static bool lookup_wants_to_see(const struct gw_lookup *lookup)
-{
-    const struct gw_cache_request *request = lookup->ask.request;
-    return lookup->lead.base_version.kind == GW_BASE_UNKNOWN &&
-           (request->may_store || (request->is_range && request->may_look_up));
-}
 
 /* What was asked is answered: who fetches? */
 static void lookup_conclude(struct gw_lookup *lookup)
@@ -386,19 +358,19 @@ static void lookup_on_lock(void *owner, enum gw_fetch_lock_result result, bool i
         lookup_conclude(lookup);
 }
 
-static void lookup_locked_looked(struct gw_lookup *lookup)
-{
-    if (!lookup->lock_is_due || lookup->entry)
-        lookup_conclude(lookup);
-}
-
 /* The lock first: what its last holder stored is seen by a look behind it. */
 static void lookup_lock(struct gw_lookup *lookup)
 {
     struct gw_lookups *lookups = lookup->ask.lookups;
-    bool may_ask = lookup_may_ask(lookup);
+    const struct gw_cache_request *request = lookup->ask.request;
+    bool may_ask = lookups->redis_cache && !lookup->is_silent && gw_redis_cache_is_up(lookups->redis_cache);
+    /* A request that wants the backend's word waits for no other instance, whose fetch may have begun before it came. */
+    bool wants_lock = may_ask && lookup->lead.coalesced && lookups->locks && !request->must_validate;
+    /* The answer may be stored (the answer to a Range, if it is the whole), and it is not known over what. */
+    bool wants_to_see = may_ask && lookup->lead.base_version.kind == GW_BASE_UNKNOWN &&
+                        (request->may_store || (request->is_range && request->may_look_up));
     lookup->lock_is_elsewhere = false;
-    if (may_ask && lookup_wants_lock(lookup)) {
+    if (wants_lock) {
         if (!lookup->until_us)
             lookup->until_us = gw_clock_monotonic_us() + (uint64_t)lookups->config->flight_wait_ms * 1000;
         lookup->lock_compares = lookup->lead.base_version.kind != GW_BASE_UNKNOWN;
@@ -406,7 +378,7 @@ static void lookup_lock(struct gw_lookup *lookup)
                                                lookup_on_lock, lookup);
         lookup->lock_is_due = lookup->lead.lock != NULL;
     }
-    if (may_ask && lookup_wants_to_see(lookup) && !lookup_ask_store(lookup)) {
+    if (wants_to_see && !lookup_ask_store(lookup)) {
         gw_fetch_lock_release(&lookup->lead.lock);
         lookup->lock_is_due = false;
     }
@@ -415,7 +387,7 @@ static void lookup_lock(struct gw_lookup *lookup)
         return;
     }
     gw_timer_start(lookups->timers, &lookup->timer, lookups->config->redis_timeout_ms);
-    gw_lookup_check(lookup);
+    GW_CHECK(gw_lookup_check(lookup));
 }
 
 static void lookup_pause(struct gw_lookup *lookup)
@@ -424,18 +396,10 @@ static void lookup_pause(struct gw_lookup *lookup)
     lookup->waited = GW_LOOKUP_WAITED_FOR_INSTANCE;
     gw_timer_start(lookups->timers, &lookup->timer,
                    LEAST_PAUSE_MS + gw_random_next(&lookups->random) % PAUSE_SPREAD_MS);
-    gw_lookup_check(lookup);
+    GW_CHECK(gw_lookup_check(lookup));
 }
 
 /* ---- the answer ---- */
-
-/* A purge by prefix or tag says so without touching the key. */
-static void lookup_drop_banned(struct gw_lookup *lookup)
-{
-    struct gw_bans *bans = lookup->ask.lookups->bans;
-    if (lookup->lead.stored && bans && gw_bans_check(bans, lookup->lead.stored) == GW_BAN_HARD)
-        lookup_drop_stored(lookup);
-}
 
 static enum gw_lookup_answer lookup_answer(const struct gw_lookup *lookup)
 {
@@ -451,43 +415,32 @@ static enum gw_lookup_answer lookup_answer(const struct gw_lookup *lookup)
     return lead->stored && lead->stored->terms.has_validator ? GW_LOOKUP_VALIDATE : GW_LOOKUP_LEAD;
 }
 
-/* What is not fetched, or not for others, holds no lead. */
-static void lookup_end_lead(struct gw_lookup *lookup)
-{
-    bool was_elsewhere = lookup->waited == GW_LOOKUP_WAITED_FOR_INSTANCE;
-    switch (lookup->answer) {
-    case GW_LOOKUP_ENTRY:
-        if (was_elsewhere && lookup->source == GW_LOOKUP_STORE)
-            gw_counter_add(&lookup->ask.lookups->shard->cache_collapsed_instances, 1);
-        if (lookup->lead.coalesced)
-            gw_coalescing_set_answer(lookup->lead.coalesced, lookup->entry, GW_COALESCING_STORED, was_elsewhere);
-        gw_lead_finish(&lookup->lead);
-        break;
-    case GW_LOOKUP_ALONE:
-        gw_lead_finish(&lookup->lead);
-        break;
-    case GW_LOOKUP_WAIT:
-        gw_lead_pass_on(&lookup->lead);
-        break;
-    case GW_LOOKUP_VALIDATE:
-    case GW_LOOKUP_LEAD:
-    case GW_LOOKUP_JOIN:
-        break;
-    }
-}
-
 static void lookup_decide(struct gw_lookup *lookup)
 {
+    struct gw_lookups *lookups = lookup->ask.lookups;
+    struct gw_lead *lead = &lookup->lead;
+    bool was_elsewhere = lookup->waited == GW_LOOKUP_WAITED_FOR_INSTANCE;
     gw_timer_stop(&lookup->timer);
     if (lookup->question)
         gw_redis_cache_cancel(&lookup->question);
     if (lookup->lock_is_due) /* what was found answers before the lock does */
-        gw_fetch_lock_release(&lookup->lead.lock);
+        gw_fetch_lock_release(&lead->lock);
     lookup->lock_is_due = false;
-    lookup_drop_banned(lookup);
+    /* A purge by prefix or tag does not touch the key. */
+    if (lead->stored && lookups->bans && gw_bans_check(lookups->bans, lead->stored) == GW_BAN_HARD)
+        lookup_drop_stored(lookup);
     lookup->answer = lookup_answer(lookup);
-    lookup_end_lead(lookup);
-    gw_lookup_check(lookup);
+    if (lookup->answer == GW_LOOKUP_ENTRY) {
+        if (was_elsewhere && lookup->source == GW_LOOKUP_STORE)
+            gw_counter_add(&lookups->shard->cache_collapsed_instances, 1);
+        if (lead->coalesced)
+            gw_coalescing_set_answer(lead->coalesced, lookup->entry, GW_COALESCING_STORED, was_elsewhere);
+    }
+    if (lookup->answer == GW_LOOKUP_ENTRY || lookup->answer == GW_LOOKUP_ALONE)
+        gw_lead_finish(lead);
+    else if (lookup->answer == GW_LOOKUP_WAIT)
+        gw_lead_pass_on(lead);
+    GW_CHECK(gw_lookup_check(lookup));
     if (!lookup->is_within_call)
         lookup->ask.on_answer(lookup->ask.owner, lookup->answer);
 }
@@ -562,12 +515,6 @@ void gw_lookup_init(struct gw_lookup *lookup, const struct gw_lookup_ask *ask)
     gw_timer_init(&lookup->timer, lookup_on_timer);
 }
 
-static void lookup_clear(struct gw_lookup *lookup)
-{
-    _Static_assert(GW_LOOKUP_IDLE == 0, "zero is IDLE");
-    memset((char *)lookup + offsetof(struct gw_lookup, state), 0, sizeof *lookup - offsetof(struct gw_lookup, state));
-}
-
 void gw_lookup_cancel(struct gw_lookup *lookup)
 {
     if (lookup->state == GW_LOOKUP_IDLE)
@@ -581,7 +528,8 @@ void gw_lookup_cancel(struct gw_lookup *lookup)
     lookup_drop_stored(lookup);
     if (lookup->entry)
         gw_entry_unref(lookup->entry);
-    lookup_clear(lookup);
+    _Static_assert(GW_LOOKUP_IDLE == 0, "zero is IDLE");
+    memset((char *)lookup + offsetof(struct gw_lookup, state), 0, sizeof *lookup - offsetof(struct gw_lookup, state));
 }
 
 /* ---- background refreshes ---- */

@@ -233,6 +233,6 @@ const char *gw_lookup_state_name(enum gw_lookup_state state);
 /* Next state by the table, or GW_LOOKUP_STATES if there is no row. */
 enum gw_lookup_state gw_lookup_next(enum gw_lookup_state state, enum gw_lookup_event event);
 /* What must hold in each state; where checks are on (base/check.h). */
-void gw_lookup_check(const struct gw_lookup *lookup);
+bool gw_lookup_check(const struct gw_lookup *lookup);
 
 #endif

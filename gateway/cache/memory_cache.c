@@ -156,11 +156,6 @@ static bool memory_cache_is_over(const struct node *node, uint64_t now_us)
     return node->entry ? gw_entry_is_over(node->entry, now_us) : now_us >= node->marked_until_us;
 }
 
-static bool memory_cache_is_banned(const struct gw_memory_cache *memory_cache, const struct node *node)
-{
-    return memory_cache->bans && node->entry && gw_bans_check(memory_cache->bans, node->entry) == GW_BAN_HARD;
-}
-
 /* Takes the node at *link out of the table and puts it on the list of those to be freed. Under the lock. */
 static void memory_cache_unlink_node(struct stripe *stripe, struct node **link, enum gw_eviction_leave why,
                                      struct node **gone)
@@ -187,8 +182,6 @@ static void memory_cache_free_gone(struct gw_memory_cache *memory_cache, struct 
 }
 
 struct search {
-    struct gw_memory_cache *memory_cache;
-    const struct gw_cache_key *key;
     uint64_t hash;
     const struct gw_cache_request *request;
     const struct gw_head *request_head;
@@ -214,26 +207,6 @@ static void memory_cache_consider(struct search *search, struct node *node, stru
     }
 }
 
-static void memory_cache_search_slot(struct search *search, struct stripe *stripe,
-                                     struct gw_memory_cache_answer *answer)
-{
-    struct node **link = memory_cache_slot_of(search->memory_cache, stripe, search->hash);
-    while (*link && answer->reuse != GW_REUSE_FRESH) {
-        struct node *node = *link;
-        bool is_over_now = false;
-        if (!memory_cache_is_of_key(node, search->key, search->hash)) {
-            link = &node->next;
-        } else if ((is_over_now = memory_cache_is_over(node, search->now_us)) ||
-                   memory_cache_is_banned(search->memory_cache, node)) {
-            stripe->expired += is_over_now && node->entry;
-            memory_cache_unlink_node(stripe, link, GW_EVICTION_FOR_NOW, &search->gone);
-        } else {
-            memory_cache_consider(search, node, answer);
-            link = &node->next;
-        }
-    }
-}
-
 /* Both only rise: their sum is what it was where both are. */
 static uint64_t memory_cache_epoch_of(const struct stripe *stripe, uint64_t hash)
 {
@@ -245,9 +218,7 @@ void gw_memory_cache_get(struct gw_memory_cache *memory_cache, const struct gw_c
                          const struct gw_cache_request *request, const struct gw_head *request_head, uint64_t now_us,
                          struct gw_memory_cache_answer *answer)
 {
-    struct search search = { .memory_cache = memory_cache,
-                             .key = key,
-                             .hash = memory_cache_hash_of(memory_cache, key),
+    struct search search = { .hash = memory_cache_hash_of(memory_cache, key),
                              .request = request,
                              .request_head = request_head,
                              .now_us = now_us,
@@ -257,7 +228,24 @@ void gw_memory_cache_get(struct gw_memory_cache *memory_cache, const struct gw_c
                                                 .epoch = memory_cache_epoch_of(stripe, search.hash) };
 
     pthread_mutex_lock(&stripe->lock);
-    memory_cache_search_slot(&search, stripe, answer);
+    struct node **link = memory_cache_slot_of(memory_cache, stripe, search.hash);
+    while (*link && answer->reuse != GW_REUSE_FRESH) {
+        struct node *node = *link;
+        if (!memory_cache_is_of_key(node, key, search.hash)) {
+            link = &node->next;
+            continue;
+        }
+        bool is_over = memory_cache_is_over(node, now_us);
+        bool is_banned = !is_over && memory_cache->bans && node->entry &&
+                         gw_bans_check(memory_cache->bans, node->entry) == GW_BAN_HARD;
+        if (is_over || is_banned) {
+            stripe->expired += is_over && node->entry;
+            memory_cache_unlink_node(stripe, link, GW_EVICTION_FOR_NOW, &search.gone);
+        } else {
+            memory_cache_consider(&search, node, answer);
+            link = &node->next;
+        }
+    }
     if (search.best) {
         answer->entry = gw_entry_ref(search.best->entry);
         gw_eviction_use(&search.best->place);
@@ -289,17 +277,6 @@ uint64_t gw_memory_cache_epoch(struct gw_memory_cache *memory_cache, const struc
 {
     uint64_t hash = memory_cache_hash_of(memory_cache, key);
     return memory_cache_epoch_of(memory_cache_stripe_of(memory_cache, hash), hash);
-}
-
-static bool memory_cache_reserve(struct gw_memory_cache *memory_cache, size_t cost_bytes)
-{
-    size_t used = atomic_load_explicit(&memory_cache->used_bytes, memory_order_relaxed);
-    do {
-        if (used + cost_bytes > memory_cache->bytes)
-            return false;
-    } while (!atomic_compare_exchange_weak_explicit(&memory_cache->used_bytes, &used, used + cost_bytes,
-                                                    memory_order_relaxed, memory_order_relaxed));
-    return true;
 }
 
 static struct node **memory_cache_link_to(const struct gw_memory_cache *memory_cache, struct stripe *stripe,
@@ -340,15 +317,21 @@ static bool memory_cache_make_room(struct gw_memory_cache *memory_cache, size_t 
                                    uint64_t now_us)
 {
     unsigned turn = (unsigned)(hash >> 60), empty = 0;
+    size_t used = atomic_load_explicit(&memory_cache->used_bytes, memory_order_relaxed);
     if (cost_bytes > memory_cache->bytes / 8)
         return false;
-    for (; !memory_cache_reserve(memory_cache, cost_bytes); turn++) {
-        if (memory_cache_evict_one(memory_cache, &memory_cache->stripes[turn % STRIPES], now_us))
-            empty = 0;
-        else if (++empty == STRIPES)
-            return false;
+    for (;;) {
+        if (used + cost_bytes > memory_cache->bytes) {
+            if (memory_cache_evict_one(memory_cache, &memory_cache->stripes[turn++ % STRIPES], now_us))
+                empty = 0;
+            else if (++empty == STRIPES)
+                return false;
+            used = atomic_load_explicit(&memory_cache->used_bytes, memory_order_relaxed);
+        } else if (atomic_compare_exchange_weak_explicit(&memory_cache->used_bytes, &used, used + cost_bytes,
+                                                         memory_order_relaxed, memory_order_relaxed)) {
+            return true;
+        }
     }
-    return true;
 }
 
 /* A node whose cost is reserved, not yet in the table; NULL when there is no room or no memory. Shares the entry. */

@@ -70,13 +70,6 @@ static bool policy_is_candidate(const struct gw_head *head)
     return !head->wants_upgrade;
 }
 
-static int64_t policy_max_stale_of(const struct gw_directives *directives)
-{
-    if (directives->max_stale != GW_DIRECTIVE_ABSENT)
-        return directives->max_stale;
-    return directives->max_stale_any ? GW_FRESHNESS_MAX_S : GW_DIRECTIVE_ABSENT;
-}
-
 void gw_policy_read_request(struct gw_cache_request *request, const struct gw_head *head,
                             const struct gw_cache_rules *rules)
 {
@@ -96,7 +89,9 @@ void gw_policy_read_request(struct gw_cache_request *request, const struct gw_he
     gw_directives_read(&directives, rules->ignores_request ? &nothing : head, true);
     request->max_age = directives.max_age;
     request->min_fresh = directives.min_fresh;
-    request->max_stale = policy_max_stale_of(&directives);
+    request->max_stale = directives.max_stale;
+    if (directives.max_stale == GW_DIRECTIVE_ABSENT && directives.max_stale_any)
+        request->max_stale = GW_FRESHNESS_MAX_S;
     request->only_if_cached = directives.only_if_cached;
     /* RFC 9110 §14.2: Range means nothing to HEAD. */
     request->is_range = head->method == GW_METHOD_GET && gw_head_find(head, GW_FIELD_RANGE);
@@ -276,13 +271,6 @@ static bool policy_may_share_set_cookie(const struct reading *reading)
     return reading->rules->may_share_set_cookie && (directives->is_public || policy_has_s_maxage(directives));
 }
 
-static bool policy_is_set_cookie_in_the_way(const struct reading *reading)
-{
-    if (!gw_head_find(reading->response, GW_FIELD_SET_COOKIE) || policy_may_share_set_cookie(reading))
-        return false;
-    return reading->directives.is_targeted || !policy_names_field(reading, GW_SLICE("set-cookie"));
-}
-
 static enum gw_cache_refusal policy_refuse_status(const struct reading *reading)
 {
     int status = reading->response->status;
@@ -313,7 +301,9 @@ static enum gw_cache_refusal policy_refuse_response(const struct reading *readin
         return GW_CACHE_NO_STORE;
     if (directives->is_private)
         return GW_CACHE_PRIVATE;
-    if (policy_is_set_cookie_in_the_way(reading))
+    /* no-cache="set-cookie" or private="set-cookie": the response is stored without it. */
+    if (gw_head_find(reading->response, GW_FIELD_SET_COOKIE) && !policy_may_share_set_cookie(reading) &&
+        (directives->is_targeted || !policy_names_field(reading, GW_SLICE("set-cookie"))))
         return GW_CACHE_SET_COOKIE;
     enum gw_vary_limit limit = gw_vary_limit(reading->response);
     if (limit)
@@ -360,28 +350,23 @@ static int64_t policy_larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* A validator that no-cache="…" names does not stay with what is stored. */
-static bool policy_has_validator(const struct reading *reading, int64_t now_s)
-{
-    struct gw_slice tag;
-    if (policy_read_etag(reading->response, &tag) && !policy_names_field(reading, GW_SLICE("etag")))
-        return true;
-    return gw_freshness_has_last_modified(reading->response, now_s) &&
-           !policy_names_field(reading, GW_SLICE("last-modified"));
-}
-
 static struct gw_cache_terms policy_terms_of(const struct reading *reading, const struct gw_cache_life *life,
                                              int64_t response_at_s)
 {
     const struct gw_directives *directives = &reading->directives;
     const struct gw_cache_rules *rules = reading->rules;
+    /* A validator that no-cache="…" names does not stay with what is stored. */
+    struct gw_slice tag;
+    bool has_tag = policy_read_etag(reading->response, &tag) && !policy_names_field(reading, GW_SLICE("etag"));
+    bool has_date = !has_tag && gw_freshness_has_last_modified(reading->response, response_at_s) &&
+                    !policy_names_field(reading, GW_SLICE("last-modified"));
     struct gw_cache_terms terms = {
         .for_authorization = policy_is_for_authorization(directives),
         .is_explicit = reading->is_explicit,
         .must_validate = reading->must_validate,
         .no_stale = directives->must_revalidate || directives->proxy_revalidate || reading->must_validate ||
                     directives->s_maxage != GW_DIRECTIVE_ABSENT,
-        .has_validator = policy_has_validator(reading, response_at_s),
+        .has_validator = has_tag || has_date,
         .keeps_set_cookie = policy_may_share_set_cookie(reading),
     };
     if (!terms.no_stale) {
@@ -394,13 +379,6 @@ static struct gw_cache_terms policy_terms_of(const struct reading *reading, cons
         terms.window_s = policy_larger(terms.window_s,
                                        rules->keep_s + policy_larger(life->age_s - life->freshness_s, 0));
     return terms;
-}
-
-/* Ever, or only to be validated. */
-static bool policy_is_of_use(const struct gw_cache_life *life)
-{
-    const struct gw_cache_terms *terms = &life->terms;
-    return life->age_s < life->freshness_s + terms->window_s && (terms->has_validator || !terms->must_validate);
 }
 
 enum gw_cache_refusal gw_policy_may_store(const struct gw_cache_request *request, const struct gw_head *request_head,
@@ -416,7 +394,8 @@ enum gw_cache_refusal gw_policy_may_store(const struct gw_cache_request *request
     *life = (struct gw_cache_life) { .age_s = gw_freshness_age_s(response, request_at_s, response_at_s) };
     life->freshness_s = policy_lifetime_s(&reading, life->age_s, response_at_s);
     life->terms = policy_terms_of(&reading, life, response_at_s);
-    if (policy_is_of_use(life))
+    bool may_be_used = life->terms.has_validator || !life->terms.must_validate;
+    if (may_be_used && life->age_s < life->freshness_s + life->terms.window_s)
         return GW_CACHE_STORABLE;
     if (reading.directives.is_unclear)
         return GW_CACHE_UNPARSABLE;
@@ -434,29 +413,20 @@ static bool policy_is_open_to(const struct gw_cache_request *request, const stru
     return terms->is_explicit || request->default_ttl_applies;
 }
 
-static bool policy_is_wanted(const struct gw_cache_request *request, int64_t age_s, int64_t freshness_s)
-{
-    if (request->max_age != GW_DIRECTIVE_ABSENT && age_s > request->max_age)
-        return false;
-    return request->min_fresh == GW_DIRECTIVE_ABSENT || freshness_s - age_s >= request->min_fresh;
-}
-
-/* RFC 9111 §5.2.1: who gives max-age, min-fresh or max-stale has said what he accepts, and stale beyond max-stale is
- * not among it. */
-static bool policy_says_how_old(const struct gw_cache_request *request)
-{
-    return request->max_age != GW_DIRECTIVE_ABSENT || request->min_fresh != GW_DIRECTIVE_ABSENT ||
-           request->max_stale != GW_DIRECTIVE_ABSENT;
-}
-
 enum gw_reuse gw_policy_reuse(const struct gw_cache_request *request, const struct gw_head *request_head,
                               const struct gw_cache_terms *terms, const struct gw_head *selection, int64_t age_s,
                               int64_t freshness_s)
 {
     int64_t stale_by_s = age_s - freshness_s;
+    bool is_too_old = request->max_age != GW_DIRECTIVE_ABSENT && age_s > request->max_age;
+    bool is_too_short = request->min_fresh != GW_DIRECTIVE_ABSENT && freshness_s - age_s < request->min_fresh;
+    /* RFC 9111 §5.2.1: a client that gives max-age, min-fresh or max-stale has said what it accepts, and an answer that is
+     * stale beyond max-stale is not among that. */
+    bool says_how_old = request->max_age != GW_DIRECTIVE_ABSENT || request->min_fresh != GW_DIRECTIVE_ABSENT ||
+                        request->max_stale != GW_DIRECTIVE_ABSENT;
     if (!policy_is_open_to(request, terms) || !gw_vary_matches(selection, request_head, request->has_side_fields))
         return GW_REUSE_NO;
-    if (request->must_validate || terms->must_validate || !policy_is_wanted(request, age_s, freshness_s))
+    if (request->must_validate || terms->must_validate || is_too_old || is_too_short)
         return GW_REUSE_VALIDATED;
     if (stale_by_s < 0)
         return GW_REUSE_FRESH;
@@ -464,8 +434,7 @@ enum gw_reuse gw_policy_reuse(const struct gw_cache_request *request, const stru
         return GW_REUSE_VALIDATED;
     if (request->max_stale > 0 && stale_by_s <= request->max_stale)
         return GW_REUSE_STALE;
-    return !policy_says_how_old(request) && stale_by_s < terms->stale_while_revalidate_s ? GW_REUSE_REVALIDATING
-                                                                                         : GW_REUSE_VALIDATED;
+    return !says_how_old && stale_by_s < terms->stale_while_revalidate_s ? GW_REUSE_REVALIDATING : GW_REUSE_VALIDATED;
 }
 
 bool gw_policy_may_answer_on_error(const struct gw_cache_request *request, const struct gw_cache_terms *terms,

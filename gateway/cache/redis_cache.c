@@ -173,21 +173,16 @@ struct gw_redis_cache_question *gw_redis_cache_invalidate(struct gw_redis_cache 
 
 /* ---- stores ---- */
 
-/* A tombstone may have come and gone since: then who fetched before it would store after it. */
-static bool redis_cache_is_too_long_ago(const struct gw_redis_cache *redis_cache,
-                                        const struct gw_base_version *base_version, uint64_t now_us)
-{
-    return now_us - base_version->at_us >= (uint64_t)(redis_cache->tombstone_ms - GW_REDIS_CACHE_MARGIN_MS) * 1000;
-}
-
 static bool redis_cache_may_store(struct gw_redis_cache *redis_cache, const struct gw_base_version *base_version)
 {
     uint64_t now_us = gw_clock_monotonic_us();
+    /* Longer ago than this a tombstone may have come and gone: a fetch that began before it would store after it. */
+    uint64_t most_us = (uint64_t)(redis_cache->tombstone_ms - GW_REDIS_CACHE_MARGIN_MS) * 1000;
     if (now_us < redis_cache->writes.paused_until_us) {
         gw_counter_add(&redis_cache->setup.shard->redis_calls[GW_REDIS_LABEL_STORE][GW_REDIS_RESULT_SKIPPED], 1);
         return false;
     }
-    return base_version->kind != GW_BASE_UNKNOWN && !redis_cache_is_too_long_ago(redis_cache, base_version, now_us) &&
+    return base_version->kind != GW_BASE_UNKNOWN && now_us - base_version->at_us < most_us &&
            gw_store_is_up(redis_cache->setup.store) && gw_tombstones_catch_up(redis_cache->tombstones);
 }
 
@@ -236,33 +231,17 @@ static void redis_cache_drop_corrupt(struct gw_redis_cache_question *question, b
         base_version->kind = GW_BASE_ABSENT;
 }
 
-/* As of when it was asked: never younger than it is. NULL: none that is of use. */
-static struct gw_entry *redis_cache_read_entry(struct gw_redis_cache_question *question, bool is_variant,
-                                               const struct gw_frame *frame, const struct gw_store_reply *reply)
-{
-    struct gw_entry *entry = NULL;
-    uint64_t asked_at_us = is_variant ? question->variant_at_us : question->answer.base_version.at_us;
-    int64_t elapsed_ms = gw_frame_elapsed_ms(frame, reply->ttl_ms);
-    if (elapsed_ms >= 0 && !gw_frame_decode(reply->value, frame, &question->key, elapsed_ms, asked_at_us, &entry))
-        redis_cache_drop_corrupt(question, is_variant, reply->value);
-    return entry;
-}
-
-/* Other instances may take larger heads than this one has buffers for. A stored line may be a byte longer than it was
- * sent, and there may be a Date more. */
-static bool redis_cache_has_room(const struct gw_redis_cache *redis_cache, const struct gw_entry *entry)
-{
-    enum { DATE_BYTES = 64, ADDED_BYTES = GW_FRAME_FIELDS + DATE_BYTES };
-    return entry->head_text.length <= redis_cache->setup.config->max_response_header_bytes + ADDED_BYTES;
-}
-
 /* Takes the entry. */
 static void redis_cache_offer_entry(struct gw_redis_cache_question *question, struct gw_entry *entry)
 {
+    /* A stored line may be a byte longer than it was sent, and there may be a Date more. */
+    enum { DATE_BYTES = 64, ADDED_BYTES = GW_FRAME_FIELDS + DATE_BYTES };
     struct gw_redis_cache *redis_cache = question->redis_cache;
     struct gw_redis_cache_answer *answer = &question->answer;
     uint64_t now_us = gw_clock_monotonic_us();
-    bool is_of_use = !gw_entry_is_over(entry, now_us) && redis_cache_has_room(redis_cache, entry);
+    /* Another instance may take larger heads than this one has buffers for. */
+    bool has_room = entry->head_text.length <= redis_cache->setup.config->max_response_header_bytes + ADDED_BYTES;
+    bool is_of_use = !gw_entry_is_over(entry, now_us) && has_room;
     if (is_of_use && redis_cache->setup.bans && gw_bans_check(redis_cache->setup.bans, entry) == GW_BAN_HARD) {
         answer->was_there = true;
         is_of_use = false;
@@ -281,23 +260,24 @@ static void redis_cache_offer_entry(struct gw_redis_cache_question *question, st
         gw_entry_unref(entry);
 }
 
-static void redis_cache_inspect_entry(struct gw_redis_cache_question *question, struct gw_entry *entry, int64_t left_ms)
-{
-    struct gw_redis_cache_inspection *found = &question->inspection->found;
-    struct gw_bans *bans = question->redis_cache->setup.bans;
-    found->entry = entry;
-    found->entry_left_ms = left_ms;
-    found->ban = bans ? gw_bans_check(bans, entry) : GW_BAN_NONE;
-}
-
 static void redis_cache_take_response(struct gw_redis_cache_question *question, bool is_variant,
                                       const struct gw_frame *frame, const struct gw_store_reply *reply)
 {
-    struct gw_entry *entry = redis_cache_read_entry(question, is_variant, frame, reply);
-    if (entry && question->kind == INSPECTION)
-        redis_cache_inspect_entry(question, entry, reply->ttl_ms);
-    else if (entry)
+    struct gw_entry *entry = NULL;
+    /* The entry is as old as it was when it was asked for: never younger than it is. */
+    uint64_t asked_at_us = is_variant ? question->variant_at_us : question->answer.base_version.at_us;
+    int64_t elapsed_ms = gw_frame_elapsed_ms(frame, reply->ttl_ms);
+    if (elapsed_ms >= 0 && !gw_frame_decode(reply->value, frame, &question->key, elapsed_ms, asked_at_us, &entry))
+        redis_cache_drop_corrupt(question, is_variant, reply->value);
+    if (entry && question->kind == INSPECTION) {
+        struct gw_redis_cache_inspection *found = &question->inspection->found;
+        struct gw_bans *bans = question->redis_cache->setup.bans;
+        found->entry = entry;
+        found->entry_left_ms = reply->ttl_ms;
+        found->ban = bans ? gw_bans_check(bans, entry) : GW_BAN_NONE;
+    } else if (entry) {
         redis_cache_offer_entry(question, entry);
+    }
 }
 
 static void redis_cache_finish(struct gw_redis_cache_question *question)
@@ -493,17 +473,6 @@ static bool redis_cache_ask_base(struct gw_redis_cache_question *question)
     return question->base != NULL;
 }
 
-/* In the same write, where the names are remembered. */
-static void redis_cache_guess_variant(struct gw_redis_cache_question *question)
-{
-    struct gw_slice names;
-    if (!question->request->may_look_up || !gw_vary_hints_get(question->redis_cache->hints, &question->key, &names))
-        return;
-    question->guess = gw_writes_hash(names);
-    if (redis_cache_select_variant(question, names))
-        (void)redis_cache_ask_variant(question);
-}
-
 static struct gw_redis_cache_question *redis_cache_begin(struct gw_redis_cache *redis_cache, enum kind kind,
                                                          const struct gw_cache_key *key,
                                                          const struct gw_cache_request *request,
@@ -529,12 +498,18 @@ struct gw_redis_cache_question *gw_redis_cache_ask(struct gw_redis_cache *redis_
     if (!question)
         return NULL;
     question->done = done;
-    if (redis_cache_ask_base(question)) {
-        redis_cache_guess_variant(question);
-        return question;
+    if (!redis_cache_ask_base(question)) {
+        redis_cache_give_question(question);
+        return NULL;
     }
-    redis_cache_give_question(question);
-    return NULL;
+    struct gw_slice names;
+    if (request->may_look_up &&
+        gw_vary_hints_get(redis_cache->hints, key, &names)) { /* the variant in the same write */
+        question->guess = gw_writes_hash(names);
+        if (redis_cache_select_variant(question, names))
+            (void)redis_cache_ask_variant(question);
+    }
+    return question;
 }
 
 struct gw_redis_cache_question *gw_redis_cache_inspect(struct gw_redis_cache *redis_cache,

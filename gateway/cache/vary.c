@@ -51,16 +51,6 @@ static const enum gw_field_name side_fields[] = {
 #undef ID
 };
 
-static bool vary_is_side_field(unsigned id)
-{
-    static const bool table[GW_FIELD_COUNT] = {
-#define IS(name) [GW_FIELD_##name] = true,
-        SIDE_FIELDS(IS)
-#undef IS
-    };
-    return table[id];
-}
-
 static bool vary_is_written_here(enum gw_field_name id)
 {
     switch (id) {
@@ -118,10 +108,15 @@ static bool vary_selects(const struct gw_head *request, enum gw_field_name id)
 
 bool gw_vary_has_side_fields(const struct gw_head *request)
 {
-    for (unsigned i = 0; i < request->count;
-         i++) { /* each request asks, and has fewer fields than there are of these */
+    static const bool is_side[GW_FIELD_COUNT] = {
+#define IS(name) [GW_FIELD_##name] = true,
+        SIDE_FIELDS(IS)
+#undef IS
+    };
+    /* By the request's fields: each request asks, and has fewer fields than there are side fields. */
+    for (unsigned i = 0; i < request->count; i++) {
         const struct gw_field *field = &request->fields[i];
-        if (vary_is_side_field(field->id) && !field->dropped && vary_selects(request, (enum gw_field_name)field->id))
+        if (is_side[field->id] && !field->dropped && vary_selects(request, (enum gw_field_name)field->id))
             return true;
     }
     return false;

@@ -32,8 +32,14 @@ static void h1_request_drop_piece(struct gw_h1_connection *connection)
 
 /* ---- putting together ---- */
 
-static void h1_request_put_framing(const struct gw_call *call, struct gw_buffer *head)
+static bool h1_request_put_head(const struct gw_call *call, struct gw_buffer *head)
 {
+    gw_buffer_clear(head);
+    gw_buffer_put_slice(head, call->method_text);
+    gw_buffer_put_char(head, ' ');
+    gw_buffer_put_slice(head, call->target);
+    gw_buffer_put_literal(head, " HTTP/1.1\r\n");
+    gw_buffer_put_slice(head, call->fields);
     if (call->has_body && call->is_chunked) {
         gw_buffer_put_literal(head, "Transfer-Encoding: chunked\r\n");
     } else if (call->has_body || call->method == GW_METHOD_POST || call->method == GW_METHOD_PUT ||
@@ -46,17 +52,6 @@ static void h1_request_put_framing(const struct gw_call *call, struct gw_buffer 
     if (call->config->keepalive_connections == 0)
         gw_buffer_put_literal(head, "Connection: close\r\n");
     gw_buffer_put_literal(head, "\r\n");
-}
-
-static bool h1_request_put_head(const struct gw_call *call, struct gw_buffer *head)
-{
-    gw_buffer_clear(head);
-    gw_buffer_put_slice(head, call->method_text);
-    gw_buffer_put_char(head, ' ');
-    gw_buffer_put_slice(head, call->target);
-    gw_buffer_put_literal(head, " HTTP/1.1\r\n");
-    gw_buffer_put_slice(head, call->fields);
-    h1_request_put_framing(call, head);
     return !head->overflowed;
 }
 
@@ -113,15 +108,6 @@ static bool h1_request_gather(struct gw_h1_connection *connection, uv_buf_t *buf
 
 /* ---- writing ---- */
 
-static bool h1_request_is_something_due(const struct gw_h1_connection *connection)
-{
-    if (connection->is_writing || connection->is_corked || connection->failing)
-        return false;
-    return connection->request == GW_H1_HEAD ||
-           (connection->request == GW_H1_BODY &&
-            (connection->piece.bytes.length > 0 || h1_request_owes_last_chunk(connection)));
-}
-
 /* The kernel has taken all that was gathered. */
 static void h1_request_all_written(struct gw_h1_connection *connection)
 {
@@ -169,20 +155,6 @@ static void h1_request_on_written(uv_write_t *write, int status)
     }
 }
 
-/* Skips the first `done` bytes of these buffers. */
-static void h1_request_skip(uv_buf_t **buffers, unsigned *count, size_t done)
-{
-    while (*count && done >= (*buffers)->len) {
-        done -= (*buffers)->len;
-        ++*buffers;
-        --*count;
-    }
-    if (*count) {
-        (*buffers)->base += done;
-        (*buffers)->len -= done;
-    }
-}
-
 /* The piece has its own reference and the chunk's line lies in the connection; only the head must be copied out of the
  * scratch buffer. */
 static void h1_request_write_rest(struct gw_h1_connection *connection, uv_buf_t *buffers, unsigned count)
@@ -214,7 +186,10 @@ static void h1_request_write_rest(struct gw_h1_connection *connection, uv_buf_t 
 
 static void h1_request_flush(struct gw_h1_connection *connection)
 {
-    if (!h1_request_is_something_due(connection))
+    bool is_body_due = connection->request == GW_H1_BODY &&
+                       (connection->piece.bytes.length > 0 || h1_request_owes_last_chunk(connection));
+    if (connection->is_writing || connection->is_corked || connection->failing ||
+        (connection->request != GW_H1_HEAD && !is_body_due))
         return;
     uv_buf_t gathered[GATHERED], *buffers = gathered;
     unsigned count;
@@ -228,8 +203,14 @@ static void h1_request_flush(struct gw_h1_connection *connection)
         return;
     }
     if (written > 0) {
+        size_t done = (size_t)written;
         connection->call->was_sent = true;
-        h1_request_skip(&buffers, &count, (size_t)written);
+        for (; count && done >= buffers->len; buffers++, count--)
+            done -= buffers->len;
+        if (count) {
+            buffers->base += done;
+            buffers->len -= done;
+        }
     }
     if (count)
         h1_request_write_rest(connection, buffers, count);

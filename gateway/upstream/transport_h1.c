@@ -102,37 +102,29 @@ void gw_h1_complete(struct gw_h1_connection *connection, bool may_keep)
 
 /* ---- time ---- */
 
-static void transport_h1_watch_request(struct gw_h1_connection *connection)
-{
-    const struct gw_config *config = connection->call->config;
-    struct gw_timers *timers = connection->transport->setup.timers;
-    switch (connection->request) {
-    case GW_H1_HEAD:
-    case GW_H1_BODY: /* the wait for the owner has its own bound, on the client's side */
-        if (connection->is_writing)
-            gw_timer_start(timers, &connection->timer, config->read_timeout_ms);
-        else
-            gw_timer_stop(&connection->timer);
-        break;
-    case GW_H1_CONTINUE:
-        gw_timer_start(timers, &connection->timer, config->continue_timeout_ms);
-        break;
-    case GW_H1_SENT:
-    case GW_H1_DROPPED:
-        gw_timer_start(timers, &connection->timer, config->response_timeout_ms);
-        break;
-    }
-}
-
 void gw_h1_watch(struct gw_h1_connection *connection)
 {
-    if (connection->is_paused)
-        gw_timer_stop(&connection->timer);
-    else if (connection->is_answering)
-        gw_timer_start(connection->transport->setup.timers, &connection->timer,
-                       connection->call->config->read_timeout_ms);
+    const struct gw_config *config = connection->call->config;
+    bool has_limit = !connection->is_paused;
+    unsigned limit_ms = config->read_timeout_ms;
+    if (!connection->is_answering)
+        switch (connection->request) {
+        case GW_H1_HEAD:
+        case GW_H1_BODY: /* the wait for the owner has its own bound, on the client's side */
+            has_limit = has_limit && connection->is_writing;
+            break;
+        case GW_H1_CONTINUE:
+            limit_ms = config->continue_timeout_ms;
+            break;
+        case GW_H1_SENT:
+        case GW_H1_DROPPED:
+            limit_ms = config->response_timeout_ms;
+            break;
+        }
+    if (has_limit)
+        gw_timer_start(connection->transport->setup.timers, &connection->timer, limit_ms);
     else
-        transport_h1_watch_request(connection);
+        gw_timer_stop(&connection->timer);
 }
 
 static void transport_h1_on_due(struct gw_timer *timer)
