@@ -6,11 +6,11 @@
  *          asked for after the other. Where client tracking tells that the log has changed (gw_ban_log_on_change), one
  *          worker polls at once, and the instance knows of the ban a round trip later; the poll is there for what no
  *          message tells.
- * Outage   A ban that cannot be sent, or is not acknowledged, is an error to who asked for it, and is taken here all the
- *          same (bans.h says how it is numbered); without the store nothing is read from it, and after the outage the
+ * Outage   A ban that cannot be sent, or is not acknowledged, is an error for the client that asked for it. It still counts on this
+ *          instance (bans.h says how it is numbered); without the store nothing is read from it, and after the outage the
  *          memory cache is flushed and a poll is sent as soon as the store is seen to be up (16 ms).
- * Failure  An answer that does not parse is said in the log, once, and bans everything here each time: who cannot read
- *          the log cannot know what it may use.
+ * Failure  An answer that does not parse is said in the log, once, and bans everything here each time: without
+ *          the log it is unknown what may be used.
  * Threads  One worker's; the bans are shared. */
 #ifndef GW_CACHE_BAN_LOG_H
 #define GW_CACHE_BAN_LOG_H

@@ -1,10 +1,10 @@
 /* bans.h: purges that are about more than one key: by path, by prefix, by tag, of all (docs/caching.md: "Invalidation").
  *
- * Problem  Who purges a prefix or a tag does not know the keys behind it, and a fetch that began before the purge may
- *          store after it, on any instance.
+ * Problem  A client that purges a prefix or a tag does not know the keys behind it. And a fetch that began before the
+ *          purge may store after it, on any instance.
  * Shape    Each ban has a number (a sequence), larger than every one before it. An entry carries the last number its
  *          instance knew before it was fetched: every ban with a larger one that matches it ends it (hard), or makes it
- *          stale as of now (soft). Nothing is searched for; an entry is compared when somebody asks for it.
+ *          stale as of now (soft). A ban searches for no entries; an entry is compared when a request asks for it.
  * Numbers  Where a store is shared its log gives them (redis/purge.lua), by the store's clock and at least GW_BANS_STEP
  *          apart; no gateway's clock enters them, for entries carry them to other instances. A ban that could not be
  *          sent gets one between two of the log's: it ends what this instance fetched before it, and lies below all

@@ -33,16 +33,17 @@ struct gw_coalescing_waiter {
 
     struct gw_message message;
     struct gw_list link; /* in its coalesced fetch; alone once the message is under way */
-    struct gw_coalesced
-        *of; /* whose waiter or successor it is, while it is linked; under the stripe's lock, as the six below */
+    /* under the stripe's lock: */
+    struct gw_coalesced *of; /* whose waiter or successor it is, while it is linked */
     bool is_posted;
-    bool takes_answer; /* itself, not what is stored */
+    bool takes_answer; /* the answer itself, not what is stored */
     bool never_leads;
-    bool is_successor;               /* it is, or was of the fetch before and waits for the answer of this one */
-    bool was_moved;                  /* so, and gw_coalescing_may_wait_on has not told it yet */
-    bool was_renewed;                /* gw_coalescing_may_wait_on has told that the fetch has not begun */
+    bool is_successor; /* it is one, or was one of the fetch before and waits for the answer of this one */
+    bool was_moved;    /* to the next fetch, and gw_coalescing_may_wait_on has not told that yet */
+    bool was_renewed;  /* gw_coalescing_may_wait_on has told that the fetch has not begun */
+
     struct gw_coalescing_event told; /* set before it is posted; the entry is held */
-    void *owner;                     /* of its own worker only; NULL: cancelled */
+    void *owner;                     /* touched by its own worker only; NULL: cancelled */
 };
 
 struct stripe {
@@ -266,7 +267,8 @@ static void coalescing_post(struct gw_coalescing_waiter *waiter)
     gw_mailbox_post(waiter->mailbox, &waiter->message);
 }
 
-/* What was asked for after the waiter came, or what any other waiter would find in the store. */
+/* Is the answer for this waiter? One that told when it came takes what was fetched. Any other takes what it would find in
+ * the store. */
 static bool coalescing_is_for(const struct gw_coalescing_waiter *waiter, const struct gw_coalescing_event *told)
 {
     return told->entry && waiter->takes_answer == (told->source != GW_COALESCING_STORED);
@@ -290,8 +292,8 @@ static void coalescing_begin_next(struct gw_coalesced *coalesced)
     coalescing_hand_over(coalesced, leader);
 }
 
-/* All successors came before the next fetch begins; also where one has begun already, since this one was detached. True:
- * it is this. */
+/* All successors came before the next fetch begins. If this fetch was detached, a next one may run already; then they
+ * wait for that one. Otherwise this object becomes the next coalesced fetch. True: it did. */
 static bool coalescing_go_on(struct gw_coalesced *coalesced)
 {
     if (gw_list_is_empty(&coalesced->successors))
@@ -335,7 +337,7 @@ void gw_coalescing_finish(struct gw_coalesced **taken)
         free(coalesced);
 }
 
-/* Under the lock. A detached one is given up: whoever waits for it looks again. */
+/* Under the lock. A detached fetch is given up: its waiters look again. */
 static bool coalescing_pass_on(struct gw_coalesced *coalesced)
 {
     if (gw_list_is_empty(&coalesced->link))

@@ -2,7 +2,7 @@
  *
  * Memory   One piece holds the entry, its fields and its text; names and values of `head` are slices of head_text.
  *          The body is a block that is shared.
- * Threads  Any; whoever holds it may read it. */
+ * Threads  Any thread that holds it may read it. */
 #ifndef GW_CACHE_ENTRY_H
 #define GW_CACHE_ENTRY_H
 
@@ -39,7 +39,7 @@ struct gw_entry {
     int64_t age_s;         /* then */
     int64_t freshness_s;
     struct gw_cache_terms terms; /* of its head */
-    bool vary_any;               /* never reused */
+    bool vary_any;               /* its Vary selects no request: it is never reused */
     /* "HTTP/1.1 200 OK\r\nName: value\r\n": a hit copies it as one piece, and adds Content-Length and the empty line */
     struct gw_slice head_text;
     struct gw_block *body; /* exact size; NULL for an empty body */
@@ -50,11 +50,12 @@ struct gw_entry {
 
 struct gw_entry_setup { /* all borrowed for the call */
     const struct gw_cache_key *key;
-    struct gw_slice scheme, host;  /* as the backend was told */
-    const struct gw_head *request; /* the head that look-ups see (not the one sent upstream), or its variants are never
+    struct gw_slice scheme, host; /* as the backend was told */
+    const struct gw_head
+        *request; /* the head that look-ups see. With the one sent upstream, its variants would never be
                                       found again */
     const struct gw_head *response;
-    struct gw_slice tags;  /* as gw_entry.tags, of one that was stored before; absent: the response's fields say them */
+    struct gw_slice tags;  /* as gw_entry.tags, if the response was stored before; absent: read from its fields */
     struct gw_block *body; /* shared */
     size_t body_bytes;
     const struct gw_cache_life *life;
@@ -83,7 +84,7 @@ struct gw_entry_renewal { /* all borrowed for the call */
     const struct gw_head *update; /* of a 304 to its validators, or of the answer to a HEAD */
     const struct gw_cache_key *key;
     struct gw_slice scheme, host;          /* as in gw_entry_setup */
-    const struct gw_head *request;         /* so */
+    const struct gw_head *request;         /* as in gw_entry_setup */
     const struct gw_cache_request *allows; /* what the request allows; may_store as of a GET */
     const struct gw_cache_rules *rules;
     int64_t asked_at_s;    /* wall clock */
@@ -93,9 +94,9 @@ struct gw_entry_renewal { /* all borrowed for the call */
     struct gw_arena *arena;
 };
 
-/* What is stored as the update makes it, with the life that the policy now gives it (RFC 9111 §4.3.4, §4.3.5). Where that
- * may not be stored (*refusal), the entry is over at once. Held once; NULL: the head would be too large, or memory is
- * out. */
+/* Makes a new entry of the stored one and the update, with the life that the policy gives it now (RFC 9111 §4.3.4, §4.3.5).
+ * If the result may not be stored (*refusal says why), the entry is over at once. Held once. NULL: the head would be too
+ * large, or memory is out. */
 struct gw_entry *gw_entry_renew(const struct gw_entry_renewal *renewal, struct gw_cache_life *life,
                                 enum gw_cache_refusal *refusal) GW_MUST_CHECK;
 
@@ -111,7 +112,7 @@ static inline int64_t gw_entry_age_s(const struct gw_entry *entry, uint64_t now_
 {
     return entry->age_s + (now_us > entry->stored_at_us ? (int64_t)((now_us - entry->stored_at_us) / 1000000) : 0);
 }
-/* Its lifetime; one that was purged softly has reached it. */
+/* Its lifetime. An entry that was purged softly has reached it: the lifetime is its age. */
 static inline int64_t gw_entry_freshness_s(const struct gw_entry *entry, int64_t age_s)
 {
     bool is_outdated = atomic_load_explicit(&entry->is_outdated, memory_order_relaxed);

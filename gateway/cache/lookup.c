@@ -78,7 +78,7 @@ bool gw_lookup_check(const struct gw_lookup *lookup)
     return true;
 }
 
-/* The one way to change state. The action is the last thing that happens: it may end the look-up. */
+/* The only way to change state. The action comes last: it may end the look-up. */
 static void lookup_move(struct gw_lookup *lookup, enum gw_lookup_event event)
 {
     lookup_action *by = moves[lookup->state][event].by;
@@ -108,8 +108,8 @@ static void lookup_drop_stored(struct gw_lookup *lookup)
 
 /* ---- what is stored ---- */
 
-/* Takes the entry: the answer, or what is to be confirmed first. A leader, which is about to ask the backend, is content
- * with nothing that is stale. */
+/* Takes the hold on the entry. It is the answer, or it must be confirmed first. For a leader (LOCKING), which is about to
+ * ask the backend, only a fresh entry is an answer. */
 static void lookup_take(struct gw_lookup *lookup, struct gw_entry *entry, enum gw_reuse reuse,
                         enum gw_lookup_source source)
 {
@@ -157,8 +157,8 @@ static bool lookup_ask_store(struct gw_lookup *lookup)
     return lookup->question != NULL;
 }
 
-/* What is near answers at once; what is near and must be confirmed is looked for where all share it. True: the store is
- * asked. */
+/* An entry in memory that needs no confirmation answers at once. Otherwise the store is asked, since another instance may
+ * have stored a newer one. True: the store is asked. */
 static bool lookup_look(struct gw_lookup *lookup)
 {
     const struct gw_lookup_ask *ask = &lookup->ask;
@@ -211,8 +211,8 @@ void gw_lookup_give_up(struct gw_lookup *lookup)
 
 /* ---- coalescing in the process ---- */
 
-/* A request that need not be told apart from another may wait for the answer to that one. But where what is stored never
- * answers without the backend's word, neither will what comes in its place: then nothing is gained by waiting. */
+/* May this request wait for the answer to another one? If what is stored always needs the backend's word, then the next
+ * answer will need it, too: the request gains nothing by waiting. */
 static bool lookup_may_share(const struct gw_lookup *lookup)
 {
     const struct gw_entry *stored = lookup->lead.stored;
@@ -221,7 +221,8 @@ static bool lookup_may_share(const struct gw_lookup *lookup)
            !is_always_validated;
 }
 
-/* Asked for after the request came; or, from the store, by its own rules. */
+/* May the entry of this event answer the request? An entry from the store is judged by the request's own rules. Any other
+ * was asked for after the request came, so it has been confirmed. */
 static bool lookup_may_take(struct gw_lookup *lookup, const struct gw_coalescing_event *event)
 {
     struct gw_cache_request request = event->source == GW_COALESCING_STORED
@@ -251,7 +252,8 @@ static void lookup_on_coalescing(void *owner, const struct gw_coalescing_event *
     lookup_move(lookup, lookup->entry || lookup->fetch ? GW_LOOKUP_ON_DECIDED : GW_LOOKUP_ON_WOKEN);
 }
 
-/* Between the look and the claim another worker's fetch may have ended. Where instances share, the store tells. */
+/* Between the look and the claim, another worker's fetch may have ended. With a store the next question to it tells that,
+ * so nothing is done here. */
 static bool lookup_was_stored_meanwhile(struct gw_lookup *lookup)
 {
     const struct gw_lookup_ask *ask = &lookup->ask;
@@ -293,7 +295,7 @@ static void lookup_claim(struct gw_lookup *lookup)
     else if (!lookup->lead.coalesced) /* it was not handed the lead */
         switch (lookup_start(lookup)) {
         case GW_COALESCING_LEAD:
-            if (lookup->ask.request->is_range) /* what it is answered may be a part: nobody waits for that */
+            if (lookup->ask.request->is_range) /* its answer may be a part: no request may wait for it */
                 gw_coalescing_finish(&lookup->lead.coalesced);
             else if (lookup_was_stored_meanwhile(lookup)) {
                 lookup_move(lookup, GW_LOOKUP_ON_DECIDED);
@@ -319,7 +321,7 @@ static void lookup_wait(struct gw_lookup *lookup)
     GW_CHECK(gw_lookup_check(lookup));
 }
 
-/* That may have taken long: the store is asked also where it was silent before. */
+/* The wait may have been long, so the store is asked even if it was silent before. */
 static void lookup_look_again(struct gw_lookup *lookup)
 {
     lookup->is_silent = false;
@@ -335,7 +337,7 @@ static void lookup_look_again(struct gw_lookup *lookup)
 
 /* ---- the fetch lock over instances ---- */
 
-/* What was asked is answered: who fetches? */
+/* All questions are answered: decide, or pause because another instance fetches. */
 static void lookup_conclude(struct gw_lookup *lookup)
 {
     bool is_awaited = lookup->lock_is_elsewhere && !lookup->entry && !lookup->is_refresh && lookup->lead.coalesced &&
@@ -343,8 +345,8 @@ static void lookup_conclude(struct gw_lookup *lookup)
     lookup_move(lookup, is_awaited ? GW_LOOKUP_ON_ELSEWHERE : GW_LOOKUP_ON_DECIDED);
 }
 
-/* A look that went behind a lock that was told nothing may be answered before it, where Redis did not know the script
- * yet: then what it saw may be older than the lock. */
+/* A look that was sent behind a lock without a base version can be answered before the lock: Redis did not know the
+ * script yet, and the lock was sent a second time. What that look saw may be older than the lock, so look again. */
 static void lookup_on_lock(void *owner, enum gw_fetch_lock_result result, bool is_changed)
 {
     struct gw_lookup *lookup = GW_FROM_CONTEXT(owner, struct gw_lookup, LOOKUP_MAGIC);
@@ -358,7 +360,7 @@ static void lookup_on_lock(void *owner, enum gw_fetch_lock_result result, bool i
         lookup_conclude(lookup);
 }
 
-/* The lock first: what its last holder stored is seen by a look behind it. */
+/* Asks for the lock first. The look is sent behind it, so it sees what the last holder of the lock has stored. */
 static void lookup_lock(struct gw_lookup *lookup)
 {
     struct gw_lookups *lookups = lookup->ask.lookups;
@@ -445,7 +447,7 @@ static void lookup_decide(struct gw_lookup *lookup)
         lookup->ask.on_answer(lookup->ask.owner, lookup->answer);
 }
 
-/* Moves within a call of the owner: an answer that is there when it ends is returned. */
+/* Moves within a call of the owner. An answer that is there when the move ends is returned, and no callback tells it. */
 static enum gw_lookup_answer lookup_move_within(struct gw_lookup *lookup, enum gw_lookup_event event)
 {
     lookup->is_within_call = true;

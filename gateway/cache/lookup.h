@@ -1,29 +1,32 @@
-/* lookup.h: what is stored for a request, and who fetches it: one object for an exchange and for a background refresh.
+/* lookup.h: what is stored for a request, and which request fetches it. One object, for an exchange and for a background
+ * refresh.
  *
  *     memory cache → Redis cache → request coalescing in the process → fetch lock over instances
  *
- * Phases   `look` asks the two caches, and holds nothing that others wait for. `claim` comes once the filters let the
- *          request pass: a request that is refused never leads, and never holds a lock. A memory hit ends in LOOKED
- *          at once.
- * Answers  gw_lookup_claim and on_answer give one of these:
+ * Phases   gw_lookup_begin asks the two caches. It holds nothing that other requests wait for. gw_lookup_claim comes
+ *          when the filters have let the request pass: so a request that is refused never leads and never holds a lock.
+ *          A memory hit is LOOKED at once.
+ * Answers  gw_lookup_claim returns, or on_answer tells, one of these:
  *            ENTRY     use lookup->entry
- *            VALIDATE  lead.stored is to be confirmed, and you lead: fetch
- *            LEAD      nothing is there, and you lead: fetch
- *            ALONE     fetch for this request alone: its answers are not shared (hit-for-miss), or it is not for
- *                      sharing, or memory or the store cannot be had, or it waited too long. lead.stored may be set
- *            WAIT      another fetches: on_answer will run. (Of a refresh: it is over; somebody else does it.)
- *            JOIN      the fetch runs on this worker: lookup->fetch. It has a word of its own since its answer streams
- *                      along, while every other answer that comes from others is a whole entry
- * Lead     What a leader holds is one value, struct gw_lead. It moves from the look-up into the fetch, which ends it when
- *          its answer is stored or given up. A look-up that ends before passes the lead on to a waiter.
- * Waiting  For another fetch of the process: cache.flight_wait at most (twice, where the end of one fetch and then the
- *          answer of the next is awaited, or the beginning of a fetch of this worker), then ALONE. For another instance: its lock is asked for each 20 to 50 ms,
- *          for cache.flight_wait at most; the answer tells whether to look again, so no body is read meanwhile. A
- *          request that wants the backend's word (must_validate) waits for no other instance, whose fetch may have
- *          begun before it came.
- * Silence  of the store is waited for once, redis.timeout long: by the owner's deadline in LOOKING (gw_lookup_give_up),
- *          by the look-up's own timer later. After that the store is not asked again (but behind a wait for another
- *          fetch).
+ *            VALIDATE  you lead: fetch, and let the backend confirm lead.stored
+ *            LEAD      you lead: fetch; nothing is stored
+ *            ALONE     fetch for this request alone. Reasons: answers under this key are not shared (hit-for-miss), the
+ *                      request may not share, memory is out, the store is away, or the request waited too long.
+ *                      lead.stored may be set
+ *            WAIT      another request fetches: on_answer will run. (A refresh is over then: another one does the work)
+ *            JOIN      the fetch runs on this worker: read lookup->fetch. JOIN has its own word because this answer
+ *                      streams while it arrives; every other answer of another request is a whole entry
+ * Lead     What a leader holds is one value, struct gw_lead. It moves from the look-up into the fetch. The fetch ends it
+ *          when the answer is stored or given up. A look-up that ends before that passes the lead on to a waiter.
+ * Waiting  For another fetch of this process: cache.flight_wait at most, then ALONE. The time runs twice in two cases:
+ *          if the request waits for the end of one fetch and then for the answer of the next, and if it waits for a
+ *          fetch of its own worker to begin.
+ *          For another instance: cache.flight_wait at most. Each 20 to 50 ms the look-up asks for the lock. The answer
+ *          tells whether to look again, so no body is read meanwhile. A request that wants the backend's word
+ *          (must_validate) does not wait for another instance: that fetch may have begun before the request came.
+ * Silence  The look-up waits once for a store that is silent, for redis.timeout. In LOOKING the owner's deadline ends the
+ *          wait (gw_lookup_give_up), later the look-up's own timer. After that the store is not asked again, except
+ *          after a wait for another fetch.
  * Threads  One worker's. */
 #ifndef GW_CACHE_LOOKUP_H
 #define GW_CACHE_LOOKUP_H
@@ -58,17 +61,28 @@
     X(DECIDED,   CLAIMED,    CLAIMING,  claim)
 /* clang-format on */
 
-enum gw_lookup_state {                     /* gw_lookup_cancel leads from each of them to IDLE */
-                       GW_LOOKUP_IDLE,     /* holds nothing */
-                       GW_LOOKUP_LOOKING,  /* the Redis cache is asked */
-                       GW_LOOKUP_LOOKED,   /* entry, or what is known for a claim */
-                       GW_LOOKUP_CLAIMING, /* within a call: whose fetch is it? */
-                       GW_LOOKUP_WAITING,  /* for another fetch of this process */
-                       GW_LOOKUP_RETURNING, /* from that: the Redis cache is asked once more. Perhaps it was handed the lead */
-                       GW_LOOKUP_LOCKING, /* the fetch lock is asked for, or what lies in the Redis cache, where that is not known */
-                       GW_LOOKUP_PAUSING, /* leads in this process; another instance has the lock */
-                       GW_LOOKUP_DECIDED, /* answered */
-                       GW_LOOKUP_STATES
+/* gw_lookup_cancel leads from each state to IDLE.
+ *
+ * IDLE       holds nothing
+ * LOOKING    the Redis cache is asked
+ * LOOKED     the entry is here, or what a claim must know
+ * CLAIMING   within a call: whose fetch is it?
+ * WAITING    for another fetch of this process
+ * RETURNING  from that wait: the Redis cache is asked once more. The look-up may have been handed the lead
+ * LOCKING    the fetch lock is asked for; or the Redis cache, if it is not known what lies there
+ * PAUSING    leads in this process, while another instance has the lock
+ * DECIDED    answered */
+enum gw_lookup_state {
+    GW_LOOKUP_IDLE,
+    GW_LOOKUP_LOOKING,
+    GW_LOOKUP_LOOKED,
+    GW_LOOKUP_CLAIMING,
+    GW_LOOKUP_WAITING,
+    GW_LOOKUP_RETURNING,
+    GW_LOOKUP_LOCKING,
+    GW_LOOKUP_PAUSING,
+    GW_LOOKUP_DECIDED,
+    GW_LOOKUP_STATES
 };
 
 enum gw_lookup_event {
@@ -98,7 +112,7 @@ enum gw_lookup_answer {
 /* May this request share a fetch? */
 enum gw_lookup_share {
     GW_LOOKUP_SHARES,
-    GW_LOOKUP_SHARES_AGAIN, /* it was released from a fetch whose answer was not for it, and may share another one */
+    GW_LOOKUP_SHARES_AGAIN, /* it joined a fetch whose answer was not for it, and may share one more */
     GW_LOOKUP_SHARES_NOTHING,
 };
 
@@ -106,23 +120,23 @@ enum gw_lookup_share {
 enum gw_lookup_source {
     GW_LOOKUP_MEMORY,
     GW_LOOKUP_STORE,
-    GW_LOOKUP_FETCHED,   /* for another request that led; asked for after this one came */
-    GW_LOOKUP_CONFIRMED, /* so; it was stored before, and the backend confirmed it */
+    GW_LOOKUP_FETCHED,   /* another request led, and asked the backend after this request came */
+    GW_LOOKUP_CONFIRMED, /* as FETCHED; the entry was stored before, and the backend confirmed it */
 };
 
-/* For what did it wait last? */
+/* What the request waited for last. */
 enum gw_lookup_wait { GW_LOOKUP_WAITED_FOR_NOTHING, GW_LOOKUP_WAITED_FOR_PROCESS, GW_LOOKUP_WAITED_FOR_INSTANCE };
 
-/* What a request holds that fetches. */
+/* What a request that fetches holds. */
 struct gw_lead {
-    struct gw_coalesced *coalesced;      /* NULL: nobody may share its fetch */
+    struct gw_coalesced *coalesced;      /* NULL: no request may share its fetch */
     struct gw_fetch_lock *lock;          /* NULL: none */
-    struct gw_entry *stored;             /* to be confirmed, or to stand in for a failing backend; held. NULL: none */
+    struct gw_entry *stored;             /* to be confirmed, or to answer if the backend fails; held. NULL: none */
     uint64_t epoch;                      /* of the key in the memory cache, when `stored` was looked for */
-    struct gw_base_version base_version; /* in the store: nothing else is stored over */
+    struct gw_base_version base_version; /* in the store: the answer is stored over this and nothing else */
 };
 
-/* Its answer is stored, or given up: wakes the waiters, and gives the lock back. `stored` stays. Any number of times. */
+/* The answer is stored or given up: wakes the waiters and gives the lock back. `stored` stays. May be called again. */
 static inline void gw_lead_finish(struct gw_lead *lead)
 {
     if (lead->coalesced)
@@ -130,8 +144,8 @@ static inline void gw_lead_finish(struct gw_lead *lead)
     if (lead->lock)
         gw_fetch_lock_release(&lead->lock);
 }
-/* Its fetch has not begun and will not: the first waiter leads instead. The lock first: the next leader asks for it. Any
- * number of times. */
+/* The fetch has not begun and will not begin: the first waiter leads instead. The lock is given back first, since the
+ * next leader asks for it. May be called again. */
 static inline void gw_lead_pass_on(struct gw_lead *lead)
 {
     if (lead->lock)
@@ -140,12 +154,13 @@ static inline void gw_lead_pass_on(struct gw_lead *lead)
         gw_coalescing_pass_on(&lead->coalesced);
 }
 
-struct gw_lookups { /* one worker's; what its look-ups ask */
+/* What the look-ups of one worker ask. */
+struct gw_lookups {
     const struct gw_config *config;
     struct gw_memory_cache *memory_cache;
     struct gw_bans *bans;               /* NULL: none */
     struct gw_redis_cache *redis_cache; /* NULL: embedded mode */
-    struct gw_fetch_locks *locks;       /* NULL: coalescing is this process' own */
+    struct gw_fetch_locks *locks;       /* NULL: requests are coalesced within this process only */
     struct gw_coalescing *coalescing;
     struct gw_timers *timers;
     struct gw_mailbox *mailbox;
@@ -156,12 +171,13 @@ struct gw_lookups { /* one worker's; what its look-ups ask */
 
 struct gw_lookup;
 
-struct gw_lookup_ask { /* the same for all that a look-up is used for, as the places in its owner are */
+/* Set once: it stays the same for all that a look-up is used for. The pointers lead to places in its owner. */
+struct gw_lookup_ask {
     struct gw_lookups *lookups;
-    const struct gw_cache_key *key; /* this and the next two: borrowed from gw_lookup_begin until it is cancelled */
+    const struct gw_cache_key *key; /* this and the next two are borrowed from gw_lookup_begin to gw_lookup_cancel */
     const struct gw_cache_request *request;
     const struct gw_head *head;
-    /* From the loop, once for each call that said so. May cancel the look-up. */
+    /* Both run from the loop, once for each call that announced them. They may cancel the look-up. */
     void (*on_looked)(void *owner);
     void (*on_answer)(void *owner, enum gw_lookup_answer answer);
     void *owner;
@@ -172,44 +188,47 @@ struct gw_lookup {
     struct gw_lookup_ask ask;
     struct gw_timer timer; /* from WAITING on */
 
-    /* zero while it is IDLE: */
+    /* all of this is zero while the look-up is IDLE */
     enum gw_lookup_state state;
     enum gw_lookup_answer answer; /* DECIDED */
     enum gw_lookup_share share;
     enum gw_lookup_source source; /* of entry */
     enum gw_reuse reuse;          /* of entry */
     enum gw_lookup_wait waited;
-    bool was_there;       /* other variants, or one that is not for this request */
+    bool was_there;       /* something is stored, but not for this request (another variant, for example) */
     bool is_hit_for_miss; /* answers under this key are not shared */
     bool is_refresh;
-    bool is_within_call; /* the answer is returned, not told */
-    bool is_silent;      /* the store: it is not asked again */
-    bool lock_is_due;    /* its answer */
-    bool lock_compares;  /* it was told what was seen */
-    bool lock_is_elsewhere;
-    struct gw_entry *entry; /* held; its owner may take it, and leave NULL */
+    bool is_within_call;    /* the answer is returned; no callback tells it */
+    bool is_silent;         /* the store did not answer in time: it is not asked again */
+    bool lock_is_due;       /* the answer about the lock is awaited */
+    bool lock_compares;     /* the lock's question said which base version was seen */
+    bool lock_is_elsewhere; /* another instance has it */
+    struct gw_entry *entry; /* held; the owner may take it, and leave NULL */
     void *fetch;            /* JOIN */
     struct gw_redis_cache_question *question;
     struct gw_coalescing_waiter *waiter;
-    uint64_t came_at_us;     /* of gw_lookup_begin */
-    uint64_t question_epoch; /* of the key, when the question was put */
-    uint64_t until_us;       /* when it waits for another instance no longer */
+    uint64_t came_at_us;     /* as given to gw_lookup_begin */
+    uint64_t question_epoch; /* of the key, when the Redis cache was asked */
+    uint64_t until_us;       /* the end of the wait for another instance */
     struct gw_lead lead;
 };
 
-/* Once, before all else; *ask is copied. */
+/* Once, before all else. Copies *ask. */
 void gw_lookup_init(struct gw_lookup *lookup, const struct gw_lookup_ask *ask);
 
-/* Looks at both caches. True: the Redis cache is asked, and on_looked will run. False: it is LOOKED already. came_at_us:
- * CLOCK_MONOTONIC, where the request must_validate: an answer that was asked for before is none for it; 0: any will do. */
+/* Looks at both caches. True: the Redis cache is asked, and on_looked will run. False: the look-up is LOOKED already.
+ * came_at_us (CLOCK_MONOTONIC) is for a request that must_validate: only an answer that was asked for later will do. 0:
+ * any answer will do. */
 bool gw_lookup_begin(struct gw_lookup *lookup, uint64_t came_at_us);
-/* The owner's deadline has passed: LOOKED, with what is known; on_looked will not run. Else nothing. */
+/* The owner's deadline has passed: a look-up that is LOOKING becomes LOOKED, with what is known. on_looked will not
+ * run. */
 void gw_lookup_give_up(struct gw_lookup *lookup);
-/* Of one that is LOOKED without an entry, or DECIDED. WAIT: on_answer will run, once. */
+/* For a look-up that is DECIDED, or LOOKED without an entry. WAIT: on_answer will run, once. */
 enum gw_lookup_answer gw_lookup_claim(struct gw_lookup *lookup);
-/* The fetch that it joined is not for it. Claim again then, once more with others or (also: not joined in time) alone. */
+/* The answer of the fetch that it joined is not for it, or it came too late to join. Claim again after this. The request
+ * then shares once more at most (may_share_again), else it fetches alone. */
 void gw_lookup_release(struct gw_lookup *lookup, bool may_share_again);
-/* The fetch has begun with lookup->lead: it has coalesced and lock now. */
+/* The fetch has begun with lookup->lead, and owns its `coalesced` and `lock` now. */
 void gw_lookup_has_begun(struct gw_lookup *lookup);
 /* Drops all that it holds and waits for, and passes on the lead. Any time, any number of times. */
 void gw_lookup_cancel(struct gw_lookup *lookup);
@@ -222,17 +241,17 @@ static inline bool gw_lookup_is_asked(const struct gw_lookup *lookup)
 
 /* ---- background refreshes ---- */
 
-/* Leads, if nobody fetches this key. `stored` and epoch are the caller's to set. */
+/* True: no request fetches this key, and the caller leads now. The caller sets lead->stored and lead->epoch. */
 bool gw_lead_begin(struct gw_lookups *lookups, const struct gw_cache_key *key, struct gw_lead *lead) GW_MUST_CHECK;
 /* Must a refresh ask the store before it fetches? */
 bool gw_lookup_refresh_asks(const struct gw_lookups *lookups);
-/* Takes the lead (and the hold on its `stored`). As gw_lookup_claim; VALIDATE and LEAD: fetch. */
+/* Takes the lead, and the hold on lead->stored. Answers as gw_lookup_claim does; VALIDATE and LEAD: fetch. */
 enum gw_lookup_answer gw_lookup_refresh(struct gw_lookup *lookup, struct gw_lead *lead);
 
 const char *gw_lookup_state_name(enum gw_lookup_state state);
 /* Next state by the table, or GW_LOOKUP_STATES if there is no row. */
 enum gw_lookup_state gw_lookup_next(enum gw_lookup_state state, enum gw_lookup_event event);
-/* What must hold in each state; where checks are on (base/check.h). */
+/* Checks what must hold in the look-up's state: GW_CHECK(gw_lookup_check(lookup)). Returns true. */
 bool gw_lookup_check(const struct gw_lookup *lookup);
 
 #endif

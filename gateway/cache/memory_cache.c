@@ -9,10 +9,10 @@
 
 enum {
     STRIPES = 16,
-    EPOCHS = 512,   /* of a stripe: what is fetched beside an invalidation of something else is rarely lost */
+    EPOCHS = 512,   /* of a stripe: an invalidation rarely hits a fetch of another key */
     MIN_SLOTS = 64, /* of a stripe, and as many ghosts */
     MAX_SLOTS = 1 << 20,
-    BYTES_PER_SLOT = 2048, /* both are 0.8 % of the bound; the tables never grow, so nobody waits for it under a lock */
+    BYTES_PER_SLOT = 2048, /* slots and ghosts are 0.8 % of the bound; they never grow, so no thread waits for that */
 };
 
 /* An entry or, where entry is NULL, a hit-for-miss mark. Those of one key lie in one slot's chain, the last stored
@@ -207,7 +207,7 @@ static void memory_cache_consider(struct search *search, struct node *node, stru
     }
 }
 
-/* Both only rise: their sum is what it was where both are. */
+/* Both numbers only rise. So if the sum is the same, both numbers are the same. */
 static uint64_t memory_cache_epoch_of(const struct stripe *stripe, uint64_t hash)
 {
     return atomic_load_explicit(&stripe->flushes, memory_order_acquire) +
@@ -249,7 +249,7 @@ void gw_memory_cache_get(struct gw_memory_cache *memory_cache, const struct gw_c
     if (search.best) {
         answer->entry = gw_entry_ref(search.best->entry);
         gw_eviction_use(&search.best->place);
-        if (answer->reuse == GW_REUSE_FRESH) /* what else is there was looked at or not, by chance */
+        if (answer->reuse == GW_REUSE_FRESH) /* whether the search met the rest is chance */
             answer->is_hit_for_miss = answer->was_there = false;
     }
     pthread_mutex_unlock(&stripe->lock);
@@ -312,7 +312,7 @@ static bool memory_cache_evict_one(struct gw_memory_cache *memory_cache, struct 
     return place != NULL;
 }
 
-/* Reserves room, one stripe's lock at a time and none held, so that two who make room cannot wait for each other. */
+/* Reserves room. It holds at most one stripe's lock at a time, so two threads that make room cannot wait for each other. */
 static bool memory_cache_make_room(struct gw_memory_cache *memory_cache, size_t cost_bytes, uint64_t hash,
                                    uint64_t now_us)
 {
@@ -396,7 +396,8 @@ static void memory_cache_make_way(const struct gw_memory_cache *memory_cache, st
     }
 }
 
-/* Under the lock this is final: a flush, which every change of mode ends with, raises the epoch under it. */
+/* Asked under the lock, the answer holds: each change of mode ends with a flush, and that raises the epoch under the
+ * lock. */
 static bool memory_cache_is_current(const struct gw_memory_cache *memory_cache, const struct stripe *stripe,
                                     uint64_t hash, uint64_t epoch, unsigned modes)
 {
@@ -551,7 +552,8 @@ void gw_memory_cache_flush(struct gw_memory_cache *memory_cache)
 
 void gw_memory_cache_set_mode(struct gw_memory_cache *memory_cache, enum gw_memory_cache_mode mode)
 {
-    /* In this order: who notes an epoch after his stripe's flush sees the mode; who noted it before fills no more. */
+    /* In this order: a thread that notes an epoch after its stripe's flush sees the new mode, and one that noted it before
+     * the flush cannot fill any more. */
     atomic_store_explicit(&memory_cache->mode, mode, memory_order_release);
     gw_memory_cache_flush(memory_cache);
 }

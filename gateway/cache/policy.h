@@ -4,8 +4,8 @@
  * request is not reused for it (so a request with Cookie does not get what was stored by the default TTL, or by a
  * guess, for one without).
  *
- * Stored   What a response's head says is read once, when it is stored, into terms; they travel with it (frame.h), and
- *          who reuses it never parses its Cache-Control again. */
+ * Stored   What a response's head says is read once, when the response is stored, into `terms`. The terms travel with it
+ *          (frame.h), so that a reuse does not parse its Cache-Control again. */
 #ifndef GW_CACHE_POLICY_H
 #define GW_CACHE_POLICY_H
 
@@ -32,12 +32,13 @@ struct gw_cache_rules {     /* of the route and configuration */
 struct gw_cache_request {
     /* GET or HEAD; no body, If-Match, If-Unmodified-Since, Upgrade or method override. Else every may_… is false. */
     bool is_candidate;
-    bool may_look_up;    /* no-store: false */
-    bool must_validate;  /* no-cache, Pragma, max-age=0: what is stored only once the backend confirms it */
-    bool may_store;      /* no-store, HEAD, Range: false (with a Range the caller says true where it takes the whole) */
-    bool may_join;       /* a flight: one that may look up and store (or has a Range without must_validate, which reads
-                            along but never leads), no Authorization, only-if-cached. With must_validate only one that
-                            began after the request came */
+    bool may_look_up;   /* no-store: false */
+    bool must_validate; /* no-cache, Pragma, max-age=0: what is stored only once the backend confirms it */
+    bool may_store;     /* no-store, HEAD, Range: false (with a Range the caller says true where it takes the whole) */
+    /* May it share another request's fetch? It must be allowed to look up and to store, and must have no Authorization and
+     * no only-if-cached. (A Range without must_validate reads along, but never leads.) With must_validate it shares only
+     * a fetch that began after the request came. */
+    bool may_join;
     bool is_range;       /* Range on GET: answered from a complete stored response; the backend's is stored if whole */
     bool has_credential; /* Cookie, Authorization or a field of the rules */
     bool has_authorization;
@@ -105,7 +106,7 @@ enum gw_reuse {
 };
 
 /* Its Vary, the request's directives and credentials, its age. The one function for stored responses and for readers of
- * a flight. selection: the request fields that the stored response was selected by (cache/vary.h; none: count 0). For
+ * a fetch. selection: the request fields that the stored response was selected by (cache/vary.h; none: count 0). For
  * one that was softly purged give its age as freshness_s: stale as of now. */
 enum gw_reuse gw_policy_reuse(const struct gw_cache_request *request, const struct gw_head *request_head,
                               const struct gw_cache_terms *terms, const struct gw_head *selection, int64_t age_s,

@@ -15,7 +15,7 @@ enum {
 
 enum kind { LOOK_UP, INSPECTION, TOMBSTONE };
 
-/* What inspection remembers of the base while the variant is asked. */
+/* What inspection keeps about the base while the variant is asked. */
 struct inspection {
     gw_redis_cache_inspected *done;
     struct gw_redis_cache_inspection found;
@@ -41,7 +41,7 @@ struct gw_redis_cache_question {
     uint64_t epoch;                       /* of the memory cache, when the base was asked */
     uint64_t variant_at_us;               /* when it was asked */
     uint64_t guess;                       /* the hash of the names it was asked by */
-    struct gw_redis_cache_answer answer;  /* so far; which variant: answer.seen.variant */
+    struct gw_redis_cache_answer answer;  /* so far; base_version.variant says which variant is asked */
 };
 
 struct gw_redis_cache {
@@ -107,7 +107,7 @@ void gw_redis_cache_destroy(struct gw_redis_cache **taken)
     free(redis_cache);
 }
 
-/* Before the ban log has been read, a look-up may find what was purged. */
+/* Until the ban log has been read, a look-up could find what was purged. */
 static bool redis_cache_knows_bans(const struct gw_redis_cache *redis_cache)
 {
     return !redis_cache->setup.ban_log || gw_ban_log_is_current(redis_cache->setup.ban_log);
@@ -216,7 +216,7 @@ void gw_redis_cache_mark_credentials(struct gw_redis_cache *redis_cache, const s
 
 /* ---- what was read ---- */
 
-/* Behind its removal, nothing lies at the base. */
+/* Sends the removal of a value that does not parse. After that nothing lies at the key. */
 static void redis_cache_drop_corrupt(struct gw_redis_cache_question *question, bool is_variant, struct gw_slice value)
 {
     if (question->kind != LOOK_UP || !question->request->may_look_up)
@@ -231,7 +231,7 @@ static void redis_cache_drop_corrupt(struct gw_redis_cache_question *question, b
         base_version->kind = GW_BASE_ABSENT;
 }
 
-/* Takes the entry. */
+/* Takes the hold on the entry: it is the answer, or it is dropped. */
 static void redis_cache_offer_entry(struct gw_redis_cache_question *question, struct gw_entry *entry)
 {
     /* A stored line may be a byte longer than it was sent, and there may be a Date more. */
@@ -306,7 +306,7 @@ static void redis_cache_on_variant(void *owner, const struct gw_store_reply *rep
     struct gw_base_version *base_version = &question->answer.base_version;
     struct gw_frame frame = { .kind = GW_FRAME_FOREIGN };
     question->variant = NULL;
-    if (question->base) /* lost before the base's answer: the guess is worth nothing */
+    if (question->base) /* the variant is lost before the base has answered: go on without the guess */
         return;
     if (reply->result == GW_STORE_VALUE) {
         gw_frame_read(&frame, reply->value);
@@ -321,7 +321,7 @@ static void redis_cache_on_variant(void *owner, const struct gw_store_reply *rep
     redis_cache_finish(question);
 }
 
-/* Which variant this request selects; false where memory's bound is met. */
+/* Finds out which variant this request selects. False: the arena is full. */
 static bool redis_cache_select_variant(struct gw_redis_cache_question *question, struct gw_slice names)
 {
     struct gw_redis_cache *redis_cache = question->redis_cache;

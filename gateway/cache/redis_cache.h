@@ -1,22 +1,23 @@
-/* redis_cache.h: the cache in the store, as one worker sees it (docs/caching.md).
+/* redis_cache.h: the cache in Redis, as one worker sees it (docs/caching.md).
  *
- * Shape    A look-up is GET and PTTL of the base key; the frame (frame.h) becomes an entry, fills the memory cache if no
- *          invalidation came meanwhile, and answers by gw_policy_reuse. Where the base is an index that lists the
- *          variant, its key is asked as well: in the same write where this worker remembers the URL's names of Vary
- *          (vary_hints.h; a wrong memory costs a second round trip, never a wrong answer), else in a second one. It counts if
- *          its generation is the index's version: so nothing that was written over comes back. What lay at the base is
- *          noted as `seen`, and a store writes only over what was seen (redis/store.lua). A worker that sends a store
- *          or a tombstone removes the key from the memory cache; only reads fill it.
- * Bans     A frame that a hard ban matches (bans.h) is a miss, by a soft one it is stale.
- * Tombstones    A tombstone outlives the longest fetch, so that none begun before it stores after it: it lives for the
- *          backend's timeouts (of all attempts) and a minute, GW_REDIS_CACHE_TOMBSTONE_MS at least; and what was looked
- *          up longer ago than that, less GW_REDIS_CACHE_MARGIN_MS, is not stored. One that is not acknowledged is kept,
- *          and sent again before this worker reads or stores anything; more than redis.max_pending of them are lost:
- *          counted, said in the log, and when the store is back everything stored before is banned (bans.h), and the
- *          memory cache flushed. Where the store has no memory for a tombstone, the value is deleted instead.
- * Failure  A value that does not parse is a miss, deleted and counted. Without the store every call answers at once
- *          with "nothing": the memory cache then holds own fetches only, for cache.outage_ttl. A store that has no
- *          memory is sent no responses for GW_REDIS_CACHE_PAUSE_MS.
+ * Look-up  Asks for GET and PTTL of the base key. A response there becomes an entry (frame.h), fills the memory cache if no
+ *          invalidation came meanwhile, and gw_policy_reuse says whether it may answer. If the base is an index that
+ *          lists the request's variant, the variant's key is asked, too. If this worker remembers the URL's names of Vary
+ *          (vary_hints.h), that question leaves in the same write; otherwise it is a second round trip. A wrong hint
+ *          costs a round trip, never a wrong answer. A variant counts only if its generation is the index's version, so
+ *          a variant of an index that was written over never comes back.
+ * Base     The look-up notes what lies at the base (struct gw_base_version). A store writes only over what the look-up
+ *          saw (redis/store.lua). A worker that sends a response or a tombstone removes the key from the memory cache;
+ *          only reads fill it.
+ * Bans     A response that a hard ban matches (bans.h) is a miss. One that a soft ban matches is stale.
+ * Tombstones
+ *          A tombstone must outlive the longest fetch: then no fetch that began before it can store after it. It lives
+ *          for the backend's timeouts (of all attempts) and a minute, but for GW_REDIS_CACHE_TOMBSTONE_MS at least. What
+ *          was looked up longer ago than that, less GW_REDIS_CACHE_MARGIN_MS, is not stored. tombstones.h says what
+ *          becomes of a tombstone that Redis does not acknowledge.
+ * Failure  A value that does not parse is a miss. It is deleted and counted. If Redis cannot be asked, each call answers
+ *          "nothing" at once. Then the memory cache holds only what this process fetches, for cache.outage_ttl. A Redis
+ *          that is out of memory is sent no responses for GW_REDIS_CACHE_PAUSE_MS.
  * Threads  One worker's. memory_cache.h and bans.h are shared. */
 #ifndef GW_CACHE_REDIS_CACHE_H
 #define GW_CACHE_REDIS_CACHE_H
@@ -38,15 +39,15 @@ enum gw_base_kind {
     GW_BASE_INDEX, /* of variants: version, and which names */
 };
 
-struct
-    gw_base_version { /* what the look-up saw at the base key, and at the key of the variant that the request selects */
+/* What the look-up saw at the base key, and at the key of the variant that the request selects. */
+struct gw_base_version {
     enum gw_base_kind kind;
     uint8_t version[GW_FRAME_VERSION_BYTES];
     uint64_t names_hash;   /* INDEX */
-    bool selects_variant;  /* INDEX: the request does, and these are known: */
-    bool variant_is_there; /* the index lists it, and at its key lay something with a version */
+    bool selects_variant;  /* INDEX: the request selects a variant, and the next three are known */
+    bool variant_is_there; /* the index lists it, and a value with a version lies at its key */
     uint8_t variant[GW_FRAME_VARIANT_BYTES], variant_version[GW_FRAME_VERSION_BYTES];
-    bool is_of_others; /* VERSION: of a response that is of use, if not to this request */
+    bool is_of_others; /* VERSION: of a response that is not for this request, but of use to others */
     uint64_t at_us;    /* CLOCK_MONOTONIC, when the look-up was sent */
 };
 
@@ -54,20 +55,20 @@ struct gw_redis_cache_answer {
     struct gw_entry *entry; /* held for the owner; NULL: nothing for this request */
     enum gw_reuse reuse;
     bool is_hit_for_miss;
-    bool was_there; /* other variants, or one that is not for this request */
+    bool was_there; /* something is stored, but not for this request (another variant, for example) */
     struct gw_base_version base_version;
 };
 
 /* From the loop, once. */
 typedef void gw_redis_cache_done(void *owner, const struct gw_redis_cache_answer *answer);
 
-/* What lies in the store for a request, used or not; for inspection. */
+/* For inspection: what lies in Redis for a request, even if it may not answer that request. */
 struct gw_redis_cache_inspection {
-    bool is_known;           /* false: the store did not answer */
+    bool is_known;           /* false: Redis did not answer */
     bool is_there;           /* at the base key */
     enum gw_frame_kind base; /* GW_FRAME_INDEX: the rest is about the request's variant */
-    bool is_hit_for_miss;    /* MARK: for this request, too */
-    int64_t left_ms;         /* of the base's life; negative: none */
+    bool is_hit_for_miss;    /* MARK: it holds for this request */
+    int64_t left_ms;         /* how long the base will live; negative: it has no expiry */
     struct gw_slice names;   /* INDEX; valid during the call */
     unsigned variants;       /* INDEX */
     struct gw_entry *entry;  /* borrowed for the call; NULL: no response, or one that does not parse */
@@ -78,11 +79,11 @@ typedef void gw_redis_cache_inspected(void *owner, const struct gw_redis_cache_i
 
 struct gw_redis_cache_setup {
     struct gw_store *store;
-    struct gw_timers *timers; /* to send what was kept also where nobody asks; NULL: with the next call */
+    struct gw_timers *timers; /* to send kept tombstones in time; NULL: they are sent with the next call */
     struct gw_memory_cache *memory_cache;
     struct gw_bans *bans;       /* NULL: none */
-    struct gw_ban_log *ban_log; /* before it is current nothing is asked; bans all after lost tombstones. NULL: bans are
-                                  not shared */
+    struct gw_ban_log *ban_log; /* nothing is asked before it is current; bans all after lost tombstones. NULL: bans are
+                                   not shared */
     struct gw_key_maker *keys;  /* this worker's */
     struct gw_shard *shard;
     const struct gw_config *config;
@@ -90,44 +91,45 @@ struct gw_redis_cache_setup {
 
 /* NULL when memory is out. */
 struct gw_redis_cache *gw_redis_cache_create(const struct gw_redis_cache_setup *setup) GW_MUST_CHECK;
-/* No question may be pending: close the store first. */
+/* Close the store first: no question may be pending. */
 void gw_redis_cache_destroy(struct gw_redis_cache **redis_cache);
 /* May it be asked, and stored to? */
 bool gw_redis_cache_is_up(const struct gw_redis_cache *redis_cache);
-/* How long an answer of now may be fresh, s: while the store is away, what other instances change is not heard of
- * (cache.outage_ttl). INT64_MAX: no bound. NULL is allowed: nothing is shared. */
+/* How long an answer that arrives now may be fresh, in seconds. INT64_MAX: no bound. While Redis is away, this instance
+ * does not hear what other instances change, so the bound is cache.outage_ttl. NULL (nothing is shared): no bound. */
 int64_t gw_redis_cache_fresh_most_s(const struct gw_redis_cache *redis_cache);
 
-/* Asks for what may answer this request (request and head are borrowed until the answer or gw_redis_cache_cancel). Where
- * it may not be answered from a cache, what lies there is looked at for `seen` alone. NULL: not asked; a miss,
- * nothing seen. */
+/* Asks for what may answer this request. request and head are borrowed until the answer or gw_redis_cache_cancel. If no
+ * cache may answer the request, the question only finds out the base version. NULL: not asked, so a miss with base
+ * version UNKNOWN. */
 struct gw_redis_cache_question *gw_redis_cache_ask(struct gw_redis_cache *redis_cache, const struct gw_cache_key *key,
                                                    const struct gw_cache_request *request, const struct gw_head *head,
                                                    gw_redis_cache_done *done, void *owner);
-/* The same look-up for inspection: fills nothing, deletes nothing, counts nothing. */
+/* The same look-up for inspection. It fills, deletes and counts nothing. */
 struct gw_redis_cache_question *gw_redis_cache_inspect(struct gw_redis_cache *redis_cache,
                                                        const struct gw_cache_key *key,
                                                        const struct gw_cache_request *request,
                                                        const struct gw_head *head, gw_redis_cache_inspected *done,
                                                        void *owner);
-/* Takes *question; NULL is allowed. A tombstone is sent all the same. */
+/* Takes *question; NULL is allowed. done will not run. A tombstone is still sent. */
 void gw_redis_cache_cancel(struct gw_redis_cache_question **question);
 
-/* Stores the entry over what was seen, and removes the key from the memory cache. One with a selection becomes a variant
- * beside the others of the same names, or (other names, or no index) the first of an index. `landed` (may be NULL)
- * runs once, from the loop, when the store has acknowledged, refused or given up. False: not sent, landed does not
- * run. Shares nothing. */
+/* Stores the entry over the base version, and removes the key from the memory cache. An entry with a selection becomes a
+ * variant. It lies beside the others if the index has the same names; otherwise it is the first of a new index. `landed`
+ * (may be NULL) runs once, from the loop, when Redis has acknowledged or refused the entry or cannot be reached. False:
+ * not sent, and `landed` does not run. Takes no hold on the entry. */
 bool gw_redis_cache_put(struct gw_redis_cache *redis_cache, const struct gw_entry *entry,
                         const struct gw_base_version *base_version, void (*landed)(void *owner), void *owner);
-/* A hit-for-miss marker over what was seen, for life_ms; not over an index, nor over a response for other requests:
- * these are of use. Best effort. */
+/* Writes a hit-for-miss mark over the base version, for life_ms. An index and a response for other requests are of use, so
+ * they are not written over. Nothing tells whether the mark was written. */
 void gw_redis_cache_mark_hit_for_miss(struct gw_redis_cache *redis_cache, const struct gw_cache_key *key,
                                       const struct gw_base_version *base_version, int64_t life_ms);
-/* The same for requests with a credential (gw_cache_request) alone. */
+/* The same mark, but only for requests with a credential (struct gw_cache_request). */
 void gw_redis_cache_mark_credentials(struct gw_redis_cache *redis_cache, const struct gw_cache_key *key,
                                      const struct gw_base_version *base_version, int64_t life_ms);
-/* A tombstone over the base, even over nothing; removes it from the memory cache, too. done runs once (from the loop)
- * when it is acknowledged or must be sent again. NULL: it could not be sent and is kept; done does not run. */
+/* Writes a tombstone over whatever lies at the base, even if nothing does, and removes the key from the memory cache. done
+ * runs once, from the loop, when the tombstone is acknowledged or must be sent again. NULL: it could not be sent now and
+ * is kept; done does not run. */
 struct gw_redis_cache_question *gw_redis_cache_invalidate(struct gw_redis_cache *redis_cache,
                                                           const struct gw_cache_key *key, gw_redis_cache_done *done,
                                                           void *owner);

@@ -38,7 +38,7 @@ void gw_writes_mark(struct gw_writes *writes, const struct gw_cache_key *key,
 bool gw_writes_removal(struct gw_writes *writes, const struct gw_cache_key *key, const uint8_t *variant,
                        struct gw_slice corrupt);
 
-/* How seen.names_hash tells names apart. */
+/* How gw_base_version.names_hash tells names apart. */
 uint64_t gw_writes_hash(struct gw_slice names);
 /* How an index names the variant of a selection. */
 void gw_writes_variant(struct gw_key_maker *keys, const struct gw_head *selection,

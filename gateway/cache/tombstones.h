@@ -28,7 +28,7 @@ struct gw_tombstones_setup {
     int64_t life_ms; /* of a tombstone */
 };
 
-/* From the loop, once: acknowledged, or to be sent again. The tomb is gone. */
+/* From the loop, once: acknowledged, or to be sent again. The tombstone is gone. */
 typedef void gw_tombstones_done(void *owner);
 
 /* NULL when memory is out. */
@@ -39,7 +39,7 @@ void gw_tombstones_destroy(struct gw_tombstones **tombstones);
  * run. */
 struct gw_tombstone *gw_tombstones_set(struct gw_tombstones *tombstones, const struct gw_cache_key *key,
                                        gw_tombstones_done *done, void *owner);
-/* done will not run; it is sent all the same. Takes *tomb; NULL is allowed. */
+/* done will not run; the tombstone is still sent. Takes *tombstone; NULL is allowed. */
 void gw_tombstones_cancel(struct gw_tombstone **tombstone);
 /* Does one wait to be sent? */
 bool gw_tombstones_is_behind(const struct gw_tombstones *tombstones);

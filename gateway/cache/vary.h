@@ -10,8 +10,8 @@
  * Bounds   A Vary of more than GW_VARY_NAMES members is as good as "*".
  * Side     Fields of a trusted peer that can change the answer although neither Vary nor the key names them
  *          (X-Forwarded-Host and -Prefix, X-Original-URL, X-Rewrite-URL and the like; not those that name the
- *          client) select like fields of Vary: who can smuggle one through the peer gets a variant of his own, and
- *          poisons nobody's. For everybody else they have been removed before a look-up.
+ *          client) select like fields of Vary: a client that can smuggle one through the peer gets a
+ *          variant of its own, and poisons no other. From other clients' requests they are removed before a look-up.
  *          Origin is one of them where head->origin_selects, and then it is never one that Vary names: backends that
  *          speak CORS name the origin of the request in their answers, and most of them forget Vary: Origin where they
  *          say nothing of CORS, to a request without Origin or of an origin that they refuse. So the answers of one URL
@@ -53,7 +53,7 @@ struct gw_vary_size gw_vary_measure(const struct gw_head *request, const struct 
  * upstream. */
 void gw_vary_fill(struct gw_head *selection, struct gw_field *fields, char *bytes, const struct gw_head *request,
                   const struct gw_head *response);
-/* Both, for a flight's readers. False at the arena's bound. */
+/* Measures and fills, for the readers of a fetch. False: the arena is full. */
 bool gw_vary_select(struct gw_head *selection, struct gw_arena *arena, const struct gw_head *request,
                     const struct gw_head *response) GW_MUST_CHECK;
 
