@@ -24,7 +24,7 @@ static bool entry_is_stored(const struct keeping *keeping, const struct gw_field
         GW_FIELDS(ENTRY_HOP)
 #undef ENTRY_HOP
     };
-    /* A "Proxy-" field of another kind of proxy is not for those who do not know it either. */
+    /* Other kinds of proxies have "Proxy-" fields, too, and clients do not know those either. */
     bool is_of_proxy = field->name.length >= 6 &&
                        gw_slice_equal_nocase(gw_slice_of(field->name.at, 6), GW_SLICE("proxy-"));
     if (field->dropped || is_hop_by_hop[field->id] || is_of_proxy)

@@ -114,7 +114,7 @@ struct gw_eviction_place *gw_eviction_choose(struct gw_eviction *eviction, gw_ev
 {
     struct gw_eviction_place *place = eviction_last_of(&eviction->main), *least = NULL;
     unsigned least_uses = GW_EVICTION_USES + 1;
-    if (place && is_over(place, now_us)) /* while newcomers leave, nobody looks here */
+    if (place && is_over(place, now_us)) /* while newcomers leave, this queue is not looked at */
         return place;
     for (int i = 0; i < GW_EVICTION_LOOKED_AT; i++) {
         bool is_small_over = eviction->small.bytes * (GW_EVICTION_SMALL_PART - 1) > eviction->main.bytes;

@@ -1,22 +1,22 @@
-/* eviction.h: who leaves a cache for others: S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction",
- * SOSP 2023).
+/* eviction.h: which entry leaves a cache when another needs its room: S3-FIFO (Yang et al., "FIFO queues are all you need
+ * for cache eviction", SOSP 2023).
  *
- * Problem  A scan of what nobody asks for twice (a crawler, a backup, a walk through all pages) must not drive out what
- *          is hot, as it does where the least recently used leaves; and a hit must not move anything.
- * Shape    Newcomers enter a small queue of a tenth. At its end those that were asked for again go on into the main
- *          queue, the others leave, and a ghost remembers their digest: one that comes back while it is remembered
- *          enters the main queue at once. At the main queue's end one that was asked for goes round again, one use
- *          poorer. A hit is one counter of two bits.
- * Departs  - Sizes are bytes. The small queue is over its tenth by what both queues hold at the moment, not by a fixed
- *            part: a bound over many of these gives none a share of its own.
- *          - Ghosts lie in a table of fixed size, four to a bucket, where the oldest is overwritten. One counts for as
- *            long as no more bytes were remembered after it than both queues hold: the paper's "as many as the main
- *            queue", in bytes. Two digests can be equal: then a newcomer has an easy start, no more.
- *          - One that was asked for again and leaves by other ways than for room (it was invalidated, it has expired)
- *            is remembered too, and what replaces another takes over its place: an update is no newcomer.
- *          - What is of no use any more leaves first where it is met at the end of a queue.
- *          - The search for who leaves gives up after GW_EVICTION_LOOKED_AT; then the least asked for of those leaves.
- * Threads  The caller's lock. */
+ * Problem  A scan of entries that are asked for only once (by a crawler, a backup, a walk through all pages) must not
+ *          drive out what is hot, as it does if the least recently used entry leaves. And a hit must not move anything.
+ * Shape    A newcomer enters a small queue, which has a tenth of the bytes. At its end an entry that was asked for again
+ *          goes on into the main queue. Any other leaves, and a ghost remembers its digest: if it comes back while it is
+ *          remembered, it enters the main queue at once. At the end of the main queue an entry that was asked for goes
+ *          round again and loses one use. A hit is one counter of two bits.
+ * Departs  - Sizes are bytes. A tenth is a tenth of what both queues hold at the moment, not a fixed part: one bound is
+ *            shared by many of these objects, and none has a share of its own.
+ *          - Ghosts lie in a table of fixed size, four to a bucket, where the oldest is overwritten. A ghost counts as
+ *            long as the bytes remembered after it are no more than both queues hold. (The paper's "as many as the main
+ *            queue", in bytes.) Two digests can be equal; then a newcomer has an easy start, and nothing worse.
+ *          - An entry that was asked for again and leaves for another reason than room (it was invalidated, or has
+ *            expired) is remembered too. What replaces another takes over its place: an update is no newcomer.
+ *          - An entry that is of no use any more leaves first when it is met at the end of a queue.
+ *          - The search stops after GW_EVICTION_LOOKED_AT entries; then the one of those with the fewest uses leaves.
+ * Threads  The caller holds a lock. */
 #ifndef GW_CACHE_EVICTION_H
 #define GW_CACHE_EVICTION_H
 
@@ -25,15 +25,15 @@
 #include "base/list.h"
 
 enum {
-    GW_EVICTION_USES = 3, /* that are counted */
-    GW_EVICTION_USES_TO_STAY =
-        2, /* in the small queue, to go on into the main one. With 1 a scan of what is asked for twice
-                                 in a row drives out what is hot (tests/sim/sim_memory_cache.c) */
+    GW_EVICTION_USES = 3, /* more are not counted */
+    /* This many uses in the small queue lead on into the main one. With 1, a scan that asks for everything twice in a row
+     * drives out what is hot (tests/sim/sim_memory_cache.c). */
+    GW_EVICTION_USES_TO_STAY = 2,
     GW_EVICTION_SMALL_PART = 10,
     GW_EVICTION_LOOKED_AT = 64,
 };
 
-/* In what is queued. hash: of whatever it is to be known again by. */
+/* A member of what is queued. hash: of what it is recognised by when it comes back. */
 struct gw_eviction_place {
     uint64_t hash;
     size_t bytes;
@@ -72,13 +72,13 @@ static inline void gw_eviction_use(struct gw_eviction_place *place)
     if (place->uses < GW_EVICTION_USES)
         place->uses++;
 }
-/* What `place`, which has not entered, is to replace leaves as such. */
+/* `place`, which has not entered yet, will replace another one: it gets that one's uses and queue. */
 static inline void gw_eviction_take_over(struct gw_eviction_place *place, const struct gw_eviction_place *replaced)
 {
     place->is_main |= replaced->is_main;
     place->uses = replaced->uses > place->uses ? replaced->uses : place->uses;
 }
-/* Who is to leave for others, and still stands in its queue; NULL: both are empty. Moves those that stay. */
+/* Chooses the place that is to leave. It still stands in its queue. NULL: both queues are empty. Moves those that stay. */
 struct gw_eviction_place *gw_eviction_choose(struct gw_eviction *eviction, gw_eviction_is_over *is_over,
                                              uint64_t now_us);
 

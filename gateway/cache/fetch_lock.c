@@ -61,7 +61,7 @@ static struct gw_store_call *fetch_lock_run(struct gw_fetch_lock *lock, struct g
                         GW_NO_SLICE, NULL, done, owner);
 }
 
-/* Nobody waits for the answer: what is not given back expires. */
+/* No answer is awaited: a lock that is not given back expires. */
 static void fetch_lock_send_leave(struct gw_fetch_lock *lock)
 {
     struct gw_store_call *call = fetch_lock_run(lock, GW_SLICE("leave"), NULL, NULL);

@@ -7,10 +7,10 @@
  * Variants A response that nothing selects lies at the base key. One that Vary (or a side field, cache/vary.h) selects
  *          lies at a key of its own below it, and counts only if the base is an index whose version is the generation
  *          that it carries: so whatever is written over the base ends all variants at once.
- * Clocks   No gateway's enters it: it holds its age when stored and the life it was stored with; who reads it asks the
- *          store how much of that is left (gw_frame_elapsed_ms).
- * Failure  Any bytes may lie there. Each length is checked before it is used, a field is taken only as a message could
- *          hold it, and the selection must be the one that the response's Vary asks for: a value is read whole or is
+ * Clocks   No gateway's clock enters it. It holds the age and the life that it was stored with; a reader asks the store
+ *          how much of that life is left (gw_frame_elapsed_ms).
+ * Failure  Any bytes may lie there. Each length is checked before it is used, each field must be one that a message could
+ *          hold, and the selection must be the one that the response's Vary asks for. A value is read whole, or it is
  *          corrupt.
  * Threads  Pure. */
 #ifndef GW_CACHE_FRAME_H
@@ -48,8 +48,8 @@ struct gw_frame { /* a header; nothing but the kind is set for a foreign one, an
     struct gw_slice variants; /* INDEX: GW_FRAME_VARIANT_BYTES each, the one stored last first; of the value's bytes */
 };
 
-/* XXH64 (redis/README.md): finds values that somebody truncated or patched, and is no guard against one who means harm.
- * It is known everywhere, and takes some 10 GB/s in plain C; gw_hash is not the same on every machine. */
+/* XXH64 (redis/README.md). It finds values that were truncated or patched by mistake; it is no guard against an attacker.
+ * It exists for every language, and takes some 10 GB/s in plain C. gw_hash is not the same on every machine. */
 uint64_t gw_frame_check(const void *bytes, size_t length, uint64_t seed);
 /* A little-endian number, as the values hold them. */
 uint64_t gw_frame_read_number(const uint8_t *at, unsigned bytes);

@@ -6,14 +6,14 @@
  *          empty ("/path?") leaves the last ':' out.
  * Space    What the route's answers depend on beside the request: its backends (gw_route.cache_space), or
  *          cache.namespace. Gateways before other backends share nothing by accident.
- * Host     It is in the key since the backend sees the client's Host (as Host or X-Forwarded-Host), and what a
- *          backend can see and the key does not hold is a way to poison the cache. The scheme is in it for the same
+ * Host     The host is in the key because the backend sees the client's Host (as Host or X-Forwarded-Host): what a
+ *          backend can see and the key does not hold is a way to poison the cache. The scheme is in the key for the same
  *          reason (X-Forwarded-Proto). example.org and example.org:80 are one host for http (RFC 3986 §6.2.3), as are
  *          example.org and example.org:443 for https.
  * Threads  A gw_key_maker keeps a digest context and belongs to one worker. It remembers the last name space: one
  *          SHA-256 a request, usually.
- * Failure  Should the digest itself fail (it has no reason to), the key is random: it equals no other, so nothing is
- *          found by it. */
+ * Failure  If the digest itself fails (nothing should make it fail), the key is random. It equals no other key, so
+ *          nothing is found by it. */
 #ifndef GW_CACHE_KEY_H
 #define GW_CACHE_KEY_H
 

@@ -291,7 +291,7 @@ static enum gw_cache_refusal policy_refuse_status(const struct reading *reading)
     return class < least ? GW_CACHE_NO_FRESHNESS : GW_CACHE_STORABLE;
 }
 
-/* What the response alone forbids, whoever asked. */
+/* What the response forbids for every request. */
 static enum gw_cache_refusal policy_refuse_response(const struct reading *reading)
 {
     const struct gw_directives *directives = &reading->directives;
@@ -374,7 +374,7 @@ static struct gw_cache_terms policy_terms_of(const struct reading *reading, cons
         terms.stale_if_error_s = policy_larger(directives->stale_if_error, rules->stale_if_error_s);
     }
     terms.window_s = policy_larger(terms.stale_while_revalidate_s, terms.stale_if_error_s);
-    /* What comes stale is kept as long as what becomes so here. */
+    /* A response that is stale when it comes is kept as long as one that becomes stale here. */
     if (terms.has_validator && rules->keep_s > 0)
         terms.window_s = policy_larger(terms.window_s,
                                        rules->keep_s + policy_larger(life->age_s - life->freshness_s, 0));

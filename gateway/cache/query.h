@@ -12,9 +12,9 @@ enum { GW_QUERY_SORTED = 128 };
 /* Parameters are what stands between '&', their names what stands before '=', compared as sent. Sorting keeps the order
  * of those of one name. One with a ';' is never left out, but by "*" alone: a backend that separates by it, too, sees
  * another parameter in there. A star leaves out no parameter whose name, percent-decoded, is one of `credentials`
- * (NULL: none), so that the answer to one user's ?api_key= is not the next one's; who means it writes the name in full.
- * Where nothing is left the query is absent (at == NULL), and so it is where there was none.
- * The query itself, or a copy in the arena; at its bound the query as it came. */
+ * (NULL: none), so that the answer to one user's ?api_key= is not given to another; an operator who means it writes the
+ * name in full. If no parameter is left, or there was none, the query is absent (at == NULL).
+ * Returns the query itself, or a copy in the arena. If the arena is full, it returns the query as it came. */
 struct gw_slice gw_query_normalise(struct gw_slice query, const struct gw_strings *ignore,
                                    const struct gw_names *credentials, bool sort, struct gw_arena *arena);
 

@@ -19,7 +19,7 @@ struct gw_tombstone {
     struct gw_tombstones *tombstones;
     struct gw_list link; /* to be sent */
     struct gw_cache_key key;
-    gw_tombstones_done *done; /* NULL: nobody waits */
+    gw_tombstones_done *done; /* NULL: not called */
     void *owner;
     unsigned attempts;
 };
@@ -71,7 +71,7 @@ void gw_tombstones_destroy(struct gw_tombstones **taken)
 
 static void tombstones_on_answer(void *owner, const struct gw_store_reply *reply);
 
-/* Nobody need wait for what is fetched under it: that is out of date. */
+/* Ends the fetch lock of the key: what its holder fetches is out of date, so no request needs to wait for it. */
 static void tombstones_end_lock(struct gw_tombstones *tombstones, const struct gw_cache_key *key)
 {
     struct gw_key_text text;

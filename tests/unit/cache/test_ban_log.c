@@ -309,7 +309,7 @@ static void a_change_while_a_poll_is_under_way_is_asked_for_after_it(void **stat
     close_scene(&scene);
 }
 
-static void a_change_is_nothing_to_a_store_that_is_away_or_a_purger_that_is_closed(void **state)
+static void a_change_is_nothing_to_a_store_that_is_away_or_a_ban_log_that_is_closed(void **state)
 {
     struct scene scene;
     (void)state;
@@ -432,7 +432,7 @@ static void a_ban_that_cannot_be_sent_is_taken_here(void **state)
     assert_int_equal(scene.trues + scene.falses, 0);
 }
 
-static void a_ban_that_is_forgotten_is_made_all_the_same(void **state)
+static void a_ban_that_is_cancelled_is_made_all_the_same(void **state)
 {
     struct scene scene;
     (void)state;
@@ -499,13 +499,13 @@ int main(void)
         cmocka_unit_test(one_poll_is_under_way_at_a_time),
         cmocka_unit_test(a_change_of_the_log_is_asked_for_at_once),
         cmocka_unit_test(a_change_while_a_poll_is_under_way_is_asked_for_after_it),
-        cmocka_unit_test(a_change_is_nothing_to_a_store_that_is_away_or_a_purger_that_is_closed),
+        cmocka_unit_test(a_change_is_nothing_to_a_store_that_is_away_or_a_ban_log_that_is_closed),
         cmocka_unit_test(a_long_log_is_asked_for_to_its_end),
         cmocka_unit_test(a_ban_is_everywhere_when_its_number_was_taken),
         cmocka_unit_test(a_ban_at_the_end_of_a_long_log_waits_for_it),
         cmocka_unit_test(a_ban_that_is_not_acknowledged_is_taken_here),
         cmocka_unit_test(a_ban_that_cannot_be_sent_is_taken_here),
-        cmocka_unit_test(a_ban_that_is_forgotten_is_made_all_the_same),
+        cmocka_unit_test(a_ban_that_is_cancelled_is_made_all_the_same),
         cmocka_unit_test(a_log_that_makes_no_sense_bans_all),
         cmocka_unit_test(every_ban_is_answered_once_when_it_ends),
     };

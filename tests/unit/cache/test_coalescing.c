@@ -85,7 +85,7 @@ static void the_first_leads_its_worker_joins_and_others_wait(void **state)
     tear_down(&scene);
 }
 
-static void the_same_path_in_another_name_space_is_another_flight(void **state)
+static void the_same_path_in_another_name_space_is_another_fetch(void **state)
 {
     (void)state;
     struct scene scene;
@@ -102,7 +102,7 @@ static void the_same_path_in_another_name_space_is_another_flight(void **state)
 
 /* An answer that is on its way to the store is found by the store itself; a purge or a write says that it is out of
  * date. */
-static void who_comes_after_a_detachment_leads_another_flight(void **state)
+static void a_request_after_a_detachment_leads_another_fetch(void **state)
 {
     static const struct {
         void (*detach)(struct gw_coalescing *coalescing, const struct gw_cache_key *key);
@@ -186,7 +186,7 @@ static struct gw_entry *new_entry(void)
     return entry;
 }
 
-static void who_came_before_a_flight_began_shares_its_answer(void **state)
+static void a_request_that_came_before_a_fetch_began_shares_its_answer(void **state)
 {
     (void)state;
     struct scene scene;
@@ -216,7 +216,7 @@ static void who_came_before_a_flight_began_shares_its_answer(void **state)
 }
 
 /* On any worker; the first of these requests leads the next fetch for all of them. */
-static void who_came_after_a_flight_began_shares_the_next_one(void **state)
+static void a_request_that_came_after_a_fetch_began_shares_the_next_one(void **state)
 {
     (void)state;
     struct scene scene;
@@ -257,7 +257,7 @@ static void who_came_after_a_flight_began_shares_the_next_one(void **state)
     tear_down(&scene);
 }
 
-static void whoever_was_to_lead_next_and_left_leaves_the_others_to_themselves(void **state)
+static void a_next_leader_that_left_leaves_the_others_to_themselves(void **state)
 {
     (void)state;
     for (unsigned is_posted = 0; is_posted < 2; is_posted++) {
@@ -287,7 +287,7 @@ static void whoever_was_to_lead_next_and_left_leaves_the_others_to_themselves(vo
     }
 }
 
-static void who_waits_for_the_end_of_a_detached_flight_shares_the_one_that_began_since(void **state)
+static void a_successor_of_a_detached_fetch_shares_the_one_that_began_since(void **state)
 {
     (void)state;
     struct scene scene;
@@ -312,7 +312,7 @@ static void who_waits_for_the_end_of_a_detached_flight_shares_the_one_that_began
 
 /* ---- before the fetch has begun ---- */
 
-static void a_fetch_that_begins_is_joined_by_who_waited_for_it_on_its_worker(void **state)
+static void a_fetch_that_begins_is_joined_by_the_waiters_of_its_worker(void **state)
 {
     (void)state;
     struct scene scene;
@@ -395,7 +395,7 @@ static void without_anybody_to_pass_it_on_to_it_ends(void **state)
     }
 }
 
-static void what_the_leader_found_in_the_store_is_handed_to_who_may_take_it(void **state)
+static void what_the_leader_found_in_the_store_is_handed_to_those_that_may_take_it(void **state)
 {
     (void)state;
     struct scene scene;
@@ -421,7 +421,7 @@ static void what_the_leader_found_in_the_store_is_handed_to_who_may_take_it(void
 
 /* ---- leaving ---- */
 
-static void who_forgot_is_not_woken(void **state)
+static void a_cancelled_waiter_is_not_woken(void **state)
 {
     (void)state;
     struct scene scene;
@@ -445,7 +445,7 @@ static void who_forgot_is_not_woken(void **state)
     tear_down(&scene);
 }
 
-static void a_landed_flight_can_be_led_again(void **state)
+static void a_finished_fetch_can_be_led_again(void **state)
 {
     (void)state;
     struct scene scene;
@@ -459,7 +459,7 @@ static void a_landed_flight_can_be_led_again(void **state)
     tear_down(&scene);
 }
 
-static void many_flights_are_told_apart(void **state)
+static void many_fetches_are_told_apart(void **state)
 {
     enum { FLIGHTS = 5000 };
     (void)state;
@@ -663,7 +663,7 @@ static void close_worker(struct worker *worker)
 }
 
 /* The test ends only if no request is left waiting. */
-static void workers_that_race_have_one_leader_a_key_and_nobody_is_left_waiting(void **state)
+static void workers_that_race_have_one_leader_a_key_and_no_waiter_is_left(void **state)
 {
     (void)state;
     struct club club = { .coalescing = gw_coalescing_create(), .at_work = WORKERS };
@@ -694,20 +694,20 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_leads_its_worker_joins_and_others_wait),
-        cmocka_unit_test(the_same_path_in_another_name_space_is_another_flight),
-        cmocka_unit_test(who_comes_after_a_detachment_leads_another_flight),
-        cmocka_unit_test(who_came_before_a_flight_began_shares_its_answer),
-        cmocka_unit_test(who_came_after_a_flight_began_shares_the_next_one),
-        cmocka_unit_test(whoever_was_to_lead_next_and_left_leaves_the_others_to_themselves),
-        cmocka_unit_test(who_waits_for_the_end_of_a_detached_flight_shares_the_one_that_began_since),
-        cmocka_unit_test(a_fetch_that_begins_is_joined_by_who_waited_for_it_on_its_worker),
+        cmocka_unit_test(the_same_path_in_another_name_space_is_another_fetch),
+        cmocka_unit_test(a_request_after_a_detachment_leads_another_fetch),
+        cmocka_unit_test(a_request_that_came_before_a_fetch_began_shares_its_answer),
+        cmocka_unit_test(a_request_that_came_after_a_fetch_began_shares_the_next_one),
+        cmocka_unit_test(a_next_leader_that_left_leaves_the_others_to_themselves),
+        cmocka_unit_test(a_successor_of_a_detached_fetch_shares_the_one_that_began_since),
+        cmocka_unit_test(a_fetch_that_begins_is_joined_by_the_waiters_of_its_worker),
         cmocka_unit_test(a_leader_that_leaves_passes_the_lead_on_to_the_first_that_may_have_it),
         cmocka_unit_test(without_anybody_to_pass_it_on_to_it_ends),
-        cmocka_unit_test(what_the_leader_found_in_the_store_is_handed_to_who_may_take_it),
-        cmocka_unit_test(who_forgot_is_not_woken),
-        cmocka_unit_test(a_landed_flight_can_be_led_again),
-        cmocka_unit_test(many_flights_are_told_apart),
-        cmocka_unit_test(workers_that_race_have_one_leader_a_key_and_nobody_is_left_waiting),
+        cmocka_unit_test(what_the_leader_found_in_the_store_is_handed_to_those_that_may_take_it),
+        cmocka_unit_test(a_cancelled_waiter_is_not_woken),
+        cmocka_unit_test(a_finished_fetch_can_be_led_again),
+        cmocka_unit_test(many_fetches_are_told_apart),
+        cmocka_unit_test(workers_that_race_have_one_leader_a_key_and_no_waiter_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

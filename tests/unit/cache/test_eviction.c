@@ -76,7 +76,7 @@ static bool is_known_again(struct scene *scene, unsigned number)
     return enter(scene, number, 0)->is_main;
 }
 
-static void nobody_leaves_where_nobody_is(void **state)
+static void nothing_leaves_empty_queues(void **state)
 {
     struct scene *scene = *state;
     assert_null(gw_eviction_choose(&scene->eviction, is_never_over, 0));
@@ -87,10 +87,10 @@ static void newcomers_leave_in_their_order(void **state)
     enter_many(*state, 0, 50, 1); /* asked for once: not enough to stay */
     for (unsigned i = 0; i < 50; i++)
         assert_int_equal(let_one_leave(*state), i);
-    nobody_leaves_where_nobody_is(state);
+    nothing_leaves_empty_queues(state);
 }
 
-static void who_was_asked_for_twice_goes_on_and_starts_anew(void **state)
+static void a_place_that_was_asked_for_twice_goes_on_and_starts_anew(void **state)
 {
     struct scene *scene = *state;
     struct gw_eviction_place *asked = enter(scene, 0, 2);
@@ -132,7 +132,7 @@ static void uses_are_counted_to_three(void **state)
     assert_int_equal(enter(*state, 0, 9)->uses, 3);
 }
 
-static void who_left_and_comes_back_enters_the_main_queue_once(void **state)
+static void a_place_that_left_and_comes_back_enters_the_main_queue_once(void **state)
 {
     struct scene *scene = *state;
     enter_many(scene, 0, 40, 0);
@@ -146,7 +146,7 @@ static void who_left_and_comes_back_enters_the_main_queue_once(void **state)
     }
 }
 
-static void who_left_is_forgotten_when_as_much_has_left_as_there_is(void **state)
+static void a_place_that_left_is_forgotten_when_as_much_has_left_as_there_is(void **state)
 {
     struct scene *scene = *state;
     enter_many(scene, 0, 40, 0);
@@ -175,7 +175,7 @@ static void ghosts_are_bounded_whatever_leaves(void **state)
     assert_in_range(known, GHOSTS / 2, GHOSTS);
 }
 
-static void who_leaves_for_other_reasons_is_remembered_if_he_was_asked_for(void **state)
+static void a_place_that_leaves_for_other_reasons_is_remembered_if_it_was_asked_for(void **state)
 {
     static const struct row {
         unsigned uses;
@@ -241,16 +241,16 @@ int main(void)
 {
 #define FIFO_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        FIFO_TEST(nobody_leaves_where_nobody_is),
+        FIFO_TEST(nothing_leaves_empty_queues),
         FIFO_TEST(newcomers_leave_in_their_order),
-        FIFO_TEST(who_was_asked_for_twice_goes_on_and_starts_anew),
+        FIFO_TEST(a_place_that_was_asked_for_twice_goes_on_and_starts_anew),
         FIFO_TEST(a_scan_does_not_reach_the_main_queue),
         FIFO_TEST(the_main_queue_gives_where_newcomers_have_less_than_a_tenth),
         FIFO_TEST(uses_are_counted_to_three),
-        FIFO_TEST(who_left_and_comes_back_enters_the_main_queue_once),
-        FIFO_TEST(who_left_is_forgotten_when_as_much_has_left_as_there_is),
+        FIFO_TEST(a_place_that_left_and_comes_back_enters_the_main_queue_once),
+        FIFO_TEST(a_place_that_left_is_forgotten_when_as_much_has_left_as_there_is),
         FIFO_TEST(ghosts_are_bounded_whatever_leaves),
-        FIFO_TEST(who_leaves_for_other_reasons_is_remembered_if_he_was_asked_for),
+        FIFO_TEST(a_place_that_leaves_for_other_reasons_is_remembered_if_it_was_asked_for),
         FIFO_TEST(what_replaces_another_takes_its_place),
         FIFO_TEST(what_is_over_leaves_first_at_either_end),
         FIFO_TEST(a_search_gives_up_and_takes_the_least_asked_for_it_saw),

@@ -36,7 +36,7 @@ static void the_last_reason_is_remembered_with_its_time(void **state)
     assert_int_equal(get(&other, 10 * SECOND_US, &ago_s), GW_CACHE_STATUS);
 }
 
-static void who_takes_anothers_place_takes_it_whole(void **state)
+static void a_url_that_takes_anothers_place_takes_it_whole(void **state)
 {
     const struct gw_cache_key first = key_of(5, 1, 1), second = key_of(5, 2, 1), host = key_of(5, 2, 9);
     uint64_t ago_s;
@@ -64,7 +64,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_reason_is_remembered_with_its_time),
-        cmocka_unit_test(who_takes_anothers_place_takes_it_whole),
+        cmocka_unit_test(a_url_that_takes_anothers_place_takes_it_whole),
         cmocka_unit_test(a_clock_of_many_days_wraps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

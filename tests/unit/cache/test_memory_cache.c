@@ -122,7 +122,7 @@ static void another_vary_removes_the_variants_before_it(void **state)
     assert_int_equal(counts_of(*state).entries, 1);
 }
 
-static void a_side_field_makes_a_variant_and_removes_nobodys(void **state)
+static void a_side_field_makes_a_variant_and_removes_no_other(void **state)
 {
     assert_true(put(*state, 1, "", "Cache-Control: max-age=60", 0));
     assert_true(put(*state, 1, "X-Original-URL: /x", "Cache-Control: max-age=60", 0));
@@ -154,7 +154,7 @@ static void vary_any_is_not_taken(void **state)
     assert_int_equal(counts_of(*state).bytes, 0);
 }
 
-static void who_finds_nothing_has_the_epoch_to_fill_by(void **state)
+static void a_look_that_finds_nothing_has_the_epoch_to_fill_by(void **state)
 {
     struct gw_cache_key key = key_of(1);
     struct gw_entry *entry = entry_of(1, "", "Cache-Control: max-age=60", 10, &an_hour_and_more);
@@ -482,10 +482,10 @@ int main(void)
         MEMORY_CACHE_TEST(an_entry_replaces_what_answers_the_same_requests),
         MEMORY_CACHE_TEST(variants_lie_side_by_side),
         MEMORY_CACHE_TEST(another_vary_removes_the_variants_before_it),
-        MEMORY_CACHE_TEST(a_side_field_makes_a_variant_and_removes_nobodys),
+        MEMORY_CACHE_TEST(a_side_field_makes_a_variant_and_removes_no_other),
         MEMORY_CACHE_TEST(the_least_asked_for_variant_leaves_for_the_seventeenth),
         MEMORY_CACHE_TEST(vary_any_is_not_taken),
-        MEMORY_CACHE_TEST(who_finds_nothing_has_the_epoch_to_fill_by),
+        MEMORY_CACHE_TEST(a_look_that_finds_nothing_has_the_epoch_to_fill_by),
         MEMORY_CACHE_TEST(what_was_begun_before_an_invalidation_may_not_fill),
         MEMORY_CACHE_TEST(an_invalidation_removes_all_variants_and_no_other_key),
         MEMORY_CACHE_TEST(a_hit_for_miss_mark_lasts_as_long_as_said_or_until_a_store),

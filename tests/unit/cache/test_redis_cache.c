@@ -383,7 +383,7 @@ static void a_lost_call_is_a_miss_and_nothing_seen(void **state)
     end_asked(&asked);
 }
 
-static void a_forgotten_question_is_not_answered(void **state)
+static void a_cancelled_question_is_not_answered(void **state)
 {
     struct stage *stage = *state;
     struct gw_cache_key key = key_of(1);
@@ -440,7 +440,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_the_store_nothing_is_asked, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(before_the_log_of_bans_is_read_nothing_is_asked, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(a_lost_call_is_a_miss_and_nothing_seen, make_stage, free_stage),
-        cmocka_unit_test_setup_teardown(a_forgotten_question_is_not_answered, make_stage, free_stage),
+        cmocka_unit_test_setup_teardown(a_cancelled_question_is_not_answered, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(without_memory_stores_pause_and_look_ups_go_on, make_stage, free_stage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

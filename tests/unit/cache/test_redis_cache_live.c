@@ -264,7 +264,7 @@ static void on_lock(void *owner, enum gw_fetch_lock_result result, bool is_chang
     leased->result = result;
 }
 
-static void a_lease_is_one_s_alone_and_lives_on_while_it_is_held(void **state)
+static void a_fetch_lock_is_of_one_alone_and_lives_on_while_it_is_held(void **state)
 {
     struct real real;
     struct scene scene;
@@ -302,7 +302,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_older_than_the_last_purge_is_answered),
-        cmocka_unit_test(a_lease_is_one_s_alone_and_lives_on_while_it_is_held),
+        cmocka_unit_test(a_fetch_lock_is_of_one_alone_and_lives_on_while_it_is_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static void a_selected_response_lies_beside_others_of_its_url(void **state)
     assert_true(is_in_memory(stage, 1, french.asked));
 }
 
-static void who_remembers_the_names_asks_for_both_at_once(void **state)
+static void a_worker_that_remembers_the_names_asks_for_both_at_once(void **state)
 {
     struct stage *stage = *state;
     store_response(stage, 1, &german);
@@ -61,7 +61,7 @@ static void who_remembers_the_names_asks_for_both_at_once(void **state)
 }
 
 /* A variant that the index does not list is not asked for. */
-static void who_sees_the_index_knows_what_is_not_there(void **state)
+static void a_look_up_that_sees_the_index_knows_what_is_not_there(void **state)
 {
     struct stage *stage = *state;
     store_response(stage, 1, &german);
@@ -219,7 +219,7 @@ static void no_mark_drives_out_variants(void **state)
     (void)look_up(stage, 1, german.asked, "de");
 }
 
-static void who_may_not_look_up_sees_the_index(void **state)
+static void a_request_that_may_not_look_up_sees_the_index(void **state)
 {
     struct stage *stage = *state;
     store_response(stage, 1, &german);
@@ -231,7 +231,7 @@ static void who_may_not_look_up_sees_the_index(void **state)
     (void)look_up(stage, 1, french.asked, "fr");
 }
 
-static void a_question_with_two_calls_is_forgotten_or_lost_as_one(void **state)
+static void a_question_with_two_calls_is_cancelled_or_lost_as_one(void **state)
 {
     struct stage *stage = *state;
     struct asked asked;
@@ -417,8 +417,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_selected_response_lies_beside_others_of_its_url, make_stage, free_stage),
-        cmocka_unit_test_setup_teardown(who_remembers_the_names_asks_for_both_at_once, make_stage, free_stage),
-        cmocka_unit_test_setup_teardown(who_sees_the_index_knows_what_is_not_there, make_stage, free_stage),
+        cmocka_unit_test_setup_teardown(a_worker_that_remembers_the_names_asks_for_both_at_once, make_stage,
+                                        free_stage),
+        cmocka_unit_test_setup_teardown(a_look_up_that_sees_the_index_knows_what_is_not_there, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(a_wrong_memory_is_put_right_by_the_base, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(a_tombstone_ends_all_variants_also_under_an_index_made_again, make_stage,
                                         free_stage),
@@ -428,8 +429,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_are_the_same_in_any_case, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(a_variant_that_does_not_parse_leaves_alone, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(no_mark_drives_out_variants, make_stage, free_stage),
-        cmocka_unit_test_setup_teardown(who_may_not_look_up_sees_the_index, make_stage, free_stage),
-        cmocka_unit_test_setup_teardown(a_question_with_two_calls_is_forgotten_or_lost_as_one, make_stage, free_stage),
+        cmocka_unit_test_setup_teardown(a_request_that_may_not_look_up_sees_the_index, make_stage, free_stage),
+        cmocka_unit_test_setup_teardown(a_question_with_two_calls_is_cancelled_or_lost_as_one, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(a_variant_s_answer_before_the_base_s_counts_for_nothing, make_stage,
                                         free_stage),
         cmocka_unit_test_setup_teardown(a_read_of_a_variant_sent_before_an_invalidation_does_not_fill, make_stage,

@@ -57,7 +57,7 @@ static void close_clockwork(struct clockwork *work)
     assert_int_equal(uv_loop_close(&work->loop), 0);
 }
 
-static void what_is_kept_is_sent_also_where_nobody_asks(void **state)
+static void what_is_kept_is_sent_even_without_a_question(void **state)
 {
     struct stage *stage = *state;
     struct gw_cache_key key = key_of(1);
@@ -196,7 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tombstones_wait_for_the_store_and_go_before_reads, make_stage, free_stage),
-        cmocka_unit_test_setup_teardown(what_is_kept_is_sent_also_where_nobody_asks, make_stage, free_stage),
+        cmocka_unit_test_setup_teardown(what_is_kept_is_sent_even_without_a_question, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(a_tombstone_that_is_lost_on_the_way_is_sent_again, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(without_memory_the_value_is_deleted, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(too_many_are_counted_and_all_is_banned_before_reads_resume, make_stage,

@@ -79,7 +79,7 @@ static void check_stray(struct scene *scene, const struct stray *stray, enum whe
     caller_free(second);
 }
 
-static void what_comes_unasked_is_nobodys_answer(void **state)
+static void what_comes_unasked_is_no_answer(void **state)
 {
     static const enum gw_method nexts[] = { GW_METHOD_GET, GW_METHOD_POST };
     struct scene *scene = *state;

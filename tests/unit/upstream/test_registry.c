@@ -93,7 +93,7 @@ static void one_url_is_one_record(void **state)
     assert_false(gw_registry_is_first(registry, 2));
 }
 
-static void an_index_beyond_the_configuration_is_nobody(void **state)
+static void an_index_beyond_the_configuration_is_no_backend(void **state)
 {
     struct gw_registry *registry = *state;
     assert_null(gw_registry_record(registry, 3));
@@ -155,7 +155,7 @@ int main(void)
         with_registry(a_failure_is_told_for_a_minute),
         with_registry(only_a_change_moves_the_instant_of_the_last_change),
         with_registry(one_url_is_one_record),
-        with_registry(an_index_beyond_the_configuration_is_nobody),
+        with_registry(an_index_beyond_the_configuration_is_no_backend),
         with_registry(two_workers_lose_no_count),
         with_registry(each_route_has_a_turn_of_its_own),
         with_registry(two_workers_never_take_the_same_turn),

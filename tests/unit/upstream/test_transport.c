@@ -520,7 +520,7 @@ static const struct {
     { cmocka_unit_test(a_reset_does_not_end_a_body), BOTH },
     { cmocka_unit_test(a_flood_of_interim_answers_is_cut), H1 },
     { cmocka_unit_test(interim_heads_have_a_bound_together), H1 },
-    { cmocka_unit_test(what_comes_unasked_is_nobodys_answer), BOTH },
+    { cmocka_unit_test(what_comes_unasked_is_no_answer), BOTH },
     { cmocka_unit_test(what_comes_before_the_request_is_no_answer_to_it), BOTH },
     { cmocka_unit_test(a_request_is_written_as_it_was_filled_in), H1 },
     { cmocka_unit_test(a_body_is_framed_by_the_transport), H1 },

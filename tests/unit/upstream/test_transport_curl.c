@@ -388,7 +388,7 @@ static void a_backend_that_does_not_shake_hands_is_a_connect_timeout(void **stat
     close_caller(caller);
 }
 
-static void nobody_there_is_told_apart(void **state)
+static void a_port_without_a_listener_is_told_apart(void **state)
 {
     struct stage *stage = *state;
     says(stage, serve_silence, NULL);
@@ -498,10 +498,10 @@ int main(void)
         scene(a_call_may_be_cancelled_at_any_time),
         scene(a_silent_backend_is_given_up),
         scene(a_backend_that_does_not_shake_hands_is_a_connect_timeout),
-        scene(nobody_there_is_told_apart),
+        scene(a_port_without_a_listener_is_told_apart),
         scene(cancelling_a_look_up_does_not_wait_for_it),
         scene(a_backend_has_a_bound_of_calls),
-        scene(what_comes_unasked_over_tls_is_nobodys_answer),
+        scene(what_comes_unasked_over_tls_is_no_answer),
         scene(http2_is_not_offered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

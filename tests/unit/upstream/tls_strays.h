@@ -75,7 +75,7 @@ static void check_stray(struct stage *stage, const struct stray *row, bool has_b
     close_caller(caller);
 }
 
-static void what_comes_unasked_over_tls_is_nobodys_answer(void **state)
+static void what_comes_unasked_over_tls_is_no_answer(void **state)
 {
     static const char length5[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
                       whole[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
