@@ -35,7 +35,7 @@ static int accept_encoding_read_weight(struct gw_slice parameter)
     return weight <= WHOLE ? weight : REFUSED;
 }
 
-/* Named twice, the lesser weight counts: nobody gets what one of the two refuses. */
+/* If a coding is named twice, the lesser weight counts: what one of the two refuses is not sent. */
 static void accept_encoding_read_member(struct wish *wish, struct gw_slice member)
 {
     const char *semicolon = memchr(member.at, ';', member.length);

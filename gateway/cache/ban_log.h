@@ -1,16 +1,15 @@
 /* ban_log.h: bans as instances share them through the store, as one worker sees it (redis/purge.lua).
  *
- * Shape    A ban is numbered by the script and answered with all that is new; who polls (a worker, every
- *          GW_BAN_LOG_POLL_MS, unless another worker of this process did so a moment ago) gets the same answer. So an
- *          instance knows of a ban within twice that time, and no look-up pays for it. A long log comes in parts, one
- *          asked for after the other. Where client tracking tells that the log has changed (gw_ban_log_on_change), one
- *          worker polls at once, and the instance knows of the ban a round trip later; the poll is there for what no
- *          message tells.
- * Outage   A ban that cannot be sent, or is not acknowledged, is an error for the client that asked for it. It still counts on this
- *          instance (bans.h says how it is numbered); without the store nothing is read from it, and after the outage the
- *          memory cache is flushed and a poll is sent as soon as the store is seen to be up (16 ms).
- * Failure  An answer that does not parse is said in the log, once, and bans everything here each time: without
- *          the log it is unknown what may be used.
+ * Shape    The script numbers a ban and answers with all bans that are new. A worker polls each GW_BAN_LOG_POLL_MS, unless
+ *          another worker of this process did so a moment ago, and gets the same kind of answer. So an instance knows of
+ *          a ban within twice that time, and no look-up pays for it. A long log comes in parts, one asked for after the
+ *          other. If client tracking tells that the log has changed (gw_ban_log_on_change), one worker polls at once, and
+ *          the instance knows of the ban one round trip later. The poll finds what no message told.
+ * Outage   A ban that cannot be sent, or is not acknowledged, is an error for the client that asked for it. It counts on
+ *          this instance all the same (bans.h says how it is numbered). Without the store nothing is read from the log.
+ *          After the outage the memory cache is flushed, and a poll is sent as soon as the store is up (within 16 ms).
+ * Failure  An answer that does not parse is said in the log once, and bans everything here each time: without the bans it
+ *          is unknown what may be used.
  * Threads  One worker's; the bans are shared. */
 #ifndef GW_CACHE_BAN_LOG_H
 #define GW_CACHE_BAN_LOG_H
@@ -35,25 +34,25 @@ struct gw_ban_log_setup {
     struct gw_mailbox *mailbox; /* this worker's; NULL: gw_ban_log_on_change is not called */
     struct gw_bans *bans;
     const struct gw_config *config;
-    /* A ban has come, also by another worker: who asks from now on does not join older fetches. From the loop, before
-     * done; once for several. May be NULL. */
+    /* A ban has come, perhaps from another worker: requests from now on must not join older fetches. From the loop,
+     * before done; once for several bans. May be NULL. */
     void (*on_ban)(void *context);
     void *context;
 };
 
 /* NULL when memory is out. Polls from now on. */
 struct gw_ban_log *gw_ban_log_create(const struct gw_ban_log_setup *setup) GW_MUST_CHECK;
-/* The log has changed: a poll is sent that is younger than this call. Any thread, while the mailbox is open. */
+/* The log has changed: sends a poll after this call. Any thread, while the mailbox is open. */
 void gw_ban_log_on_change(struct gw_ban_log *ban_log);
-/* No more polls, and no on_ban; before the store is closed. Purges that are pending are answered by that. */
+/* No more polls, and no on_ban. Call it before the store is closed; closing the store answers the pending purges. */
 void gw_ban_log_close(struct gw_ban_log *ban_log);
-/* After the store is closed. Takes *log; NULL is allowed. */
+/* After the store is closed. Takes *ban_log; NULL is allowed. */
 void gw_ban_log_destroy(struct gw_ban_log **ban_log);
-/* Has the log been read since the store was last seen to come up? Else a look-up may find what has been purged. */
+/* Has the log been read since the store came up? Until then, a look-up could find what has been purged. */
 bool gw_ban_log_is_current(const struct gw_ban_log *ban_log);
 /* NULL: it could not be sent, but was taken here (gw_bans_add: what is too long bans all); done does not run. */
 struct gw_purge *gw_ban_log_add(struct gw_ban_log *ban_log, const struct gw_ban *ban, gw_purge_done *done, void *owner);
-/* done will not run; the ban is sent all the same. Takes *purge; NULL is allowed. */
+/* done will not run; the ban is still sent. Takes *purge; NULL is allowed. */
 void gw_ban_log_cancel(struct gw_purge **purge);
 
 #endif

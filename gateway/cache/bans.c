@@ -170,7 +170,7 @@ enum gw_ban_verdict gw_bans_check(struct gw_bans *bans, struct gw_entry *entry)
             return verdict;
         if (verdict == GW_BAN_SOFT)
             atomic_store_explicit(&entry->is_outdated, true, memory_order_relaxed);
-        /* After is_outdated: who sees this sees that. */
+        /* After is_outdated: a thread that sees the sequence sees is_outdated, too. */
         atomic_store_explicit(&entry->bans_checked, sequence, memory_order_release);
     }
     return atomic_load_explicit(&entry->is_outdated, memory_order_relaxed) ? GW_BAN_SOFT : GW_BAN_NONE;

@@ -1,4 +1,5 @@
-/* coalescing.h: request coalescing: who fetches a key, and who waits for it; one table for all workers of the process.
+/* coalescing.h: request coalescing: which request fetches a key, and which requests wait for its answer. One table for all
+ * workers of the process.
  *
  * Problem  A hundred clients ask for the same cold key at once; the backend must be asked once.
  * Shape    A coalesced fetch has a key, a leader, the leader's worker, and waiters. If a request comes while the fetch runs

@@ -1,12 +1,14 @@
 /* fetch_lock.h: which instance fetches a key: a lock with a short life in the store.
  *
- * Shape    SET gw:lock:<ns>:{<sha>} <random id> NX PX 500, renewed at a third of that, deleted by compare (redis/
- *          fetch_lock.lua). An instance that dies loses it within half a second. It is a courtesy, never a guard: correctness is
- *          the store's (what is stored over what), so a lock that is lost while its fetch runs costs a second request.
- * Changed  The script is told what the look-up saw (gw_base_version), and answers whether something else lies there now. So a
- *          leader need not look again, and one that waits for another instance reads no bodies meanwhile.
- * Order    Commands of one loop turn leave in one write: take, then gw_redis_cache_ask, and the look-up sees what the last
- *          holder of the lock has stored.
+ * Shape    SET gw:lock:<ns>:{<sha>} <random id> NX PX 500, renewed after a third of that time, deleted by compare
+ *          (redis/fetch_lock.lua). An instance that dies loses the lock within half a second. The lock only saves requests
+ *          to the backend. What may be stored over what is decided by the store (redis/store.lua), so a lock that is lost
+ *          while its fetch runs costs one more request and nothing else.
+ * Changed  The script is told what the look-up saw (gw_base_version), and answers whether something else lies there now.
+ *          So a leader does not look again without need, and a request that waits for another instance reads no bodies
+ *          meanwhile.
+ * Order    Commands of one turn of the loop leave in one write. If gw_fetch_lock_take comes before gw_redis_cache_ask, the
+ *          look-up sees what the last holder of the lock has stored.
  * Threads  One worker's. */
 #ifndef GW_CACHE_FETCH_LOCK_H
 #define GW_CACHE_FETCH_LOCK_H

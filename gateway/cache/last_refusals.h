@@ -1,7 +1,8 @@
 /* last_refusals.h: for inspection: why the last answer for a URL was not stored, and when that was.
  *
- * Data     A table of GW_LAST_REFUSALS_SLOTS words; each URL has one place, and the one that comes later takes it. A word has 32 bits of the
- *          key, beside those that choose the place: one URL is told another's reason once in 2^32.
+ * Data     A table of GW_LAST_REFUSALS_SLOTS words. Each URL has one place, and a later URL of the same place takes it. A
+ *          word has 32 bits of the key, beside those that choose the place: so the reason of another URL is told once in
+ *          2^32.
  * Bounds   64 KiB. Ages count up to 194 days.
  * Threads  All workers', without a lock: a place is one atomic word. It is written on misses only. */
 #ifndef GW_CACHE_LAST_REFUSALS_H

@@ -107,8 +107,9 @@ static struct gw_slice redis_writes_version_of(const struct gw_base_version *bas
     return has_version ? gw_slice_of((const char *)base_version->version, GW_FRAME_VERSION_BYTES) : GW_SLICE("");
 }
 
-/* Beside the variants that were seen where the names are the same, else as the first of others. An index without names
- * is one of side fields alone (cache/vary.h): there what nothing selects is a variant, too. */
+/* Makes the entry a variant: beside those of the index that was seen if the names are the same, otherwise as the first of a
+ * new index. An index without names has only side fields (cache/vary.h); there an entry without a selection is a variant,
+ * too. */
 static bool redis_writes_make_variant(struct gw_writes *writes, struct order *order, const struct gw_entry *entry,
                                       const struct gw_base_version *base_version,
                                       uint8_t generation[GW_FRAME_VERSION_BYTES])

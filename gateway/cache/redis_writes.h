@@ -1,8 +1,9 @@
-/* redis_writes.h: what one worker stores, on its way to redis/store.lua. Whether it may be stored now is cache/redis_cache.h's.
+/* redis_writes.h: what one worker stores, on its way to redis/store.lua. cache/redis_cache.h decides whether it may be
+ * stored now.
  *
- * Shape    Each goes over what a look-up saw and nothing else, and removes the key from the memory cache. A response that
- *          something selects becomes a variant: beside the others where the index that was seen has the same names,
- *          else the first of an index of its own.
+ * Shape    A write goes only over what a look-up saw, and removes the key from the memory cache. A response with a
+ *          selection becomes a variant. It lies beside the others if the index that was seen has the same names;
+ *          otherwise it is the first of a new index.
  * Failure  A store that has no memory is sent no responses for GW_REDIS_CACHE_PAUSE_MS.
  * Threads  One worker's. */
 #ifndef GW_CACHE_REDIS_WRITES_H

@@ -20,7 +20,7 @@ struct gw_tombstone;
 
 struct gw_tombstones_setup {
     struct gw_store *store;
-    struct gw_timers *timers; /* to send what is kept also where nobody asks; NULL: with the next call */
+    struct gw_timers *timers; /* to send in time what is kept; NULL: it is sent with the next call */
     struct gw_memory_cache *memory_cache;
     struct gw_ban_log *ban_log; /* NULL: after a loss only the memory cache is flushed */
     struct gw_shard *shard;

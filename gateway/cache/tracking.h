@@ -30,7 +30,7 @@ struct gw_tracking_setup {
     struct gw_breaker *breaker; /* of the cache's node */
     const struct gw_redis_node *node;
     const struct gw_config *config;
-    /* What was stored under this key (NULL: under all) has changed: for who fetches it at this moment. May be NULL. */
+    /* What was stored under this key (NULL: under all) has changed. A fetch of it that runs now must know. May be NULL. */
     void (*on_invalidated)(void *context, const struct gw_cache_key *key);
     /* A key below <prefix>purge: has changed: there are new bans (cache/ban_log.h). May be NULL. */
     void (*on_purge)(void *context);
