@@ -7,48 +7,50 @@
 
 static const char magic[4] = { 'G', 'W', 'C', '2' };
 
-enum { /* offsets; redis/README.md */
-       KIND_AT = 4,
-       ZERO_AT = 5,
-       VERSION_AT = 8,
-       LIFE_AT = 16,
-       ZERO2_AT = 20,
-       CHECK_AT = 24,
-       CHECKED_AT = 32,
-       AGE_AT = 32,
-       FRESHNESS_AT = 36,
-       NAMES_AT = 40, /* of an index */
-       LIST_AT = 42,
-       BANS_AT = 40, /* of a frame */
-       STATUS_AT = 48,
-       FIELDS_AT = 50,
-       SELECTION_AT = 52,
-       NAMED_AT = 54,
-       FLAGS_AT = 56,
-       REASON_AT = 58,
-       URL_AT = 60,
-       TAGS_AT = 64,
-       BODY_AT = 68,
-       REVALIDATE_AT = 72,
-       ON_ERROR_AT = 76,
-       WINDOW_AT = 80,
-       ZERO3_AT = 84,
-       GENERATION_AT = 88,
-       TEXT_AT = 96,
-       FIELD_BYTES = 6,    /* its two lengths */
-       LEAST_STATUS = 200, /* of what can be stored: a final answer */
-       MOST_STATUS = 999,
+/* Offsets; redis/README.md. */
+enum {
+    KIND_AT = 4,
+    ZERO_AT = 5,
+    VERSION_AT = 8,
+    LIFE_AT = 16,
+    ZERO2_AT = 20,
+    CHECK_AT = 24,
+    CHECKED_AT = 32,
+    AGE_AT = 32,
+    FRESHNESS_AT = 36,
+    NAMES_AT = 40, /* of an index */
+    LIST_AT = 42,
+    BANS_AT = 40, /* of a frame */
+    STATUS_AT = 48,
+    FIELDS_AT = 50,
+    SELECTION_AT = 52,
+    NAMED_AT = 54,
+    FLAGS_AT = 56,
+    REASON_AT = 58,
+    URL_AT = 60,
+    TAGS_AT = 64,
+    BODY_AT = 68,
+    REVALIDATE_AT = 72,
+    ON_ERROR_AT = 76,
+    WINDOW_AT = 80,
+    ZERO3_AT = 84,
+    GENERATION_AT = 88,
+    TEXT_AT = 96,
+    FIELD_BYTES = 6,    /* its two lengths */
+    LEAST_STATUS = 200, /* of what can be stored: a final answer */
+    MOST_STATUS = 999,
 };
 #define ABSENT UINT32_MAX /* length of a value that is not there */
 
-enum { /* a flag that is not known makes a frame corrupt */
-       FOR_AUTHORIZATION = 1,
-       IS_EXPLICIT = 2,
-       MUST_VALIDATE = 4,
-       NO_STALE = 8,
-       HAS_VALIDATOR = 16,
-       KEEPS_SET_COOKIE = 32,
-       ALL_FLAGS = 63,
+/* A flag that is not known makes a frame corrupt. */
+enum {
+    FOR_AUTHORIZATION = 1,
+    IS_EXPLICIT = 2,
+    MUST_VALIDATE = 4,
+    NO_STALE = 8,
+    HAS_VALIDATOR = 16,
+    KEEPS_SET_COOKIE = 32,
+    ALL_FLAGS = 63,
 };
 
 /* ---- reading ---- */

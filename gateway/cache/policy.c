@@ -120,11 +120,12 @@ enum gw_cache_refusal gw_policy_request_refusal(const struct gw_cache_request *r
 
 /* --- what a response allows --- */
 
-enum status_class { /* each may do what those before it may */
-                    STATUS_NEVER,
-                    STATUS_EXPLICIT,  /* stored where its freshness is stated */
-                    STATUS_HEURISTIC, /* RFC 9110 §15.1: also by a guess, or where it says "public" */
-                    STATUS_DEFAULT,   /* also where it says nothing */
+/* Each may do what those before it may. */
+enum status_class {
+    STATUS_NEVER,
+    STATUS_EXPLICIT,  /* stored where its freshness is stated */
+    STATUS_HEURISTIC, /* RFC 9110 §15.1: also by a guess, or where it says "public" */
+    STATUS_DEFAULT,   /* also where it says nothing */
 };
 
 static enum status_class policy_status_class(int status)
