@@ -5,15 +5,14 @@
 #include "http/date.h"
 #include "http/writer.h"
 
-void gw_answer_measure(struct gw_exchange *exchange, enum gw_framing framing, uint64_t length)
+void gw_answer_measure(struct gw_exchange *exchange, uint64_t length)
 {
     int status = exchange->answer.status;
     bool is_bodiless = status == 204 || status == 304 || status < 200;
-    bool is_known = framing == GW_FRAMING_LENGTH || framing == GW_FRAMING_NONE;
     struct gw_downstream_head *message = &exchange->answer.message;
     message->has_body = !is_bodiless && exchange->request.method != GW_METHOD_HEAD;
     /* RFC 9110 §8.6: none in 204; in a HEAD's answer what the whole would have, where it is known. */
-    message->length = is_known && !is_bodiless ? length : UINT64_MAX;
+    message->length = !is_bodiless ? length : UINT64_MAX;
 }
 
 /* ---- the head ---- */

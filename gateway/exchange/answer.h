@@ -4,9 +4,9 @@
 
 #include "exchange/exchange.h"
 
-/* Has this response a body for this client, and how long is it? For a status that is set, and what is known of the
- * whole: its framing and (LENGTH, NONE) its length. */
-void gw_answer_measure(struct gw_exchange *exchange, enum gw_framing framing, uint64_t length);
+/* Decides whether this response has a body for this client, and what length is told. The status is set already. length:
+ * of the whole; UINT64_MAX: not known. */
+void gw_answer_measure(struct gw_exchange *exchange, uint64_t length);
 /* Lets the filters add their fields (on_response), and tells the head. */
 void gw_answer_begin(struct gw_exchange *exchange);
 /* A piece of the body; without block it is written at once. */

@@ -183,10 +183,9 @@ static void exchange_pick_route(struct gw_exchange *exchange)
 
 void gw_exchange_begin(struct gw_exchange *exchange)
 {
-    const struct gw_head *request = &exchange->request;
-    bool has_body = request->framing == GW_FRAMING_CHUNKED ||
-                    (request->framing == GW_FRAMING_LENGTH && request->content_length);
-    exchange->body.state = has_body ? GW_BODY_HELD : GW_BODY_ENDED;
+    const struct gw_arrival *arrival = &exchange->arrival;
+    bool will_come = arrival->has_body && (!arrival->has_length || arrival->length);
+    exchange->body.state = will_come ? GW_BODY_HELD : GW_BODY_ENDED;
     if (!exchange_prepare(exchange))
         exchange->deciding.fault = GW_ERROR_OVERLOADED;
     exchange_pick_route(exchange);

@@ -153,7 +153,15 @@ struct gw_answer {
     struct gw_block *content_block; /* behind content, held; NULL: content is in the arena, or static */
 };
 
-/* As whom the request comes, and for what. The connection sets the first two fields, the filter `identify` the rest. */
+/* How the request came, in words of no version of HTTP. The downstream sets it before gw_exchange_begin or _refuse. */
+struct gw_arrival {
+    struct gw_slice protocol; /* "HTTP/1.1": for the log and for Via */
+    bool has_body;            /* also of 0 bytes, where the client tells that length */
+    bool has_length;          /* the client tells it */
+    uint64_t length;          /* of the body, if it is told; else 0 */
+};
+
+/* As whom the request comes. The downstream sets the first two fields, the filter `identify` the rest. */
 struct gw_identity {
     struct gw_address peer;
     bool on_admin_port;
@@ -228,6 +236,7 @@ struct gw_exchange {
     struct gw_deciding deciding;
     struct gw_timing timing;
     struct gw_target target;
+    struct gw_arrival arrival;
     struct gw_identity identity;
     struct gw_cache_request cache;
     struct gw_cache_report report;
@@ -251,8 +260,8 @@ struct gw_exchange {
     } texts;
 };
 
-/* For a connection whose next request begins to arrive; the parser fills exchange->request in exchange->arena. NULL
- * without memory. */
+/* For a downstream whose next request begins to arrive. It fills exchange->request in exchange->arena, then arrival and
+ * the first fields of identity. NULL without memory. */
 struct gw_exchange *gw_exchange_take(struct gw_worker_context *context, struct gw_downstream *downstream) GW_MUST_CHECK;
 /* After done, or before gw_exchange_begin. */
 void gw_exchange_put(struct gw_exchange *exchange);

@@ -56,7 +56,7 @@ static struct gw_fetch_request fetching_describe(const struct gw_exchange *excha
 {
     const struct gw_head *request = &exchange->request;
     /* An empty body is none where the cache asks: nobody would end it once this exchange has its answer. */
-    bool has_body = request->framing != GW_FRAMING_NONE && !gw_lookup_is_asked(&exchange->lookup);
+    bool has_body = exchange->arrival.has_body && !gw_lookup_is_asked(&exchange->lookup);
     return (struct gw_fetch_request) {
         .config = exchange->config,
         .route = exchange->target.route,
@@ -68,8 +68,8 @@ static struct gw_fetch_request fetching_describe(const struct gw_exchange *excha
         .host = exchange->identity.host,
         .fields = fields,
         .has_body = has_body,
-        .is_chunked = request->framing == GW_FRAMING_CHUNKED,
-        .content_length = request->framing == GW_FRAMING_LENGTH ? request->content_length : 0,
+        .is_chunked = exchange->arrival.has_body && !exchange->arrival.has_length,
+        .content_length = exchange->arrival.length,
         .expects_continue = request->expects_continue && exchange->body.state == GW_BODY_HELD,
         .binds_connection = fetching_binds_connection(request),
         .lead = exchange->lookup.lead,

@@ -4,8 +4,6 @@
 #include "http/trail.h"
 #include "http/writer.h"
 
-#define VIA_NAME "visara-gateway"
-
 static bool forward_is_written_elsewhere(enum gw_field_name id)
 {
     return id == GW_FIELD_HOST || id == GW_FIELD_CONTENT_LENGTH || id == GW_FIELD_EXPECT ||
@@ -151,6 +149,9 @@ void gw_forward_put_fields(const struct gw_exchange *exchange, enum gw_forward_w
     if (exchange->config->forwarded || trail.source == GW_TRAIL_FORWARDED)
         forward_put_forwarded(exchange, trail, buffer);
     gw_writer_put_field(buffer, GW_SLICE("X-Request-Id"), exchange->identity.request_id);
-    gw_writer_put_field(buffer, GW_SLICE("Via"),
-                        request->version_minor ? GW_SLICE("1.1 " VIA_NAME) : GW_SLICE("1.0 " VIA_NAME));
+    struct gw_slice protocol = exchange->arrival.protocol;
+    struct gw_writer_line line = gw_writer_begin(buffer, GW_SLICE("Via")); /* without "HTTP/" (RFC 9110 §7.6.3) */
+    gw_buffer_put(buffer, protocol.at + 5, protocol.length - 5);
+    gw_buffer_put_literal(buffer, " visara-gateway");
+    gw_writer_end(&line);
 }

@@ -67,6 +67,7 @@ struct gw_exchange *gw_exchange_take(struct gw_worker_context *context, struct g
     exchange->timing = (struct gw_timing) { .began_at_us = gw_clock_monotonic_us(),
                                             .began_wall_us = (int64_t)gw_clock_wall_us() };
     exchange->target = (struct gw_target) { .route = NULL };
+    exchange->arrival = (struct gw_arrival) { .has_body = false };
     exchange->identity = (struct gw_identity) { .scheme = GW_SLICE("http") };
     exchange->cache = (struct gw_cache_request) { .max_age = GW_DIRECTIVE_ABSENT,
                                                   .min_fresh = GW_DIRECTIVE_ABSENT,

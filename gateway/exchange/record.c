@@ -61,7 +61,7 @@ void gw_record_write(const struct gw_exchange *exchange)
         .client = exchange->identity.client_text,
         .method_text = record_bounded_method(request->method_text),
         .target = request->target,
-        .version = request->version_minor ? GW_SLICE("HTTP/1.1") : GW_SLICE("HTTP/1.0"),
+        .version = exchange->arrival.protocol,
         .user_agent = request->fields ? gw_head_value(request, GW_FIELD_USER_AGENT) : GW_NO_SLICE,
         .route = exchange->target.route,
         .method = request->method,

@@ -103,7 +103,7 @@ void gw_engine_answer_here(struct gw_exchange *exchange)
         content = respond_answer_by_entry(exchange);
         block = exchange->entry->body;
     }
-    gw_answer_measure(exchange, GW_FRAMING_LENGTH, content.length);
+    gw_answer_measure(exchange, content.length);
     gw_answer_begin(exchange);
     gw_answer_add(exchange, content, block);
     gw_answer_end(exchange);
@@ -159,11 +159,10 @@ static void respond_end_without_fetch(struct gw_exchange *exchange)
     gw_fetch_leave(&exchange->reader);
 }
 
-static void respond_answer_without_body(struct gw_exchange *exchange, int status, enum gw_framing framing,
-                                        uint64_t length)
+static void respond_answer_without_body(struct gw_exchange *exchange, int status, uint64_t length)
 {
     exchange->answer.status = status;
-    gw_answer_measure(exchange, framing, length);
+    gw_answer_measure(exchange, length);
     gw_answer_begin(exchange);
     respond_end_without_fetch(exchange);
 }
@@ -175,8 +174,15 @@ static void respond_begin_part(struct gw_exchange *exchange, const struct gw_ran
     exchange->answer.part_skip = part->first;
     exchange->answer.part_left = part->length;
     respond_put_content_range(exchange, part, exchange->answer.head->content_length);
-    gw_answer_measure(exchange, GW_FRAMING_LENGTH, part->length);
+    gw_answer_measure(exchange, part->length);
     gw_answer_begin(exchange);
+}
+
+/* Of the backend's body; UINT64_MAX: not known. */
+static uint64_t respond_length(const struct gw_head *head)
+{
+    bool is_told = head->framing == GW_FRAMING_LENGTH || head->framing == GW_FRAMING_NONE;
+    return is_told ? head->content_length : UINT64_MAX;
 }
 
 /* A whole that is being stored while it arrives: has the client it already, or is only a part of it asked for? Then
@@ -187,18 +193,18 @@ static bool respond_answers_less(struct gw_exchange *exchange)
     struct gw_range_part part;
     exchange->report.forwarded_status = head->status;
     if (respond_is_not_modified(exchange)) {
-        respond_answer_without_body(exchange, 304, GW_FRAMING_NONE, UINT64_MAX);
+        respond_answer_without_body(exchange, 304, UINT64_MAX);
         return true;
     }
     enum gw_range range = GW_RANGE_WHOLE;
-    if (exchange->cache.is_range && head->status == 200 && head->framing == GW_FRAMING_LENGTH)
+    if (exchange->cache.is_range && head->status == 200 && respond_length(head) != UINT64_MAX)
         range = gw_range_of(&exchange->request, head, head->content_length, respond_now_s(), &part);
     if (range == GW_RANGE_PART) {
         respond_begin_part(exchange, &part);
     } else if (range == GW_RANGE_UNSATISFIABLE) {
         respond_put_content_range(exchange, NULL, head->content_length);
         exchange->answer.head = NULL; /* its fields are the whole's */
-        respond_answer_without_body(exchange, 416, GW_FRAMING_LENGTH, 0);
+        respond_answer_without_body(exchange, 416, 0);
     } else {
         exchange->report.forwarded_status = 0;
     }
@@ -212,10 +218,9 @@ static void respond_begin_fetched(struct gw_exchange *exchange)
         return;
     exchange->answer.status = head->status;
     respond_ask_before_answer(exchange);
-    if (exchange->answer.head)
-        gw_answer_measure(exchange, head->framing, head->content_length);
-    else /* the backend's body still comes, and is dropped: its connection stays of use */
-        gw_answer_measure(exchange, GW_FRAMING_NONE, UINT64_MAX);
+    /* If a filter has put another answer in its place, the backend's body still comes and is dropped: so its connection
+     * stays of use. */
+    gw_answer_measure(exchange, exchange->answer.head ? respond_length(head) : UINT64_MAX);
     gw_answer_begin(exchange);
 }
 

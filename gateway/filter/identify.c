@@ -187,8 +187,7 @@ static enum gw_filter_result identify_on_request(struct gw_exchange *exchange)
     struct gw_head *request = &exchange->request;
     exchange->identity.client = exchange->identity.peer;
     identify_name_request(exchange);
-    if (!exchange->deciding.fault && request->framing == GW_FRAMING_LENGTH &&
-        request->content_length > exchange->config->max_body_bytes)
+    if (!exchange->deciding.fault && exchange->arrival.length > exchange->config->max_body_bytes)
         exchange->deciding.fault = GW_ERROR_BODY_TOO_LARGE;
     if (!exchange->deciding.fault) {
         exchange->identity.host = request->authority;

@@ -70,6 +70,7 @@ static bool h1_requests_begin_request(struct gw_connection *connection)
 static void h1_requests_refuse(struct gw_exchange *exchange, enum gw_error error)
 {
     exchange->request.version_minor = 1;
+    exchange->arrival = (struct gw_arrival) { .protocol = GW_SLICE("HTTP/1.1") };
     gw_exchange_refuse(exchange, error);
 }
 
@@ -80,8 +81,14 @@ static void h1_requests_on_head(struct gw_connection *connection, struct gw_slic
     struct gw_slice body;
     gw_connection_move(connection, GW_CONNECTION_HEAD_READ);
     connection->h1.count++;
-    bool has_body = request->framing == GW_FRAMING_CHUNKED ||
-                    (request->framing == GW_FRAMING_LENGTH && request->content_length);
+    bool is_chunked = request->framing == GW_FRAMING_CHUNKED, has_length = request->framing == GW_FRAMING_LENGTH;
+    exchange->arrival = (struct gw_arrival) {
+        .protocol = request->version_minor ? GW_SLICE("HTTP/1.1") : GW_SLICE("HTTP/1.0"),
+        .has_body = is_chunked || has_length,
+        .has_length = has_length,
+        .length = has_length ? request->content_length : 0,
+    };
+    bool has_body = is_chunked || exchange->arrival.length;
     if (has_body && input->length) /* its body is coming already */
         request->expects_continue = false;
     if (!has_body && gw_parser_next(&connection->h1.parser, input, &body) != GW_PARSER_END)

@@ -372,7 +372,7 @@ static inline struct gw_exchange *arrives(struct stage *stage, const char *peer,
     assert_non_null(kept);
     memcpy(kept, fields, strlen(fields) + 1);
     exchange->request = request_head(&exchange->arena, method, kept);
-    exchange->request.version_minor = 1;
+    exchange->arrival.protocol = GW_SLICE("HTTP/1.1");
     exchange->request.target = whole;
     exchange->request.path = mark ? gw_slice_of(target, (size_t)(mark - target)) : whole;
     if (mark)

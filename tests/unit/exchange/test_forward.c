@@ -22,7 +22,7 @@ static struct scene *set_up(const char *peer, const char *fields)
     exchange->config = &scene->config;
     gw_arena_init(&exchange->arena, 4096, 65536);
     gw_head_init(&exchange->request);
-    exchange->request.version_minor = 1;
+    exchange->arrival.protocol = GW_SLICE("HTTP/1.1");
     exchange->identity.scheme = GW_SLICE("http");
     exchange->identity.host = GW_SLICE("example.org");
     exchange->identity.request_id = GW_SLICE("id-1");
@@ -244,8 +244,10 @@ static void via_tells_the_clients_version_after_those_before(void **state)
     const char *text = forwarded(scene);
     const char *theirs = strstr(text, "Via: 1.1 other\r\n"), *ours = strstr(text, "Via: 1.1 visara-gateway\r\n");
     assert_true(theirs && ours && theirs < ours);
-    scene->exchange.request.version_minor = 0;
+    scene->exchange.arrival.protocol = GW_SLICE("HTTP/1.0");
     assert_non_null(strstr(forwarded(scene), "Via: 1.0 visara-gateway\r\n"));
+    scene->exchange.arrival.protocol = GW_SLICE("HTTP/2.0");
+    assert_non_null(strstr(forwarded(scene), "Via: 2.0 visara-gateway\r\n"));
     tear_down(scene);
 }
 

@@ -166,8 +166,7 @@ static struct gw_exchange *ask(struct scene *scene, const char *method, const ch
     struct gw_exchange *exchange = gw_exchange_take(&scene->context, &scene->client.downstream);
     assert_non_null(exchange);
     exchange->request = request_head(&exchange->arena, method, fields);
-    exchange->request.version_minor = 1;
-    exchange->request.keep_alive = true;
+    exchange->arrival.protocol = GW_SLICE("HTTP/1.1");
     exchange->request.path = exchange->request.target = GW_SLICE("/");
     gw_exchange_begin(exchange);
     return exchange;
