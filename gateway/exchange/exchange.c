@@ -146,6 +146,9 @@ void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event)
         exchange_move_refuse(exchange, event);
         return;
     }
+#ifdef GW_CHECKS
+    exchange->context->walked[before] |= 1u << event;
+#endif
     exchange->state = moves[before][event].then;
     exchange->context->in_state[before]--;
     exchange->context->in_state[exchange->state]++;

@@ -81,6 +81,9 @@ struct gw_worker_context {
     struct gw_buffer scratch; /* for one head, between two events; each user clears it first */
     struct gw_free_list free; /* exchanges to be used again */
     uint64_t in_state[GW_EXCHANGE_STATES];
+#ifdef GW_CHECKS
+    unsigned walked[GW_EXCHANGE_STATES]; /* a bit an event: which rows of GW_EXCHANGE_MOVES were walked; for tests */
+#endif
     int64_t date_s; /* of date_text */
     char date_text[32];
 };

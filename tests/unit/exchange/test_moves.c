@@ -1,6 +1,7 @@
 #include "unit/exchange/played_fetch.h"
 
 #include "exchange/engine.h"
+#include "support/checks.h"
 
 /* Each row of the table of moves is walked, by what happens outside; and an event that has no row does no harm. */
 
@@ -80,8 +81,17 @@ static int set_up(void **state)
     return 0;
 }
 
+#ifdef GW_CHECKS
+static unsigned walked[GW_EXCHANGE_STATES]; /* by all tests of this file so far */
+#endif
+
 static int tear_down(void **state)
 {
+#ifdef GW_CHECKS
+    struct stage *stage = *state;
+    for (unsigned in = 0; in < GW_EXCHANGE_STATES; in++)
+        walked[in] |= stage->context.walked[in];
+#endif
     close_stage(*state);
     assert_null(played_fetch.reader);
     return 0;
@@ -361,7 +371,205 @@ static void an_event_without_a_row_after_the_end_is_counted_alone(void **state)
     assert_non_null(strstr(stage_said, "in state RECORDING there is no move by GONE\n"));
 }
 
+/* ---- a fetch of somebody else ---- */
+
+/* In place of base/mailbox.c: messages wait here until they come. */
+static struct gw_message *posted;
+
+void gw_mailbox_post(struct gw_mailbox *mailbox, struct gw_message *message)
+{
+    struct gw_message **last = &posted;
+    (void)mailbox;
+    while (*last)
+        last = &(*last)->next;
+    message->next = NULL;
+    *last = message;
+}
+
+static void messages_come(void)
+{
+    while (posted) {
+        struct gw_message *message = posted;
+        posted = message->next;
+        message->deliver(message);
+    }
+}
+
+/* As filter/cache.c asks and answers. */
+static enum gw_filter_result look_up(struct gw_exchange *exchange)
+{
+    const struct gw_route *route = exchange->target.route;
+    const struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, route);
+    gw_policy_read_request(&exchange->cache, &exchange->request, &rules);
+    exchange->target.keyed_query = gw_exchange_make_key(exchange->context, &exchange->arena, route, GW_SLICE("/"),
+                                                        GW_NO_SLICE, GW_SLICE("http"), GW_SLICE("a.example"),
+                                                        &exchange->key);
+    assert_true(gw_exchange_look_up(exchange));
+    return GW_FILTER_CONTINUE;
+}
+
+static const struct gw_filter looks_up = { .name = "looks_up", .on_request = look_up };
+
+static int set_up_cache(void **state)
+{
+    static const struct gw_filter *const with_cache[] = { &looks_up, NULL };
+    played_fetch = (struct gw_fetch) { .reader = NULL };
+    *state = open_stage("{\"cache\": {\"enabled\": true}}", with_cache);
+    open_cache(*state);
+    return 0;
+}
+
+/* A fetch for the exchange's key begins in this process; worker 0 is the exchange's own. */
+static struct gw_coalesced *leads(struct stage *stage, unsigned worker)
+{
+    struct gw_coalescing_ask ask = { .key = &stage->exchange->key, .worker = worker };
+    assert_int_equal(gw_coalescing_start(stage->context.lookups.coalescing, &ask), GW_COALESCING_LEAD);
+    if (worker == 0)
+        gw_coalescing_set_fetch(ask.coalesced, &played_fetch);
+    return ask.coalesced;
+}
+
+static void is_answered_by_its_fetch(struct stage *stage)
+{
+    assert_int_equal(stage->exchange->state, GW_EXCHANGE_FETCHING);
+    assert_int_equal(played_fetch.begun, 1);
+    tells_head(stage, 200, "", 0);
+    tells_end();
+    assert_int_equal(status(stage), 200);
+    assert_true(stage->client.is_done);
+}
+
+/* Its answer is not for this request, or does not come in time: then the request fetches for itself. */
+static void a_request_that_a_joined_fetch_releases_fetches_for_itself(void **state)
+{
+    struct stage *stage = *state;
+    for (int is_late = 0; is_late < 2; is_late++) {
+        played_fetch.begun = played_fetch.joined = 0;
+        asks(stage, "GET", "/", "");
+        struct gw_coalesced *coalesced = leads(stage, 0);
+        played_answer_all(&stage->store);
+        assert_int_equal(stage->exchange->state, GW_EXCHANGE_FETCHING);
+        assert_int_equal(played_fetch.joined, 1);
+        if (is_late)
+            passes(stage, stage->config->flight_wait_ms);
+        else
+            tells_released(false);
+        is_answered_by_its_fetch(stage);
+        gw_coalescing_finish(&coalesced);
+    }
+}
+
+static void a_request_waits_for_a_fetch_of_another_worker_and_then_fetches_for_itself(void **state)
+{
+    struct stage *stage = *state;
+    asks(stage, "GET", "/", "");
+    struct gw_coalesced *coalesced = leads(stage, 1);
+    played_answer_all(&stage->store);
+    assert_int_equal(stage->exchange->state, GW_EXCHANGE_WAITING);
+    assert_int_equal(played_fetch.begun, 0);
+    passes(stage, stage->config->flight_wait_ms);
+    is_answered_by_its_fetch(stage);
+    gw_coalescing_finish(&coalesced);
+    messages_come();
+}
+
+/* Asked for after the request came, so that it is good for a request that wants the backend's word. */
+static void a_request_is_answered_by_what_another_worker_fetched(void **state)
+{
+    static const struct gw_cache_life life = { .freshness_s = 300 };
+    struct stage *stage = *state;
+    asks(stage, "GET", "/", "Cache-Control: no-cache");
+    stage_now_us += 1000;
+    struct gw_coalesced *coalesced = leads(stage, 1);
+    played_answer_all(&stage->store);
+    assert_int_equal(stage->exchange->state, GW_EXCHANGE_WAITING);
+    struct gw_head response = response_head(&stage->exchange->arena, 200, "X-Backend: theirs");
+    struct gw_entry *entry = gw_entry_create(&(struct gw_entry_setup) { .key = &stage->exchange->key,
+                                                                        .scheme = GW_SLICE("http"),
+                                                                        .host = GW_SLICE("a.example"),
+                                                                        .request = &stage->exchange->request,
+                                                                        .response = &response,
+                                                                        .life = &life,
+                                                                        .now_us = stage_now_us });
+    assert_non_null(entry);
+    gw_coalescing_set_answer(coalesced, entry, GW_COALESCING_FETCHED, false);
+    gw_coalescing_finish(&coalesced);
+    gw_entry_unref(entry);
+    messages_come();
+    assert_int_equal(status(stage), 200);
+    assert_string_equal(field(stage, "X-Backend"), "theirs");
+    assert_true(stage->client.is_done);
+    assert_int_equal(played_fetch.begun, 0);
+}
+
+/* ---- what holds ---- */
+
+/* In a child, in the order of `ways`: each breaks what holds in its state. */
+static void break_and_check(void *data)
+{
+    struct stage *stage = data;
+    struct gw_exchange *exchange = stage->exchange;
+    switch (exchange->state) {
+    case GW_EXCHANGE_WAITING: /* a status is out */
+        exchange->answer.message.status = 200;
+        break;
+    case GW_EXCHANGE_FETCHING: /* a question is out */
+        exchange->questions.out = 1;
+        break;
+    case GW_EXCHANGE_HOLDING: /* a tombstone is awaited */
+        exchange->invalidation.sent = 1;
+        break;
+    case GW_EXCHANGE_SETTLING:
+        exchange->invalidation.due = exchange->invalidation.sent + 1;
+        break;
+    case GW_EXCHANGE_ANSWERING: /* no status is out */
+        exchange->answer.message.status = 0;
+        break;
+    default: /* it still holds an answer of the cache */
+        exchange->entry = data;
+        break;
+    }
+    gw_exchange_check(exchange);
+}
+
+static void check(void *data)
+{
+    gw_exchange_check(((struct stage *)data)->exchange);
+}
+
+static void a_state_that_does_not_hold_ends_the_process_where_checks_are_on(void **state)
+{
+    struct stage *stage = *state;
+    open_cache(stage);
+    for (int in = GW_EXCHANGE_DECIDING + 1; in < GW_EXCHANGE_RECORDING; in++) {
+        ways[in](stage);
+        assert_int_equal(stage->exchange->state, in);
+        assert_int_equal(checks_status_of(check, stage), 0);
+        checks_assert_ends(break_and_check, stage);
+        gw_exchange_on_gone(stage->exchange, GW_ERROR_CLIENT_GONE);
+        assert_int_equal(checks_status_of(check, stage), 0);
+        checks_assert_ends(break_and_check, stage); /* DONE */
+        played_answer_all(&stage->store);
+    }
+}
+
+/* The last test: what the others did together. */
+static void every_row_of_the_table_was_walked(void **state)
+{
+    (void)state;
+#ifdef GW_CHECKS
+#define WALKED(in, when, then, by)                                                                                     \
+    if (!(walked[GW_EXCHANGE_##in] & 1u << GW_EXCHANGE_##when))                                                        \
+        fail_msg("no test of this file walks the row " #in ", " #when);
+    GW_EXCHANGE_MOVES(WALKED)
+#undef WALKED
+#else
+    skip(); /* the moves are only noted where checks are on */
+#endif
+}
+
 #define MOVES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CACHE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_cache, tear_down)
 
 int main(void)
 {
@@ -375,6 +583,11 @@ int main(void)
         MOVES_TEST(an_answered_question_lets_the_request_go_on_to_a_backend),
         MOVES_TEST(an_event_without_a_row_is_counted_logged_and_cuts),
         MOVES_TEST(an_event_without_a_row_after_the_end_is_counted_alone),
+        CACHE_TEST(a_request_that_a_joined_fetch_releases_fetches_for_itself),
+        CACHE_TEST(a_request_waits_for_a_fetch_of_another_worker_and_then_fetches_for_itself),
+        CACHE_TEST(a_request_is_answered_by_what_another_worker_fetched),
+        MOVES_TEST(a_state_that_does_not_hold_ends_the_process_where_checks_are_on),
+        cmocka_unit_test(every_row_of_the_table_was_walked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
