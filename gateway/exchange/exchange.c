@@ -106,7 +106,7 @@ void gw_exchange_check(const struct gw_exchange *exchange)
     }
 }
 
-/* What comes from outside finds nothing under way: it waits for something, and this has an owner and an end. */
+/* A call from outside finds the exchange at rest: it waits for something that has an owner and an end. */
 static void exchange_check_at_rest(const struct gw_exchange *exchange)
 {
     const struct gw_answer *answer = &exchange->answer;
@@ -169,8 +169,8 @@ static const struct gw_route *exchange_route_for(const struct gw_exchange *excha
     return gw_match_route(exchange->config, exchange->request.method_text, exchange->request.authority, path);
 }
 
-/* What climbs leads out of the path of the backend's URL, to where no limit is looked for (nginx: 400, too); and which
- * route a path with dot segments is of must not depend on who reads it. */
+/* A path that climbs above its root ("/..") leads out of the path of the backend's URL, where no limit would match: it is
+ * refused (nginx answers 400, too). A path with dot segments is also refused when its two readings have different routes. */
 static void exchange_pick_route(struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
@@ -358,7 +358,8 @@ void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error)
     gw_engine_move(exchange, GW_EXCHANGE_GONE);
 }
 
-/* A request that waited for the fetch of another worker was answered by what that stored, or fetched itself. */
+/* A request that waited for another worker's fetch counts as collapsed if it was answered by what that fetch stored, and
+ * not if it fetched for itself. */
 static void exchange_count_for_cache(struct gw_exchange *exchange)
 {
     struct gw_shard *shard = exchange->context->shard;

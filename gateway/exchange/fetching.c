@@ -25,7 +25,7 @@ static struct gw_head fetching_keyed_head(const struct gw_exchange *exchange)
     return head;
 }
 
-/* What storing is about; cache: what the request allows, as whom it is fetched for. */
+/* Fills what a fetch needs to store its answer. cache: what the request allows. */
 static void fetching_describe_storing(const struct gw_exchange *exchange, const struct gw_cache_request *cache,
                                       const struct gw_head *head, struct gw_fetch_request *ask)
 {
@@ -55,7 +55,7 @@ static bool fetching_binds_connection(const struct gw_head *request)
 static struct gw_fetch_request fetching_describe(const struct gw_exchange *exchange, struct gw_slice fields)
 {
     const struct gw_head *request = &exchange->request;
-    /* An empty body is none where the cache asks: nobody would end it once this exchange has its answer. */
+    /* Where the cache asks, an empty body counts as none: after this exchange has its answer, nothing would end it. */
     bool has_body = exchange->arrival.has_body && !gw_lookup_is_asked(&exchange->lookup);
     return (struct gw_fetch_request) {
         .config = exchange->config,
@@ -147,7 +147,7 @@ void gw_engine_start_fetch(struct gw_exchange *exchange)
     gw_fetch_resume(&exchange->reader);
 }
 
-/* A GET for the whole, whatever this request is (HEAD, Range): it is for the cache. */
+/* The refresh is for the cache, so it is a GET for the whole, also when this request is a HEAD or has a Range. */
 static bool fetching_begin_refresh(struct gw_exchange *exchange, const struct gw_lead *lead)
 {
     struct gw_worker_context *context = exchange->context;
@@ -196,7 +196,8 @@ static void fetching_forget_stored(struct gw_exchange *exchange)
     }
 }
 
-/* What is stored as this answer makes it. NULL: as the backend has it, it may not be stored, or is something else. */
+/* The stored entry with the fields of this answer. NULL: the backend's answer may not be stored, or it is about another
+ * body than the stored one. */
 static struct gw_entry *fetching_freshen(struct gw_exchange *exchange, const struct gw_head *update)
 {
     const struct gw_entry *stored = exchange->lookup.lead.stored;
@@ -275,7 +276,7 @@ static void fetching_on_head(struct gw_reader *reader, const struct gw_head *hea
     gw_engine_move(exchange, gw_engine_invalidates(exchange) ? GW_EXCHANGE_INVALIDATES : GW_EXCHANGE_HEAD);
 }
 
-/* While it settles the upstream is paused; what still comes outlives this call. */
+/* The upstream is paused while the exchange is SETTLING. One more piece may come, and is kept beyond this call. */
 static bool fetching_keep_settling(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block)
 {
     struct gw_block *own = block ? gw_block_ref(block) : gw_block_create(bytes.length);
@@ -408,8 +409,8 @@ static void fetching_on_want_body(struct gw_reader *reader)
     }
 }
 
-/* What a backend says to a fetch that was joined, it was asked for after this request came, where that matters
- * (cache/coalescing.h). */
+/* May this request use the answer of a fetch that it joined? Where a request wants the backend's word, it joins only a
+ * fetch that began after it came (cache/coalescing.h): so the answer counts as confirmed. */
 static bool fetching_may_reuse(struct gw_reader *reader, const struct gw_head *selection,
                                const struct gw_cache_life *life)
 {

@@ -34,7 +34,7 @@ struct gw_slice gw_exchange_make_key(struct gw_worker_context *context, struct g
 
 /* ---- what is stored ---- */
 
-/* From the look-up: it is the answer. */
+/* The look-up's entry becomes the answer of the exchange. */
 static void lookup_take_entry(struct gw_exchange *exchange)
 {
     exchange->entry = exchange->lookup.entry;
@@ -65,7 +65,7 @@ bool gw_exchange_look_up(struct gw_exchange *exchange)
 
 /* ---- who fetches ---- */
 
-/* Fresh, and yet not taken: it is the request that wants it confirmed. */
+/* The entry is fresh and was still not used, because the request wants it confirmed. */
 static bool lookup_is_refused_by_request(const struct gw_entry *stored)
 {
     int64_t age_s = gw_entry_age_s(stored, gw_clock_monotonic_us());
@@ -86,7 +86,7 @@ static void lookup_report_miss(struct gw_exchange *exchange)
 
 static void lookup_claim(struct gw_exchange *exchange);
 
-/* Of a look-up that was claimed, in DECIDING or in WAITING. */
+/* Acts on the answer of a look-up that was claimed. The exchange is in DECIDING or WAITING. */
 static void lookup_follow(struct gw_exchange *exchange, enum gw_lookup_answer answer)
 {
     struct gw_lookup *lookup = &exchange->lookup;
@@ -142,7 +142,7 @@ void gw_engine_go_on(struct gw_exchange *exchange)
         gw_engine_move(exchange, GW_EXCHANGE_PASSED);
 }
 
-/* For the look-up's answer nothing is started here: that has a timer of its own. */
+/* The look-up has its own timer, so that only questions need one here. */
 void gw_engine_wait(struct gw_exchange *exchange)
 {
     if (exchange->questions.out)

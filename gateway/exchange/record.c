@@ -18,14 +18,15 @@ static enum gw_limit_label record_limit_label(const struct gw_exchange *exchange
     return GW_LIMIT_LABEL_NONE;
 }
 
-/* What is refused was not asked of the cache, or what the cache said was of no use to it: no miss of the cache. */
+/* A refused request does not count as a miss: either the cache was not asked, or the cache's answer was not used. */
 static enum gw_cache_label record_cache_label(const struct gw_exchange *exchange)
 {
     bool is_refused = exchange->limit.verdict == GW_LIMIT_REFUSED || exchange->limit.verdict == GW_LIMIT_UNKNOWN;
     return is_refused ? GW_CACHE_LABEL_NONE : exchange->report.label;
 }
 
-/* A body that outgrew what is stored did so after its head was told. */
+/* A body can outgrow cache.max_object_bytes after its head was told: then the fetch knows the reason, and the report
+ * does not. */
 static enum gw_not_stored_label record_refusal(const struct gw_exchange *exchange)
 {
     bool is_told = exchange->report.kept == GW_CACHE_KEPT_PERHAPS && exchange->reader.refusal;
@@ -43,23 +44,20 @@ static uint64_t record_least_remaining(const struct gw_exchange *exchange)
     return exchange->limit.count ? least : 0;
 }
 
-/* A method may be as long as the request line. */
-static struct gw_slice record_bounded_method(struct gw_slice method)
-{
-    enum { MOST_BYTES = 64 };
-    return method.length > MOST_BYTES ? gw_slice_of(method.at, MOST_BYTES) : method;
-}
-
 void gw_record_write(const struct gw_exchange *exchange)
 {
+    enum { METHOD_MOST_BYTES = 64 }; /* a client may send a method as long as the request line */
     const struct gw_head *request = &exchange->request;
+    struct gw_slice method = request->method_text;
+    if (method.length > METHOD_MOST_BYTES)
+        method.length = METHOD_MOST_BYTES;
     struct gw_request_record record = {
         .began_at_us = exchange->timing.began_at_us,
         .ended_at_us = gw_clock_monotonic_us(),
         .began_wall_us = exchange->timing.began_wall_us,
         .request_id = exchange->identity.request_id,
         .client = exchange->identity.client_text,
-        .method_text = record_bounded_method(request->method_text),
+        .method_text = method,
         .target = request->target,
         .version = exchange->arrival.protocol,
         .user_agent = request->fields ? gw_head_value(request, GW_FIELD_USER_AGENT) : GW_NO_SLICE,

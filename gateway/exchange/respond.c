@@ -6,7 +6,7 @@
 #include "exchange/worker_context.h"
 #include "http/writer.h"
 
-/* A final answer ends what the request's body was doing: what still comes is thrown away. */
+/* A final answer comes: the rest of the request's body is thrown away. */
 static void respond_settle_body(struct gw_exchange *exchange)
 {
     if (exchange->body.state == GW_BODY_HELD || exchange->body.state == GW_BODY_FLOWING ||
@@ -27,7 +27,7 @@ static int64_t respond_now_s(void)
     return (int64_t)(gw_clock_wall_us() / 1000000);
 }
 
-/* Of a stored or arriving 200: has the client what it asks for? Then 304 and no body (RFC 9110 §13.2.2). */
+/* Does the client have the content of this 200 already? Then the answer is a 304 without a body (RFC 9110 §13.2.2). */
 static bool respond_is_not_modified(struct gw_exchange *exchange)
 {
     return exchange->answer.head && exchange->answer.head->status == 200 &&
@@ -53,7 +53,7 @@ static void respond_put_content_range(struct gw_exchange *exchange, const struct
     gw_writer_end(&line);
 }
 
-/* The part that the request asks for, as the status and the content that are left. */
+/* Sets the status that a Range request gets, and returns the part of the content that it asks for. */
 static struct gw_slice respond_cut_range(struct gw_exchange *exchange, struct gw_slice content)
 {
     struct gw_range_part part;
@@ -73,7 +73,7 @@ static struct gw_slice respond_cut_range(struct gw_exchange *exchange, struct gw
     return content;
 }
 
-/* What the entry gives this request: status, head, age, and the content that is left. */
+/* Sets status, head and age as the entry and this request say, and returns the content to be sent. */
 static struct gw_slice respond_answer_by_entry(struct gw_exchange *exchange)
 {
     const struct gw_entry *entry = exchange->entry;
@@ -92,7 +92,7 @@ static struct gw_slice respond_answer_by_entry(struct gw_exchange *exchange)
     return content;
 }
 
-/* Made here, or from the cache. */
+/* The answer is an entry of the cache, or was made by a filter. */
 void gw_engine_answer_here(struct gw_exchange *exchange)
 {
     respond_ask_before_answer(exchange);
@@ -112,7 +112,7 @@ void gw_engine_answer_here(struct gw_exchange *exchange)
 
 /* ---- from a fetch ---- */
 
-static void respond_report_fetch(struct gw_exchange *exchange)
+void gw_engine_hold(struct gw_exchange *exchange)
 {
     struct gw_cache_report *report = &exchange->report;
     report->is_collapsed = exchange->lookup.answer == GW_LOOKUP_JOIN;
@@ -121,15 +121,10 @@ static void respond_report_fetch(struct gw_exchange *exchange)
                                                                 : GW_CACHE_KEPT_NOT;
     if (exchange->reader.refusal)
         report->refusal = exchange->reader.refusal;
-    /* What is stored was not for this request, and that for its credential, not for its Vary. */
+    /* The stored answer was refused because of this request's credential, and not because of Vary. */
     bool is_for_credential = report->refusal == GW_CACHE_CREDENTIAL || report->refusal == GW_CACHE_AUTHORIZATION;
     if (report->forwarded == GW_FORWARDED_VARY_MISS && is_for_credential)
         report->forwarded = GW_FORWARDED_REQUEST;
-}
-
-void gw_engine_hold(struct gw_exchange *exchange)
-{
-    respond_report_fetch(exchange);
     exchange->answer.is_for_all = gw_fetch_is_collecting(exchange->reader.fetch);
     if (exchange->body.state == GW_BODY_ENDED || !gw_fetch_takes_body(&exchange->reader))
         respond_settle_body(exchange);
@@ -151,7 +146,7 @@ void gw_engine_drop_early(struct gw_exchange *exchange)
         gw_block_unref(early->pieces[--early->count].block);
 }
 
-/* No more of the fetch is for this client; it goes on without it. */
+/* This client needs nothing more of the fetch: the fetch goes on without it. */
 static void respond_end_without_fetch(struct gw_exchange *exchange)
 {
     gw_answer_end(exchange);

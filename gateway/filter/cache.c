@@ -67,11 +67,11 @@ static bool cache_is_bypassed(const struct gw_exchange *exchange)
 static enum gw_filter_result cache_on_request(struct gw_exchange *exchange)
 {
     struct gw_head *request = &exchange->request;
-    bool is_refused = exchange->limit.verdict == GW_LIMIT_REFUSED; /* that is answered, whatever is stored */
+    bool is_refused = exchange->limit.verdict == GW_LIMIT_REFUSED; /* it gets a 429, whatever is stored */
     if (!exchange->context->memory_cache || !exchange->target.route->cache_enabled || is_refused)
         return GW_FILTER_CONTINUE;
-    gw_accept_encoding_put_normal(&exchange->request,
-                                  &exchange->arena); /* whatever the method: a URL's answers are of one form */
+    /* For every method, so that all answers of a URL have one form. */
+    gw_accept_encoding_put_normal(&exchange->request, &exchange->arena);
     request->origin_selects = !exchange->config->cors_alone;
     struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, exchange->target.route);
     gw_policy_read_request(&exchange->cache, request, &rules);
@@ -124,14 +124,6 @@ static void cache_put_label(struct gw_exchange *exchange)
     gw_writer_put_uint_field(&exchange->answer.fields, GW_SLICE("Age"), exchange->report.age_s);
 }
 
-static void cache_put_ttl(struct gw_buffer *fields, int64_t ttl_s)
-{
-    gw_buffer_put_literal(fields, "; ttl=");
-    if (ttl_s < 0)
-        gw_buffer_put_literal(fields, "-");
-    gw_buffer_put_uint(fields, (uint64_t)(ttl_s < 0 ? -ttl_s : ttl_s));
-}
-
 static void cache_put_key(const struct gw_exchange *exchange, struct gw_buffer *fields)
 {
     char hex[GW_KEY_HEX_BYTES];
@@ -141,20 +133,8 @@ static void cache_put_key(const struct gw_exchange *exchange, struct gw_buffer *
     gw_buffer_put_literal(fields, "\"");
 }
 
-/* Why it is not stored, or the cache was not asked (RFC 9211 §2.8); and where a body of unknown length is on its way to
- * the cache, that it is not said yet whether it will be: it may outgrow cache.max_object_bytes. */
-static void cache_put_detail(const struct gw_cache_report *report, struct gw_buffer *fields)
-{
-    const char *word = report->kept == GW_CACHE_KEPT_PERHAPS
-                           ? "unknown-length"
-                           : gw_not_stored_word((enum gw_not_stored_label)report->refusal);
-    if (!word)
-        return;
-    gw_buffer_put_literal(fields, "; detail=");
-    gw_buffer_put_string(fields, word);
-}
-
-/* RFC 9211, behind those of caches nearer to the origin; not on what is made here (§2). */
+/* Cache-Status of RFC 9211. The line stands behind the lines of caches that are nearer to the origin. An answer that the
+ * gateway makes itself has none (§2). */
 static void cache_put_status(struct gw_exchange *exchange)
 {
     static const char *const reasons[] = {
@@ -175,13 +155,23 @@ static void cache_put_status(struct gw_exchange *exchange)
         gw_buffer_put_literal(fields, "; fwd-status=");
         gw_buffer_put_uint(fields, (uint64_t)report->forwarded_status);
     }
-    if (report->kept == GW_CACHE_KEPT_BEFORE)
-        cache_put_ttl(fields, report->ttl_s);
+    if (report->kept == GW_CACHE_KEPT_BEFORE) {
+        gw_buffer_put_string(fields, report->ttl_s < 0 ? "; ttl=-" : "; ttl=");
+        gw_buffer_put_uint(fields, (uint64_t)(report->ttl_s < 0 ? -report->ttl_s : report->ttl_s));
+    }
     if (report->kept == GW_CACHE_KEPT_NOW)
         gw_buffer_put_literal(fields, "; stored");
     if (report->is_collapsed)
         gw_buffer_put_literal(fields, "; collapsed");
-    cache_put_detail(report, fields);
+    /* The detail says why the answer is not stored, or why the cache was not asked (§2.8). A body of unknown length may
+     * outgrow cache.max_object_bytes on its way to the cache: the detail says that nothing is promised yet. */
+    const char *detail = report->kept == GW_CACHE_KEPT_PERHAPS
+                             ? "unknown-length"
+                             : gw_not_stored_word((enum gw_not_stored_label)report->refusal);
+    if (detail) {
+        gw_buffer_put_literal(fields, "; detail=");
+        gw_buffer_put_string(fields, detail);
+    }
     if (exchange->config->cache_status_key && gw_lookup_is_asked(&exchange->lookup))
         cache_put_key(exchange, fields);
     gw_writer_end(&line);
