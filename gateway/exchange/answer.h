@@ -11,11 +11,11 @@ void gw_answer_measure(struct gw_exchange *exchange, uint64_t length);
 void gw_answer_begin(struct gw_exchange *exchange);
 /* A piece of the body; without block it is written at once. */
 void gw_answer_add(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block);
-/* What was gathered leaves, the head first. */
+/* Sends what was gathered, the head first. */
 void gw_answer_flush(struct gw_exchange *exchange);
-/* The body is whole, and leaves. */
+/* The body is whole: sends the rest. */
 void gw_answer_end(struct gw_exchange *exchange);
-/* Its head was lost (downstream.h): what became of it, for record.c. */
+/* The head was lost (downstream.h): notes for record.c what the client got instead. */
 void gw_answer_lose(struct gw_exchange *exchange);
 /* An interim response, at once. */
 void gw_answer_interim(struct gw_exchange *exchange, int status, const struct gw_head *head);

@@ -10,14 +10,14 @@
 void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event);
 /* What was asked is answered, or given up: the filters decide. */
 void gw_engine_decide_again(struct gw_exchange *exchange);
-/* Every byte has left, and every one was handed over: then it is finished. */
+/* Ends the exchange if its answer is whole and all bytes have left. */
 void gw_engine_finish_if_written(struct gw_exchange *exchange);
-/* Of every exchange that is made. */
+/* The callback of exchange->timer. */
 void gw_exchange_on_timer(struct gw_timer *timer);
 
 /* filter.c: the places of the filters' slots and the filters' deadlines, once for a worker. */
 void gw_engine_lay_out(struct gw_worker_context *context);
-/* Of new, zeroed memory: each slot is told whose it is. */
+/* Once for the memory of an exchange, which is zeroed: each slot is told to which exchange it belongs. */
 void gw_engine_open_slots(struct gw_exchange *exchange);
 /* The exchange has ended: what the filters took is zeroed for the next one. A late callback that brings one of these
  * slots is a mistake, which a check finds. */
@@ -32,23 +32,24 @@ void gw_engine_answered(struct gw_exchange *exchange, unsigned asker);
 void gw_engine_wait_for_answers(struct gw_exchange *exchange);
 /* The timer's deadline has passed: the questions that it was for end. Others may still be out. */
 void gw_engine_give_up_questions(struct gw_exchange *exchange);
-/* Nobody needs the answers: all questions end. */
+/* The answers are not needed any more: all questions end. */
 void gw_engine_cancel_questions(struct gw_exchange *exchange);
 
-/* lookup.c: of new memory. */
+/* lookup.c: once for the memory of an exchange. */
 void gw_engine_init_look_up(struct gw_exchange *exchange);
-/* The question to the cache is cancelled: a miss, and nothing was seen. */
+/* The question to the cache is cancelled: the look-up is a miss that has seen nothing. */
 void gw_engine_cancel_look_up(struct gw_exchange *exchange);
-/* The filters let it pass, or the fetch that it joined is not for it: who asks the backend (cache/lookup.h)? */
+/* The filters let the request pass, or the fetch that it joined is not for it. The look-up says whether it fetches, joins
+ * or waits (cache/lookup.h). */
 void gw_engine_go_on(struct gw_exchange *exchange);
-/* The wait for answers to questions, or for that of the look-up. */
+/* Waits for the answers to questions, or for the look-up's. */
 void gw_engine_wait(struct gw_exchange *exchange);
 
 /* fetching.c */
 extern const struct gw_reader_events gw_exchange_reader_events;
 void gw_engine_start_fetch(struct gw_exchange *exchange);
 void gw_engine_fail_fetch(struct gw_exchange *exchange, enum gw_error error);
-/* By its entry, which another worker's fetch brought. May end the exchange. */
+/* Answers by exchange->entry, which another worker's fetch brought. May end the exchange. */
 void gw_engine_answer_shared(struct gw_exchange *exchange);
 
 /* respond.c: the head is made and due. */
@@ -58,7 +59,7 @@ void gw_engine_hold(struct gw_exchange *exchange);
 /* A piece of the body before the head is told. Without block it must leave before its call ends. False: there is no room. */
 bool gw_engine_keep_early(struct gw_exchange *exchange, struct gw_slice piece, struct gw_block *block);
 void gw_engine_drop_early(struct gw_exchange *exchange);
-/* What was held: the head, and what came of the body. */
+/* Tells the head that was held, and the early pieces of the body. */
 void gw_engine_answer_fetched(struct gw_exchange *exchange);
 /* The next piece of the body, or what of it lies in the part that is asked for; with its last byte the answer is whole. */
 void gw_engine_add_piece(struct gw_exchange *exchange, struct gw_slice piece, struct gw_block *block);

@@ -273,7 +273,7 @@ void gw_exchange_refuse(struct gw_exchange *exchange, enum gw_error error);
 /* A piece of the request's body. False: no more until want_body. */
 bool gw_exchange_on_body(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block);
 void gw_exchange_on_body_end(struct gw_exchange *exchange);
-/* Of a request with Expect: 100-continue: its body is coming already, so nobody need be asked whether it may (RFC 9110
+/* The body of a request with Expect: 100-continue is coming already: the backend need not be asked for a 100 (RFC 9110
  * §10.1.1). */
 void gw_exchange_on_body_there(struct gw_exchange *exchange);
 /* The body cannot be read to its end (malformed, late, too large): the error is answered if no status is out, else
@@ -305,7 +305,7 @@ struct gw_slice gw_exchange_make_key(struct gw_worker_context *context, struct g
 /* The cache is asked by key, cache and request: may fill entry. True: a question is out, the exchange's own: the filter
  * continues. */
 bool gw_exchange_look_up(struct gw_exchange *exchange);
-/* entry is stale: it is refreshed in the background, unless somebody does already. */
+/* entry is stale: it is refreshed in the background, unless another refresh of it runs already. */
 void gw_exchange_refresh(struct gw_exchange *exchange);
 
 /* What holds in each state, at any moment of it: where checks are on (base/check.h), each move looks before it, and so

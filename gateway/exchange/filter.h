@@ -1,15 +1,15 @@
 /* filter.h: what stands between a request and its answer, as one ordered table (gw_filter_table in assembly.c).
  *
  * Shape    A filter is a row of functions; any may be NULL. They run in the table's order. on_request looks and
- *          continues, answers here, or asks a question and goes on (nobody waits between two filters). on_answers when
- *          every question is answered, or its deadline has passed: decides. The limit stands before the cache.
+ *          continues, answers here, or asks a question; then the next filter is asked at once. on_answers decides: it
+ *          runs when every question is answered or its deadline has passed. The limit stands before the cache.
  *          before_fetch only when a backend is to be asked.
- *          before_answer when an answer is there, a backend's (exchange->head) or one made here: it may put another one
- *          without content in its place (gw_exchange_answer; exchange->head becomes NULL). on_response sees the head
+ *          before_answer when an answer is there, a backend's (answer.head) or one made here: it may put another one
+ *          without content in its place (gw_exchange_answer; answer.head becomes NULL). on_response sees the head
  *          that is about to be written and adds fields (gw_exchange_add_field). on_end exactly once, when the exchange
  *          is being recorded.
- * Rule     After the limiter no filter answers in on_request: a near hit is a question already answered, and
- *          refusals come first.
+ * Rule     After the limiter no filter answers in on_request, so that refusals come first: what the memory cache has is
+ *          answered in on_answers.
  * State    What a filter keeps for one exchange lies in its slot, slot_bytes of the exchange's own memory: the filter
  *          finds them zeroed, and nothing is freed. The places of all slots are laid out once, when a worker starts.
  * Question A filter that must ask somebody else (a store, another service) does so from on_request or before_fetch,
@@ -18,7 +18,7 @@
  *            - the answer comes: its callback notes it in the slot and calls gw_filter_answered;
  *            - the filter's deadline passes first: on_give_up cancels the question and notes what holds without an
  *              answer;
- *            - nobody needs the answer any more (the client is gone, another filter has answered): on_cancel cancels it.
+ *            - the answer is not needed any more (the client is gone, another filter has answered): on_cancel cancels it.
  * Threads  One worker's. */
 #ifndef GW_EXCHANGE_FILTER_H
 #define GW_EXCHANGE_FILTER_H

@@ -60,9 +60,9 @@ struct gw_worker_context {
     size_t exchange_bytes;                              /* with the slots of all filters */
     struct gw_limit_asker limits;
     struct gw_memory_cache *memory_cache; /* NULL: no cache */
-    struct gw_bans *bans;                 /* with near */
+    struct gw_bans *bans;                 /* where there is a memory cache */
     struct gw_redis_cache *redis_cache;   /* NULL: embedded mode */
-    struct gw_ban_log *ban_log;           /* with shared */
+    struct gw_ban_log *ban_log;           /* where there is a Redis cache */
     struct gw_key_maker *keys;
     struct gw_timers *timers;
     struct gw_mailbox *mailbox;
@@ -74,8 +74,8 @@ struct gw_worker_context {
     char client_name[64];                       /* for CLIENT SETNAME */
 
     struct gw_fetcher fetcher;
-    struct gw_fetch_locks locks;     /* with shared */
-    struct gw_lookups lookups;       /* with near */
+    struct gw_fetch_locks locks;     /* where there is a Redis cache */
+    struct gw_lookups lookups;       /* where there is a memory cache */
     struct gw_field_set credentials; /* of the configuration */
     struct gw_random random;
     struct gw_buffer scratch; /* for one head, between two events; each user clears it first */
