@@ -113,7 +113,9 @@ static enum gw_filter_result answer(struct gw_exchange *exchange)
     return GW_FILTER_ANSWERED;
 }
 
-static const struct gw_filter from_memory_cache = { .name = "from_near", .on_request = look_up, .on_answers = answer };
+static const struct gw_filter from_memory_cache = { .name = "from_memory_cache",
+                                                    .on_request = look_up,
+                                                    .on_answers = answer };
 static const struct gw_filter *const filters[] = { &from_memory_cache, NULL };
 
 static int open_scene(void **state)

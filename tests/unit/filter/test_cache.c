@@ -68,7 +68,7 @@ static void each_answer_says_whether_the_cache_was_asked_and_why_not(void **stat
     }
 }
 
-static void who_wants_only_what_is_stored_gets_it_or_a_504(void **state)
+static void only_if_cached_gets_what_is_stored_or_a_504(void **state)
 {
     struct stage *stage = *state;
     asks(stage, "GET", "/", "Cache-Control: only-if-cached");
@@ -171,7 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CACHE_TEST(each_answer_says_whether_the_cache_was_asked_and_why_not),
-        CACHE_TEST(who_wants_only_what_is_stored_gets_it_or_a_504),
+        CACHE_TEST(only_if_cached_gets_what_is_stored_or_a_504),
         CACHE_TEST(who_is_released_from_one_fetch_waits_for_the_next_in_full),
         CACHE_TEST(what_is_in_memory_answers_at_once_with_its_age),
     };
