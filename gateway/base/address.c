@@ -92,36 +92,27 @@ bool gw_address_is_ipv4(const struct gw_address *address)
     return memcmp(address->bytes, mapped_prefix, 12) == 0;
 }
 
-static char *put_octet(char *at, unsigned octet)
+size_t gw_address_print(const struct gw_address *address, char *text)
 {
-    if (octet >= 100)
-        *at++ = (char)('0' + octet / 100);
-    if (octet >= 10)
-        *at++ = (char)('0' + octet / 10 % 10);
-    *at++ = (char)('0' + octet % 10);
-    return at;
-}
-
-/* Each request prints the address of its client. inet_ntop uses printf, which would be a tenth of all instructions of a
- * cache hit. */
-static size_t print_ipv4(const uint8_t four[4], char *text)
-{
+    if (!gw_address_is_ipv4(address)) {
+        if (!inet_ntop(AF_INET6, address->bytes, text, GW_ADDRESS_TEXT_BYTES))
+            text[0] = 0;
+        return strlen(text);
+    }
+    /* Each request prints the address of its client. inet_ntop uses printf, which would be a tenth of all instructions
+     * of a cache hit. */
     char *at = text;
-    for (unsigned i = 0; i < 4; i++) {
-        at = put_octet(at, four[i]);
+    for (unsigned i = 12; i < 16; i++) {
+        unsigned octet = address->bytes[i];
+        if (octet >= 100)
+            *at++ = (char)('0' + octet / 100);
+        if (octet >= 10)
+            *at++ = (char)('0' + octet / 10 % 10);
+        *at++ = (char)('0' + octet % 10);
         *at++ = '.';
     }
     *--at = 0;
     return (size_t)(at - text);
-}
-
-size_t gw_address_print(const struct gw_address *address, char *text)
-{
-    if (gw_address_is_ipv4(address))
-        return print_ipv4(address->bytes + 12, text);
-    if (!inet_ntop(AF_INET6, address->bytes, text, GW_ADDRESS_TEXT_BYTES))
-        text[0] = 0;
-    return strlen(text);
 }
 
 static void clear_host_bits(struct gw_address *address, unsigned prefix_bits)
@@ -156,4 +147,12 @@ bool gw_network_has(const struct gw_network *network, const struct gw_address *a
     if (memcmp(network->address.bytes, address->bytes, whole) != 0)
         return false;
     return rest == 0 || ((network->address.bytes[whole] ^ address->bytes[whole]) & (0xff00u >> rest) & 0xff) == 0;
+}
+
+bool gw_networks_have(const struct gw_network *networks, unsigned count, const struct gw_address *address)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (gw_network_has(&networks[i], address))
+            return true;
+    return false;
 }

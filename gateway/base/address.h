@@ -34,5 +34,7 @@ size_t gw_address_print(const struct gw_address *address, char *text);
  * these. */
 bool gw_network_parse(struct gw_network *network, struct gw_slice text);
 bool gw_network_has(const struct gw_network *network, const struct gw_address *address);
+/* Is the address in one of the networks? */
+bool gw_networks_have(const struct gw_network *networks, unsigned count, const struct gw_address *address);
 
 #endif

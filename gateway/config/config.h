@@ -205,9 +205,6 @@ static inline struct gw_config *gw_config_ref(struct gw_config *config)
 }
 void gw_config_unref(struct gw_config *config);
 
-/* Is this peer a trusted proxy, so that its X-Forwarded-* fields count? */
-bool gw_config_trusts(const struct gw_config *config, const struct gw_address *address);
-
 /* Is this path the prefix, or below it by whole segments? "/api" and "/api/" hold /api/x; "/api" also holds /api;
  * neither holds /apix; "/" holds every path that begins with "/". A control character ends a segment, too: "/api" holds
  * "/api\n". prefix must not be empty. Both are in plain form (base/path.h). */

@@ -132,7 +132,8 @@ static void identify_walk_trail(struct gw_exchange *exchange)
         if (!hop->has_address)
             return;
         exchange->identity.client = hop->address;
-        if (!gw_config_trusts(exchange->config, &exchange->identity.client))
+        if (!gw_networks_have(exchange->config->trusted_proxies, exchange->config->trusted_proxy_count,
+                              &exchange->identity.client))
             return;
     }
 }
@@ -191,7 +192,8 @@ static enum gw_filter_result identify_on_request(struct gw_exchange *exchange)
         exchange->deciding.fault = GW_ERROR_BODY_TOO_LARGE;
     if (!exchange->deciding.fault) {
         exchange->identity.host = request->authority;
-        exchange->identity.peer_is_trusted = gw_config_trusts(exchange->config, &exchange->identity.peer);
+        exchange->identity.peer_is_trusted = gw_networks_have(
+            exchange->config->trusted_proxies, exchange->config->trusted_proxy_count, &exchange->identity.peer);
         if (exchange->identity.peer_is_trusted)
             identify_take_from_trusted_peer(exchange);
         identify_drop_untold(request, exchange->identity.peer_is_trusted);

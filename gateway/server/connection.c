@@ -334,7 +334,8 @@ static void connection_admit(struct gw_connection *connection, unsigned open_bef
         gw_connection_close(connection);
         return;
     }
-    bool counts = worker->server->peers && !gw_config_trusts(worker->config, &connection->peer);
+    bool counts = worker->server->peers && !gw_networks_have(worker->config->trusted_proxies,
+                                                             worker->config->trusted_proxy_count, &connection->peer);
     connection->is_counted = counts && gw_peers_enter(worker->server->peers, &connection->peer);
     if (open_before >= worker->config->max_connections || (counts && !connection->is_counted)) {
         connection_turn_away(connection);
