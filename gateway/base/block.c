@@ -25,23 +25,16 @@ static void init(struct gw_block *block, struct gw_block_pool *pool, size_t capa
     atomic_init(&block->refs, 1);
 }
 
-static struct gw_block *pool_take(struct gw_block_pool *pool)
-{
-    struct gw_block *block = gw_free_list_take(&pool->free, NULL);
-    if (block)
-        init(block, pool, GW_BLOCK_BYTES);
-    return block;
-}
-
 size_t gw_block_pool_room(struct gw_block_pool *pool, char **at)
 {
     struct gw_block *block = pool->current;
     if (block && atomic_load_explicit(&block->refs, memory_order_relaxed) == 1)
         pool->current_used = 0;
     if (!block || block->capacity - pool->current_used < LEAST_ROOM) {
-        struct gw_block *fresh = pool_take(pool);
+        struct gw_block *fresh = gw_free_list_take(&pool->free, NULL);
         if (!fresh)
             return 0;
+        init(fresh, pool, GW_BLOCK_BYTES);
         gw_block_unref(block);
         pool->current = block = fresh;
         pool->current_used = 0;

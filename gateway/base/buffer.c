@@ -39,14 +39,6 @@ bool gw_buffer_reserve(struct gw_buffer *buffer, size_t more)
     return false;
 }
 
-static unsigned count_digits(uint64_t value)
-{
-    unsigned count = 1;
-    for (uint64_t bound = 10; count < 20 && value >= bound; bound *= 10)
-        count++;
-    return count;
-}
-
 /* In place, two digits a division: each request writes more than a dozen numbers. */
 void gw_buffer_put_uint(struct gw_buffer *buffer, uint64_t value)
 {
@@ -60,7 +52,9 @@ void gw_buffer_put_uint(struct gw_buffer *buffer, uint64_t value)
                                 "70717273747576777879"
                                 "80818283848586878889"
                                 "90919293949596979899";
-    unsigned length = count_digits(value);
+    unsigned length = 1; /* digits; 10^20 is more than any value */
+    for (uint64_t bound = 10; length < 20 && value >= bound; bound *= 10)
+        length++;
     if (length > buffer->capacity - buffer->length && !gw_buffer_reserve(buffer, length))
         return;
     buffer->length += length;
@@ -137,20 +131,23 @@ static void put_json_special(struct gw_buffer *buffer, unsigned char c)
     }
 }
 
-static bool is_plain(unsigned char c)
-{
-    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
-
-/* Are all of the next eight bytes? A byte of a word is less than n (up to 0x80) if taking n from it borrows. */
-static bool are_plain(const unsigned char *at)
+/* How many bytes from here on are ASCII that needs no escape? Eight bytes are tested at once: a byte of a word is less
+ * than n (up to 0x80) if taking n from it borrows. */
+static size_t plain_length(const unsigned char *at, size_t left)
 {
     const uint64_t each = UINT64_C(0x0101010101010101), highest = each * 0x80;
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-    uint64_t quote = word ^ each * '"', backslash = word ^ each * '\\', del = word ^ each * 0x7f;
-    uint64_t less = (word - each * 0x20) | (quote - each) | (backslash - each) | (del - each);
-    return ((less | word) & highest) == 0;
+    size_t length = 0;
+    for (; left - length >= 8; length += 8) {
+        uint64_t word;
+        memcpy(&word, at + length, sizeof word);
+        uint64_t quote = word ^ each * '"', backslash = word ^ each * '\\', del = word ^ each * 0x7f;
+        uint64_t less = (word - each * 0x20) | (quote - each) | (backslash - each) | (del - each);
+        if ((less | word) & highest)
+            break;
+    }
+    while (length < left && at[length] >= 0x20 && at[length] < 0x7f && at[length] != '"' && at[length] != '\\')
+        length++;
+    return length;
 }
 
 void gw_buffer_put_json(struct gw_buffer *buffer, struct gw_slice text)
@@ -158,13 +155,9 @@ void gw_buffer_put_json(struct gw_buffer *buffer, struct gw_slice text)
     const unsigned char *at = (const unsigned char *)text.at;
     gw_buffer_put_char(buffer, '"');
     for (size_t i = 0; i < text.length;) {
-        size_t plain = i;
-        while (text.length - plain >= 8 && are_plain(at + plain))
-            plain += 8;
-        while (plain < text.length && is_plain(at[plain]))
-            plain++;
-        gw_buffer_put(buffer, text.at + i, plain - i);
-        i = plain;
+        size_t plain = plain_length(at + i, text.length - i);
+        gw_buffer_put(buffer, text.at + i, plain);
+        i += plain;
         if (i == text.length)
             break;
         size_t length = at[i] < 0x80 ? 0 : utf8_length(at + i, text.length - i);

@@ -10,23 +10,18 @@ static uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t load(const unsigned char *at, size_t length)
-{
-    uint64_t word = 0;
-    memcpy(&word, at, length);
-    return word;
-}
-
 uint64_t gw_hash(const void *bytes, size_t length, uint64_t seed)
 {
     static const uint64_t odd_1 = 0xa0761d6478bd642full, odd_2 = 0xe7037ed1a0b428dbull;
     const unsigned char *at = bytes;
     uint64_t hash = seed ^ fold(seed ^ odd_1, length ^ odd_2);
     for (size_t left = length; left;) {
-        size_t first = left < 8 ? left : 8, second = left - first < 8 ? left - first : 8;
-        hash = fold(load(at, first) ^ odd_1 ^ seed, load(at + first, second) ^ hash);
-        at += first + second;
-        left -= first + second;
+        uint64_t words[2] = { 0, 0 };
+        size_t taken = left < sizeof words ? left : sizeof words;
+        memcpy(words, at, taken);
+        hash = fold(words[0] ^ odd_1 ^ seed, words[1] ^ hash);
+        at += taken;
+        left -= taken;
     }
     return fold(hash ^ odd_1, seed ^ odd_2);
 }

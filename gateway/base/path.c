@@ -2,19 +2,14 @@
 
 #include "base/hex.h"
 
-/* at: the place behind a '/'. */
-static bool begins_plainly(const char *at, const char *end)
-{
-    return at == end || (*at != '/' && *at != '.');
-}
-
+/* False: a byte is encoded, or a segment is empty or begins with a '.'. */
 static bool is_plain(struct gw_slice path)
 {
     const char *at = path.at, *end = path.at + path.length;
     if (memchr(at, '%', path.length))
         return false;
     for (; at; at = memchr(at, '/', (size_t)(end - at)))
-        if (!begins_plainly(++at, end))
+        if (++at < end && (*at == '/' || *at == '.'))
             return false;
     return true;
 }
