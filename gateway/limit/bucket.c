@@ -23,14 +23,6 @@ static parts bucket_tokens(const struct gw_bucket_rate *rate, uint64_t count)
     return (parts)count * rate->period_us;
 }
 
-/* The parts that the bucket lacks until it is full. */
-static parts bucket_lack_of(const struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us)
-{
-    if (bucket->full_at_us < now_us)
-        return 0;
-    return (parts)(bucket->full_at_us - now_us) * rate->n + bucket->rest;
-}
-
 static void bucket_set_lack(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us, parts lack)
 {
     uint64_t us = bucket_divide(lack, rate->n);
@@ -38,11 +30,14 @@ static void bucket_set_lack(struct gw_bucket *bucket, const struct gw_bucket_rat
     bucket->rest = (uint64_t)(lack - (parts)us * rate->n);
 }
 
-/* A bucket can lack more than its whole content only after a clock went back. The clamped value must be stored at once:
+/* The parts that the bucket lacks until it is full. A bucket can lack more than its whole content only after a clock went back. The clamped value must be stored at once:
  * otherwise all requests would be refused until the clock has reached its old time again. */
 static parts bucket_clamped_lack(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us)
 {
-    parts lack = bucket_lack_of(bucket, rate, now_us), whole = bucket_tokens(rate, rate->burst);
+    if (bucket->full_at_us < now_us)
+        return 0;
+    parts lack = (parts)(bucket->full_at_us - now_us) * rate->n + bucket->rest;
+    parts whole = bucket_tokens(rate, rate->burst);
     if (lack <= whole)
         return lack;
     bucket_set_lack(bucket, rate, now_us, whole);

@@ -2,33 +2,6 @@
 #include "limit/bucket_queries.h"
 #include "base/hash.h"
 
-/* Name and rate identify the buckets of a policy: after a reload an unchanged policy keeps its buckets, and a changed
- * one has new ones. Only this process uses the number, so any fixed seed is good. */
-static uint32_t bucket_queries_identity_of(const struct gw_limit_policy *policy)
-{
-    const uint64_t rate[] = { policy->n, policy->period_us, policy->burst };
-    return (uint32_t)gw_hash(policy->name.at, policy->name.length, gw_hash(rate, sizeof rate, 0));
-}
-
-static size_t bucket_queries_least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* The whole of an IPv4 address, but only the prefix of an IPv6 address, since a client can use all addresses of its
- * network. */
-static void bucket_queries_key_by_ip(struct gw_client_key *key, const struct gw_address *client,
-                                     unsigned ipv6_prefix_bits)
-{
-    key->length = sizeof client->bytes;
-    memcpy(key->bytes, client->bytes, sizeof client->bytes);
-    if (ipv6_prefix_bits >= 8 * sizeof client->bytes || gw_address_is_ipv4(client))
-        return;
-    unsigned whole = ipv6_prefix_bits / 8;
-    key->bytes[whole] &= (uint8_t)(0xff00 >> ipv6_prefix_bits % 8);
-    memset(key->bytes + whole + 1, 0, sizeof client->bytes - whole - 1);
-}
-
 /* False: the request has no such field or an empty one, or memory for the digest is out. */
 static bool bucket_queries_key_by_header(struct gw_client_key *key, struct gw_digest *digest,
                                          const struct gw_limit_policy *policy, const struct gw_limit_subject *subject)
@@ -40,31 +13,34 @@ static bool bucket_queries_key_by_header(struct gw_client_key *key, struct gw_di
     return true;
 }
 
-/* The key is the route's name, since a reload may change its index. */
-static void bucket_queries_key_by_route(struct gw_client_key *key, const struct gw_route *route)
-{
-    key->length = (uint8_t)bucket_queries_least(route->name.length, sizeof key->bytes);
-    memcpy(key->bytes, route->name.at, key->length);
-}
-
 static struct gw_client_key bucket_queries_key_of(struct gw_limiter *limiter, const struct gw_config *config,
                                                   const struct gw_limit_policy *policy,
                                                   const struct gw_limit_subject *subject)
 {
-    struct gw_client_key key = { .policy = bucket_queries_identity_of(policy) };
-    if (policy->by == GW_LIMIT_BY_ROUTE)
-        bucket_queries_key_by_route(&key, &config->routes[subject->route]);
-    else if (policy->by != GW_LIMIT_BY_HEADER || !bucket_queries_key_by_header(&key, limiter->digest, policy, subject))
-        bucket_queries_key_by_ip(&key, subject->client, config->ipv6_prefix_bits);
+    /* Name and rate identify the buckets of a policy: after a reload an unchanged policy keeps its buckets, and a
+     * changed one has new ones. Only this process uses the number, so any fixed seed is good. */
+    const uint64_t rate[] = { policy->n, policy->period_us, policy->burst };
+    const struct gw_slice name = policy->name;
+    struct gw_client_key key = { .policy = (uint32_t)gw_hash(name.at, name.length, gw_hash(rate, sizeof rate, 0)) };
+    if (policy->by == GW_LIMIT_BY_ROUTE) { /* by its name, since a reload may change its index */
+        const struct gw_slice route = config->routes[subject->route].name;
+        key.length = (uint8_t)(route.length < sizeof key.bytes ? route.length : sizeof key.bytes);
+        memcpy(key.bytes, route.at, key.length);
+        return key;
+    }
+    if (policy->by == GW_LIMIT_BY_HEADER && bucket_queries_key_by_header(&key, limiter->digest, policy, subject))
+        return key;
+    /* The whole of an IPv4 address, but only the prefix of an IPv6 address, since a client can use all addresses of its
+     * network. */
+    const struct gw_address *client = subject->client;
+    key.length = sizeof client->bytes;
+    memcpy(key.bytes, client->bytes, sizeof client->bytes);
+    if (config->ipv6_prefix_bits < 8 * sizeof client->bytes && !gw_address_is_ipv4(client)) {
+        unsigned whole = config->ipv6_prefix_bits / 8;
+        key.bytes[whole] &= (uint8_t)(0xff00 >> config->ipv6_prefix_bits % 8);
+        memset(key.bytes + whole + 1, 0, sizeof client->bytes - whole - 1);
+    }
     return key;
-}
-
-/* Does the policy match one of the two readings of the path (base/path.h)? */
-static bool bucket_queries_holds(const struct gw_limit_policy *policy, const struct gw_limit_subject *subject)
-{
-    bool is_one = !subject->literal_path.at || subject->literal_path.at == subject->path.at;
-    return gw_match_holds(&policy->match, subject->method, subject->host, subject->path) ||
-           (!is_one && gw_match_holds(&policy->match, subject->method, subject->host, subject->literal_path));
 }
 
 void gw_bucket_queries_collect(struct gw_bucket_queries *queries, struct gw_limiter *limiter,
@@ -74,9 +50,14 @@ void gw_bucket_queries_collect(struct gw_bucket_queries *queries, struct gw_limi
     queries->count = 0;
     if (!config->limits_enabled)
         return;
+    /* A policy must match one of the two readings of the path (base/path.h), which are nearly always the same. */
+    bool is_one = !subject->literal_path.at || subject->literal_path.at == subject->path.at;
     for (unsigned i = 0; i < config->policy_count && queries->count < room; i++) {
         const struct gw_limit_policy *policy = &config->policies[i];
-        if (policy->count_misses_only != misses || !bucket_queries_holds(policy, subject))
+        if (policy->count_misses_only != misses)
+            continue;
+        if (!gw_match_holds(&policy->match, subject->method, subject->host, subject->path) &&
+            (is_one || !gw_match_holds(&policy->match, subject->method, subject->host, subject->literal_path)))
             continue;
         queries->policies[queries->count] = policy;
         queries->queries[queries->count++] = (struct gw_bucket_query) {
@@ -94,7 +75,7 @@ static uint64_t bucket_queries_ms_up(uint64_t us)
 }
 
 void gw_bucket_queries_add_outcomes(const struct gw_limit_policy *const *policies,
-                                    const struct gw_bucket_query *queries, unsigned count,
+                                    const struct gw_bucket_query *queries, unsigned count, bool allowed,
                                     struct gw_limit_decision *decision)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -114,32 +95,10 @@ void gw_bucket_queries_add_outcomes(const struct gw_limit_policy *const *policie
         else if (outcome.next_ms > decision->retry_after_ms)
             decision->retry_after_ms = outcome.next_ms;
     }
-}
-
-void gw_bucket_queries_set_verdict(struct gw_limit_decision *decision, bool allowed)
-{
     if (!allowed)
         decision->verdict = GW_LIMIT_REFUSED;
     else if (decision->verdict == GW_LIMIT_NONE)
         decision->verdict = GW_LIMIT_ALLOWED;
-}
-
-static void bucket_queries_put_ip(struct gw_buffer *buffer, const uint8_t *bytes, unsigned ipv6_prefix_bits)
-{
-    struct gw_address address;
-    char text[GW_ADDRESS_TEXT_BYTES];
-    memcpy(address.bytes, bytes, sizeof address.bytes);
-    if (gw_address_is_ipv4(&address)) {
-        for (unsigned i = 12; i < 16; i++) {
-            if (i > 12)
-                gw_buffer_put_char(buffer, '.');
-            gw_buffer_put_uint(buffer, address.bytes[i]);
-        }
-        return;
-    }
-    gw_buffer_put(buffer, text, gw_address_print(&address, text));
-    gw_buffer_put_char(buffer, '/');
-    gw_buffer_put_uint(buffer, ipv6_prefix_bits);
 }
 
 void gw_bucket_queries_put_key(const struct gw_config *config, const struct gw_limit_policy *policy,
@@ -154,10 +113,18 @@ void gw_bucket_queries_put_key(const struct gw_config *config, const struct gw_l
         gw_buffer_put_uint(buffer, numbers[i]);
     }
     gw_buffer_put_char(buffer, ':');
-    if (policy->by == GW_LIMIT_BY_ROUTE)
+    if (policy->by == GW_LIMIT_BY_ROUTE) {
         gw_buffer_put(buffer, (const char *)key->bytes, key->length);
-    else if (key->length == GW_DIGEST_BYTES)
+    } else if (key->length == GW_DIGEST_BYTES) {
         gw_buffer_put_hex(buffer, key->bytes, key->length);
-    else
-        bucket_queries_put_ip(buffer, key->bytes, config->ipv6_prefix_bits);
+    } else {
+        struct gw_address address;
+        char text[GW_ADDRESS_TEXT_BYTES];
+        memcpy(address.bytes, key->bytes, sizeof address.bytes);
+        gw_buffer_put(buffer, text, gw_address_print(&address, text));
+        if (gw_address_is_ipv4(&address))
+            return;
+        gw_buffer_put_char(buffer, '/');
+        gw_buffer_put_uint(buffer, config->ipv6_prefix_bits);
+    }
 }

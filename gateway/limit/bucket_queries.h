@@ -26,12 +26,11 @@ enum { GW_BUCKET_KEY_BYTES = 256 };
 void gw_bucket_queries_collect(struct gw_bucket_queries *queries, struct gw_limiter *limiter,
                                const struct gw_config *config, const struct gw_limit_subject *subject, bool misses,
                                unsigned room);
-/* Appends the outcome of each policy, from the answers. */
+/* Appends the outcome of each policy, from the answers, and adds the verdict to the decision, which may have one of
+ * earlier policies. */
 void gw_bucket_queries_add_outcomes(const struct gw_limit_policy *const *policies,
-                                    const struct gw_bucket_query *queries, unsigned count,
+                                    const struct gw_bucket_query *queries, unsigned count, bool allowed,
                                     struct gw_limit_decision *decision);
-/* Adds the verdict to the decision, which may have one of earlier policies. */
-void gw_bucket_queries_set_verdict(struct gw_limit_decision *decision, bool allowed);
 /* Writes the store's key of a bucket: <prefix>rl:<policy>:<n>-<period>-<burst>:<client>, with n and period in lowest
  * terms. The client is an address ("2001:db8::/64" for IPv6), the hex of a digest, or a route's name. At most
  * GW_BUCKET_KEY_BYTES. */

@@ -137,20 +137,19 @@ static void clients_unlink_entry(struct stripe *stripe, uint32_t index)
     *link = entry->next;
 }
 
-/* The key's entry as index + 1; 0: there is none. */
-static uint32_t clients_find_entry(const struct stripe *stripe, const struct gw_client_key *key, uint32_t hash)
+/* The key's entry, which the place then names. NULL: there is none. Adding an entry may move it. */
+static struct entry *clients_find_entry(struct place *place, const struct gw_client_key *key)
 {
-    if (!stripe->entries)
-        return 0;
-    uint32_t at = stripe->heads[hash & stripe->chain_mask];
-    while (at) {
-        const struct entry *entry = &stripe->entries[at - 1];
-        if (entry->hash == hash && entry->policy == key->policy && entry->length == key->length &&
+    const struct stripe *stripe = place->stripe;
+    place->at = stripe->entries ? stripe->heads[place->hash & stripe->chain_mask] : 0;
+    while (place->at) {
+        struct entry *entry = &stripe->entries[place->at - 1];
+        if (entry->hash == place->hash && entry->policy == key->policy && entry->length == key->length &&
             memcmp(entry->bytes, key->bytes, key->length) == 0)
-            return at;
-        at = entry->next;
+            return entry;
+        place->at = entry->next;
     }
-    return 0;
+    return NULL;
 }
 
 /* Doubles the number of entries, up to the bound. False at the bound and when memory is out. */
@@ -248,31 +247,25 @@ static uint32_t clients_add_entry(const struct gw_client_key *key, const struct 
     return at;
 }
 
-static void clients_place_queries(struct gw_clients *clients, const struct gw_bucket_query *queries,
-                                  struct place *places, unsigned count)
+/* Finds the stripe of each query. Locks these stripes, each once, in the order of their addresses, and lists them in
+ * `sorted`. Returns their number. */
+static unsigned clients_lock_stripes(struct gw_clients *clients, const struct gw_bucket_query *queries,
+                                     struct place *places, unsigned count, struct stripe **sorted, uint64_t now_us)
 {
     static_assert(offsetof(struct gw_client_key, bytes) == 5, "policy, length and bytes are hashed as one run");
+    unsigned length = 0;
     for (unsigned i = 0; i < count; i++) {
         const struct gw_client_key *key = &queries[i].key;
         uint64_t hash = gw_hash(key, offsetof(struct gw_client_key, bytes) + key->length, clients->seed);
-        places[i] = (struct place) { &clients->stripes[(hash >> 32) & clients->stripe_mask], (uint32_t)hash, 0 };
-    }
-}
-
-/* Locks the stripes of the places, each once, in the order of their addresses, and lists them in `sorted`. Returns their
- * number. */
-static unsigned clients_lock_stripes(const struct place *places, unsigned count, struct stripe **sorted,
-                                     uint64_t now_us)
-{
-    unsigned length = 0;
-    for (unsigned i = 0; i < count; i++) {
+        struct stripe *stripe = &clients->stripes[(hash >> 32) & clients->stripe_mask];
+        places[i] = (struct place) { stripe, (uint32_t)hash, 0 };
         unsigned at = 0;
-        while (at < length && sorted[at] < places[i].stripe)
+        while (at < length && sorted[at] < stripe)
             at++;
-        if (at < length && sorted[at] == places[i].stripe)
+        if (at < length && sorted[at] == stripe)
             continue;
         memmove(sorted + at + 1, sorted + at, (length - at) * sizeof *sorted);
-        sorted[at] = places[i].stripe;
+        sorted[at] = stripe;
         length++;
     }
     for (unsigned i = 0; i < length; i++) {
@@ -326,17 +319,13 @@ static void clients_fit_entry(struct entry *entry, const struct gw_bucket_query 
     entry->instances = (uint16_t)share->instances;
 }
 
-static struct entry *clients_entry_at(const struct place *place)
-{
-    return place->at ? &place->stripe->entries[place->at - 1] : NULL;
-}
-
+/* The entry that clients_find_entry has found, or a new one. NULL: memory is out. */
 static struct entry *clients_found_or_added(const struct gw_bucket_query *query, struct place *place,
                                             const struct place *places, unsigned count)
 {
     if (!place->at)
         place->at = clients_add_entry(&query->key, place, places, count);
-    return clients_entry_at(place);
+    return place->at ? &place->stripe->entries[place->at - 1] : NULL;
 }
 
 /* Fills all answers. False: a bucket refuses. */
@@ -347,8 +336,7 @@ static bool clients_look_at_all(struct gw_bucket_query *queries, struct place *p
         struct stripe *stripe = places[i].stripe;
         struct gw_bucket unknown = { 0 };
         struct share share = clients_share_of(&queries[i]);
-        places[i].at = clients_find_entry(stripe, &queries[i].key, places[i].hash);
-        struct entry *entry = clients_entry_at(&places[i]);
+        struct entry *entry = clients_find_entry(&places[i], &queries[i].key);
         if (entry)
             clients_fit_entry(entry, &queries[i], &share, stripe->now_us);
         struct gw_bucket *bucket = entry ? &entry->bucket : &unknown;
@@ -384,8 +372,7 @@ bool gw_clients_take(struct gw_clients *clients, struct gw_bucket_query *queries
     struct place places[GW_BUCKET_QUERIES_MOST] = { { NULL, 0, 0 } };
     struct stripe *sorted[GW_BUCKET_QUERIES_MOST];
     GW_CHECK(count <= GW_BUCKET_QUERIES_MOST);
-    clients_place_queries(clients, queries, places, count);
-    unsigned length = clients_lock_stripes(places, count, sorted, now_us);
+    unsigned length = clients_lock_stripes(clients, queries, places, count, sorted, now_us);
     bool allowed = clients_look_at_all(queries, places, count);
     if (allowed)
         clients_take_from_all(queries, places, count);
@@ -393,45 +380,27 @@ bool gw_clients_take(struct gw_clients *clients, struct gw_bucket_query *queries
     return allowed;
 }
 
-/* Fills all answers. False: a bucket is known to refuse. */
-static bool clients_look_at_bounds(struct gw_bucket_query *queries, struct place *places, unsigned count)
-{
-    bool allowed = true;
-    for (unsigned i = 0; i < count; i++) {
-        struct stripe *stripe = places[i].stripe;
-        struct gw_bound unknown = { 0 };
-        places[i].at = clients_find_entry(stripe, &queries[i].key, places[i].hash);
-        struct entry *entry = clients_entry_at(&places[i]);
-        struct gw_bound *bound = entry ? &entry->bound : &unknown;
-        queries[i].is_asked = gw_bound_allows(bound, &queries[i].rate, queries[i].cost, stripe->now_us,
-                                              &queries[i].answer);
-        if (!queries[i].is_asked && !queries[i].shadow)
-            allowed = false;
-    }
-    return allowed;
-}
-
-static void clients_reserve_all(struct gw_bucket_query *queries, struct place *places, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        struct entry *entry = queries[i].is_asked ? clients_found_or_added(&queries[i], &places[i], places, count)
-                                                  : NULL;
-        if (entry)
-            queries[i].version = gw_bound_reserve(&entry->bound, &queries[i].rate, queries[i].cost,
-                                                  places[i].stripe->now_us);
-    }
-}
-
 bool gw_clients_reserve(struct gw_clients *clients, struct gw_bucket_query *queries, unsigned count, uint64_t now_us)
 {
     struct place places[GW_BUCKET_QUERIES_MOST] = { { NULL, 0, 0 } };
     struct stripe *sorted[GW_BUCKET_QUERIES_MOST];
     GW_CHECK(count <= GW_BUCKET_QUERIES_MOST);
-    clients_place_queries(clients, queries, places, count);
-    unsigned length = clients_lock_stripes(places, count, sorted, now_us);
-    bool allowed = clients_look_at_bounds(queries, places, count);
-    if (allowed)
-        clients_reserve_all(queries, places, count);
+    unsigned length = clients_lock_stripes(clients, queries, places, count, sorted, now_us);
+    bool allowed = true;
+    for (unsigned i = 0; i < count; i++) {
+        struct gw_bucket_query *query = &queries[i];
+        struct gw_bound unknown = { 0 };
+        struct entry *entry = clients_find_entry(&places[i], &query->key);
+        query->is_asked = gw_bound_allows(entry ? &entry->bound : &unknown, &query->rate, query->cost,
+                                          places[i].stripe->now_us, &query->answer);
+        allowed &= query->is_asked || query->shadow;
+    }
+    for (unsigned i = 0; allowed && i < count; i++) {
+        struct gw_bucket_query *query = &queries[i];
+        struct entry *entry = query->is_asked ? clients_found_or_added(query, &places[i], places, count) : NULL;
+        if (entry)
+            query->version = gw_bound_reserve(&entry->bound, &query->rate, query->cost, places[i].stripe->now_us);
+    }
     clients_unlock_stripes(sorted, length);
     return allowed;
 }
@@ -440,13 +409,12 @@ void gw_clients_settle(struct gw_clients *clients, const struct gw_bucket_query 
                        const struct gw_client_settlement *settlement, uint64_t now_us)
 {
     struct place place;
-    clients_place_queries(clients, query, &place, 1);
-    struct stripe *stripe = place.stripe;
+    struct stripe *stripe;
     struct share share = clients_share_of(query);
-    clients_lock_stripes(&place, 1, &stripe, now_us);
-    place.at = clients_find_entry(stripe, &query->key, place.hash);
-    struct entry *entry = settlement->is_charged ? clients_found_or_added(query, &place, &place, 1)
-                                                 : clients_entry_at(&place);
+    clients_lock_stripes(clients, query, &place, 1, &stripe, now_us);
+    struct entry *entry = clients_find_entry(&place, &query->key);
+    if (!entry && settlement->is_charged)
+        entry = clients_found_or_added(query, &place, &place, 1);
     if (entry) {
         gw_bound_release(&entry->bound, &query->rate, query->cost, query->version,
                          settlement->outcome == GW_BUCKET_TAKEN, stripe->now_us);

@@ -44,91 +44,37 @@ static uint64_t fields_wait_seconds(const struct gw_limit_outcome *outcome)
     return wait_ms > 1000 ? fields_seconds_up(wait_ms) : 1;
 }
 
-static bool fields_is_told(const struct gw_limit_outcome *outcome)
+/* Writes RateLimit (is_state) or RateLimit-Policy: first the members that the backend wrote, then, if `ours`, those of
+ * the decision. A line without members is left out. */
+static void fields_put_list(const struct gw_limit_decision *decision, bool is_state, bool ours,
+                            struct gw_slice upstream, struct gw_buffer *buffer)
 {
-    return !outcome->policy->shadow;
-}
-
-static bool fields_has_refused(const struct gw_limit_outcome *outcome)
-{
-    return !outcome->allowed && !outcome->policy->shadow;
-}
-
-/* A line of RateLimit-Policy or RateLimit, which is begun with its first member. */
-struct list {
-    struct gw_buffer *buffer;
-    struct gw_slice name;
-    bool begun;
-    struct gw_writer_line line; /* once it is begun */
-};
-
-static void fields_begin_member(struct list *list)
-{
-    if (list->begun)
-        gw_buffer_put_literal(list->buffer, ", ");
-    else
-        list->line = gw_writer_begin(list->buffer, list->name);
-    list->begun = true;
-}
-
-static void fields_begin_item(struct list *list, const struct gw_limit_policy *policy)
-{
-    fields_begin_member(list);
-    gw_buffer_put_char(list->buffer, '"');
-    gw_buffer_put_slice(list->buffer, policy->name); /* [a-z0-9_-] needs no escapes */
-    gw_buffer_put_char(list->buffer, '"');
-}
-
-static void fields_put_foreign(struct list *list, struct gw_slice members)
-{
-    members = gw_slice_trim(members);
-    if (!members.length)
-        return;
-    fields_begin_member(list);
-    gw_buffer_put_slice(list->buffer, members);
-}
-
-static void fields_end_list(const struct list *list)
-{
-    if (list->begun)
-        gw_writer_end(&list->line);
-}
-
-static void fields_put_policy_line(const struct gw_limit_decision *decision, bool ours, struct gw_slice upstream,
-                                   struct gw_buffer *buffer)
-{
-    struct list list = { .buffer = buffer, .name = GW_SLICE("RateLimit-Policy") };
-    fields_put_foreign(&list, upstream);
-    for (unsigned i = 0; ours && i < decision->count; i++) {
-        const struct gw_limit_policy *policy = decision->outcomes[i].policy;
-        if (!fields_is_told(&decision->outcomes[i]))
-            continue;
-        fields_begin_item(&list, policy);
-        gw_buffer_put_literal(buffer, ";q=");
-        fields_put_sf_integer(buffer, policy->burst);
-        gw_buffer_put_literal(buffer, ";w=");
-        fields_put_sf_integer(buffer, fields_seconds_for(policy, policy->burst));
+    struct gw_slice name = is_state ? GW_SLICE("RateLimit") : GW_SLICE("RateLimit-Policy");
+    struct gw_writer_line line = { .buffer = NULL }; /* NULL: it is not begun */
+    upstream = gw_slice_trim(upstream);
+    if (upstream.length) {
+        line = gw_writer_begin(buffer, name);
+        gw_buffer_put_slice(buffer, upstream);
     }
-    fields_end_list(&list);
-}
-
-static void fields_put_state_line(const struct gw_limit_decision *decision, bool ours, struct gw_slice upstream,
-                                  struct gw_buffer *buffer)
-{
-    struct list list = { .buffer = buffer, .name = GW_SLICE("RateLimit") };
-    fields_put_foreign(&list, upstream);
     for (unsigned i = 0; ours && i < decision->count; i++) {
         const struct gw_limit_outcome *outcome = &decision->outcomes[i];
-        if (!fields_is_told(outcome))
+        const struct gw_limit_policy *policy = outcome->policy;
+        if (policy->shadow)
             continue;
-        fields_begin_item(&list, outcome->policy);
-        gw_buffer_put_literal(buffer, ";r=");
-        fields_put_sf_integer(buffer, outcome->remaining);
-        gw_buffer_put_literal(buffer, ";t=");
-        fields_put_sf_integer(buffer, outcome->remaining ? fields_seconds_for(outcome->policy, outcome->remaining)
-                                                         : fields_wait_seconds(outcome));
+        if (line.buffer)
+            gw_buffer_put_literal(buffer, ", ");
+        else
+            line = gw_writer_begin(buffer, name);
+        uint64_t tokens = is_state ? outcome->remaining : policy->burst;
+        gw_buffer_put_char(buffer, '"');
+        gw_buffer_put_slice(buffer, policy->name); /* [a-z0-9_-] needs no escapes */
+        gw_buffer_put_string(buffer, is_state ? "\";r=" : "\";q=");
+        fields_put_sf_integer(buffer, tokens);
+        gw_buffer_put_string(buffer, is_state ? ";t=" : ";w=");
+        fields_put_sf_integer(buffer, tokens ? fields_seconds_for(policy, tokens) : fields_wait_seconds(outcome));
     }
-    fields_end_list(&list);
+    if (line.buffer)
+        gw_writer_end(&line);
 }
 
 static bool fields_is_nearer_to_empty(const struct gw_limit_outcome *a, const struct gw_limit_outcome *b)
@@ -138,19 +84,14 @@ static bool fields_is_nearer_to_empty(const struct gw_limit_outcome *a, const st
     return a->next_ms > b->next_ms;
 }
 
-static const struct gw_limit_outcome *fields_nearest_to_empty(const struct gw_limit_decision *decision)
+/* Writes the fields of the policy that is nearest to empty. */
+static void fields_put_x_lines(const struct gw_limit_decision *decision, struct gw_buffer *buffer)
 {
     const struct gw_limit_outcome *nearest = NULL;
     for (unsigned i = 0; i < decision->count; i++)
-        if (fields_is_told(&decision->outcomes[i]) &&
+        if (!decision->outcomes[i].policy->shadow &&
             (!nearest || fields_is_nearer_to_empty(&decision->outcomes[i], nearest)))
             nearest = &decision->outcomes[i];
-    return nearest;
-}
-
-static void fields_put_x_lines(const struct gw_limit_decision *decision, struct gw_buffer *buffer)
-{
-    const struct gw_limit_outcome *nearest = fields_nearest_to_empty(decision);
     if (!nearest)
         return;
     gw_writer_put_uint_field(buffer, GW_SLICE("X-RateLimit-Limit"), nearest->policy->burst);
@@ -166,25 +107,12 @@ static uint64_t fields_retry_after_seconds(const struct gw_limit_decision *decis
 void gw_limit_put_fields(const struct gw_limit_decision *decision, const struct gw_config *config,
                          struct gw_slice upstream_ratelimit, struct gw_slice upstream_policy, struct gw_buffer *buffer)
 {
-    fields_put_policy_line(decision, config->limit_fields, upstream_policy, buffer);
-    fields_put_state_line(decision, config->limit_fields, upstream_ratelimit, buffer);
+    fields_put_list(decision, false, config->limit_fields, upstream_policy, buffer);
+    fields_put_list(decision, true, config->limit_fields, upstream_ratelimit, buffer);
     if (config->limit_x_fields)
         fields_put_x_lines(decision, buffer);
     if (decision->verdict == GW_LIMIT_REFUSED)
         gw_writer_put_uint_field(buffer, GW_SLICE("Retry-After"), fields_retry_after_seconds(decision));
-}
-
-static void fields_put_violated_policies(const struct gw_limit_decision *decision, struct gw_buffer *buffer)
-{
-    bool first = true;
-    for (unsigned i = 0; i < decision->count; i++) {
-        if (!fields_has_refused(&decision->outcomes[i]))
-            continue;
-        if (!first)
-            gw_buffer_put_char(buffer, ',');
-        gw_buffer_put_json(buffer, decision->outcomes[i].policy->name);
-        first = false;
-    }
 }
 
 void gw_limit_put_problem(const struct gw_limit_decision *decision, struct gw_slice request_id,
@@ -197,7 +125,14 @@ void gw_limit_put_problem(const struct gw_limit_decision *decision, struct gw_sl
     gw_buffer_put_uint(buffer, seconds);
     gw_buffer_put_string(buffer,
                          seconds == 1 ? " second.\",\"violated-policies\":[" : " seconds.\",\"violated-policies\":[");
-    fields_put_violated_policies(decision, buffer);
+    for (unsigned i = 0, refused = 0; i < decision->count; i++) {
+        const struct gw_limit_outcome *outcome = &decision->outcomes[i];
+        if (outcome->allowed || outcome->policy->shadow)
+            continue;
+        if (refused++)
+            gw_buffer_put_char(buffer, ',');
+        gw_buffer_put_json(buffer, outcome->policy->name);
+    }
     gw_buffer_put_literal(buffer, "],\"request_id\":");
     gw_buffer_put_json(buffer, request_id);
     gw_buffer_put_literal(buffer, "}\n");

@@ -39,6 +39,5 @@ void gw_limiter_decide(struct gw_limiter *limiter, const struct gw_config *confi
     if (!queries.count)
         return;
     bool allowed = gw_clients_take(limiter->clients, queries.queries, queries.count, now_us);
-    gw_bucket_queries_add_outcomes(queries.policies, queries.queries, queries.count, decision);
-    gw_bucket_queries_set_verdict(decision, allowed);
+    gw_bucket_queries_add_outcomes(queries.policies, queries.queries, queries.count, allowed, decision);
 }

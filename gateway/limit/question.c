@@ -52,15 +52,6 @@ static bool question_is_open(const struct query_view *view, unsigned i)
     return view->states[i] == PENDING || view->states[i] == LOST;
 }
 
-static bool question_is_denied(const struct query_view *view)
-{
-    for (unsigned i = 0; i < view->count; i++)
-        if (question_is_open(view, i) && !view->queries[i].shadow &&
-            view->policies[i]->on_redis_failure == GW_LIMIT_FAILS_DENY)
-            return true;
-    return false;
-}
-
 /* Takes from the local buckets of the queries that the store did not answer. False: one refuses. */
 static bool question_take_open(const struct query_view *view, uint64_t now_us)
 {
@@ -81,15 +72,19 @@ static bool question_take_open(const struct query_view *view, uint64_t now_us)
 
 static void question_decide(const struct query_view *view, uint64_t now_us, struct gw_limit_decision *decision)
 {
-    for (unsigned i = 0; i < view->count; i++)
-        decision->is_local |= question_is_open(view, i);
-    if (!view->store_refuses && question_is_denied(view)) {
+    bool is_denied = false;
+    for (unsigned i = 0; i < view->count; i++) {
+        if (!question_is_open(view, i))
+            continue;
+        decision->is_local = true;
+        is_denied |= !view->queries[i].shadow && view->policies[i]->on_redis_failure == GW_LIMIT_FAILS_DENY;
+    }
+    if (!view->store_refuses && is_denied) {
         decision->verdict = GW_LIMIT_UNKNOWN;
         return;
     }
     bool allowed = !view->store_refuses && question_take_open(view, now_us);
-    gw_bucket_queries_add_outcomes(view->policies, view->queries, view->count, decision);
-    gw_bucket_queries_set_verdict(decision, allowed);
+    gw_bucket_queries_add_outcomes(view->policies, view->queries, view->count, allowed, decision);
 }
 
 static void question_decide_alone(struct gw_limiter *limiter, struct gw_bucket_queries *queries, uint64_t now_us,
@@ -108,20 +103,8 @@ static bool question_is_of_call(const struct gw_limit_question *question, const 
     return question->queries[call->query].shadow ? i == call->query : !question->queries[i].shadow;
 }
 
-/* Makes an answer of the four numbers of a bucket. False: they make no sense. */
-static bool question_read_answer(struct gw_bucket_answer *answer, const struct gw_limit_policy *policy,
-                                 const int64_t *numbers)
-{
-    if ((numbers[0] != 0 && numbers[0] != 1) || numbers[1] < 0 || (uint64_t)numbers[1] > policy->burst ||
-        numbers[2] < 0 || numbers[3] < 0)
-        return false;
-    *answer = (struct gw_bucket_answer) { numbers[0] == 1, (uint64_t)numbers[1], (uint64_t)numbers[2],
-                                          (uint64_t)numbers[3] };
-    return true;
-}
-
-/* Reads the answers of all buckets of a call; `answers` has the index of the query. False: the reply is not one to this
- * call. */
+/* Reads the answers of all buckets of a call, four numbers for each; `answers` has the index of the query. False: the
+ * reply is not one to this call, or its numbers make no sense. */
 static bool question_read_reply(const struct gw_limit_question *question, const struct call *call,
                                 const struct gw_store_reply *reply, struct gw_bucket_answer *answers)
 {
@@ -131,23 +114,16 @@ static bool question_read_reply(const struct gw_limit_question *question, const 
     for (unsigned i = 0; i < question->view.count; i++) {
         if (!question_is_of_call(question, call, i))
             continue;
-        if (at + NUMBERS > reply->integer_count ||
-            !question_read_answer(&answers[i], question->policies[i], reply->integers + at))
+        if (at + NUMBERS > reply->integer_count)
             return false;
+        const int64_t *n = reply->integers + at;
+        if ((n[0] != 0 && n[0] != 1) || n[1] < 0 || (uint64_t)n[1] > question->policies[i]->burst || n[2] < 0 ||
+            n[3] < 0)
+            return false;
+        answers[i] = (struct gw_bucket_answer) { n[0] == 1, (uint64_t)n[1], (uint64_t)n[2], (uint64_t)n[3] };
         at += NUMBERS;
     }
     return at == reply->integer_count;
-}
-
-/* The store's bucket after the call, counted from the moment when the call was sent. Where the script's instants have a
- * rest, the script has rounded the time until full up. So the bucket lacks at least one part more than a µs less. */
-static struct gw_bucket question_level_of(const struct gw_limit_policy *policy, const struct gw_bucket_answer *answer,
-                                          uint64_t sent_us)
-{
-    if (!answer->full_after_us)
-        return (struct gw_bucket) { 0 };
-    bool is_rounded = policy->script_n > 1;
-    return (struct gw_bucket) { sent_us + answer->full_after_us - is_rounded, is_rounded };
 }
 
 static void question_settle(struct gw_limit_question *question, unsigned i, enum gw_bucket_outcome outcome,
@@ -157,8 +133,14 @@ static void question_settle(struct gw_limit_question *question, unsigned i, enum
     struct gw_client_settlement settlement = { .outcome = outcome,
                                                .is_charged = outcome == GW_BUCKET_TAKEN && !question->was_given_up,
                                                .sent_us = question->sent_us };
-    if (outcome != GW_BUCKET_LOST)
-        settlement.level = question_level_of(question->policies[i], &query->answer, question->sent_us);
+    if (outcome != GW_BUCKET_LOST && query->answer.full_after_us) {
+        /* The store's bucket after the call, counted from the moment when the call was sent. Where the script's instants
+         * have a rest, the script has rounded the time until full up. So the bucket lacks at least one part more than a
+         * µs less. */
+        bool is_rounded = question->policies[i]->script_n > 1;
+        settlement.level.full_at_us = question->sent_us + query->answer.full_after_us - is_rounded;
+        settlement.level.rest = is_rounded;
+    }
     question->states[i] = outcome == GW_BUCKET_LOST ? LOST : ANSWERED;
     gw_clients_settle(question->view.limiter->clients, query, &settlement, now_us);
 }
@@ -211,13 +193,6 @@ static void question_on_reply(void *owner, const struct gw_store_reply *reply)
 
 /* ---- calls ---- */
 
-static struct gw_slice question_put_number(struct gw_buffer *text, uint64_t number)
-{
-    size_t start = text->length;
-    gw_buffer_put_uint(text, number);
-    return gw_slice_of(text->at + start, text->length - start);
-}
-
 /* False: the call cannot be made. */
 static bool question_make_call(struct gw_limit_question *question, const struct gw_limit_asker *asker,
                                struct call *call)
@@ -231,13 +206,15 @@ static bool question_make_call(struct gw_limit_question *question, const struct 
         const struct gw_limit_policy *policy = question->policies[i];
         if (!question_is_of_call(question, call, i))
             continue;
+        const uint64_t values[NUMBERS] = { policy->script_n, policy->script_period_us, policy->burst, policy->cost };
         size_t start = text.length;
         gw_bucket_queries_put_key(asker->config, policy, &question->queries[i].key, &text);
         keys[count] = gw_slice_of(text.at + start, text.length - start);
-        numbers[NUMBERS * count] = question_put_number(&text, policy->script_n);
-        numbers[NUMBERS * count + 1] = question_put_number(&text, policy->script_period_us);
-        numbers[NUMBERS * count + 2] = question_put_number(&text, policy->burst);
-        numbers[NUMBERS * count + 3] = question_put_number(&text, policy->cost);
+        for (unsigned n = 0; n < NUMBERS; n++) {
+            start = text.length;
+            gw_buffer_put_uint(&text, values[n]);
+            numbers[NUMBERS * count + n] = gw_slice_of(text.at + start, text.length - start);
+        }
         question->states[i] = PENDING;
         count++;
     }
@@ -274,21 +251,6 @@ static void question_send_all(struct gw_limit_question *question, const struct g
     }
 }
 
-static struct gw_limit_question *question_of(struct gw_limiter *limiter, const struct gw_bucket_queries *queries,
-                                             uint64_t now_us)
-{
-    size_t query_bytes = queries->count * sizeof queries->queries[0];
-    struct gw_limit_question *question = malloc(sizeof *question + query_bytes);
-    if (!question)
-        return NULL;
-    *question = (struct gw_limit_question) { .sent_us = now_us };
-    memcpy(question->policies, queries->policies, sizeof question->policies);
-    memcpy(question->queries, queries->queries, query_bytes);
-    question->view = (struct query_view) { limiter,           queries->count,   question->policies,
-                                           question->queries, question->states, false };
-    return question;
-}
-
 static void question_give_back(struct gw_limiter *limiter, const struct gw_bucket_queries *queries, uint64_t now_us)
 {
     for (unsigned i = 0; i < queries->count; i++)
@@ -297,39 +259,28 @@ static void question_give_back(struct gw_limiter *limiter, const struct gw_bucke
                               &(struct gw_client_settlement) { .outcome = GW_BUCKET_LOST }, now_us);
 }
 
-static void question_name_instances(struct gw_bucket_queries *queries, const struct gw_limit_asker *asker)
+/* Sends the calls; the costs are reserved already. NULL: no call could be sent, and the request is decided. */
+static struct gw_limit_question *question_put(struct gw_limit_asker *asker, struct gw_bucket_queries *queries,
+                                              uint64_t now_us, struct gw_limit_decision *decision)
 {
-    unsigned instances = asker->instances ? asker->instances(asker->context) : 1;
-    for (unsigned i = 0; i < queries->count; i++)
-        queries->queries[i].instances = (uint16_t)(instances < GW_CLIENT_INSTANCES ? instances : GW_CLIENT_INSTANCES);
-}
-
-/* Is there a bucket about which the store must be asked? */
-static bool question_has_asked(const struct gw_bucket_queries *queries)
-{
-    for (unsigned i = 0; i < queries->count; i++)
-        if (queries->queries[i].is_asked)
-            return true;
-    return false;
-}
-
-/* Sends the calls; the costs are reserved already. False: the request is decided after all. */
-static bool question_put(struct gw_limit_asker *asker, struct gw_bucket_queries *queries, uint64_t now_us,
-                         struct gw_limit_decision *decision, struct gw_limit_question **question)
-{
-    *question = question_of(asker->limiter, queries, now_us);
-    if (!*question) {
+    size_t query_bytes = queries->count * sizeof queries->queries[0];
+    struct gw_limit_question *question = malloc(sizeof *question + query_bytes);
+    if (!question) {
         question_give_back(asker->limiter, queries, now_us);
         question_decide_alone(asker->limiter, queries, now_us, decision);
-        return false;
+        return NULL;
     }
-    question_send_all(*question, asker, now_us);
-    if ((*question)->pending)
-        return true;
-    question_decide(&(*question)->view, now_us, decision);
-    free(*question);
-    *question = NULL;
-    return false;
+    *question = (struct gw_limit_question) { .sent_us = now_us };
+    memcpy(question->policies, queries->policies, sizeof question->policies);
+    memcpy(question->queries, queries->queries, query_bytes);
+    question->view = (struct query_view) { asker->limiter,    queries->count,   question->policies,
+                                           question->queries, question->states, false };
+    question_send_all(question, asker, now_us);
+    if (question->pending)
+        return question;
+    question_decide(&question->view, now_us, decision);
+    free(question);
+    return NULL;
 }
 
 bool gw_limit_ask(struct gw_limit_asker *asker, const struct gw_limit_subject *subject, bool misses, uint64_t now_us,
@@ -346,18 +297,23 @@ bool gw_limit_ask(struct gw_limit_asker *asker, const struct gw_limit_subject *s
                               GW_LIMIT_POLICIES_PER_REQUEST - decision->count);
     if (!queries.count)
         return true;
-    question_name_instances(&queries, asker);
+    unsigned instances = asker->instances ? asker->instances(asker->context) : 1;
+    for (unsigned i = 0; i < queries.count; i++)
+        queries.queries[i].instances = (uint16_t)(instances < GW_CLIENT_INSTANCES ? instances : GW_CLIENT_INSTANCES);
     if (!gw_store_is_up(asker->store)) {
         question_decide_alone(asker->limiter, &queries, now_us, decision);
         return true;
     }
     bool may_pass = gw_clients_reserve(asker->limiter->clients, queries.queries, queries.count, now_us);
-    if (!may_pass || !question_has_asked(&queries)) {
-        gw_bucket_queries_add_outcomes(queries.policies, queries.queries, queries.count, decision);
-        gw_bucket_queries_set_verdict(decision, may_pass);
+    bool is_asked = false; /* is there a bucket about which the store must be asked? */
+    for (unsigned i = 0; i < queries.count; i++)
+        is_asked |= queries.queries[i].is_asked;
+    if (!may_pass || !is_asked) {
+        gw_bucket_queries_add_outcomes(queries.policies, queries.queries, queries.count, may_pass, decision);
         return true;
     }
-    if (!question_put(asker, &queries, now_us, decision, question))
+    *question = question_put(asker, &queries, now_us, decision);
+    if (!*question)
         return true;
     (*question)->decision = decision;
     (*question)->done = done;
