@@ -234,42 +234,30 @@ static bool redis_take_error(struct gw_store_call *call, struct gw_slice text)
     return false;
 }
 
-static bool redis_take_script(struct gw_store_call *call, const struct gw_reply *reply)
-{
-    if (call->script == GW_STORE_PURGE) {
-        bool is_string = reply->kind == GW_REPLY_STRING;
-        call->reply.result = GW_STORE_VALUE;
-        call->reply.value = is_string ? gw_reply_text(reply) : GW_NO_SLICE;
-        return is_string;
-    }
-    call->reply.result = GW_STORE_INTEGERS;
-    call->reply.integers = reply->integers;
-    call->reply.integer_count = reply->integer_count;
-    return reply->kind == GW_REPLY_INTEGER || reply->kind == GW_REPLY_ARRAY;
-}
-
-/* PTTL first, then the value. */
-static bool redis_take_get(struct gw_store_call *call, const struct gw_reply *reply)
-{
-    if (call->replies_due) {
-        call->reply.ttl_ms = reply->kind == GW_REPLY_INTEGER ? reply->integers[0] : 0;
-        return reply->kind == GW_REPLY_INTEGER;
-    }
-    call->reply.result = reply->kind == GW_REPLY_NIL ? GW_STORE_NIL : GW_STORE_VALUE;
-    call->reply.value = gw_reply_text(reply);
-    return reply->kind == GW_REPLY_NIL || reply->kind == GW_REPLY_STRING;
-}
-
+/* False: Redis would not answer this call so. */
 static bool redis_take(struct gw_store_call *call, const struct gw_reply *reply)
 {
     switch (call->kind) {
-    case GW_REDIS_LABEL_GET:
-        return redis_take_get(call, reply);
+    case GW_REDIS_LABEL_GET: /* PTTL first, then the value */
+        if (call->replies_due) {
+            call->reply.ttl_ms = reply->kind == GW_REPLY_INTEGER ? reply->integers[0] : 0;
+            return reply->kind == GW_REPLY_INTEGER;
+        }
+        call->reply.result = reply->kind == GW_REPLY_NIL ? GW_STORE_NIL : GW_STORE_VALUE;
+        call->reply.value = gw_reply_text(reply);
+        return reply->kind == GW_REPLY_NIL || reply->kind == GW_REPLY_STRING;
     case GW_REDIS_LABEL_SET:
         call->reply.result = GW_STORE_DONE;
         return reply->kind == GW_REPLY_STATUS || reply->kind == GW_REPLY_INTEGER;
-    default:
-        return redis_take_script(call, reply);
+    case GW_REDIS_LABEL_PURGE:
+        call->reply.result = GW_STORE_VALUE;
+        call->reply.value = reply->kind == GW_REPLY_STRING ? gw_reply_text(reply) : GW_NO_SLICE;
+        return reply->kind == GW_REPLY_STRING;
+    default: /* the other scripts */
+        call->reply.result = GW_STORE_INTEGERS;
+        call->reply.integers = reply->integers;
+        call->reply.integer_count = reply->integer_count;
+        return reply->kind == GW_REPLY_INTEGER || reply->kind == GW_REPLY_ARRAY;
     }
 }
 
@@ -311,13 +299,6 @@ static void redis_put_all(struct gw_buffer *command, const struct gw_slice *argu
         gw_resp_put(command, arguments[i]);
 }
 
-static void redis_keep_payload(struct gw_store_call *call, struct gw_slice bytes, struct gw_block *payload)
-{
-    call->payload_bytes = bytes;
-    call->payload = gw_block_ref(payload);
-    call->store->payloads_bytes += bytes.length;
-}
-
 struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script script, const struct gw_slice *keys,
                                    unsigned key_count, const struct gw_slice *arguments, unsigned argument_count,
                                    struct gw_slice payload_bytes, struct gw_block *payload, gw_store_done *done,
@@ -347,7 +328,9 @@ struct gw_store_call *gw_store_run(struct gw_store *store, enum gw_store_script 
         gw_resp_put(&command, payload_bytes);
     } else if (payload_bytes.at) {
         gw_resp_put_length(&command, payload_bytes.length);
-        redis_keep_payload(call, payload_bytes, payload);
+        call->payload_bytes = payload_bytes;
+        call->payload = gw_block_ref(payload);
+        store->payloads_bytes += payload_bytes.length;
     }
     return redis_dispatch(call, &command, done, owner);
 }

@@ -77,8 +77,21 @@ static uint64_t duration_us(const struct gw_request_record *record)
         gw_buffer_put_char((buffer), '"');                                                                             \
     } while (0)
 
-static void put_json_outcome(struct gw_buffer *buffer, const struct gw_request_record *record)
+void gw_access_line_put_json(struct gw_buffer *buffer, struct gw_access_line_clock *clock,
+                             const struct gw_request_record *record)
 {
+    gw_buffer_put_literal(buffer, "{\"time\":\"");
+    put_time(buffer, clock, record->began_wall_us);
+    gw_buffer_put_char(buffer, '"');
+    put_json_member(buffer, "request_id", record->request_id);
+    put_json_member(buffer, "client", record->client);
+    put_json_member(buffer, "method", record->method_text);
+    put_json_member(buffer, "path", record->target);
+    put_json_number(buffer, "status", record->status > 0 ? (uint64_t)record->status : 0);
+    put_json_number(buffer, "bytes_sent", record->bytes_sent);
+    put_json_number(buffer, "bytes_received", record->bytes_received);
+    gw_buffer_put_literal(buffer, ",\"duration_ms\":");
+    put_ms(buffer, duration_us(record));
     if (record->has_upstream) {
         put_json_member(buffer, "upstream", record->upstream);
         gw_buffer_put_literal(buffer, ",\"upstream_ms\":");
@@ -96,24 +109,6 @@ static void put_json_outcome(struct gw_buffer *buffer, const struct gw_request_r
         put_json_member(buffer, "route", record->route->name);
     if (record->error != GW_ERROR_NONE)
         put_json_label(buffer, "error", gw_error_name(record->error));
-}
-
-void gw_access_line_put_json(struct gw_buffer *buffer, struct gw_access_line_clock *clock,
-                             const struct gw_request_record *record)
-{
-    gw_buffer_put_literal(buffer, "{\"time\":\"");
-    put_time(buffer, clock, record->began_wall_us);
-    gw_buffer_put_char(buffer, '"');
-    put_json_member(buffer, "request_id", record->request_id);
-    put_json_member(buffer, "client", record->client);
-    put_json_member(buffer, "method", record->method_text);
-    put_json_member(buffer, "path", record->target);
-    put_json_number(buffer, "status", record->status > 0 ? (uint64_t)record->status : 0);
-    put_json_number(buffer, "bytes_sent", record->bytes_sent);
-    put_json_number(buffer, "bytes_received", record->bytes_received);
-    gw_buffer_put_literal(buffer, ",\"duration_ms\":");
-    put_ms(buffer, duration_us(record));
-    put_json_outcome(buffer, record);
     put_json_member(buffer, "user_agent", record->user_agent);
     gw_buffer_put_literal(buffer, "}\n");
 }

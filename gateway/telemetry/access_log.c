@@ -189,6 +189,7 @@ static ssize_t write_once(struct gw_access_log *log, const char *at, size_t leng
     return write(log->fd, at, length);
 }
 
+/* The caller holds the lock. */
 static ssize_t write_locked(struct gw_access_log *log, const struct gw_access_log_writer *writer)
 {
     if (log->inside && log->inside != writer) { /* another worker's line is written in part */
@@ -201,17 +202,6 @@ static ssize_t write_locked(struct gw_access_log *log, const struct gw_access_lo
     ssize_t written = write_once(log, writer->bytes, writer->length);
     if (written > 0)
         log->inside = writer->bytes[written - 1] == '\n' ? NULL : writer;
-    return written;
-}
-
-static ssize_t write_some(struct gw_access_log_writer *writer)
-{
-    struct gw_access_log *log = writer->log;
-    pthread_mutex_lock(&log->lock);
-    ssize_t written = write_locked(log, writer);
-    int error = errno;
-    pthread_mutex_unlock(&log->lock);
-    errno = error;
     return written;
 }
 
@@ -295,8 +285,10 @@ static void drain(struct gw_access_log_writer *writer)
     if (!writer->length)
         return;
     while (writer->length) {
-        ssize_t written = write_some(writer);
+        pthread_mutex_lock(&log->lock);
+        ssize_t written = write_locked(log, writer);
         int error = errno;
+        pthread_mutex_unlock(&log->lock);
         if (written > 0) {
             writer->length -= (size_t)written;
             memmove(writer->bytes, writer->bytes + written, writer->length);

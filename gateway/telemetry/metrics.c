@@ -151,13 +151,6 @@ static struct gw_series *series_of(struct gw_shard *shard, const struct gw_reque
     return &shard->series[gw_series_index(route, method, status_class)];
 }
 
-static bool is_error(const struct gw_request_record *record)
-{
-    if (record->status == 0 || record->status >= 500)
-        return true;
-    return record->error != GW_ERROR_NONE && record->status < 400;
-}
-
 static enum gw_error_cause cause_of(const struct gw_request_record *record)
 {
     if (record->error != GW_ERROR_NONE)
@@ -176,7 +169,9 @@ void gw_metrics_record(struct gw_shard *shard, const struct gw_request_record *r
                          record->ended_at_us > record->began_at_us ? record->ended_at_us - record->began_at_us : 0);
     if (record->has_upstream)
         gw_histogram_observe(&series->upstream, record->upstream_us);
-    gw_counter_add(is_error(record) ? &shard->requests_failed[cause_of(record)] : &shard->requests_success, 1);
+    bool is_error = record->status == 0 || record->status >= 500 ||
+                    (record->error != GW_ERROR_NONE && record->status < 400);
+    gw_counter_add(is_error ? &shard->requests_failed[cause_of(record)] : &shard->requests_success, 1);
     gw_counter_add(&shard->cache[record->cache], 1);
     gw_counter_add(&shard->limit[record->limit], 1);
     if (record->error != GW_ERROR_NONE)
