@@ -30,11 +30,9 @@ struct gw_coalesced;  /* one fetch for several requests */
 struct gw_coalescing_waiter;
 
 enum gw_coalescing_role {
-    GW_COALESCING_LEAD, /* *coalesced is yours: fetch, then gw_coalescing_finish */
-    GW_COALESCING_JOIN, /* the fetch runs on this worker: *fetch */
-    /* The fetch runs on another worker, has not begun, or began too early: on_event will run, once, unless the waiter is
-     * cancelled before. */
-    GW_COALESCING_WAIT,
+    GW_COALESCING_LEAD,  /* *coalesced is yours: fetch, then gw_coalescing_finish */
+    GW_COALESCING_JOIN,  /* the fetch runs on this worker: *fetch */
+    GW_COALESCING_WAIT,  /* it runs elsewhere, has not begun or began too early: on_event runs once, if not cancelled */
     GW_COALESCING_ALONE, /* no memory to share: fetch alone */
 };
 

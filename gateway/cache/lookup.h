@@ -61,27 +61,17 @@
     X(DECIDED,   CLAIMED,    CLAIMING,  claim)
 /* clang-format on */
 
-/* gw_lookup_cancel leads from each state to IDLE.
- *
- * IDLE       holds nothing
- * LOOKING    the Redis cache is asked
- * LOOKED     the entry is here, or what a claim must know
- * CLAIMING   within a call: whose fetch is it?
- * WAITING    for another fetch of this process
- * RETURNING  from that wait: the Redis cache is asked once more. The look-up may have been handed the lead
- * LOCKING    the fetch lock is asked for; or the Redis cache, if it is not known what lies there
- * PAUSING    leads in this process, while another instance has the lock
- * DECIDED    answered */
+/* gw_lookup_cancel leads from each state to IDLE. */
 enum gw_lookup_state {
-    GW_LOOKUP_IDLE,
-    GW_LOOKUP_LOOKING,
-    GW_LOOKUP_LOOKED,
-    GW_LOOKUP_CLAIMING,
-    GW_LOOKUP_WAITING,
-    GW_LOOKUP_RETURNING,
-    GW_LOOKUP_LOCKING,
-    GW_LOOKUP_PAUSING,
-    GW_LOOKUP_DECIDED,
+    GW_LOOKUP_IDLE,      /* holds nothing */
+    GW_LOOKUP_LOOKING,   /* the Redis cache is asked */
+    GW_LOOKUP_LOOKED,    /* the entry is here, or what a claim must know */
+    GW_LOOKUP_CLAIMING,  /* within a call: whose fetch is it? */
+    GW_LOOKUP_WAITING,   /* for another fetch of this process */
+    GW_LOOKUP_RETURNING, /* from that wait: the Redis cache is asked once more. It may have been handed the lead */
+    GW_LOOKUP_LOCKING,   /* the fetch lock is asked for; or the Redis cache, if it is not known what lies there */
+    GW_LOOKUP_PAUSING,   /* leads in this process, while another instance has the lock */
+    GW_LOOKUP_DECIDED,   /* answered */
     GW_LOOKUP_STATES
 };
 
