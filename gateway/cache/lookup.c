@@ -356,7 +356,11 @@ static void lookup_on_lock(void *owner, enum gw_fetch_lock_result result, bool i
     if (!is_taken)
         lookup->lead.lock = NULL;
     bool looks_again = is_changed || (is_taken && !lookup->lock_compares);
-    if (!lookup->question && !(looks_again && lookup_ask_store(lookup)))
+    if (lookup->question)
+        return;
+    if (looks_again && lookup_ask_store(lookup)) /* a second way to Redis, which has answered in time until now */
+        gw_timer_start(lookup->ask.lookups->timers, &lookup->timer, lookup->ask.lookups->config->redis_timeout_ms);
+    else
         lookup_conclude(lookup);
 }
 

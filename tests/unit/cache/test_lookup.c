@@ -437,6 +437,27 @@ static void where_something_else_lies_there_by_now_it_looks_again(void **state)
     }
 }
 
+/* Redis that is slow, and not silent, has its whole time for each question. */
+static void the_second_look_has_its_own_time(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor one;
+    misses(scene, 0, &one);
+    struct gw_store_call *lock = &scene->store.calls[scene->store.made - 1];
+    elsewhere_stores(scene, FRESH);
+    time_passes(&scene->parts[0].worker, TIMEOUT_MS - 1);
+    unsigned made = scene->store.made;
+    played_answer(&scene->store, lock); /* something else lies there */
+    assert_int_equal(scene->store.made, made + 1);
+    time_passes(&scene->parts[0].worker, TIMEOUT_MS - 1);
+    assert_is(&one, GW_LOOKUP_LOCKING);
+    store_answers(scene);
+    assert_told(&one, GW_LOOKUP_ENTRY);
+    gw_lookup_cancel(&one.lookup);
+    close_scene(scene);
+}
+
 static void another_instance_is_waited_for_by_asking_for_the_lock_alone(void **state)
 {
     (void)state;
@@ -754,6 +775,7 @@ int main(void)
         cmocka_unit_test(what_lies_in_the_store_answers_is_confirmed_or_says_that_nothing_is_shared),
         cmocka_unit_test(a_miss_asks_for_the_lock_once_and_reads_nothing_again),
         cmocka_unit_test(where_something_else_lies_there_by_now_it_looks_again),
+        cmocka_unit_test(the_second_look_has_its_own_time),
         cmocka_unit_test(another_instance_is_waited_for_by_asking_for_the_lock_alone),
         cmocka_unit_test(another_instance_is_waited_for_no_longer_than_flight_wait),
         cmocka_unit_test(a_reload_waits_for_no_other_instance),
