@@ -14,11 +14,6 @@ static enum gw_error chunks_go(struct gw_parser *parser, bool is_right, enum gw_
     return is_right ? GW_ERROR_NONE : GW_ERROR_FRAMING;
 }
 
-static unsigned chunks_digit_of(char c)
-{
-    return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
-}
-
 static bool chunks_is_blank(char c)
 {
     return c == ' ' || c == '\t';
@@ -29,7 +24,7 @@ static enum gw_error chunks_step_size(struct gw_parser *parser, char c)
     if (gw_grammar_is(c, GW_GRAMMAR_HEX)) {
         if (parser->chunk_digits++ == MOST_DIGITS || parser->remaining > INT64_MAX >> 4)
             return GW_ERROR_FRAMING;
-        parser->remaining = parser->remaining << 4 | chunks_digit_of(c);
+        parser->remaining = parser->remaining << 4 | (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
         return GW_ERROR_NONE;
     }
     if (c == ';')

@@ -118,12 +118,6 @@ static void directives_set_number(struct gw_directives *directives, const struct
         *number = seconds;
 }
 
-static bool directives_is_cached_by(struct gw_slice name)
-{
-    enum gw_field_name id = gw_field_name_of(name);
-    return id == GW_FIELD_CACHE_CONTROL || id == GW_FIELD_EXPIRES || id == GW_FIELD_PRAGMA;
-}
-
 /* no-cache and private with a list of fields are about these fields only. A list with a field that decides about
  * caching does not count, since a response that is stored without that field would mean something else when it is read
  * again. */
@@ -133,9 +127,13 @@ static bool directives_is_qualified(const struct directive *directive)
     unsigned count = 0;
     if (!directive->is_whole)
         return false;
-    for (; gw_slice_next_element(&rest, &name); count++)
-        if (!gw_grammar_is_token(name) || directives_is_cached_by(name))
+    for (; gw_slice_next_element(&rest, &name); count++) {
+        if (!gw_grammar_is_token(name))
             return false;
+        enum gw_field_name id = gw_field_name_of(name);
+        if (id == GW_FIELD_CACHE_CONTROL || id == GW_FIELD_EXPIRES || id == GW_FIELD_PRAGMA)
+            return false;
+    }
     return count > 0;
 }
 
@@ -169,14 +167,10 @@ static void directives_read_one(struct gw_directives *directives, const struct d
 
 /* --- members that are no directive --- */
 
-static bool directives_is_letter_or_digit(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static bool directives_is_of_word(char c)
 {
-    return directives_is_letter_or_digit(c) || c == '-' || c == '_' || c == '.';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
+           c == '.';
 }
 
 /* The next word of any text. */

@@ -93,15 +93,6 @@ static bool guard_merge_lengths(struct gw_head *head, struct gw_field *first)
     return true;
 }
 
-static bool guard_read_length(struct gw_head *head, struct gw_field *length, bool several, bool is_response)
-{
-    bool is_plain = !several && gw_slice_to_uint64(length->value, &head->content_length);
-    if (!is_plain && !(is_response && guard_merge_lengths(head, length)))
-        return false;
-    head->framing = GW_FRAMING_LENGTH;
-    return head->content_length <= INT64_MAX;
-}
-
 /* Chunked in HTTP/1.0 is ambiguous (RFC 9112 §6.1). From a client it is refused. From a backend it is read as chunked,
  * as nginx and haproxy do, but the connection is not kept. */
 static enum gw_error guard_read_lengths(struct gw_head *head, bool is_response)
@@ -118,8 +109,13 @@ static enum gw_error guard_read_lengths(struct gw_head *head, bool is_response)
             return guard_judge_codings(head);
         head->framing = GW_FRAMING_CHUNKED;
         head->is_forgiven = head->version_minor == 0;
-    } else if (length && !guard_read_length(head, length, several_lengths, is_response)) {
-        return GW_ERROR_FRAMING;
+    } else if (length) {
+        bool is_plain = !several_lengths && gw_slice_to_uint64(length->value, &head->content_length);
+        if (!is_plain && !(is_response && guard_merge_lengths(head, length)))
+            return GW_ERROR_FRAMING;
+        head->framing = GW_FRAMING_LENGTH;
+        if (head->content_length > INT64_MAX)
+            return GW_ERROR_FRAMING;
     }
     return GW_ERROR_NONE;
 }
@@ -221,24 +217,18 @@ static enum gw_error guard_read_target(struct gw_head *head, const struct gw_fie
     return guard_read_absolute_form(head, host);
 }
 
-static enum gw_error guard_check_host(const struct gw_head *head, const struct gw_field *host, bool several)
-{
-    if (several || (!host && head->version_minor > 0))
-        return GW_ERROR_HOST;
-    if (!host || (host->value.length == 0 && head->version_minor == 0))
-        return GW_ERROR_NONE;
-    return gw_grammar_is_authority(host->value) ? GW_ERROR_NONE : GW_ERROR_HOST;
-}
-
 static enum gw_error guard_request(struct gw_head *head)
 {
     bool several;
     const struct gw_field *host = guard_only(head, GW_FIELD_HOST, &several);
     if (head->method == GW_METHOD_CONNECT)
         return GW_ERROR_METHOD;
-    enum gw_error error = guard_check_host(head, host, several);
-    if (!error)
-        error = guard_read_target(head, host && host->value.length ? host : NULL);
+    /* RFC 9112 §3.2: one Host with an authority; in HTTP/1.0 it may be missing or empty. */
+    bool has_authority = host && host->value.length > 0;
+    if (several || (head->version_minor > 0 && !has_authority) ||
+        (has_authority && !gw_grammar_is_authority(host->value)))
+        return GW_ERROR_HOST;
+    enum gw_error error = guard_read_target(head, has_authority ? host : NULL);
     if (!error && host && !head->authority.at)
         head->authority = host->value;
     if (!error)

@@ -132,23 +132,18 @@ void gw_head_init(struct gw_head *head)
     *head = (struct gw_head) { .framing = GW_FRAMING_NONE };
 }
 
-static bool head_make_room(struct gw_head *head, struct gw_arena *arena)
-{
-    unsigned capacity = head->capacity ? head->capacity * 2 : FIRST_FIELDS;
-    size_t size = head->capacity * sizeof *head->fields;
-    struct gw_field *fields = head->fields ? gw_arena_grow(arena, head->fields, size, size * 2)
-                                           : gw_arena_take(arena, capacity * sizeof *fields);
-    if (!fields)
-        return false;
-    head->fields = fields;
-    head->capacity = capacity;
-    return true;
-}
-
 bool gw_head_add(struct gw_head *head, struct gw_arena *arena, struct gw_slice name, struct gw_slice value)
 {
-    if (head->count == head->capacity && !head_make_room(head, arena))
-        return false;
+    if (head->count == head->capacity) {
+        unsigned capacity = head->capacity ? head->capacity * 2 : FIRST_FIELDS;
+        size_t size = head->capacity * sizeof *head->fields;
+        struct gw_field *fields = head->fields ? gw_arena_grow(arena, head->fields, size, size * 2)
+                                               : gw_arena_take(arena, capacity * sizeof *fields);
+        if (!fields)
+            return false;
+        head->fields = fields;
+        head->capacity = capacity;
+    }
     enum gw_field_name id = gw_field_name_of(name);
     if (!head->first[id] && head->count < GW_HEAD_INDEXED)
         head->first[id] = (uint8_t)(head->count + 1);

@@ -10,11 +10,6 @@ enum {
     MOST_EMPTY_LINES = 2, /* before a request line (RFC 9112 §2.2) */
 };
 
-static struct gw_parser *parser_of(llhttp_t *llhttp)
-{
-    return GW_CONTAINER(llhttp, struct gw_parser, llhttp);
-}
-
 /* llhttp is the second opinion: it is shown the whole heads and the framing of chunks that the guard has accepted. */
 
 static bool parser_agrees_on_length(const llhttp_t *llhttp, const struct gw_head *head)
@@ -33,22 +28,16 @@ static bool parser_agrees_on_length(const llhttp_t *llhttp, const struct gw_head
     }
 }
 
-/* The fields that the guard has not dropped. */
-static unsigned parser_count_fields(const struct gw_head *head)
-{
-    unsigned count = head->count;
-    for (unsigned i = 0; head->is_forgiven && i < head->count; i++)
-        count -= head->fields[i].dropped;
-    return count;
-}
-
 /* Returning 1 tells llhttp that there is no body: it cannot know that for HEAD (and version 8.1 does not for 304). */
 static int parser_on_headers_complete(llhttp_t *llhttp)
 {
-    struct gw_parser *parser = parser_of(llhttp);
+    struct gw_parser *parser = GW_CONTAINER(llhttp, struct gw_parser, llhttp);
     const struct gw_head *head = parser->head;
+    unsigned fields = head->count; /* that the guard has not dropped */
+    for (unsigned i = 0; head->is_forgiven && i < head->count; i++)
+        fields -= head->fields[i].dropped;
     if (parser->llhttp_head_done || !parser_agrees_on_length(llhttp, head) || llhttp->http_major != 1 ||
-        llhttp->http_minor != head->version_minor || parser->llhttp_fields != parser_count_fields(head) ||
+        llhttp->http_minor != head->version_minor || parser->llhttp_fields != fields ||
         (parser->is_response && llhttp->status_code != head->status))
         return -1;
     parser->llhttp_head_done = true;
@@ -57,20 +46,20 @@ static int parser_on_headers_complete(llhttp_t *llhttp)
 
 static int parser_on_header_field_complete(llhttp_t *llhttp)
 {
-    parser_of(llhttp)->llhttp_fields++;
+    GW_CONTAINER(llhttp, struct gw_parser, llhttp)->llhttp_fields++;
     return 0;
 }
 
 static int parser_on_body(llhttp_t *llhttp, const char *at, size_t length)
 {
     (void)at;
-    parser_of(llhttp)->llhttp_body_bytes += length;
+    GW_CONTAINER(llhttp, struct gw_parser, llhttp)->llhttp_body_bytes += length;
     return 0;
 }
 
 static int parser_on_message_complete(llhttp_t *llhttp)
 {
-    struct gw_parser *parser = parser_of(llhttp);
+    struct gw_parser *parser = GW_CONTAINER(llhttp, struct gw_parser, llhttp);
     if (parser->llhttp_message_done)
         return -1;
     parser->llhttp_message_done = true;
@@ -87,7 +76,8 @@ static const llhttp_settings_t settings = {
 static bool parser_execute(struct gw_parser *parser, const char *at, size_t length)
 {
     llhttp_errno_t error = length ? llhttp_execute(&parser->llhttp, at, length) : HPE_OK;
-    /* llhttp pauses after a message with Upgrade. That is the message's end, which show() compares. */
+    /* llhttp pauses after a message with Upgrade. That is the message's end, which
+     * parser_show compares. */
     return error == HPE_OK || (error == HPE_PAUSED_UPGRADE && llhttp_get_error_pos(&parser->llhttp) == at + length);
 }
 
@@ -97,16 +87,6 @@ static bool parser_show(struct gw_parser *parser, const char *at, size_t length,
 {
     return parser_execute(parser, at, length) && parser->llhttp_message_done == is_end &&
            parser->llhttp_body_bytes == parser->body_bytes;
-}
-
-/* llhttp has a fixed list of methods, and its versions differ in the URLs that they accept. Neither has to do with
- * where a request ends (CONNECT is refused before), so llhttp is shown this line instead of the client's request
- * line. */
-static bool parser_show_request_line(struct gw_parser *parser)
-{
-    struct gw_slice line = parser->head->version_minor ? GW_SLICE("POST / HTTP/1.1\r\n")
-                                                       : GW_SLICE("POST / HTTP/1.0\r\n");
-    return parser_execute(parser, line.at, line.length);
 }
 
 /* Does white space stand behind the value of a framing field? RFC 9110 §5.5 allows it, but llhttp refuses a tab. */
@@ -136,7 +116,11 @@ static bool parser_show_head(struct gw_parser *parser, const char *bytes, size_t
     const struct gw_head *head = parser->head;
     const char *stop = bytes + length, *fields = head->count ? head->fields[0].name.at : stop - 2;
     if (!parser->is_response) {
-        if (!parser_show_request_line(parser))
+        /* llhttp has a fixed list of methods, and its versions differ in the URLs that they accept. Neither has to do
+         * with where a request ends (CONNECT is refused before), so llhttp is shown this line instead of the client's
+         * request line. */
+        struct gw_slice line = head->version_minor ? GW_SLICE("POST / HTTP/1.1\r\n") : GW_SLICE("POST / HTTP/1.0\r\n");
+        if (!parser_execute(parser, line.at, line.length))
             return false;
         bytes = fields;
     }
@@ -234,25 +218,10 @@ static enum gw_parser_event parser_complete_head(struct gw_parser *parser, const
     return GW_PARSER_HEAD;
 }
 
+/* Makes a view of the input a view of the copy. */
 static void parser_move(struct gw_slice *slice, const char *from, const char *to)
 {
     *slice = gw_slice_of(to + (slice->at - from), slice->length);
-}
-
-/* Makes views of the input views of the copy. */
-static void parser_move_head(struct gw_parser *parser, const char *from, const char *to)
-{
-    struct gw_head *head = parser->head;
-    if (parser->is_response) {
-        parser_move(&head->reason, from, to);
-    } else {
-        parser_move(&head->method_text, from, to);
-        parser_move(&head->target, from, to);
-    }
-    for (unsigned i = 0; i < head->count; i++) {
-        parser_move(&head->fields[i].name, from, to);
-        parser_move(&head->fields[i].value, from, to);
-    }
 }
 
 /* No view may stay of an input that was not taken: the caller reads the next input into the same memory, perhaps for
@@ -265,10 +234,11 @@ static void parser_forget_views(struct gw_head *head)
 }
 
 /* The common case: the input has a whole head that is valid and within all limits. The head is read in place and copied
- * once. False in every other case: nothing was taken then, and read_pieces finds the result, which is the same for
- * every way to cut the input. */
+ * once. False in every other case: nothing was taken then, and parser_read_pieces finds the result, which is the same
+ * for every way to cut the input. */
 static bool parser_read_whole(struct gw_parser *parser, struct gw_slice *input, enum gw_parser_event *event)
 {
+    struct gw_head *head = parser->head;
     size_t most = parser->limits->head_bytes;
     const char *start = input->at, *stop = start + (input->length < most ? input->length : most);
     enum gw_error error;
@@ -276,10 +246,16 @@ static bool parser_read_whole(struct gw_parser *parser, struct gw_slice *input, 
     size_t length = at ? (size_t)(at - start) : 0;
     struct gw_slice copy = at ? gw_arena_copy(parser->arena, gw_slice_of(start, length)) : GW_NO_SLICE;
     if (!copy.at) {
-        parser_forget_views(parser->head);
+        parser_forget_views(head);
         return false;
     }
-    parser_move_head(parser, start, copy.at);
+    parser_move(parser->is_response ? &head->reason : &head->method_text, start, copy.at);
+    if (!parser->is_response)
+        parser_move(&head->target, start, copy.at);
+    for (unsigned i = 0; i < head->count; i++) {
+        parser_move(&head->fields[i].name, start, copy.at);
+        parser_move(&head->fields[i].value, start, copy.at);
+    }
     input->at += length;
     input->length -= length;
     *event = parser_complete_head(parser, copy.at, length);
@@ -316,15 +292,8 @@ static enum gw_parser_event parser_skip_empty_line(struct gw_parser *parser)
     return GW_PARSER_WANTS_MORE;
 }
 
-static enum gw_parser_event parser_collect(struct gw_parser *parser)
-{
-    enum gw_error error;
-    if (!parser_read_lines(parser, parser->bytes, parser->bytes + parser->bytes_length, &error))
-        return parser_fail(parser, error);
-    return parser_complete_head(parser, parser->bytes, parser->bytes_length);
-}
-
-/* A line is complete. It is only checked here, since the buffer may still move; collect() reads all lines. */
+/* A line is complete. Until the last line, it is only checked, since the buffer may still move. Then all lines are read
+ * again. */
 static enum gw_parser_event parser_end_line(struct gw_parser *parser)
 {
     const char *line = parser->bytes + parser->line_start, *stop = parser->bytes + parser->bytes_length;
@@ -339,7 +308,9 @@ static enum gw_parser_event parser_end_line(struct gw_parser *parser)
         if (!parser_read_start_line(parser, line, stop, &error))
             return parser_fail(parser, error);
     } else if (is_empty) {
-        return parser_collect(parser);
+        if (!parser_read_lines(parser, parser->bytes, stop, &error))
+            return parser_fail(parser, error);
+        return parser_complete_head(parser, parser->bytes, parser->bytes_length);
     } else if (parser->lines++ == parser->limits->fields) {
         return parser_fail(parser, GW_ERROR_HEAD_TOO_LARGE);
     } else if (!gw_lines_field(line, stop, &name, &value)) {
@@ -379,32 +350,6 @@ static enum gw_parser_event parser_read_pieces(struct gw_parser *parser, struct 
             return parser_fail(parser, GW_ERROR_URI_TOO_LONG);
         if (parser->bytes_length == parser->limits->head_bytes)
             return parser_fail(parser, GW_ERROR_HEAD_TOO_LARGE);
-    }
-    return GW_PARSER_WANTS_MORE;
-}
-
-static enum gw_parser_event parser_read_head(struct gw_parser *parser, struct gw_slice *input)
-{
-    enum gw_parser_event event;
-    if (parser->place == GW_PARSER_AT_START && input->length && parser_read_whole(parser, input, &event))
-        return event;
-    return parser_read_pieces(parser, input);
-}
-
-static enum gw_parser_event parser_enter_body(struct gw_parser *parser)
-{
-    switch (parser->head->framing) {
-    case GW_FRAMING_NONE:
-        return parser_end(parser);
-    case GW_FRAMING_LENGTH:
-        parser->place = GW_PARSER_IN_LENGTH;
-        break;
-    case GW_FRAMING_CHUNKED:
-        parser->place = GW_PARSER_IN_CHUNKS;
-        break;
-    case GW_FRAMING_UNTIL_CLOSE:
-        parser->place = GW_PARSER_UNTIL_CLOSE;
-        break;
     }
     return GW_PARSER_WANTS_MORE;
 }
@@ -481,31 +426,34 @@ static enum gw_parser_event parser_read_chunks(struct gw_parser *parser, struct 
     return data ? GW_PARSER_BODY : GW_PARSER_WANTS_MORE;
 }
 
-/* llhttp is not shown these bytes: with the head, guard and llhttp have agreed that they are all body, and llhttp would
- * look at each of them. */
-static enum gw_parser_event parser_read_until_close(struct gw_slice *input, struct gw_slice *body)
-{
-    if (input->length == 0)
-        return GW_PARSER_WANTS_MORE;
-    *body = *input;
-    *input = gw_slice_of(input->at + input->length, 0);
-    return GW_PARSER_BODY;
-}
-
 enum gw_parser_event gw_parser_next(struct gw_parser *parser, struct gw_slice *input, struct gw_slice *body)
 {
-    if (parser->place == GW_PARSER_AT_BODY && parser_enter_body(parser) == GW_PARSER_END)
-        return GW_PARSER_END;
+    static const enum gw_parser_place place_of_body[] = { [GW_FRAMING_NONE] = GW_PARSER_ENDED,
+                                                          [GW_FRAMING_LENGTH] = GW_PARSER_IN_LENGTH,
+                                                          [GW_FRAMING_CHUNKED] = GW_PARSER_IN_CHUNKS,
+                                                          [GW_FRAMING_UNTIL_CLOSE] = GW_PARSER_UNTIL_CLOSE };
+    enum gw_parser_event event;
+    if (parser->place == GW_PARSER_AT_BODY)
+        parser->place = place_of_body[parser->head->framing];
     switch (parser->place) {
     case GW_PARSER_AT_START:
+        if (input->length && parser_read_whole(parser, input, &event))
+            return event;
+        return parser_read_pieces(parser, input);
     case GW_PARSER_IN_HEAD:
-        return parser_read_head(parser, input);
+        return parser_read_pieces(parser, input);
     case GW_PARSER_IN_LENGTH:
         return parser_read_length(parser, input, body);
     case GW_PARSER_IN_CHUNKS:
         return parser_read_chunks(parser, input, body);
     case GW_PARSER_UNTIL_CLOSE:
-        return parser_read_until_close(input, body);
+        /* llhttp is not shown these bytes: with the head, guard and llhttp have agreed that they are all body, and
+         * llhttp would look at each of them. */
+        if (input->length == 0)
+            return GW_PARSER_WANTS_MORE;
+        *body = *input;
+        *input = gw_slice_of(input->at + input->length, 0);
+        return GW_PARSER_BODY;
     case GW_PARSER_ENDED:
         return GW_PARSER_END;
     default:
@@ -513,19 +461,13 @@ enum gw_parser_event gw_parser_next(struct gw_parser *parser, struct gw_slice *i
     }
 }
 
-/* Has all of the message been read, so that only GW_PARSER_END is still to be returned? */
-static bool parser_is_complete(const struct gw_parser *parser)
-{
-    return parser->place == GW_PARSER_ENDED ||
-           ((parser->place == GW_PARSER_AT_BODY || parser->place == GW_PARSER_IN_LENGTH) &&
-            parser->llhttp_message_done);
-}
-
 enum gw_parser_event gw_parser_finish(struct gw_parser *parser)
 {
     if (parser->place == GW_PARSER_BROKEN)
         return GW_PARSER_FAILED;
-    if (parser_is_complete(parser))
+    /* All of the message has been read, and only GW_PARSER_END is still to be returned. */
+    bool may_be_complete = parser->place == GW_PARSER_AT_BODY || parser->place == GW_PARSER_IN_LENGTH;
+    if (parser->place == GW_PARSER_ENDED || (may_be_complete && parser->llhttp_message_done))
         return parser_end(parser);
     bool until_close = parser->place == GW_PARSER_UNTIL_CLOSE ||
                        (parser->place == GW_PARSER_AT_BODY && parser->head->framing == GW_FRAMING_UNTIL_CLOSE);
