@@ -8,10 +8,10 @@
 #include "server/connection.h"
 
 enum {
-    ACCEPTS_A_TURN = 64, /* then others of this loop have their turn */
+    ACCEPTS_A_TURN = 64, /* then the loop serves its connections */
     LOOK_AGAIN_MS = 20,
     HURRY_MS = 1000,
-    TELL_MS = 10000, /* between two lines in the log */
+    TELL_MS = 10000, /* between two log lines, of all workers */
 };
 
 /* ---- places ---- */
@@ -21,7 +21,7 @@ static struct gw_server_place *acceptor_place_of(struct gw_worker *worker)
     return &worker->server->places[worker->index];
 }
 
-/* No other worker that waits has fewer connections than this one. */
+/* True: no other worker that waits has fewer connections than this one. */
 static bool acceptor_is_my_turn(struct gw_worker *worker)
 {
     struct gw_server *server = worker->server;
@@ -37,7 +37,8 @@ static bool acceptor_is_my_turn(struct gw_worker *worker)
     return true;
 }
 
-/* Before accept: so there are never more than allowed, whatever other workers do at this moment. */
+/* Takes a place before accept, so that there are never more connections than allowed, whatever other workers do at the
+ * same moment. */
 static bool acceptor_take_place(struct gw_worker *worker, unsigned *open_before)
 {
     struct gw_server *server = worker->server;
@@ -48,11 +49,6 @@ static bool acceptor_take_place(struct gw_worker *worker, unsigned *open_before)
         return true;
     atomic_fetch_sub_explicit(&server->connections, 1, memory_order_relaxed);
     return false;
-}
-
-static void acceptor_give_place(struct gw_worker *worker)
-{
-    atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
 }
 
 /* ---- waiting ---- */
@@ -84,22 +80,12 @@ static void acceptor_set_waits(struct gw_worker *worker, bool waits)
         atomic_fetch_sub(&worker->server->waiting, 1);
 }
 
-/* Idle connections may go before clients who ask for something. */
-static void acceptor_hurry_idle(struct gw_worker *worker)
-{
-    struct gw_acceptor *acceptor = &worker->acceptor;
-    uint64_t now_ms = uv_now(&worker->loop);
-    if (now_ms < acceptor->next_hurry_ms)
-        return;
-    acceptor->next_hurry_ms = now_ms + HURRY_MS;
-    gw_connection_hurry_idle(worker);
-}
-
-/* error 0: all places are taken, or it is another worker's turn. A worker whose accept fails takes no part in the turns:
- * others need not wait for it. */
+/* error 0: all places are taken, or another worker is first. A worker whose accept fails (error is not 0) has no turn,
+ * so that other workers do not wait for it. Idle connections make room for clients that ask for something. */
 static void acceptor_wait(struct gw_worker *worker, int error)
 {
     struct gw_acceptor *acceptor = &worker->acceptor;
+    uint64_t now_ms = uv_now(&worker->loop);
     if (!acceptor->is_waiting) {
         acceptor->is_waiting = true;
         gw_counter_add(&worker->shard->accept_waits, 1);
@@ -109,13 +95,16 @@ static void acceptor_wait(struct gw_worker *worker, int error)
     }
     acceptor_set_waits(worker, error == 0);
     acceptor_tell(worker, error);
-    acceptor_hurry_idle(worker);
+    if (now_ms >= acceptor->next_hurry_ms) {
+        acceptor->next_hurry_ms = now_ms + HURRY_MS;
+        gw_connection_hurry_idle(worker);
+    }
     gw_timer_start(&worker->timers, &acceptor->timer, LOOK_AGAIN_MS);
 }
 
 /* ---- accepting ---- */
 
-/* What went wrong with one client, who is out of the queue now (accept(2): Linux passes pending errors of the network).
+/* The error belongs to one client, which has left the queue: Linux passes on pending errors of the network (accept(2)).
  */
 static bool acceptor_is_about_one_client(int error)
 {
@@ -138,7 +127,7 @@ static bool acceptor_is_about_one_client(int error)
     }
 }
 
-/* At most `most`, as far as there are any. False when the worker has to wait; *error is why, 0: for a place. */
+/* Accepts the clients of the queue, at most `most`. False: the worker must wait; *error tells why, 0: for a place. */
 static bool acceptor_accept_some(struct gw_listening *listening, unsigned most, int *error)
 {
     struct gw_worker *worker = listening->worker;
@@ -153,7 +142,7 @@ static bool acceptor_accept_some(struct gw_listening *listening, unsigned most, 
             continue;
         }
         *error = errno;
-        acceptor_give_place(worker);
+        atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed); /* the place */
         if (*error == EAGAIN || *error == EWOULDBLOCK)
             return true;
         if (!acceptor_is_about_one_client(*error))
@@ -176,7 +165,7 @@ static bool acceptor_watch(struct gw_listening *listening)
     return uv_poll_start(&listening->poll, UV_READABLE, acceptor_on_readable) == 0;
 }
 
-/* A worker that waits first accepts, and then watches its sockets again: until then it keeps its turn. */
+/* A worker that waits keeps its turn while it accepts; only afterwards it watches its sockets again. */
 static void acceptor_look_again(struct gw_worker *worker)
 {
     struct gw_acceptor *acceptor = &worker->acceptor;
@@ -225,7 +214,7 @@ bool gw_acceptor_open(struct gw_worker *worker)
             return false;
         listening->poll.data = listening;
         listening->is_open = true;
-        *fd = -1; /* gw_acceptor_close closes it now */
+        *fd = -1; /* gw_acceptor_close closes the descriptor */
         if (!acceptor_watch(listening))
             return false;
     }
@@ -253,7 +242,7 @@ void gw_acceptor_close(struct gw_worker *worker)
         if (!listening->is_open)
             continue;
         listening->is_open = false;
-        uv_close((uv_handle_t *)&listening->poll, NULL); /* before close: epoll forgets the socket */
+        uv_close((uv_handle_t *)&listening->poll, NULL); /* before close(2), so that epoll lets the socket go */
         close(listening->fd);
     }
 }

@@ -82,11 +82,11 @@ static void connection_start_timer(struct gw_connection *connection, uint64_t af
     gw_timer_start(&connection->worker->timers, &connection->timer, after_ms);
 }
 
-/* A running timer is not moved later with every request: it looks at the deadline when it fires. */
+/* A running timer is not moved later with every request. When it fires, connection_on_timer looks at the deadline. */
 void gw_connection_set_deadline(struct gw_connection *connection, uint64_t after_ms)
 {
     if (connection->stream.is_broken)
-        return; /* the timer is about to end it */
+        return; /* the timer is about to end the connection */
     connection->deadline_ms = uv_now(&connection->worker->loop) + after_ms;
     if (!gw_timer_is_running(&connection->timer) || connection->deadline_ms < connection->timer_at_ms)
         connection_start_timer(connection, after_ms);
@@ -104,7 +104,7 @@ void gw_connection_clear_deadline(struct gw_connection *connection)
 
 /* ---- the end ---- */
 
-/* Its end comes from the loop. */
+/* The stream may break within a call of the exchange, so the connection ends from the loop. */
 static void connection_on_broken(struct gw_stream *stream)
 {
     struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
@@ -127,7 +127,7 @@ static void connection_leave_place(struct gw_worker *worker)
     atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
 }
 
-/* What others count of it, it is no more. */
+/* From here on, the connection counts nowhere. */
 static void connection_leave(struct gw_connection *connection)
 {
     struct gw_worker *worker = connection->worker;
@@ -166,9 +166,9 @@ static bool connection_is_hurried(const struct gw_worker *worker)
     return worker->is_draining || atomic_load_explicit(&worker->server->waiting, memory_order_relaxed) > 0;
 }
 
-/* A bound on silence, and one on all of it. Who has its answer and sends on for ever must hold neither a drain nor a
- * descriptor that others wait for. */
-static void connection_set_linger_deadline(struct gw_connection *connection)
+/* Silence has a bound, and so has lingering as a whole: a client that has its answer and sends on for ever must neither
+ * hold up a drain nor keep a descriptor that other clients wait for. */
+void gw_connection_set_linger_deadline(struct gw_connection *connection)
 {
     struct gw_worker *worker = connection->worker;
     uint64_t now_ms = uv_now(&worker->loop), silence_ms = worker->config->linger_silence_ms;
@@ -181,8 +181,8 @@ static void connection_set_linger_deadline(struct gw_connection *connection)
     gw_connection_set_deadline(connection, left_ms < silence_ms ? left_ms : silence_ms);
 }
 
-/* A close while bytes of the client come makes the kernel send a reset, and that takes from the client what it has not
- * read of its answer (RFC 9112 §9.6): so our side ends first, and what still comes is thrown away. */
+/* If a socket is closed while bytes of the client come, the kernel sends a reset, and the client loses the part of its
+ * answer that it has not read yet (RFC 9112 §9.6). So our side ends first, and bytes that still come are thrown away. */
 void gw_connection_linger(struct gw_connection *connection)
 {
     struct gw_worker *worker = connection->worker;
@@ -194,11 +194,11 @@ void gw_connection_linger(struct gw_connection *connection)
         return;
     }
     connection->linger_until_ms = uv_now(&worker->loop) + worker->config->linger_timeout_ms;
-    connection_set_linger_deadline(connection);
+    gw_connection_set_linger_deadline(connection);
     gw_stream_read(&connection->stream);
 }
 
-/* ---- what the stream tells ---- */
+/* ---- events of the stream (on_read is in h1_requests.c) ---- */
 
 static void connection_on_written(struct gw_stream *stream)
 {
@@ -213,16 +213,7 @@ static void connection_on_written(struct gw_stream *stream)
         gw_exchange_on_writable(connection->h1.exchange);
 }
 
-static void connection_on_read(struct gw_stream *stream, struct gw_slice bytes, struct gw_block *block)
-{
-    struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
-    GW_CONNECTION_CHECK(connection);
-    if (connection->phase == GW_CONNECTION_LINGERING)
-        connection_set_linger_deadline(connection);
-    gw_h1_requests_read(connection, bytes, block);
-}
-
-/* The client is gone, or gone silent for ever. */
+/* The client has gone, or takes no more bytes. */
 static void connection_give_up(struct gw_connection *connection)
 {
     GW_CONNECTION_CHECK(connection);
@@ -238,7 +229,7 @@ static void connection_on_end(struct gw_stream *stream)
 }
 
 static const struct gw_stream_events stream_events = {
-    .on_read = connection_on_read,
+    .on_read = gw_h1_requests_on_read,
     .on_end = connection_on_end,
     .on_written = connection_on_written,
     .on_broken = connection_on_broken,
@@ -268,13 +259,13 @@ static void connection_on_deadline(struct gw_connection *connection)
     connection->deadline_ms = UINT64_MAX;
     switch (connection->phase) {
     case GW_CONNECTION_HEAD:
-        gw_h1_requests_on_late(connection);
+        gw_h1_requests_fail(connection, GW_ERROR_REQUEST_TIMEOUT);
         break;
     case GW_CONNECTION_RUNNING:
         if (gw_stream_is_writing(&connection->stream))
             connection_on_write_deadline(connection);
         else if (connection->h1.body_wanted)
-            gw_h1_requests_on_late(connection);
+            gw_h1_requests_fail(connection, GW_ERROR_REQUEST_TIMEOUT);
         break;
     case GW_CONNECTION_LEAVING:
         connection_on_write_deadline(connection);
@@ -309,7 +300,7 @@ static void connection_on_timer(struct gw_timer *timer)
 
 /* ---- the beginning ---- */
 
-/* Too many clients, or too many of this one: it hears why where that is possible at once. */
+/* There are too many clients, or too many connections of this one. It gets a 503 if the socket takes that at once. */
 static void connection_turn_away(struct gw_connection *connection)
 {
     static const char text[] =
@@ -387,12 +378,12 @@ void gw_connection_hurry_idle(struct gw_worker *worker)
     gw_list_each_safe(link, &worker->connections)
     {
         struct gw_connection *connection = GW_CONTAINER(link, struct gw_connection, link);
-        if (connection->deadline_ms <= soon_ms) /* a nearer end stays: nobody begins to wait anew */
+        if (connection->deadline_ms <= soon_ms) /* no deadline is moved later here */
             continue;
         if (connection->phase == GW_CONNECTION_IDLE)
             gw_connection_set_deadline(connection, HURRY_SILENCE_MS);
         else if (connection->phase == GW_CONNECTION_LINGERING)
-            connection_set_linger_deadline(connection);
+            gw_connection_set_linger_deadline(connection);
     }
 }
 
@@ -403,6 +394,6 @@ void gw_connection_cut_all(struct gw_worker *worker)
         struct gw_connection *connection = GW_CONTAINER(link, struct gw_connection, link);
         if (connection->phase == GW_CONNECTION_RUNNING)
             gw_exchange_on_gone(connection->h1.exchange, GW_ERROR_CANCELLED);
-        gw_connection_close(connection); /* nothing lingers any more */
+        gw_connection_close(connection); /* also a connection that lingers since its exchange ended */
     }
 }

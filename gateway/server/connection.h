@@ -1,23 +1,25 @@
-/* connection.h: one client of HTTP/1 on a stream of bytes: its requests one after another, its pace, its end.
+/* connection.h: one HTTP/1 connection over a stream of bytes: its phases, its deadlines, its end.
  *
  *   OPENING ──► IDLE ──► HEAD ──► RUNNING ──► LEAVING     What holds
- *      │         ▲                  │ │         │            OPENING    nothing was read; it is not counted as idle
- *      │         └───── kept ───────┘ │         │            IDLE       no exchange; all that was answered has left
+ *      │         ▲                  │ │         │            OPENING    nothing was read; it does not count as idle
+ *      │         └───── kept ───────┘ │         │            IDLE       no exchange; every answer has left
  *      │                              ▼         ▼            HEAD       an exchange that has not begun; its head arrives
  *      └─ turned away ──────────► LINGERING ◄───┘            RUNNING    an exchange answers
- *                                     │                      LEAVING    no exchange; what it gave leaves; input is dropped
+ *                                     │                      LEAVING    no exchange; its answer leaves; input is dropped
  *   CLOSED leads from each            ▼                      LINGERING  half-closed; input is thrown away
- *   phase to CLOSING.              CLOSING                   CLOSING    nobody counts it any more; it is about to be freed
+ *   phase to CLOSING.              CLOSING                   CLOSING    it counts nowhere and is about to be freed
  *
- * Shape    The stream (stream.h) reads and writes; h1_requests.h parses requests, has them answered, and says when a
- *          phase ends. What is decided here: how long each phase may last, and how the connection ends.
- * Bounds   Idle it is this struct and nothing else. What waits to be written: what an exchange gives before it hears "slow"
- *          (one block, or a stored body by reference).
- * Ends     After a whole response: the next request, or half-close, throw away what still comes, close, so that the
- *          client reads our answer before a reset can overtake it: server.linger_timeout at most, server.linger_silence
- *          without a byte, and server.max_lingering connections; in a drain, and while clients wait for a descriptor,
- *          two seconds, and one without a byte. What lingers counts as a connection. The same after a response that is
- *          not whole, if its framing shows that; else a reset.
+ * Shape    The stream (stream.h) reads and writes bytes. h1_requests.h parses requests, begins their exchanges and tells
+ *          when a phase ends. This file decides how long each phase may last and how the connection ends.
+ * Bounds   An idle connection is this struct and nothing else. Unsent bytes: those that an exchange gives before a write
+ *          returns false (one block, or a stored body by reference).
+ * Ends     After a whole response, the connection waits for the next request or lingers: it half-closes, throws away
+ *          bytes that still come, and closes when the client does, so that no reset reaches the client before it has
+ *          read our answer. It lingers at most for server.linger_timeout, at most for server.linger_silence without a
+ *          byte, and at most server.max_lingering connections do so. In a drain, and while clients wait for a
+ *          descriptor, it lingers two seconds, and one second without a byte. A connection that lingers counts as a
+ *          connection. After a response that is not whole, it lingers if the framing shows that the response is not
+ *          whole; otherwise it is reset.
  * Threads  One worker's. */
 #ifndef GW_SERVER_CONNECTION_H
 #define GW_SERVER_CONNECTION_H
@@ -79,35 +81,39 @@ struct gw_connection {
 
     enum gw_connection_phase phase;
     struct gw_timer timer;
-    uint64_t deadline_ms; /* of what is awaited in this phase; UINT64_MAX: none */
+    uint64_t deadline_ms; /* of the event that is awaited in this phase; UINT64_MAX: none */
     uint64_t timer_at_ms; /* when the timer fires, if it runs: at the deadline or earlier */
     uint64_t linger_until_ms;
     struct gw_h1_requests h1;
     struct gw_stream stream;
 };
 
-/* Takes the descriptor of an accepted client, and its place in server.connections; open_before: how many there were
- * without it. Closes it at once (with 503 where that fits) when a bound is reached or memory is out. */
+/* Takes the descriptor of an accepted client, and its place in server->connections; open_before: how many connections
+ * there were without it. Closes it at once (with a 503 if the socket takes it) when a bound is reached or memory is
+ * out. */
 void gw_connection_open(struct gw_listening *listening, int fd, unsigned open_before);
-/* Draining, or clients wait for a descriptor: an idle one ends soon, after a second of silence. */
+/* A drain begins, or clients wait for a descriptor: idle connections end after one second without a byte, and lingering
+ * ones after two seconds at most. */
 void gw_connection_hurry_idle(struct gw_worker *worker);
-/* The drain's time is over. */
+/* The time for the drain is over: ends every connection and its exchange. */
 void gw_connection_cut_all(struct gw_worker *worker);
 
 /* ---- for h1_requests.c ---- */
 
-/* The one way to change the phase. The deadline of the phase before ends with it. */
+/* The only function that changes the phase. The deadline of the old phase ends. */
 void gw_connection_move(struct gw_connection *connection, enum gw_connection_event event);
-/* So much time for what is awaited; the phase says what happens when it has passed. */
+/* Sets the deadline of the awaited event. The phase decides what happens if the deadline passes. */
 void gw_connection_set_deadline(struct gw_connection *connection, uint64_t after_ms);
-/* What was awaited has come: what else is awaited now? */
+/* The awaited event has come: sets the deadline of the next one (bytes to leave, or the body), or none. */
 void gw_connection_clear_deadline(struct gw_connection *connection);
-/* The next request may come. event: ADMITTED or KEPT. */
+/* Waits for the next request, whose bytes may be in the carry already. event: ADMITTED or KEPT. */
 void gw_connection_await_request(struct gw_connection *connection, enum gw_connection_event event);
-/* All that was to be said has left (ANSWERED): half-close, and wait for the client's end. */
+/* The whole answer has left (ANSWERED): half-closes, and waits until the client closes. */
 void gw_connection_linger(struct gw_connection *connection);
+/* A byte came while lingering, or a drain began: sets the deadline anew. */
+void gw_connection_set_linger_deadline(struct gw_connection *connection);
 void gw_connection_close(struct gw_connection *connection);
-/* By a reset, so that the client sees an answer that is not whole (RFC 9112 §8). */
+/* Closes by a reset, so that the client sees that its answer is not whole (RFC 9112 §8). */
 void gw_connection_cut(struct gw_connection *connection);
 
 /* ---- for tests and checks ---- */
@@ -116,7 +122,7 @@ void gw_connection_cut(struct gw_connection *connection);
 enum gw_connection_phase gw_connection_next(enum gw_connection_phase phase, enum gw_connection_event event);
 const char *gw_connection_phase_name(enum gw_connection_phase phase);
 #ifdef GW_CHECKS
-/* What holds in its phase. */
+/* Checks what must hold in the connection's phase. */
 void gw_connection_check(const struct gw_connection *connection);
 #define GW_CONNECTION_CHECK(connection) gw_connection_check(connection)
 #else

@@ -44,7 +44,7 @@ void gw_h1_requests_put_exchange(struct gw_h1_requests *h1)
 
 /* ---- reading ---- */
 
-/* The first byte of a request. */
+/* The first byte of a request has come. False: the connection is closed. */
 static bool h1_requests_begin_request(struct gw_connection *connection)
 {
     struct gw_h1_requests *h1 = &connection->h1;
@@ -60,13 +60,13 @@ static bool h1_requests_begin_request(struct gw_connection *connection)
     exchange->downstream = &h1->writer->downstream;
     exchange->identity.peer = connection->peer;
     exchange->identity.on_admin_port = connection->on_admin_port;
-    /* The idle time is over; the head's own begins when it does not come whole. */
+    /* The idle time is over. The time for a head begins when a part of it has come (h1_requests_parse). */
     gw_connection_move(connection, GW_CONNECTION_FIRST_BYTE);
     gw_parser_begin(&h1->parser, &exchange->request, &exchange->arena, GW_METHOD_OTHER);
     return true;
 }
 
-/* The version that it speaks may not be known: it is answered by our own. */
+/* The client's version may be unknown, so the answer is of our own version. */
 static void h1_requests_refuse(struct gw_exchange *exchange, enum gw_error error)
 {
     exchange->request.version_minor = 1;
@@ -89,7 +89,7 @@ static void h1_requests_on_head(struct gw_connection *connection, struct gw_slic
         .length = has_length ? request->content_length : 0,
     };
     bool has_body = is_chunked || exchange->arrival.length;
-    if (has_body && input->length) /* its body is coming already */
+    if (has_body && input->length) /* the client has not waited with its body */
         request->expects_continue = false;
     if (!has_body && gw_parser_next(&connection->h1.parser, input, &body) != GW_PARSER_END)
         h1_requests_refuse(exchange, GW_ERROR_MALFORMED);
@@ -97,8 +97,7 @@ static void h1_requests_on_head(struct gw_connection *connection, struct gw_slic
         gw_exchange_begin(exchange);
 }
 
-/* No more of the request can be read: it is not HTTP, or it is late. */
-static void h1_requests_fail(struct gw_connection *connection, enum gw_error error)
+void gw_h1_requests_fail(struct gw_connection *connection, enum gw_error error)
 {
     connection->h1.body_wanted = false;
     if (connection->phase == GW_CONNECTION_HEAD) {
@@ -107,11 +106,6 @@ static void h1_requests_fail(struct gw_connection *connection, enum gw_error err
     } else {
         gw_exchange_on_body_broken(connection->h1.exchange, error);
     }
-}
-
-void gw_h1_requests_on_late(struct gw_connection *connection)
-{
-    h1_requests_fail(connection, GW_ERROR_REQUEST_TIMEOUT);
 }
 
 static void h1_requests_on_body(struct gw_connection *connection, struct gw_slice bytes, struct gw_block *block)
@@ -126,24 +120,23 @@ static void h1_requests_on_body(struct gw_connection *connection, struct gw_slic
     }
 }
 
-static bool h1_requests_goes_on(const struct gw_connection *connection, const struct gw_slice *input)
-{
-    const struct gw_h1_requests *h1 = &connection->h1;
-    if (connection->phase != GW_CONNECTION_RUNNING)
-        return input->length && (connection->phase == GW_CONNECTION_IDLE || connection->phase == GW_CONNECTION_HEAD);
-    /* The end of a body of known length needs no further byte, nor anybody who wants one. */
-    bool is_at_end = h1->parser.place == GW_PARSER_IN_LENGTH && h1->parser.remaining == 0;
-    return (input->length && h1->body_wanted) || is_at_end;
-}
-
-/* Reads on in `input` as far as the phase allows; what is left belongs to what follows. */
+/* Takes bytes from `input` as far as the phase allows. The bytes that are left are for a later call. */
 static void h1_requests_parse(struct gw_connection *connection, struct gw_slice *input, struct gw_block *block)
 {
     struct gw_h1_requests *h1 = &connection->h1;
     struct gw_slice body;
     bool was_in_parse = h1->in_parse;
     h1->in_parse = true;
-    while (h1_requests_goes_on(connection, input)) {
+    for (;;) {
+        if (connection->phase == GW_CONNECTION_RUNNING) {
+            /* The end of a body of known length needs no further byte: it is read also if no more body is wanted. */
+            bool is_at_end = h1->parser.place == GW_PARSER_IN_LENGTH && h1->parser.remaining == 0;
+            if (!is_at_end && !(h1->body_wanted && input->length))
+                break;
+        } else if (!input->length ||
+                   (connection->phase != GW_CONNECTION_IDLE && connection->phase != GW_CONNECTION_HEAD)) {
+            break;
+        }
         if (connection->phase == GW_CONNECTION_IDLE && !h1_requests_begin_request(connection))
             break;
         switch (gw_parser_next(&h1->parser, input, &body)) {
@@ -163,29 +156,33 @@ static void h1_requests_parse(struct gw_connection *connection, struct gw_slice 
             gw_exchange_on_body_end(h1->exchange);
             break;
         case GW_PARSER_FAILED:
-            h1_requests_fail(connection, h1->parser.error);
+            gw_h1_requests_fail(connection, h1->parser.error);
             break;
         }
     }
     h1->in_parse = was_in_parse;
 }
 
-/* No further byte of the client is of use: it is thrown away. */
+/* Is every further byte of the client thrown away? */
 static bool h1_requests_is_deaf(const struct gw_connection *connection)
 {
     return connection->h1.is_dropping || connection->phase == GW_CONNECTION_LINGERING ||
            connection->phase == GW_CONNECTION_CLOSING;
 }
 
-void gw_h1_requests_read(struct gw_connection *connection, struct gw_slice bytes, struct gw_block *block)
+void gw_h1_requests_on_read(struct gw_stream *stream, struct gw_slice bytes, struct gw_block *block)
 {
+    struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
     struct gw_h1_requests *h1 = &connection->h1;
+    GW_CONNECTION_CHECK(connection);
+    if (connection->phase == GW_CONNECTION_LINGERING)
+        gw_connection_set_linger_deadline(connection);
     if (h1->carry.length == 0 && !h1_requests_is_deaf(connection))
         h1_requests_parse(connection, &bytes, block);
     if (bytes.length == 0 || h1_requests_is_deaf(connection))
         return;
     if (!gw_chain_push(&h1->carry, bytes, block))
-        gw_stream_break(&connection->stream); /* what was read is lost, and nothing after it may be taken for it */
+        gw_stream_break(&connection->stream); /* the bytes are lost, and later bytes must not be read in their place */
     else if (h1->carry.kept_bytes > CARRY_BYTES)
         gw_stream_stop_reading(&connection->stream);
     else if (connection->phase == GW_CONNECTION_RUNNING && h1->exchange->request.expects_continue)
@@ -203,7 +200,7 @@ void gw_h1_requests_go_on(struct gw_connection *connection)
         gw_block_ref(piece.block);
         h1_requests_parse(connection, &input, piece.block);
         size_t taken = piece.bytes.length - input.length;
-        if (h1->carry.length) /* a linger or close meanwhile has emptied it */
+        if (h1->carry.length) /* 0: the connection began to linger or was closed, which has emptied the carry */
             gw_chain_consume(&h1->carry, taken);
         gw_block_unref(piece.block);
         if (taken == 0)
@@ -240,7 +237,7 @@ static void h1_requests_drop_body(struct gw_downstream *downstream)
     gw_connection_clear_deadline(connection);
 }
 
-/* ---- what it answers ---- */
+/* ---- what the exchange answers ---- */
 
 static bool h1_requests_write_pieces(struct gw_h1_sink *sink, const struct gw_piece *pieces, unsigned count)
 {
@@ -258,8 +255,8 @@ static bool h1_requests_tell_interim(struct gw_downstream *downstream, int statu
     return gw_h1_writer_interim(h1->writer, status, head);
 }
 
-/* Here it is decided whether the connection is kept after this response. The whole request must have been read: what
- * comes next is another one then. */
+/* Decides whether the connection is kept after this response. The whole request must have been read, so that the next
+ * bytes are another request. */
 static void h1_requests_tell_head(struct gw_downstream *downstream, struct gw_downstream_head *head)
 {
     struct gw_connection *connection = h1_requests_connection_from(downstream);

@@ -15,7 +15,8 @@ void gw_h1_writer_begin(struct gw_h1_writer *writer, struct gw_h1_sink *sink, st
 
 /* ---- heads ---- */
 
-/* head: the backend's, or NULL. Its reason phrase is kept, also where it is empty, unless the status is ours. */
+/* head: the backend's, or NULL. The backend's reason phrase is kept, even an empty one, if the status is the backend's,
+ * too. */
 static void h1_writer_put_status_line(int status, const struct gw_head *head, struct gw_buffer *text)
 {
     bool is_theirs = head && head->status == status && head->reason.at;
@@ -27,23 +28,8 @@ static void h1_writer_put_status_line(int status, const struct gw_head *head, st
     gw_buffer_put_literal(text, "\r\n");
 }
 
-static void h1_writer_put_fields(const struct gw_downstream_head *head, struct gw_buffer *text)
-{
-    const bool *out = head->left_out[0], *out_too = head->left_out[1];
-    if (!out && !out_too) {
-        gw_head_put_fields(head->head, text);
-        return;
-    }
-    for (unsigned i = 0; i < head->head->count; i++) {
-        const struct gw_field *field = &head->head->fields[i];
-        bool is_out = field->dropped || field->id == GW_FIELD_CONTENT_LENGTH || (out && out[field->id]) ||
-                      (out_too && out_too[field->id]);
-        if (!is_out)
-            gw_writer_put_field(text, field->name, field->value);
-    }
-}
-
-/* Without one of its fields a head might mean something else: a 206 without Content-Range, a Vary that is missing. */
+/* A head that does not fit is replaced, since a head without one of its fields may mean something else: a 206 without
+ * Content-Range, a response without Vary. */
 static struct gw_slice h1_writer_lose_head(struct gw_h1_writer *writer, struct gw_downstream_head *head)
 {
     gw_h1_writer_drop(writer);
@@ -62,9 +48,14 @@ static struct gw_slice h1_writer_make_head(struct gw_h1_writer *writer, struct g
     if (head->stored_text.at) {
         gw_buffer_put_slice(text, head->stored_text);
     } else {
+        const bool *out = head->left_out[0], *out_too = head->left_out[1];
         h1_writer_put_status_line(head->status, head->head, text);
-        if (head->head)
-            h1_writer_put_fields(head, text);
+        for (unsigned i = 0; head->head && i < head->head->count; i++) {
+            const struct gw_field *field = &head->head->fields[i];
+            bool is_framing = field->id == GW_FIELD_CONTENT_LENGTH || field->id == GW_FIELD_TRANSFER_ENCODING;
+            if (!field->dropped && !is_framing && !(out && out[field->id]) && !(out_too && out_too[field->id]))
+                gw_writer_put_field(text, field->name, field->value);
+        }
     }
     if (head->length != UINT64_MAX)
         gw_writer_put_uint_field(text, GW_SLICE("Content-Length"), head->length);
@@ -102,7 +93,7 @@ bool gw_h1_writer_interim(struct gw_h1_writer *writer, int status, const struct 
     gw_buffer_clear(text);
     h1_writer_put_status_line(status, head, text);
     if (head) {
-        struct gw_head own = *head; /* the fields that are dropped are its own */
+        struct gw_head own = *head; /* not const; the fields are shared with *head, and are marked as dropped there */
         gw_head_drop_hop_by_hop(&own);
         gw_head_put_fields(&own, text);
     }

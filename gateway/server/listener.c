@@ -72,8 +72,8 @@ static void listener_close_one(struct gw_listener *listener)
     listener->count = 0;
 }
 
-/* False with errno. A probe bind fails only where somebody listens already: so each socket listens from the moment
- * it is bound, and what connects before its worker runs is queued. */
+/* False with errno. The probe's bind fails only if another socket listens already. So each socket listens as soon as it
+ * is bound, and clients that connect before its worker runs wait in the kernel's queue. */
 static bool listener_open_one(struct gw_listener *listener, const struct gw_listen *address,
                               const struct gw_config *config)
 {

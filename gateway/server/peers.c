@@ -51,7 +51,7 @@ void gw_peers_destroy(struct gw_peers **peers)
     *peers = NULL;
 }
 
-/* Where the address' entry hangs, or would. */
+/* The link to the address' entry, or to where a new entry goes. */
 static struct peer **peers_find(struct gw_peers *peers, const struct gw_address *address)
 {
     struct peer **at = &peers->slots[gw_hash(address, sizeof *address, peers->seed) % SLOTS];

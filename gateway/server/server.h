@@ -1,4 +1,5 @@
-/* server.h: what the workers of one process share about connections. Filled by main before the first worker starts. */
+/* server.h: the state of connections that all workers of a process share. Main fills it before the first worker
+ * starts. */
 #ifndef GW_SERVER_SERVER_H
 #define GW_SERVER_SERVER_H
 
@@ -8,11 +9,11 @@
 #include "config/config.h"
 #include "server/peers.h"
 
-enum { GW_SERVER_SHED_MARGIN = 256 }; /* connections over server.max_connections that still hear why */
+enum { GW_SERVER_SHED_MARGIN = 256 }; /* connections over server.max_connections that still get a 503 */
 
-struct gw_server_place { /* a worker's, for the others to see */
+struct gw_server_place { /* of one worker; the other workers read it */
     atomic_uint connections;
-    atomic_bool waits; /* for a descriptor (acceptor.h) */
+    atomic_bool waits; /* for a place (acceptor.h) */
 };
 
 struct gw_server {
@@ -23,10 +24,10 @@ struct gw_server {
     struct gw_server_place *places; /* one a worker */
 
     atomic_bool draining;
-    atomic_uint connections;    /* open, or about to be accepted, of all workers */
-    atomic_uint lingering;      /* of these, those that only wait for their client's end */
-    atomic_uint waiting;        /* workers that wait for a descriptor */
-    atomic_ullong last_told_ms; /* when it was last logged that clients wait */
+    atomic_uint connections;    /* of all workers: open, or about to be accepted */
+    atomic_uint lingering;      /* those of them that only wait for their client to close */
+    atomic_uint waiting;        /* workers that wait for a place */
+    atomic_ullong last_told_ms; /* when "new clients wait" was last logged */
 };
 
 #endif

@@ -51,7 +51,7 @@ static unsigned stream_fill(uv_buf_t *buffers, const struct gw_piece *pieces, un
         union {
             const char *borrowed;
             char *base;
-        } text = { .borrowed = pieces[i].bytes.at }; /* libuv takes char *, and writes nothing there */
+        } text = { .borrowed = pieces[i].bytes.at }; /* libuv takes char *, but only reads */
         buffers[i] = uv_buf_init(text.base, (unsigned)pieces[i].bytes.length);
     }
     return count;
@@ -92,7 +92,7 @@ static void stream_on_written(uv_write_t *request, int status)
         stream->events->on_written(stream);
 }
 
-/* Keeps what did not go. */
+/* Keeps the bytes that have not left. */
 static bool stream_keep(struct gw_stream *stream, const struct gw_piece *pieces, unsigned count, size_t sent)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -212,5 +212,5 @@ void gw_stream_reset(struct gw_stream *stream)
     stream->is_closing = true;
     if (uv_tcp_close_reset(&stream->tcp, stream_on_closed) != 0)
         uv_close((uv_handle_t *)&stream->tcp,
-                 stream_on_closed); /* a shutdown is under way: what was to be said is said */
+                 stream_on_closed); /* after a half-close there is no reset; the whole answer has left then */
 }

@@ -1,14 +1,14 @@
-/* stream.h: the bytes of one client, both ways, over a socket.
+/* stream.h: reads and writes the bytes of one client over a socket.
  *
- * Shape    What is read is told as it comes, in the worker's current body block. What is written goes at once, as far as
- *          the socket takes it; the rest waits in `out`, by reference, and leaves in order. Above it nobody knows what
- *          the bytes go through.
- * Bounds   `out` is bounded by its owner, who gives no more once gw_stream_write has returned false.
- * Ends     gw_stream_half_close: our side ends, and the client's may go on. gw_stream_close: all ends; what the client
- *          still sends makes the kernel reset the connection. gw_stream_reset: a reset at once, so that the client sees
- *          that an answer is not whole.
- * Failure  A stream that cannot be written or read any more, or whose bytes would be lost for want of memory, is broken:
- *          on_broken is told once, and nothing is written or read from then on. It is still to be closed.
+ * Shape    Bytes are read into the worker's current block and told as they come. Written bytes leave at once as far as
+ *          the socket takes them. The rest waits in `out`, by reference, and leaves in order. Callers do not know what
+ *          carries the bytes, so that TLS can be added here.
+ * Bounds   The owner bounds `out`: it gives no more once gw_stream_write has returned false.
+ * Ends     gw_stream_half_close ends our side; the client's side may go on. gw_stream_close ends both sides, and bytes
+ *          that the client still sends make the kernel reset the connection. gw_stream_reset resets at once, so that the
+ *          client sees that its answer is not whole.
+ * Failure  A stream is broken when it cannot be written or read any more, or when memory for its bytes is out. on_broken
+ *          runs once, and nothing is written or read from then on. The owner must still close the stream.
  * Threads  One worker's. */
 #ifndef GW_SERVER_STREAM_H
 #define GW_SERVER_STREAM_H
@@ -22,15 +22,16 @@
 struct gw_stream;
 
 struct gw_stream_events {
-    /* Bytes came. Borrowed for the call, unless their block is shared. An event may close the stream. */
+    /* Bytes came. They are borrowed for the call; a caller that keeps them takes a reference to the block. This and each
+     * other event but on_broken may close the stream. */
     void (*on_read)(struct gw_stream *stream, struct gw_slice bytes, struct gw_block *block);
-    /* The client has ended its side, or is gone: nothing more will be read. */
+    /* The client has ended its side, or its connection is lost: no more bytes will be read. */
     void (*on_end)(struct gw_stream *stream);
-    /* All that was kept has left. */
+    /* All bytes in `out` have left. */
     void (*on_written)(struct gw_stream *stream);
-    /* Perhaps within a call of the stream's owner: it is only to be noted. */
+    /* May run within a call that the owner makes, so the owner only takes a note. */
     void (*on_broken)(struct gw_stream *stream);
-    /* The last event; the memory may go. */
+    /* The last event. The memory may be freed. */
     void (*on_closed)(struct gw_stream *stream);
 };
 
@@ -43,7 +44,7 @@ struct gw_stream {
     bool is_reading, is_broken, is_closing;
     struct gw_chain out;
     size_t writing; /* bytes of `out` that libuv has */
-    size_t unsent;  /* of these, what had not left when has_progressed was last asked */
+    size_t unsent;  /* those of them that had not left at the last gw_stream_has_progressed */
     union {
         uv_write_t write;
         uv_shutdown_t shutdown; /* only when nothing is being written */
@@ -51,35 +52,35 @@ struct gw_stream {
     uv_tcp_t tcp;
 };
 
-/* False: the loop has no memory. The stream is not to be closed then. */
+/* False: memory is out, and the stream must not be closed. */
 bool gw_stream_init(struct gw_stream *stream, uv_loop_t *loop, const struct gw_stream_events *events,
                     struct gw_block_pool *blocks, struct gw_shard *shard) GW_MUST_CHECK;
-/* Takes the socket. False: it is still the caller's. */
+/* Takes the socket. False: the socket is still the caller's. */
 bool gw_stream_open(struct gw_stream *stream, int fd) GW_MUST_CHECK;
-/* All zero where it is not known. */
+/* The client's address; all zero if it is not known. */
 struct gw_address gw_stream_peer(const struct gw_stream *stream);
 
-/* Writes in order, in one system call if nothing waits. Pieces with a block are kept by reference, others copied.
- * False: not all has left; on_written will come, unless the stream is broken. */
+/* Writes the pieces in order, in one system call if no bytes wait. False: not all bytes have left. The rest is kept then
+ * (pieces with a block by reference, others as copies), and on_written will come, unless the stream is broken. */
 bool gw_stream_write(struct gw_stream *stream, const struct gw_piece *pieces, unsigned count);
-/* Does something wait to be written? */
+/* Do bytes wait to be written? */
 static inline bool gw_stream_is_writing(const struct gw_stream *stream)
 {
     return stream->out.length > 0;
 }
-/* Has some of what waits left since this was last asked? libuv tells of a write when all of it has gone; a slow client
- * that takes some of it in time is alive. */
+/* Have some of the waiting bytes left since the last call? libuv tells of a write only when all of it has left, but a
+ * slow client that takes a part of it in time is alive. */
 bool gw_stream_has_progressed(struct gw_stream *stream);
 
-/* Reads, or reads on. */
+/* Begins to read, or goes on after gw_stream_stop_reading. */
 void gw_stream_read(struct gw_stream *stream);
 void gw_stream_stop_reading(struct gw_stream *stream);
-/* What was read is lost: nothing after it may be taken for it. */
+/* Bytes that were read are lost, so that later bytes must not be read in their place: marks the stream as broken. */
 void gw_stream_break(struct gw_stream *stream);
 
-/* Nothing may wait to be written. False: the socket is gone. */
+/* No bytes may wait to be written. False: the socket is not connected any more. */
 bool gw_stream_half_close(struct gw_stream *stream) GW_MUST_CHECK;
-/* Only once, either of them; only on_closed follows. */
+/* One of the two, once. Only on_closed follows. */
 void gw_stream_close(struct gw_stream *stream);
 void gw_stream_reset(struct gw_stream *stream);
 

@@ -11,9 +11,10 @@ enum { LOG_RETRY_MS = 50, READY_LOOK_MS = 8, READY_WITHIN_MS = 3000 };
 
 /* ---- listening ---- */
 
-/* The first requests are to be decided as all others: by what instances share. */
-static void worker_listen_when_ready(struct gw_worker *worker)
+/* The first requests, too, are decided by the state that all instances share. */
+static void worker_listen_when_ready(struct gw_timer *timer)
 {
+    struct gw_worker *worker = GW_CONTAINER(timer, struct gw_worker, ready_timer);
     bool is_late = uv_now(&worker->loop) >= worker->ready_by_ms;
     if (!is_late && !worker->hooks->is_ready(worker->hooks->owner, worker))
         gw_timer_start(&worker->timers, &worker->ready_timer, READY_LOOK_MS);
@@ -21,11 +22,6 @@ static void worker_listen_when_ready(struct gw_worker *worker)
         gw_log(GW_LOG_ERROR, "worker", "worker %u cannot listen: expected more memory or open files", worker->index);
         raise(SIGTERM);
     }
-}
-
-static void worker_on_ready_timer(struct gw_timer *timer)
-{
-    worker_listen_when_ready(GW_CONTAINER(timer, struct gw_worker, ready_timer));
 }
 
 /* ---- every turn of the loop ---- */
@@ -41,7 +37,7 @@ static void worker_on_log_timer(struct gw_timer *timer)
     worker_flush_log(GW_CONTAINER(timer, struct gw_worker, log_timer));
 }
 
-/* Before the loop sleeps. */
+/* Runs before the loop sleeps. */
 static void worker_on_prepare(uv_prepare_t *prepare)
 {
     struct gw_worker *worker = prepare->data;
@@ -52,7 +48,7 @@ static void worker_on_prepare(uv_prepare_t *prepare)
                               memory_order_relaxed);
 }
 
-/* After it slept. */
+/* Runs after the loop has slept. */
 static void worker_on_check(uv_check_t *check)
 {
     struct gw_worker *worker = check->data;
@@ -67,7 +63,7 @@ static void worker_look_whether_drained(struct gw_worker *worker)
 {
     if (!worker->is_draining || worker->is_drained || !gw_list_is_empty(&worker->connections))
         return;
-    /* Fetches that nobody reads only store: each ends at once where it may, and after the cut the close ends it. */
+    /* A fetch without a reader only stores. It is cancelled if that is allowed; after the cut, the close ends it. */
     gw_fetcher_cancel_unread(&worker->context.fetcher);
     if (!worker->is_cut && !gw_fetcher_is_idle(&worker->context.fetcher)) {
         gw_timer_start(&worker->timers, &worker->drain_timer, 10);
@@ -88,7 +84,7 @@ void gw_worker_on_connection_closed(struct gw_worker *worker)
     worker_look_whether_drained(worker);
 }
 
-/* Who is in the kernel's queue has been accepted, as far as it knows: whoever is there is served, then nobody else. */
+/* Clients in the kernel's queue have a connection already, so they are served; then no more clients are accepted. */
 static void worker_deliver_drain(struct gw_message *message)
 {
     struct gw_worker *worker = GW_CONTAINER(message, struct gw_worker, drain_message);
@@ -107,8 +103,9 @@ static void worker_deliver_cut(struct gw_message *message)
     worker_look_whether_drained(worker);
 }
 
-static void worker_close_all(struct gw_worker *worker)
+static void worker_deliver_stop(struct gw_message *message)
 {
+    struct gw_worker *worker = GW_CONTAINER(message, struct gw_worker, stop_message);
     gw_timer_stop(&worker->ready_timer);
     gw_acceptor_close(worker);
     gw_timer_stop(&worker->log_timer);
@@ -119,13 +116,8 @@ static void worker_close_all(struct gw_worker *worker)
     uv_check_stop(&worker->check);
     uv_close((uv_handle_t *)&worker->check, NULL);
     gw_mailbox_close(&worker->mailbox);
-    /* What is left closes by itself; a timer that nobody waits for must not keep the loop. */
+    /* The handles that are left close by themselves. The timers' handle must not keep the loop running. */
     uv_unref((uv_handle_t *)&worker->timers.handle);
-}
-
-static void worker_deliver_stop(struct gw_message *message)
-{
-    worker_close_all(GW_CONTAINER(message, struct gw_worker, stop_message));
 }
 
 /* ---- the thread ---- */
@@ -139,7 +131,7 @@ static bool worker_open_loop(struct gw_worker *worker)
     worker->head_text = gw_buffer_create(GW_H1_WRITER_TEXT_BOUND);
     gw_timer_init(&worker->log_timer, worker_on_log_timer);
     gw_timer_init(&worker->drain_timer, worker_on_drain_timer);
-    gw_timer_init(&worker->ready_timer, worker_on_ready_timer);
+    gw_timer_init(&worker->ready_timer, worker_listen_when_ready);
     gw_acceptor_init(worker);
     worker->drain_message.deliver = worker_deliver_drain;
     worker->cut_message.deliver = worker_deliver_cut;
@@ -167,7 +159,7 @@ static void worker_run(void *argument)
     if (!is_open)
         return; /* main ends the process */
     worker->ready_by_ms = uv_now(&worker->loop) + READY_WITHIN_MS;
-    worker_listen_when_ready(worker);
+    worker_listen_when_ready(&worker->ready_timer);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     gw_timers_close(&worker->timers);
     uv_run(&worker->loop, UV_RUN_DEFAULT);

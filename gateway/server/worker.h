@@ -1,9 +1,9 @@
-/* worker.h: one thread with one loop: its listening sockets, connections and what they need. Nothing in it is
- * touched by another thread, but for its mailbox.
+/* worker.h: one thread with one loop, its listening sockets and its connections.
  *
- * Life     gw_worker_start → (thread) hooks->open, loop → gw_worker_drain → "drained" told to main → gw_worker_stop
- *          → its context is closed, loop ends, its context is freed → gw_worker_join. Main stops workers only after all
- *          have drained: until then any may post to any. */
+ * Life     gw_worker_start → (thread) hooks->open, loop → gw_worker_drain → drained_message to main → gw_worker_stop →
+ *          the context is closed, the loop ends, the context is freed → gw_worker_join. Main stops workers only after
+ *          all of them have drained: until then each may post to each other.
+ * Threads  Other threads touch nothing of a worker but its mailbox. */
 #ifndef GW_SERVER_WORKER_H
 #define GW_SERVER_WORKER_H
 
@@ -20,11 +20,11 @@
 
 struct gw_worker;
 
-struct gw_worker_hooks { /* main's: what only it knows. Both run on the worker's thread. */
+struct gw_worker_hooks { /* main's part of a worker. Both functions run on the worker's thread. */
     /* Opens worker->context. */
     bool (*open)(void *owner, struct gw_worker *worker);
-    /* Is what it asks others for within reach, and have the other instances counted this one? Until then, some seconds
-     * at most, it serves nobody: new clients wait in the kernel's queue. */
+    /* Is the worker connected to Redis, and have the other instances counted this one? Until then (READY_WITHIN_MS at most) the worker
+     * does not accept: new clients wait in the kernel's queue. */
     bool (*is_ready)(void *owner, struct gw_worker *worker);
     void *owner;
 };
@@ -43,31 +43,32 @@ struct gw_worker {
     uv_loop_t loop;
     struct gw_timers timers;
     struct gw_block_pool blocks;
-    struct gw_buffer head_text; /* where heads are written (h1_writer.h) */
+    struct gw_buffer head_text; /* scratch of all its gw_h1_writer */
     struct gw_mailbox mailbox;
     uv_prepare_t prepare;
     uv_check_t check;
     uint64_t turn_began_us;
     struct gw_timer log_timer, drain_timer, ready_timer;
-    uint64_t ready_by_ms; /* listens then in any case */
+    uint64_t ready_by_ms; /* then it listens in any case */
     struct gw_worker_context context;
     struct gw_acceptor acceptor;
     struct gw_list connections;
     bool is_draining, is_cut, is_drained;
-    bool failed; /* could not start; read by main after the barrier */
+    bool failed; /* could not start; main reads it after `started` */
     uv_sem_t started;
     struct gw_message drain_message, cut_message, stop_message, drained_message;
 };
 
 /* Starts the thread and waits until its loop is ready. False when it could not start. */
 bool gw_worker_start(struct gw_worker *worker) GW_MUST_CHECK;
-/* By main, once each, in this order: finish what runs; end what still runs; end the thread. */
+/* Main calls each once, in this order: let requests finish and accept no more; end requests that still run; end the
+ * thread; wait for its end. */
 void gw_worker_drain(struct gw_worker *worker);
 void gw_worker_cut(struct gw_worker *worker);
 void gw_worker_stop(struct gw_worker *worker);
 void gw_worker_join(struct gw_worker *worker);
 
-/* For connection.c: one is gone. */
+/* For connection.c: a connection was freed. */
 void gw_worker_on_connection_closed(struct gw_worker *worker);
 
 #endif
