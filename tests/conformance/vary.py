@@ -144,7 +144,7 @@ for name, asked, again, sentence in (
     ("encoding-unknown-alone", "Accept-Encoding: identity", "Accept-Encoding: x1", "Nor does one alone."),
     ("encoding-star", "Accept-Encoding: gzip, deflate, br, zstd", "Accept-Encoding: *", "* is all of them."),
     ("encoding-weights", "Accept-Encoding: gzip;q=0.5, br", "Accept-Encoding: gzip;q=0.1, br;q=0.2", "Weights count by their order."),
-    ("encoding-all-refused", "Accept-Encoding: identity", "Accept-Encoding: gzip;q=0, br;q=0", "Who refuses all codings wants none."),
+    ("encoding-all-refused", "Accept-Encoding: identity", "Accept-Encoding: gzip;q=0, br;q=0", "A client that refuses all codings wants none."),
     ("encoding-empty", "Accept-Encoding: identity", "Accept-Encoding:", "An empty field wants none."),
 ):
     row("vary-normal-%s" % name, "RFC 9111 §4.1", MAY, sentence, first(HOUR, ENCODING, asks=asked.split("\n")), cached(*again.split("\n")))
@@ -170,7 +170,7 @@ row("encoding-sent-validated", "RFC 9111 §4.3.1", MUST, "And in a validation.",
 row("encoding-sent-refresh", "RFC 5861 §3", MUST, "And in the background.",
     first("Cache-Control: max-age=1, stale-while-revalidate=600", ENCODING, "Age: 2", asks=("Accept-Encoding: gzip, br",)),
     refreshed("Accept-Encoding: br,gzip, x0", says=answer(HOUR, ENCODING)), cached("Accept-Encoding: br, gzip"))
-row("encoding-absent-stays-absent", "RFC 9110 §12.5.3", MUST, "Who says nothing of codings has nothing said.",
+row("encoding-absent-stays-absent", "RFC 9110 §12.5.3", MUST, "Where the client says nothing about codings, the backend is told nothing.",
     fetched(says=answer(HOUR, ENCODING), seen={"Accept-Encoding": None}), fetched("Accept-Encoding: identity"))
 for name, varies, asked, again, sentence in (
     ("language-order", LANGUAGE, "Accept-Language: de, en", "Accept-Language: en, de", "The order of languages matters."),

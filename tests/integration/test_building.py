@@ -40,7 +40,7 @@ class Building(unittest.TestCase):
                 status, told = self.run_cmake("--build", os.path.join(self.folder, str(number)), "--target", "gw_base")
                 self.assertEqual(status, 0, told)
 
-    def test_a_warning_ends_only_the_build_of_who_asked_for_that(self):
+    def test_a_warning_ends_a_build_only_if_that_was_asked_for(self):
         for number, (option, ends) in enumerate([([], False), (["-DGW_WERROR=ON"], True)]):
             status, told = self.configure(str(number), "-DCMAKE_C_FLAGS=-Wpadded", *option)
             self.assertEqual(status, 0, told)

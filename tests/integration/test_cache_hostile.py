@@ -61,7 +61,7 @@ class Hostile(Scene):
             self.assertEqual(gateway.fetch(path, method="POST", body=b"x").status, 200)
             self.assertEqual(gateway.fetch(path).field("X-Cache"), "MISS")
 
-    def test_what_is_smuggled_through_a_trusted_peer_answers_nobody_else(self):
+    def test_what_is_smuggled_through_a_trusted_peer_answers_no_other_client(self):
         self.origin.on("/side", lambda call: call.respond(body=b"evil" if b"evil" in call.request.raw else b"good"))
         for number, name in enumerate(("X-Forwarded-Host", "X-Forwarded-Path", "X-Forwarded-Protocol", "X-Forwarded-URI", "X-Original-URI",
                                        "X-Envoy-Original-Path", "X-URL-Scheme", "Front-End-Https", "X_Forwarded_Host", "X_Original_URL")):
@@ -83,7 +83,7 @@ class Hostile(Scene):
                 self.assertEqual(gateway.fetch("/silent-" + transport).body, b"1")
                 wait_until(lambda: gateway.fetch("/silent-" + transport, [("Content-Length", "0")]).body != b"1", "it is refreshed")
 
-    def test_who_waits_for_a_refresh_that_fails_asks_himself(self):
+    def test_a_request_that_waits_for_a_failing_refresh_asks_the_backend_itself(self):
         for path, gateway in self.for_each():
             joined = threading.Event()
 

@@ -9,7 +9,7 @@ from stage import PATIENCE, Scene, Stage, in_parallel, main, reply, wait_until
 FRESH = [("Cache-Control", "max-age=60")]
 
 
-class AFlight(Scene):
+class ASharedFetch(Scene):
     @classmethod
     def set_stage(cls, stage):
         cls.origin = stage.origin()
@@ -85,7 +85,7 @@ class AFlight(Scene):
             self.assertEqual(other.read().body, b"for the other")
             self.assertEqual(self.origin.count(path), 1)
 
-    def test_that_nobody_waits_for_is_given_up(self):
+    def test_that_no_client_waits_for_is_cancelled(self):
         """Before its head came, so that the backend does no useless work. The clients that wait may be on either worker."""
         for count in (1, 2, 8):
             for leave in ("close", "reset"):
@@ -366,7 +366,7 @@ class AReload(Reloads, Scene):
         self.read_newer(clients)
         self.assertEqual(self.origin.count("/reload-leaves-others"), 2)
 
-    def test_whose_backend_fails_leaves_the_others_to_the_next(self):
+    def test_leaves_the_others_to_the_next_if_its_backend_fails(self):
         gate = threading.Event()
 
         def say(call):
@@ -384,7 +384,7 @@ class AReload(Reloads, Scene):
         self.read_newer(clients)
         self.assertEqual(self.origin.count("/reload-fails"), 2)
 
-    def test_whose_backend_always_fails_tells_everybody(self):
+    def test_tells_all_clients_if_its_backend_always_fails(self):
         gate = threading.Event()
         self.origin.on("/reload-fails-all", lambda call: (call.wait(gate), call.close()))
         clients = self.reload(30, "/reload-fails-all")
@@ -412,7 +412,7 @@ class AReload(Reloads, Scene):
         self.read_newer(clients)
         self.assertEqual(self.origin.count("/mixed"), 2)
 
-    def test_takes_nothing_from_those_whom_the_cache_answers(self):
+    def test_takes_nothing_from_clients_that_the_cache_answers(self):
         gate = self.timed("/beside")
         gate.set()
         stored = self.gateway.fetch("/beside").field("X-Number")
@@ -487,7 +487,7 @@ class AWait(Scene):
             self.assertEqual(first.read().body, b"x")
             first.close()
 
-    def test_for_the_next_flight_begins_anew(self):
+    def test_for_the_next_fetch_begins_anew(self):
         """No-cache waits for the end of one fetch and for the answer of the next: each of the two may take as long as is configured."""
         with Stage() as stage:
             origin, seconds = stage.origin(), 4

@@ -111,7 +111,7 @@ class Backends(Scene):
                 self.assertEqual(self.gateway.fetch("/me", [("Authorization", said)], method="POST", body=b"a").body, said.encode())
                 self.assertEqual(self.gateway.fetch("/me").body, b"nobody")
 
-    def test_keep_connections_where_each_request_says_who_asks(self):
+    def test_keep_connections_where_each_request_has_its_credentials(self):
         self.origin.on("/each", body=b"each")
         self.gateway.fetch("/each")
         before = len(self.origin.connections)

@@ -152,7 +152,7 @@ class BackendsFirst(Scene):
                 self.origin.on("/refused", fields=fields + [("Cache-Control", "no-store")])
                 self.assertFalse(self.gateway.fetch("/refused", [("Origin", ORIGIN)]).has("Access-Control-Allow-Origin"))
 
-    def test_who_names_one_origin_and_no_vary_gets_one(self):
+    def test_an_answer_that_names_one_origin_without_vary_gets_one(self):
         self.origin.on("/unvaried", fields=[("Access-Control-Allow-Origin", ORIGIN), ("Cache-Control", "no-store")])
         self.assertEqual(self.gateway.fetch("/unvaried", [("Origin", ORIGIN)]).all("Vary"), ["Origin"])
         self.origin.on("/for-all", fields=[("Access-Control-Allow-Origin", "*"), ("Cache-Control", "no-store")])

@@ -85,7 +85,7 @@ class WithoutDescriptors(Scene):
                     stage.actors.remove(gateway)
                     stage.gateways.remove(gateway)
 
-    def test_who_waits_is_served_as_others_leave(self):
+    def test_a_waiting_client_is_served_as_others_leave(self):
         with Stage() as stage:
             files_of_its_own(self, 1000)
             gateway = stage.gateway(stage.origin(), {"server": {"workers": 2, "header_timeout": "60s"}}, files=256)
@@ -105,7 +105,7 @@ class WithoutDescriptors(Scene):
                     thread.join(PATIENCE)
                 self.assertEqual(answers, [200] * 20)
 
-    def test_who_is_idle_makes_room(self):
+    def test_idle_connections_make_room(self):
         """Idle kept connections do not make other clients wait until server.idle_timeout."""
         with Stage() as stage:
             files_of_its_own(self, 1000)
@@ -114,7 +114,7 @@ class WithoutDescriptors(Scene):
                 self.assertEqual([client.recv(12) for client in clients], [b"HTTP/1.1 200"] * 300)
                 self.assertEqual(gateway.fetch("/").status, 200)
 
-    def test_who_is_idle_makes_room_also_where_the_loop_is_late(self):
+    def test_idle_connections_make_room_also_where_the_loop_is_late(self):
         """A process that seldom gets the processor closes connections that were idle for long, and does not begin a new wait for them."""
         with Stage() as stage:
             files_of_its_own(self, 1000)
@@ -132,7 +132,7 @@ class WithoutDescriptors(Scene):
                         wait_until(lambda until=until: time.monotonic() > until, "%s for a while" % number.name)
                 self.fail("%d are idle still" % look_at(list(idle), idle))
 
-    def test_after_a_flood_who_is_idle_is_kept_again(self):
+    def test_after_a_flood_idle_connections_are_kept_again(self):
         with Stage() as stage:
             files_of_its_own(self, 1000)
             gateway = stage.gateway(stage.origin(), {"server": {"workers": 2, "header_timeout": "60s"}}, files=256)

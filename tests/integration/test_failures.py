@@ -115,7 +115,7 @@ class ABackend(Scene):
         self.assertEqual((response.status, response.body), (500, b"theirs"))
         self.assertEqual(self.origin.count("/500"), 1)
 
-    def test_whose_client_left_is_let_go(self):
+    def test_is_let_go_when_its_client_has_left(self):
         closed = []
         self.origin.on("/left", lambda call: closed.append(call.wait_for_close()))
         with Stage() as stage:

@@ -63,7 +63,7 @@ class Herd(Scene):
         wait_until(lambda: sum(gateway.metric_sum("gateway_requests_in_flight") - 1 for gateway in gateways or self.gateways) >= count - 6,
                    "%d requests are in flight" % count)
 
-    def assert_nobody_waits(self, path):
+    def assert_no_request_waits(self, path):
         """A no-cache answer is stored, but the backend must be asked each time: a request that waited would have to ask all the same."""
         gate = threading.Event()
 
@@ -121,7 +121,7 @@ class OnOneKey(Herd):
         self.assertGreater(told["awaited"], 0)
         self.assertGreaterEqual(told["shared"] + told["awaited"], 59 - 6, "but for those that came after it was stored")
 
-    def test_who_carries_a_credential_costs_the_others_no_herd(self):
+    def test_a_request_with_a_credential_costs_the_others_no_herd(self):
         """An answer that says nothing about freshness is not shared with requests that carry Cookie; this must also hold if one of these
         came first."""
         gate = self.gated("/says-nothing", body=b"one for all")
@@ -141,8 +141,8 @@ class OnOneKey(Herd):
         for gateway in self.gateways:
             self.assertEqual(gateway.fetch("/says-nothing").field("X-Cache"), "HIT")
 
-    def test_what_must_be_validated_each_time_is_waited_for_by_nobody(self):
-        self.assert_nobody_waits("/validated")
+    def test_no_request_waits_for_an_answer_that_must_be_validated_each_time(self):
+        self.assert_no_request_waits("/validated")
 
     def test_a_body_of_unknown_length_is_one_request_too(self):
         gate = self.gated("/pieces", fields=FRESH, body=[b"a" * 100, b"b" * 100], chunked=True)
@@ -189,7 +189,7 @@ class OnOneKey(Herd):
             wait_until(lambda: gateway.fetch("/swr").body == b"new", "the refreshed answer is served")
         self.assertEqual(self.origin.count("/swr"), 2)
 
-    def test_nobody_waits_for_what_was_asked_before_an_unsafe_method(self):
+    def test_no_request_waits_for_a_fetch_that_began_before_an_unsafe_method(self):
         gate, first = threading.Event(), threading.Event()
 
         def say(call):
@@ -252,7 +252,7 @@ class WithASlowLeader(Herd):
 
 
 class WithADyingLeader(Herd):
-    def test_nobody_is_stranded(self):
+    def test_no_request_is_stranded(self):
         first = threading.Event()
         release = threading.Event()
 
@@ -365,7 +365,7 @@ class OfReloads(Reloads, Scene):
         self.assertTrue([key for key in self.redis.cli("KEYS", "gw:cache:*") if b"/failing" in (self.redis.cli("GET", key) or b"")], "it is in Redis")
         self.assertEqual({gateway.fetch("/failing").field("X-Cache") for gateway in self.gateways}, {"HIT"})
 
-    def test_the_lease_of_another_instance_is_not_waited_for(self):
+    def test_the_fetch_lock_of_another_instance_is_not_waited_for(self):
         """Its fetch began before this request came."""
         gate = self.timed("/leased")
         first, = self.reload(1, "/leased", (), among=0, gateway=self.gateways[0])
@@ -376,7 +376,7 @@ class OfReloads(Reloads, Scene):
         self.read_newer(clients)
         self.assertEqual(first[1].read().status, 200)
 
-    def test_nobody_gets_what_is_older(self):
+    def test_no_client_gets_an_older_answer(self):
         self.reload_at_random(rounds=60)
 
 
@@ -384,8 +384,8 @@ class WithoutMarks(Herd):
     """cache.hit_for_miss 0: only a stored answer tells requests not to wait."""
     CACHE = {"hit_for_miss": "0s"}
 
-    def test_what_must_be_validated_each_time_is_waited_for_by_nobody(self):
-        self.assert_nobody_waits("/validated")
+    def test_no_request_waits_for_an_answer_that_must_be_validated_each_time(self):
+        self.assert_no_request_waits("/validated")
 
 
 if __name__ == "__main__":

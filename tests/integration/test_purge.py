@@ -411,7 +411,7 @@ class Rules(Scene):
                     self.assert_error(answer, 404, "not_found")
                     self.assertEqual(sorted(answer.json()), sorted(unknown.json()))
 
-    def test_who_does_not_know_the_token_is_told_nothing(self):
+    def test_a_client_without_the_token_is_told_nothing(self):
         wrong = ([], [("Authorization", "Bearer")], [("Authorization", "Bearer " + TOKEN[:-1])], [("Authorization", "Bearer %sx" % TOKEN)],
                  [("Authorization", "Basic " + TOKEN)], [("Authorization", "Bearer " + TOKEN)] * 2, [("X-Token", TOKEN)])
         path, _ = self.told.path()

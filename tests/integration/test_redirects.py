@@ -68,7 +68,7 @@ class Redirecting(Scene):
             origin.on("/told", lambda call: call.respond(status=307, fields=[("Location", "http://%s/x" % call.request.field("Host"))]))
         self.assertEqual(self.gateway.fetch("http://shop.test/told", host="shop.test").field("Location"), "http://shop.test/x")
 
-    def test_who_names_no_host_gets_a_relative_one(self):
+    def test_a_request_without_host_gets_a_relative_one(self):
         for value, expected in (("http://%s/x?y" % self.own, "/x?y"), ("http://%s" % self.own, "/"), ("http://%s//elsewhere.test/x" % self.own, "/.//elsewhere.test/x"), ("http://elsewhere.test/", "http://elsewhere.test/")):
             for origin in (self.origin, self.other):
                 origin.on("/old", status=302, fields=[("Location", value)])

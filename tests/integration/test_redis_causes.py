@@ -192,7 +192,7 @@ class Causes(Scene):
             finally:
                 server.shutdown()
 
-    def test_nobody(self):
+    def test_no_server(self):
         lease = Port()
         self.addCleanup(lease.release)
         gateway = self.stage.gateway(self.origin, config("redis://127.0.0.1:%d" % lease.number))

@@ -110,7 +110,7 @@ class OverInstances(Tapped):
         self.assertEqual(self.kinds(seen), ["limit", "pttl", "get", "lock", "store", "release"])
         self.assertEqual(self.round_trips(seen), 2)
 
-    def test_who_waits_for_another_instance_reads_nothing_meanwhile(self):
+    def test_an_instance_that_waits_for_another_reads_nothing_meanwhile(self):
         gate = threading.Event()
         self.origin.on("/awaited", lambda call: (call.wait(gate), call.respond(fields=FRESH, body=BODY)))
 

@@ -212,7 +212,7 @@ class OneLimit(Scene):
         gateways[0].fetch("/charged/validated", client)
         self.assertEqual(left(), 5)
 
-    def test_who_waits_for_another_and_asks_after_all_is_charged_once(self):
+    def test_a_request_that_waits_for_another_and_asks_after_all_is_charged_once(self):
         told = config(self.redis, limits={"enabled": True, "rate": "1/h", "burst": 10, "count": "misses", "by": "header:X-Key"}, server={"workers": 1})
         gateway = wait_for_pair(wait_for_redis(self.stage.gateway(self.origin, told)))
         gate = threading.Event()

@@ -112,7 +112,7 @@ class Rediss(Scene):
         wait_until(lambda: gateway.fetch("/gateway/health").json()["redis"] == "up", "it is found again")
         self.assertEqual(gateway.fetch("/").status, 200)
 
-    def test_nobody_there(self):
+    def test_no_server(self):
         lease = Port()
         self.addCleanup(lease.release)
         _, told = self.is_bridged("rediss://localhost:%d" % lease.number, self.certificate.path)

@@ -38,7 +38,7 @@ class Starting(Scene):
             for gateway in self.started(stage, server.url):
                 self.assertEqual(gateway.stats()["instances"], COUNT)
 
-    def test_who_joins_is_counted_before_it_serves(self):
+    def test_a_new_instance_is_counted_before_it_serves(self):
         server = self.redis()
         with Stage() as stage:
             first = stage.gateway(self.origin, config(server.url))

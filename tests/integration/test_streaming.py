@@ -160,7 +160,7 @@ class Expectations(Scene):
                 self.assertEqual(client.read("POST").body, b"hello")
                 self.assertEqual(client.get("/").body, b"origin")
 
-    def test_whose_body_is_there_already_wait_for_nothing(self):  # RFC 9110 §10.1.1
+    def test_with_a_body_that_is_there_already_wait_for_nothing(self):  # RFC 9110 §10.1.1
         self.origin.on("/at-once", lambda call: call.respond(body=call.read_body() + (call.request.field("Expect") or ", not asked").encode()), streamed=True)
         for framing, body in (("Content-Length: 5", b"hello"), ("Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n")):
             for first in (1, len(body)):
@@ -172,7 +172,7 @@ class Expectations(Scene):
                     self.assertEqual(client.get("/").body, b"origin")
 
     @unittest.skipIf(TRANSPORT == "curl", "libcurl waits once it has begun")
-    def test_whose_body_comes_without_waiting_are_not_waited_for(self):
+    def test_with_a_body_that_comes_without_waiting_are_not_waited_for(self):
         asked = threading.Event()
         self.origin.on("/comes", lambda call: (asked.set(), call.respond(body=call.read_body())), streamed=True)
         with self.gateway.client() as client:

@@ -75,7 +75,7 @@ class TrustedProxies(Scene):
         line = [line for line in self.gateway.access_log(path=path) if line["request_id"] == name]
         return answer, asked, line[0]["client"] if line else None
 
-    def test_from_anybody_else_no_name_for_client_scheme_host_or_path_gets_through(self):
+    def test_from_an_untrusted_peer_no_name_for_client_scheme_host_or_path_gets_through(self):
         for name in SIDE_NAMES + [name.replace("-", "_") for name in SIDE_NAMES] + [name.upper() for name in SIDE_NAMES]:
             with self.subTest(name):
                 _, asked, _ = self.ask([(name, "203.0.113.66"), ("X-Kept", "1")], source="127.0.0.1")

@@ -308,7 +308,7 @@ static void what_redis_does_not_answer_is_not_claimed(void **state)
     }
 }
 
-static void what_is_near_is_taken_before_redis_unless_it_must_be_confirmed(void **state)
+static void the_memory_cache_is_read_before_redis_unless_its_entry_must_be_confirmed(void **state)
 {
     static const struct {
         enum gw_memory_cache_mode mode;
@@ -400,7 +400,7 @@ int main(void)
         cmocka_unit_test(a_stored_response_is_shown_with_its_life_selection_and_tags),
         cmocka_unit_test(the_page_says_what_lies_in_redis),
         cmocka_unit_test(what_redis_does_not_answer_is_not_claimed),
-        cmocka_unit_test(what_is_near_is_taken_before_redis_unless_it_must_be_confirmed),
+        cmocka_unit_test(the_memory_cache_is_read_before_redis_unless_its_entry_must_be_confirmed),
         cmocka_unit_test(the_key_is_shown_as_it_lies_in_redis),
         cmocka_unit_test(a_rule_that_bypasses_the_cache_is_named),
         cmocka_unit_test(a_page_that_its_buffer_does_not_hold_is_a_500),

@@ -18,7 +18,7 @@ static struct gw_slice read_into(struct gw_block_pool *pool, const char *text, b
     return gw_slice_of(at, length);
 }
 
-static void what_nobody_keeps_is_overwritten_in_place(void **state)
+static void bytes_without_a_reference_are_overwritten_in_place(void **state)
 {
     (void)state;
     struct gw_block_pool pool;
@@ -28,7 +28,7 @@ static void what_nobody_keeps_is_overwritten_in_place(void **state)
     gw_block_pool_free(&pool);
 }
 
-static void what_somebody_keeps_is_not_overwritten(void **state)
+static void bytes_with_a_reference_are_not_overwritten(void **state)
 {
     (void)state;
     struct gw_block_pool pool;
@@ -169,8 +169,8 @@ static void threads_may_share_and_drop_a_block_without_pool(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_nobody_keeps_is_overwritten_in_place),
-        cmocka_unit_test(what_somebody_keeps_is_not_overwritten),
+        cmocka_unit_test(bytes_without_a_reference_are_overwritten_in_place),
+        cmocka_unit_test(bytes_with_a_reference_are_not_overwritten),
         cmocka_unit_test(many_kept_slices_all_stay_as_they_were),
         cmocka_unit_test(a_block_that_everybody_let_go_is_used_from_its_start),
         cmocka_unit_test(a_full_block_is_left_and_comes_back_when_dropped),

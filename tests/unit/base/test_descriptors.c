@@ -35,7 +35,7 @@ static void clients_and_backends_share_what_is_left(void **state)
     }
 }
 
-static void what_is_enough_lets_nobody_wait(void **state)
+static void with_enough_descriptors_no_client_waits(void **state)
 {
     static const struct gw_descriptors_need needs[] = { { 100, 20000, 4096 }, { 60, 300, 1000000 }, { 60, 1, 1 } };
     (void)state;
@@ -88,7 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clients_and_backends_share_what_is_left),
-        cmocka_unit_test(what_is_enough_lets_nobody_wait),
+        cmocka_unit_test(with_enough_descriptors_no_client_waits),
         cmocka_unit_test(idle_ones_are_counted_where_they_are_bounded),
         cmocka_unit_test(connections_to_backends_are_counted),
         cmocka_unit_test(the_process_knows_its_own),

@@ -110,7 +110,7 @@ static void a_long_message_is_cut_and_the_line_still_ends(void **state)
     assert_string_equal(end.text + length - 3, "\"}\n");
 }
 
-static void a_reader_that_stopped_reading_loses_lines_and_stops_nobody(void **state)
+static void a_reader_that_stopped_reading_loses_lines_and_stops_no_worker(void **state)
 {
     (void)state;
     struct pipe_end end;
@@ -143,7 +143,7 @@ int main(void)
         cmocka_unit_test(a_text_line_holds_no_control_bytes),
         cmocka_unit_test(what_is_below_the_level_is_not_said),
         cmocka_unit_test(a_long_message_is_cut_and_the_line_still_ends),
-        cmocka_unit_test(a_reader_that_stopped_reading_loses_lines_and_stops_nobody),
+        cmocka_unit_test(a_reader_that_stopped_reading_loses_lines_and_stops_no_worker),
         cmocka_unit_test(a_closed_stderr_is_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,7 @@ static void check(const struct row *rows, size_t count)
 #define KEYS(rest)     "{\"name\": \"k\", \"rate\": 1, \"burst\": 1, \"by\": \"header:X-Key\"" rest "}"
 #define WIDE(rest)     "{\"name\": \"w\", \"rate\": 9, \"burst\": 9" rest "}"
 
-static void a_limit_by_a_key_that_nobody_checks_wants_one_by_address_beside_it(void **state)
+static void a_limit_by_an_unchecked_key_wants_one_by_address_beside_it(void **state)
 {
     static const struct row rows[] = {
         { "{\"limits\": {\"by\": \"header:X-Key\"}}", "text:1: limits.by", "\"by\": \"ip\"" },
@@ -146,7 +146,7 @@ static void keys_without_effect_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_limit_by_a_key_that_nobody_checks_wants_one_by_address_beside_it),
+        cmocka_unit_test(a_limit_by_an_unchecked_key_wants_one_by_address_beside_it),
         cmocka_unit_test(a_limit_by_a_field_that_tells_the_address_is_told_of_ip),
         cmocka_unit_test(trust_in_everybody_is_told),
         cmocka_unit_test(keys_without_effect_are_told),

@@ -22,7 +22,7 @@ static void assert_text(struct gw_slice slice, const char *expected)
     assert_memory_equal(slice.at, expected, slice.length);
 }
 
-static void a_small_cache_lowers_the_largest_object_that_nobody_set(void **state)
+static void a_small_cache_lowers_a_largest_object_that_was_not_set(void **state)
 {
     struct gw_config *config = of("{\"cache\": {\"near_bytes\": \"64KiB\"}}");
     (void)state;
@@ -98,7 +98,7 @@ static void a_route_takes_the_rules_of_the_cache_that_it_does_not_have_itself(vo
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_small_cache_lowers_the_largest_object_that_nobody_set),
+        cmocka_unit_test(a_small_cache_lowers_a_largest_object_that_was_not_set),
         cmocka_unit_test(without_a_memory_cache_the_largest_object_has_a_bound_of_its_own),
         cmocka_unit_test(the_keys_of_the_cache_go_where_they_belong),
         cmocka_unit_test(a_route_takes_the_rules_of_the_cache_that_it_does_not_have_itself),

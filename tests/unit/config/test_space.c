@@ -18,7 +18,7 @@ static void put_space(char space[160], const char *json)
     gw_config_unref(config);
 }
 
-static void who_answers_the_same_shares_and_nobody_else(void **state)
+static void instances_share_a_space_only_if_they_answer_the_same(void **state)
 {
     static const struct row {
         const char *one, *other;
@@ -107,7 +107,7 @@ static void what_no_line_can_hold_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_answers_the_same_shares_and_nobody_else),
+        cmocka_unit_test(instances_share_a_space_only_if_they_answer_the_same),
         cmocka_unit_test(the_written_one_stands_before_the_route),
         cmocka_unit_test(what_no_line_can_hold_is_refused),
     };

@@ -151,7 +151,7 @@ static unsigned run_schedule(uint64_t seed, bool mixed)
     return refused;
 }
 
-static void nobody_is_refused_whom_the_server_would_admit(void **state)
+static void no_client_is_refused_that_the_server_would_admit(void **state)
 {
     (void)state;
     uint64_t refused = 0;
@@ -240,7 +240,7 @@ static void workers_share_what_is_known(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_is_refused_whom_the_server_would_admit),
+        cmocka_unit_test(no_client_is_refused_that_the_server_would_admit),
         cmocka_unit_test(nor_with_costs_that_differ),
         cmocka_unit_test(workers_share_what_is_known),
     };

@@ -361,7 +361,7 @@ static void a_body_comes_when_it_is_wanted_and_the_next_request_after_it(void **
 }
 
 /* The client reads only after it has sent everything: what nobody wants is read and thrown away. */
-static void a_body_that_nobody_wants_is_thrown_away(void **state)
+static void an_unwanted_body_is_thrown_away(void **state)
 {
     enum { BODY = 4 * 1024 * 1024 };
     static char bytes[65536];
@@ -547,7 +547,7 @@ static void a_client_that_goes_ends_its_exchange(void **state)
     }
 }
 
-static void who_lingers_is_read_from_and_its_bytes_are_for_nobody(void **state)
+static void a_connection_that_lingers_is_read_and_its_bytes_are_thrown_away(void **state)
 {
     struct scene *scene = *state;
     to_lingering(scene);
@@ -589,7 +589,7 @@ static void lingering_has_its_bounds(void **state)
 
 /* ---- too many, and the end of the process ---- */
 
-static void who_is_turned_away_hears_why(void **state)
+static void a_client_that_is_turned_away_gets_a_503(void **state)
 {
     struct scene *scene = *state;
     is_turned_away(scene);
@@ -664,7 +664,7 @@ int main(void)
         cmocka_unit_test(it_is_kept_if_client_and_gateway_wish_it),
         CONNECTION_TEST(the_last_request_that_is_allowed_says_close),
         cmocka_unit_test(a_body_comes_when_it_is_wanted_and_the_next_request_after_it),
-        CONNECTION_TEST(a_body_that_nobody_wants_is_thrown_away),
+        CONNECTION_TEST(an_unwanted_body_is_thrown_away),
         cmocka_unit_test(a_client_that_waits_for_100_is_known_to_wait),
         CONNECTION_TEST(a_head_that_is_late_is_answered_408),
         CONNECTION_TEST(a_body_that_is_late_ends_the_exchange),
@@ -676,9 +676,9 @@ int main(void)
         CONNECTION_TEST(an_answer_that_was_given_reaches_the_client_though_its_exchange_is_cut),
         CONNECTION_TEST(an_exchange_that_is_cut_before_its_head_resets_the_connection),
         cmocka_unit_test(a_client_that_goes_ends_its_exchange),
-        CONNECTION_TEST(who_lingers_is_read_from_and_its_bytes_are_for_nobody),
+        CONNECTION_TEST(a_connection_that_lingers_is_read_and_its_bytes_are_thrown_away),
         cmocka_unit_test(lingering_has_its_bounds),
-        CONNECTION_TEST(who_is_turned_away_hears_why),
+        CONNECTION_TEST(a_client_that_is_turned_away_gets_a_503),
         CONNECTION_TEST(far_too_many_are_closed_without_a_word),
         cmocka_unit_test(a_drain_hurries_those_that_do_nothing),
         cmocka_unit_test(a_cut_ends_every_connection),

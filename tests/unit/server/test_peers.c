@@ -37,7 +37,7 @@ static void an_address_opens_as_many_as_it_may(void **state)
     gw_peers_destroy(&peers);
 }
 
-static void who_was_refused_or_never_came_may_leave_without_harm(void **state)
+static void an_address_that_was_refused_or_never_came_may_leave_without_harm(void **state)
 {
     (void)state;
     struct gw_peers *peers = gw_peers_create(1);
@@ -126,7 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_opens_as_many_as_it_may),
-        cmocka_unit_test(who_was_refused_or_never_came_may_leave_without_harm),
+        cmocka_unit_test(an_address_that_was_refused_or_never_came_may_leave_without_harm),
         cmocka_unit_test(many_addresses_are_told_apart),
         cmocka_unit_test(all_threads_together_open_as_many_as_one_address_may),
     };

@@ -129,7 +129,7 @@ static void *open_often(void *breaker)
     return NULL;
 }
 
-static void many_who_open_it_at_once_open_it_once(void **state)
+static void many_threads_that_open_it_at_once_open_it_once(void **state)
 {
     pthread_t threads[4];
     struct gw_breaker breaker;
@@ -151,7 +151,7 @@ int main(void)
         cmocka_unit_test(only_the_first_of_a_series_is_logged),
         cmocka_unit_test(one_cause_is_one_line),
         cmocka_unit_test(what_was_said_goes_with_its_reason),
-        cmocka_unit_test(many_who_open_it_at_once_open_it_once),
+        cmocka_unit_test(many_threads_that_open_it_at_once_open_it_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

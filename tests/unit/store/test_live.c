@@ -82,7 +82,7 @@ static void values_of_all_sizes_come_back_as_they_were(void **state)
     end(&scene, &real);
 }
 
-static void a_person_sees_who_is_connected(void **state)
+static void redis_lists_the_connection_by_its_name(void **state)
 {
     struct scene scene;
     struct real real;
@@ -336,7 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bucket_is_taken_from_and_a_value_kept),
         cmocka_unit_test(values_of_all_sizes_come_back_as_they_were),
-        cmocka_unit_test(a_person_sees_who_is_connected),
+        cmocka_unit_test(redis_lists_the_connection_by_its_name),
         cmocka_unit_test(user_password_database_and_socket_are_those_of_the_url),
         cmocka_unit_test(forgotten_scripts_are_not_noticed_under_load),
         cmocka_unit_test(a_server_that_is_killed_and_started_again_is_used_again),

@@ -180,7 +180,7 @@ static void it_serves_when_the_others_have_counted_it(void **state)
     fake_stop(&fake);
 }
 
-static void it_does_not_wait_for_who_cannot_be_counted(void **state)
+static void it_does_not_wait_for_instances_that_cannot_be_counted(void **state)
 {
     static const struct {
         enum mood mood;
@@ -216,7 +216,7 @@ static void it_does_not_wait_for_who_cannot_be_counted(void **state)
     }
 }
 
-static void alone_it_serves_at_once_and_sees_who_joins_before_the_next_heartbeat(void **state)
+static void alone_it_serves_at_once_and_sees_a_new_instance_before_the_next_heartbeat(void **state)
 {
     struct scene scene;
     struct real real;
@@ -304,8 +304,8 @@ int main(void)
         cmocka_unit_test(what_a_worker_opened_is_closed_again_soon),
         cmocka_unit_test(before_the_first_answer_the_expected_instances_count),
         cmocka_unit_test(it_serves_when_the_others_have_counted_it),
-        cmocka_unit_test(it_does_not_wait_for_who_cannot_be_counted),
-        cmocka_unit_test(alone_it_serves_at_once_and_sees_who_joins_before_the_next_heartbeat),
+        cmocka_unit_test(it_does_not_wait_for_instances_that_cannot_be_counted),
+        cmocka_unit_test(alone_it_serves_at_once_and_sees_a_new_instance_before_the_next_heartbeat),
         cmocka_unit_test(live_instances_are_counted_and_the_gone_forgotten),
         cmocka_unit_test(an_outage_and_a_failover_are_seen_from_main),
     };

@@ -222,7 +222,7 @@ static void a_command_leaves_whole(void **state)
     assert_string_equal(bytes, "*2\r\n$4\r\nAUTH\r\n$5\r\na b\r\n\r\n");
 }
 
-static void where_nobody_listens_it_cannot_be_opened(void **state)
+static void without_a_listener_it_cannot_be_opened(void **state)
 {
     struct stage *stage = *state;
     struct gw_redis_node nowhere = { .host = GW_SLICE("/nowhere/at/all"), .is_unix = true };
@@ -241,7 +241,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_end_is_told_once, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(a_connection_may_be_closed_by_what_it_tells, make_stage, free_stage),
         cmocka_unit_test_setup_teardown(a_command_leaves_whole, make_stage, free_stage),
-        cmocka_unit_test_setup_teardown(where_nobody_listens_it_cannot_be_opened, make_stage, free_stage),
+        cmocka_unit_test_setup_teardown(without_a_listener_it_cannot_be_opened, make_stage, free_stage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -712,7 +712,7 @@ static void a_connection_closed_while_nothing_is_due_opens_nothing(void **state)
     stop(&scene, &fake);
 }
 
-static void what_nobody_asked_for_ends_the_connection(void **state)
+static void a_reply_without_a_command_ends_the_connection(void **state)
 {
     struct scene scene;
     struct fake fake;
@@ -838,7 +838,7 @@ int main(void)
         cmocka_unit_test(a_wrong_password_that_is_put_right_heals),
         cmocka_unit_test(a_log_in_that_fails_is_no_connection),
         cmocka_unit_test(a_connection_closed_while_nothing_is_due_opens_nothing),
-        cmocka_unit_test(what_nobody_asked_for_ends_the_connection),
+        cmocka_unit_test(a_reply_without_a_command_ends_the_connection),
         cmocka_unit_test(a_node_that_is_not_there_is_tried_again),
         cmocka_unit_test(what_is_no_redis_shows_itself),
         cmocka_unit_test(a_log_in_without_answer_ends_after_the_connect_timeout),

@@ -8,7 +8,7 @@ static bool say_text(struct fake *fake, int fd, const struct fake_command *comma
     return fake_say(fake, fd, fake->text.at, fake->text.length);
 }
 
-static void a_string_is_the_purge_scripts_answer_and_nobody_elses(void **state)
+static void a_string_is_an_answer_of_the_purge_script_only(void **state)
 {
     static const struct row {
         struct gw_slice text;
@@ -82,7 +82,7 @@ static void the_longest_answer_is_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_string_is_the_purge_scripts_answer_and_nobody_elses),
+        cmocka_unit_test(a_string_is_an_answer_of_the_purge_script_only),
         cmocka_unit_test(the_longest_answer_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,7 +218,7 @@ static int open_fifo(struct bench *bench)
     return fd;
 }
 
-static void a_pipe_that_nobody_reads_costs_lines_and_no_time(void **state)
+static void a_pipe_without_a_reader_costs_lines_and_no_time(void **state)
 {
     enum { LINES = 3000 };
     struct bench *bench = *state;
@@ -399,7 +399,7 @@ static void a_pipe_that_cannot_be_reopened_does_not_block_either(void **state)
     close(ends[1]);
 }
 
-static void a_socket_that_nobody_reads_does_not_block(void **state)
+static void a_socket_without_a_reader_does_not_block(void **state)
 {
     struct bench *bench = *state;
     int ends[2];
@@ -656,13 +656,13 @@ int main(void)
         on_a_bench(off_is_no_log_and_its_writer_does_nothing),
         on_a_bench(a_file_that_cannot_be_opened_is_complained_about),
         on_a_bench(a_file_gets_every_line_at_its_end),
-        on_a_bench(a_pipe_that_nobody_reads_costs_lines_and_no_time),
+        on_a_bench(a_pipe_without_a_reader_costs_lines_and_no_time),
         on_a_bench(two_workers_do_not_tear_each_others_lines),
         on_a_bench(workers_at_the_same_time_lose_only_what_they_count),
         on_a_bench(a_reader_that_left_costs_lines_and_another_may_come),
         on_a_bench(standard_output_as_a_pipe_keeps_its_flags),
         on_a_bench(a_pipe_that_cannot_be_reopened_does_not_block_either),
-        on_a_bench(a_socket_that_nobody_reads_does_not_block),
+        on_a_bench(a_socket_without_a_reader_does_not_block),
         on_a_bench(requests_to_the_gateway_itself_are_logged_at_debug_only),
         on_a_bench(a_line_that_never_fits_is_dropped_alone),
         on_a_bench(a_file_that_is_full_tears_no_line_that_comes_later),
