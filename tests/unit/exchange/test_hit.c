@@ -279,6 +279,17 @@ static void a_401_made_here_always_names_a_scheme(void **state) /* RFC 9110 §11
     }
 }
 
+static void a_range_beyond_what_is_stored_is_told_without_its_fields(void **state)
+{
+    struct scene *scene = *state;
+    assert_true(put_for(scene->context.memory_cache, 1, "", "ETag: \"v1\"", BODY_BYTES, &an_hour_and_more));
+    gw_exchange_put(ask(scene, "GET", "Range: bytes=65536-"));
+    assert_memory_equal(scene->client.head, "HTTP/1.1 416 ", 13);
+    assert_non_null(strstr(scene->client.head, "\r\nContent-Range: bytes */65536\r\n"));
+    assert_null(strstr(scene->client.head, "ETag"));
+    assert_int_equal(scene->client.count, 0);
+}
+
 #define HIT_TEST(name) cmocka_unit_test_setup_teardown(name, open_scene, close_scene)
 
 int main(void)
@@ -287,6 +298,7 @@ int main(void)
         HIT_TEST(a_hit_writes_the_stored_bytes_themselves),
         HIT_TEST(what_a_slow_client_has_yet_to_take_is_the_stored_bytes_too),
         HIT_TEST(an_answer_whose_head_finds_no_memory_becomes_a_503),
+        HIT_TEST(a_range_beyond_what_is_stored_is_told_without_its_fields),
         HIT_TEST(a_401_made_here_always_names_a_scheme),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
