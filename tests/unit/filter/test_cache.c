@@ -46,6 +46,7 @@ static void each_answer_says_whether_the_cache_was_asked_and_why_not(void **stat
         { "GET", "/never/this", "", "BYPASS", "visara; fwd=bypass; detail=rule", false },
         { "GET", "/a/../never/this", "", "BYPASS", "visara; fwd=bypass; detail=rule",
           false }, /* as a backend may read it */
+        { "GET", "/never/../this", "", "BYPASS", "visara; fwd=bypass; detail=rule", false },
         { "GET", "/", "Cookie: a=b; session=1", "BYPASS", "visara; fwd=bypass; detail=rule", false },
         { "GET", "/", "Cookie: a=session; mysession=1", "MISS", "visara; fwd=uri-miss", true },
         { "GET", "/", "x-fresh: yes", "BYPASS", "visara; fwd=bypass; detail=rule", false },
@@ -66,6 +67,19 @@ static void each_answer_says_whether_the_cache_was_asked_and_why_not(void **stat
         assert_memory_equal(field(stage, "Cache-Status"), rows[i].status, strlen(rows[i].status));
         assert_null(field(stage, "Age"));
     }
+}
+
+/* That is answered by the filter of limits, whatever is stored: nobody needs to be asked. */
+static void what_a_limit_has_refused_already_asks_nobody(void **state)
+{
+    struct stage *stage = *state;
+    struct gw_exchange *exchange = arrives(stage, "192.0.2.1", "GET", "/", "Host: a.example");
+    exchange->limit.verdict = GW_LIMIT_REFUSED;
+    gw_exchange_begin(exchange);
+    assert_int_equal(stage->store.made, 0);
+    tells_head(stage, 200, "", 0);
+    tells_end();
+    assert_null(field(stage, "X-Cache"));
 }
 
 static void only_if_cached_gets_what_is_stored_or_a_504(void **state)
@@ -171,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CACHE_TEST(each_answer_says_whether_the_cache_was_asked_and_why_not),
+        CACHE_TEST(what_a_limit_has_refused_already_asks_nobody),
         CACHE_TEST(only_if_cached_gets_what_is_stored_or_a_504),
         CACHE_TEST(who_is_released_from_one_fetch_waits_for_the_next_in_full),
         CACHE_TEST(what_is_in_memory_answers_at_once_with_its_age),

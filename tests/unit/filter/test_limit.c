@@ -144,12 +144,30 @@ static void over_redis_its_answer_decides_or_the_deadline(void **state)
     }
 }
 
+/* The answer that comes later finds nobody, and nothing of the request that was in the same memory. */
+static void a_client_that_leaves_takes_back_its_question(void **state)
+{
+    static const int64_t refuses[] = { 0, 0, 1500000, 2000000 };
+    struct stage *stage = open_with("{\"limits\": {\"rate\": \"1/s\", \"burst\": 2}}");
+    (void)state;
+    stage->context.limits.store = &stage->store;
+    stage->store.bucket = refuses;
+    asks(stage, "GET", "/", "");
+    assert_int_equal(stage->exchange->state, GW_EXCHANGE_WAITING);
+    gw_exchange_on_gone(stage->exchange, GW_ERROR_CLIENT_GONE);
+    assert_true(stage->client.is_done);
+    put_exchange(stage);
+    played_answer_all(&stage->store);
+    close_with(stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_exceeds_the_limit_is_refused_and_told_when_to_come_again),
         cmocka_unit_test(a_method_counts_however_it_is_written),
         cmocka_unit_test(a_backends_own_limit_is_told_beside_ours_or_alone),
+        cmocka_unit_test(a_client_that_leaves_takes_back_its_question),
         cmocka_unit_test(over_redis_its_answer_decides_or_the_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
