@@ -140,8 +140,8 @@ static void a_length_is_told_where_it_is_known_and_may_be(void **state)
 static struct gw_exchange *comes_with_body(struct stage *stage, const char *target)
 {
     struct gw_exchange *exchange = arrives(stage, "192.0.2.1", "POST", target, "Host: a.example\nExpect: 100-continue");
-    exchange->request.framing = GW_FRAMING_LENGTH;
-    exchange->request.content_length = 5;
+    exchange->arrival.has_body = exchange->arrival.has_length = true;
+    exchange->arrival.length = 5;
     exchange->request.expects_continue = true;
     played_fetch.takes_body = true;
     return exchange;
