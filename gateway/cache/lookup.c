@@ -560,6 +560,26 @@ bool gw_lead_begin(struct gw_lookups *lookups, const struct gw_cache_key *key, s
     return role == GW_COALESCING_LEAD;
 }
 
+enum gw_lead_put gw_lead_put(const struct gw_lead *lead, struct gw_memory_cache *memory_cache,
+                             struct gw_redis_cache *redis_cache, struct gw_entry *entry, void (*on_stored)(void *owner),
+                             void *owner)
+{
+    if (redis_cache && gw_redis_cache_is_up(redis_cache))
+        return gw_redis_cache_put(redis_cache, entry, &lead->base_version, on_stored, owner) ? GW_LEAD_PUT_IN_REDIS
+                                                                                             : GW_LEAD_PUT_NOWHERE;
+    return gw_memory_cache_put(memory_cache, entry, lead->epoch) ? GW_LEAD_PUT_IN_MEMORY : GW_LEAD_PUT_NOWHERE;
+}
+
+void gw_stored_forget(const struct gw_cache_key *key, struct gw_memory_cache *memory_cache,
+                      struct gw_redis_cache *redis_cache)
+{
+    gw_memory_cache_invalidate(memory_cache, key);
+    if (redis_cache) {
+        struct gw_redis_cache_question *question = gw_redis_cache_invalidate(redis_cache, key, NULL, NULL);
+        gw_redis_cache_cancel(&question); /* the tombstone is sent all the same */
+    }
+}
+
 bool gw_lookup_refresh_asks(const struct gw_lookups *lookups)
 {
     return lookups->redis_cache && gw_redis_cache_is_up(lookups->redis_cache);

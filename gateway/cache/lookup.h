@@ -144,6 +144,18 @@ static inline void gw_lead_pass_on(struct gw_lead *lead)
         gw_coalescing_pass_on(&lead->coalesced);
 }
 
+/* Where gw_lead_put has put an entry. IN_REDIS: it was sent, and on_stored runs once (gw_redis_cache_put). */
+enum gw_lead_put { GW_LEAD_PUT_NOWHERE, GW_LEAD_PUT_IN_MEMORY, GW_LEAD_PUT_IN_REDIS };
+
+/* Stores an answer over what the lead's look-up saw: in the Redis cache if it is up, else in the memory cache alone.
+ * redis_cache NULL: embedded mode. on_stored may be NULL. Keeps a reference where it needs one. */
+enum gw_lead_put gw_lead_put(const struct gw_lead *lead, struct gw_memory_cache *memory_cache,
+                             struct gw_redis_cache *redis_cache, struct gw_entry *entry, void (*on_stored)(void *owner),
+                             void *owner);
+/* What is stored under this key is not used any more, in the memory cache and in the Redis cache (NULL: not there). */
+void gw_stored_forget(const struct gw_cache_key *key, struct gw_memory_cache *memory_cache,
+                      struct gw_redis_cache *redis_cache);
+
 /* What the look-ups of one worker ask. */
 struct gw_lookups {
     const struct gw_config *config;

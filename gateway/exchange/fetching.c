@@ -185,17 +185,6 @@ void gw_exchange_refresh(struct gw_exchange *exchange)
 
 /* ---- a HEAD's answer about what is stored (RFC 9111 §4.3.5) ---- */
 
-static void fetching_forget_stored(struct gw_exchange *exchange)
-{
-    struct gw_worker_context *context = exchange->context;
-    gw_memory_cache_invalidate(context->memory_cache, &exchange->key);
-    if (context->redis_cache) {
-        struct gw_redis_cache_question *question = gw_redis_cache_invalidate(context->redis_cache, &exchange->key, NULL,
-                                                                             NULL);
-        gw_redis_cache_cancel(&question);
-    }
-}
-
 /* The stored entry with the fields of this answer. NULL: the backend's answer may not be stored, or it is about another
  * body than the stored one. */
 static struct gw_entry *fetching_freshen(struct gw_exchange *exchange, const struct gw_head *update)
@@ -238,13 +227,10 @@ static void fetching_compare_stored(struct gw_exchange *exchange, const struct g
         return;
     struct gw_entry *entry = fetching_freshen(exchange, head);
     if (!entry) {
-        fetching_forget_stored(exchange);
+        gw_stored_forget(&exchange->key, context->memory_cache, context->redis_cache);
         return;
     }
-    if (context->redis_cache && gw_redis_cache_is_up(context->redis_cache))
-        (void)gw_redis_cache_put(context->redis_cache, entry, &lead->base_version, NULL, NULL);
-    else
-        (void)gw_memory_cache_put(context->memory_cache, entry, lead->epoch);
+    (void)gw_lead_put(lead, context->memory_cache, context->redis_cache, entry, NULL, NULL);
     gw_entry_unref(entry);
 }
 
