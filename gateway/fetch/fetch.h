@@ -1,28 +1,30 @@
-/* fetch.h: one request to a backend: one writer, 0…n readers. An exchange is a reader, never its owner.
+/* fetch.h: one request to a backend: one writer, 0…n readers. An exchange is a reader, and never owns the fetch.
  *
- * Shape    A fetch asks a backend by a call (upstream/transport.h), tries again where that is safe, and tells its
- *          readers. It lives in its own arena: nothing in it points into an exchange. Passing: one reader and no
- *          buffer; the reader's pace is the upstream's. When the reader leaves, the fetch ends. Collecting: the
- *          answer may be stored; it is read at the upstream's speed into one block, bounded by
- *          cache.max_object_bytes, and each reader follows with a cursor. Readers may leave; the fetch goes on and
- *          stores, once the head came. Before that it is given up when nobody waits for it any more, on no worker.
- * Lead     A fetch begins with the result of a look-up (cache/lookup.h): what its request leads, if it leads, what was seen in
- *          the store, and what is stored. It ends the lead when its answer is stored or given up.
- * Stored   What is stored already and is to be validated comes with the request. A 304 makes a new entry of it; where
- *          the backend fails, or answers 5xx, it may answer as it is. Whatever the fetch ends with an entry, readers
- *          are handed the entry itself, not a copy of its bytes.
- * Sharing  A fetch whose request leads a coalesced fetch can be joined until its head came. With the head every reader but the first
- *          is asked may_reuse and is released on no. Where the length is known to fit all stream along; of an
- *          unknown length only the first streams, the others get head and body at the end. An answer that may not be
- *          stored is the first reader's alone: the others are released, the key is marked hit-for-miss. One that may be
- *          stored, but never used without validation, is marked in this process alone.
- * Refresh  A fetch without a reader: whose only reader is the cache (stale-while-revalidate).
- * Retries  Only before a final head, only while nothing of a body was sent: a dead kept connection once on a fresh
- *          one (idempotent methods), else up to backend.retries on the next backend (any method if nothing can have
- *          reached the backend).
- * Order    on_interim* → on_head → on_body* → on_end, or on_entry, on_fail or on_released before on_end, after which
- *          the fetch has forgotten the reader. No event runs before gw_fetch_begin or gw_fetch_join has returned, none
- *          after gw_fetch_leave. An event may leave.
+ * Shape    A fetch asks a backend by a call (upstream/transport.h), tries again if that is safe, and tells its readers. It
+ *          lives in its own arena: nothing in it points into an exchange.
+ *          Passing: one reader and no buffer; the reader sets the pace of the upstream. When the reader leaves, the
+ *          fetch ends.
+ *          Collecting: the answer may be stored. It is read at the upstream's speed into one block of at most
+ *          cache.max_object_bytes, and each reader follows with a cursor. All readers may leave: once the head came,
+ *          the fetch goes on and stores. Before the head, the fetch ends when no request on any worker waits for it.
+ * Lead     A fetch begins with the result of a look-up (cache/lookup.h): what its request leads (if it leads), the base
+ *          version that was seen in the store, and what is stored. The fetch finishes the lead when its answer is stored
+ *          or given up.
+ * Stored   The request brings what is stored and is to be validated. A 304 makes a new entry of it; if the backend fails,
+ *          or answers 5xx, it may answer as it is. A fetch that ends with an entry hands its readers this entry, and no
+ *          copy of its bytes.
+ * Sharing  A fetch with a coalesced lead can be joined until its head came. With the head, each reader but the first is
+ *          asked may_reuse, and released if it may not. If the length is known to fit, all readers stream along. If the
+ *          length is unknown, only the first one streams; the others get head and body at the end. An answer that may
+ *          not be stored is the first reader's alone: the others are released, and the key is marked hit-for-miss. If
+ *          the answer may be stored, but never used without validation, the key is marked in this process alone.
+ * Refresh  A fetch without a reader: only the cache needs its answer (stale-while-revalidate).
+ * Retries  Only before a final head, and only while nothing of a body was sent: once on a fresh connection after a kept
+ *          one was dead (idempotent methods), else up to backend.retries on the next backend (any method, if nothing
+ *          can have reached the backend).
+ * Order    on_interim* → on_head → on_body* → on_end, or on_entry, on_fail or on_released before on_end. After one of these
+ *          last four the fetch has forgotten the reader. No event runs before gw_fetch_begin or gw_fetch_join has
+ *          returned, and none after gw_fetch_leave. A reader may leave within any event.
  * Threads  One worker's. */
 #ifndef GW_FETCH_FETCH_H
 #define GW_FETCH_FETCH_H
@@ -49,35 +51,35 @@ struct gw_reader_events {
     void (*on_head)(struct gw_reader *reader, const struct gw_head *head);
     /* Valid during the call unless the block is shared; block may be NULL. */
     void (*on_body)(struct gw_reader *reader, struct gw_slice bytes, struct gw_block *block);
-    /* What came in one read was told: write what was gathered. */
+    /* All that came in one read was told: write what was gathered. */
     void (*on_flush)(struct gw_reader *reader);
     void (*on_end)(struct gw_reader *reader);
-    /* The answer is this entry, shared by who wants to keep it. */
+    /* The answer is this entry; a reader that keeps it takes a reference. */
     void (*on_entry)(struct gw_reader *reader, struct gw_entry *entry, enum gw_fetch_source source);
     void (*on_fail)(struct gw_reader *reader, enum gw_error error);
     /* This answer is not for this reader; nothing of it was told. */
     void (*on_released)(struct gw_reader *reader);
     /* The request's body may go on (only the first reader has one). */
     void (*on_want_body)(struct gw_reader *reader);
-    /* May this answer, arriving for somebody else's request, serve this reader? */
+    /* May this answer, which arrives for another request, serve this reader? */
     bool (*may_reuse)(struct gw_reader *reader, const struct gw_head *selection, const struct gw_cache_life *life);
-    /* May this entry? */
+    /* May this entry serve this reader? */
     bool (*may_take)(struct gw_reader *reader, const struct gw_entry *entry, enum gw_fetch_source source);
 };
 
-struct gw_reader { /* lies in the exchange */
+struct gw_reader { /* lies in the exchange; begin and join set all but events */
     const struct gw_reader_events *events;
 
     struct gw_fetch *fetch; /* NULL: reads nothing */
     struct gw_list link;
     size_t cursor; /* bytes of a collected body that were told */
-    bool is_first; /* this is the answer to its own request */
+    bool is_first; /* the fetch was begun for this reader's request */
     bool head_told, paused;
-    bool
-        may_share_another; /* told with on_released: another fetch, without its request's credential, or asked for after
-                               a purge, or asked for at all, may be for sharing */
+    /* Told with on_released: another fetch may be for sharing. This one was not only since it was asked for with a
+     * credential, or before a purge. */
+    bool may_share_another;
     enum gw_cache_refusal refusal; /* told with on_head, on_entry and on_end: why the answer is not stored */
-    /* told with on_head, on_entry, on_fail and on_released, where is_first */
+    /* told with on_head, on_entry, on_fail and on_released, if is_first: */
     const struct gw_backend *backend; /* asked last */
     uint64_t upstream_us;             /* from asking to the head; 0: no head */
     int upstream_status;              /* of that head; 0: none */
@@ -95,10 +97,10 @@ struct gw_fetcher {                     /* one worker's; filled by the worker */
 
     struct gw_free_list free; /* fetches to be used again */
     struct gw_list busy;
-    struct gw_list refreshes; /* refresh.c's: those that ask the store */
+    struct gw_list refreshes; /* of refresh.c: those that ask the store */
     struct gw_free_list free_refreshes;
-    size_t collecting_bytes; /* in all fetches that collect */
-    size_t collecting_bound; /* then they pass instead */
+    size_t collecting_bytes; /* reserved by all fetches that collect */
+    size_t collecting_bound; /* beyond this, answers pass and are not stored */
 };
 
 struct gw_fetch_request {           /* borrowed for the call; the fetch copies what it needs */
@@ -109,14 +111,15 @@ struct gw_fetch_request {           /* borrowed for the call; the fetch copies w
     struct gw_slice path, query;  /* query.at == NULL: none; path "*": OPTIONS * */
     struct gw_slice scheme, host; /* that the client asked for; host empty: unknown (HTTP/1.0) */
     struct gw_slice fields;       /* "Name: value\r\n"…, as the backend gets them, without Host and framing */
-    bool lacks_range;    /* the head's Range is not in fields: it is sent after all if the whole cannot be stored */
+    bool lacks_range;    /* the head's Range is not in fields: it is sent after all if the whole may not be stored */
     bool is_conditional; /* fields ask for what has changed: a 304 may be the answer */
     bool has_body, is_chunked, expects_continue, binds_connection; /* as in gw_call */
     uint64_t content_length;
 
-    struct gw_lead lead; /* coalesced and lock: taken when gw_fetch_begin succeeds. stored: shared; it answers where the
-                            backend fails, and with may_store it is to be validated, too. seen: with may_store */
-    bool may_store;      /* then the rest is set, too; also where only `stored` is */
+    /* coalesced and lock: the fetch takes them if gw_fetch_begin succeeds. stored: the fetch takes a reference of its own;
+     * it answers if the backend fails, and with may_store it is to be validated, too. base_version: with may_store. */
+    struct gw_lead lead;
+    bool may_store;                /* then the rest is set, too; the rest is also set if only `stored` is */
     const struct gw_head *head;    /* the request's, for Vary */
     struct gw_cache_request cache; /* what it allows */
     struct gw_cache_rules rules;
@@ -129,15 +132,15 @@ void gw_fetcher_free(struct gw_fetcher *fetcher);
 /* Ends all refreshes, and all fetches that have no reader (those that only store): for the end of a drain. */
 void gw_fetcher_cancel_unread(struct gw_fetcher *fetcher);
 
-/* Has it neither a fetch nor a refresh under way? */
+/* Is no fetch and no refresh under way? */
 bool gw_fetcher_is_idle(const struct gw_fetcher *fetcher);
 /* GW_ERROR_NONE: events will come. Otherwise nothing happened, and the lead is still the caller's. reader NULL: a
- * refresh (see gw_refresh_begin). */
+ * refresh (gw_refresh_begin). */
 enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_request *request,
                              struct gw_reader *reader);
 /* False: too late to join; fetch alone. A joined reader begins paused: gw_fetch_resume starts it. */
 bool gw_fetch_join(struct gw_fetch *fetch, struct gw_reader *reader);
-/* NULL fetch is allowed. */
+/* reader->fetch may be NULL. */
 void gw_fetch_leave(struct gw_reader *reader);
 /* Stops on_body within one block, and on_end: until the reader resumes or leaves, its head stays. */
 void gw_fetch_pause(struct gw_reader *reader);
@@ -151,11 +154,11 @@ bool gw_fetch_takes_body(const struct gw_reader *reader);
 /* As gw_transport_go_on. */
 void gw_fetch_body_is_there(struct gw_reader *reader);
 
-/* Will it be stored, as far as is known? */
+/* Will the answer be stored, as far as is known? */
 bool gw_fetch_is_collecting(const struct gw_fetch *fetch);
-/* Is it, or may it still outgrow cache.max_object_bytes? Its length is not known before its end. */
+/* Is the answer being stored, and may it still outgrow cache.max_object_bytes, since its length is not known? */
 bool gw_fetch_may_outgrow(const struct gw_fetch *fetch);
-/* Then what its head says of that; else NULL. */
+/* While gw_fetch_is_collecting: what the head says of its life. Else NULL. */
 const struct gw_cache_life *gw_fetch_life(const struct gw_fetch *fetch);
 
 #endif

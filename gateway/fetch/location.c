@@ -19,7 +19,7 @@ static struct gw_slice location_scheme_of(const struct gw_backend *backend)
     return backend->is_tls ? GW_SLICE("https") : GW_SLICE("http");
 }
 
-/* Is the path the backend's prefix, or below it by whole segments? Then what it is to clients. */
+/* True: the path is the backend's prefix, or lies below it by whole segments; then the prefix is cut off. */
 static bool location_leave_prefix(struct gw_slice prefix, struct gw_slice *path)
 {
     if (!gw_slice_starts_with(*path, prefix))
@@ -42,15 +42,15 @@ static bool location_leave_backend(const struct gw_backend *backend, struct gw_s
 static bool location_leads_inside(const struct gw_fetch *fetch, struct gw_slice reference, struct gw_slice *path)
 {
     const struct gw_route *route = fetch->route;
-    const struct gw_backend *asked = fetch->call.backend;
+    const struct gw_backend *asked = fetch->attempt.call.backend;
     const struct gw_reference base = { .scheme = location_scheme_of(asked) };
     struct gw_reference target;
     bool has_authority;
     if (!gw_reference_take_origin(&target, &base, &reference, &has_authority) || !has_authority)
         return false;
     *path = reference;
-    if (gw_location_passes_host(fetch->config, asked, fetch->host) &&
-        location_leave_backend(asked, fetch->host, &target, path))
+    if (gw_location_passes_host(fetch->config, asked, fetch->sent.host) &&
+        location_leave_backend(asked, fetch->sent.host, &target, path))
         return true;
     if (location_leave_backend(asked, asked->authority, &target, path))
         return true;
@@ -68,16 +68,18 @@ static void location_rewrite(struct gw_fetch *fetch, struct gw_field *field, str
         return;
     struct gw_slice before = gw_slice_of(field->value.at, (size_t)(reference.at - field->value.at));
     struct gw_slice behind = location_rest_after(field->value, before.length + reference.length);
-    size_t most = before.length + fetch->scheme.length + 3 + fetch->host.length + 1 + path.length + behind.length;
+    size_t most = before.length + fetch->sent.scheme.length + 3 + fetch->sent.host.length + 1 + path.length +
+                  behind.length;
     char *memory = gw_arena_take(&fetch->arena, most);
     if (!memory)
         return;
     struct gw_buffer text = gw_buffer_over(memory, most);
     gw_buffer_put_slice(&text, before);
-    if (fetch->host.length) { /* else it is relative: who says no host is not told another's */
-        gw_buffer_put_slice(&text, fetch->scheme);
+    if (fetch->sent.host
+            .length) { /* otherwise the reference becomes relative: a client that sent no host is told none */
+        gw_buffer_put_slice(&text, fetch->sent.scheme);
         gw_buffer_put_literal(&text, "://");
-        gw_buffer_put_slice(&text, fetch->host);
+        gw_buffer_put_slice(&text, fetch->sent.host);
     } else if (path.length > 1 && path.at[0] == '/' && (path.at[1] == '/' || path.at[1] == '\\')) {
         gw_buffer_put_literal(&text, "/."); /* else "//x" would name a host (RFC 3986 §4.2) */
     }

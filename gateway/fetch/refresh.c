@@ -30,17 +30,6 @@ void gw_refresh_init(struct gw_fetcher *fetcher)
 
 static void refresh_on_answer(void *owner, enum gw_lookup_answer answer);
 
-static void refresh_init_look_up(struct gw_refresh *refresh)
-{
-    const struct gw_lookup_ask ask = { .lookups = refresh->fetcher->lookups,
-                                       .key = &refresh->request.key,
-                                       .request = &refresh->request.cache,
-                                       .head = &refresh->head,
-                                       .on_answer = refresh_on_answer,
-                                       .owner = refresh };
-    gw_lookup_init(&refresh->lookup, &ask);
-}
-
 static struct gw_refresh *refresh_take(struct gw_fetcher *fetcher, const struct gw_config *config)
 {
     bool is_new;
@@ -49,7 +38,13 @@ static struct gw_refresh *refresh_take(struct gw_fetcher *fetcher, const struct 
         return NULL;
     if (is_new) {
         refresh->fetcher = fetcher;
-        refresh_init_look_up(refresh);
+        const struct gw_lookup_ask ask = { .lookups = fetcher->lookups,
+                                           .key = &refresh->request.key,
+                                           .request = &refresh->request.cache,
+                                           .head = &refresh->head,
+                                           .on_answer = refresh_on_answer,
+                                           .owner = refresh };
+        gw_lookup_init(&refresh->lookup, &ask);
         gw_arena_init(&refresh->arena, FIRST_ARENA_BYTES, 4 * config->max_header_bytes + ARENA_SLACK_BYTES);
     }
     refresh->magic = GW_MAGIC(REFRESH_MAGIC);
@@ -114,16 +109,6 @@ static void refresh_on_answer(void *owner, enum gw_lookup_answer answer)
     refresh_conclude(GW_FROM_CONTEXT(owner, struct gw_refresh, REFRESH_MAGIC), answer);
 }
 
-static void refresh_ask(struct gw_refresh *refresh)
-{
-    struct gw_lead lead = refresh->request.lead;
-    if (lead.stored)
-        gw_entry_ref(lead.stored);
-    enum gw_lookup_answer answer = gw_lookup_refresh(&refresh->lookup, &lead);
-    if (refresh->lookup.state == GW_LOOKUP_DECIDED)
-        refresh_conclude(refresh, answer);
-}
-
 enum gw_error gw_refresh_begin(struct gw_fetcher *fetcher, const struct gw_fetch_request *request)
 {
     if (!gw_lookup_refresh_asks(fetcher->lookups))
@@ -135,6 +120,11 @@ enum gw_error gw_refresh_begin(struct gw_fetcher *fetcher, const struct gw_fetch
         refresh_end(refresh);
         return GW_ERROR_OVERLOADED;
     }
-    refresh_ask(refresh);
+    struct gw_lead lead = refresh->request.lead;
+    if (lead.stored)
+        gw_entry_ref(lead.stored);
+    enum gw_lookup_answer answer = gw_lookup_refresh(&refresh->lookup, &lead);
+    if (refresh->lookup.state == GW_LOOKUP_DECIDED)
+        refresh_conclude(refresh, answer);
     return GW_ERROR_NONE;
 }

@@ -1,7 +1,8 @@
 /* refresh.h: a background refresh: a fetch without a reader, for the cache alone.
  *
- * Shape    Where instances share, the store is asked first (cache/lookup.h): does another instance refresh it, and is what
- *          lies there still stale? Meanwhile what the exchange lent is copied. Else the fetch begins at once.
+ * Shape    If instances share the Redis cache, it is asked first (cache/lookup.h): does another instance refresh this entry,
+ *          and is what lies there still stale? For that time, what the exchange lent is copied. Otherwise the fetch
+ *          begins at once.
  * Life     A refresh ends when its fetch has begun or is not needed. The end of a drain ends it (gw_fetcher_cancel_unread).
  * Threads  One worker's. */
 #ifndef GW_FETCH_REFRESH_H
@@ -10,7 +11,7 @@
 #include "fetch/fetch.h"
 
 /* As gw_fetch_begin without a reader. GW_ERROR_NONE: coalesced and lock are taken, and the fetch has begun, will begin, or
- * turns out not to be needed. Otherwise nothing happened. */
+ * is not needed. Otherwise nothing happened. */
 enum gw_error gw_refresh_begin(struct gw_fetcher *fetcher, const struct gw_fetch_request *request);
 
 /* For fetch.c. */

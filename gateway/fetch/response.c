@@ -9,62 +9,53 @@
 
 static struct gw_fetch *response_fetch_from(struct gw_call *call)
 {
-    struct gw_fetch *fetch = GW_CONTAINER(call, struct gw_fetch, call);
+    struct gw_fetch *fetch = GW_CONTAINER(call, struct gw_fetch, attempt.call);
     GW_CHECK_MAGIC(fetch, GW_FETCH_MAGIC);
     return fetch;
 }
 
-void gw_response_land(struct gw_fetch *fetch)
+/* The answer is answer.entry. */
+static void response_publish(struct gw_fetch *fetch, enum gw_fetch_source source)
 {
-    gw_timer_stop(&fetch->timer);
-    gw_lead_finish(&fetch->lead);
-}
-
-/* The answer is this entry, which the fetch and its readers share. */
-static void response_publish(struct gw_fetch *fetch, struct gw_entry *entry, enum gw_fetch_source source)
-{
-    fetch->entry = gw_entry_ref(entry);
-    fetch->source = source;
-    fetch->state = GW_FETCH_COMPLETE;
-    if (!fetch->is_storing)
-        gw_response_land(fetch);
+    fetch->answer.source = source;
+    gw_fetch_move(fetch, GW_FETCH_COMPLETE);
+    if (fetch->storing.step != GW_STORING_SENT)
+        gw_fetch_finish_lead(fetch);
     gw_readers_pump_all(fetch);
 }
 
 /* ---- failure ---- */
 
-/* Neither purged nor written over since it was found: what is older than a purge is no answer after it. */
-static bool response_is_still_stored(const struct gw_fetch *fetch)
+/* The backend failed: does what is stored answer the first reader instead? Then it also answers each other reader that may
+ * take it; the rest try alone. What was purged or written over since it was found is no answer. */
+static bool response_answered_stale(struct gw_fetch *fetch)
 {
-    const struct gw_fetcher *fetcher = fetch->fetcher;
-    return gw_memory_cache_epoch(fetcher->memory_cache, &fetch->lead.stored->key) == fetch->lead.epoch &&
-           !(fetcher->bans && gw_bans_check(fetcher->bans, fetch->lead.stored) == GW_BAN_HARD);
-}
-
-/* What is stored may answer the first reader instead: then it answers whoever else it may, and the others try alone. */
-static bool response_answers_stale(const struct gw_fetch *fetch)
-{
-    struct gw_reader *first = fetch->first;
-    bool is_untold = fetch->state != GW_FETCH_COLLECTING && first && !first->head_told;
-    return fetch->lead.stored && is_untold && response_is_still_stored(fetch) &&
-           first->events->may_take(first, fetch->lead.stored, GW_FETCH_FROM_ERROR);
-}
-
-static void response_end_stale(struct gw_fetch *fetch)
-{
+    struct gw_fetcher *fetcher = fetch->fetcher;
+    struct gw_entry *stored = fetch->lead.stored;
+    struct gw_reader *first = fetch->readers.first;
+    if (!stored || !first || first->head_told || fetch->state == GW_FETCH_COLLECTING)
+        return false;
+    if (gw_memory_cache_epoch(fetcher->memory_cache, &stored->key) != fetch->lead.epoch)
+        return false;
+    if (fetcher->bans && gw_bans_check(fetcher->bans, stored) == GW_BAN_HARD)
+        return false;
+    if (!first->events->may_take(first, stored, GW_FETCH_FROM_ERROR))
+        return false;
     gw_attempt_cancel(fetch);
-    gw_counter_add(&fetch->fetcher->shard->cache_revalidations_failed, 1);
-    response_publish(fetch, fetch->lead.stored, GW_FETCH_FROM_ERROR);
+    gw_counter_add(&fetcher->shard->cache_revalidations_failed, 1);
+    gw_entry_unref(fetch->answer.entry);
+    fetch->answer.entry = gw_entry_ref(stored);
+    response_publish(fetch, GW_FETCH_FROM_ERROR);
+    return true;
 }
 
-void gw_response_fail(struct gw_fetch *fetch, enum gw_error error)
+/* No answer will come from the backend. */
+static void response_fail(struct gw_fetch *fetch, enum gw_error error)
 {
-    if (response_answers_stale(fetch)) {
-        response_end_stale(fetch);
+    if (response_answered_stale(fetch))
         return;
-    }
-    fetch->state = GW_FETCH_OVER;
-    gw_response_land(fetch);
+    gw_fetch_finish_lead(fetch);
+    gw_fetch_move(fetch, GW_FETCH_OVER);
     gw_readers_fail(fetch, error);
 }
 
@@ -78,83 +69,78 @@ static void response_on_fail(struct gw_call *call, enum gw_error error)
     gw_registry_note(fetch->fetcher->registry, failed->index, false);
     if (!gw_attempt_again(fetch, error)) {
         gw_log(GW_LOG_WARN, "upstream", "%.*s: %s", GW_SLICE_ARGS(failed->url), gw_error_sentence(error));
-        gw_response_fail(fetch, error);
+        response_fail(fetch, error);
     }
     gw_fetch_unhold(fetch);
 }
 
 /* ---- the head ---- */
 
-/* Does the head tell what the whole is now? What answers a Range may not. */
+/* Does the head tell what the whole is now? The answer to a Range may not, and a failing backend does not. */
 static bool response_tells_of_whole(const struct gw_fetch *fetch)
 {
-    bool had_range = fetch->cache.is_range && !fetch->lacks_range;
-    return fetch->head->status < 500 && (!had_range || fetch->head->status == 200);
-}
-
-/* What is stored may be fresh where it was the request that wanted it confirmed. A failing backend says nothing of it,
- * so no mark is written over it. */
-static void response_mark(struct gw_fetch *fetch)
-{
-    if (fetch->cache.must_validate && fetch->lead.stored && !response_tells_of_whole(fetch))
-        gw_collect_mark_in_memory(fetch);
-    else
-        gw_collect_mark_hit_for_miss(fetch);
+    bool had_range = fetch->plan.cache.is_range && !fetch->sent.lacks_range;
+    return fetch->answer.head->status < 500 && (!had_range || fetch->answer.head->status == 200);
 }
 
 /* The answer is the first reader's alone. */
 static void response_pass(struct gw_fetch *fetch)
 {
-    fetch->state = GW_FETCH_PASSING;
-    if (fetch->may_store && fetch->lead.stored && response_tells_of_whole(fetch))
+    gw_fetch_move(fetch, GW_FETCH_PASSING);
+    if (gw_fetch_is_for_store(fetch) && fetch->lead.stored && response_tells_of_whole(fetch))
         gw_collect_forget_stored(fetch);
-    if (fetch->lead.coalesced)
-        response_mark(fetch);
-    fetch->may_store = false;
-    gw_response_land(fetch);
+    if (fetch->lead.coalesced) {
+        /* What is stored may be fresh, if only the request wanted it confirmed: then no mark is written over it. */
+        if (fetch->plan.cache.must_validate && fetch->lead.stored && !response_tells_of_whole(fetch))
+            gw_collect_mark_in_memory(fetch);
+        else
+            gw_collect_mark_hit_for_miss(fetch);
+    }
+    fetch->storing.step = GW_STORING_NOT;
+    gw_fetch_finish_lead(fetch);
     gw_readers_release_others(fetch);
-    if (!fetch->first)
+    if (!fetch->readers.first)
         gw_fetch_finish(fetch);
 }
 
 static void response_on_interim(struct gw_call *call, const struct gw_head *head)
 {
     struct gw_fetch *fetch = response_fetch_from(call);
-    /* Only who asked for it hears what is said before the answer. */
-    if (fetch->first)
-        fetch->first->events->on_interim(fetch->first, head);
+    /* Interim answers are for the request that was sent, not for those that joined. */
+    if (fetch->readers.first)
+        fetch->readers.first->events->on_interim(fetch->readers.first, head);
 }
 
+/* Does the request carry the fetch's own conditionals? */
 static bool response_is_validating(const struct gw_fetch *fetch)
 {
-    return fetch->fields.length > fetch->plain_fields;
+    return fetch->sent.fields.length > fetch->sent.plain_fields;
 }
 
-/* A 304 for our own conditionals. One that is about something else leaves what is stored alone (RFC 9111 §4.3.4), and
- * the whole is asked for. */
+/* A 304 for the fetch's own conditionals. One that is about something else leaves what is stored alone (RFC 9111
+ * §4.3.4), and the whole is asked for. */
 static void response_take_confirmation(struct gw_fetch *fetch, const struct gw_head *head)
 {
-    enum gw_error error = GW_ERROR_NONE;
-    if (gw_policy_may_update(&fetch->lead.stored->head, fetch->lead.stored->body_bytes, head) &&
-        gw_collect_confirm(fetch)) {
-        fetch->state = GW_FETCH_CONFIRMED;
+    const struct gw_entry *stored = fetch->lead.stored;
+    if (gw_policy_may_update(&stored->head, stored->body_bytes, head) && gw_collect_confirm(fetch)) {
+        gw_fetch_move(fetch, GW_FETCH_CONFIRMED);
         return;
     }
-    fetch->head = NULL;
-    error = gw_attempt_whole(fetch);
+    fetch->answer.head = NULL;
+    enum gw_error error = gw_attempt_whole(fetch);
     if (error)
-        gw_response_fail(fetch, error);
+        response_fail(fetch, error);
 }
 
-/* To a request without a conditional: an answer to nothing, which a client could not use, and no cache may keep. */
+/* A 304 to a request without a conditional: no client could use it, and no cache may keep it. */
 static void response_refuse_unasked(struct gw_fetch *fetch)
 {
-    fetch->head = NULL;
+    fetch->answer.head = NULL;
     gw_attempt_cancel(fetch);
     gw_counter_add(&fetch->fetcher->shard->upstream_errors[GW_ERROR_UPSTREAM_MALFORMED], 1);
     gw_log(GW_LOG_WARN, "upstream", "%.*s: 304 to a request without a conditional",
-           GW_SLICE_ARGS(fetch->call.backend->url));
-    gw_response_fail(fetch, GW_ERROR_UPSTREAM_MALFORMED);
+           GW_SLICE_ARGS(fetch->attempt.call.backend->url));
+    response_fail(fetch, GW_ERROR_UPSTREAM_MALFORMED);
 }
 
 static bool response_is_server_failure(int status)
@@ -162,21 +148,22 @@ static bool response_is_server_failure(int status)
     return status == 500 || status == 502 || status == 503 || status == 504;
 }
 
-/* Never of use without validation: nobody else need wait for it, though it is stored. */
 static void response_begin_collecting(struct gw_fetch *fetch)
 {
-    fetch->state = GW_FETCH_COLLECTING;
-    if (fetch->is_outdated)
+    const struct gw_cache_life *life = &fetch->life;
+    gw_fetch_move(fetch, GW_FETCH_COLLECTING);
+    if (fetch->storing.is_outdated)
         gw_readers_release_others(fetch);
-    if (!fetch->lead.coalesced || (fetch->life.age_s < fetch->life.freshness_s && !fetch->life.terms.must_validate))
-        return;
-    gw_collect_mark_in_memory(fetch);
-    gw_readers_release_others(fetch);
+    /* Stored, but never used without validation: no other request need wait for it. */
+    if (fetch->lead.coalesced && (life->age_s >= life->freshness_s || life->terms.must_validate)) {
+        gw_collect_mark_in_memory(fetch);
+        gw_readers_release_others(fetch);
+    }
 }
 
-/* The whole is not for storing: its client gets the part that it asked for, as the backend has it. The next one, also of
- * another instance, asks for its part at once; where the mark would stand over what is just being ended, it is this
- * instance's alone. */
+/* The whole may not be stored: the client gets the part that it asked for, as the backend has it. The mark makes the next
+ * request ask for its part at once, also on other instances. If something is stored, which ends now, the mark is only
+ * set in this process: in Redis it would stand over what is just being removed. */
 static void response_ask_part(struct gw_fetch *fetch)
 {
     if (fetch->lead.stored) {
@@ -185,42 +172,43 @@ static void response_ask_part(struct gw_fetch *fetch)
     } else {
         gw_collect_mark_hit_for_miss(fetch);
     }
-    fetch->head = NULL;
+    fetch->answer.head = NULL;
     enum gw_error error = gw_attempt_part(fetch);
     if (error)
-        gw_response_fail(fetch, error);
+        response_fail(fetch, error);
 }
 
 static void response_take_head(struct gw_fetch *fetch)
 {
-    bool is_failure = response_is_server_failure(fetch->head->status);
-    if (is_failure && response_answers_stale(fetch)) {
-        response_end_stale(fetch);
-        return;
-    }
-    if (is_failure && fetch->is_refresh && fetch->lead.stored) { /* what is stored may still be of use, and stays */
-        gw_fetch_finish(fetch);
-        return;
+    const struct gw_head *head = fetch->answer.head;
+    if (response_is_server_failure(head->status)) {
+        if (response_answered_stale(fetch))
+            return;
+        if (fetch->is_refresh && fetch->lead.stored) { /* what is stored may still be of use: it stays */
+            gw_fetch_finish(fetch);
+            return;
+        }
     }
     if (response_is_validating(fetch))
         gw_counter_add(&fetch->fetcher->shard->cache_revalidations_replaced, 1);
-    enum gw_cache_refusal refusal = gw_collect_begin(fetch);
-    if (refusal == GW_CACHE_STORABLE) {
-        response_begin_collecting(fetch);
+    if (gw_fetch_is_for_store(fetch)) {
+        enum gw_cache_refusal refusal = gw_collect_begin(fetch);
+        if (refusal == GW_CACHE_STORABLE) {
+            response_begin_collecting(fetch);
+            return;
+        }
+        gw_collect_count_refusal(fetch, refusal);
+        fetch->storing.is_personal = refusal == GW_CACHE_CREDENTIAL && !fetch->lead.stored;
+    }
+    if (fetch->sent.lacks_range && head->status == 200) {
+        response_ask_part(fetch);
         return;
     }
-    if (fetch->may_store)
-        gw_collect_count_refusal(fetch, refusal);
-    fetch->is_personal = fetch->may_store && refusal == GW_CACHE_CREDENTIAL && !fetch->lead.stored;
-    if (fetch->lacks_range && fetch->head->status == 200)
-        response_ask_part(fetch);
-    else {
-        response_pass(fetch);
-        if (fetch->first && fetch->first->paused) /* since an interim answer: there was nothing to pause yet */
-            gw_transport_pause(fetch->transport, &fetch->call);
-        if (fetch->first)
-            gw_readers_tell_head(fetch, fetch->first);
-    }
+    response_pass(fetch);
+    if (fetch->readers.first && fetch->readers.first->paused) /* since an interim answer, before there was a body */
+        gw_transport_pause(fetch->attempt.transport, &fetch->attempt.call);
+    if (fetch->readers.first)
+        gw_readers_tell_head(fetch, fetch->readers.first);
 }
 
 static void response_on_head(struct gw_call *call, struct gw_head *head)
@@ -228,16 +216,16 @@ static void response_on_head(struct gw_call *call, struct gw_head *head)
     struct gw_fetch *fetch = response_fetch_from(call);
     gw_registry_note(fetch->fetcher->registry, call->backend->index, true);
     gw_fetch_hold(fetch);
-    fetch->head = head;
+    fetch->answer.head = head;
     gw_collect_drop_own_fields(fetch, head);
     gw_location_rewrite(fetch, head);
-    /* A purge on another instance is heard of a moment after it was acknowledged there. A request that joined in that
-     * moment must not get an answer that was asked for before the purge. */
+    /* A purge on another instance is heard of a moment after it was answered: a reader that joined in that moment must
+     * not get what was asked for before. */
     struct gw_bans *bans = fetch->fetcher->bans;
-    fetch->is_outdated = fetch->lead.coalesced && bans && gw_bans_sequence(bans) != fetch->ban_sequence;
+    fetch->storing.is_outdated = fetch->lead.coalesced && bans && gw_bans_sequence(bans) != fetch->storing.ban_sequence;
     if (head->status == 304 && response_is_validating(fetch))
         response_take_confirmation(fetch, head);
-    else if (head->status == 304 && !fetch->is_conditional)
+    else if (head->status == 304 && !fetch->sent.is_conditional)
         response_refuse_unasked(fetch);
     else
         response_take_head(fetch);
@@ -246,27 +234,27 @@ static void response_on_head(struct gw_call *call, struct gw_head *head)
 
 /* ---- the body ---- */
 
-/* False: memory is out, and everybody was told. */
+/* False: memory is out, and all readers were told. */
 static bool response_append(struct gw_fetch *fetch, struct gw_slice bytes)
 {
     if (gw_collect_append(fetch, bytes))
         return true;
     gw_attempt_cancel(fetch);
-    gw_response_fail(fetch, GW_ERROR_OVERLOADED);
+    response_fail(fetch, GW_ERROR_OVERLOADED);
     return false;
 }
 
-/* Longer than what is stored: from here on at the first reader's pace, once it has caught up. */
+/* The body is too large to be stored. Once the first reader has caught up, the upstream runs at its pace. */
 static void response_stop_collecting(struct gw_fetch *fetch)
 {
-    bool is_large = fetch->body_bytes > fetch->config->max_object_bytes;
+    bool is_large = fetch->answer.body_bytes > fetch->config->max_object_bytes;
     gw_collect_count_refusal(fetch, is_large ? GW_CACHE_TOO_LARGE : GW_CACHE_NO_ROOM);
     response_pass(fetch);
     if (fetch->state != GW_FETCH_PASSING)
         return;
-    gw_transport_pause(fetch->transport, &fetch->call);
-    if (!fetch->first->paused)
-        gw_fetch_resume_passing(fetch, fetch->first);
+    gw_transport_pause(fetch->attempt.transport, &fetch->attempt.call);
+    if (!fetch->readers.first->paused)
+        gw_fetch_resume_passing(fetch, fetch->readers.first);
 }
 
 static void response_on_body(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
@@ -276,10 +264,10 @@ static void response_on_body(struct gw_call *call, struct gw_slice bytes, struct
     if (fetch->state == GW_FETCH_COLLECTING) {
         if (response_append(fetch, bytes) && !gw_collect_fits(fetch))
             response_stop_collecting(fetch);
-    } else if (fetch->body) { /* passing, and the first reader is still behind */
+    } else if (fetch->answer.body) { /* passing; the first reader has not caught up with what was collected */
         response_append(fetch, bytes);
-    } else if (fetch->first) {
-        fetch->first->events->on_body(fetch->first, bytes, block);
+    } else if (fetch->readers.first) {
+        fetch->readers.first->events->on_body(fetch->readers.first, bytes, block);
     }
     gw_fetch_unhold(fetch);
 }
@@ -290,40 +278,31 @@ static void response_on_pause_in_reading(struct gw_call *call)
     gw_fetch_hold(fetch);
     if (fetch->state == GW_FETCH_COLLECTING)
         gw_readers_pump_all(fetch);
-    else if (fetch->state == GW_FETCH_PASSING && fetch->first)
-        fetch->first->events->on_flush(fetch->first);
+    else if (fetch->state == GW_FETCH_PASSING && fetch->readers.first)
+        fetch->readers.first->events->on_flush(fetch->readers.first);
     gw_fetch_unhold(fetch);
 }
 
-/* The store has acknowledged, or given up: who waits elsewhere may look now. */
+/* Redis has acknowledged, or was given up. */
 static void response_on_stored(void *owner)
 {
     struct gw_fetch *fetch = GW_FROM_CONTEXT(owner, struct gw_fetch, GW_FETCH_MAGIC);
     gw_fetch_hold(fetch);
-    fetch->is_storing = false;
-    gw_response_land(fetch);
+    fetch->storing.step = GW_STORING_DONE;
+    gw_fetch_finish_lead(fetch);
     gw_fetch_unhold(fetch);
 }
 
 /* entry NULL: memory was out. */
-static void response_store(struct gw_fetch *fetch, struct gw_entry *entry, bool is_confirmed)
+static void response_store(struct gw_fetch *fetch, struct gw_entry *entry, enum gw_coalescing_source source)
 {
-    if (fetch->lead.coalesced)
+    if (fetch->lead.coalesced) {
         gw_coalescing_set_storing(fetch->lead.coalesced);
-    if (fetch->lead.coalesced && entry && !fetch->is_outdated)
-        gw_coalescing_set_answer(fetch->lead.coalesced, entry,
-                                 is_confirmed ? GW_COALESCING_CONFIRMED : GW_COALESCING_FETCHED, false);
-    fetch->is_storing = entry && gw_collect_put(fetch, entry, response_on_stored);
-}
-
-static void response_end_confirmed(struct gw_fetch *fetch)
-{
-    struct gw_entry *entry = fetch->confirmed;
-    fetch->confirmed = NULL;
-    gw_counter_add(&fetch->fetcher->shard->cache_revalidations_confirmed, 1);
-    response_store(fetch, entry, true);
-    response_publish(fetch, entry, GW_FETCH_FROM_VALIDATED);
-    gw_entry_unref(entry);
+        if (entry && !fetch->storing.is_outdated)
+            gw_coalescing_set_answer(fetch->lead.coalesced, entry, source, false);
+    }
+    bool is_sent = entry && gw_collect_put(fetch, entry, response_on_stored);
+    fetch->storing.step = is_sent ? GW_STORING_SENT : GW_STORING_DONE;
 }
 
 static void response_on_end(struct gw_call *call)
@@ -333,20 +312,22 @@ static void response_on_end(struct gw_call *call)
     gw_attempt_ended(fetch);
     if (fetch->state == GW_FETCH_COLLECTING) {
         struct gw_entry *entry = gw_collect_end(fetch);
-        fetch->state = GW_FETCH_COMPLETE;
-        response_store(fetch, entry, false);
+        gw_fetch_move(fetch, GW_FETCH_COMPLETE);
+        response_store(fetch, entry, GW_COALESCING_FETCHED);
         gw_entry_unref(entry);
-        if (!fetch->is_storing)
-            gw_response_land(fetch);
+        if (fetch->storing.step != GW_STORING_SENT)
+            gw_fetch_finish_lead(fetch);
         gw_readers_pump_all(fetch);
     } else if (fetch->state == GW_FETCH_CONFIRMED) {
-        response_end_confirmed(fetch);
-    } else if (fetch->body || fetch->first->paused) { /* passing, the first reader is still behind */
-        fetch->state = GW_FETCH_COMPLETE;
+        gw_counter_add(&fetch->fetcher->shard->cache_revalidations_confirmed, 1);
+        response_store(fetch, fetch->answer.entry, GW_COALESCING_CONFIRMED);
+        response_publish(fetch, GW_FETCH_FROM_VALIDATED);
+    } else if (fetch->answer.body || fetch->readers.first->paused) { /* passing; the first reader is behind */
+        gw_fetch_move(fetch, GW_FETCH_COMPLETE);
         gw_readers_pump_all(fetch);
     } else {
-        struct gw_reader *reader = fetch->first;
-        fetch->state = GW_FETCH_OVER;
+        struct gw_reader *reader = fetch->readers.first;
+        gw_fetch_move(fetch, GW_FETCH_OVER);
         gw_readers_detach(fetch, reader);
         reader->events->on_end(reader);
     }
@@ -356,8 +337,8 @@ static void response_on_end(struct gw_call *call)
 static void response_on_want_body(struct gw_call *call)
 {
     struct gw_fetch *fetch = response_fetch_from(call);
-    if (fetch->first)
-        fetch->first->events->on_want_body(fetch->first);
+    if (fetch->readers.first)
+        fetch->readers.first->events->on_want_body(fetch->readers.first);
 }
 
 const struct gw_call_events gw_response_events = {

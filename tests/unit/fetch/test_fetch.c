@@ -243,7 +243,7 @@ static void the_transport_is_chosen_by_the_url_or_by_force(void **state)
         stage->config.transport = rows[i].kind;
         stage->backends[0].is_tls = rows[i].is_tls;
         begin(stage, &one);
-        assert_ptr_equal(one.reader.fetch->transport, rows[i].by_curl ? &stage->curl.base : &stage->h1.base);
+        assert_ptr_equal(one.reader.fetch->attempt.transport, rows[i].by_curl ? &stage->curl.base : &stage->h1.base);
         gw_fetch_leave(&one.reader);
         tear_down(stage);
     }
@@ -590,6 +590,19 @@ static void the_pool_of_fetches_is_bounded(void **state)
     tear_down(stage);
 }
 
+/* The walks of the other tests are held to the table where checks are on. */
+static void every_state_but_an_end_leads_to_over_and_none_leads_back(void **state)
+{
+    (void)state;
+    for (enum gw_fetch_state in = GW_FETCH_ASKING; in <= GW_FETCH_OVER; in++)
+        for (enum gw_fetch_state then = GW_FETCH_ASKING; then <= GW_FETCH_OVER; then++) {
+            if (then == GW_FETCH_OVER)
+                assert_int_equal(gw_fetch_may_move(in, then), in < GW_FETCH_COMPLETE);
+            else if (then <= in && !(in == GW_FETCH_COLLECTING && then == GW_FETCH_PASSING))
+                assert_false(gw_fetch_may_move(in, then));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -617,6 +630,7 @@ int main(void)
         cmocka_unit_test(the_next_fetch_may_begin_within_the_end_of_the_last),
         cmocka_unit_test(a_fetch_is_used_again_without_anything_of_the_last),
         cmocka_unit_test(the_pool_of_fetches_is_bounded),
+        cmocka_unit_test(every_state_but_an_end_leads_to_over_and_none_leads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
