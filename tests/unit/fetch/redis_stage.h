@@ -1,5 +1,5 @@
 /* redis_stage.h: a stage whose fetcher shares a played store (tests/unit/cache/played_store.h) with another instance:
- * who holds the fetch lock of a key, and what lies there. Each reader has a look-up (cache/lookup.h), as an exchange has:
+ * which instance holds the fetch lock of a key, and what lies there. Each reader has a look-up (cache/lookup.h), as an exchange has:
  * the fetch begins with its result. */
 #ifndef GW_TESTS_UNIT_FETCH_REDIS_STAGE_H
 #define GW_TESTS_UNIT_FETCH_REDIS_STAGE_H
@@ -304,7 +304,7 @@ static inline void unseen(struct together *both, struct listener *listener)
 }
 
 /* No fetch is under way or about to begin: the next request would lead. */
-static inline bool nobody_leads(struct together *both)
+static inline bool no_request_leads(struct together *both)
 {
     struct gw_lead lead;
     messages_arrive(both->stage);

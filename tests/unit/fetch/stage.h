@@ -455,9 +455,9 @@ static inline void join(struct stage *stage, struct listener *listener)
 }
 
 /* What lies in the memory cache for this request. */
-enum near_view { MEMORY_CACHE_NOTHING, MEMORY_CACHE_MARK, MEMORY_CACHE_STALE, MEMORY_CACHE_FRESH };
+enum memory_view { MEMORY_CACHE_NOTHING, MEMORY_CACHE_MARK, MEMORY_CACHE_STALE, MEMORY_CACHE_FRESH };
 
-static inline enum near_view memory_cache_has(struct stage *stage, size_t *body_bytes)
+static inline enum memory_view memory_cache_has(struct stage *stage, size_t *body_bytes)
 {
     struct gw_cache_request request;
     struct gw_memory_cache_answer answer;
@@ -473,7 +473,7 @@ static inline enum near_view memory_cache_has(struct stage *stage, size_t *body_
     return answer.reuse == GW_REUSE_FRESH ? MEMORY_CACHE_FRESH : MEMORY_CACHE_STALE;
 }
 
-static inline void assert_memory_cache(struct stage *stage, enum near_view expected)
+static inline void assert_memory_cache(struct stage *stage, enum memory_view expected)
 {
     size_t body_bytes;
     assert_int_equal(memory_cache_has(stage, &body_bytes), expected);

@@ -79,7 +79,7 @@ static void an_answer_outgrows_the_bound_while_its_reader_sleeps(void **state)
     }
 }
 
-static void an_answer_that_outgrows_the_bound_with_nobody_left_is_given_up(void **state)
+static void an_answer_that_outgrows_the_bound_with_no_reader_left_is_given_up(void **state)
 {
     (void)state;
     struct stage *stage = set_up();
@@ -126,7 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_that_outgrows_the_bound_passes_without_a_gap),
         cmocka_unit_test(an_answer_outgrows_the_bound_while_its_reader_sleeps),
-        cmocka_unit_test(an_answer_that_outgrows_the_bound_with_nobody_left_is_given_up),
+        cmocka_unit_test(an_answer_that_outgrows_the_bound_with_no_reader_left_is_given_up),
         cmocka_unit_test(a_worker_collects_only_so_much_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,7 +130,7 @@ static void a_reader_that_joined_and_did_not_begin_hears_nothing_until_it_does(v
     tear_down(stage);
 }
 
-static void nobody_joins_what_passes_or_is_over(void **state)
+static void no_reader_joins_a_fetch_that_passes_or_is_over(void **state)
 {
     (void)state;
     struct stage *stage = set_up();
@@ -194,7 +194,7 @@ static void the_leader_may_leave_and_the_answer_still_comes_and_is_stored(void *
     }
 }
 
-static void a_lone_request_that_may_be_stored_but_leads_no_flight_ends_with_its_reader_before_the_head(void **state)
+static void a_request_that_may_be_stored_but_leads_nothing_ends_with_its_reader_before_the_head(void **state)
 {
     (void)state;
     struct stage *stage = set_up();
@@ -212,7 +212,7 @@ static void a_lone_request_that_may_be_stored_but_leads_no_flight_ends_with_its_
     tear_down(stage);
 }
 
-static void who_joined_before_a_purge_was_heard_of_is_released_and_the_first_is_answered(void **state)
+static void a_reader_that_joined_before_a_purge_was_heard_of_is_released_and_the_first_is_answered(void **state)
 {
     (void)state;
     for (unsigned length = 0; length < 2; length++) {
@@ -235,7 +235,7 @@ static void who_joined_before_a_purge_was_heard_of_is_released_and_the_first_is_
     }
 }
 
-static void who_joined_without_a_purge_meanwhile_reads_along(void **state)
+static void a_reader_that_joined_without_a_purge_meanwhile_reads_along(void **state)
 {
     (void)state;
     struct stage *stage = set_up();
@@ -254,7 +254,7 @@ static void who_joined_without_a_purge_meanwhile_reads_along(void **state)
     gw_bans_destroy(&bans);
 }
 
-/* ---- not for everybody ---- */
+/* ---- not for all readers ---- */
 
 static const struct {
     const char *fields;
@@ -304,7 +304,7 @@ static void a_request_that_shares_nothing_marks_nothing(void **state)
     tear_down(stage);
 }
 
-static void an_answer_for_a_leader_that_left_and_for_nobody_else_is_given_up(void **state)
+static void an_answer_for_a_leader_that_left_and_for_no_other_reader_is_given_up(void **state)
 {
     (void)state;
     struct stage *stage = set_up();
@@ -419,7 +419,7 @@ static void readers_that_joined_try_alone_where_another_try_may_help(void **stat
     }
 }
 
-static void an_answer_that_breaks_is_cut_for_who_saw_its_head_and_never_stored(void **state)
+static void an_answer_that_breaks_is_cut_for_readers_that_saw_its_head_and_never_stored(void **state)
 {
     (void)state;
     for (int known = 0; known < 2; known++) {
@@ -502,9 +502,9 @@ static void any_reader_may_leave_within_any_event(void **state)
         const char *event = events[i % GW_COUNT(events)];
         struct stage *stage = set_up();
         struct listener one = new_listener(), two = new_listener(), three = new_listener();
-        unsigned who = (unsigned)(i / GW_COUNT(events) / GW_COUNT(lengths)); /* bits: the leader, the second */
-        one.leaves_at = who & 1 ? event : NULL;
-        two.leaves_at = who & 2 ? event : NULL;
+        unsigned leaving = (unsigned)(i / GW_COUNT(events) / GW_COUNT(lengths)); /* bits: the leader, the second */
+        one.leaves_at = leaving & 1 ? event : NULL;
+        two.leaves_at = leaving & 2 ? event : NULL;
         lead(stage, &one);
         join(stage, &two);
         join(stage, &three);
@@ -527,7 +527,7 @@ static void any_reader_may_leave_within_any_event(void **state)
     }
 }
 
-static void a_drain_ends_the_fetches_that_nobody_reads(void **state)
+static void a_drain_ends_the_fetches_that_have_no_reader(void **state)
 {
     (void)state;
     struct stage *stage = set_up();
@@ -556,23 +556,23 @@ int main(void)
         cmocka_unit_test(readers_that_joined_stream_along_where_the_length_is_known),
         cmocka_unit_test(readers_that_joined_hold_their_status_where_the_length_is_not_known),
         cmocka_unit_test(a_reader_that_joined_and_did_not_begin_hears_nothing_until_it_does),
-        cmocka_unit_test(nobody_joins_what_passes_or_is_over),
+        cmocka_unit_test(no_reader_joins_a_fetch_that_passes_or_is_over),
         cmocka_unit_test(the_leader_may_leave_and_the_answer_still_comes_and_is_stored),
-        cmocka_unit_test(a_lone_request_that_may_be_stored_but_leads_no_flight_ends_with_its_reader_before_the_head),
-        cmocka_unit_test(who_joined_before_a_purge_was_heard_of_is_released_and_the_first_is_answered),
-        cmocka_unit_test(who_joined_without_a_purge_meanwhile_reads_along),
+        cmocka_unit_test(a_request_that_may_be_stored_but_leads_nothing_ends_with_its_reader_before_the_head),
+        cmocka_unit_test(a_reader_that_joined_before_a_purge_was_heard_of_is_released_and_the_first_is_answered),
+        cmocka_unit_test(a_reader_that_joined_without_a_purge_meanwhile_reads_along),
         cmocka_unit_test(an_answer_that_may_not_be_stored_is_the_first_readers_alone),
         cmocka_unit_test(a_request_that_shares_nothing_marks_nothing),
-        cmocka_unit_test(an_answer_for_a_leader_that_left_and_for_nobody_else_is_given_up),
+        cmocka_unit_test(an_answer_for_a_leader_that_left_and_for_no_other_reader_is_given_up),
         cmocka_unit_test(an_answer_too_large_by_its_length_passes),
         cmocka_unit_test(a_reader_that_may_not_reuse_the_answer_is_released_with_its_head),
         cmocka_unit_test(a_released_reader_may_fetch_alone_at_once),
         cmocka_unit_test(readers_that_joined_try_alone_where_another_try_may_help),
-        cmocka_unit_test(an_answer_that_breaks_is_cut_for_who_saw_its_head_and_never_stored),
+        cmocka_unit_test(an_answer_that_breaks_is_cut_for_readers_that_saw_its_head_and_never_stored),
         cmocka_unit_test(a_shared_request_is_tried_again_also_after_its_reader_left),
         cmocka_unit_test(an_answer_asked_for_before_an_invalidation_is_told_but_not_stored),
         cmocka_unit_test(any_reader_may_leave_within_any_event),
-        cmocka_unit_test(a_drain_ends_the_fetches_that_nobody_reads),
+        cmocka_unit_test(a_drain_ends_the_fetches_that_have_no_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

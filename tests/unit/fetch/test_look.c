@@ -12,7 +12,7 @@ static void says_all_of_it(struct stage *stage, size_t bytes)
     ends(stage);
 }
 
-/* ---- who fetches ---- */
+/* ---- which request fetches ---- */
 
 static void a_leader_takes_the_lock_and_asks_the_backend(void **state)
 {
@@ -97,7 +97,7 @@ static void where_the_lock_is_elsewhere_it_waits_and_is_handed_what_another_stor
     assert_int_equal(gw_counter_read(&stage->shard.cache_collapsed_instances), 2); /* a reader is one */
     assert_heard(&not_for, "", 0); /* this reader leads now, and waits for the lock itself */
     leaves(&not_for);
-    assert_true(nobody_leads(both));
+    assert_true(no_request_leads(both));
     store_answers(both);
     assert_true(is_locked_elsewhere(both));
     let_go(&one);
@@ -142,7 +142,7 @@ static void what_was_purged_while_it_waited_is_seen(void **state)
     tear_down_together(both);
 }
 
-static void where_the_other_gives_up_it_takes_the_lease_itself(void **state)
+static void where_the_other_gives_up_it_takes_the_lock_itself(void **state)
 {
     (void)state;
     struct together *both = set_up_together();
@@ -320,7 +320,7 @@ static void hit_for_miss_for_a_leader_that_has_left_is_found_by_the_next(void **
     store_answers(both); /* the lead is handed on: the new leader looks */
     store_answers(both);
     assert_int_equal(both->stage->attempt_count, 1);
-    assert_true(nobody_leads(both));
+    assert_true(no_request_leads(both));
     leaves(&two);
     assert_true(is_idle(both->stage));
     tear_down_together(both);
@@ -442,7 +442,7 @@ static void the_bans_that_count_are_those_from_before_the_backend_was_asked(void
     tear_down_together(both);
 }
 
-/* ---- who waits ---- */
+/* ---- which requests wait ---- */
 
 static void the_last_reader_that_leaves_while_it_looks_ends_it(void **state)
 {
@@ -458,10 +458,10 @@ static void the_last_reader_that_leaves_while_it_looks_ends_it(void **state)
         if (elsewhere == 2)
             store_answers(both);
         leaves(&one);
-        assert_false(nobody_leads(both));
+        assert_false(no_request_leads(both));
         leaves(&two);
         assert_true(is_idle(stage));
-        assert_true(nobody_leads(both));
+        assert_true(no_request_leads(both));
         store_answers(both);
         store_answers(both);
         passes(stage, 2000);
@@ -527,7 +527,7 @@ static void a_refresh_with_the_lock_elsewhere_ends_at_once(void **state)
     assert_heard(&one, "", 0); /* it leads in place of the refresh */
     assert_null(one.reader.fetch);
     leaves(&one);
-    assert_true(nobody_leads(both));
+    assert_true(no_request_leads(both));
     passes(stage, 2000);
     assert_int_equal(stage->attempt_count, 0);
     assert_true(is_locked_elsewhere(both));
@@ -583,7 +583,7 @@ int main(void)
         cmocka_unit_test(where_the_lock_is_elsewhere_it_waits_and_is_handed_what_another_stored),
         cmocka_unit_test(what_was_stored_since_its_own_look_up_answers_without_a_wait),
         cmocka_unit_test(what_was_purged_while_it_waited_is_seen),
-        cmocka_unit_test(where_the_other_gives_up_it_takes_the_lease_itself),
+        cmocka_unit_test(where_the_other_gives_up_it_takes_the_lock_itself),
         cmocka_unit_test(it_waits_for_another_no_longer_than_flight_wait),
         cmocka_unit_test(after_the_stores_silence_the_backend_is_asked),
         cmocka_unit_test(without_the_store_the_backend_is_asked_at_once),

@@ -22,7 +22,7 @@ static void a_lock_that_stays_silent_though_the_look_answered_is_not_waited_for(
     tear_down_together(both);
 }
 
-static void an_answer_that_may_not_be_stored_ends_what_is_also_without_a_flight(void **state)
+static void an_answer_that_may_not_be_stored_ends_what_is_also_without_a_coalesced_lead(void **state)
 {
     (void)state;
     struct together *both = set_up_together();
@@ -71,7 +71,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lock_that_stays_silent_though_the_look_answered_is_not_waited_for),
-        cmocka_unit_test(an_answer_that_may_not_be_stored_ends_what_is_also_without_a_flight),
+        cmocka_unit_test(an_answer_that_may_not_be_stored_ends_what_is_also_without_a_coalesced_lead),
         cmocka_unit_test(what_is_purged_while_it_waits_neither_is_confirmed_nor_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -316,7 +316,7 @@ static void wait_for_another_worker(void)
     gw_coalescing_destroy(&coalescing);
 }
 
-static void who_cannot_share_for_want_of_memory_fetches_alone(void **state)
+static void a_request_without_memory_to_share_fetches_alone(void **state)
 {
     (void)state;
     EACH_ALLOCATION_FAILS(wait_for_another_worker());
@@ -391,7 +391,7 @@ int main(void)
         cmocka_unit_test(a_second_try_without_memory_fails_cleanly),
         cmocka_unit_test(a_validation_without_memory_fails_cleanly),
         cmocka_unit_test(a_look_without_memory_fails_cleanly),
-        cmocka_unit_test(who_cannot_share_for_want_of_memory_fetches_alone),
+        cmocka_unit_test(a_request_without_memory_to_share_fetches_alone),
         cmocka_unit_test(a_cache_without_memory_stores_nothing_and_finds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ static void meets(struct stage *stage, const struct failure *failure)
     ends(stage);
 }
 
-static void where_the_backend_fails_what_is_stored_answers_who_may_take_it(void **state)
+static void where_the_backend_fails_what_is_stored_answers_each_reader_that_may_take_it(void **state)
 {
     (void)state;
     for (size_t i = 0; i < GW_COUNT(failures) * 2; i++) {
@@ -75,7 +75,7 @@ static void also_a_request_that_may_not_be_stored_is_answered_so(void **state)
     }
 }
 
-static void who_may_not_take_it_is_told_the_failure(void **state)
+static void a_reader_that_may_not_take_it_is_told_the_failure(void **state)
 {
     (void)state;
     for (size_t i = 0; i < GW_COUNT(failures); i++) {
@@ -253,7 +253,7 @@ static void a_refresh_that_meets_a_failing_backend_leaves_what_is_stored(void **
     }
 }
 
-static void who_has_joined_it_tries_alone(void **state)
+static void a_reader_that_joined_a_refresh_tries_alone(void **state)
 {
     (void)state;
     struct stage *stage = set_up();
@@ -272,7 +272,7 @@ static void who_has_joined_it_tries_alone(void **state)
     tear_down(stage);
 }
 
-static void a_refresh_that_is_answered_for_nobody_else_ends_what_is_stored(void **state)
+static void a_refresh_that_is_answered_for_no_other_request_ends_what_is_stored(void **state)
 {
     (void)state;
     struct stage *stage = set_up();
@@ -289,11 +289,11 @@ static void a_refresh_that_is_answered_for_nobody_else_ends_what_is_stored(void 
 static void a_refresh_is_tried_again_and_may_be_joined(void **state)
 {
     (void)state;
-    for (int flight = 0; flight < 2; flight++) {
+    for (int leads = 0; leads < 2; leads++) {
         struct stage *stage = set_up();
         struct listener one = new_listener();
         find_stored(stage, VALIDATORS);
-        if (flight) {
+        if (leads) {
             refresh(stage);
             join(stage, &one);
         } else {
@@ -304,7 +304,7 @@ static void a_refresh_is_tried_again_and_may_be_joined(void **state)
         assert_int_equal(stage->attempt_count, 2);
         says_head(stage, 304, "Cache-Control: max-age=60\n", 0);
         ends(stage);
-        assert_heard(&one, flight ? "from_validated" : "", flight ? STORED_BYTES : 0);
+        assert_heard(&one, leads ? "from_validated" : "", leads ? STORED_BYTES : 0);
         assert_memory_cache(stage, MEMORY_CACHE_FRESH);
         let_go(&one);
         drop_stored(stage);
@@ -312,7 +312,7 @@ static void a_refresh_is_tried_again_and_may_be_joined(void **state)
     }
 }
 
-static void a_refresh_that_cannot_begin_leaves_the_flight_to_its_caller(void **state)
+static void a_refresh_that_cannot_begin_leaves_the_lead_to_its_caller(void **state)
 {
     (void)state;
     struct stage *stage = set_up();
@@ -345,9 +345,9 @@ static void a_drain_ends_a_refresh(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(where_the_backend_fails_what_is_stored_answers_who_may_take_it),
+        cmocka_unit_test(where_the_backend_fails_what_is_stored_answers_each_reader_that_may_take_it),
         cmocka_unit_test(also_a_request_that_may_not_be_stored_is_answered_so),
-        cmocka_unit_test(who_may_not_take_it_is_told_the_failure),
+        cmocka_unit_test(a_reader_that_may_not_take_it_is_told_the_failure),
         cmocka_unit_test(a_second_backend_is_tried_before_what_is_stored_answers),
         cmocka_unit_test(other_answers_are_answers),
         cmocka_unit_test(an_answer_that_has_begun_is_cut_not_replaced),
@@ -355,10 +355,10 @@ int main(void)
         cmocka_unit_test(a_confirmation_that_breaks_off_is_none),
         cmocka_unit_test(a_refresh_stores_and_ends),
         cmocka_unit_test(a_refresh_that_meets_a_failing_backend_leaves_what_is_stored),
-        cmocka_unit_test(who_has_joined_it_tries_alone),
-        cmocka_unit_test(a_refresh_that_is_answered_for_nobody_else_ends_what_is_stored),
+        cmocka_unit_test(a_reader_that_joined_a_refresh_tries_alone),
+        cmocka_unit_test(a_refresh_that_is_answered_for_no_other_request_ends_what_is_stored),
         cmocka_unit_test(a_refresh_is_tried_again_and_may_be_joined),
-        cmocka_unit_test(a_refresh_that_cannot_begin_leaves_the_flight_to_its_caller),
+        cmocka_unit_test(a_refresh_that_cannot_begin_leaves_the_lead_to_its_caller),
         cmocka_unit_test(a_drain_ends_a_refresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

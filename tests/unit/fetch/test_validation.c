@@ -305,7 +305,7 @@ static void the_whole_is_tried_again_like_any_other(void **state)
     tear_down(stage);
 }
 
-static void a_304_that_nobody_asked_for_is_not_asked_about_again(void **state)
+static void a_304_that_was_not_asked_for_is_not_asked_about_again(void **state)
 {
     (void)state;
     for (int may_take = 0; may_take < 2; may_take++) {
@@ -390,7 +390,7 @@ static void an_answer_that_may_not_be_stored_ends_what_is(void **state)
     }
 }
 
-static void an_answer_never_of_use_without_validation_is_stored_and_nobody_waits_for_it(void **state)
+static void an_answer_never_of_use_without_validation_is_stored_and_no_request_waits_for_it(void **state)
 {
     static const char *const answers[] = { "Cache-Control: no-cache\n" VALIDATORS,
                                            "Cache-Control: max-age=0\n" VALIDATORS,
@@ -429,11 +429,11 @@ int main(void)
         cmocka_unit_test(an_entry_knows_the_bans_from_before_its_backend_was_asked),
         cmocka_unit_test(a_304_about_something_else_makes_it_ask_for_the_whole_once),
         cmocka_unit_test(the_whole_is_tried_again_like_any_other),
-        cmocka_unit_test(a_304_that_nobody_asked_for_is_not_asked_about_again),
+        cmocka_unit_test(a_304_that_was_not_asked_for_is_not_asked_about_again),
         cmocka_unit_test(where_the_whole_cannot_be_asked_for_what_is_stored_answers_or_the_error),
         cmocka_unit_test(another_answer_replaces_what_is_stored),
         cmocka_unit_test(an_answer_that_may_not_be_stored_ends_what_is),
-        cmocka_unit_test(an_answer_never_of_use_without_validation_is_stored_and_nobody_waits_for_it),
+        cmocka_unit_test(an_answer_never_of_use_without_validation_is_stored_and_no_request_waits_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
