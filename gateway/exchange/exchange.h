@@ -211,7 +211,7 @@ struct gw_questions {
 };
 
 /* What came of the body of a fetch whose head is not told yet (HOLDING, SETTLING). */
-enum { GW_EARLY_PIECES = 4 };
+enum { GW_EARLY_PIECES = 12 };
 struct gw_early {
     unsigned count;
     struct gw_piece pieces[GW_EARLY_PIECES]; /* each keeps its block */
