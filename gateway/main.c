@@ -274,7 +274,7 @@ static int run(void)
     process.server.config = process.config;
     process.server.main_mailbox = &process.mailbox;
     if (process.config->max_connections_per_client)
-        process.server.peers = gw_peers_create(process.config->max_connections_per_client);
+        process.server.client_connections = gw_client_connections_create(process.config->max_connections_per_client);
     process.server.places = calloc(process.config->workers, sizeof *process.server.places);
     if (!process.server.places) {
         gw_complain(&complaint, "start", NULL, "more memory");
@@ -304,7 +304,7 @@ static int run(void)
         gw_log(GW_LOG_ERROR, "main", "the main loop ended with open handles");
     gw_listeners_close(&process.listeners);
     gw_assembly_destroy(&process.assembly);
-    gw_peers_destroy(&process.server.peers);
+    gw_client_connections_destroy(&process.server.client_connections);
     free(process.workers);
     free(process.server.places);
     gw_log(GW_LOG_INFO, "main", "stopped");

@@ -1,5 +1,5 @@
 /* engine.h: what the files of the engine know of each other: exchange.c moves, lookup.c asks the cache, fetching.c reads
- * a fetch, respond.c begins answers, unsafe_method.c invalidates, answer.c writes, pool.c lends and takes back, record.c tells
+ * a fetch, respond.c begins answers, unsafe_method.c invalidates, answer.c writes, exchange_pool.c lends and takes back, record.c tells
  * what was. */
 #ifndef GW_EXCHANGE_ENGINE_H
 #define GW_EXCHANGE_ENGINE_H
@@ -69,7 +69,7 @@ bool gw_engine_invalidates(const struct gw_exchange *exchange);
 void gw_engine_settle(struct gw_exchange *exchange);
 void gw_engine_on_settled(struct gw_invalidation *invalidation);
 
-/* pool.c */
+/* exchange_pool.c */
 void gw_engine_init_pool(struct gw_worker_context *context);
 
 /* record.c: metrics and the access log's line, once an exchange. */

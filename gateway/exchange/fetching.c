@@ -4,7 +4,7 @@
 #include "exchange/answer.h"
 #include "exchange/forward.h"
 #include "exchange/worker_context.h"
-#include "fetch/refresh.h"
+#include "fetch/background_refresh.h"
 
 void gw_engine_fail_fetch(struct gw_exchange *exchange, enum gw_error error)
 {
@@ -165,7 +165,7 @@ static bool fetching_begin_refresh(struct gw_exchange *exchange, const struct gw
     ask.method = head.method;
     ask.method_text = head.method_text;
     ask.lead = *lead;
-    return gw_refresh_begin(&context->fetcher, &ask) == GW_ERROR_NONE;
+    return gw_background_refresh_begin(&context->fetcher, &ask) == GW_ERROR_NONE;
 }
 
 void gw_exchange_refresh(struct gw_exchange *exchange)

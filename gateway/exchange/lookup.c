@@ -1,7 +1,7 @@
 #include "exchange/engine.h"
 
 #include "base/clock.h"
-#include "cache/query.h"
+#include "cache/query_string.h"
 #include "exchange/worker_context.h"
 
 struct gw_cache_rules gw_exchange_cache_rules(const struct gw_worker_context *context, const struct gw_route *route)
@@ -26,8 +26,8 @@ struct gw_slice gw_exchange_make_key(struct gw_worker_context *context, struct g
                                      const struct gw_route *route, struct gw_slice path, struct gw_slice query,
                                      struct gw_slice scheme, struct gw_slice host, struct gw_cache_key *key)
 {
-    query = gw_query_normalise(query, &route->cache_ignore_query, &context->config->credentials,
-                               route->cache_sort_query, arena);
+    query = gw_query_string_normalise(query, &route->cache_ignore_query, &context->config->credentials,
+                                      route->cache_sort_query, arena);
     gw_key_make(context->keys, GW_SLICE("GET"), path, query, route->cache_space, scheme, host, key);
     return query;
 }

@@ -5,7 +5,7 @@
 #include "fetch/collect.h"
 #include "fetch/response.h"
 #include "fetch/readers.h"
-#include "fetch/refresh.h"
+#include "fetch/background_refresh.h"
 
 enum { AWAITED_LOOK_MS = 200, KEPT_FREE = 256, FIRST_ARENA_BYTES = 4096, ARENA_SLACK_BYTES = 64 * 1024 };
 
@@ -21,7 +21,7 @@ void gw_fetcher_init(struct gw_fetcher *fetcher)
 {
     gw_free_list_init(&fetcher->free, sizeof(struct gw_fetch), KEPT_FREE, fetch_destroy);
     gw_list_init(&fetcher->busy);
-    gw_refresh_init(fetcher);
+    gw_background_refresh_init(fetcher);
 }
 
 void gw_fetcher_free(struct gw_fetcher *fetcher)
@@ -256,7 +256,7 @@ void gw_fetch_leave(struct gw_reader *reader)
 
 void gw_fetcher_cancel_unread(struct gw_fetcher *fetcher)
 {
-    gw_refresh_cancel_all(fetcher);
+    gw_background_refresh_cancel_all(fetcher);
     gw_list_each_safe(link, &fetcher->busy)
     {
         struct gw_fetch *fetch = GW_CONTAINER(link, struct gw_fetch, link);

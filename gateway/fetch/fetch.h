@@ -91,13 +91,13 @@ struct gw_fetcher {                     /* one worker's; filled by the worker */
     struct gw_memory_cache *memory_cache; /* NULL: nothing is stored */
     struct gw_bans *bans;
     struct gw_redis_cache *redis_cache; /* NULL: embedded mode */
-    struct gw_lookups *lookups;         /* of refreshes (refresh.h) */
+    struct gw_lookups *lookups;         /* of refreshes (background_refresh.h) */
     struct gw_timers *timers;
     struct gw_shard *shard;
 
     struct gw_free_list free; /* fetches to be used again */
     struct gw_list busy;
-    struct gw_list refreshes; /* of refresh.c: those that ask the store */
+    struct gw_list refreshes; /* of background_refresh.c: those that ask the store */
     struct gw_free_list free_refreshes;
     size_t collecting_bytes; /* reserved by all fetches that collect */
     size_t collecting_bound; /* beyond this, answers pass and are not stored */
@@ -135,7 +135,7 @@ void gw_fetcher_cancel_unread(struct gw_fetcher *fetcher);
 /* Is no fetch and no refresh under way? */
 bool gw_fetcher_is_idle(const struct gw_fetcher *fetcher);
 /* GW_ERROR_NONE: events will come. Otherwise nothing happened, and the lead is still the caller's. reader NULL: a
- * refresh (gw_refresh_begin). */
+ * refresh (gw_background_refresh_begin). */
 enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_request *request,
                              struct gw_reader *reader);
 /* False: too late to join; fetch alone. A joined reader begins paused: gw_fetch_resume starts it. */

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "cache/accept_encoding.h"
-#include "cache/query.h"
+#include "cache/query_string.h"
 #include "exchange/worker_context.h"
 #include "filter/admin.h"
 #include "filter/table.h"
@@ -89,8 +89,8 @@ static void inspection_answer(const struct look *look, const struct gw_redis_cac
     struct gw_stored stored = {
         .order = &look->order,
         .route = route->name,
-        .query = gw_query_normalise(look->order.url.query, &route->cache_ignore_query, &exchange->config->credentials,
-                                    route->cache_sort_query, &exchange->arena),
+        .query = gw_query_string_normalise(look->order.url.query, &route->cache_ignore_query,
+                                           &exchange->config->credentials, route->cache_sort_query, &exchange->arena),
         .key = &look->key,
         .request = &look->request,
         .bypass = inspection_bypass_of(look),

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/path.h"
-#include "cache/query.h"
+#include "cache/query_string.h"
 #include "exchange/worker_context.h"
 #include "filter/admin.h"
 
@@ -105,8 +105,9 @@ static void purge_on_banned(void *owner, bool is_everywhere)
 static struct gw_slice purge_path_and_query(struct gw_exchange *exchange, const struct gw_cache_url *url)
 {
     const struct gw_route *route = purge_route_of(exchange, url);
-    struct gw_slice query = gw_query_normalise(url->query, &route->cache_ignore_query, &exchange->config->credentials,
-                                               route->cache_sort_query, &exchange->arena);
+    struct gw_slice query = gw_query_string_normalise(url->query, &route->cache_ignore_query,
+                                                      &exchange->config->credentials, route->cache_sort_query,
+                                                      &exchange->arena);
     size_t bytes = url->path.length + 1 + query.length;
     char *memory = gw_arena_take(&exchange->arena, bytes);
     struct gw_buffer text = gw_buffer_over(memory, memory ? bytes : 0);

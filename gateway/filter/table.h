@@ -9,9 +9,9 @@ extern const struct gw_filter
     gw_filter_identify;                        /* who asks: request id, client address, what side fields are believed */
 extern const struct gw_filter gw_filter_admin; /* /gateway/ */
 extern const struct gw_filter gw_filter_cors;  /* preflights; Access-Control-* */
-extern const struct gw_filter gw_filter_hops;  /* Max-Forwards */
-extern const struct gw_filter gw_filter_limit; /* may it pass? */
-extern const struct gw_filter gw_filter_cache; /* is the answer here? */
+extern const struct gw_filter gw_filter_max_forwards; /* Max-Forwards */
+extern const struct gw_filter gw_filter_limit;        /* may it pass? */
+extern const struct gw_filter gw_filter_cache;        /* is the answer here? */
 
 /* Of filter/cache.c, for inspection: for which requests the cache is not asked, by the route's rules. plain_path: the
  * request's (base/path.h). The rule that holds, for a person ("cache.bypass_cookies"); NULL: none does. Pure. */

@@ -140,7 +140,7 @@ static void connection_leave(struct gw_connection *connection)
     atomic_fetch_sub_explicit(&worker->server->places[worker->index].connections, 1, memory_order_relaxed);
     gw_counter_subtract(&worker->shard->connections_open, 1);
     if (connection->is_counted)
-        gw_peers_leave(worker->server->peers, &connection->peer);
+        gw_client_connections_leave(worker->server->client_connections, &connection->peer);
     GW_CONNECTION_CHECK(connection);
 }
 
@@ -325,9 +325,11 @@ static void connection_admit(struct gw_connection *connection, unsigned open_bef
         gw_connection_close(connection);
         return;
     }
-    bool counts = worker->server->peers && !gw_networks_have(worker->config->trusted_proxies,
-                                                             worker->config->trusted_proxy_count, &connection->peer);
-    connection->is_counted = counts && gw_peers_enter(worker->server->peers, &connection->peer);
+    bool counts = worker->server->client_connections &&
+                  !gw_networks_have(worker->config->trusted_proxies, worker->config->trusted_proxy_count,
+                                    &connection->peer);
+    connection->is_counted = counts &&
+                             gw_client_connections_enter(worker->server->client_connections, &connection->peer);
     if (open_before >= worker->config->max_connections || (counts && !connection->is_counted)) {
         connection_turn_away(connection);
         return;

@@ -7,7 +7,7 @@
 #include "base/descriptors.h"
 #include "base/mailbox.h"
 #include "config/config.h"
-#include "server/peers.h"
+#include "server/client_connections.h"
 
 enum { GW_SERVER_SHED_MARGIN = 256 }; /* connections over server.max_connections that still get a 503 */
 
@@ -19,7 +19,7 @@ struct gw_server_place { /* of one worker; the other workers read it */
 struct gw_server {
     const struct gw_config *config;
     struct gw_mailbox *main_mailbox;
-    struct gw_peers *peers; /* NULL: no bound per client */
+    struct gw_client_connections *client_connections; /* NULL: no bound per client */
     struct gw_descriptors descriptors;
     struct gw_server_place *places; /* one a worker */
 

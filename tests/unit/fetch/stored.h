@@ -2,7 +2,7 @@
 #ifndef TEST_FETCH_STORED_H
 #define TEST_FETCH_STORED_H
 
-#include "fetch/refresh.h"
+#include "fetch/background_refresh.h"
 #include "unit/fetch/stage.h"
 
 #define STORED_DATE "Thu, 01 Jun 2017 00:00:00 GMT"
@@ -71,7 +71,7 @@ static inline void refresh(struct stage *stage)
     may_be_stored(stage);
     assert_int_equal(enter(stage, &ask), GW_COALESCING_LEAD);
     stage->request.lead.coalesced = ask.coalesced;
-    assert_int_equal(gw_refresh_begin(&stage->fetcher, &stage->request), GW_ERROR_NONE);
+    assert_int_equal(gw_background_refresh_begin(&stage->fetcher, &stage->request), GW_ERROR_NONE);
 }
 
 static inline bool is_idle(const struct stage *stage)

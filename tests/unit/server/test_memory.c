@@ -3,7 +3,7 @@
 #include "limit/clients.h"
 #include "limit/limiter.h"
 #include "server/listener.h"
-#include "server/peers.h"
+#include "server/client_connections.h"
 #include "support/failing_malloc.h"
 #include "telemetry/metrics.h"
 #include "upstream/registry.h"
@@ -13,33 +13,34 @@
 
 static void come_and_go(void)
 {
-    struct gw_peers *peers = gw_peers_create(2);
-    if (!peers)
+    struct gw_client_connections *client_connections = gw_client_connections_create(2);
+    if (!client_connections)
         return;
     for (uint8_t i = 0; i < 4; i++) {
         struct gw_address address = { { i } };
-        bool first = gw_peers_enter(peers, &address), second = gw_peers_enter(peers, &address);
+        bool first = gw_client_connections_enter(client_connections, &address),
+             second = gw_client_connections_enter(client_connections, &address);
         if (first)
-            gw_peers_leave(peers, &address);
+            gw_client_connections_leave(client_connections, &address);
         if (second)
-            gw_peers_leave(peers, &address);
+            gw_client_connections_leave(client_connections, &address);
     }
-    gw_peers_destroy(&peers);
+    gw_client_connections_destroy(&client_connections);
 }
 
 static void peers_without_memory_refuse(void **state)
 {
     (void)state;
     EACH_ALLOCATION_FAILS(come_and_go());
-    struct gw_peers *peers = gw_peers_create(2);
+    struct gw_client_connections *client_connections = gw_client_connections_create(2);
     struct gw_address address = { { 1 } };
     failing_malloc_arm(1, ONE_FAILS);
-    assert_false(gw_peers_enter(peers, &address));
+    assert_false(gw_client_connections_enter(client_connections, &address));
     assert_true(failing_malloc_disarm());
-    assert_true(gw_peers_enter(peers, &address)); /* and nothing was counted */
-    assert_true(gw_peers_enter(peers, &address));
-    assert_false(gw_peers_enter(peers, &address));
-    gw_peers_destroy(&peers);
+    assert_true(gw_client_connections_enter(client_connections, &address)); /* and nothing was counted */
+    assert_true(gw_client_connections_enter(client_connections, &address));
+    assert_false(gw_client_connections_enter(client_connections, &address));
+    gw_client_connections_destroy(&client_connections);
 }
 
 static void open_and_close(const struct gw_config *config)

@@ -10,7 +10,7 @@ enum {
     ARENA_SLACK_BYTES = 64 * 1024,
 };
 
-static void pool_destroy(void *object)
+static void exchange_pool_destroy(void *object)
 {
     struct gw_exchange *exchange = object;
     gw_arena_free(&exchange->arena);
@@ -18,7 +18,7 @@ static void pool_destroy(void *object)
 
 void gw_engine_init_pool(struct gw_worker_context *context)
 {
-    gw_free_list_init(&context->free, context->exchange_bytes, UINT_MAX, pool_destroy);
+    gw_free_list_init(&context->free, context->exchange_bytes, UINT_MAX, exchange_pool_destroy);
 }
 
 void gw_worker_context_trim(struct gw_worker_context *context)
@@ -29,7 +29,7 @@ void gw_worker_context_trim(struct gw_worker_context *context)
 /* The request's head and what is derived from it, a response's, and twice (it grows by doubling) the fields that the
  * gateway adds: an Origin that is echoed, what the configuration says of CORS, and in the slack those of limits and
  * cache, whose length is bounded. */
-static size_t pool_arena_bound(const struct gw_config *config)
+static size_t exchange_pool_arena_bound(const struct gw_config *config)
 {
     size_t cors = config->cors_methods.length + config->cors_headers.length + config->cors_exposed.length;
     size_t fields = config->max_response_headers * sizeof(struct gw_field);
@@ -37,11 +37,11 @@ static size_t pool_arena_bound(const struct gw_config *config)
 }
 
 /* Once for the memory of each. */
-static void pool_init(struct gw_exchange *exchange, struct gw_worker_context *context)
+static void exchange_pool_init(struct gw_exchange *exchange, struct gw_worker_context *context)
 {
     memset(exchange, 0, context->exchange_bytes);
     exchange->context = context;
-    gw_arena_init(&exchange->arena, FIRST_ARENA_BYTES, pool_arena_bound(context->config));
+    gw_arena_init(&exchange->arena, FIRST_ARENA_BYTES, exchange_pool_arena_bound(context->config));
     gw_engine_open_slots(exchange);
     gw_list_init(&exchange->reader.link);
     exchange->reader.events = &gw_exchange_reader_events;
@@ -57,7 +57,7 @@ struct gw_exchange *gw_exchange_take(struct gw_worker_context *context, struct g
     if (!exchange)
         return NULL;
     if (is_new)
-        pool_init(exchange, context);
+        exchange_pool_init(exchange, context);
     exchange->magic = GW_MAGIC(GW_EXCHANGE_MAGIC);
     exchange->state = GW_EXCHANGE_DONE;
     exchange->downstream = downstream;

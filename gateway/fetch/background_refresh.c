@@ -1,10 +1,10 @@
-#include "fetch/refresh.h"
+#include "fetch/background_refresh.h"
 
 #include "base/check.h"
 
 enum { KEPT_FREE = 64, FIRST_ARENA_BYTES = 4096, ARENA_SLACK_BYTES = 16 * 1024, REFRESH_MAGIC = 0x52465253 /* RFRS */ };
 
-struct gw_refresh {
+struct gw_background_refresh {
     struct gw_magic magic;
     struct gw_fetcher *fetcher;
     struct gw_list link; /* while it is under way */
@@ -16,24 +16,25 @@ struct gw_refresh {
 
 /* ---- its life ---- */
 
-static void refresh_destroy(void *object)
+static void background_refresh_destroy(void *object)
 {
-    struct gw_refresh *refresh = object;
+    struct gw_background_refresh *refresh = object;
     gw_arena_free(&refresh->arena);
 }
 
-void gw_refresh_init(struct gw_fetcher *fetcher)
+void gw_background_refresh_init(struct gw_fetcher *fetcher)
 {
-    gw_free_list_init(&fetcher->free_refreshes, sizeof(struct gw_refresh), KEPT_FREE, refresh_destroy);
+    gw_free_list_init(&fetcher->free_refreshes, sizeof(struct gw_background_refresh), KEPT_FREE,
+                      background_refresh_destroy);
     gw_list_init(&fetcher->refreshes);
 }
 
-static void refresh_on_answer(void *owner, enum gw_lookup_answer answer);
+static void background_refresh_on_answer(void *owner, enum gw_lookup_answer answer);
 
-static struct gw_refresh *refresh_take(struct gw_fetcher *fetcher, const struct gw_config *config)
+static struct gw_background_refresh *background_refresh_take(struct gw_fetcher *fetcher, const struct gw_config *config)
 {
     bool is_new;
-    struct gw_refresh *refresh = gw_free_list_take(&fetcher->free_refreshes, &is_new);
+    struct gw_background_refresh *refresh = gw_free_list_take(&fetcher->free_refreshes, &is_new);
     if (!refresh)
         return NULL;
     if (is_new) {
@@ -42,7 +43,7 @@ static struct gw_refresh *refresh_take(struct gw_fetcher *fetcher, const struct 
                                            .key = &refresh->request.key,
                                            .request = &refresh->request.cache,
                                            .head = &refresh->head,
-                                           .on_answer = refresh_on_answer,
+                                           .on_answer = background_refresh_on_answer,
                                            .owner = refresh };
         gw_lookup_init(&refresh->lookup, &ask);
         gw_arena_init(&refresh->arena, FIRST_ARENA_BYTES, 4 * config->max_header_bytes + ARENA_SLACK_BYTES);
@@ -52,7 +53,7 @@ static struct gw_refresh *refresh_take(struct gw_fetcher *fetcher, const struct 
     return refresh;
 }
 
-static void refresh_end(struct gw_refresh *refresh)
+static void background_refresh_end(struct gw_background_refresh *refresh)
 {
     gw_lookup_cancel(&refresh->lookup);
     gw_arena_reset(&refresh->arena);
@@ -61,16 +62,16 @@ static void refresh_end(struct gw_refresh *refresh)
     gw_free_list_give(&refresh->fetcher->free_refreshes, refresh);
 }
 
-void gw_refresh_cancel_all(struct gw_fetcher *fetcher)
+void gw_background_refresh_cancel_all(struct gw_fetcher *fetcher)
 {
     while (!gw_list_is_empty(&fetcher->refreshes))
-        refresh_end(GW_CONTAINER(fetcher->refreshes.next, struct gw_refresh, link));
+        background_refresh_end(GW_CONTAINER(fetcher->refreshes.next, struct gw_background_refresh, link));
 }
 
 /* ---- asking ---- */
 
 /* False: memory is out. */
-static bool refresh_copy_text(struct gw_refresh *refresh, struct gw_slice *text)
+static bool background_refresh_copy_text(struct gw_background_refresh *refresh, struct gw_slice *text)
 {
     if (!text->at)
         return true;
@@ -82,18 +83,19 @@ static bool refresh_copy_text(struct gw_refresh *refresh, struct gw_slice *text)
     return true;
 }
 
-static bool refresh_copy(struct gw_refresh *refresh, const struct gw_fetch_request *request)
+static bool background_refresh_copy(struct gw_background_refresh *refresh, const struct gw_fetch_request *request)
 {
     struct gw_fetch_request *copy = &refresh->request;
     *copy = *request;
     copy->head = &refresh->head;
-    return refresh_copy_text(refresh, &copy->method_text) && refresh_copy_text(refresh, &copy->path) &&
-           refresh_copy_text(refresh, &copy->query) && refresh_copy_text(refresh, &copy->scheme) &&
-           refresh_copy_text(refresh, &copy->host) && refresh_copy_text(refresh, &copy->fields) &&
+    return background_refresh_copy_text(refresh, &copy->method_text) &&
+           background_refresh_copy_text(refresh, &copy->path) && background_refresh_copy_text(refresh, &copy->query) &&
+           background_refresh_copy_text(refresh, &copy->scheme) && background_refresh_copy_text(refresh, &copy->host) &&
+           background_refresh_copy_text(refresh, &copy->fields) &&
            gw_head_copy(&refresh->head, request->head, &refresh->arena);
 }
 
-static void refresh_conclude(struct gw_refresh *refresh, enum gw_lookup_answer answer)
+static void background_refresh_conclude(struct gw_background_refresh *refresh, enum gw_lookup_answer answer)
 {
     struct gw_lookup *lookup = &refresh->lookup;
     if (answer == GW_LOOKUP_VALIDATE || answer == GW_LOOKUP_LEAD) {
@@ -101,23 +103,23 @@ static void refresh_conclude(struct gw_refresh *refresh, enum gw_lookup_answer a
         if (gw_fetch_begin(refresh->fetcher, &refresh->request, NULL) == GW_ERROR_NONE)
             gw_lookup_has_begun(lookup);
     }
-    refresh_end(refresh);
+    background_refresh_end(refresh);
 }
 
-static void refresh_on_answer(void *owner, enum gw_lookup_answer answer)
+static void background_refresh_on_answer(void *owner, enum gw_lookup_answer answer)
 {
-    refresh_conclude(GW_FROM_CONTEXT(owner, struct gw_refresh, REFRESH_MAGIC), answer);
+    background_refresh_conclude(GW_FROM_CONTEXT(owner, struct gw_background_refresh, REFRESH_MAGIC), answer);
 }
 
-enum gw_error gw_refresh_begin(struct gw_fetcher *fetcher, const struct gw_fetch_request *request)
+enum gw_error gw_background_refresh_begin(struct gw_fetcher *fetcher, const struct gw_fetch_request *request)
 {
     if (!gw_lookup_refresh_asks(fetcher->lookups))
         return gw_fetch_begin(fetcher, request, NULL);
-    struct gw_refresh *refresh = refresh_take(fetcher, request->config);
+    struct gw_background_refresh *refresh = background_refresh_take(fetcher, request->config);
     if (!refresh)
         return GW_ERROR_OVERLOADED;
-    if (!refresh_copy(refresh, request)) {
-        refresh_end(refresh);
+    if (!background_refresh_copy(refresh, request)) {
+        background_refresh_end(refresh);
         return GW_ERROR_OVERLOADED;
     }
     struct gw_lead lead = refresh->request.lead;
@@ -125,6 +127,6 @@ enum gw_error gw_refresh_begin(struct gw_fetcher *fetcher, const struct gw_fetch
         gw_entry_ref(lead.stored);
     enum gw_lookup_answer answer = gw_lookup_refresh(&refresh->lookup, &lead);
     if (refresh->lookup.state == GW_LOOKUP_DECIDED)
-        refresh_conclude(refresh, answer);
+        background_refresh_conclude(refresh, answer);
     return GW_ERROR_NONE;
 }

@@ -1,6 +1,6 @@
 /* Any bytes as a query and as the names that are left out of the key: it never grows, and normalised once more it is the
  * same. The first line is the list, by commas; the first byte chooses sorting. */
-#include "cache/query.h"
+#include "cache/query_string.h"
 #include "fuzz/fuzz_input.h"
 
 static unsigned split(struct gw_slice line, struct gw_slice *items, unsigned most)
@@ -35,8 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     gw_names_init(&credentials, secret, GW_COUNT(secret));
     gw_arena_init(&arena, 1024, 16 * 1024 * 1024);
     bool sort = data[0] & 1;
-    struct gw_slice once = gw_query_normalise(query, &ignore, &credentials, sort, &arena);
-    struct gw_slice twice = gw_query_normalise(once, &ignore, &credentials, sort, &arena);
+    struct gw_slice once = gw_query_string_normalise(query, &ignore, &credentials, sort, &arena);
+    struct gw_slice twice = gw_query_string_normalise(once, &ignore, &credentials, sort, &arena);
     demand(once.length <= query.length && (query.at || !once.at));
     demand(gw_slice_equal(once, twice) && !once.at == !twice.at);
     gw_arena_free(&arena);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "cache/query.h"
+#include "cache/query_string.h"
 
 enum { MOST_PATTERNS = 3 };
 
@@ -53,7 +53,7 @@ static void check(const struct row *rows, size_t count)
         if (copy && query.length)
             memcpy(copy, query.at, query.length);
         query.at = copy;
-        struct gw_slice got = gw_query_normalise(query, &ignore, &credentials, rows[i].sort, &arena);
+        struct gw_slice got = gw_query_string_normalise(query, &ignore, &credentials, rows[i].sort, &arena);
         if (!same(got, rows[i].expected))
             fail_msg("row %zu, %s: %.*s%s instead of %s", i, rows[i].query, GW_SLICE_ARGS(got),
                      got.at ? "" : "(absent)", rows[i].expected ? rows[i].expected : "(absent)");
@@ -169,7 +169,8 @@ static void without_a_rule_the_query_is_not_even_copied(void **state)
     struct gw_arena arena;
     (void)state;
     gw_arena_init(&arena, 0, 0);
-    struct gw_slice got = gw_query_normalise(gw_slice_of(text, sizeof text - 1), &none, &credentials, false, &arena);
+    struct gw_slice got = gw_query_string_normalise(gw_slice_of(text, sizeof text - 1), &none, &credentials, false,
+                                                    &arena);
     assert_ptr_equal(got.at, text);
     assert_int_equal(got.length, sizeof text - 1);
     gw_arena_free(&arena);
@@ -186,7 +187,8 @@ static void at_the_arenas_bound_the_query_is_as_it_came(void **state)
     query[sizeof query - 2] = '&';
     query[sizeof query - 1] = 'a';
     gw_arena_init(&arena, 16, 0);
-    struct gw_slice got = gw_query_normalise(gw_slice_of(query, sizeof query), &ignore, &credentials, true, &arena);
+    struct gw_slice got = gw_query_string_normalise(gw_slice_of(query, sizeof query), &ignore, &credentials, true,
+                                                    &arena);
     assert_ptr_equal(got.at, query);
     assert_int_equal(got.length, sizeof query);
     gw_arena_free(&arena);
@@ -233,7 +235,7 @@ static void more_parameters_than_are_sorted_stay_in_their_order(void **state)
         size_t length = print_falling(text, rows[i].count, rows[i].ignores ? "&x" : "");
         struct gw_arena arena;
         gw_arena_init(&arena, 1024, 65536);
-        struct gw_slice got = gw_query_normalise(gw_slice_of(text, length), &ignore, &credentials, true, &arena);
+        struct gw_slice got = gw_query_string_normalise(gw_slice_of(text, length), &ignore, &credentials, true, &arena);
         assert_int_equal(got.length, kept);
         if (rows[i].sorted)
             assert_true(is_rising(got));
@@ -272,7 +274,7 @@ static void any_order_of_different_names_is_one_query(void **state)
                                        (char)('a' + order[i]), order[i]);
         struct gw_arena arena;
         gw_arena_init(&arena, 256, 1024);
-        assert_true(same(gw_query_normalise(gw_slice_of(text, length), &none, &credentials, true, &arena),
+        assert_true(same(gw_query_string_normalise(gw_slice_of(text, length), &none, &credentials, true, &arena),
                          "a=0&b=1&c=2&d=3&e=4"));
         gw_arena_free(&arena);
     }
@@ -293,8 +295,9 @@ static void what_is_normalised_stays_so(void **state)
         for (size_t i = 0; i < length; i++)
             text[i] = letters[next_random(&random) % (sizeof letters - 1)];
         gw_arena_init(&arena, 256, 1024);
-        struct gw_slice once = gw_query_normalise(gw_slice_of(text, length), &ignore, &credentials, sort, &arena);
-        struct gw_slice twice = gw_query_normalise(once, &ignore, &credentials, sort, &arena);
+        struct gw_slice once = gw_query_string_normalise(gw_slice_of(text, length), &ignore, &credentials, sort,
+                                                         &arena);
+        struct gw_slice twice = gw_query_string_normalise(once, &ignore, &credentials, sort, &arena);
         assert_true(once.length <= length);
         assert_int_equal(once.at == NULL, twice.at == NULL);
         assert_true(gw_slice_equal(once, twice));

@@ -4,7 +4,7 @@
 
 /* RFC 9110 §7.6.2: OPTIONS and TRACE with Max-Forwards go one hop less far; at 0 the gateway answers. */
 
-static const struct gw_filter *const filters[] = { &gw_filter_identify, &gw_filter_hops, NULL };
+static const struct gw_filter *const filters[] = { &gw_filter_identify, &gw_filter_max_forwards, NULL };
 
 static void max_forwards_counts_down_and_ends_here_at_none(void **state)
 {

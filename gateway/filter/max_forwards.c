@@ -17,7 +17,7 @@ static bool write_hops(struct gw_exchange *exchange, struct gw_field *field, uin
 }
 
 /* TRACE would return the request to its sender, credentials included: nobody's gateway should. */
-static enum gw_filter_result hops_answer_as_last(struct gw_exchange *exchange)
+static enum gw_filter_result max_forwards_answer_as_last(struct gw_exchange *exchange)
 {
     if (exchange->request.method == GW_METHOD_TRACE)
         gw_exchange_answer_error(exchange, GW_ERROR_METHOD);
@@ -26,7 +26,7 @@ static enum gw_filter_result hops_answer_as_last(struct gw_exchange *exchange)
     return GW_FILTER_ANSWERED;
 }
 
-static enum gw_filter_result hops_on_request(struct gw_exchange *exchange)
+static enum gw_filter_result max_forwards_on_request(struct gw_exchange *exchange)
 {
     const struct gw_head *request = &exchange->request;
     if (request->method != GW_METHOD_OPTIONS && request->method != GW_METHOD_TRACE)
@@ -37,7 +37,7 @@ static enum gw_filter_result hops_on_request(struct gw_exchange *exchange)
         if (!gw_slice_to_uint64(field->value, &hops))
             continue; /* no number, so no promise: the next recipient's to judge */
         if (hops == 0)
-            return hops_answer_as_last(exchange);
+            return max_forwards_answer_as_last(exchange);
         if (!write_hops(exchange, field, hops - 1)) {
             gw_exchange_answer_error(exchange, GW_ERROR_OVERLOADED);
             return GW_FILTER_ANSWERED;
@@ -46,7 +46,7 @@ static enum gw_filter_result hops_on_request(struct gw_exchange *exchange)
     return GW_FILTER_CONTINUE;
 }
 
-const struct gw_filter gw_filter_hops = {
+const struct gw_filter gw_filter_max_forwards = {
     .name = "hops",
-    .on_request = hops_on_request,
+    .on_request = max_forwards_on_request,
 };

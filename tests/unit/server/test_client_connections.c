@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include "server/peers.h"
+#include "server/client_connections.h"
 
 static struct gw_address address_of(uint32_t number)
 {
@@ -18,66 +18,66 @@ static struct gw_address address_of(uint32_t number)
 static void an_address_opens_as_many_as_it_may(void **state)
 {
     (void)state;
-    struct gw_peers *peers = gw_peers_create(3);
+    struct gw_client_connections *client_connections = gw_client_connections_create(3);
     struct gw_address one = address_of(1), two = address_of(2);
     for (int i = 0; i < 3; i++)
-        assert_true(gw_peers_enter(peers, &one));
-    assert_false(gw_peers_enter(peers, &one));
-    assert_true(gw_peers_enter(peers, &two)); /* each its own */
-    gw_peers_leave(peers, &one);
-    assert_true(gw_peers_enter(peers, &one));
-    assert_false(gw_peers_enter(peers, &one));
+        assert_true(gw_client_connections_enter(client_connections, &one));
+    assert_false(gw_client_connections_enter(client_connections, &one));
+    assert_true(gw_client_connections_enter(client_connections, &two)); /* each its own */
+    gw_client_connections_leave(client_connections, &one);
+    assert_true(gw_client_connections_enter(client_connections, &one));
+    assert_false(gw_client_connections_enter(client_connections, &one));
     for (int i = 0; i < 3; i++)
-        gw_peers_leave(peers, &one);
-    gw_peers_leave(peers, &two);
+        gw_client_connections_leave(client_connections, &one);
+    gw_client_connections_leave(client_connections, &two);
     for (int i = 0; i < 3; i++) /* forgotten: all three again */
-        assert_true(gw_peers_enter(peers, &one));
-    gw_peers_destroy(&peers);
-    assert_null(peers);
-    gw_peers_destroy(&peers);
+        assert_true(gw_client_connections_enter(client_connections, &one));
+    gw_client_connections_destroy(&client_connections);
+    assert_null(client_connections);
+    gw_client_connections_destroy(&client_connections);
 }
 
 static void an_address_that_was_refused_or_never_came_may_leave_without_harm(void **state)
 {
     (void)state;
-    struct gw_peers *peers = gw_peers_create(1);
+    struct gw_client_connections *client_connections = gw_client_connections_create(1);
     struct gw_address one = address_of(1);
-    gw_peers_leave(peers, &one);
-    assert_true(gw_peers_enter(peers, &one));
-    assert_false(gw_peers_enter(peers, &one));
-    gw_peers_leave(peers, &one);
-    assert_true(gw_peers_enter(peers, &one));
-    gw_peers_leave(peers, &one);
-    gw_peers_destroy(&peers);
+    gw_client_connections_leave(client_connections, &one);
+    assert_true(gw_client_connections_enter(client_connections, &one));
+    assert_false(gw_client_connections_enter(client_connections, &one));
+    gw_client_connections_leave(client_connections, &one);
+    assert_true(gw_client_connections_enter(client_connections, &one));
+    gw_client_connections_leave(client_connections, &one);
+    gw_client_connections_destroy(&client_connections);
 }
 
 static void many_addresses_are_told_apart(void **state)
 {
     enum { ADDRESSES = 20000 }; /* several in each slot */
     (void)state;
-    struct gw_peers *peers = gw_peers_create(2);
+    struct gw_client_connections *client_connections = gw_client_connections_create(2);
     for (uint32_t round = 0; round < 2; round++)
         for (uint32_t i = 0; i < ADDRESSES; i++) {
             struct gw_address address = address_of(i * 2654435761u);
-            assert_true(gw_peers_enter(peers, &address));
+            assert_true(gw_client_connections_enter(client_connections, &address));
         }
     for (uint32_t i = 0; i < ADDRESSES; i += 3) {
         struct gw_address address = address_of(i * 2654435761u);
-        assert_false(gw_peers_enter(peers, &address));
-        gw_peers_leave(peers, &address);
-        gw_peers_leave(peers, &address);
+        assert_false(gw_client_connections_enter(client_connections, &address));
+        gw_client_connections_leave(client_connections, &address);
+        gw_client_connections_leave(client_connections, &address);
     }
     for (uint32_t i = 0; i < ADDRESSES; i++) {
         struct gw_address address = address_of(i * 2654435761u);
-        assert_int_equal(gw_peers_enter(peers, &address), i % 3 == 0);
+        assert_int_equal(gw_client_connections_enter(client_connections, &address), i % 3 == 0);
     }
-    gw_peers_destroy(&peers);
+    gw_client_connections_destroy(&client_connections);
 }
 
 enum { THREADS = 4, MOST = 5, TIMES = 3000 };
 
 struct crowd {
-    struct gw_peers *peers;
+    struct gw_client_connections *client_connections;
     atomic_int open, entered;
     atomic_bool too_many;
 };
@@ -89,7 +89,7 @@ static void *come_and_go(void *context)
     for (int i = 0; i < TIMES; i++) {
         int held = 0;
         for (int n = 0; n < 3; n++) {
-            if (!gw_peers_enter(crowd->peers, &address))
+            if (!gw_client_connections_enter(crowd->client_connections, &address))
                 continue;
             held++;
             atomic_fetch_add(&crowd->entered, 1);
@@ -98,7 +98,7 @@ static void *come_and_go(void *context)
         }
         while (held--) {
             atomic_fetch_sub(&crowd->open, 1);
-            gw_peers_leave(crowd->peers, &address);
+            gw_client_connections_leave(crowd->client_connections, &address);
         }
     }
     return NULL;
@@ -107,7 +107,7 @@ static void *come_and_go(void *context)
 static void all_threads_together_open_as_many_as_one_address_may(void **state)
 {
     (void)state;
-    struct crowd crowd = { .peers = gw_peers_create(MOST) };
+    struct crowd crowd = { .client_connections = gw_client_connections_create(MOST) };
     pthread_t threads[THREADS];
     for (unsigned i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &crowd), 0);
@@ -117,9 +117,9 @@ static void all_threads_together_open_as_many_as_one_address_may(void **state)
     assert_true(atomic_load(&crowd.entered) >= TIMES);
     struct gw_address address = address_of(7);
     for (int i = 0; i < MOST; i++) /* and none was lost */
-        assert_true(gw_peers_enter(crowd.peers, &address));
-    assert_false(gw_peers_enter(crowd.peers, &address));
-    gw_peers_destroy(&crowd.peers);
+        assert_true(gw_client_connections_enter(crowd.client_connections, &address));
+    assert_false(gw_client_connections_enter(crowd.client_connections, &address));
+    gw_client_connections_destroy(&crowd.client_connections);
 }
 
 int main(void)

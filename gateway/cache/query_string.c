@@ -1,9 +1,9 @@
-#include "cache/query.h"
+#include "cache/query_string.h"
 
 #include "base/hex.h"
 #include <string.h>
 
-static bool query_next_parameter(struct gw_slice *rest, struct gw_slice *parameter)
+static bool query_string_next_parameter(struct gw_slice *rest, struct gw_slice *parameter)
 {
     if (!rest->at)
         return false;
@@ -13,7 +13,7 @@ static bool query_next_parameter(struct gw_slice *rest, struct gw_slice *paramet
     return true;
 }
 
-static struct gw_slice query_name_of(struct gw_slice parameter)
+static struct gw_slice query_string_name_of(struct gw_slice parameter)
 {
     const char *equals = memchr(parameter.at, '=', parameter.length);
     return equals ? gw_slice_of(parameter.at, (size_t)(equals - parameter.at)) : parameter;
@@ -27,7 +27,7 @@ struct rules {
 enum { DECODED_BYTES = 128 };
 
 /* A backend decodes names. One that is too long to be decoded here may be anything. */
-static bool query_is_credential(struct gw_slice name, const struct gw_names *credentials)
+static bool query_string_is_credential(struct gw_slice name, const struct gw_names *credentials)
 {
     char text[DECODED_BYTES];
     size_t length = 0;
@@ -45,10 +45,10 @@ static bool query_is_credential(struct gw_slice name, const struct gw_names *cre
     return gw_names_has(credentials, gw_slice_of(text, length));
 }
 
-static bool query_is_ignored(struct gw_slice parameter, const struct rules *rules)
+static bool query_string_is_ignored(struct gw_slice parameter, const struct rules *rules)
 {
     const struct gw_strings *ignore = rules->ignore;
-    struct gw_slice name = query_name_of(parameter);
+    struct gw_slice name = query_string_name_of(parameter);
     bool hides_another = parameter.length && memchr(parameter.at, ';', parameter.length);
     for (unsigned i = 0; i < ignore->count; i++) {
         struct gw_slice pattern = ignore->items[i];
@@ -56,33 +56,33 @@ static bool query_is_ignored(struct gw_slice parameter, const struct rules *rule
         if (hides_another && !gw_slice_equal(pattern, GW_SLICE("*"))) /* that one is about the whole query */
             continue;
         if (has_star ? gw_slice_starts_with(name, gw_slice_of(pattern.at, pattern.length - 1)) &&
-                           !(rules->credentials && query_is_credential(name, rules->credentials))
+                           !(rules->credentials && query_string_is_credential(name, rules->credentials))
                      : gw_slice_equal(name, pattern))
             return true;
     }
     return false;
 }
 
-static bool query_is_before(struct gw_slice a, struct gw_slice b)
+static bool query_string_is_before(struct gw_slice a, struct gw_slice b)
 {
-    struct gw_slice left = query_name_of(a), right = query_name_of(b);
+    struct gw_slice left = query_string_name_of(a), right = query_string_name_of(b);
     size_t common = left.length < right.length ? left.length : right.length;
     int order = common ? memcmp(left.at, right.at, common) : 0;
     return order < 0 || (order == 0 && left.length < right.length);
 }
 
 /* A stable insertion: queries have few parameters, and the list is bounded. */
-static void query_insert(struct gw_slice *list, unsigned count, struct gw_slice parameter, bool sort)
+static void query_string_insert(struct gw_slice *list, unsigned count, struct gw_slice parameter, bool sort)
 {
     unsigned at = count;
-    while (sort && at > 0 && query_is_before(parameter, list[at - 1])) {
+    while (sort && at > 0 && query_string_is_before(parameter, list[at - 1])) {
         list[at] = list[at - 1];
         at--;
     }
     list[at] = parameter;
 }
 
-static struct gw_slice query_join(const struct gw_slice *list, unsigned count, char *text)
+static struct gw_slice query_string_join(const struct gw_slice *list, unsigned count, char *text)
 {
     char *at = text;
     for (unsigned i = 0; i < count; i++) {
@@ -96,13 +96,13 @@ static struct gw_slice query_join(const struct gw_slice *list, unsigned count, c
 }
 
 /* In the order in which they came: as many as there are. */
-static struct gw_slice query_strip(struct gw_slice query, const struct rules *rules, char *text)
+static struct gw_slice query_string_strip(struct gw_slice query, const struct rules *rules, char *text)
 {
     struct gw_slice rest = query, parameter;
     char *at = text;
     bool is_first = true;
-    while (query_next_parameter(&rest, &parameter)) {
-        if (query_is_ignored(parameter, rules))
+    while (query_string_next_parameter(&rest, &parameter)) {
+        if (query_string_is_ignored(parameter, rules))
             continue;
         if (!is_first)
             *at++ = '&';
@@ -114,8 +114,8 @@ static struct gw_slice query_strip(struct gw_slice query, const struct rules *ru
     return is_first ? GW_NO_SLICE : gw_slice_of(text, (size_t)(at - text));
 }
 
-struct gw_slice gw_query_normalise(struct gw_slice query, const struct gw_strings *ignore,
-                                   const struct gw_names *credentials, bool sort, struct gw_arena *arena)
+struct gw_slice gw_query_string_normalise(struct gw_slice query, const struct gw_strings *ignore,
+                                          const struct gw_names *credentials, bool sort, struct gw_arena *arena)
 {
     const struct rules rules = { ignore, credentials };
     struct gw_slice list[GW_QUERY_SORTED], rest = query, parameter;
@@ -125,12 +125,12 @@ struct gw_slice gw_query_normalise(struct gw_slice query, const struct gw_string
     char *text = gw_arena_take(arena, query.length + 1);
     if (!text)
         return query;
-    while (query_next_parameter(&rest, &parameter)) {
-        if (query_is_ignored(parameter, &rules))
+    while (query_string_next_parameter(&rest, &parameter)) {
+        if (query_string_is_ignored(parameter, &rules))
             continue;
         if (count == GW_QUERY_SORTED)
-            return query_strip(query, &rules, text);
-        query_insert(list, count++, parameter, sort);
+            return query_string_strip(query, &rules, text);
+        query_string_insert(list, count++, parameter, sort);
     }
-    return count ? query_join(list, count, text) : GW_NO_SLICE;
+    return count ? query_string_join(list, count, text) : GW_NO_SLICE;
 }
