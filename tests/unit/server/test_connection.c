@@ -489,8 +489,8 @@ static void a_client_that_takes_a_little_in_time_is_not(void **state)
         assert_phase(scene, GW_CONNECTION_RUNNING);
         assert_true(connection->deadline_ms > uv_now(&scene->worker.loop));
     }
-    is_late(scene); /* nothing has left since */
-    assert_phase(scene, GW_CONNECTION_CLOSING);
+    /* The kernel may still have taken some since the last look. It does not for long, since the client takes nothing. */
+    UNTIL((is_late(scene), is_closed(scene)));
 }
 
 /* ---- a slow client ---- */
