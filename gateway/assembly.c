@@ -204,7 +204,7 @@ static bool open_probe(struct gw_assembly *assembly, struct node *node, uv_loop_
     return node->probe != NULL;
 }
 
-/* Whoever asks from now on does not join a fetch that began before. */
+/* Requests that come from now on do not join a fetch that began before. */
 static void on_invalidated(void *context, const struct gw_cache_key *key)
 {
     struct gw_assembly *assembly = context;
@@ -287,7 +287,7 @@ static bool open_worker(void *owner, struct gw_worker *worker)
     return true;
 }
 
-/* Since the start it has not been reached, and why is known: nobody is to wait for it. */
+/* It has not been reached since the start, and the reason is known: no client is to wait for it. */
 static bool is_known_as_away(const struct node *node)
 {
     return node->address && gw_breaker_is_open(&node->breaker) && atomic_load(&node->breaker.reason) != GW_BREAKER_NONE;

@@ -45,7 +45,7 @@ static struct process process;
 
 /* ---- stopping ---- */
 
-/* Every worker is quiet: nobody posts to anybody any more. */
+/* Every worker is quiet: no thread posts to another any more. */
 static void stop_workers(void)
 {
     for (unsigned i = 0; i < process.worker_count; i++)
@@ -56,7 +56,7 @@ static void stop_workers(void)
         int number = process.signals[i].signum;
         uv_close((uv_handle_t *)&process.signals[i], NULL);
         if (number)
-            signal(number, SIG_IGN); /* who asks again now is served already: that must not look like a crash */
+            signal(number, SIG_IGN); /* the stop is under way: a second signal must not look like a crash */
     }
     uv_close((uv_handle_t *)&process.drain_timer, NULL);
     gw_assembly_close_main(process.assembly);
@@ -186,7 +186,7 @@ static unsigned reserved_descriptors(const struct gw_config *config)
     return gw_descriptors_count() + config->workers * a_worker + A_LOOP + nodes * MAIN_TO_REDIS + NAMES + LOGS + OTHERS;
 }
 
-/* As many descriptors as the system allows, and who may have them. */
+/* As many descriptors as the system allows, and how they are shared out. */
 static bool share_descriptors(struct gw_descriptors *descriptors, struct gw_complaint *complaint)
 {
     const struct gw_config *config = process.config;

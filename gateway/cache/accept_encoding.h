@@ -8,7 +8,8 @@
  *          are not named. What is refused (q=0) or liked less than "identity" is left out; where nothing is left,
  *          "identity". Other codings, and members that cannot be parsed, are left out. So what browsers send
  *          ("gzip, deflate, br, zstd") is normal already.
- * Promise  Normal once more changes nothing. At most GW_ACCEPT_ENCODING_BYTES. An absent field stays absent: it means "anything".
+ * Promise  Normal once more changes nothing. At most GW_ACCEPT_ENCODING_BYTES. An absent field stays absent: it means
+ *          "anything".
  * Threads  Any. */
 #ifndef GW_CACHE_ACCEPT_ENCODING_H
 #define GW_CACHE_ACCEPT_ENCODING_H

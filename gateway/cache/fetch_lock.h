@@ -45,8 +45,8 @@ struct gw_fetch_locks { /* one worker's, filled by it */
 void gw_fetch_locks_init(struct gw_fetch_locks *locks);
 /* None may be held or pending. */
 void gw_fetch_locks_free(struct gw_fetch_locks *locks);
-/* base_version: what to compare with what lies there; kind UNKNOWN: nothing is compared. NULL: the store is away, or memory is out; done does
- * not run. */
+/* base_version: what to compare with what lies there; kind UNKNOWN: nothing is compared. NULL: the store is away, or
+ * memory is out; done does not run. */
 struct gw_fetch_lock *gw_fetch_lock_take(struct gw_fetch_locks *locks, const struct gw_cache_key *key,
                                          const struct gw_base_version *base_version, gw_fetch_lock_done *done,
                                          void *owner) GW_MUST_CHECK;

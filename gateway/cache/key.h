@@ -36,7 +36,8 @@ enum {
 
 struct gw_key_maker *gw_key_maker_create(void) GW_MUST_CHECK; /* NULL when memory is out */
 void gw_key_maker_destroy(struct gw_key_maker **maker);
-/* Borrows all. route: its cache_space. query: absent (at == NULL) and empty are different. HEAD is keyed as GET by the caller's `method`. */
+/* Borrows all. route: its cache_space. query: absent (at == NULL) and empty are different. HEAD is keyed as GET by the
+ * caller's `method`. */
 void gw_key_make(struct gw_key_maker *maker, struct gw_slice method, struct gw_slice path, struct gw_slice query,
                  struct gw_slice route, struct gw_slice scheme, struct gw_slice host, struct gw_cache_key *key);
 /* SHA-256 of anything; for limit keys by header too. */

@@ -49,7 +49,7 @@ static void redis_writes_make_version(struct gw_writes *writes, uint8_t version[
 /* What store.lua is given. */
 struct order {
     struct gw_key_text base, variant;
-    struct gw_slice base_version; /* the version */
+    struct gw_slice base_version; /* that may be written over; empty: nothing lay there */
     int64_t life_ms;
     char index[GW_FRAME_SHORT_BYTES + 2 + GW_FRAME_NAMES_BYTES];
     size_t index_bytes; /* 0: no variant */

@@ -2,7 +2,7 @@
  *
  * Shape    interim* → head → body* → end → done, or done at any time. What is between a head and its end is gathered,
  *          and leaves with a flush, with the end, or when the downstream has gathered enough. An exchange does not know
- *          which version of HTTP its client speaks, nor who else answers on the same connection: how a message is
+ *          which version of HTTP its client speaks, nor which others answer on the same connection: how a message is
  *          framed, and what becomes of the connection after it, is for the downstream (server/h1_writer.h).
  * Pace     A call that returns false says that the client is slow: what was given is kept, pieces with a block by
  *          reference, others copied, and gw_exchange_on_writable will be called when everything has left. True says

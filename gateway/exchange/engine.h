@@ -1,6 +1,6 @@
-/* engine.h: what the files of the engine know of each other: exchange.c moves, lookup.c asks the cache, fetching.c reads
- * a fetch, respond.c begins answers, unsafe_method.c invalidates, answer.c writes, exchange_pool.c lends and takes back, record.c tells
- * what was. */
+/* engine.h: what the files of the engine know of each other: exchange.c moves, filter.c keeps slots and questions,
+ * lookup.c asks the cache, fetching.c reads a fetch, respond.c begins answers, unsafe_method.c invalidates, answer.c tells
+ * the downstream, exchange_pool.c lends and takes back, record.c tells what was. */
 #ifndef GW_EXCHANGE_ENGINE_H
 #define GW_EXCHANGE_ENGINE_H
 

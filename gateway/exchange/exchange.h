@@ -21,11 +21,12 @@
  * so that nothing touches it afterwards. An event without a row is a mistake of this program: it is counted and logged, and
  * the exchange is cut.
  *
- * The request's body is a second, small table, since these states follow the response: NONE, HELD (the transport does not want it yet),
- * FLOWING, DISCARDING (a final answer came first), ENDED.
+ * The request's body is a second, small table, since these states follow the response: NONE, HELD (the transport does not
+ * want it yet), FLOWING, DISCARDING (a final answer came first), ENDED.
  *
  * Threads  One worker's, for life.
- * Memory   Everything lies in the exchange or its arena; fetch, entry and blocks are shared by count and dropped on recording. */
+ * Memory   Everything lies in the exchange or its arena; fetch, entry and blocks are shared by count and dropped on
+ *          recording. */
 #ifndef GW_EXCHANGE_EXCHANGE_H
 #define GW_EXCHANGE_EXCHANGE_H
 
@@ -161,7 +162,7 @@ struct gw_arrival {
     uint64_t length;          /* of the body, if it is told; else 0 */
 };
 
-/* As whom the request comes. The downstream sets the first two fields, the filter `identify` the rest. */
+/* Which client the request comes from. The downstream sets the first two fields, the filter `identify` the rest. */
 struct gw_identity {
     struct gw_address peer;
     bool on_admin_port;

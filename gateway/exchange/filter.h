@@ -12,7 +12,7 @@
  *          answered in on_answers.
  * State    What a filter keeps for one exchange lies in its slot, slot_bytes of the exchange's own memory: the filter
  *          finds them zeroed, and nothing is freed. The places of all slots are laid out once, when a worker starts.
- * Question A filter that must ask somebody else (a store, another service) does so from on_request or before_fetch,
+ * Question A filter that must ask a store or another service does so from on_request or before_fetch,
  *          hands its slot over as the owner of the answer, and returns GW_FILTER_ASKED. The question then ends in
  *          exactly one of three ways, and the filter has at most one at a time:
  *            - the answer comes: its callback notes it in the slot and calls gw_filter_answered;
@@ -39,7 +39,7 @@ enum gw_filter_result {
 
 struct gw_filter {
     const char *name;
-    size_t slot_bytes;                                       /* 0: it keeps nothing and asks nobody */
+    size_t slot_bytes;                                       /* 0: it keeps nothing and asks nothing */
     unsigned (*deadline_ms)(const struct gw_config *config); /* for its answers, read once; NULL: redis.timeout */
     enum gw_filter_result (*on_request)(struct gw_exchange *exchange);
     enum gw_filter_result (*on_answers)(struct gw_exchange *exchange);
@@ -69,7 +69,7 @@ struct gw_filter_place { /* worked out once a worker, by filter */
 
 /* What the filter keeps for this exchange: zeroed when the exchange begins, then the same until it has ended. */
 void *gw_filter_slot(struct gw_exchange *exchange, const struct gw_filter *filter);
-/* Whose slot it is. */
+/* The exchange that the slot belongs to. */
 struct gw_exchange *gw_filter_exchange(const void *slot);
 /* The question of this slot is answered. Last in a callback: the exchange may be over when it returns. */
 void gw_filter_answered(void *slot);

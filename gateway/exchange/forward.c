@@ -102,8 +102,8 @@ static void forward_put_port(const struct gw_exchange *exchange, struct gw_slice
                                                                                             : 80);
 }
 
-/* Other names for the scheme, the host and its port, from a trusted peer (anybody else's are gone): they say what the
- * key says, else the backend could answer by what others do not ask for. False: it is none of these. */
+/* Other names for the scheme, the host and its port, from a trusted peer (those of other peers are gone). They get the
+ * values that the key has; otherwise the backend could answer by what the key does not hold. False: it is none of these. */
 static bool forward_put_retold(const struct gw_exchange *exchange, const struct gw_field *field,
                                struct gw_buffer *buffer)
 {

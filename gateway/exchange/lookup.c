@@ -63,7 +63,7 @@ bool gw_exchange_look_up(struct gw_exchange *exchange)
     return is_asked;
 }
 
-/* ---- who fetches ---- */
+/* ---- which request fetches ---- */
 
 /* The entry is fresh and was still not used, because the request wants it confirmed. */
 static bool lookup_is_refused_by_request(const struct gw_entry *stored)

@@ -1,6 +1,6 @@
 /* A successful unsafe method ends what is stored for its target, and for what its Location and Content-Location name
- * within the same origin (RFC 9111 §4.4). The answer waits for the tombstones, redis.timeout at most: who reads it and
- * asks again must not get what was stored before. */
+ * within the same origin (RFC 9111 §4.4). The answer waits for the tombstones, redis.timeout at most: a client that
+ * reads it and asks again must not get what was stored before. */
 #include "exchange/answer.h"
 #include "exchange/engine.h"
 

@@ -33,7 +33,7 @@ static const struct page {
     { { "/gateway/metrics", 16 }, { "text/plain; version=0.0.4; charset=utf-8", 40 }, admin_put_metrics },
 };
 
-/* And what only who knows admin.token may ask. */
+/* And what needs admin.token. */
 static const struct gw_admin_order {
     struct gw_slice path, allow;
     enum gw_method methods[2]; /* what `allow` names */
@@ -86,7 +86,7 @@ void gw_admin_answer_complaint(struct gw_exchange *exchange, const struct gw_com
     gw_admin_answer_problem(exchange, 400, "invalid_query", gw_slice_of_string(line));
 }
 
-/* ---- who is asked ---- */
+/* ---- which page, which order ---- */
 
 static void admin_answer_page(struct gw_exchange *exchange, const struct page *row)
 {

@@ -1,4 +1,4 @@
-/* admin.h: what the files of the admin interface know of each other: admin.c tells the paths apart and who may ask;
+/* admin.h: what the files of the admin interface know of each other: admin.c tells the paths apart and checks the token;
  * purge.c and inspection.c connect what admin/ reads and says with the cache.
  *
  * Shape    …_begin from on_request: ANSWERED, or TAKEN while Redis is asked. Its callback makes the answer and goes on.

@@ -34,7 +34,7 @@ static bool cors_is_allowed(const struct gw_config *config, struct gw_slice orig
     return false;
 }
 
-/* An answer that depends on Origin says so, also to who sent none: a cache between us and them must not mix them up. */
+/* An answer that depends on Origin says so, also to a client that sent none: a cache in between must not mix them up. */
 static void cors_put_origin(struct gw_exchange *exchange)
 {
     const struct gw_config *config = exchange->config;

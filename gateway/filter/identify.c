@@ -8,7 +8,7 @@
 /* ---- what may not be believed ---- */
 
 /* Fields that name the client, the scheme, the host, the path or the method on the side, as proxies, clouds and
- * frameworks call them. A backend that believes one of them from anybody can be told any address; and what the backend
+ * frameworks call them. A backend that believes one of them from any client can be told any address; and what the backend
  * sees and the cache's key does not hold is a way to poison the cache. '_' and '-' are the same (CGI, WSGI). */
 /* clang-format off */
 #define SIDE_PATTERNS(X) \
@@ -73,7 +73,8 @@ static bool identify_is_disguised(struct gw_slice name)
     return gw_field_name_of(gw_slice_of(plain, name.length)) != GW_FIELD_OTHER || identify_is_side(name);
 }
 
-/* A disguised one goes whoever sends it: a proxy that sets X-Forwarded-Host lets its clients' X_Forwarded_Host through. */
+/* A disguised one is removed from trusted peers, too: a proxy that sets X-Forwarded-Host lets its clients'
+ * X_Forwarded_Host through. */
 static void identify_drop_untold(struct gw_head *request, bool peer_is_trusted)
 {
     for (unsigned i = 0; i < request->count; i++) {
@@ -112,7 +113,7 @@ static struct gw_slice identify_first_of_list(const struct gw_head *request, enu
 
 /* From the nearest hop to the farthest: a hop is told of by the one behind it, so it is believed as long as that one is
  * trusted. The client is the last that is told of by a trusted one. An element that is not well-formed, or names no
- * address, ends the walk: what stands before it, anybody may have written. */
+ * address, ends the walk: any client may have written what stands before it. */
 static void identify_walk_trail(struct gw_exchange *exchange)
 {
     struct gw_trail_hop hops[32];

@@ -113,7 +113,7 @@ static enum gw_filter_result limit_before_fetch(struct gw_exchange *exchange)
 
 /* ---- beside what a backend says of its own limits ---- */
 
-/* Fields that hold one value, by their present and former names: beside ours, nobody could tell whose they are. */
+/* Fields that hold one value, by their present and former names: a client could not tell a backend's from ours. */
 #define VALUES                                                                                                         \
     [GW_FIELD_X_RATELIMIT_LIMIT] = true, [GW_FIELD_X_RATELIMIT_REMAINING] = true, [GW_FIELD_X_RATELIMIT_RESET] = true, \
     [GW_FIELD_X_RATE_LIMIT_LIMIT] = true, [GW_FIELD_X_RATE_LIMIT_REMAINING] = true,                                    \

@@ -16,7 +16,7 @@ static bool write_hops(struct gw_exchange *exchange, struct gw_field *field, uin
     return true;
 }
 
-/* TRACE would return the request to its sender, credentials included: nobody's gateway should. */
+/* TRACE would return the request to its sender, credentials included: a gateway should not. */
 static enum gw_filter_result max_forwards_answer_as_last(struct gw_exchange *exchange)
 {
     if (exchange->request.method == GW_METHOD_TRACE)

@@ -6,7 +6,7 @@
 #include "exchange/filter.h"
 
 extern const struct gw_filter
-    gw_filter_identify;                        /* who asks: request id, client address, what side fields are believed */
+    gw_filter_identify;                        /* the client: its address, request id, what side fields are believed */
 extern const struct gw_filter gw_filter_admin; /* /gateway/ */
 extern const struct gw_filter gw_filter_cors;  /* preflights; Access-Control-* */
 extern const struct gw_filter gw_filter_max_forwards; /* Max-Forwards */

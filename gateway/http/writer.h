@@ -1,7 +1,8 @@
 /* writer.h: writes field lines: "Name: value\r\n".
  *
- * Shape    All code that puts a field line into a message uses these functions, so that a message never has half a
- *          line: a line that does not fit is left out whole.
+ * Shape    A line that does not fit is left out whole, so that a message never has half a line. A line that is one
+ *          literal may be put by gw_buffer_put_literal, which is whole, too. Where the room was measured before
+ *          (cache/entry.c, fetch/attempt.c), the bytes are copied there.
  * Failure  buffer->overflowed tells that a line was left out. The owner of the message looks at it once, at the end,
  *          and sends another message then, since a message without one of its fields may mean something else.
  * Input    Names are tokens and values are field values (RFC 9110 §5.5); the caller has checked those that come from

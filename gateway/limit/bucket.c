@@ -30,8 +30,9 @@ static void bucket_set_lack(struct gw_bucket *bucket, const struct gw_bucket_rat
     bucket->rest = (uint64_t)(lack - (parts)us * rate->n);
 }
 
-/* The parts that the bucket lacks until it is full. A bucket can lack more than its whole content only after a clock went back. The clamped value must be stored at once:
- * otherwise all requests would be refused until the clock has reached its old time again. */
+/* The parts that the bucket lacks until it is full. A bucket can lack more than its whole content only after a clock went
+ * back. The clamped value must be stored at once: otherwise all requests would be refused until the clock has reached its
+ * old time again. */
 static parts bucket_clamped_lack(struct gw_bucket *bucket, const struct gw_bucket_rate *rate, uint64_t now_us)
 {
     if (bucket->full_at_us < now_us)

@@ -23,8 +23,8 @@ struct gw_worker;
 struct gw_worker_hooks { /* main's part of a worker. Both functions run on the worker's thread. */
     /* Opens worker->context. */
     bool (*open)(void *owner, struct gw_worker *worker);
-    /* Is the worker connected to Redis, and have the other instances counted this one? Until then (READY_WITHIN_MS at most) the worker
-     * does not accept: new clients wait in the kernel's queue. */
+    /* Is the worker connected to Redis, and have the other instances counted this one? Until then (READY_WITHIN_MS at
+     * most) the worker does not accept: new clients wait in the kernel's queue. */
     bool (*is_ready)(void *owner, struct gw_worker *worker);
     void *owner;
 };
