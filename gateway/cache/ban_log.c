@@ -51,7 +51,7 @@ static void ban_log_tell(struct gw_ban_log *ban_log)
         ban_log->setup.on_ban(ban_log->setup.context);
 }
 
-static void ban_log_tell_news(struct gw_ban_log *ban_log)
+static void ban_log_tell_change(struct gw_ban_log *ban_log)
 {
     if (gw_bans_sequence(ban_log->setup.bans) != ban_log->told)
         ban_log_tell(ban_log);
@@ -142,11 +142,11 @@ static void ban_log_take_answer(struct gw_ban_log *ban_log, struct gw_slice pack
     case GW_BANS_ALL_TAKEN:
         ban_log->is_current = true;
         ban_log->is_confused = false;
-        ban_log_tell_news(ban_log);
+        ban_log_tell_change(ban_log);
         ban_log_settle(ban_log, true);
         break;
     case GW_BANS_MORE:
-        ban_log_tell_news(ban_log);
+        ban_log_tell_change(ban_log);
         ban_log_ask(ban_log);
         if (!ban_log->is_asking)
             ban_log_settle(ban_log, false);
@@ -219,7 +219,7 @@ static void ban_log_on_due(struct gw_timer *timer)
         if (is_mine || !ban_log->is_current)
             ban_log_ask(ban_log);
     }
-    ban_log_tell_news(ban_log);
+    ban_log_tell_change(ban_log);
     gw_timer_start(ban_log->setup.timers, &ban_log->timer, ban_log->is_up ? GW_BAN_LOG_POLL_MS : AWAY_MS);
 }
 

@@ -187,10 +187,10 @@ static bool redis_cache_may_store(struct gw_redis_cache *redis_cache, const stru
 }
 
 bool gw_redis_cache_put(struct gw_redis_cache *redis_cache, const struct gw_entry *entry,
-                        const struct gw_base_version *base_version, void (*landed)(void *owner), void *owner)
+                        const struct gw_base_version *base_version, void (*on_stored)(void *owner), void *owner)
 {
     return redis_cache_may_store(redis_cache, base_version) &&
-           gw_writes_entry(&redis_cache->writes, entry, base_version, landed, owner);
+           gw_writes_entry(&redis_cache->writes, entry, base_version, on_stored, owner);
 }
 
 static void redis_cache_mark(struct gw_redis_cache *redis_cache, const struct gw_cache_key *key,

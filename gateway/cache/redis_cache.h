@@ -115,11 +115,11 @@ struct gw_redis_cache_question *gw_redis_cache_inspect(struct gw_redis_cache *re
 void gw_redis_cache_cancel(struct gw_redis_cache_question **question);
 
 /* Stores the entry over the base version, and removes the key from the memory cache. An entry with a selection becomes a
- * variant. It lies beside the others if the index has the same names; otherwise it is the first of a new index. `landed`
+ * variant. It lies beside the others if the index has the same names; otherwise it is the first of a new index. `on_stored`
  * (may be NULL) runs once, from the loop, when Redis has acknowledged or refused the entry or cannot be reached. False:
- * not sent, and `landed` does not run. Takes no hold on the entry. */
+ * not sent, and `on_stored` does not run. Takes no hold on the entry. */
 bool gw_redis_cache_put(struct gw_redis_cache *redis_cache, const struct gw_entry *entry,
-                        const struct gw_base_version *base_version, void (*landed)(void *owner), void *owner);
+                        const struct gw_base_version *base_version, void (*on_stored)(void *owner), void *owner);
 /* Writes a hit-for-miss mark over the base version, for life_ms. An index and a response for other requests are of use, so
  * they are not written over. Nothing tells whether the mark was written. */
 void gw_redis_cache_mark_hit_for_miss(struct gw_redis_cache *redis_cache, const struct gw_cache_key *key,

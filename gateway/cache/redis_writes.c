@@ -11,7 +11,7 @@ enum { KEPT_FREE = 256 /* to be used again */ };
 
 struct write {
     struct gw_writes *writes;
-    void (*landed)(void *owner);
+    void (*on_stored)(void *owner);
     void *owner;
 };
 
@@ -62,19 +62,19 @@ static void redis_writes_on_stored(void *owner, const struct gw_store_reply *rep
 {
     struct write *write = owner;
     struct gw_writes *writes = write->writes;
-    void (*landed)(void *) = write->landed;
+    void (*on_stored)(void *) = write->on_stored;
     void *asker = write->owner;
     if (reply->result == GW_STORE_OOM)
         writes->paused_until_us = gw_clock_monotonic_us() + (uint64_t)GW_REDIS_CACHE_PAUSE_MS * 1000;
     else if (reply->result == GW_STORE_INTEGERS && reply->integer_count == 1 && reply->integers[0] == 0)
         gw_counter_add(&writes->shard->cache_stores_raced, 1);
     gw_free_list_give(&writes->free, write);
-    if (landed)
-        landed(asker);
+    if (on_stored)
+        on_stored(asker);
 }
 
 static bool redis_writes_send_order(struct gw_writes *writes, const struct gw_cache_key *key, const struct order *order,
-                                    void (*landed)(void *owner), void *owner)
+                                    void (*on_stored)(void *owner), void *owner)
 {
     char digits[24];
     struct gw_buffer life = gw_buffer_over(digits, sizeof digits);
@@ -83,7 +83,7 @@ static bool redis_writes_send_order(struct gw_writes *writes, const struct gw_ca
     struct write *write = gw_free_list_take(&writes->free, NULL);
     if (!write)
         return false;
-    *write = (struct write) { .writes = writes, .landed = landed, .owner = owner };
+    *write = (struct write) { .writes = writes, .on_stored = on_stored, .owner = owner };
     gw_buffer_put_uint(&life, (uint64_t)order->life_ms);
     arguments[count++] = order->base_version;
     arguments[count++] = gw_buffer_slice(&life);
@@ -135,7 +135,7 @@ static bool redis_writes_make_variant(struct gw_writes *writes, struct order *or
 }
 
 bool gw_writes_entry(struct gw_writes *writes, const struct gw_entry *entry, const struct gw_base_version *base_version,
-                     void (*landed)(void *owner), void *owner)
+                     void (*on_stored)(void *owner), void *owner)
 {
     uint8_t version[GW_FRAME_VERSION_BYTES], generation[GW_FRAME_VERSION_BYTES];
     uint64_t now_us = gw_clock_monotonic_us();
@@ -149,7 +149,7 @@ bool gw_writes_entry(struct gw_writes *writes, const struct gw_entry *entry, con
     if (!order.block)
         return false;
     order.value = gw_slice_of(order.block->bytes, order.block->capacity);
-    bool is_sent = redis_writes_send_order(writes, &entry->key, &order, landed, owner);
+    bool is_sent = redis_writes_send_order(writes, &entry->key, &order, on_stored, owner);
     gw_block_unref(order.block);
     return is_sent;
 }

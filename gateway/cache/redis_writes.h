@@ -32,7 +32,7 @@ void gw_writes_init(struct gw_writes *writes);
 void gw_writes_free(struct gw_writes *writes);
 /* False: not sent, landed (which may be NULL) does not run; else once, from the loop. */
 bool gw_writes_entry(struct gw_writes *writes, const struct gw_entry *entry, const struct gw_base_version *base_version,
-                     void (*landed)(void *owner), void *owner);
+                     void (*on_stored)(void *owner), void *owner);
 void gw_writes_mark(struct gw_writes *writes, const struct gw_cache_key *key,
                     const struct gw_base_version *base_version, int64_t life_ms, bool for_credentials);
 /* What does not parse leaves, unless another came meanwhile; counted. variant: NULL at the base. False: it stays. */

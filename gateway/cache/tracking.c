@@ -38,7 +38,7 @@ struct side {
 /*   WAITING ──► SEEKING ──► SUBSCRIBING ──► TRACKING ──► UP
  *      ▲      name known    subscribed and     accepted    │
  *      └──────────────── whatever fails ◄──────────────────┘ */
-enum state { WAITING, SEEKING, SUBSCRIBING, TRACKING, UP };
+enum state { WAITING, RESOLVING, SUBSCRIBING, TRACKING, UP };
 
 struct gw_tracking {
     struct gw_tracking_setup setup;
@@ -257,7 +257,7 @@ static void tracking_on_found(struct gw_resolver_question *question, const struc
 
 static void tracking_begin_seeking(struct gw_tracking *tracking)
 {
-    tracking_set_state(tracking, SEEKING);
+    tracking_set_state(tracking, RESOLVING);
     switch (gw_node_resolve(tracking->setup.node, &tracking->resolver, &tracking->question, &tracking->found)) {
     case GW_RESOLVER_KNOWN:
         tracking_begin_subscribing(tracking);

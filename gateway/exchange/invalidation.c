@@ -6,7 +6,7 @@ enum { INVALIDATION_MAGIC = 0x494e5641 }; /* INVA */
 
 static void invalidation_on_tombstone(void *owner, const struct gw_redis_cache_answer *nothing)
 {
-    struct gw_invalidation_tomb *tombstone = owner;
+    struct gw_invalidation_tombstone *tombstone = owner;
     struct gw_invalidation *invalidation = tombstone->of;
     (void)nothing;
     GW_CHECK_MAGIC(invalidation, INVALIDATION_MAGIC);
@@ -24,7 +24,7 @@ void gw_invalidation_add(struct gw_invalidation *invalidation, struct gw_worker_
     gw_coalescing_detach(context->lookups.coalescing, key);
     if (!context->redis_cache)
         return;
-    struct gw_invalidation_tomb *tombstone = &invalidation->tombstones[invalidation->sent];
+    struct gw_invalidation_tombstone *tombstone = &invalidation->tombstones[invalidation->sent];
     invalidation->magic = GW_MAGIC(INVALIDATION_MAGIC);
     tombstone->of = invalidation;
     tombstone->question = gw_redis_cache_invalidate(context->redis_cache, key, invalidation_on_tombstone, tombstone);

@@ -18,7 +18,7 @@ struct gw_invalidation {
     unsigned sent, due; /* tombstones; due: not acknowledged yet */
     /* The last one is acknowledged, or kept to be sent again. From the loop. */
     void (*on_settled)(struct gw_invalidation *invalidation);
-    struct gw_invalidation_tomb {
+    struct gw_invalidation_tombstone {
         struct gw_invalidation *of;
         struct gw_redis_cache_question *question; /* NULL: it is not awaited */
     } tombstones[GW_INVALIDATION_KEYS];

@@ -4,7 +4,7 @@
 /* How far OPTIONS and TRACE may still go (RFC 9110 §7.6.2): one hop less for the next one, and at none left the
  * answer is made here. */
 
-static bool write_hops(struct gw_exchange *exchange, struct gw_field *field, uint64_t hops)
+static bool max_forwards_write(struct gw_exchange *exchange, struct gw_field *field, uint64_t hops)
 {
     enum { DIGITS = 20 };
     char *memory = gw_arena_take(&exchange->arena, DIGITS);
@@ -38,7 +38,7 @@ static enum gw_filter_result max_forwards_on_request(struct gw_exchange *exchang
             continue; /* no number, so no promise: the next recipient's to judge */
         if (hops == 0)
             return max_forwards_answer_as_last(exchange);
-        if (!write_hops(exchange, field, hops - 1)) {
+        if (!max_forwards_write(exchange, field, hops - 1)) {
             gw_exchange_answer_error(exchange, GW_ERROR_OVERLOADED);
             return GW_FILTER_ANSWERED;
         }

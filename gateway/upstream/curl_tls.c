@@ -16,7 +16,7 @@ static void curl_tls_on_freed(void *ssl, void *note, CRYPTO_EX_DATA *data, int i
     (void)index;
     (void)argument;
     (void)context;
-    gw_curl_tls_drop(note);
+    gw_curl_tls_unref(note);
 }
 
 static void curl_tls_on_info(const SSL *ssl, int where, int alert)
@@ -78,7 +78,7 @@ struct gw_curl_goodbye *gw_curl_tls_note(CURL *easy)
         free(goodbye);
         return NULL;
     }
-    gw_curl_tls_drop(old);
+    gw_curl_tls_unref(old);
     goodbye->refs = 2;
     return goodbye;
 }
@@ -88,7 +88,7 @@ bool gw_curl_tls_was_said(const struct gw_curl_goodbye *goodbye)
     return goodbye && goodbye->was_said;
 }
 
-void gw_curl_tls_drop(struct gw_curl_goodbye *goodbye)
+void gw_curl_tls_unref(struct gw_curl_goodbye *goodbye)
 {
     if (goodbye && --goodbye->refs == 0)
         free(goodbye);

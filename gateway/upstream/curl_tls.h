@@ -28,6 +28,6 @@ bool gw_curl_tls_is_drained(CURL *easy);
 /* True if the peer said that nothing follows. A NULL note gives false. */
 bool gw_curl_tls_was_said(const struct gw_curl_goodbye *goodbye);
 /* NULL is allowed. */
-void gw_curl_tls_drop(struct gw_curl_goodbye *goodbye);
+void gw_curl_tls_unref(struct gw_curl_goodbye *goodbye);
 
 #endif

@@ -57,7 +57,7 @@ void gw_curl_transfer_free(void *object)
     struct gw_curl_transfer *transfer = object;
     curl_easy_cleanup(transfer->easy);
     gw_chain_free(&transfer->chain);
-    gw_curl_tls_drop(transfer->goodbye);
+    gw_curl_tls_unref(transfer->goodbye);
     gw_arena_free(&transfer->interim_arena);
     free(transfer->lines);
     free(transfer->text);
@@ -67,7 +67,7 @@ void gw_curl_transfer_free(void *object)
 void gw_curl_transfer_reset(struct gw_curl_transfer *transfer)
 {
     gw_chain_free(&transfer->chain);
-    gw_curl_tls_drop(transfer->goodbye);
+    gw_curl_tls_unref(transfer->goodbye);
     gw_arena_reset(&transfer->interim_arena);
     struct gw_arena arena = transfer->interim_arena;
     memset(&transfer->pool, 0, sizeof(*transfer) - offsetof(struct gw_curl_transfer, pool));

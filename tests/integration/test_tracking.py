@@ -31,7 +31,7 @@ class Counters:
             call.respond(fields=[("Cache-Control", "max-age=3600")], body=b"%d" % value)
 
 
-class Coherence(Scene):
+class Tracking(Scene):
     @classmethod
     def set_stage(cls, stage):
         cls.origin = stage.origin()

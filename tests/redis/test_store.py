@@ -139,7 +139,7 @@ class Store(Redis):
             self.race(attempt)
 
     def race(self, attempt):
-        """Writers look up, fetch what the backend says then, store; the purger changes what it says and sets a tombstone."""
+        """Writers look up, fetch what the backend says then, store; the thread that purges changes what it says and sets a tombstone."""
         says = [0]
 
         def one(index):
