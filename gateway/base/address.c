@@ -6,7 +6,7 @@
 
 static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
-static void map_ipv4(struct gw_address *address, const void *four)
+static void address_map_ipv4(struct gw_address *address, const void *four)
 {
     memcpy(address->bytes, mapped_prefix, 12);
     memcpy(address->bytes + 12, four, 4);
@@ -17,7 +17,7 @@ bool gw_address_of_socket(struct gw_address *address, const struct sockaddr *soc
     if (socket->sa_family == AF_INET) {
         struct sockaddr_in ipv4;
         memcpy(&ipv4, socket, sizeof ipv4);
-        map_ipv4(address, &ipv4.sin_addr);
+        address_map_ipv4(address, &ipv4.sin_addr);
         return true;
     }
     if (socket->sa_family == AF_INET6) {
@@ -30,7 +30,7 @@ bool gw_address_of_socket(struct gw_address *address, const struct sockaddr *soc
     return false;
 }
 
-static bool parse_plain(struct gw_address *address, struct gw_slice text)
+static bool address_parse_plain(struct gw_address *address, struct gw_slice text)
 {
     char terminated[GW_ADDRESS_TEXT_BYTES];
     uint8_t four[4];
@@ -39,20 +39,20 @@ static bool parse_plain(struct gw_address *address, struct gw_slice text)
     memcpy(terminated, text.at, text.length);
     terminated[text.length] = 0;
     if (inet_pton(AF_INET, terminated, four) == 1) {
-        map_ipv4(address, four);
+        address_map_ipv4(address, four);
         return true;
     }
     return inet_pton(AF_INET6, terminated, address->bytes) == 1;
 }
 
-static struct gw_slice before(struct gw_slice text, char c)
+static struct gw_slice address_before(struct gw_slice text, char c)
 {
     const char *at = text.length ? memchr(text.at, c, text.length) : NULL;
     return at ? gw_slice_of(text.at, (size_t)(at - text.at)) : text;
 }
 
 /* A number, or an obfuscated port such as "_x" (RFC 7239 §6). */
-static bool is_port(struct gw_slice text)
+static bool address_is_port(struct gw_slice text)
 {
     uint64_t number;
     if (text.length > 1 && text.at[0] == '_')
@@ -60,7 +60,7 @@ static bool is_port(struct gw_slice text)
     return text.length <= 5 && gw_slice_to_uint64(text, &number) && number <= 65535;
 }
 
-static struct gw_slice rest_after(struct gw_slice text, size_t skip)
+static struct gw_slice address_rest_after(struct gw_slice text, size_t skip)
 {
     return gw_slice_of(text.at + skip, text.length - skip);
 }
@@ -68,23 +68,24 @@ static struct gw_slice rest_after(struct gw_slice text, size_t skip)
 bool gw_address_parse(struct gw_address *address, struct gw_slice text, bool with_port)
 {
     if (text.length >= 2 && text.at[0] == '[') {
-        struct gw_slice inside = before(gw_slice_of(text.at + 1, text.length - 1), ']');
+        struct gw_slice inside = address_before(gw_slice_of(text.at + 1, text.length - 1), ']');
         size_t after = inside.length + 2;
         if (after > text.length)
             return false;
-        if (after < text.length && !(with_port && text.at[after] == ':' && is_port(rest_after(text, after + 1))))
+        if (after < text.length &&
+            !(with_port && text.at[after] == ':' && address_is_port(address_rest_after(text, after + 1))))
             return false;
-        return parse_plain(address, before(inside, '%'));
+        return address_parse_plain(address, address_before(inside, '%'));
     }
     const char *colon = text.length ? memchr(text.at, ':', text.length) : NULL;
     bool one_colon = colon && !memchr(colon + 1, ':', text.length - (size_t)(colon + 1 - text.at));
     if (with_port && one_colon) {
-        struct gw_slice address_alone = before(text, ':');
-        if (!is_port(rest_after(text, address_alone.length + 1)))
+        struct gw_slice address_alone = address_before(text, ':');
+        if (!address_is_port(address_rest_after(text, address_alone.length + 1)))
             return false;
         text = address_alone;
     }
-    return parse_plain(address, before(text, '%'));
+    return address_parse_plain(address, address_before(text, '%'));
 }
 
 bool gw_address_is_ipv4(const struct gw_address *address)
@@ -115,7 +116,7 @@ size_t gw_address_print(const struct gw_address *address, char *text)
     return (size_t)(at - text);
 }
 
-static void clear_host_bits(struct gw_address *address, unsigned prefix_bits)
+static void address_clear_host_bits(struct gw_address *address, unsigned prefix_bits)
 {
     for (unsigned i = 0; i < 16; i++) {
         unsigned kept = prefix_bits > 8 * i ? prefix_bits - 8 * i : 0;
@@ -126,7 +127,7 @@ static void clear_host_bits(struct gw_address *address, unsigned prefix_bits)
 
 bool gw_network_parse(struct gw_network *network, struct gw_slice text)
 {
-    struct gw_slice host = before(text, '/');
+    struct gw_slice host = address_before(text, '/');
     if (!gw_address_parse(&network->address, host, false))
         return false;
     bool ipv4 = gw_address_is_ipv4(&network->address) && !memchr(host.at, ':', host.length);
@@ -137,7 +138,7 @@ bool gw_network_parse(struct gw_network *network, struct gw_slice text)
             return false;
     }
     network->prefix_bits = (uint8_t)(bits + (ipv4 ? 96 : 0));
-    clear_host_bits(&network->address, network->prefix_bits);
+    address_clear_host_bits(&network->address, network->prefix_bits);
     return true;
 }
 

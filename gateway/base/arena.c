@@ -18,7 +18,7 @@ void gw_arena_init(struct gw_arena *arena, size_t first_bytes, size_t bound)
     arena->used = first_bytes;
 }
 
-static struct gw_arena_chunk *new_chunk(size_t capacity)
+static struct gw_arena_chunk *arena_new_chunk(size_t capacity)
 {
     struct gw_arena_chunk *chunk = malloc(sizeof *chunk + capacity);
     if (chunk) {
@@ -29,22 +29,22 @@ static struct gw_arena_chunk *new_chunk(size_t capacity)
     return chunk;
 }
 
-static bool begin(struct gw_arena *arena)
+static bool arena_begin(struct gw_arena *arena)
 {
-    arena->first = arena->current = new_chunk(arena->used);
+    arena->first = arena->current = arena_new_chunk(arena->used);
     if (!arena->first)
         return false;
     arena->used = 0;
     return true;
 }
 
-static size_t rounded(size_t size)
+static size_t arena_rounded(size_t size)
 {
     return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 }
 
 /* Adds a chunk that is as large as the first one, or larger where a piece of `size` needs that. */
-static bool extend(struct gw_arena *arena, size_t size)
+static bool arena_extend(struct gw_arena *arena, size_t size)
 {
     size_t left = arena->bound - arena->used;
     size_t capacity = size > arena->first->capacity ? size : arena->first->capacity;
@@ -52,7 +52,7 @@ static bool extend(struct gw_arena *arena, size_t size)
         capacity = left;
     if (size > capacity)
         return false;
-    struct gw_arena_chunk *chunk = new_chunk(capacity);
+    struct gw_arena_chunk *chunk = arena_new_chunk(capacity);
     if (!chunk)
         return false;
     arena->used += capacity;
@@ -63,10 +63,10 @@ static bool extend(struct gw_arena *arena, size_t size)
 
 void *gw_arena_take(struct gw_arena *arena, size_t size)
 {
-    if (size > SIZE_MAX / 2 || (!arena->first && !begin(arena)))
+    if (size > SIZE_MAX / 2 || (!arena->first && !arena_begin(arena)))
         return NULL;
-    size = rounded(size ? size : 1);
-    if (size > arena->current->capacity - arena->current->used && !extend(arena, size))
+    size = arena_rounded(size ? size : 1);
+    if (size > arena->current->capacity - arena->current->used && !arena_extend(arena, size))
         return NULL;
     void *piece = arena->current->bytes + arena->current->used;
     arena->current->used += size;
@@ -76,11 +76,11 @@ void *gw_arena_take(struct gw_arena *arena, size_t size)
 void *gw_arena_grow(struct gw_arena *arena, void *piece, size_t size, size_t new_size)
 {
     struct gw_arena_chunk *chunk = arena->current;
-    bool is_newest = piece && chunk && (char *)piece + rounded(size) == chunk->bytes + chunk->used;
+    bool is_newest = piece && chunk && (char *)piece + arena_rounded(size) == chunk->bytes + chunk->used;
     if (is_newest && new_size <= SIZE_MAX / 2) {
         size_t before = (size_t)((char *)piece - chunk->bytes);
-        if (rounded(new_size) <= chunk->capacity - before) {
-            chunk->used = before + rounded(new_size);
+        if (arena_rounded(new_size) <= chunk->capacity - before) {
+            chunk->used = before + arena_rounded(new_size);
             return piece;
         }
     }

@@ -18,7 +18,7 @@ void gw_block_pool_free(struct gw_block_pool *pool)
     gw_free_list_trim(&pool->free, 0);
 }
 
-static void init(struct gw_block *block, struct gw_block_pool *pool, size_t capacity)
+static void block_init(struct gw_block *block, struct gw_block_pool *pool, size_t capacity)
 {
     block->pool = pool;
     block->capacity = capacity;
@@ -34,7 +34,7 @@ size_t gw_block_pool_room(struct gw_block_pool *pool, char **at)
         struct gw_block *fresh = gw_free_list_take(&pool->free, NULL);
         if (!fresh)
             return 0;
-        init(fresh, pool, GW_BLOCK_BYTES);
+        block_init(fresh, pool, GW_BLOCK_BYTES);
         gw_block_unref(block);
         pool->current = block = fresh;
         pool->current_used = 0;
@@ -53,7 +53,7 @@ struct gw_block *gw_block_create(size_t capacity)
 {
     struct gw_block *block = malloc(sizeof *block + capacity);
     if (block)
-        init(block, NULL, capacity);
+        block_init(block, NULL, capacity);
     return block;
 }
 

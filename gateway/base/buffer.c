@@ -12,7 +12,7 @@ void gw_buffer_destroy(struct gw_buffer *buffer)
     *buffer = (struct gw_buffer) { .bound = buffer->bound, .owned = buffer->owned };
 }
 
-static bool grow(struct gw_buffer *buffer, size_t more)
+static bool buffer_grow(struct gw_buffer *buffer, size_t more)
 {
     bool may_grow = buffer->owned || buffer->arena;
     if (!may_grow || more > buffer->bound - buffer->length)
@@ -33,7 +33,7 @@ static bool grow(struct gw_buffer *buffer, size_t more)
 
 bool gw_buffer_reserve(struct gw_buffer *buffer, size_t more)
 {
-    if (more <= buffer->capacity - buffer->length || grow(buffer, more))
+    if (more <= buffer->capacity - buffer->length || buffer_grow(buffer, more))
         return true;
     buffer->overflowed = true;
     return false;
@@ -93,7 +93,7 @@ void gw_buffer_print(struct gw_buffer *buffer, const char *format, ...)
 }
 
 /* The length of the UTF-8 sequence at `at`; 0: the bytes there are not well-formed UTF-8 (Unicode table 3-7). */
-static size_t utf8_length(const unsigned char *at, size_t left)
+static size_t buffer_utf8_length(const unsigned char *at, size_t left)
 {
     unsigned char c = at[0];
     size_t need = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
@@ -107,7 +107,7 @@ static size_t utf8_length(const unsigned char *at, size_t left)
     return overlong || outside ? 0 : need;
 }
 
-static void put_json_special(struct gw_buffer *buffer, unsigned char c)
+static void buffer_put_json_special(struct gw_buffer *buffer, unsigned char c)
 {
     switch (c) {
     case '"':
@@ -133,7 +133,7 @@ static void put_json_special(struct gw_buffer *buffer, unsigned char c)
 
 /* How many bytes from here on are ASCII that needs no escape? Eight bytes are tested at once: a byte of a word is less
  * than n (up to 0x80) if taking n from it borrows. */
-static size_t plain_length(const unsigned char *at, size_t left)
+static size_t buffer_plain_length(const unsigned char *at, size_t left)
 {
     const uint64_t each = UINT64_C(0x0101010101010101), highest = each * 0x80;
     size_t length = 0;
@@ -155,14 +155,14 @@ void gw_buffer_put_json(struct gw_buffer *buffer, struct gw_slice text)
     const unsigned char *at = (const unsigned char *)text.at;
     gw_buffer_put_char(buffer, '"');
     for (size_t i = 0; i < text.length;) {
-        size_t plain = plain_length(at + i, text.length - i);
+        size_t plain = buffer_plain_length(at + i, text.length - i);
         gw_buffer_put(buffer, text.at + i, plain);
         i += plain;
         if (i == text.length)
             break;
-        size_t length = at[i] < 0x80 ? 0 : utf8_length(at + i, text.length - i);
+        size_t length = at[i] < 0x80 ? 0 : buffer_utf8_length(at + i, text.length - i);
         if (at[i] < 0x80)
-            put_json_special(buffer, at[i]);
+            buffer_put_json_special(buffer, at[i]);
         else if (length)
             gw_buffer_put(buffer, text.at + i, length);
         else

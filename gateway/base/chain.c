@@ -4,7 +4,7 @@
 
 enum { SHORT_BYTES = 2048, FIRST_PIECES = 4 };
 
-static bool make_room(struct gw_chain *chain)
+static bool chain_make_room(struct gw_chain *chain)
 {
     if (chain->count < chain->capacity)
         return true;
@@ -25,7 +25,7 @@ bool gw_chain_push(struct gw_chain *chain, struct gw_slice bytes, struct gw_bloc
 {
     if (bytes.length == 0)
         return true;
-    if (!make_room(chain))
+    if (!chain_make_room(chain))
         return false;
     if (!block || bytes.length < SHORT_BYTES) {
         block = gw_block_create(bytes.length);

@@ -33,7 +33,7 @@ unsigned gw_descriptors_count(void)
 }
 
 /* The most connections to backends that can be of use. */
-static uint64_t useful_upstream(const struct gw_descriptors_need *need)
+static uint64_t descriptors_useful_upstream(const struct gw_descriptors_need *need)
 {
     uint64_t most = (uint64_t)need->clients + need->clients / 3;
     return most < need->upstream ? most : need->upstream;
@@ -41,7 +41,7 @@ static uint64_t useful_upstream(const struct gw_descriptors_need *need)
 
 unsigned long long gw_descriptors_enough(const struct gw_descriptors_need *need)
 {
-    return need->reserved + need->clients + useful_upstream(need);
+    return need->reserved + need->clients + descriptors_useful_upstream(need);
 }
 
 bool gw_descriptors_share(struct gw_descriptors *descriptors, unsigned allowed, const struct gw_descriptors_need *need)
@@ -49,7 +49,7 @@ bool gw_descriptors_share(struct gw_descriptors *descriptors, unsigned allowed, 
     unsigned shared = allowed > need->reserved ? allowed - need->reserved : 0;
     if (shared < SHARED_LEAST)
         return false;
-    uint64_t wanted = useful_upstream(need), part = (uint64_t)shared * 4 / 7;
+    uint64_t wanted = descriptors_useful_upstream(need), part = (uint64_t)shared * 4 / 7;
     unsigned upstream = (unsigned)(wanted < part ? wanted : part);
     unsigned clients = need->clients < shared - upstream ? need->clients : shared - upstream;
     descriptors->clients_most = clients;

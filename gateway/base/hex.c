@@ -8,7 +8,7 @@
 
 /* Writes the digits of up to four bytes, all at once: in `x` the first digit is in the lowest byte. Each request makes
  * keys and an id, and a loop over digits would take three times as long. */
-static char *put(char *at, const unsigned char *bytes, size_t length)
+static char *hex_put(char *at, const unsigned char *bytes, size_t length)
 {
     uint32_t four = 0;
     memcpy(&four, bytes, length);
@@ -26,6 +26,6 @@ char *gw_hex_put(char *at, const void *bytes, size_t length)
 {
     const unsigned char *from = bytes;
     for (; length >= 4; from += 4, length -= 4)
-        at = put(at, from, 4);
-    return length ? put(at, from, length) : at;
+        at = hex_put(at, from, 4);
+    return length ? hex_put(at, from, length) : at;
 }

@@ -22,7 +22,7 @@ bool gw_log_is_on(enum gw_log_level level)
     return level <= least_level;
 }
 
-static void put_time(struct gw_buffer *line)
+static void log_put_time(struct gw_buffer *line)
 {
     struct timespec now;
     struct tm parts;
@@ -34,17 +34,17 @@ static void put_time(struct gw_buffer *line)
     gw_buffer_print(line, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-static void put_line(struct gw_buffer *line, enum gw_log_level level, const char *area, struct gw_slice message)
+static void log_put_line(struct gw_buffer *line, enum gw_log_level level, const char *area, struct gw_slice message)
 {
     static const char *const names[] = { "error", "warn", "info", "debug" };
     if (json_lines) {
         gw_buffer_put_literal(line, "{\"time\":\"");
-        put_time(line);
+        log_put_time(line);
         gw_buffer_print(line, "\",\"level\":\"%s\",\"area\":\"%s\",\"message\":", names[level], area);
         gw_buffer_put_json(line, message);
         gw_buffer_put_literal(line, "}\n");
     } else {
-        put_time(line);
+        log_put_time(line);
         gw_buffer_print(line, " %-5s %s: ", names[level], area);
         gw_buffer_put_slice(line, message);
         gw_buffer_put_literal(line, "\n");
@@ -52,7 +52,7 @@ static void put_line(struct gw_buffer *line, enum gw_log_level level, const char
 }
 
 /* Replaces control bytes, so that a line cannot control a terminal. */
-static void defuse(char *message, size_t length)
+static void log_defuse(char *message, size_t length)
 {
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)message[i] < 0x20 || message[i] == 0x7f)
@@ -73,13 +73,13 @@ void gw_log(enum gw_log_level level, const char *area, const char *format, ...)
     if ((size_t)length >= sizeof message)
         length = sizeof message - 1;
     if (!json_lines)
-        defuse(message, (size_t)length);
+        log_defuse(message, (size_t)length);
     /* A full pipe must not block a loop, so the line is lost then. A pipe that poll calls writable takes PIPE_BUF bytes
      * whole; so a message that JSON's escapes made longer than that is cut. */
     struct gw_buffer line;
     do {
         line = gw_buffer_over(memory, sizeof memory);
-        put_line(&line, level, area, gw_slice_of(message, (size_t)length));
+        log_put_line(&line, level, area, gw_slice_of(message, (size_t)length));
         length /= 2;
     } while (line.overflowed && length);
     struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };

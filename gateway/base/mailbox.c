@@ -2,7 +2,7 @@
 
 #include <stdbool.h>
 
-static void deliver_all(struct gw_mailbox *mailbox)
+static void mailbox_deliver_all(struct gw_mailbox *mailbox)
 {
     uv_mutex_lock(&mailbox->lock);
     struct gw_message *message = mailbox->first;
@@ -16,9 +16,9 @@ static void deliver_all(struct gw_mailbox *mailbox)
     }
 }
 
-static void on_async(uv_async_t *async)
+static void mailbox_on_async(uv_async_t *async)
 {
-    deliver_all(async->data);
+    mailbox_deliver_all(async->data);
 }
 
 int gw_mailbox_open(struct gw_mailbox *mailbox, uv_loop_t *loop)
@@ -28,7 +28,7 @@ int gw_mailbox_open(struct gw_mailbox *mailbox, uv_loop_t *loop)
         return result;
     mailbox->first = NULL;
     mailbox->last = &mailbox->first;
-    result = uv_async_init(loop, &mailbox->async, on_async);
+    result = uv_async_init(loop, &mailbox->async, mailbox_on_async);
     mailbox->async.data = mailbox;
     if (result)
         uv_mutex_destroy(&mailbox->lock);
@@ -37,7 +37,7 @@ int gw_mailbox_open(struct gw_mailbox *mailbox, uv_loop_t *loop)
 
 void gw_mailbox_close(struct gw_mailbox *mailbox)
 {
-    deliver_all(mailbox);
+    mailbox_deliver_all(mailbox);
     uv_close((uv_handle_t *)&mailbox->async, NULL);
 }
 

@@ -3,7 +3,7 @@
 #include "base/hex.h"
 
 /* False: a byte is encoded, or a segment is empty or begins with a '.'. */
-static bool is_plain(struct gw_slice path)
+static bool path_is_plain(struct gw_slice path)
 {
     const char *at = path.at, *end = path.at + path.length;
     if (memchr(at, '%', path.length))
@@ -14,7 +14,7 @@ static bool is_plain(struct gw_slice path)
     return true;
 }
 
-static size_t decode(char *to, struct gw_slice path)
+static size_t path_decode(char *to, struct gw_slice path)
 {
     size_t length = 0;
     for (size_t i = 0; i < path.length; i++) {
@@ -27,7 +27,7 @@ static size_t decode(char *to, struct gw_slice path)
 }
 
 /* Works in place: the place to write to is never ahead of the place to read from. */
-static size_t resolve(char *text, size_t length, bool *climbs)
+static size_t path_resolve(char *text, size_t length, bool *climbs)
 {
     size_t written = 0;
     for (size_t at = 0, end; at < length; at = end) { /* at a '/' */
@@ -49,7 +49,7 @@ static size_t resolve(char *text, size_t length, bool *climbs)
     return written;
 }
 
-static size_t merge_slashes(char *text, size_t length)
+static size_t path_merge_slashes(char *text, size_t length)
 {
     size_t written = 0;
     for (size_t at = 0; at < length; at++)
@@ -63,14 +63,14 @@ struct gw_slice gw_path_plain(struct gw_slice path, struct gw_arena *arena, stru
     struct gw_path_doubt nobody_asks;
     doubt = doubt ? doubt : &nobody_asks;
     *doubt = (struct gw_path_doubt) { .literal = path };
-    if (path.length == 0 || path.at[0] != '/' || is_plain(path))
+    if (path.length == 0 || path.at[0] != '/' || path_is_plain(path))
         return path;
     char *text = gw_arena_take(arena, path.length), *literal = gw_arena_take(arena, path.length);
     if (!text || !literal)
         return path;
-    size_t length = merge_slashes(text, decode(text, path));
+    size_t length = path_merge_slashes(text, path_decode(text, path));
     memcpy(literal, text, length);
-    struct gw_slice plain = gw_slice_of(text, resolve(text, length, &doubt->climbs));
+    struct gw_slice plain = gw_slice_of(text, path_resolve(text, length, &doubt->climbs));
     doubt->literal = gw_slice_of(literal, length);
     if (gw_slice_equal(doubt->literal, plain))
         doubt->literal = plain;

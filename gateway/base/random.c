@@ -19,19 +19,19 @@ void gw_random_init(struct gw_random *random)
     random->state[0] |= 1; /* never all zero */
 }
 
-static uint64_t rotated(uint64_t x, int k)
+static uint64_t random_rotated(uint64_t x, int k)
 {
     return x << k | x >> (64 - k);
 }
 
 uint64_t gw_random_next(struct gw_random *random)
 {
-    uint64_t *s = random->state, result = rotated(s[1] * 5, 7) * 9, t = s[1] << 17;
+    uint64_t *s = random->state, result = random_rotated(s[1] * 5, 7) * 9, t = s[1] << 17;
     s[2] ^= s[0];
     s[3] ^= s[1];
     s[1] ^= s[2];
     s[0] ^= s[3];
     s[2] ^= t;
-    s[3] = rotated(s[3], 45);
+    s[3] = random_rotated(s[3], 45);
     return result;
 }

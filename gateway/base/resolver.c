@@ -36,7 +36,7 @@ void gw_resolver_close(struct gw_resolver *resolver)
     }
 }
 
-static void forget(struct gw_resolver *resolver, struct name *name)
+static void resolver_forget(struct gw_resolver *resolver, struct name *name)
 {
     GW_CHECK_MAGIC(name, NAME_MAGIC);
     GW_CHECK(!name->is_asked && gw_list_is_empty(&name->questions));
@@ -48,20 +48,20 @@ static void forget(struct gw_resolver *resolver, struct name *name)
 
 void gw_resolver_free(struct gw_resolver *resolver)
 {
-    gw_list_each_safe(link, &resolver->names) forget(resolver, GW_CONTAINER(link, struct name, link));
+    gw_list_each_safe(link, &resolver->names) resolver_forget(resolver, GW_CONTAINER(link, struct name, link));
 }
 
-static bool is_localhost(struct gw_slice host)
+static bool resolver_is_localhost(struct gw_slice host)
 {
     return gw_slice_equal_nocase(host, GW_SLICE("localhost")) || gw_slice_equal_nocase(host, GW_SLICE("localhost."));
 }
 
-static bool know(struct gw_slice host, struct gw_resolver_addresses *addresses)
+static bool resolver_know(struct gw_slice host, struct gw_resolver_addresses *addresses)
 {
     union gw_resolver_address *list = addresses->list;
     addresses->count = 0;
     addresses->error = 0;
-    if (is_localhost(host)) {
+    if (resolver_is_localhost(host)) {
         list[0].v4 = (struct sockaddr_in) { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         list[1].v6 = (struct sockaddr_in6) { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
         addresses->count = 2;
@@ -72,7 +72,7 @@ static bool know(struct gw_slice host, struct gw_resolver_addresses *addresses)
 }
 
 /* A hosts file may name one address several times. */
-static bool is_listed(const struct gw_resolver_addresses *addresses, const union gw_resolver_address *address)
+static bool resolver_is_listed(const struct gw_resolver_addresses *addresses, const union gw_resolver_address *address)
 {
     for (unsigned i = 0; i < addresses->count; i++)
         if (memcmp(&addresses->list[i], address, sizeof *address) == 0)
@@ -80,7 +80,7 @@ static bool is_listed(const struct gw_resolver_addresses *addresses, const union
     return false;
 }
 
-static void collect(struct gw_resolver_addresses *addresses, const struct addrinfo *found)
+static void resolver_collect(struct gw_resolver_addresses *addresses, const struct addrinfo *found)
 {
     addresses->count = 0;
     for (; found && addresses->count < GW_RESOLVER_ADDRESSES; found = found->ai_next) {
@@ -92,17 +92,17 @@ static void collect(struct gw_resolver_addresses *addresses, const struct addrin
             memcpy(&address.v6, found->ai_addr, sizeof address.v6);
         else
             continue;
-        if (!is_listed(addresses, &address))
+        if (!resolver_is_listed(addresses, &address))
             addresses->list[addresses->count++] = address;
     }
 }
 
-static void on_found(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
+static void resolver_on_found(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     struct name *name = GW_FROM_CONTEXT(request->data, struct name, NAME_MAGIC);
     name->is_asked = false;
     name->addresses.error = status;
-    collect(&name->addresses, status == 0 ? found : NULL);
+    resolver_collect(&name->addresses, status == 0 ? found : NULL);
     uv_freeaddrinfo(found);
     name->until_ms = name->addresses.count ? uv_now(request->loop) + name->keep_ms : 0;
     /* on_answer may ask for the same name again: that question gets the addresses, or waits for a new look-up. */
@@ -122,7 +122,7 @@ static void on_found(uv_getaddrinfo_t *request, int status, struct addrinfo *fou
     }
 }
 
-static struct name *find(const struct gw_resolver *resolver, struct gw_slice host)
+static struct name *resolver_find(const struct gw_resolver *resolver, struct gw_slice host)
 {
     gw_list_each(link, &resolver->names)
     {
@@ -133,7 +133,7 @@ static struct name *find(const struct gw_resolver *resolver, struct gw_slice hos
     return NULL;
 }
 
-static bool make_room(struct gw_resolver *resolver)
+static bool resolver_make_room(struct gw_resolver *resolver)
 {
     if (resolver->count < GW_RESOLVER_NAMES)
         return true;
@@ -141,16 +141,16 @@ static bool make_room(struct gw_resolver *resolver)
     {
         struct name *name = GW_CONTAINER(link, struct name, link);
         if (!name->is_asked) {
-            forget(resolver, name);
+            resolver_forget(resolver, name);
             return true;
         }
     }
     return false;
 }
 
-static struct name *create(struct gw_resolver *resolver, struct gw_slice host)
+static struct name *resolver_create(struct gw_resolver *resolver, struct gw_slice host)
 {
-    struct name *name = make_room(resolver) ? calloc(1, sizeof *name + host.length + 1) : NULL;
+    struct name *name = resolver_make_room(resolver) ? calloc(1, sizeof *name + host.length + 1) : NULL;
     if (!name)
         return NULL;
     name->magic = GW_MAGIC(NAME_MAGIC);
@@ -164,13 +164,14 @@ static struct name *create(struct gw_resolver *resolver, struct gw_slice host)
     return name;
 }
 
-static bool look_up(struct gw_resolver *resolver, struct name *name)
+static bool resolver_look_up(struct gw_resolver *resolver, struct name *name)
 {
     /* AI_ADDRCONFIG is not set: it would ignore loopback, and an address that cannot be reached fails at once
      * anyway. */
     static const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
     name->request.data = name;
-    name->is_asked = uv_getaddrinfo(resolver->loop, &name->request, on_found, name->host.at, NULL, &hints) == 0;
+    name->is_asked = uv_getaddrinfo(resolver->loop, &name->request, resolver_on_found, name->host.at, NULL, &hints) ==
+                     0;
     return name->is_asked;
 }
 
@@ -178,16 +179,16 @@ enum gw_resolver_outcome gw_resolver_ask(struct gw_resolver *resolver, struct gw
                                          struct gw_slice host, struct gw_resolver_addresses *addresses)
 {
     gw_list_init(&question->link);
-    if (know(host, addresses))
+    if (resolver_know(host, addresses))
         return GW_RESOLVER_KNOWN;
-    struct name *name = find(resolver, host);
+    struct name *name = resolver_find(resolver, host);
     if (name && name->until_ms > uv_now(resolver->loop)) {
         *addresses = name->addresses;
         return GW_RESOLVER_KNOWN;
     }
     if (!name)
-        name = create(resolver, host);
-    if (!name || (!name->is_asked && !look_up(resolver, name)))
+        name = resolver_create(resolver, host);
+    if (!name || (!name->is_asked && !resolver_look_up(resolver, name)))
         return GW_RESOLVER_OVERLOAD;
     gw_list_push_back(&name->questions, &question->link);
     return GW_RESOLVER_ASKED;

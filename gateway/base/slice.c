@@ -1,6 +1,6 @@
 #include "base/slice.h"
 
-static char lower(char c)
+static char slice_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
@@ -10,7 +10,7 @@ bool gw_slice_equal_nocase(struct gw_slice a, struct gw_slice b)
     if (a.length != b.length)
         return false;
     for (size_t i = 0; i < a.length; i++)
-        if (lower(a.at[i]) != lower(b.at[i]))
+        if (slice_lower(a.at[i]) != slice_lower(b.at[i]))
             return false;
     return true;
 }

@@ -1,12 +1,12 @@
 #include "base/timer.h"
 
-static uint64_t slot_now(const struct gw_timers *timers)
+static uint64_t timer_slot_now(const struct gw_timers *timers)
 {
     return uv_now(timers->loop) / GW_TIMER_SLOT_MS;
 }
 
 /* The next slot after `after` that has timers; UINT64_MAX if there is none. */
-static uint64_t next_occupied(const struct gw_timers *timers, uint64_t after)
+static uint64_t timer_next_occupied(const struct gw_timers *timers, uint64_t after)
 {
     for (unsigned step = 1; step <= GW_TIMER_SLOTS;) {
         unsigned slot = (unsigned)((after + step) % GW_TIMER_SLOTS);
@@ -18,9 +18,9 @@ static uint64_t next_occupied(const struct gw_timers *timers, uint64_t after)
     return UINT64_MAX;
 }
 
-static void on_handle(uv_timer_t *handle);
+static void timer_on_handle(uv_timer_t *handle);
 
-static void arm(struct gw_timers *timers, uint64_t slot)
+static void timer_arm(struct gw_timers *timers, uint64_t slot)
 {
     timers->armed_slot = slot;
     if (slot == UINT64_MAX) {
@@ -29,12 +29,12 @@ static void arm(struct gw_timers *timers, uint64_t slot)
     }
     /* A slot is due when its time is over, so that no timer fires early. */
     uint64_t at_ms = (slot + 1) * GW_TIMER_SLOT_MS, now = uv_now(timers->loop);
-    uv_timer_start(&timers->handle, on_handle, at_ms > now ? at_ms - now : 0, 0);
+    uv_timer_start(&timers->handle, timer_on_handle, at_ms > now ? at_ms - now : 0, 0);
 }
 
 /* Fires the timers of one slot that are due; those of a later round of the wheel stay. A timer that is started
  * meanwhile goes to a later slot, or into this slot for a later round. */
-static void run_slot(struct gw_timers *timers, uint64_t slot)
+static void timer_run_slot(struct gw_timers *timers, uint64_t slot)
 {
     struct gw_list *ring = &timers->slots[slot % GW_TIMER_SLOTS], due;
     gw_list_init(&due);
@@ -55,23 +55,23 @@ static void run_slot(struct gw_timers *timers, uint64_t slot)
     }
 }
 
-static void on_handle(uv_timer_t *handle)
+static void timer_on_handle(uv_timer_t *handle)
 {
     struct gw_timers *timers = handle->data;
-    uint64_t over = slot_now(timers); /* the time of all slots before this one is over */
+    uint64_t over = timer_slot_now(timers); /* the time of all slots before this one is over */
     timers->armed_slot = UINT64_MAX;
     if (over > timers->done_slot + GW_TIMER_SLOTS + 1)
         timers->done_slot = over - GW_TIMER_SLOTS - 1; /* after a long sleep one round is enough */
     while (timers->done_slot + 1 < over) {
-        uint64_t next = next_occupied(timers, timers->done_slot);
+        uint64_t next = timer_next_occupied(timers, timers->done_slot);
         if (next == UINT64_MAX || next >= over) {
             timers->done_slot = over - 1;
             break;
         }
         timers->done_slot = next;
-        run_slot(timers, next);
+        timer_run_slot(timers, next);
     }
-    arm(timers, next_occupied(timers, timers->done_slot));
+    timer_arm(timers, timer_next_occupied(timers, timers->done_slot));
 }
 
 int gw_timers_open(struct gw_timers *timers, uv_loop_t *loop)
@@ -81,7 +81,7 @@ int gw_timers_open(struct gw_timers *timers, uv_loop_t *loop)
         gw_list_init(&timers->slots[i]);
     for (unsigned i = 0; i < GW_COUNT(timers->occupied); i++)
         timers->occupied[i] = 0;
-    timers->done_slot = slot_now(timers);
+    timers->done_slot = timer_slot_now(timers);
     timers->armed_slot = UINT64_MAX;
     timers->handle.data = timers;
     int result = uv_timer_init(loop, &timers->handle);
@@ -97,9 +97,9 @@ void gw_timers_close(struct gw_timers *timers)
 void gw_timer_start(struct gw_timers *timers, struct gw_timer *timer, uint64_t after_ms)
 {
     gw_timer_stop(timer);
-    if (timers->armed_slot == UINT64_MAX && slot_now(timers) > timers->done_slot + 1 &&
-        next_occupied(timers, timers->done_slot) == UINT64_MAX)
-        timers->done_slot = slot_now(timers) - 1; /* no timer was running: skip the slots that have passed */
+    if (timers->armed_slot == UINT64_MAX && timer_slot_now(timers) > timers->done_slot + 1 &&
+        timer_next_occupied(timers, timers->done_slot) == UINT64_MAX)
+        timers->done_slot = timer_slot_now(timers) - 1; /* no timer was running: skip the slots that have passed */
     uint64_t due = (uv_now(timers->loop) + after_ms) / GW_TIMER_SLOT_MS;
     if (due <= timers->done_slot)
         due = timers->done_slot + 1;
@@ -108,5 +108,5 @@ void gw_timer_start(struct gw_timers *timers, struct gw_timer *timer, uint64_t a
     gw_list_push_back(&timers->slots[slot], &timer->link);
     timers->occupied[slot / 64] |= UINT64_C(1) << slot % 64;
     if (due < timers->armed_slot)
-        arm(timers, due);
+        timer_arm(timers, due);
 }

@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-static void print_digits(char *at, unsigned count, unsigned value)
+static void access_line_print_digits(char *at, unsigned count, unsigned value)
 {
     while (count-- > 0) {
         at[count] = (char)('0' + value % 10);
@@ -10,45 +10,45 @@ static void print_digits(char *at, unsigned count, unsigned value)
     }
 }
 
-static void set_second(struct gw_access_line_clock *clock, int64_t second)
+static void access_line_set_second(struct gw_access_line_clock *clock, int64_t second)
 {
     time_t seconds = (time_t)second;
     struct tm tm;
     if (!gmtime_r(&seconds, &tm))
         memset(&tm, 0, sizeof(tm));
     memcpy(clock->text, "0000-00-00T00:00:00", sizeof(clock->text));
-    print_digits(clock->text, 4, (unsigned)(tm.tm_year + 1900));
-    print_digits(clock->text + 5, 2, (unsigned)(tm.tm_mon + 1));
-    print_digits(clock->text + 8, 2, (unsigned)tm.tm_mday);
-    print_digits(clock->text + 11, 2, (unsigned)tm.tm_hour);
-    print_digits(clock->text + 14, 2, (unsigned)tm.tm_min);
-    print_digits(clock->text + 17, 2, (unsigned)tm.tm_sec);
+    access_line_print_digits(clock->text, 4, (unsigned)(tm.tm_year + 1900));
+    access_line_print_digits(clock->text + 5, 2, (unsigned)(tm.tm_mon + 1));
+    access_line_print_digits(clock->text + 8, 2, (unsigned)tm.tm_mday);
+    access_line_print_digits(clock->text + 11, 2, (unsigned)tm.tm_hour);
+    access_line_print_digits(clock->text + 14, 2, (unsigned)tm.tm_min);
+    access_line_print_digits(clock->text + 17, 2, (unsigned)tm.tm_sec);
     clock->second = second;
     clock->is_set = true;
 }
 
-static void put_time(struct gw_buffer *buffer, struct gw_access_line_clock *clock, int64_t wall_us)
+static void access_line_put_time(struct gw_buffer *buffer, struct gw_access_line_clock *clock, int64_t wall_us)
 {
     uint64_t us = wall_us > 0 ? (uint64_t)wall_us : 0;
     int64_t second = (int64_t)(us / 1000000);
     if (!clock->is_set || clock->second != second)
-        set_second(clock, second);
+        access_line_set_second(clock, second);
     char rest[5] = { '.', '0', '0', '0', 'Z' };
-    print_digits(rest + 1, 3, (unsigned)(us / 1000 % 1000));
+    access_line_print_digits(rest + 1, 3, (unsigned)(us / 1000 % 1000));
     gw_buffer_put(buffer, clock->text, sizeof(clock->text));
     gw_buffer_put(buffer, rest, sizeof(rest));
 }
 
 /* Writes 1234 as 1.234. */
-static void put_ms(struct gw_buffer *buffer, uint64_t us)
+static void access_line_put_ms(struct gw_buffer *buffer, uint64_t us)
 {
     char rest[4] = { '.', '0', '0', '0' };
-    print_digits(rest + 1, 3, (unsigned)(us % 1000));
+    access_line_print_digits(rest + 1, 3, (unsigned)(us % 1000));
     gw_buffer_put_uint(buffer, us / 1000);
     gw_buffer_put(buffer, rest, sizeof(rest));
 }
 
-static uint64_t duration_us(const struct gw_request_record *record)
+static uint64_t access_line_duration_us(const struct gw_request_record *record)
 {
     return record->ended_at_us > record->began_at_us ? record->ended_at_us - record->began_at_us : 0;
 }
@@ -81,7 +81,7 @@ void gw_access_line_put_json(struct gw_buffer *buffer, struct gw_access_line_clo
                              const struct gw_request_record *record)
 {
     gw_buffer_put_literal(buffer, "{\"time\":\"");
-    put_time(buffer, clock, record->began_wall_us);
+    access_line_put_time(buffer, clock, record->began_wall_us);
     gw_buffer_put_char(buffer, '"');
     put_json_member(buffer, "request_id", record->request_id);
     put_json_member(buffer, "client", record->client);
@@ -91,11 +91,11 @@ void gw_access_line_put_json(struct gw_buffer *buffer, struct gw_access_line_clo
     put_json_number(buffer, "bytes_sent", record->bytes_sent);
     put_json_number(buffer, "bytes_received", record->bytes_received);
     gw_buffer_put_literal(buffer, ",\"duration_ms\":");
-    put_ms(buffer, duration_us(record));
+    access_line_put_ms(buffer, access_line_duration_us(record));
     if (record->has_upstream) {
         put_json_member(buffer, "upstream", record->upstream);
         gw_buffer_put_literal(buffer, ",\"upstream_ms\":");
-        put_ms(buffer, record->upstream_us);
+        access_line_put_ms(buffer, record->upstream_us);
     }
     if (record->cache != GW_CACHE_LABEL_NONE)
         put_json_label(buffer, "cache", gw_cache_label_name(record->cache));
@@ -115,7 +115,7 @@ void gw_access_line_put_json(struct gw_buffer *buffer, struct gw_access_line_clo
 
 /* Writes a value for a terminal; "-" where it is absent. Bytes above ASCII are escaped, too, since UTF-8 can have C1
  * control codes. */
-static void put_text(struct gw_buffer *buffer, struct gw_slice text)
+static void access_line_put_text(struct gw_buffer *buffer, struct gw_slice text)
 {
     if (!text.length)
         gw_buffer_put_char(buffer, '-');
@@ -132,39 +132,40 @@ static void put_text(struct gw_buffer *buffer, struct gw_slice text)
     gw_buffer_put(buffer, text.length ? text.at + plain : "", text.length - plain);
 }
 
-static void put_text_member(struct gw_buffer *buffer, const char *name, struct gw_slice value)
+static void access_line_put_text_member(struct gw_buffer *buffer, const char *name, struct gw_slice value)
 {
     gw_buffer_put_string(buffer, name);
-    put_text(buffer, value);
+    access_line_put_text(buffer, value);
 }
 
 void gw_access_line_put_text(struct gw_buffer *buffer, struct gw_access_line_clock *clock,
                              const struct gw_request_record *record)
 {
-    put_time(buffer, clock, record->began_wall_us);
-    put_text_member(buffer, " ", record->client);
-    put_text_member(buffer, " \"", record->method_text);
-    put_text_member(buffer, " ", record->target);
-    put_text_member(buffer, " ", record->version);
+    access_line_put_time(buffer, clock, record->began_wall_us);
+    access_line_put_text_member(buffer, " ", record->client);
+    access_line_put_text_member(buffer, " \"", record->method_text);
+    access_line_put_text_member(buffer, " ", record->target);
+    access_line_put_text_member(buffer, " ", record->version);
     gw_buffer_put_literal(buffer, "\" ");
     gw_buffer_put_uint(buffer, record->status > 0 ? (uint64_t)record->status : 0);
     gw_buffer_put_char(buffer, ' ');
     gw_buffer_put_uint(buffer, record->bytes_sent);
     gw_buffer_put_literal(buffer, "B ");
-    uint64_t tenths_ms = (duration_us(record) + 50) / 100;
+    uint64_t tenths_ms = (access_line_duration_us(record) + 50) / 100;
     gw_buffer_put_uint(buffer, tenths_ms / 10);
     gw_buffer_put_char(buffer, '.');
     gw_buffer_put_uint(buffer, tenths_ms % 10);
     gw_buffer_put_literal(buffer, "ms");
     const char *cache = record->cache == GW_CACHE_LABEL_NONE ? "-" : gw_cache_label_name(record->cache);
-    put_text_member(buffer, " cache=", gw_slice_of_string(cache));
+    access_line_put_text_member(buffer, " cache=", gw_slice_of_string(cache));
     if (record->not_stored != GW_NOT_STORED_LABEL_NONE)
-        put_text_member(buffer, " cache_detail=", gw_slice_of_string(gw_not_stored_word(record->not_stored)));
+        access_line_put_text_member(buffer,
+                                    " cache_detail=", gw_slice_of_string(gw_not_stored_word(record->not_stored)));
     const char *limit = record->limit == GW_LIMIT_LABEL_NONE ? "-" : gw_limit_label_name(record->limit);
-    put_text_member(buffer, " limit=", gw_slice_of_string(limit));
-    put_text_member(buffer, " upstream=", record->has_upstream ? record->upstream : GW_NO_SLICE);
-    put_text_member(buffer, " id=", record->request_id);
+    access_line_put_text_member(buffer, " limit=", gw_slice_of_string(limit));
+    access_line_put_text_member(buffer, " upstream=", record->has_upstream ? record->upstream : GW_NO_SLICE);
+    access_line_put_text_member(buffer, " id=", record->request_id);
     if (record->error != GW_ERROR_NONE)
-        put_text_member(buffer, " error=", gw_slice_of_string(gw_error_name(record->error)));
+        access_line_put_text_member(buffer, " error=", gw_slice_of_string(gw_error_name(record->error)));
     gw_buffer_put_char(buffer, '\n');
 }

@@ -47,7 +47,7 @@ struct gw_access_log_writer {
     char bytes[GW_ACCESS_LOG_BUFFER_BYTES];
 };
 
-static int complain(struct gw_complaint *complaint, struct gw_slice where, const char *expected)
+static int access_log_complain(struct gw_complaint *complaint, struct gw_slice where, const char *expected)
 {
     char found[128];
     struct gw_buffer text = gw_buffer_over(found, sizeof(found) - 1);
@@ -58,7 +58,7 @@ static int complain(struct gw_complaint *complaint, struct gw_slice where, const
 }
 
 /* Opens an own description where that is possible; otherwise uses the given one. */
-static int open_again(struct gw_access_log *log, int fd, mode_t mode)
+static int access_log_open_again(struct gw_access_log *log, int fd, mode_t mode)
 {
     char path[64] = "/proc/self/fd/";
     struct gw_buffer number = gw_buffer_over(path + strlen(path), sizeof(path) - strlen(path) - 1);
@@ -74,26 +74,26 @@ static int open_again(struct gw_access_log *log, int fd, mode_t mode)
     return fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-static int open_standard(struct gw_access_log *log, struct gw_slice where, struct gw_complaint *complaint)
+static int access_log_open_standard(struct gw_access_log *log, struct gw_slice where, struct gw_complaint *complaint)
 {
     int fd = gw_slice_equal(where, GW_SLICE("stderr")) ? STDERR_FILENO : STDOUT_FILENO;
     struct stat status;
     if (fstat(fd, &status) != 0)
-        return complain(complaint, where, "an open descriptor");
-    int own = open_again(log, fd, status.st_mode);
-    return own >= 0 ? own : complain(complaint, where, "a descriptor that can be duplicated");
+        return access_log_complain(complaint, where, "an open descriptor");
+    int own = access_log_open_again(log, fd, status.st_mode);
+    return own >= 0 ? own : access_log_complain(complaint, where, "a descriptor that can be duplicated");
 }
 
-static int open_path(const char *path)
+static int access_log_open_path(const char *path)
 {
     return open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
 }
 
-static int open_file(struct gw_access_log *log, struct gw_slice where, struct gw_complaint *complaint)
+static int access_log_open_file(struct gw_access_log *log, struct gw_slice where, struct gw_complaint *complaint)
 {
     log->path = strndup(where.at, where.length);
-    int fd = log->path ? open_path(log->path) : -1;
-    return fd >= 0 ? fd : complain(complaint, where, "a file that can be written");
+    int fd = log->path ? access_log_open_path(log->path) : -1;
+    return fd >= 0 ? fd : access_log_complain(complaint, where, "a file that can be written");
 }
 
 bool gw_access_log_open(const struct gw_config *config, struct gw_access_log **log, struct gw_complaint *complaint)
@@ -105,14 +105,15 @@ bool gw_access_log_open(const struct gw_config *config, struct gw_access_log **l
     struct gw_access_log *made = calloc(1, sizeof(*made));
     if (!made) {
         errno = ENOMEM;
-        complain(complaint, where, "memory for it");
+        access_log_complain(complaint, where, "memory for it");
         return false;
     }
     pthread_mutex_init(&made->lock, NULL);
     made->as_json = config->log_json;
     made->has_admin_lines = config->log_level >= GW_LOG_DEBUG;
     bool is_standard = gw_slice_equal(where, GW_SLICE("stdout")) || gw_slice_equal(where, GW_SLICE("stderr"));
-    made->fd = is_standard ? open_standard(made, where, complaint) : open_file(made, where, complaint);
+    made->fd = is_standard ? access_log_open_standard(made, where, complaint)
+                           : access_log_open_file(made, where, complaint);
     *log = made;
     if (made->fd < 0)
         gw_access_log_close(log);
@@ -132,7 +133,7 @@ void gw_access_log_close(struct gw_access_log **log)
     free(gone);
 }
 
-static bool is_same_file(int a, int b)
+static bool access_log_is_same_file(int a, int b)
 {
     struct stat first, second;
     return fstat(a, &first) == 0 && fstat(b, &second) == 0 && first.st_dev == second.st_dev &&
@@ -143,9 +144,9 @@ void gw_access_log_reopen(struct gw_access_log *log)
 {
     if (!log || !log->path)
         return;
-    int fd = open_path(log->path), error = errno;
+    int fd = access_log_open_path(log->path), error = errno;
     pthread_mutex_lock(&log->lock);
-    bool is_another = fd >= 0 && !is_same_file(fd, log->fd);
+    bool is_another = fd >= 0 && !access_log_is_same_file(fd, log->fd);
     bool done = fd >= 0 && dup3(fd, log->fd, O_CLOEXEC) >= 0; /* keeps the descriptor's number */
     if (done && is_another)
         log->is_torn = false;
@@ -174,7 +175,7 @@ struct gw_access_log_writer *gw_access_log_writer_create(struct gw_access_log *l
     return writer;
 }
 
-static ssize_t write_once(struct gw_access_log *log, const char *at, size_t length)
+static ssize_t access_log_write_once(struct gw_access_log *log, const char *at, size_t length)
 {
     if (log->way == WAY_SEND)
         return send(log->fd, at, length, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -190,16 +191,16 @@ static ssize_t write_once(struct gw_access_log *log, const char *at, size_t leng
 }
 
 /* The caller holds the lock. */
-static ssize_t write_locked(struct gw_access_log *log, const struct gw_access_log_writer *writer)
+static ssize_t access_log_write_locked(struct gw_access_log *log, const struct gw_access_log_writer *writer)
 {
     if (log->inside && log->inside != writer) { /* another worker's line is written in part */
         errno = EAGAIN;
         return -1;
     }
-    if (log->is_torn && write_once(log, "\n", 1) != 1)
+    if (log->is_torn && access_log_write_once(log, "\n", 1) != 1)
         return -1;
     log->is_torn = false;
-    ssize_t written = write_once(log, writer->bytes, writer->length);
+    ssize_t written = access_log_write_once(log, writer->bytes, writer->length);
     if (written > 0)
         log->inside = writer->bytes[written - 1] == '\n' ? NULL : writer;
     return written;
@@ -207,7 +208,7 @@ static ssize_t write_locked(struct gw_access_log *log, const struct gw_access_lo
 
 /* ---- lost lines ---- */
 
-static enum gw_log_loss loss_of(int error)
+static enum gw_log_loss access_log_loss_of(int error)
 {
     switch (error) {
     case ENOSPC:
@@ -225,7 +226,7 @@ static enum gw_log_loss loss_of(int error)
 
 /* Logs one warning for any number of lost lines, and at most one in TELL_US, even where the disk is full again and
  * again. */
-static void note_failure(struct gw_access_log *log, int error, uint64_t lines)
+static void access_log_note_failure(struct gw_access_log *log, int error, uint64_t lines)
 {
     uint64_t now_us = gw_clock_monotonic_us();
     pthread_mutex_lock(&log->lock);
@@ -242,7 +243,7 @@ static void note_failure(struct gw_access_log *log, int error, uint64_t lines)
                log->path ? log->path : "standard output or error", strerror(error));
 }
 
-static void note_recovery(struct gw_access_log *log)
+static void access_log_note_recovery(struct gw_access_log *log)
 {
     pthread_mutex_lock(&log->lock);
     bool tells = atomic_exchange(&log->is_failing, false) && log->is_told;
@@ -255,7 +256,7 @@ static void note_recovery(struct gw_access_log *log)
                log->path ? log->path : "standard output or error", (unsigned long long)lost);
 }
 
-static uint64_t count_lines(const char *at, size_t length)
+static uint64_t access_log_count_lines(const char *at, size_t length)
 {
     uint64_t lines = 0;
     for (const char *end = at + length; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
@@ -264,10 +265,10 @@ static uint64_t count_lines(const char *at, size_t length)
 }
 
 /* Drops all waiting lines. Returns their number. */
-static uint64_t drop_all(struct gw_access_log_writer *writer, enum gw_log_loss loss)
+static uint64_t access_log_drop_all(struct gw_access_log_writer *writer, enum gw_log_loss loss)
 {
     struct gw_access_log *log = writer->log;
-    uint64_t lines = count_lines(writer->bytes, writer->length);
+    uint64_t lines = access_log_count_lines(writer->bytes, writer->length);
     gw_counter_add(&writer->shard->log_lines_dropped[loss], lines);
     writer->length = 0;
     pthread_mutex_lock(&log->lock);
@@ -279,14 +280,14 @@ static uint64_t drop_all(struct gw_access_log_writer *writer, enum gw_log_loss l
     return lines;
 }
 
-static void drain(struct gw_access_log_writer *writer)
+static void access_log_drain(struct gw_access_log_writer *writer)
 {
     struct gw_access_log *log = writer->log;
     if (!writer->length)
         return;
     while (writer->length) {
         pthread_mutex_lock(&log->lock);
-        ssize_t written = write_locked(log, writer);
+        ssize_t written = access_log_write_locked(log, writer);
         int error = errno;
         pthread_mutex_unlock(&log->lock);
         if (written > 0) {
@@ -297,12 +298,12 @@ static void drain(struct gw_access_log_writer *writer)
         } else {
             writer->is_full = true;
             if (written < 0 && error != EAGAIN && error != EWOULDBLOCK)
-                note_failure(log, error, drop_all(writer, loss_of(error)));
+                access_log_note_failure(log, error, access_log_drop_all(writer, access_log_loss_of(error)));
             return;
         }
     }
     if (atomic_load_explicit(&log->is_failing, memory_order_relaxed))
-        note_recovery(log);
+        access_log_note_recovery(log);
 }
 
 void gw_access_log_writer_destroy(struct gw_access_log_writer **writer)
@@ -312,13 +313,13 @@ void gw_access_log_writer_destroy(struct gw_access_log_writer **writer)
     if (!gone)
         return;
     if (gone->log) {
-        drain(gone);
-        drop_all(gone, GW_LOG_LOSS_SLOW);
+        access_log_drain(gone);
+        access_log_drop_all(gone, GW_LOG_LOSS_SLOW);
     }
     free(gone);
 }
 
-static bool put_line(struct gw_access_log_writer *writer, const struct gw_request_record *record)
+static bool access_log_put_line(struct gw_access_log_writer *writer, const struct gw_request_record *record)
 {
     struct gw_buffer line = gw_buffer_over(writer->bytes + writer->length, sizeof(writer->bytes) - writer->length);
     if (writer->log->as_json)
@@ -335,12 +336,12 @@ void gw_access_log_add(struct gw_access_log_writer *writer, const struct gw_requ
 {
     if (!writer || !writer->log || (record->is_admin && !writer->log->has_admin_lines))
         return;
-    if (put_line(writer, record))
+    if (access_log_put_line(writer, record))
         return;
     /* A destination that was full in this turn is not tried again for each request of the turn. */
     if (!writer->is_full)
-        drain(writer);
-    if (!put_line(writer, record))
+        access_log_drain(writer);
+    if (!access_log_put_line(writer, record))
         gw_counter_add(&writer->shard->log_lines_dropped[GW_LOG_LOSS_SLOW], 1);
 }
 
@@ -349,6 +350,6 @@ bool gw_access_log_flush(struct gw_access_log_writer *writer)
     if (!writer || !writer->log)
         return false;
     writer->is_full = false;
-    drain(writer);
+    access_log_drain(writer);
     return writer->length > 0;
 }

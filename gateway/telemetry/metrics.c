@@ -55,7 +55,7 @@ const char *gw_redis_result_name(enum gw_redis_result result)
 }
 
 /* Two workers must not write to the same cache line, which would move between their cores with each request. */
-static void *take_cache_lines(size_t size)
+static void *metrics_take_cache_lines(size_t size)
 {
     size_t whole = (size + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
     void *memory = aligned_alloc(CACHE_LINE_BYTES, whole);
@@ -67,7 +67,7 @@ static void *take_cache_lines(size_t size)
 /* A route's name has no capitals, so no route has this name. */
 #define NO_ROUTE GW_SLICE("_NONE")
 
-static bool copy_route_names(struct gw_metrics *metrics, const struct gw_config *config)
+static bool metrics_copy_route_names(struct gw_metrics *metrics, const struct gw_config *config)
 {
     size_t bytes = NO_ROUTE.length;
     for (unsigned i = 0; i < config->route_count; i++)
@@ -87,9 +87,9 @@ static bool copy_route_names(struct gw_metrics *metrics, const struct gw_config 
     return true;
 }
 
-static bool create_shard(struct gw_metrics *metrics, unsigned worker)
+static bool metrics_create_shard(struct gw_metrics *metrics, unsigned worker)
 {
-    struct gw_shard *shard = take_cache_lines(sizeof(*shard));
+    struct gw_shard *shard = metrics_take_cache_lines(sizeof(*shard));
     metrics->shards[worker] = shard;
     if (!shard)
         return false;
@@ -109,9 +109,9 @@ struct gw_metrics *gw_metrics_create(const struct gw_config *config, unsigned wo
     metrics->process_began_at_wall_us = gw_process_began_at_wall_us();
     metrics->worker_count = workers;
     metrics->route_count = config->route_count + 1;
-    bool ok = copy_route_names(metrics, config);
+    bool ok = metrics_copy_route_names(metrics, config);
     for (unsigned i = 0; ok && i < workers; i++)
-        ok = create_shard(metrics, i);
+        ok = metrics_create_shard(metrics, i);
     if (!ok)
         gw_metrics_destroy(&metrics);
     return metrics;
@@ -138,7 +138,7 @@ struct gw_shard *gw_metrics_shard(struct gw_metrics *metrics, unsigned worker)
     return worker < metrics->worker_count ? metrics->shards[worker] : NULL;
 }
 
-static struct gw_series *series_of(struct gw_shard *shard, const struct gw_request_record *record)
+static struct gw_series *metrics_series_of(struct gw_shard *shard, const struct gw_request_record *record)
 {
     /* After a reload a route may have no series yet. It counts as no route then, and not as another route. */
     unsigned route = record->route ? record->route->index + 1 : 0;
@@ -151,7 +151,7 @@ static struct gw_series *series_of(struct gw_shard *shard, const struct gw_reque
     return &shard->series[gw_series_index(route, method, status_class)];
 }
 
-static enum gw_error_cause cause_of(const struct gw_request_record *record)
+static enum gw_error_cause metrics_cause_of(const struct gw_request_record *record)
 {
     if (record->error != GW_ERROR_NONE)
         return gw_error_cause(record->error);
@@ -164,14 +164,14 @@ void gw_metrics_record(struct gw_shard *shard, const struct gw_request_record *r
         gw_counter_add(&shard->admin_requests, 1);
         return;
     }
-    struct gw_series *series = series_of(shard, record);
+    struct gw_series *series = metrics_series_of(shard, record);
     gw_histogram_observe(&series->duration,
                          record->ended_at_us > record->began_at_us ? record->ended_at_us - record->began_at_us : 0);
     if (record->has_upstream)
         gw_histogram_observe(&series->upstream, record->upstream_us);
     bool is_error = record->status == 0 || record->status >= 500 ||
                     (record->error != GW_ERROR_NONE && record->status < 400);
-    gw_counter_add(is_error ? &shard->requests_failed[cause_of(record)] : &shard->requests_success, 1);
+    gw_counter_add(is_error ? &shard->requests_failed[metrics_cause_of(record)] : &shard->requests_success, 1);
     gw_counter_add(&shard->cache[record->cache], 1);
     gw_counter_add(&shard->limit[record->limit], 1);
     if (record->error != GW_ERROR_NONE)

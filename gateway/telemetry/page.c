@@ -1,7 +1,7 @@
 #include "telemetry/page.h"
 
 /* Help texts escape \ and line feeds; label values also escape the quote. */
-static void put_escaped(struct gw_buffer *page, struct gw_slice text, bool is_label)
+static void page_put_escaped(struct gw_buffer *page, struct gw_slice text, bool is_label)
 {
     for (size_t i = 0; i < text.length; i++) {
         char c = text.at[i];
@@ -20,7 +20,7 @@ void gw_page_begin(struct gw_buffer *page, const char *name, const char *type, c
     gw_buffer_put_literal(page, "# HELP ");
     gw_buffer_put_string(page, name);
     gw_buffer_put_char(page, ' ');
-    put_escaped(page, gw_slice_of_string(help), false);
+    page_put_escaped(page, gw_slice_of_string(help), false);
     gw_buffer_put_literal(page, "\n# TYPE ");
     gw_buffer_put_string(page, name);
     gw_buffer_put_char(page, ' ');
@@ -28,7 +28,7 @@ void gw_page_begin(struct gw_buffer *page, const char *name, const char *type, c
     gw_buffer_put_char(page, '\n');
 }
 
-static void put_millionths(struct gw_buffer *page, uint64_t millionths)
+static void page_put_millionths(struct gw_buffer *page, uint64_t millionths)
 {
     gw_buffer_put_uint(page, millionths / 1000000);
     uint64_t rest = millionths % 1000000;
@@ -45,8 +45,8 @@ static void put_millionths(struct gw_buffer *page, uint64_t millionths)
 }
 
 /* Writes name, suffix and labels, and the space before the value; the label `le` where it has a bound. */
-static void put_name(struct gw_buffer *page, const char *name, const char *suffix, struct gw_page_labels labels,
-                     struct gw_slice le)
+static void page_put_name(struct gw_buffer *page, const char *name, const char *suffix, struct gw_page_labels labels,
+                          struct gw_slice le)
 {
     gw_buffer_put_string(page, name);
     gw_buffer_put_string(page, suffix);
@@ -55,7 +55,7 @@ static void put_name(struct gw_buffer *page, const char *name, const char *suffi
         gw_buffer_put_char(page, before);
         gw_buffer_put_string(page, labels.items[i].name);
         gw_buffer_put_literal(page, "=\"");
-        put_escaped(page, labels.items[i].value, true);
+        page_put_escaped(page, labels.items[i].value, true);
         gw_buffer_put_char(page, '"');
         before = ',';
     }
@@ -70,15 +70,15 @@ static void put_name(struct gw_buffer *page, const char *name, const char *suffi
 
 void gw_page_put_uint(struct gw_buffer *page, const char *name, struct gw_page_labels labels, uint64_t value)
 {
-    put_name(page, name, "", labels, GW_NO_SLICE);
+    page_put_name(page, name, "", labels, GW_NO_SLICE);
     gw_buffer_put_uint(page, value);
     gw_buffer_put_char(page, '\n');
 }
 
 void gw_page_put_millionths(struct gw_buffer *page, const char *name, struct gw_page_labels labels, uint64_t millionths)
 {
-    put_name(page, name, "", labels, GW_NO_SLICE);
-    put_millionths(page, millionths);
+    page_put_name(page, name, "", labels, GW_NO_SLICE);
+    page_put_millionths(page, millionths);
     gw_buffer_put_char(page, '\n');
 }
 
@@ -89,19 +89,19 @@ void gw_page_put_histogram(struct gw_buffer *page, const char *name, struct gw_p
     for (unsigned i = 0; i < GW_HISTOGRAM_BUCKETS; i++) {
         char memory[32];
         struct gw_buffer bound = gw_buffer_over(memory, sizeof(memory));
-        put_millionths(&bound, gw_histogram_bounds_us[i] / scale);
+        page_put_millionths(&bound, gw_histogram_bounds_us[i] / scale);
         count += sum->buckets[i];
-        put_name(page, name, "_bucket", labels, gw_buffer_slice(&bound));
+        page_put_name(page, name, "_bucket", labels, gw_buffer_slice(&bound));
         gw_buffer_put_uint(page, count);
         gw_buffer_put_char(page, '\n');
     }
-    put_name(page, name, "_bucket", labels, GW_SLICE("+Inf"));
+    page_put_name(page, name, "_bucket", labels, GW_SLICE("+Inf"));
     gw_buffer_put_uint(page, sum->count);
     gw_buffer_put_char(page, '\n');
-    put_name(page, name, "_sum", labels, GW_NO_SLICE);
-    put_millionths(page, sum->sum_us / scale);
+    page_put_name(page, name, "_sum", labels, GW_NO_SLICE);
+    page_put_millionths(page, sum->sum_us / scale);
     gw_buffer_put_char(page, '\n');
-    put_name(page, name, "_count", labels, GW_NO_SLICE);
+    page_put_name(page, name, "_count", labels, GW_NO_SLICE);
     gw_buffer_put_uint(page, sum->count);
     gw_buffer_put_char(page, '\n');
 }

@@ -14,7 +14,7 @@
 #include "base/base.h"
 #include "base/clock.h"
 
-static uint64_t clock_us(clockid_t clock)
+static uint64_t process_clock_us(clockid_t clock)
 {
     struct timespec now;
     if (clock_gettime(clock, &now) != 0)
@@ -23,7 +23,7 @@ static uint64_t clock_us(clockid_t clock)
 }
 
 /* Reads a small file of /proc as text. False: there is none. */
-static bool read_file(const char *path, char *text, size_t capacity)
+static bool process_read_file(const char *path, char *text, size_t capacity)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -34,11 +34,11 @@ static bool read_file(const char *path, char *text, size_t capacity)
     return length > 0;
 }
 
-static void read_memory(struct gw_process_facts *facts)
+static void process_read_memory(struct gw_process_facts *facts)
 {
     char text[256];
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-    if (read_file("/proc/self/statm", text, sizeof(text))) {
+    if (process_read_file("/proc/self/statm", text, sizeof(text))) {
         char *rest;
         facts->virtual_bytes = strtoull(text, &rest, 10) * page_bytes;
         facts->resident_bytes = strtoull(rest, NULL, 10) * page_bytes;
@@ -47,7 +47,7 @@ static void read_memory(struct gw_process_facts *facts)
     facts->alloc_bytes = info.uordblks + info.hblkhd;
 }
 
-static uint64_t count_open_fds(void)
+static uint64_t process_count_open_fds(void)
 {
     struct stat status;
     if (stat("/proc/self/fd", &status) == 0 && status.st_size > 0)
@@ -66,19 +66,19 @@ static uint64_t count_open_fds(void)
 void gw_process_read(struct gw_process_facts *facts)
 {
     memset(facts, 0, sizeof(*facts));
-    read_memory(facts);
-    facts->cpu_us = clock_us(CLOCK_PROCESS_CPUTIME_ID);
-    facts->open_fds = count_open_fds();
+    process_read_memory(facts);
+    facts->cpu_us = process_clock_us(CLOCK_PROCESS_CPUTIME_ID);
+    facts->open_fds = process_count_open_fds();
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
         facts->max_fds = limit.rlim_cur;
 }
 
 /* Field 22 of /proc/self/stat, in ticks since boot. The second field is a name in parentheses with any characters. */
-static bool read_start_ticks(uint64_t *ticks)
+static bool process_read_start_ticks(uint64_t *ticks)
 {
     char text[1024];
-    if (!read_file("/proc/self/stat", text, sizeof(text)))
+    if (!process_read_file("/proc/self/stat", text, sizeof(text)))
         return false;
     char *at = strrchr(text, ')');
     for (unsigned field = 2; at && field < 22; field++)
@@ -93,8 +93,8 @@ uint64_t gw_process_began_at_wall_us(void)
 {
     uint64_t wall_us = gw_clock_wall_us(), ticks;
     long ticks_per_s = sysconf(_SC_CLK_TCK);
-    if (ticks_per_s <= 0 || !read_start_ticks(&ticks))
+    if (ticks_per_s <= 0 || !process_read_start_ticks(&ticks))
         return wall_us;
-    uint64_t began_us = ticks * 1000000 / (uint64_t)ticks_per_s, boot_us = clock_us(CLOCK_BOOTTIME);
+    uint64_t began_us = ticks * 1000000 / (uint64_t)ticks_per_s, boot_us = process_clock_us(CLOCK_BOOTTIME);
     return boot_us > began_us ? wall_us - (boot_us - began_us) : wall_us;
 }
