@@ -84,7 +84,9 @@ static void lookup_move(struct gw_lookup *lookup, enum gw_lookup_event event)
     lookup_action *by = moves[lookup->state][event].by;
     GW_CHECK_MAGIC(lookup, LOOKUP_MAGIC);
     GW_CHECK(by);
-    if (!by) {
+    if (!by) { /* Nothing hangs: each state that waits has its timer, or its owner's deadline. */
+        if (lookup->ask.lookups)
+            gw_counter_add(&lookup->ask.lookups->shard->unexpected_events, 1);
         gw_log(GW_LOG_ERROR, "cache", "look-up: no move from %s by event %d", gw_lookup_state_name(lookup->state),
                (int)event);
         return;

@@ -62,6 +62,7 @@ void gw_connection_move(struct gw_connection *connection, enum gw_connection_eve
     unsigned row = moves[before][event];
     GW_CHECK(row != 0);
     if (row == 0) {
+        gw_counter_add(&shard->unexpected_events, 1);
         gw_log(GW_LOG_ERROR, "connection", "no move from %s by event %d", gw_connection_phase_name(before), (int)event);
         gw_stream_break(&connection->stream);
         return;

@@ -116,7 +116,7 @@ struct gw_shard {
     gw_counter connections_accepted, connections_open, connections_refused, connections_idle;
     gw_counter accept_waits; /* how often the worker stopped accepting because no descriptor was left */
     gw_counter requests_in_flight;
-    gw_counter unexpected_events;          /* events that the exchange's state has no move for */
+    gw_counter unexpected_events;          /* for which the state of an exchange, look-up or connection has no move */
     gw_counter bytes_received, bytes_sent; /* from and to clients, heads and bodies */
     gw_counter upstream_connections_open, upstream_connections_idle;
     gw_counter upstream_connects, upstream_reuses, upstream_retries;
