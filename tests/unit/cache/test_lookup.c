@@ -165,6 +165,13 @@ static void on_glance(void *owner, const struct gw_redis_cache_answer *answer)
     *(struct gw_base_version *)owner = answer->base_version;
 }
 
+static void lies_in_memory(struct scene *scene, const char *fields)
+{
+    struct gw_entry *entry = entry_of(scene, fields);
+    assert_true(gw_memory_cache_put(scene->memory_cache, entry, gw_memory_cache_epoch(scene->memory_cache, &key)));
+    gw_entry_unref(entry);
+}
+
 /* By another instance, whatever else is due; fields NULL: a tombstone; "": a mark. */
 static void elsewhere_stores(struct scene *scene, const char *fields)
 {
@@ -259,14 +266,20 @@ static enum gw_lookup_answer claims(struct visitor *visitor)
     return answer;
 }
 
-/* It looked, saw nothing, and claimed; the store has not answered the claim. */
-static void misses(struct scene *scene, unsigned worker, struct visitor *visitor)
+/* It has looked; nothing else that is due is answered. */
+static void has_seen(struct scene *scene, unsigned worker, struct visitor *visitor, const char *fields)
 {
     unsigned next = scene->store.made;
-    assert_true(looks(scene, worker, visitor, ""));
+    assert_true(looks(scene, worker, visitor, fields));
     for (; next < scene->store.made; next++)
         played_answer(&scene->store, &scene->store.calls[next]);
     assert_int_equal(visitor->looked, 1);
+}
+
+/* It looked, saw nothing, and claimed; the store has not answered the claim. */
+static void misses(struct scene *scene, unsigned worker, struct visitor *visitor)
+{
+    has_seen(scene, worker, visitor, "");
     assert_int_equal(claims(visitor), GW_LOOKUP_WAIT);
 }
 
@@ -337,6 +350,68 @@ static void without_a_store_a_miss_leads_at_once_and_the_next_joins(void **state
     gw_lookup_cancel(&one.lookup);
     gw_lookup_cancel(&two.lookup);
     gw_lookup_cancel(&three.lookup);
+    close_scene(scene);
+}
+
+/* Its answer may be a part. */
+static void a_range_leads_no_other_request(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(false);
+    struct visitor range, other;
+    assert_false(looks(scene, 0, &range, "Range: bytes=0-1"));
+    assert_int_equal(claims(&range), GW_LOOKUP_ALONE);
+    assert_false(looks(scene, 0, &other, ""));
+    assert_int_equal(claims(&other), GW_LOOKUP_LEAD);
+    gw_lookup_cancel(&range.lookup);
+    gw_lookup_cancel(&other.lookup);
+    close_scene(scene);
+}
+
+static void what_another_worker_stored_between_look_and_claim_is_seen(void **state)
+{
+    static const struct row {
+        const char *lies;
+        enum gw_lookup_answer answer;
+        unsigned refs; /* of the memory cache, and of the look-up */
+    } rows[] = { { FRESH, GW_LOOKUP_ENTRY, 2 }, { STALE, GW_LOOKUP_LEAD, 1 }, { NULL, GW_LOOKUP_LEAD, 0 } };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct scene *scene = open_scene(false);
+        struct visitor one;
+        struct gw_entry *list[GW_MEMORY_CACHE_VARIANTS] = { NULL };
+        assert_false(looks(scene, 0, &one, ""));
+        if (rows[i].lies)
+            lies_in_memory(scene, rows[i].lies);
+        assert_int_equal(claims(&one), rows[i].answer);
+        unsigned count = gw_memory_cache_list(scene->memory_cache, &key, list);
+        assert_int_equal(count, rows[i].lies != NULL);
+        if (count) {
+            assert_int_equal(atomic_load(&list[0]->refs), rows[i].refs + 1);
+            gw_entry_unref(list[0]);
+        }
+        gw_lookup_cancel(&one.lookup);
+        close_scene(scene);
+    }
+}
+
+static void without_a_store_what_was_purged_during_a_wait_is_not_confirmed(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(false);
+    struct visitor leader, waits;
+    lies_in_memory(scene, STALE);
+    assert_false(looks(scene, 0, &leader, ""));
+    assert_int_equal(claims(&leader), GW_LOOKUP_VALIDATE);
+    assert_false(looks(scene, 1, &waits, ""));
+    assert_non_null(waits.lookup.lead.stored);
+    assert_int_equal(claims(&waits), GW_LOOKUP_WAIT);
+    gw_memory_cache_invalidate(scene->memory_cache, &key);
+    gw_lookup_cancel(&leader.lookup);
+    messages_come(&scene->parts[1].worker);
+    assert_told(&waits, GW_LOOKUP_LEAD);
+    assert_null(waits.lookup.lead.stored);
+    gw_lookup_cancel(&waits.lookup);
     close_scene(scene);
 }
 
@@ -506,6 +581,20 @@ static void another_instance_is_waited_for_no_longer_than_flight_wait(void **sta
     close_scene(scene);
 }
 
+static void a_key_whose_answers_are_not_shared_waits_for_no_other_instance(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor one;
+    elsewhere_locks(scene);
+    misses(scene, 0, &one);
+    elsewhere_stores(scene, ""); /* and it has the lock still */
+    store_answers(scene);
+    assert_told(&one, GW_LOOKUP_ALONE);
+    gw_lookup_cancel(&one.lookup);
+    close_scene(scene);
+}
+
 static void a_reload_waits_for_no_other_instance(void **state)
 {
     (void)state;
@@ -539,6 +628,10 @@ static void a_silent_store_is_waited_for_once(void **state)
     assert_int_equal(locking.answers, 0);
     time_passes(&scene->parts[0].worker, 1);
     assert_told(&locking, GW_LOOKUP_LEAD);
+    made = scene->store.made;
+    gw_lookup_release(&locking.lookup, true);
+    assert_int_equal(claims(&locking), GW_LOOKUP_LEAD);
+    assert_int_equal(scene->store.made, made);
     gw_lookup_cancel(&locking.lookup);
     store_answers(scene); /* too late: what was taken is given back */
     assert_null(lock_of(scene));
@@ -551,6 +644,45 @@ static void a_silent_store_is_waited_for_once(void **state)
     assert_told(&returning, GW_LOOKUP_LEAD);
     gw_lookup_cancel(&returning.lookup);
     gw_lookup_cancel(&leader.lookup);
+    close_scene(scene);
+}
+
+static void after_a_wait_for_another_fetch_a_silent_store_is_asked_again(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor leader, waits;
+    misses(scene, 0, &leader);
+    looks(scene, 1, &waits, "");
+    gw_lookup_give_up(&waits.lookup);
+    assert_int_equal(claims(&waits), GW_LOOKUP_WAIT);
+    store_answers(scene);
+    elsewhere_stores(scene, FRESH); /* the fetch does */
+    gw_lead_finish(&leader.lookup.lead);
+    messages_come(&scene->parts[1].worker);
+    assert_is(&waits, GW_LOOKUP_RETURNING);
+    store_answers(scene);
+    assert_told(&waits, GW_LOOKUP_ENTRY);
+    gw_lookup_cancel(&leader.lookup);
+    gw_lookup_cancel(&waits.lookup);
+    close_scene(scene);
+}
+
+/* The whole may be stored, but over nothing unknown. */
+static void a_range_asks_over_what_its_answer_would_be_stored(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor one;
+    scene->store.is_up = false;
+    assert_false(looks(scene, 0, &one, "Range: bytes=0-1"));
+    scene->store.is_up = true;
+    assert_int_equal(claims(&one), GW_LOOKUP_WAIT);
+    assert_int_equal(one.lookup.lead.base_version.kind, GW_BASE_UNKNOWN);
+    store_answers(scene);
+    assert_told(&one, GW_LOOKUP_ALONE);
+    assert_int_equal(one.lookup.lead.base_version.kind, GW_BASE_ABSENT);
+    gw_lookup_cancel(&one.lookup);
     close_scene(scene);
 }
 
@@ -621,6 +753,52 @@ static void what_the_leader_finds_in_the_store_answers_its_followers(void **stat
     gw_lookup_cancel(&here.lookup);
     gw_lookup_cancel(&there.lookup);
     close_scene(scene);
+}
+
+/* It is for the leader what it is not for each follower: other directives, a moment later. */
+static void what_the_leader_finds_is_judged_by_each_followers_own_rules(void **state)
+{
+    enum { SOON_S = 1, WHEN_STALE_S = 61 };
+    static const struct row {
+        const char *follower;
+        unsigned after_s;
+        bool is_taken; /* as it is handed over; else the follower looks again */
+        enum gw_reuse reuse;
+    } rows[] = {
+        { "", SOON_S, true, GW_REUSE_FRESH },
+        { "Cache-Control: max-age=0", SOON_S, false, GW_REUSE_NO },
+        { "Cache-Control: no-cache", SOON_S, false, GW_REUSE_NO },
+        { "Cache-Control: min-fresh=60", SOON_S, false, GW_REUSE_NO },
+        { "", WHEN_STALE_S, false, GW_REUSE_NO },
+        { "Cache-Control: max-stale", WHEN_STALE_S, true, GW_REUSE_STALE },
+        { "Cache-Control: max-stale=9", WHEN_STALE_S, true, GW_REUSE_STALE },
+    };
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        struct scene *scene = open_scene(true);
+        struct visitor leader, follower;
+        misses(scene, 0, &leader);
+        arrives(scene, 1, &follower, rows[i].follower);
+        assert_true(gw_lookup_begin(&follower.lookup, 0)); /* it waits for what is stored, too */
+        played_answer(&scene->store, &scene->store.calls[scene->store.made - 1]);
+        assert_int_equal(claims(&follower), GW_LOOKUP_WAIT);
+        elsewhere_stores(scene, FRESH);
+        while (!leader.answers)
+            played_answer_all(&scene->store);
+        assert_told(&leader, GW_LOOKUP_ENTRY);
+        now_us += rows[i].after_s * UINT64_C(1000000);
+        messages_come(&scene->parts[1].worker);
+        if (rows[i].is_taken) {
+            assert_told(&follower, GW_LOOKUP_ENTRY);
+            assert_int_equal(follower.lookup.reuse, rows[i].reuse);
+            assert_int_equal(follower.lookup.source, GW_LOOKUP_STORE); /* handed over, not found in memory since */
+        } else {
+            assert_is(&follower, GW_LOOKUP_RETURNING);
+        }
+        gw_lookup_cancel(&leader.lookup);
+        gw_lookup_cancel(&follower.lookup);
+        close_scene(scene);
+    }
 }
 
 static void one_that_waited_too_long_is_alone(void **state)
@@ -741,6 +919,51 @@ static void a_purge_by_tag_between_look_and_claim_ends_what_was_seen(void **stat
     close_scene(scene);
 }
 
+/* ---- the epoch: a purge since then keeps an answer out of memory ---- */
+
+static void the_epoch_is_that_of_the_look_that_saw_what_is_stored(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor leader, waits;
+    elsewhere_stores(scene, STALE);
+    has_seen(scene, 0, &leader, "");
+    has_seen(scene, 1, &waits, "");
+    assert_non_null(waits.lookup.lead.stored);
+    uint64_t epoch = waits.lookup.lead.epoch;
+    assert_int_equal(claims(&leader), GW_LOOKUP_WAIT);
+    assert_int_equal(claims(&waits), GW_LOOKUP_WAIT);
+    store_answers(scene);
+    gw_memory_cache_invalidate(scene->memory_cache, &key);
+    scene->store.is_up = false; /* so what it saw before the purge is all that it knows */
+    gw_lead_finish(&leader.lookup.lead);
+    messages_come(&scene->parts[1].worker);
+    assert_told(&waits, GW_LOOKUP_VALIDATE);
+    assert_int_equal(waits.lookup.lead.epoch, epoch);
+    assert_int_not_equal(gw_memory_cache_epoch(scene->memory_cache, &key), epoch);
+    scene->store.is_up = true;
+    gw_lookup_cancel(&leader.lookup);
+    gw_lookup_cancel(&waits.lookup);
+    close_scene(scene);
+}
+
+static void a_second_look_at_the_store_takes_a_new_epoch(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(true);
+    struct visitor one;
+    misses(scene, 0, &one);
+    uint64_t epoch = one.lookup.lead.epoch;
+    gw_memory_cache_invalidate(scene->memory_cache, &key);
+    elsewhere_stores(scene, STALE); /* after the purge */
+    store_answers(scene);
+    assert_told(&one, GW_LOOKUP_VALIDATE);
+    assert_int_equal(one.lookup.lead.epoch, gw_memory_cache_epoch(scene->memory_cache, &key));
+    assert_int_not_equal(one.lookup.lead.epoch, epoch);
+    gw_lookup_cancel(&one.lookup);
+    close_scene(scene);
+}
+
 static void each_row_was_walked(void **state)
 {
     static const struct {
@@ -772,21 +995,30 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_memory_hit_is_looked_at_once),
         cmocka_unit_test(without_a_store_a_miss_leads_at_once_and_the_next_joins),
+        cmocka_unit_test(a_range_leads_no_other_request),
+        cmocka_unit_test(what_another_worker_stored_between_look_and_claim_is_seen),
+        cmocka_unit_test(without_a_store_what_was_purged_during_a_wait_is_not_confirmed),
         cmocka_unit_test(what_lies_in_the_store_answers_is_confirmed_or_says_that_nothing_is_shared),
         cmocka_unit_test(a_miss_asks_for_the_lock_once_and_reads_nothing_again),
         cmocka_unit_test(where_something_else_lies_there_by_now_it_looks_again),
         cmocka_unit_test(the_second_look_has_its_own_time),
         cmocka_unit_test(another_instance_is_waited_for_by_asking_for_the_lock_alone),
         cmocka_unit_test(another_instance_is_waited_for_no_longer_than_flight_wait),
+        cmocka_unit_test(a_key_whose_answers_are_not_shared_waits_for_no_other_instance),
         cmocka_unit_test(a_reload_waits_for_no_other_instance),
         cmocka_unit_test(a_silent_store_is_waited_for_once),
+        cmocka_unit_test(after_a_wait_for_another_fetch_a_silent_store_is_asked_again),
+        cmocka_unit_test(a_range_asks_over_what_its_answer_would_be_stored),
         cmocka_unit_test(a_store_that_is_away_is_not_asked),
         cmocka_unit_test(followers_join_when_the_fetch_begins),
         cmocka_unit_test(what_the_leader_finds_in_the_store_answers_its_followers),
+        cmocka_unit_test(what_the_leader_finds_is_judged_by_each_followers_own_rules),
         cmocka_unit_test(one_that_waited_too_long_is_alone),
         cmocka_unit_test(a_refresh_leads_or_is_over),
         cmocka_unit_test(it_can_be_cancelled_in_every_state),
         cmocka_unit_test(a_purge_by_tag_between_look_and_claim_ends_what_was_seen),
+        cmocka_unit_test(the_epoch_is_that_of_the_look_that_saw_what_is_stored),
+        cmocka_unit_test(a_second_look_at_the_store_takes_a_new_epoch),
         cmocka_unit_test(each_row_was_walked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
