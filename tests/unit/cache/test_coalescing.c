@@ -310,6 +310,27 @@ static void a_successor_of_a_detached_fetch_shares_the_one_that_began_since(void
     tear_down(&scene);
 }
 
+/* The fetch before was on its way to the store; of the next one nothing is yet. */
+static void what_the_store_tells_while_the_next_fetch_runs_detaches_that(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct visitor before, next, late;
+    struct gw_cache_key key = key_of(1);
+    set_up(&scene);
+    comes(&scene, &before, &key, 0, 0);
+    assert_int_equal(comes(&scene, &next, &key, 0, JUST_NOW), GW_COALESCING_WAIT);
+    gw_coalescing_set_storing(before.ask.coalesced);
+    gw_coalescing_finish(&before.ask.coalesced);
+    uv_run(&scene.loop, UV_RUN_ONCE);
+    assert_non_null(next.coalesced);
+    gw_coalescing_detach_told(scene.coalescing, &key);
+    assert_int_equal(comes(&scene, &late, &key, 0, 0), GW_COALESCING_LEAD);
+    gw_coalescing_finish(&late.ask.coalesced);
+    gw_coalescing_finish(&next.coalesced);
+    tear_down(&scene);
+}
+
 /* ---- before the fetch has begun ---- */
 
 static void a_fetch_that_begins_is_joined_by_the_waiters_of_its_worker(void **state)
@@ -700,6 +721,7 @@ int main(void)
         cmocka_unit_test(a_request_that_came_after_a_fetch_began_shares_the_next_one),
         cmocka_unit_test(a_next_leader_that_left_leaves_the_others_to_themselves),
         cmocka_unit_test(a_successor_of_a_detached_fetch_shares_the_one_that_began_since),
+        cmocka_unit_test(what_the_store_tells_while_the_next_fetch_runs_detaches_that),
         cmocka_unit_test(a_fetch_that_begins_is_joined_by_the_waiters_of_its_worker),
         cmocka_unit_test(a_leader_that_leaves_passes_the_lead_on_to_the_first_that_may_have_it),
         cmocka_unit_test(without_anybody_to_pass_it_on_to_it_ends),
