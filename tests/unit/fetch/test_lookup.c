@@ -564,6 +564,60 @@ static void a_refresh_that_meets_a_503_leaves_what_lies_in_the_store(void **stat
     tear_down_together(both);
 }
 
+static struct gw_slice put_text(char **at, const char *text)
+{
+    struct gw_slice slice = gw_slice_of(*at, strlen(text));
+    memcpy(*at, text, slice.length);
+    *at += slice.length;
+    return slice;
+}
+
+/* The exchange is over by then, and the memory of its request is used for something else. */
+static void a_refresh_that_looks_needs_nothing_that_it_was_lent(void **state)
+{
+    (void)state;
+    struct together *both = set_up_together();
+    struct stage *stage = both->stage;
+    struct gw_fetch_request *request = &stage->request;
+    struct gw_head own = stage->request_head;
+    char texts[256], *at = texts;
+    request->method_text = put_text(&at, "GET");
+    request->path = put_text(&at, "/lent");
+    request->query = put_text(&at, "q=1");
+    request->scheme = put_text(&at, "http");
+    request->host = put_text(&at, "lent.example");
+    request->fields = put_text(&at, "X-Lent: 1\r\n");
+    stage->config.preserve_host = GW_PRESERVE_HOST_YES;
+    elsewhere_stores(both, FRESH, 5);
+    struct gw_redis_cache_answer seen = elsewhere_looks(both);
+    struct gw_entry *entry = seen.entry;
+    assert_non_null(entry);
+    request->lead.stored = entry;
+    request->lead.base_version = seen.base_version;
+    unsigned holds = atomic_load(&entry->refs);
+    refresh(stage);
+    assert_int_equal(stage->attempt_count, 0);
+    assert_int_equal(atomic_load(&entry->refs), holds + 1);
+    gw_entry_unref(entry);
+    request->lead.stored = NULL;
+    memset(texts, '?', sizeof texts);
+    memset(&stage->request_head, 0, sizeof stage->request_head);
+    store_answers(both);
+    struct attempt *attempt = last_attempt(stage);
+    assert_string_equal(attempt->method, "GET");
+    assert_string_equal(attempt->target, "/lent?q=1");
+    assert_non_null(strstr(attempt->fields, "Host: lent.example\r\n"));
+    assert_non_null(strstr(attempt->fields, "X-Lent: 1\r\n"));
+    assert_non_null(strstr(attempt->fields, "If-None-Match: \"1\"\r\n"));
+    stage->request_head = own;
+    says_head(stage, 304, FRESH, 0);
+    ends(stage);
+    store_answers(both);
+    assert_true(is_idle(stage));
+    assert_there(both, FRESH_THERE);
+    tear_down_together(both);
+}
+
 static void a_drain_ends_a_refresh_that_looks(void **state)
 {
     (void)state;
@@ -603,6 +657,7 @@ int main(void)
         cmocka_unit_test(a_refresh_with_the_lock_elsewhere_ends_at_once),
         cmocka_unit_test(a_refresh_that_finds_it_done_ends),
         cmocka_unit_test(a_refresh_that_meets_a_503_leaves_what_lies_in_the_store),
+        cmocka_unit_test(a_refresh_that_looks_needs_nothing_that_it_was_lent),
         cmocka_unit_test(a_drain_ends_a_refresh_that_looks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
