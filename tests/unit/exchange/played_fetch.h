@@ -1,11 +1,15 @@
 /* played_fetch.h: gateway/fetch/fetch.h as a test plays it, beside unit/exchange/stage.h. The exchange begins or joins a
  * fetch; the test says what comes of it: tells_head, tells_body, tells_flush, tells_end, tells_fail, tells_entry,
  * tells_released, wants_body. What the exchange says to it is noted. It asserts the contract: no event after the reader
- * has left, no body and no end while it is paused. */
+ * has left, no body and no end while it is paused.
+ *
+ * A background refresh is noted in played_refresh, and holds its lead until the test calls refresh_ends. */
 #ifndef TEST_EXCHANGE_PLAYED_FETCH_H
 #define TEST_EXCHANGE_PLAYED_FETCH_H
 
 #include "unit/exchange/stage.h"
+
+#include "fetch/background_refresh.h"
 
 struct gw_fetch {             /* the newest one */
     struct gw_reader *reader; /* NULL: has left, or was told the end */
@@ -30,6 +34,12 @@ static inline void played_attach(struct gw_reader *reader, bool is_first)
         .events = reader->events, .fetch = &played_fetch, .is_first = is_first, .paused = !is_first
     };
 }
+
+static struct {
+    unsigned begun;
+    enum gw_error begin_error;       /* what the next begin says */
+    struct gw_fetch_request request; /* the newest one; what it borrows is over but for the entry */
+} played_refresh;
 
 void gw_fetcher_init(struct gw_fetcher *fetcher)
 {
@@ -65,6 +75,22 @@ enum gw_error gw_fetch_begin(struct gw_fetcher *fetcher, const struct gw_fetch_r
     played_fetch.lead.stored = NULL; /* it would share it */
     played_attach(reader, true);
     return GW_ERROR_NONE;
+}
+
+enum gw_error gw_background_refresh_begin(struct gw_fetcher *fetcher, const struct gw_fetch_request *request)
+{
+    (void)fetcher;
+    if (played_refresh.begin_error)
+        return played_refresh.begin_error;
+    assert_null(played_refresh.request.lead.coalesced);
+    played_refresh.begun++;
+    played_refresh.request = *request;
+    return GW_ERROR_NONE;
+}
+
+static inline void refresh_ends(void)
+{
+    gw_lead_finish(&played_refresh.request.lead);
 }
 
 bool gw_fetch_join(struct gw_fetch *fetch, struct gw_reader *reader)
