@@ -194,6 +194,45 @@ static void an_inspection_says_what_redis_says_or_that_it_said_nothing(void **st
     }
 }
 
+static struct gw_entry *lies_in_memory(struct stage *stage)
+{
+    static const struct gw_cache_life life = { .freshness_s = 300 };
+    struct gw_cache_key key;
+    struct gw_arena arena;
+    open_arena(&arena);
+    struct gw_head request = request_head(&arena, "GET", "Host: a.example"), response = response_head(&arena, 200, "");
+    request.path = request.target = GW_SLICE("/x");
+    gw_exchange_make_key(&stage->context, &arena, stage->config->routes, request.path, GW_NO_SLICE, GW_SLICE("http"),
+                         GW_SLICE("a.example"), &key);
+    struct gw_entry *entry = gw_entry_create(&(struct gw_entry_setup) { .key = &key,
+                                                                        .scheme = GW_SLICE("http"),
+                                                                        .host = GW_SLICE("a.example"),
+                                                                        .request = &request,
+                                                                        .response = &response,
+                                                                        .life = &life,
+                                                                        .now_us = stage_now_us });
+    assert_non_null(entry);
+    gw_memory_cache_set_mode(stage->context.memory_cache, GW_MEMORY_CACHE_EMBEDDED);
+    assert_true(gw_memory_cache_put(stage->context.memory_cache, entry,
+                                    gw_memory_cache_epoch(stage->context.memory_cache, &key)));
+    gw_arena_free(&arena);
+    return entry;
+}
+
+static void an_inspection_keeps_nothing_of_what_it_shows(void **state)
+{
+    struct stage *stage = *state;
+    struct gw_entry *entry = lies_in_memory(stage);
+    assert_int_equal(atomic_load(&entry->refs), 2); /* the memory cache's, and the test's */
+    asks(stage, "GET", "/gateway/cache/inspect?url=http://a.example/x", TOKEN);
+    played_answer_all(&stage->store);
+    assert_int_equal(status(stage), 200);
+    assert_non_null(strstr(body(stage), "\"stored_for\""));
+    put_exchange(stage);
+    assert_int_equal(atomic_load(&entry->refs), 2);
+    gw_entry_unref(entry);
+}
+
 #define ADMIN_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -202,6 +241,7 @@ int main(void)
         ADMIN_TEST(a_page_is_for_those_who_may_see_it),
         ADMIN_TEST(a_purge_is_answered_when_redis_has_it_or_is_late),
         ADMIN_TEST(an_inspection_says_what_redis_says_or_that_it_said_nothing),
+        ADMIN_TEST(an_inspection_keeps_nothing_of_what_it_shows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,6 +179,38 @@ static void what_is_in_memory_answers_at_once_with_its_age(void **state)
     assert_int_equal(gw_counter_read(&stage->context.shard->cache_memory_hits), 1);
 }
 
+static void what_is_stale_is_refreshed_unless_its_client_has_asked_for_it(void **state)
+{
+    static const struct gw_cache_life life = { .freshness_s = 300,
+                                               .age_s = 290,
+                                               .terms = { .stale_while_revalidate_s = 600, .window_s = 600 } };
+    static const struct {
+        const char *fields;
+        unsigned after_s;
+        const char *label;
+        bool is_refreshed;
+    } rows[] = {
+        { "", 0, "HIT", false },
+        { "Cache-Control: max-stale=100", 20, "STALE", false },
+        { "Cache-Control: max-stale", 0, "STALE", false },
+        { "", 0, "STALE", true }, /* stale-while-revalidate */
+    };
+    struct stage *stage = *state;
+    gw_memory_cache_set_mode(stage->context.memory_cache, GW_MEMORY_CACHE_EMBEDDED);
+    asks(stage, "GET", "/", "");
+    is_fetched(stage);
+    put(stage, &life);
+    for (size_t i = 0; i < GW_COUNT(rows); i++) {
+        unsigned before = played_refresh.begun;
+        passes(stage, rows[i].after_s * 1000);
+        asks(stage, "GET", "/", rows[i].fields);
+        assert_string_equal(body(stage), "kept");
+        assert_string_equal(field(stage, "X-Cache"), rows[i].label);
+        assert_int_equal(played_refresh.begun - before, rows[i].is_refreshed);
+        refresh_ends();
+    }
+}
+
 #define CACHE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -189,6 +221,7 @@ int main(void)
         CACHE_TEST(only_if_cached_gets_what_is_stored_or_a_504),
         CACHE_TEST(who_is_released_from_one_fetch_waits_for_the_next_in_full),
         CACHE_TEST(what_is_in_memory_answers_at_once_with_its_age),
+        CACHE_TEST(what_is_stale_is_refreshed_unless_its_client_has_asked_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
