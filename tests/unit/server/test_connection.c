@@ -381,13 +381,40 @@ static void an_unwanted_body_is_thrown_away(void **state)
     assert_non_null(strstr(scene->text, "\r\n\r\n/x"));
 }
 
+/* Be the last piece wanted or not: the client may wait for its answer now, and send nothing more. */
+static void the_end_of_a_body_with_a_length_needs_no_further_byte(void **state)
+{
+    static const enum gw_body_state takes[] = { GW_BODY_DISCARDING, GW_BODY_HELD }; /* HELD: no more for now */
+    (void)state;
+    for (size_t i = 0; i < GW_COUNT(takes); i++) {
+        void *each;
+        open_scene(&each);
+        struct scene *scene = each;
+        arrives(scene);
+        sends(scene, "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789");
+        UNTIL(scene->kept);
+        scene->kept->body.state = takes[i];
+        scene->kept->downstream->table->want_body(scene->kept->downstream);
+        UNTIL(scene->kept->body.received_bytes == 10);
+        assert_int_equal(scene->kept->body.state, GW_BODY_ENDED);
+        let_go(scene);
+        UNTIL(reads(scene, "\r\n\r\n/read"));
+        assert_phase(scene, GW_CONNECTION_IDLE);
+        close_scene(&each);
+    }
+}
+
+/* Behind another request, too: its head and the begin of its body then come from what was carried. */
 static void a_client_that_waits_for_100_is_known_to_wait(void **state)
 {
     static const char head[] = "POST /wait HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
     static const struct {
         const char *with_it, *later;
-        bool waits;
-    } expecting[] = { { "", "", true }, { "a", "", false }, { "", "a", false } };
+        bool is_carried, waits;
+    } expecting[] = {
+        { "", "", false, true }, { "a", "", false, false }, { "", "a", false, false },
+        { "", "", true, true },  { "a", "", true, false },  { "", "a", true, false },
+    };
     (void)state;
     for (size_t i = 0; i < GW_COUNT(expecting); i++) {
         void *each;
@@ -395,8 +422,16 @@ static void a_client_that_waits_for_100_is_known_to_wait(void **state)
         open_scene(&each);
         struct scene *scene = each;
         arrives(scene);
+        if (expecting[i].is_carried) {
+            asks(scene, "/wait");
+            UNTIL(scene->kept);
+        }
         snprintf(text, sizeof text, "%s%s", head, expecting[i].with_it);
         sends(scene, text);
+        if (expecting[i].is_carried) {
+            UNTIL(connection_in(scene)->h1.carry.length);
+            let_go(scene);
+        }
         UNTIL(scene->kept);
         sends(scene, expecting[i].later);
         UNTIL(scene->kept->request.expects_continue == expecting[i].waits);
@@ -665,6 +700,7 @@ int main(void)
         CONNECTION_TEST(the_last_request_that_is_allowed_says_close),
         cmocka_unit_test(a_body_comes_when_it_is_wanted_and_the_next_request_after_it),
         CONNECTION_TEST(an_unwanted_body_is_thrown_away),
+        CONNECTION_TEST(the_end_of_a_body_with_a_length_needs_no_further_byte),
         cmocka_unit_test(a_client_that_waits_for_100_is_known_to_wait),
         CONNECTION_TEST(a_head_that_is_late_is_answered_408),
         CONNECTION_TEST(a_body_that_is_late_ends_the_exchange),

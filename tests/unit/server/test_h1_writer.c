@@ -430,25 +430,28 @@ static void a_head_that_finds_no_memory_is_a_bare_503(void **state)
         size_t head_bytes;
         bool is_lost_before, is_unknown;
     } losses[] = { { 40, false, false }, { 40, false, true }, { 4096, true, false }, { 4096, true, true } };
-    for (size_t i = 0; i < GW_COUNT(losses); i++) {
-        const struct message row = { 200,          "ETag: a-longer-one\nA: 1",        200, "OK", .added = "X: 1\r\n",
-                                     .length = 40, .is_unknown = losses[i].is_unknown };
-        struct client client;
-        struct gw_head head;
-        begin(&client, losses[i].head_bytes);
-        struct gw_downstream_head message = message_of(&row, &head, &client.arena);
-        message.is_lost = losses[i].is_lost_before;
-        gw_h1_writer_head(&client.writer, &message);
-        for (int j = 0; j < 40; j++)
-            assert_true(body(&client, 1));
-        assert_true(gw_h1_writer_end(&client.writer.downstream));
-        assert_string_equal(client.text, bare);
-        assert_true(message.is_lost);
-        assert_false(message.has_body);
-        assert_int_equal(message.status, 503);
-        assert_false(client.writer.keep_alive);
-        end(&client);
-    }
+    for (size_t i = 0; i < GW_COUNT(losses); i++)
+        for (int pieces = 0; pieces <= 40; pieces++) { /* of the body, before the head is made or behind it */
+            const struct message row = {
+                200,          "ETag: a-longer-one\nA: 1",        200, "OK", .added = "X: 1\r\n",
+                .length = 40, .is_unknown = losses[i].is_unknown
+            };
+            struct client client;
+            struct gw_head head;
+            begin(&client, losses[i].head_bytes);
+            struct gw_downstream_head message = message_of(&row, &head, &client.arena);
+            message.is_lost = losses[i].is_lost_before;
+            gw_h1_writer_head(&client.writer, &message);
+            for (int j = 0; j < pieces; j++)
+                assert_true(body(&client, 1));
+            assert_true(gw_h1_writer_end(&client.writer.downstream));
+            assert_string_equal(client.text, bare);
+            assert_true(message.is_lost);
+            assert_false(message.has_body);
+            assert_int_equal(message.status, 503);
+            assert_false(client.writer.keep_alive);
+            end(&client);
+        }
 }
 
 static void what_was_not_written_is_forgotten_with_its_blocks(void **state)
