@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include "base/buffer.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -17,7 +18,10 @@ enum {
     SAID_BYTES = 128,
 };
 
+enum { PURGE_MAGIC = 0x50555247, BAN_LOG_MAGIC = 0x42414e4c }; /* PURG, BANL */
+
 struct gw_purge {
+    struct gw_magic magic;
     struct gw_list link;
     struct gw_ban_log *ban_log;
     gw_purge_done *done; /* NULL: forgotten */
@@ -29,6 +33,7 @@ struct gw_purge {
 };
 
 struct gw_ban_log {
+    struct gw_magic magic;
     struct gw_ban_log_setup setup;
     char key[KEY_BYTES];
     size_t key_length;
@@ -70,6 +75,7 @@ static void ban_log_finish(struct gw_purge *purge, bool is_everywhere)
     gw_list_remove(&purge->link);
     if (purge->done)
         purge->done(purge->owner, is_everywhere);
+    purge->magic = GW_NO_MAGIC;
     free(purge);
 }
 
@@ -78,6 +84,7 @@ static struct gw_purge *ban_log_find_logged(struct gw_ban_log *ban_log)
     gw_list_each(link, &ban_log->purges)
     {
         struct gw_purge *purge = GW_CONTAINER(link, struct gw_purge, link);
+        GW_CHECK_MAGIC(purge, PURGE_MAGIC);
         if (purge->is_logged)
             return purge;
     }
@@ -175,7 +182,7 @@ static void ban_log_lose(struct gw_ban_log *ban_log, const struct gw_store_reply
 
 static void ban_log_on_polled(void *owner, const struct gw_store_reply *reply)
 {
-    struct gw_ban_log *ban_log = owner;
+    struct gw_ban_log *ban_log = GW_FROM_CONTEXT(owner, struct gw_ban_log, BAN_LOG_MAGIC);
     ban_log->is_asking = false;
     if (reply->result == GW_STORE_VALUE)
         ban_log_take_answer(ban_log, reply->value);
@@ -188,13 +195,14 @@ static void ban_log_on_polled(void *owner, const struct gw_store_reply *reply)
 static void ban_log_on_change(struct gw_message *message)
 {
     struct gw_ban_log *ban_log = GW_CONTAINER(message, struct gw_ban_log, change);
+    GW_CHECK_MAGIC(ban_log, BAN_LOG_MAGIC);
     atomic_store(&ban_log->is_change_posted, false); /* what changes from here on is a message of its own */
     ban_log_poll_now(ban_log);
 }
 
 static void ban_log_on_banned(void *owner, const struct gw_store_reply *reply)
 {
-    struct gw_purge *purge = owner;
+    struct gw_purge *purge = GW_FROM_CONTEXT(owner, struct gw_purge, PURGE_MAGIC);
     struct gw_ban_log *ban_log = purge->ban_log;
     if (reply->result == GW_STORE_VALUE) {
         purge->is_logged = true;
@@ -210,6 +218,7 @@ static void ban_log_on_banned(void *owner, const struct gw_store_reply *reply)
 static void ban_log_on_due(struct gw_timer *timer)
 {
     struct gw_ban_log *ban_log = GW_CONTAINER(timer, struct gw_ban_log, timer);
+    GW_CHECK_MAGIC(ban_log, BAN_LOG_MAGIC);
     bool was_up = ban_log->is_up;
     ban_log->is_up = gw_store_is_up(ban_log->setup.store);
     if (!ban_log->is_up || !was_up)
@@ -230,6 +239,7 @@ struct gw_ban_log *gw_ban_log_create(const struct gw_ban_log_setup *setup)
     struct gw_ban_log *ban_log = calloc(1, sizeof(*ban_log));
     if (!ban_log)
         return NULL;
+    ban_log->magic = GW_MAGIC(BAN_LOG_MAGIC);
     ban_log->setup = *setup;
     struct gw_buffer key = gw_buffer_over(ban_log->key, sizeof(ban_log->key));
     gw_buffer_put_slice(&key, setup->config->redis_prefix);
@@ -259,6 +269,8 @@ void gw_ban_log_close(struct gw_ban_log *ban_log)
 
 void gw_ban_log_destroy(struct gw_ban_log **ban_log)
 {
+    if (*ban_log)
+        (*ban_log)->magic = GW_NO_MAGIC;
     free(*ban_log);
     *ban_log = NULL;
 }
@@ -274,7 +286,7 @@ static struct gw_purge *ban_log_copy(const struct gw_ban *ban)
     struct gw_purge *purge = malloc(sizeof(*purge) + host + text);
     if (!purge)
         return NULL;
-    *purge = (struct gw_purge) { .ban = *ban };
+    *purge = (struct gw_purge) { .magic = GW_MAGIC(PURGE_MAGIC), .ban = *ban };
     if (host)
         memcpy(purge->text, ban->host.at, host);
     if (text)
@@ -290,6 +302,7 @@ struct gw_purge *gw_ban_log_add(struct gw_ban_log *ban_log, const struct gw_ban 
     size_t length = gw_bans_pack(ban, packed);
     struct gw_purge *purge = length && !ban_log->is_closed ? ban_log_copy(ban) : NULL;
     if (purge && !ban_log_run_script(ban_log, gw_slice_of(packed, length), ban_log_on_banned, purge)) {
+        purge->magic = GW_NO_MAGIC;
         free(purge);
         purge = NULL;
     }

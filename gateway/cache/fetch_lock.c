@@ -96,6 +96,7 @@ static void fetch_lock_on_kept(void *owner, const struct gw_store_reply *reply)
 static void fetch_lock_on_due(struct gw_timer *timer)
 {
     struct gw_fetch_lock *lock = GW_CONTAINER(timer, struct gw_fetch_lock, timer);
+    GW_CHECK_MAGIC(lock, LOCK_MAGIC);
     lock->call = fetch_lock_run(lock, GW_SLICE("keep"), fetch_lock_on_kept, lock);
     if (!lock->call)
         lock->state = LOST;

@@ -1,6 +1,7 @@
 #include "cache/redis_cache.h"
 
 #include <stdlib.h>
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/free_list.h"
 #include "cache/tombstones.h"
@@ -12,6 +13,8 @@ enum {
     ARENA_BYTES = 4096,
     ARENA_LEAST_BYTES = 65536, /* beside twice a request's head */
 };
+
+enum { QUESTION_MAGIC = 0x51555354 }; /* QUST */
 
 enum kind { LOOK_UP, INSPECTION, TOMBSTONE };
 
@@ -27,6 +30,7 @@ struct inspection {
  *            ▼
  *          done, or the variant is awaited, or (no guess, a wrong one) asked now ─► done */
 struct gw_redis_cache_question {
+    struct gw_magic magic;
     struct gw_redis_cache *redis_cache;
     enum kind kind;
     struct gw_cache_key key;
@@ -130,13 +134,17 @@ static struct gw_redis_cache_question *redis_cache_take_question(struct gw_redis
 {
     struct gw_redis_cache_question *question = gw_free_list_take(&redis_cache->free, NULL);
     if (question)
-        *question = (struct gw_redis_cache_question) { .redis_cache = redis_cache, .kind = kind, .key = *key };
+        *question = (struct gw_redis_cache_question) {
+            .magic = GW_MAGIC(QUESTION_MAGIC), .redis_cache = redis_cache, .kind = kind, .key = *key
+        };
     return question;
 }
 
 static void redis_cache_give_question(struct gw_redis_cache_question *question)
 {
     struct gw_redis_cache *redis_cache = question->redis_cache;
+    GW_CHECK_MAGIC(question, QUESTION_MAGIC);
+    question->magic = GW_NO_MAGIC;
     free(question->inspection);
     gw_free_list_give(&redis_cache->free, question);
 }
@@ -145,7 +153,7 @@ static void redis_cache_give_question(struct gw_redis_cache_question *question)
 
 static void redis_cache_on_tombstone(void *owner)
 {
-    struct gw_redis_cache_question *question = owner;
+    struct gw_redis_cache_question *question = GW_FROM_CONTEXT(owner, struct gw_redis_cache_question, QUESTION_MAGIC);
     gw_redis_cache_done *done = question->done;
     void *asker = question->owner;
     redis_cache_give_question(question);
@@ -302,7 +310,7 @@ static void redis_cache_finish(struct gw_redis_cache_question *question)
 
 static void redis_cache_on_variant(void *owner, const struct gw_store_reply *reply)
 {
-    struct gw_redis_cache_question *question = owner;
+    struct gw_redis_cache_question *question = GW_FROM_CONTEXT(owner, struct gw_redis_cache_question, QUESTION_MAGIC);
     struct gw_base_version *base_version = &question->answer.base_version;
     struct gw_frame frame = { .kind = GW_FRAME_FOREIGN };
     question->variant = NULL;
@@ -439,7 +447,7 @@ static void redis_cache_inspect_base(struct gw_redis_cache_question *question, c
 
 static void redis_cache_on_base(void *owner, const struct gw_store_reply *reply)
 {
-    struct gw_redis_cache_question *question = owner;
+    struct gw_redis_cache_question *question = GW_FROM_CONTEXT(owner, struct gw_redis_cache_question, QUESTION_MAGIC);
     struct gw_base_version *base_version = &question->answer.base_version;
     struct gw_frame frame = { .kind = GW_FRAME_FOREIGN };
     question->base = NULL;
@@ -537,6 +545,7 @@ void gw_redis_cache_cancel(struct gw_redis_cache_question **taken)
     *taken = NULL;
     if (!question)
         return;
+    GW_CHECK_MAGIC(question, QUESTION_MAGIC);
     if (question->kind == TOMBSTONE) /* it is to be acknowledged in any case */
         gw_tombstones_cancel(&question->tombstone);
     gw_store_cancel(&question->base);

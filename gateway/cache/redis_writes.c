@@ -2,14 +2,16 @@
 
 #include <stdlib.h>
 #include "base/buffer.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "cache/frame.h"
 #include "cache/key.h"
 #include "cache/vary.h"
 
-enum { KEPT_FREE = 256 /* to be used again */ };
+enum { KEPT_FREE = 256 /* to be used again */, WRITE_MAGIC = 0x57524954 /* WRIT */ };
 
 struct write {
+    struct gw_magic magic;
     struct gw_writes *writes;
     void (*on_stored)(void *owner);
     void *owner;
@@ -60,7 +62,7 @@ struct order {
 
 static void redis_writes_on_stored(void *owner, const struct gw_store_reply *reply)
 {
-    struct write *write = owner;
+    struct write *write = GW_FROM_CONTEXT(owner, struct write, WRITE_MAGIC);
     struct gw_writes *writes = write->writes;
     void (*on_stored)(void *) = write->on_stored;
     void *asker = write->owner;
@@ -68,6 +70,7 @@ static void redis_writes_on_stored(void *owner, const struct gw_store_reply *rep
         writes->paused_until_us = gw_clock_monotonic_us() + (uint64_t)GW_REDIS_CACHE_PAUSE_MS * 1000;
     else if (reply->result == GW_STORE_INTEGERS && reply->integer_count == 1 && reply->integers[0] == 0)
         gw_counter_add(&writes->shard->cache_stores_raced, 1);
+    write->magic = GW_NO_MAGIC;
     gw_free_list_give(&writes->free, write);
     if (on_stored)
         on_stored(asker);
@@ -83,7 +86,9 @@ static bool redis_writes_send_order(struct gw_writes *writes, const struct gw_ca
     struct write *write = gw_free_list_take(&writes->free, NULL);
     if (!write)
         return false;
-    *write = (struct write) { .writes = writes, .on_stored = on_stored, .owner = owner };
+    *write = (struct write) {
+        .magic = GW_MAGIC(WRITE_MAGIC), .writes = writes, .on_stored = on_stored, .owner = owner
+    };
     gw_buffer_put_uint(&life, (uint64_t)order->life_ms);
     arguments[count++] = order->base_version;
     arguments[count++] = gw_buffer_slice(&life);
@@ -97,6 +102,7 @@ static bool redis_writes_send_order(struct gw_writes *writes, const struct gw_ca
     if (gw_store_run(writes->store, GW_STORE_PUT, keys, order->index_bytes ? 2 : 1, arguments, count,
                      order->block ? order->value : GW_NO_SLICE, order->block, redis_writes_on_stored, write))
         return true;
+    write->magic = GW_NO_MAGIC;
     gw_free_list_give(&writes->free, write);
     return false;
 }

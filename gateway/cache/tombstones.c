@@ -1,6 +1,7 @@
 #include "cache/tombstones.h"
 
 #include <stdlib.h>
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/free_list.h"
 #include "base/log.h"
@@ -15,7 +16,10 @@ enum {
     ATTEMPTS = 20,       /* at one tombstone while the store claims to be up */
 };
 
+enum { TOMBSTONE_MAGIC = 0x544f4d42, TOMBSTONES_MAGIC = 0x544d4253 }; /* TOMB, TMBS */
+
 struct gw_tombstone {
+    struct gw_magic magic;
     struct gw_tombstones *tombstones;
     struct gw_list link; /* to be sent */
     struct gw_cache_key key;
@@ -25,6 +29,7 @@ struct gw_tombstone {
 };
 
 struct gw_tombstones {
+    struct gw_magic magic;
     struct gw_tombstones_setup setup;
 
     struct gw_random random;
@@ -44,6 +49,7 @@ struct gw_tombstones *gw_tombstones_create(const struct gw_tombstones_setup *set
     struct gw_tombstones *tombstones = calloc(1, sizeof *tombstones);
     if (!tombstones)
         return NULL;
+    tombstones->magic = GW_MAGIC(TOMBSTONES_MAGIC);
     tombstones->setup = *setup;
     gw_random_init(&tombstones->random);
     gw_free_list_init(&tombstones->free, sizeof(struct gw_tombstone), KEPT_FREE, NULL);
@@ -66,6 +72,7 @@ void gw_tombstones_destroy(struct gw_tombstones **taken)
         gw_list_each_safe(link, &tombstones->kept[i])
             gw_free_list_drop(&tombstones->free, GW_CONTAINER(link, struct gw_tombstone, link));
     gw_free_list_trim(&tombstones->free, 0);
+    tombstones->magic = GW_NO_MAGIC;
     free(tombstones);
 }
 
@@ -105,6 +112,12 @@ static bool tombstones_send_deletion(struct gw_tombstones *tombstones, struct gw
     return gw_store_set(tombstones->setup.store, text.slice, GW_NO_SLICE, 0, tombstones_on_answer, tombstone) != NULL;
 }
 
+static void tombstones_give(struct gw_tombstones *tombstones, struct gw_tombstone *tombstone)
+{
+    tombstone->magic = GW_NO_MAGIC;
+    gw_free_list_give(&tombstones->free, tombstone);
+}
+
 /* ---- those that wait ---- */
 
 static void tombstones_watch(struct gw_tombstones *tombstones)
@@ -141,13 +154,13 @@ static void tombstones_keep(struct gw_tombstones *tombstones, struct gw_tombston
     struct gw_list *bucket = &tombstones->kept[tombstone->key.sha[0] % BUCKETS];
     tombstone->done = NULL;
     if (tombstones_is_kept(bucket, &tombstone->key)) {
-        gw_free_list_give(&tombstones->free, tombstone);
+        tombstones_give(tombstones, tombstone);
     } else if (tombstones->kept_count >= tombstones->setup.config->redis_max_pending ||
                tombstone->attempts >= ATTEMPTS) {
         tombstones_lose(tombstones, tombstone->attempts >= ATTEMPTS
                                         ? "Redis did not acknowledge it however often it was sent"
                                         : "too many wait for Redis");
-        gw_free_list_give(&tombstones->free, tombstone);
+        tombstones_give(tombstones, tombstone);
     } else {
         gw_list_push_back(bucket, &tombstone->link);
         tombstones->kept_count++;
@@ -160,6 +173,7 @@ static void tombstones_send_kept_of(struct gw_tombstones *tombstones, struct gw_
     gw_list_each_safe(link, bucket)
     {
         struct gw_tombstone *tombstone = GW_CONTAINER(link, struct gw_tombstone, link);
+        GW_CHECK_MAGIC(tombstone, TOMBSTONE_MAGIC);
         if (!tombstones_send_tombstone(tombstones, tombstone))
             return;
         tombstone->attempts++;
@@ -172,7 +186,7 @@ static void tombstones_send_kept_of(struct gw_tombstones *tombstones, struct gw_
 
 static void tombstones_on_banned(void *owner, bool is_everywhere)
 {
-    struct gw_tombstones *tombstones = owner;
+    struct gw_tombstones *tombstones = GW_FROM_CONTEXT(owner, struct gw_tombstones, TOMBSTONES_MAGIC);
     if (is_everywhere)
         return;
     tombstones->is_ban_due = true;
@@ -218,6 +232,7 @@ bool gw_tombstones_catch_up(struct gw_tombstones *tombstones)
 static void tombstones_on_due(struct gw_timer *timer)
 {
     struct gw_tombstones *tombstones = GW_CONTAINER(timer, struct gw_tombstones, timer);
+    GW_CHECK_MAGIC(tombstones, TOMBSTONES_MAGIC);
     if (!gw_tombstones_catch_up(tombstones) || tombstones->is_ban_due)
         tombstones_watch(tombstones);
 }
@@ -226,14 +241,14 @@ static void tombstones_on_due(struct gw_timer *timer)
 
 static void tombstones_on_answer(void *owner, const struct gw_store_reply *reply)
 {
-    struct gw_tombstone *tombstone = owner;
+    struct gw_tombstone *tombstone = GW_FROM_CONTEXT(owner, struct gw_tombstone, TOMBSTONE_MAGIC);
     struct gw_tombstones *tombstones = tombstone->tombstones;
     gw_tombstones_done *done = tombstone->done;
     void *asker = tombstone->owner;
     if (reply->result == GW_STORE_OOM && tombstones_send_deletion(tombstones, tombstone))
         return;
     if (reply->result == GW_STORE_DONE || reply->result == GW_STORE_INTEGERS)
-        gw_free_list_give(&tombstones->free, tombstone);
+        tombstones_give(tombstones, tombstone);
     else
         tombstones_keep(tombstones, tombstone);
     if (done)
@@ -250,7 +265,9 @@ struct gw_tombstone *gw_tombstones_set(struct gw_tombstones *tombstones, const s
         tombstones_watch(tombstones);
         return NULL;
     }
-    *tombstone = (struct gw_tombstone) { .tombstones = tombstones, .key = *key, .done = done, .owner = owner };
+    *tombstone = (struct gw_tombstone) {
+        .magic = GW_MAGIC(TOMBSTONE_MAGIC), .tombstones = tombstones, .key = *key, .done = done, .owner = owner
+    };
     gw_list_init(&tombstone->link);
     if (gw_store_is_up(tombstones->setup.store) && tombstones_send_tombstone(tombstones, tombstone))
         return tombstone;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -25,7 +26,10 @@ enum {
 /* What is asked, in this order; its answers come in the same. */
 enum ask { ASK_LOGIN, ASK_NAME, ASK_ID, ASK_SUBSCRIBE, ASK_TRACKING, ASK_PING };
 
+enum { SIDE_MAGIC = 0x53494445, TRACKING_MAGIC = 0x54524143 }; /* SIDE, TRAC */
+
 struct side {
+    struct gw_magic magic;
     struct gw_tracking *tracking;
     struct gw_push_connection connection;
 
@@ -41,6 +45,7 @@ struct side {
 enum state { WAITING, RESOLVING, SUBSCRIBING, TRACKING, UP };
 
 struct gw_tracking {
+    struct gw_magic magic;
     struct gw_tracking_setup setup;
     struct gw_tls *tls;
     uint64_t answer_after_us, connect_after_us;
@@ -182,7 +187,8 @@ static bool tracking_put(struct side *side, enum ask ask, const struct gw_slice 
 
 static bool tracking_put_login(void *owner, enum gw_node_step step, struct gw_slice command)
 {
-    return tracking_send(owner, step == GW_NODE_NAME ? ASK_NAME : ASK_LOGIN, command);
+    struct side *side = GW_FROM_CONTEXT(owner, struct side, SIDE_MAGIC);
+    return tracking_send(side, step == GW_NODE_NAME ? ASK_NAME : ASK_LOGIN, command);
 }
 
 static bool tracking_log_in(struct side *side, struct gw_slice name)
@@ -197,7 +203,7 @@ static bool tracking_subscribe(struct side *side)
 
 static void tracking_on_subscriber_up(void *context)
 {
-    struct side *side = context;
+    struct side *side = GW_FROM_CONTEXT(context, struct side, SIDE_MAGIC);
     side->due_at_us = 0;
     if (!tracking_log_in(side, GW_SLICE("visara-gateway:invalidations")) ||
         !SEND(side, ASK_ID, GW_SLICE("CLIENT"), GW_SLICE("ID")) || !tracking_subscribe(side))
@@ -223,7 +229,7 @@ static bool tracking_track(struct side *side)
 
 static void tracking_on_tracker_up(void *context)
 {
-    struct side *side = context;
+    struct side *side = GW_FROM_CONTEXT(context, struct side, SIDE_MAGIC);
     side->due_at_us = 0;
     if (!tracking_log_in(side, GW_SLICE("visara-gateway:tracking")) || !tracking_track(side))
         tracking_lose_pair(side->tracking, "memory is out");
@@ -251,6 +257,7 @@ static void tracking_begin_subscribing(struct gw_tracking *tracking)
 static void tracking_on_found(struct gw_resolver_question *question, const struct gw_resolver_addresses *found)
 {
     struct gw_tracking *tracking = GW_CONTAINER(question, struct gw_tracking, question);
+    GW_CHECK_MAGIC(tracking, TRACKING_MAGIC);
     tracking->found = *found;
     tracking_begin_subscribing(tracking);
 }
@@ -311,7 +318,7 @@ static void tracking_take_answer(struct side *side, enum ask ask, const struct g
 
 static void tracking_on_reply(void *context, const struct gw_push_reply *reply)
 {
-    struct side *side = context;
+    struct side *side = GW_FROM_CONTEXT(context, struct side, SIDE_MAGIC);
     if (reply->kind == GW_PUSH_MESSAGE) {
         if (reply->is_of_all)
             tracking_forget_all(side->tracking);
@@ -337,7 +344,7 @@ static bool tracking_is_of_purges(struct gw_slice prefix, struct gw_slice text)
 /* A key of a variant has its base's before it: what answers under the base goes. Others are none of the memory cache. */
 static void tracking_on_key(void *context, struct gw_slice text)
 {
-    const struct gw_tracking *tracking = ((struct side *)context)->tracking;
+    const struct gw_tracking *tracking = GW_FROM_CONTEXT(context, struct side, SIDE_MAGIC)->tracking;
     struct gw_slice prefix = tracking->setup.config->redis_prefix;
     if (tracking->setup.on_purge && tracking_is_of_purges(prefix, text))
         tracking->setup.on_purge(tracking->setup.context);
@@ -351,7 +358,7 @@ static void tracking_on_key(void *context, struct gw_slice text)
 
 static void tracking_on_down(void *context, const char *why)
 {
-    struct side *side = context;
+    struct side *side = GW_FROM_CONTEXT(context, struct side, SIDE_MAGIC);
     tracking_lose_pair(side->tracking, why);
 }
 
@@ -399,6 +406,7 @@ static void tracking_look(struct gw_tracking *tracking)
 static void tracking_on_timer(struct gw_timer *timer)
 {
     struct gw_tracking *tracking = GW_CONTAINER(timer, struct gw_tracking, timer);
+    GW_CHECK_MAGIC(tracking, TRACKING_MAGIC);
     tracking_look(tracking);
     gw_timer_start(tracking->setup.timers, &tracking->timer, LOOK_EACH_MS);
 }
@@ -407,6 +415,7 @@ static void tracking_on_timer(struct gw_timer *timer)
 
 static void tracking_init_side(struct gw_tracking *tracking, struct side *side, void (*on_up)(void *context))
 {
+    side->magic = GW_MAGIC(SIDE_MAGIC);
     side->tracking = tracking;
     side->connection = (struct gw_push_connection) { .node = tracking->setup.node,
                                                      .tls = tracking->tls,
@@ -422,6 +431,7 @@ struct gw_tracking *gw_tracking_open(const struct gw_tracking_setup *setup)
     struct gw_tracking *tracking = calloc(1, sizeof *tracking);
     if (!tracking)
         return NULL;
+    tracking->magic = GW_MAGIC(TRACKING_MAGIC);
     tracking->setup = *setup;
     if (!gw_tls_create(setup->config, setup->node, &tracking->tls)) {
         free(tracking);
@@ -458,6 +468,8 @@ void gw_tracking_free(struct gw_tracking **taken)
         return;
     gw_resolver_free(&tracking->resolver);
     gw_tls_destroy(&tracking->tls);
+    tracking->subscriber.magic = tracking->tracker.magic = GW_NO_MAGIC;
+    tracking->magic = GW_NO_MAGIC;
     free(tracking);
 }
 
