@@ -8,10 +8,13 @@
  *      └── given up, cancelled ──► the owner hears nothing more; replies settle as they come; the last one frees */
 #include "limit/question.h"
 #include <stdlib.h>
+#include "base/check.h"
 #include "base/clock.h"
 #include "limit/bucket_queries.h"
 
 enum { NUMBERS = 4, NUMBER_BYTES = 20 }; /* for each bucket, in a call and in its reply */
+
+enum { LIMIT_QUESTION_MAGIC = 0x4c515354, LIMIT_CALL_MAGIC = 0x4c43414c }; /* LQST, LCAL */
 
 enum query_state { NOT_ASKED, PENDING, ANSWERED, LOST };
 
@@ -26,11 +29,13 @@ struct query_view {
 };
 
 struct call { /* the context of a reply */
+    struct gw_magic magic;
     struct gw_limit_question *question;
     unsigned query; /* the call's shadow bucket, or the first bucket that is not shadow */
 };
 
 struct gw_limit_question {
+    struct gw_magic magic;
     struct query_view view; /* of the arrays below */
     uint64_t sent_us;
 
@@ -171,14 +176,16 @@ static void question_settle_answered(struct gw_limit_question *question, const s
 
 static void question_on_reply(void *owner, const struct gw_store_reply *reply)
 {
-    struct call *call = owner;
+    struct call *call = GW_FROM_CONTEXT(owner, struct call, LIMIT_CALL_MAGIC);
     struct gw_limit_question *question = call->question;
     struct gw_bucket_answer answers[GW_LIMIT_POLICIES_PER_REQUEST];
     uint64_t now_us = gw_clock_monotonic_us();
+    GW_CHECK_MAGIC(question, LIMIT_QUESTION_MAGIC);
     if (question_read_reply(question, call, reply, answers))
         question_settle_answered(question, call, answers, now_us);
     else
         question_settle_lost(question, call, now_us);
+    call->magic = GW_NO_MAGIC; /* it has its reply */
     if (--question->pending)
         return;
     gw_limit_done *done = question->done;
@@ -186,6 +193,7 @@ static void question_on_reply(void *owner, const struct gw_store_reply *reply)
     bool is_awaited = question->decision != NULL;
     if (is_awaited)
         question_decide(&question->view, now_us, question->decision);
+    question->magic = GW_NO_MAGIC;
     free(question);
     if (is_awaited)
         done(waiting);
@@ -234,7 +242,7 @@ static void question_send_all(struct gw_limit_question *question, const struct g
     while (first < q->view.count && q->queries[first].shadow)
         first++;
     if (first < q->view.count) {
-        q->calls[calls] = (struct call) { q, first };
+        q->calls[calls] = (struct call) { .magic = GW_MAGIC(LIMIT_CALL_MAGIC), .question = q, .query = first };
         is_sent = question_make_call(q, asker, &q->calls[calls]);
         if (!is_sent)
             question_settle_lost(q, &q->calls[calls], now_us);
@@ -243,7 +251,7 @@ static void question_send_all(struct gw_limit_question *question, const struct g
     for (unsigned i = 0; i < q->view.count; i++) {
         if (!q->queries[i].shadow || !q->queries[i].is_asked)
             continue;
-        q->calls[calls] = (struct call) { q, i };
+        q->calls[calls] = (struct call) { .magic = GW_MAGIC(LIMIT_CALL_MAGIC), .question = q, .query = i };
         is_sent = is_sent && question_make_call(q, asker, &q->calls[calls]);
         if (!is_sent)
             question_settle_lost(q, &q->calls[calls], now_us);
@@ -270,7 +278,7 @@ static struct gw_limit_question *question_put(struct gw_limit_asker *asker, stru
         question_decide_alone(asker->limiter, queries, now_us, decision);
         return NULL;
     }
-    *question = (struct gw_limit_question) { .sent_us = now_us };
+    *question = (struct gw_limit_question) { .magic = GW_MAGIC(LIMIT_QUESTION_MAGIC), .sent_us = now_us };
     memcpy(question->policies, queries->policies, sizeof question->policies);
     memcpy(question->queries, queries->queries, query_bytes);
     question->view = (struct query_view) { asker->limiter,    queries->count,   question->policies,
@@ -279,6 +287,7 @@ static struct gw_limit_question *question_put(struct gw_limit_asker *asker, stru
     if (question->pending)
         return question;
     question_decide(&question->view, now_us, decision);
+    question->magic = GW_NO_MAGIC;
     free(question);
     return NULL;
 }
@@ -325,6 +334,7 @@ void gw_limit_give_up(struct gw_limit_question **taken, uint64_t now_us)
 {
     struct gw_limit_question *question = *taken;
     *taken = NULL;
+    GW_CHECK_MAGIC(question, LIMIT_QUESTION_MAGIC);
     question_decide(&question->view, now_us, question->decision);
     question->decision = NULL;
     question->was_given_up = true;
