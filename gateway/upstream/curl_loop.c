@@ -6,7 +6,10 @@
 #include "upstream/curl_loop.h"
 #include "upstream/pool.h"
 
+enum { LOOP_MAGIC = 0x4355524c, WATCH_MAGIC = 0x57415443 }; /* CURL, WATC */
+
 struct gw_curl_watch {
+    struct gw_magic magic;
     struct gw_curl_loop *loop;
     curl_socket_t fd;
     bool is_connection;  /* opened by on_open */
@@ -27,9 +30,15 @@ static void curl_loop_run(struct gw_curl_loop *loop, curl_socket_t fd, int event
     loop->after(loop);
 }
 
-static void curl_loop_free_watch(uv_handle_t *handle)
+static void curl_loop_free_watch(struct gw_curl_watch *watch)
 {
-    free(handle->data);
+    watch->magic = GW_NO_MAGIC;
+    free(watch);
+}
+
+static void curl_loop_on_watch_closed(uv_handle_t *handle)
+{
+    curl_loop_free_watch(GW_FROM_CONTEXT(handle->data, struct gw_curl_watch, WATCH_MAGIC));
 }
 
 static void curl_loop_drop_watch(struct gw_curl_watch *watch)
@@ -42,9 +51,9 @@ static void curl_loop_drop_watch(struct gw_curl_watch *watch)
         gw_descriptors_leave(loop->descriptors);
     }
     if (watch->is_polled)
-        uv_close((uv_handle_t *)&watch->poll, curl_loop_free_watch);
+        uv_close((uv_handle_t *)&watch->poll, curl_loop_on_watch_closed);
     else
-        free(watch);
+        curl_loop_free_watch(watch);
 }
 
 static struct gw_curl_watch *curl_loop_find_watch(const struct gw_curl_loop *loop, curl_socket_t fd)
@@ -76,6 +85,7 @@ static struct gw_curl_watch *curl_loop_add_watch(struct gw_curl_loop *loop, curl
     struct gw_curl_watch *watch = curl_loop_make_room(loop, fd) ? calloc(1, sizeof(*watch)) : NULL;
     if (!watch)
         return NULL;
+    watch->magic = GW_MAGIC(WATCH_MAGIC);
     watch->loop = loop;
     watch->fd = fd;
     watch->is_connection = is_connection;
@@ -88,7 +98,7 @@ static struct gw_curl_watch *curl_loop_add_watch(struct gw_curl_loop *loop, curl
 
 static void curl_loop_on_event(uv_poll_t *poll, int status, int events)
 {
-    struct gw_curl_watch *watch = poll->data;
+    struct gw_curl_watch *watch = GW_FROM_CONTEXT(poll->data, struct gw_curl_watch, WATCH_MAGIC);
     if (!watch->is_wanted) { /* an idle connection was closed or received bytes: found out before its next use */
         uv_poll_stop(poll);
         watch->events = 0;
@@ -133,6 +143,7 @@ bool gw_curl_loop_is_quiet(const struct gw_curl_loop *loop, int local_port)
     gw_list_each(link, &loop->kept[local_port % GW_CURL_KEPT_ROWS])
     {
         const struct gw_curl_watch *watch = GW_CONTAINER(link, struct gw_curl_watch, kept);
+        GW_CHECK_MAGIC(watch, WATCH_MAGIC);
         if (watch->local_port != local_port || watch->is_wanted)
             continue;
         if (!gw_pool_is_quiet(watch->fd))
@@ -158,7 +169,7 @@ static void curl_loop_unwant(struct gw_curl_watch *watch, CURL *easy)
 static int curl_loop_on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
 {
     (void)unused;
-    struct gw_curl_loop *loop = context;
+    struct gw_curl_loop *loop = GW_FROM_CONTEXT(context, struct gw_curl_loop, LOOP_MAGIC);
     struct gw_curl_watch *watch = curl_loop_find_watch(loop, fd);
     if (what == CURL_POLL_REMOVE) {
         if (watch)
@@ -182,7 +193,7 @@ static int curl_loop_on_socket(CURL *easy, curl_socket_t fd, int what, void *con
 static curl_socket_t curl_loop_on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)purpose;
-    struct gw_curl_loop *loop = context;
+    struct gw_curl_loop *loop = GW_FROM_CONTEXT(context, struct gw_curl_loop, LOOP_MAGIC);
     if (!gw_descriptors_enter(loop->descriptors))
         return CURL_SOCKET_BAD;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -196,7 +207,7 @@ static curl_socket_t curl_loop_on_open(void *context, curlsocktype purpose, stru
 
 static int curl_loop_on_close(void *context, curl_socket_t fd)
 {
-    struct gw_curl_watch *watch = curl_loop_find_watch(context, fd);
+    struct gw_curl_watch *watch = curl_loop_find_watch(GW_FROM_CONTEXT(context, struct gw_curl_loop, LOOP_MAGIC), fd);
     if (watch)
         curl_loop_drop_watch(
             watch); /* before close: epoll must forget the socket while the number still belongs to it */
@@ -205,13 +216,13 @@ static int curl_loop_on_close(void *context, curl_socket_t fd)
 
 static void curl_loop_on_timeout(uv_timer_t *timer)
 {
-    curl_loop_run(timer->data, CURL_SOCKET_TIMEOUT, 0);
+    curl_loop_run(GW_FROM_CONTEXT(timer->data, struct gw_curl_loop, LOOP_MAGIC), CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int curl_loop_on_timer(CURLM *multi, long after_ms, void *context)
 {
     (void)multi;
-    struct gw_curl_loop *loop = context;
+    struct gw_curl_loop *loop = GW_FROM_CONTEXT(context, struct gw_curl_loop, LOOP_MAGIC);
     if (after_ms > 0) {
         uv_timer_start(&loop->timer, curl_loop_on_timeout, (uint64_t)after_ms, 0);
         return 0;
@@ -224,7 +235,7 @@ static int curl_loop_on_timer(CURLM *multi, long after_ms, void *context)
 
 static void curl_loop_on_idle(uv_idle_t *idle)
 {
-    struct gw_curl_loop *loop = idle->data;
+    struct gw_curl_loop *loop = GW_FROM_CONTEXT(idle->data, struct gw_curl_loop, LOOP_MAGIC);
     loop->is_asked = false;
     loop->before(loop);
     /* This run of libcurl serves all that was asked for so far; later requests need another turn. */
@@ -251,7 +262,7 @@ void gw_curl_loop_adopt(struct gw_curl_loop *loop, CURL *easy)
 
 bool gw_curl_loop_open(struct gw_curl_loop *loop, uv_loop_t *uv, gw_curl_loop_step *before, gw_curl_loop_step *after)
 {
-    *loop = (struct gw_curl_loop) { .loop = uv, .before = before, .after = after };
+    *loop = (struct gw_curl_loop) { .magic = GW_MAGIC(LOOP_MAGIC), .loop = uv, .before = before, .after = after };
     loop->multi = curl_multi_init();
     if (!loop->multi)
         return false;
@@ -283,4 +294,5 @@ void gw_curl_loop_free(struct gw_curl_loop *loop)
     free(loop->watches);
     loop->watches = NULL;
     loop->watch_capacity = 0;
+    loop->magic = GW_NO_MAGIC;
 }

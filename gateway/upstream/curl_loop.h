@@ -20,6 +20,7 @@
 #include <curl/curl.h>
 #include <uv.h>
 #include "base/base.h"
+#include "base/check.h"
 #include "base/descriptors.h"
 #include "base/list.h"
 
@@ -34,6 +35,7 @@ struct gw_curl_loop;
 typedef void gw_curl_loop_step(struct gw_curl_loop *loop);
 
 struct gw_curl_loop {
+    struct gw_magic magic; /* from gw_curl_loop_open to gw_curl_loop_free */
     uv_loop_t *loop;
     struct gw_descriptors *descriptors; /* the process's; NULL: no bound */
     CURLM *multi;

@@ -34,6 +34,7 @@ static bool curl_transfer_set_fixed_options(CURL *easy, CURLSH *share)
 bool gw_curl_transfer_init(struct gw_curl_transfer *transfer, struct gw_curl_transport *transport)
 {
     memset(transfer, 0, sizeof(*transfer));
+    transfer->magic = GW_MAGIC(GW_CURL_TRANSFER_MAGIC);
     transfer->transport = transport;
     transfer->line_capacity = FIRST_LINES;
     transfer->text_capacity = FIRST_TEXT_BYTES;
@@ -54,13 +55,14 @@ bool gw_curl_transfer_init(struct gw_curl_transfer *transfer, struct gw_curl_tra
 
 void gw_curl_transfer_free(void *object)
 {
-    struct gw_curl_transfer *transfer = object;
+    struct gw_curl_transfer *transfer = gw_curl_transfer_from(object);
     curl_easy_cleanup(transfer->easy);
     gw_chain_free(&transfer->chain);
     gw_curl_tls_unref(transfer->goodbye);
     gw_arena_free(&transfer->interim_arena);
     free(transfer->lines);
     free(transfer->text);
+    transfer->magic = GW_NO_MAGIC;
     free(transfer->ca_file);
 }
 

@@ -11,6 +11,7 @@
 #include <curl/curl.h>
 #include "base/arena.h"
 #include "base/chain.h"
+#include "base/check.h"
 #include "base/free_list.h"
 #include "base/list.h"
 #include "base/timer.h"
@@ -22,6 +23,7 @@
 enum { GW_CURL_URL_BYTES = 288 }; /* "https://", a name of 255 bytes, ":65535/" */
 
 struct gw_curl_transport {
+    struct gw_magic magic;
     struct gw_transport base;
     struct gw_transport_setup setup;
     CURLSH *share; /* TLS sessions, so that a new connection resumes */
@@ -37,7 +39,10 @@ struct gw_curl_transport {
     uint64_t open_told, idle_told; /* this transport's part of the shard's gauges */
 };
 
+enum { GW_CURL_TRANSFER_MAGIC = 0x58464552 }; /* XFER: also of a spare one */
+
 struct gw_curl_transfer {
+    struct gw_magic magic;
     struct gw_curl_transport *transport;
     CURL *easy;
     char url[GW_CURL_URL_BYTES]; /* the URL that the handle has now */
@@ -95,7 +100,7 @@ void gw_curl_transfer_reset(struct gw_curl_transfer *transfer);
 /* For CURLOPT_PRIVATE and the callbacks' context. */
 static inline struct gw_curl_transfer *gw_curl_transfer_from(void *context)
 {
-    return context;
+    return GW_FROM_CONTEXT(context, struct gw_curl_transfer, GW_CURL_TRANSFER_MAGIC);
 }
 /* libcurl gets this transfer's orders in this turn of the loop, but not within this call. */
 void gw_curl_transfer_make_due(struct gw_curl_transfer *transfer);

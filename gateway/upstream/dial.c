@@ -1,16 +1,20 @@
 #include "upstream/dial.h"
 
+enum { DIAL_MAGIC = 0x4449414c }; /* DIAL */
+
 static void dial_try_next(struct gw_dial *dial);
 
 /* Every failed attempt ends here: called from the loop, with the socket closed. */
 static void dial_on_closed(uv_handle_t *handle)
 {
-    struct gw_dial *dial = handle->data;
+    struct gw_dial *dial = GW_FROM_CONTEXT(handle->data, struct gw_dial, DIAL_MAGIC);
     if (dial->is_cancelled) {
+        dial->magic = GW_NO_MAGIC;
         dial->on_gone(dial);
         return;
     }
     if (dial->is_over || dial->next >= dial->addresses.count || uv_now(dial->timers->loop) >= dial->until_ms) {
+        dial->magic = GW_NO_MAGIC;
         dial->on_done(dial, dial->error);
         return;
     }
@@ -51,7 +55,7 @@ static void dial_fail(struct gw_dial *dial, int status)
 
 static void dial_on_connected(uv_connect_t *request, int status)
 {
-    struct gw_dial *dial = request->data;
+    struct gw_dial *dial = GW_FROM_CONTEXT(request->data, struct gw_dial, DIAL_MAGIC);
     if (uv_is_closing((uv_handle_t *)dial->tcp))
         return; /* timed out or cancelled: on_closed goes on */
     if (status < 0) {
@@ -59,6 +63,7 @@ static void dial_on_connected(uv_connect_t *request, int status)
         return;
     }
     gw_timer_stop(&dial->timer);
+    dial->magic = GW_NO_MAGIC;
     dial->on_done(dial, GW_ERROR_NONE);
 }
 
@@ -80,6 +85,7 @@ static void dial_try_next(struct gw_dial *dial)
 static void dial_on_answer(struct gw_resolver_question *question, const struct gw_resolver_addresses *addresses)
 {
     struct gw_dial *dial = GW_CONTAINER(question, struct gw_dial, question);
+    GW_CHECK_MAGIC(dial, DIAL_MAGIC);
     gw_timer_stop(&dial->timer);
     if (addresses->count == 0) {
         dial->is_over = true;
@@ -96,6 +102,7 @@ static void dial_on_answer(struct gw_resolver_question *question, const struct g
 static void dial_on_due(struct gw_timer *timer)
 {
     struct gw_dial *dial = GW_CONTAINER(timer, struct gw_dial, timer);
+    GW_CHECK_MAGIC(dial, DIAL_MAGIC);
     gw_resolver_cancel(&dial->question);
     dial_give_up(dial, GW_ERROR_CONNECT_TIMEOUT);
 }
@@ -115,6 +122,7 @@ enum gw_error gw_dial_begin(struct gw_dial *dial, struct gw_resolver *resolver, 
     enum gw_resolver_outcome outcome = gw_resolver_ask(resolver, &dial->question, host, &dial->addresses);
     if (outcome == GW_RESOLVER_OVERLOAD)
         return GW_ERROR_OVERLOADED;
+    dial->magic = GW_MAGIC(DIAL_MAGIC);
     uv_tcp_init(timers->loop, dial->tcp);
     dial->tcp->data = dial;
     if (outcome == GW_RESOLVER_KNOWN) {
@@ -128,6 +136,7 @@ enum gw_error gw_dial_begin(struct gw_dial *dial, struct gw_resolver *resolver, 
 
 void gw_dial_cancel(struct gw_dial *dial)
 {
+    GW_CHECK_MAGIC(dial, DIAL_MAGIC);
     dial->is_cancelled = true;
     gw_resolver_cancel(&dial->question);
     dial_give_up(dial, GW_ERROR_CANCELLED);

@@ -10,11 +10,13 @@
 #define GW_UPSTREAM_DIAL_H
 
 #include <uv.h>
+#include "base/check.h"
 #include "base/error.h"
 #include "base/timer.h"
 #include "base/resolver.h"
 
 struct gw_dial {
+    struct gw_magic magic; /* from gw_dial_begin to on_done or on_gone */
     /* Set by the caller. Exactly one of the two runs, once, on the loop, never before gw_dial_begin has returned. */
     void (*on_done)(struct gw_dial *dial, enum gw_error error); /* NONE: tcp is connected; else tcp is closed already */
     void (*on_gone)(struct gw_dial *dial);                      /* after gw_dial_cancel: tcp is closed */

@@ -17,6 +17,7 @@
 #define GW_UPSTREAM_H1_H
 
 #include "base/buffer.h"
+#include "base/check.h"
 #include "http/parser.h"
 #include "upstream/dial.h"
 #include "upstream/pool.h"
@@ -25,6 +26,7 @@
 enum { GW_H1_INTERIMS = 32 };
 
 struct gw_h1 {
+    struct gw_magic magic;
     struct gw_transport base;
     struct gw_transport_setup setup;
     struct gw_resolver resolver;
@@ -45,7 +47,10 @@ enum gw_h1_request {
     GW_H1_DROPPED,  /* the request will not be completed: an early answer, or the backend does not take the request */
 };
 
+enum { GW_H1_CONNECTION_MAGIC = 0x4831434e }; /* H1CN */
+
 struct gw_h1_connection {
+    struct gw_magic magic;
     uv_tcp_t tcp; /* data: the dial's until connected, then the connection */
     struct gw_h1 *transport;
     struct gw_pool *pool;

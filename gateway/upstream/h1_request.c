@@ -137,7 +137,7 @@ static void h1_request_flush(struct gw_h1_connection *connection);
 
 static void h1_request_on_written(uv_write_t *write, int status)
 {
-    struct gw_h1_connection *connection = write->data;
+    struct gw_h1_connection *connection = GW_FROM_CONTEXT(write->data, struct gw_h1_connection, GW_H1_CONNECTION_MAGIC);
     connection->is_writing = false;
     free(connection->head_copy);
     connection->head_copy = NULL;

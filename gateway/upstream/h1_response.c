@@ -160,7 +160,8 @@ static void h1_response_read_failed(struct gw_h1_connection *connection, ssize_t
 static void h1_response_on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     (void)suggested;
-    struct gw_h1_connection *connection = handle->data;
+    struct gw_h1_connection *connection = GW_FROM_CONTEXT(handle->data, struct gw_h1_connection,
+                                                          GW_H1_CONNECTION_MAGIC);
     char *at = NULL;
     size_t length = gw_block_pool_room(connection->transport->setup.blocks, &at);
     *buffer = uv_buf_init(at, (unsigned)length);
@@ -168,7 +169,8 @@ static void h1_response_on_room(uv_handle_t *handle, size_t suggested, uv_buf_t 
 
 static void h1_response_on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
-    struct gw_h1_connection *connection = stream->data;
+    struct gw_h1_connection *connection = GW_FROM_CONTEXT(stream->data, struct gw_h1_connection,
+                                                          GW_H1_CONNECTION_MAGIC);
     struct gw_block_pool *blocks = connection->transport->setup.blocks;
     if (length < 0) {
         h1_response_read_failed(connection, length);

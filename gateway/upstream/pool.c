@@ -12,10 +12,12 @@ void gw_pool_set_init(struct gw_pool_set *set)
 
 static void pool_forget(struct gw_pool_set *set, struct gw_pool *pool)
 {
+    GW_CHECK_MAGIC(pool, GW_POOL_MAGIC);
     for (unsigned i = 0; i < set->index_capacity; i++)
         if (set->by_index[i] == pool)
             set->by_index[i] = NULL;
     gw_list_remove(&pool->link);
+    pool->magic = GW_NO_MAGIC;
     free(pool);
 }
 
@@ -31,6 +33,7 @@ static struct gw_pool *pool_search(const struct gw_pool_set *set, struct gw_slic
     gw_list_each(link, &set->pools)
     {
         struct gw_pool *pool = GW_CONTAINER(link, struct gw_pool, link);
+        GW_CHECK_MAGIC(pool, GW_POOL_MAGIC);
         if (gw_slice_equal(pool->url, url))
             return pool;
     }
@@ -43,6 +46,7 @@ static struct gw_pool *pool_create(struct gw_pool_set *set, struct gw_slice url)
     gw_list_each_safe(link, &set->pools)
     {
         struct gw_pool *pool = GW_CONTAINER(link, struct gw_pool, link);
+        GW_CHECK_MAGIC(pool, GW_POOL_MAGIC);
         if (pool->connections == 0)
             pool_forget(set, pool);
     }
@@ -52,7 +56,7 @@ static struct gw_pool *pool_create(struct gw_pool_set *set, struct gw_slice url)
     char *text = (char *)(pool + 1);
     if (url.length)
         memcpy(text, url.at, url.length);
-    *pool = (struct gw_pool) { .url = gw_slice_of(text, url.length) };
+    *pool = (struct gw_pool) { .magic = GW_MAGIC(GW_POOL_MAGIC), .url = gw_slice_of(text, url.length) };
     gw_list_init(&pool->idle);
     gw_list_push_back(&set->pools, &pool->link);
     return pool;

@@ -10,11 +10,15 @@
 #ifndef GW_UPSTREAM_POOL_H
 #define GW_UPSTREAM_POOL_H
 
+#include "base/check.h"
 #include "base/list.h"
 #include "base/slice.h"
 #include "config/config.h"
 
+enum { GW_POOL_MAGIC = 0x504f4f4c }; /* POOL */
+
 struct gw_pool {
+    struct gw_magic magic;
     struct gw_list link; /* in the set */
     struct gw_slice url; /* behind the struct */
 
@@ -38,6 +42,7 @@ struct gw_pool *gw_pool_set_find(struct gw_pool_set *set, const struct gw_backen
 
 static inline void gw_pool_put(struct gw_pool *pool, struct gw_list *connection)
 {
+    GW_CHECK_MAGIC(pool, GW_POOL_MAGIC);
     gw_list_push_front(&pool->idle, connection);
     pool->idle_count++;
 }
@@ -45,6 +50,7 @@ static inline void gw_pool_put(struct gw_pool *pool, struct gw_list *connection)
 /* Takes out an idle connection: from now on it is busy or closed. */
 static inline void gw_pool_remove(struct gw_pool *pool, struct gw_list *connection)
 {
+    GW_CHECK_MAGIC(pool, GW_POOL_MAGIC);
     gw_list_remove(connection);
     pool->idle_count--;
 }

@@ -21,17 +21,20 @@
 #include "upstream/curl_transfer.h"
 #include "upstream/transport.h"
 
-enum { MAX_SPARE = 64 }; /* handles kept, each with libcurl's buffer */
+enum { MAX_SPARE = 64 };               /* handles kept, each with libcurl's buffer */
+enum { TRANSPORT_MAGIC = 0x43545250 }; /* CTRP */
 
 static struct gw_curl_transport *transport_curl_transport_from(struct gw_transport *transport)
 {
-    return GW_CONTAINER(transport, struct gw_curl_transport, base);
+    struct gw_curl_transport *curl = GW_CONTAINER(transport, struct gw_curl_transport, base);
+    GW_CHECK_MAGIC(curl, TRANSPORT_MAGIC);
+    return curl;
 }
 
 /* NULL once the call is over; orders for it then have no effect. */
-static struct gw_curl_transfer *transport_curl_transfer_of(struct gw_call *call)
+static struct gw_curl_transfer *transport_curl_transfer_of(const struct gw_call *call)
 {
-    return call->inner;
+    return call->inner ? gw_curl_transfer_from(call->inner) : NULL;
 }
 
 /* ---- the end ---- */
@@ -148,6 +151,7 @@ static void transport_curl_settle(struct gw_curl_transfer *transfer, CURLcode co
 static void transport_curl_on_due(struct gw_timer *timer)
 {
     struct gw_curl_transfer *transfer = GW_CONTAINER(timer, struct gw_curl_transfer, timer);
+    GW_CHECK_MAGIC(transfer, GW_CURL_TRANSFER_MAGIC);
     transport_curl_finish(transfer, transport_curl_error_by_phase(transfer));
 }
 
@@ -208,11 +212,13 @@ static void transport_curl_bound_connections(struct gw_curl_transport *transport
 static void transport_curl_before_libcurl(struct gw_curl_loop *loop)
 {
     struct gw_curl_transport *transport = GW_CONTAINER(loop, struct gw_curl_transport, loop);
+    GW_CHECK_MAGIC(transport, TRANSPORT_MAGIC);
     struct gw_list now; /* transfers that events add meanwhile wait for the next turn */
     transport_curl_bound_connections(transport);
     transport_curl_move_list(&transport->due, &now);
     while (!gw_list_is_empty(&now)) {
         struct gw_curl_transfer *transfer = GW_CONTAINER(now.next, struct gw_curl_transfer, due);
+        GW_CHECK_MAGIC(transfer, GW_CURL_TRANSFER_MAGIC);
         gw_list_remove(&transfer->due);
         transport_curl_carry_out(transfer);
     }
@@ -239,6 +245,7 @@ static void transport_curl_count_connections(struct gw_curl_transport *transport
 static void transport_curl_after_libcurl(struct gw_curl_loop *loop)
 {
     struct gw_curl_transport *transport = GW_CONTAINER(loop, struct gw_curl_transport, loop);
+    GW_CHECK_MAGIC(transport, TRANSPORT_MAGIC);
     CURLMsg *message;
     int left;
     while ((message = curl_multi_info_read(loop->multi, &left))) {
@@ -251,6 +258,7 @@ static void transport_curl_after_libcurl(struct gw_curl_loop *loop)
     }
     while (!gw_list_is_empty(&transport->told)) {
         struct gw_curl_transfer *transfer = GW_CONTAINER(transport->told.next, struct gw_curl_transfer, told);
+        GW_CHECK_MAGIC(transfer, GW_CURL_TRANSFER_MAGIC);
         gw_list_remove(&transfer->told);
         if (transfer->call->events->on_pause_in_reading)
             transfer->call->events->on_pause_in_reading(transfer->call);
@@ -365,7 +373,7 @@ static void transport_curl_end_body(struct gw_call *call)
 
 static bool transport_curl_takes_body(const struct gw_call *call)
 {
-    const struct gw_curl_transfer *transfer = call->inner;
+    const struct gw_curl_transfer *transfer = transport_curl_transfer_of(call);
     return transfer && !gw_curl_transfer_upload_is_over(transfer);
 }
 
@@ -413,6 +421,7 @@ static struct gw_transport *transport_curl_create(const struct gw_transport_setu
     struct gw_curl_transport *transport = calloc(1, sizeof(*transport));
     if (!transport)
         return NULL;
+    transport->magic = GW_MAGIC(TRANSPORT_MAGIC);
     transport->base.table = &gw_transport_curl;
     transport->setup = *setup;
     transport->may_reuse_handles = transport_curl_forgets_answers();
@@ -448,6 +457,7 @@ static void transport_curl_destroy(struct gw_transport *base)
     gw_curl_loop_free(&transport->loop);
     gw_pool_set_free(&transport->pools);
     curl_share_cleanup(transport->share);
+    transport->magic = GW_NO_MAGIC;
     free(transport);
 }
 

@@ -6,11 +6,20 @@
 enum {
     SCRATCH_BOUND = 16 * 1024 * 1024, /* bytes; the code that fills call->fields has a much lower bound */
     RESOLVED_KEPT_MS = 10 * 1000,
+    H1_MAGIC = 0x48315452, /* H1TR */
 };
 
 static struct gw_h1 *transport_h1_h1_of(struct gw_transport *transport)
 {
-    return GW_CONTAINER(transport, struct gw_h1, base);
+    struct gw_h1 *h1 = GW_CONTAINER(transport, struct gw_h1, base);
+    GW_CHECK_MAGIC(h1, H1_MAGIC);
+    return h1;
+}
+
+/* NULL once the call is over; orders for it then have no effect. */
+static struct gw_h1_connection *transport_h1_connection_of(const struct gw_call *call)
+{
+    return call->inner ? GW_FROM_CONTEXT(call->inner, struct gw_h1_connection, GW_H1_CONNECTION_MAGIC) : NULL;
 }
 
 /* ---- ends ---- */
@@ -28,17 +37,20 @@ static void transport_h1_free_connection(struct gw_h1_connection *connection)
 {
     gw_h1_request_free(connection);
     gw_h1_response_free(connection);
+    connection->magic = GW_NO_MAGIC;
     free(connection);
 }
 
 static void transport_h1_on_closed(uv_handle_t *handle)
 {
-    transport_h1_free_connection(handle->data);
+    transport_h1_free_connection(GW_FROM_CONTEXT(handle->data, struct gw_h1_connection, GW_H1_CONNECTION_MAGIC));
 }
 
 static void transport_h1_on_dial_gone(struct gw_dial *dial)
 {
-    transport_h1_free_connection(GW_CONTAINER(dial, struct gw_h1_connection, dial));
+    struct gw_h1_connection *connection = GW_CONTAINER(dial, struct gw_h1_connection, dial);
+    GW_CHECK_MAGIC(connection, GW_H1_CONNECTION_MAGIC);
+    transport_h1_free_connection(connection);
 }
 
 static void transport_h1_leave_idle(struct gw_h1_connection *connection)
@@ -130,6 +142,7 @@ void gw_h1_watch(struct gw_h1_connection *connection)
 static void transport_h1_on_due(struct gw_timer *timer)
 {
     struct gw_h1_connection *connection = GW_CONTAINER(timer, struct gw_h1_connection, timer);
+    GW_CHECK_MAGIC(connection, GW_H1_CONNECTION_MAGIC);
     if (!connection->call)
         gw_h1_close(connection);
     else if (connection->is_answering)
@@ -173,7 +186,7 @@ static void transport_h1_take_turn(struct gw_h1_connection *connection)
 /* Connections deferred during this run wait for the next turn of the loop, so that sockets get their turn. */
 static void transport_h1_on_deferred(uv_idle_t *deferrer)
 {
-    struct gw_h1 *h1 = deferrer->data;
+    struct gw_h1 *h1 = GW_FROM_CONTEXT(deferrer->data, struct gw_h1, H1_MAGIC);
     struct gw_list now;
     gw_list_init(&now);
     gw_list_each_safe(link, &h1->deferred)
@@ -183,6 +196,7 @@ static void transport_h1_on_deferred(uv_idle_t *deferrer)
     }
     while (!gw_list_is_empty(&now)) {
         struct gw_h1_connection *connection = GW_CONTAINER(now.next, struct gw_h1_connection, deferred);
+        GW_CHECK_MAGIC(connection, GW_H1_CONNECTION_MAGIC);
         gw_list_remove(&connection->deferred);
         transport_h1_take_turn(connection);
     }
@@ -229,6 +243,7 @@ static struct gw_h1_connection *transport_h1_take_kept(struct gw_pool *pool)
     struct gw_list *link;
     while ((link = gw_pool_newest(pool))) {
         struct gw_h1_connection *connection = GW_CONTAINER(link, struct gw_h1_connection, link);
+        GW_CHECK_MAGIC(connection, GW_H1_CONNECTION_MAGIC);
         if (transport_h1_is_quiet(connection)) {
             transport_h1_leave_idle(connection);
             gw_timer_stop(&connection->timer);
@@ -257,6 +272,7 @@ static enum gw_error transport_h1_begin_on_kept(struct gw_h1_connection *connect
 static void transport_h1_on_dialed(struct gw_dial *dial, enum gw_error error)
 {
     struct gw_h1_connection *connection = GW_CONTAINER(dial, struct gw_h1_connection, dial);
+    GW_CHECK_MAGIC(connection, GW_H1_CONNECTION_MAGIC);
     struct gw_shard *shard = connection->transport->setup.shard;
     connection->is_dialing = false;
     if (error) {
@@ -282,6 +298,7 @@ static struct gw_h1_connection *transport_h1_create_connection(struct gw_h1 *h1,
     struct gw_h1_connection *connection = calloc(1, sizeof *connection);
     if (!connection)
         return NULL;
+    connection->magic = GW_MAGIC(GW_H1_CONNECTION_MAGIC);
     connection->transport = h1;
     connection->pool = pool;
     gw_list_init(&connection->link);
@@ -343,6 +360,7 @@ static struct gw_transport *transport_h1_create(const struct gw_transport_setup 
     struct gw_h1 *h1 = calloc(1, sizeof *h1);
     if (!h1)
         return NULL;
+    h1->magic = GW_MAGIC(H1_MAGIC);
     h1->base.table = &gw_transport_h1;
     h1->setup = *setup;
     h1->scratch = gw_buffer_create(SCRATCH_BOUND);
@@ -376,6 +394,7 @@ static void transport_h1_destroy(struct gw_transport *transport)
     gw_pool_set_free(&h1->pools);
     gw_resolver_free(&h1->resolver);
     gw_buffer_destroy(&h1->scratch);
+    h1->magic = GW_NO_MAGIC;
     free(h1);
 }
 
@@ -402,25 +421,28 @@ static enum gw_error transport_h1_begin(struct gw_transport *transport, struct g
 
 static bool transport_h1_send_body(struct gw_call *call, struct gw_slice bytes, struct gw_block *block)
 {
-    return call->inner && gw_h1_request_send(call->inner, bytes, block);
+    struct gw_h1_connection *connection = transport_h1_connection_of(call);
+    return connection && gw_h1_request_send(connection, bytes, block);
 }
 
 static void transport_h1_end_body(struct gw_call *call)
 {
-    if (call->inner)
-        gw_h1_request_end_body(call->inner);
+    struct gw_h1_connection *connection = transport_h1_connection_of(call);
+    if (connection)
+        gw_h1_request_end_body(connection);
 }
 
 static void transport_h1_go_on(struct gw_call *call)
 {
+    struct gw_h1_connection *connection = transport_h1_connection_of(call);
     call->expects_continue = false; /* if the head is not sent yet, it goes out without Expect */
-    if (call->inner)
-        gw_h1_request_continue(call->inner);
+    if (connection)
+        gw_h1_request_continue(connection);
 }
 
 static void transport_h1_pause_call(struct gw_call *call)
 {
-    struct gw_h1_connection *connection = call->inner;
+    struct gw_h1_connection *connection = transport_h1_connection_of(call);
     if (!connection || connection->is_paused)
         return;
     connection->is_paused = true;
@@ -431,7 +453,7 @@ static void transport_h1_pause_call(struct gw_call *call)
 
 static void transport_h1_resume_call(struct gw_call *call)
 {
-    struct gw_h1_connection *connection = call->inner;
+    struct gw_h1_connection *connection = transport_h1_connection_of(call);
     if (!connection || !connection->is_paused)
         return;
     connection->is_paused = false;
@@ -447,7 +469,7 @@ static void transport_h1_resume_call(struct gw_call *call)
 
 static void transport_h1_cancel(struct gw_call *call)
 {
-    struct gw_h1_connection *connection = call->inner;
+    struct gw_h1_connection *connection = transport_h1_connection_of(call);
     if (!connection)
         return;
     transport_h1_detach(connection);
