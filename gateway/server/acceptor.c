@@ -14,6 +14,8 @@ enum {
     TELL_MS = 10000, /* between two log lines, of all workers */
 };
 
+enum { LISTENING_MAGIC = 0x4c53544e }; /* LSTN */
+
 /* ---- places ---- */
 
 static struct gw_server_place *acceptor_place_of(struct gw_worker *worker)
@@ -153,7 +155,7 @@ static bool acceptor_accept_some(struct gw_listening *listening, unsigned most, 
 
 static void acceptor_on_readable(uv_poll_t *poll, int status, int events)
 {
-    struct gw_listening *listening = poll->data;
+    struct gw_listening *listening = GW_FROM_CONTEXT(poll->data, struct gw_listening, LISTENING_MAGIC);
     int error = -status;
     (void)events;
     if (status < 0 || !acceptor_accept_some(listening, ACCEPTS_A_TURN, &error))
@@ -187,7 +189,9 @@ static void acceptor_look_again(struct gw_worker *worker)
 
 static void acceptor_on_timer(struct gw_timer *timer)
 {
-    acceptor_look_again(GW_CONTAINER(timer, struct gw_worker, acceptor.timer));
+    struct gw_worker *worker = GW_CONTAINER(timer, struct gw_worker, acceptor.timer);
+    GW_CHECK_MAGIC(worker, GW_WORKER_MAGIC);
+    acceptor_look_again(worker);
 }
 
 void gw_acceptor_on_room(struct gw_worker *worker)
@@ -209,7 +213,9 @@ bool gw_acceptor_open(struct gw_worker *worker)
         struct gw_listener *listener = &worker->listeners->items[i];
         struct gw_listening *listening = &worker->acceptor.listening[i];
         int *fd = &listener->sockets[worker->index];
-        *listening = (struct gw_listening) { .worker = worker, .fd = *fd, .is_admin = listener->is_admin };
+        *listening = (struct gw_listening) {
+            .magic = GW_MAGIC(LISTENING_MAGIC), .worker = worker, .fd = *fd, .is_admin = listener->is_admin
+        };
         if (uv_poll_init(&worker->loop, &listening->poll, *fd) != 0)
             return false;
         listening->poll.data = listening;
@@ -242,6 +248,7 @@ void gw_acceptor_close(struct gw_worker *worker)
         if (!listening->is_open)
             continue;
         listening->is_open = false;
+        listening->magic = GW_NO_MAGIC;
         uv_close((uv_handle_t *)&listening->poll, NULL); /* before close(2), so that epoll lets the socket go */
         close(listening->fd);
     }

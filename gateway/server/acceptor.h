@@ -15,12 +15,14 @@
 #define GW_SERVER_ACCEPTOR_H
 
 #include <uv.h>
+#include "base/check.h"
 #include "base/timer.h"
 #include "server/listener.h"
 
 struct gw_worker;
 
 struct gw_listening { /* one listening socket of one worker */
+    struct gw_magic magic;
     struct gw_worker *worker;
     int fd;
     bool is_admin, is_open;

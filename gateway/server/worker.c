@@ -15,6 +15,7 @@ enum { LOG_RETRY_MS = 50, READY_LOOK_MS = 8, READY_WITHIN_MS = 3000 };
 static void worker_listen_when_ready(struct gw_timer *timer)
 {
     struct gw_worker *worker = GW_CONTAINER(timer, struct gw_worker, ready_timer);
+    GW_CHECK_MAGIC(worker, GW_WORKER_MAGIC);
     bool is_late = uv_now(&worker->loop) >= worker->ready_by_ms;
     if (!is_late && !worker->hooks->is_ready(worker->hooks->owner, worker))
         gw_timer_start(&worker->timers, &worker->ready_timer, READY_LOOK_MS);
@@ -34,13 +35,15 @@ static void worker_flush_log(struct gw_worker *worker)
 
 static void worker_on_log_timer(struct gw_timer *timer)
 {
-    worker_flush_log(GW_CONTAINER(timer, struct gw_worker, log_timer));
+    struct gw_worker *worker = GW_CONTAINER(timer, struct gw_worker, log_timer);
+    GW_CHECK_MAGIC(worker, GW_WORKER_MAGIC);
+    worker_flush_log(worker);
 }
 
 /* Runs before the loop sleeps. */
 static void worker_on_prepare(uv_prepare_t *prepare)
 {
-    struct gw_worker *worker = prepare->data;
+    struct gw_worker *worker = GW_FROM_CONTEXT(prepare->data, struct gw_worker, GW_WORKER_MAGIC);
     worker_flush_log(worker);
     gw_worker_context_trim(&worker->context);
     if (worker->turn_began_us)
@@ -51,7 +54,7 @@ static void worker_on_prepare(uv_prepare_t *prepare)
 /* Runs after the loop has slept. */
 static void worker_on_check(uv_check_t *check)
 {
-    struct gw_worker *worker = check->data;
+    struct gw_worker *worker = GW_FROM_CONTEXT(check->data, struct gw_worker, GW_WORKER_MAGIC);
     worker->turn_began_us = gw_clock_monotonic_us();
 }
 
@@ -75,7 +78,9 @@ static void worker_look_whether_drained(struct gw_worker *worker)
 
 static void worker_on_drain_timer(struct gw_timer *timer)
 {
-    worker_look_whether_drained(GW_CONTAINER(timer, struct gw_worker, drain_timer));
+    struct gw_worker *worker = GW_CONTAINER(timer, struct gw_worker, drain_timer);
+    GW_CHECK_MAGIC(worker, GW_WORKER_MAGIC);
+    worker_look_whether_drained(worker);
 }
 
 void gw_worker_on_connection_closed(struct gw_worker *worker)
@@ -88,6 +93,7 @@ void gw_worker_on_connection_closed(struct gw_worker *worker)
 static void worker_deliver_drain(struct gw_message *message)
 {
     struct gw_worker *worker = GW_CONTAINER(message, struct gw_worker, drain_message);
+    GW_CHECK_MAGIC(worker, GW_WORKER_MAGIC);
     worker->is_draining = true;
     gw_timer_stop(&worker->ready_timer);
     gw_acceptor_finish(worker);
@@ -98,6 +104,7 @@ static void worker_deliver_drain(struct gw_message *message)
 static void worker_deliver_cut(struct gw_message *message)
 {
     struct gw_worker *worker = GW_CONTAINER(message, struct gw_worker, cut_message);
+    GW_CHECK_MAGIC(worker, GW_WORKER_MAGIC);
     worker->is_cut = true;
     gw_connection_cut_all(worker);
     worker_look_whether_drained(worker);
@@ -106,6 +113,7 @@ static void worker_deliver_cut(struct gw_message *message)
 static void worker_deliver_stop(struct gw_message *message)
 {
     struct gw_worker *worker = GW_CONTAINER(message, struct gw_worker, stop_message);
+    GW_CHECK_MAGIC(worker, GW_WORKER_MAGIC);
     gw_timer_stop(&worker->ready_timer);
     gw_acceptor_close(worker);
     gw_timer_stop(&worker->log_timer);
@@ -152,7 +160,7 @@ static bool worker_open_loop(struct gw_worker *worker)
 
 static void worker_run(void *argument)
 {
-    struct gw_worker *worker = argument;
+    struct gw_worker *worker = GW_FROM_CONTEXT(argument, struct gw_worker, GW_WORKER_MAGIC);
     bool is_open = worker_open_loop(worker);
     worker->failed = !is_open;
     uv_sem_post(&worker->started);
@@ -173,6 +181,7 @@ static void worker_run(void *argument)
 
 bool gw_worker_start(struct gw_worker *worker)
 {
+    worker->magic = GW_MAGIC(GW_WORKER_MAGIC);
     if (uv_sem_init(&worker->started, 0) != 0)
         return false;
     bool is_created = uv_thread_create(&worker->thread, worker_run, worker) == 0;
@@ -200,4 +209,5 @@ void gw_worker_stop(struct gw_worker *worker)
 void gw_worker_join(struct gw_worker *worker)
 {
     uv_thread_join(&worker->thread);
+    worker->magic = GW_NO_MAGIC;
 }

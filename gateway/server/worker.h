@@ -9,6 +9,7 @@
 
 #include <uv.h>
 #include "base/block.h"
+#include "base/check.h"
 #include "base/list.h"
 #include "base/mailbox.h"
 #include "base/timer.h"
@@ -29,7 +30,10 @@ struct gw_worker_hooks { /* main's part of a worker. Both functions run on the w
     void *owner;
 };
 
+enum { GW_WORKER_MAGIC = 0x574f524b }; /* WORK: from gw_worker_start to gw_worker_join */
+
 struct gw_worker {
+    struct gw_magic magic;
     unsigned index;
     struct gw_server *server;
     const struct gw_config *config;
