@@ -2,6 +2,8 @@
 
 #include <stdbool.h>
 
+enum { MAILBOX_MAGIC = 0x4d41494c }; /* MAIL */
+
 static void mailbox_deliver_all(struct gw_mailbox *mailbox)
 {
     uv_mutex_lock(&mailbox->lock);
@@ -18,7 +20,7 @@ static void mailbox_deliver_all(struct gw_mailbox *mailbox)
 
 static void mailbox_on_async(uv_async_t *async)
 {
-    mailbox_deliver_all(async->data);
+    mailbox_deliver_all(GW_FROM_CONTEXT(async->data, struct gw_mailbox, MAILBOX_MAGIC));
 }
 
 int gw_mailbox_open(struct gw_mailbox *mailbox, uv_loop_t *loop)
@@ -26,6 +28,7 @@ int gw_mailbox_open(struct gw_mailbox *mailbox, uv_loop_t *loop)
     int result = uv_mutex_init(&mailbox->lock);
     if (result)
         return result;
+    mailbox->magic = GW_MAGIC(MAILBOX_MAGIC);
     mailbox->first = NULL;
     mailbox->last = &mailbox->first;
     result = uv_async_init(loop, &mailbox->async, mailbox_on_async);
@@ -38,6 +41,7 @@ int gw_mailbox_open(struct gw_mailbox *mailbox, uv_loop_t *loop)
 void gw_mailbox_close(struct gw_mailbox *mailbox)
 {
     mailbox_deliver_all(mailbox);
+    mailbox->magic = GW_NO_MAGIC;
     uv_close((uv_handle_t *)&mailbox->async, NULL);
 }
 

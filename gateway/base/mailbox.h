@@ -9,6 +9,7 @@
 
 #include <uv.h>
 #include "base/base.h"
+#include "base/check.h"
 
 struct gw_message {
     void (*deliver)(struct gw_message *message); /* runs once for each post; may free the object */
@@ -17,6 +18,7 @@ struct gw_message {
 };
 
 struct gw_mailbox {
+    struct gw_magic magic;
     uv_async_t async;
     uv_mutex_t lock;
 

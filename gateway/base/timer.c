@@ -1,5 +1,7 @@
 #include "base/timer.h"
 
+enum { TIMERS_MAGIC = 0x54494d53 }; /* TIMS */
+
 static uint64_t timer_slot_now(const struct gw_timers *timers)
 {
     return uv_now(timers->loop) / GW_TIMER_SLOT_MS;
@@ -41,6 +43,7 @@ static void timer_run_slot(struct gw_timers *timers, uint64_t slot)
     gw_list_each_safe(link, ring)
     {
         struct gw_timer *timer = GW_CONTAINER(link, struct gw_timer, link);
+        GW_CHECK_MAGIC(timer, GW_TIMER_MAGIC);
         if (timer->due_at_slot <= slot) {
             gw_list_remove(link);
             gw_list_push_back(&due, link);
@@ -50,6 +53,7 @@ static void timer_run_slot(struct gw_timers *timers, uint64_t slot)
         timers->occupied[slot % GW_TIMER_SLOTS / 64] &= ~(UINT64_C(1) << slot % 64);
     while (!gw_list_is_empty(&due)) {
         struct gw_timer *timer = GW_CONTAINER(due.next, struct gw_timer, link);
+        GW_CHECK_MAGIC(timer, GW_TIMER_MAGIC);
         gw_timer_stop(timer);
         timer->on_due(timer);
     }
@@ -57,7 +61,7 @@ static void timer_run_slot(struct gw_timers *timers, uint64_t slot)
 
 static void timer_on_handle(uv_timer_t *handle)
 {
-    struct gw_timers *timers = handle->data;
+    struct gw_timers *timers = GW_FROM_CONTEXT(handle->data, struct gw_timers, TIMERS_MAGIC);
     uint64_t over = timer_slot_now(timers); /* the time of all slots before this one is over */
     timers->armed_slot = UINT64_MAX;
     if (over > timers->done_slot + GW_TIMER_SLOTS + 1)
@@ -76,6 +80,7 @@ static void timer_on_handle(uv_timer_t *handle)
 
 int gw_timers_open(struct gw_timers *timers, uv_loop_t *loop)
 {
+    timers->magic = GW_MAGIC(TIMERS_MAGIC);
     timers->loop = loop;
     for (unsigned i = 0; i < GW_TIMER_SLOTS; i++)
         gw_list_init(&timers->slots[i]);
@@ -91,6 +96,7 @@ int gw_timers_open(struct gw_timers *timers, uv_loop_t *loop)
 
 void gw_timers_close(struct gw_timers *timers)
 {
+    timers->magic = GW_NO_MAGIC;
     uv_close((uv_handle_t *)&timers->handle, NULL);
 }
 

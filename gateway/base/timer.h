@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 #include <uv.h>
+#include "base/check.h"
 #include "base/list.h"
 
 enum { GW_TIMER_SLOTS = 512, GW_TIMER_SLOT_MS = 8 };
@@ -17,7 +18,10 @@ enum { GW_TIMER_SLOTS = 512, GW_TIMER_SLOT_MS = 8 };
 struct gw_timer;
 typedef void gw_timer_due(struct gw_timer *timer);
 
+enum { GW_TIMER_MAGIC = 0x54494d52 }; /* TIMR: from gw_timer_init on */
+
 struct gw_timer {
+    struct gw_magic magic;
     gw_timer_due *on_due;
 
     struct gw_list link;
@@ -25,6 +29,7 @@ struct gw_timer {
 };
 
 struct gw_timers {
+    struct gw_magic magic;
     uv_loop_t *loop;
     uv_timer_t handle;
 
@@ -41,6 +46,7 @@ void gw_timers_close(struct gw_timers *timers);
 
 static inline void gw_timer_init(struct gw_timer *timer, gw_timer_due *on_due)
 {
+    timer->magic = GW_MAGIC(GW_TIMER_MAGIC);
     timer->on_due = on_due;
     timer->due_at_slot = 0;
     gw_list_init(&timer->link);
