@@ -26,7 +26,9 @@ bool gw_engine_invalidates(const struct gw_exchange *exchange)
 
 void gw_engine_on_settled(struct gw_invalidation *invalidation)
 {
-    gw_engine_move(GW_CONTAINER(invalidation, struct gw_exchange, invalidation), GW_EXCHANGE_SETTLED);
+    struct gw_exchange *exchange = GW_CONTAINER(invalidation, struct gw_exchange, invalidation);
+    GW_CHECK_MAGIC(exchange, GW_EXCHANGE_MAGIC);
+    gw_engine_move(exchange, GW_EXCHANGE_SETTLED);
 }
 
 /* What is stored was asked for by GET, perhaps through another route than this method's. */
