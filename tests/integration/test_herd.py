@@ -293,9 +293,14 @@ class OfReloads(Reloads, Scene):
         cls.gateways = [coherent(stage.gateway(cls.origin, config(cls.redis, 2 * PATIENCE))) for _ in range(2)]
 
     def all_wait(self, count):
-        """Waits for a fetch of the same process, and no longer for Redis."""
-        wait_until(lambda: self.in_flight() >= count and not sum(gateway.metric_sum("gateway_redis_pending") for gateway in self.gateways),
-                   "%d requests are in flight" % count)
+        """Waits for a fetch of the same process, and no longer for Redis. The gauges of all workers are not read at one moment, so this
+        must be so at three looks in a row."""
+        looks = []
+
+        def is_so():
+            looks.append(self.in_flight() >= count and not sum(gateway.metric_sum("gateway_redis_pending") for gateway in self.gateways))
+            return len(looks) >= 3 and all(looks[-3:])
+        wait_until(is_so, "%d requests are in flight" % count)
 
     def reload_both(self, count, path, among=None):
         """Half of them at each instance; a field tells the backend which one."""
