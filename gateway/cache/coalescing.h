@@ -12,7 +12,8 @@
  *          handed the answer itself, since the store does not tell when an answer was asked for. If the fetch began
  *          earlier, the request is a successor: it waits, on any worker, for the end of the fetch. Then the first
  *          successor is handed the next coalesced fetch, to lead it. The other successors become its waiters without
- *          being woken. So however many requests come at once, the backend is asked twice at most, one after the other.
+ *          being woken. So however many requests come at once, the backend is asked twice at most, one after the other;
+ *          and once more for each time that the fetch is detached meanwhile (gw_coalescing_detach).
  * Leaders  A leader that goes away before its fetch began passes the lead on to the first waiter. A leader that found the
  *          answer in the store hands it to the waiters.
  * Threads  Lock-striped. A waiter's callback runs on the waiter's own worker: from its mailbox, or within
