@@ -1,8 +1,6 @@
 /* The store against a real redis-server: skipped if none is installed. */
 #include "unit/store/real.h"
 
-#define LONG_TIMEOUT "\"timeout\": \"10s\","
-
 static void begin(struct scene *scene, struct real *real, const char *more)
 {
     if (!real_is_installed())

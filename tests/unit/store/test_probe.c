@@ -4,7 +4,7 @@
 #include "unit/store/fake.h"
 #include "unit/store/real.h"
 
-#define LONG_TIMEOUT "\"timeout\": \"5s\", \"heartbeat\": \"200ms\","
+#define BEATS "\"heartbeat\": \"200ms\","
 
 struct watch {
     unsigned ups, downs;
@@ -103,7 +103,7 @@ static void only_a_primary_that_takes_writes_closes_it(void **state)
         struct watch watch = { 0 };
         fake_start(&fake, play);
         atomic_store(&fake.mood, (int)rows[i].mood);
-        scene_open(&scene, fake.url, rows[i].mood == MUTE ? "\"timeout\": \"50ms\"," : LONG_TIMEOUT, "");
+        scene_open(&scene, fake.url, rows[i].mood == MUTE ? "\"timeout\": \"50ms\"," : LONG_TIMEOUT BEATS, "");
         struct gw_probe *probe = open_probe(&scene, "a", rows[i].keeps_heartbeat, &watch);
         print_message("mood %d\n", (int)rows[i].mood);
         if (rows[i].closes) {
@@ -168,7 +168,7 @@ static void it_serves_when_the_others_have_counted_it(void **state)
     struct watch watch = { 0 };
     (void)state;
     fake_start(&fake, play); /* which counts three */
-    scene_open(&scene, fake.url, LONG_TIMEOUT, "");
+    scene_open(&scene, fake.url, LONG_TIMEOUT BEATS, "");
     struct gw_probe *probe = open_probe(&scene, "a", true, &watch);
     assert_false(gw_probe_is_settled(probe));
     until(&scene, gw_probe_instances(probe) == 3);
@@ -246,7 +246,7 @@ static void live_instances_are_counted_and_the_gone_forgotten(void **state)
         skip();
     real_start(&real);
     ask_real(&real, "ZADD gw:instances 1000 gone-long-ago");
-    scene_open(&scene, real.socket_url, LONG_TIMEOUT, "");
+    scene_open(&scene, real.socket_url, LONG_TIMEOUT BEATS, "");
     struct gw_probe *first = open_probe(&scene, "first", true, &watch);
     until(&scene, is_closed(&scene));
     until(&scene, gw_probe_instances(first) == 1);
@@ -276,7 +276,7 @@ static void an_outage_and_a_failover_are_seen_from_main(void **state)
     if (!real_is_installed())
         skip();
     real_start(&real);
-    scene_open(&scene, real.url, LONG_TIMEOUT, "");
+    scene_open(&scene, real.url, LONG_TIMEOUT BEATS, "");
     struct gw_probe *probe = open_probe(&scene, "a", true, &watch);
     until(&scene, is_closed(&scene));
     real_kill(&real);

@@ -2,8 +2,7 @@
 #include "unit/store/fake.h"
 #include "support/checks.h"
 
-#define LONG_TIMEOUT  "\"timeout\": \"10s\","
-#define SHORT_TIMEOUT "\"timeout\": \"100ms\","
+#define SHORT_TIMEOUT "\"timeout\": \"100ms\", \"connect_timeout\": \"10s\","
 
 /* Logs in, and answers the first other command of each kind with the text, in pieces. PTTL begins a look-up. */
 static bool say_text(struct fake *fake, int fd, const struct fake_command *command)
@@ -209,7 +208,7 @@ static void a_large_value_that_comes_slowly_is_no_silence(void **state)
     int head = snprintf(text, 100, ":5\r\n$300000\r\n");
     memset(text + head, 'a', 300000);
     memcpy(text + head + 300000, "\r\n", 2);
-    start(&scene, &fake, say_text, "\"timeout\": \"300ms\",", "");
+    start(&scene, &fake, say_text, "\"timeout\": \"300ms\", \"connect_timeout\": \"10s\",", "");
     fake.text = gw_slice_of(text, (size_t)head + 300002);
     fake.piece = 30000;
     fake.pause_ms = 60;
@@ -683,7 +682,8 @@ static void a_log_in_that_fails_is_no_connection(void **state)
     }
 }
 
-/* Behaves, and after the log-in's last answer sends `text`, or closes. */
+/* Behaves, and after the log-in's last answer waits for let_interrupt(); then it sends `text`, or closes. mood: the
+ * scripts that were loaded, and let_interrupt() adds one. */
 static bool interrupt(struct fake *fake, int fd, const struct fake_command *command)
 {
     if (!fake_is_login(command))
@@ -692,8 +692,15 @@ static bool interrupt(struct fake *fake, int fd, const struct fake_command *comm
         return false;
     if (!is_command(command, "SCRIPT") || atomic_fetch_add(&fake->mood, 1) != GW_STORE_SCRIPTS - 1)
         return true;
-    usleep(1200000); /* a connection that lived for a while */
+    while (atomic_load(&fake->mood) == GW_STORE_SCRIPTS && !atomic_load(&fake->is_over))
+        usleep(1000);
     return fake->text.length && fake_say(fake, fd, fake->text.at, fake->text.length);
+}
+
+static void let_interrupt(struct scene *scene, struct fake *fake)
+{
+    until(scene, atomic_load(&fake->mood) == GW_STORE_SCRIPTS);
+    atomic_fetch_add(&fake->mood, 1);
 }
 
 static void a_connection_closed_while_nothing_is_due_opens_nothing(void **state)
@@ -703,6 +710,9 @@ static void a_connection_closed_while_nothing_is_due_opens_nothing(void **state)
     struct outcome outcome;
     (void)state;
     start(&scene, &fake, interrupt, LONG_TIMEOUT, "");
+    uint64_t lived_us = gw_clock_monotonic_us() + 1100000; /* such a connection may be made again at once */
+    until(&scene, gw_clock_monotonic_us() >= lived_us);
+    let_interrupt(&scene, &fake);
     until(&scene, atomic_load(&fake.accepted) == 2);
     until(&scene, gw_store_is_up(scene.store));
     assert_int_equal(atomic_load(&scene.breaker.openings), 0);
@@ -721,6 +731,8 @@ static void a_reply_without_a_command_ends_the_connection(void **state)
     fake.text = GW_SLICE("+hello\r\n");
     scene_open(&scene, fake.url, LONG_TIMEOUT, "");
     scene_open_store(&scene);
+    until(&scene, gw_store_is_up(scene.store));
+    let_interrupt(&scene, &fake);
     until(&scene, gw_breaker_is_open(&scene.breaker));
     assert_int_equal(atomic_load(&scene.breaker.reason), GW_BREAKER_NONSENSE);
     until_up(&scene);
@@ -806,7 +818,7 @@ static void a_log_in_without_answer_ends_after_the_connect_timeout(void **state)
     struct fake fake;
     (void)state;
     fake_start(&fake, hang);
-    scene_open(&scene, fake.url, LONG_TIMEOUT "\"connect_timeout\": \"100ms\",", "");
+    scene_open(&scene, fake.url, "\"timeout\": \"10s\", \"connect_timeout\": \"100ms\",", "");
     scene_open_store(&scene);
     until(&scene, gw_breaker_is_open(&scene.breaker));
     assert_int_equal(atomic_load(&scene.breaker.reason), GW_BREAKER_SILENT);
