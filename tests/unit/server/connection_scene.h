@@ -1,6 +1,6 @@
 /* connection_scene.h: a connection between a client on a real socket and exchanges whose only filter the test plays: it
  * answers at once with the path that was asked for, or keeps the exchange (/wait, /read) until the test lets it go on.
- * Closing the scene asserts that nothing which was counted of the connection is left. */
+ * The end of a scene asserts that nothing which was counted of the connection is left. */
 #ifndef GW_TESTS_UNIT_SERVER_CONNECTION_SCENE_H
 #define GW_TESTS_UNIT_SERVER_CONNECTION_SCENE_H
 
@@ -132,7 +132,7 @@ static inline void let_go(struct scene *scene)
 
 /* ---- the scene ---- */
 
-static inline int open_scene(void **state)
+static inline struct scene *begin_scene(void)
 {
     struct scene *scene = calloc(1, sizeof *scene);
     struct gw_complaint complaint;
@@ -164,8 +164,7 @@ static inline int open_scene(void **state)
     gw_worker_context_init(&worker->context);
     scene->listening.worker = worker;
     scene->client = -1;
-    *state = scene;
-    return 0;
+    return scene;
 }
 
 static inline void turn(struct scene *scene)
@@ -211,9 +210,8 @@ static inline void assert_phase(const struct scene *scene, enum gw_connection_ph
 }
 
 /* Nothing that was counted of it is left. */
-static inline int close_scene(void **state)
+static inline void end_scene(struct scene *scene)
 {
-    struct scene *scene = *state;
     struct gw_worker *worker = &scene->worker;
     gw_connection_cut_all(worker);
     UNTIL(is_closed(scene));
@@ -236,8 +234,22 @@ static inline int close_scene(void **state)
     gw_metrics_destroy(&scene->metrics);
     gw_config_unref(scene->config);
     free(scene);
+}
+
+/* For CONNECTION_TEST: a scene for each test. */
+static inline int open_scene(void **state)
+{
+    *state = begin_scene();
     return 0;
 }
+
+static inline int close_scene(void **state)
+{
+    end_scene(*state);
+    return 0;
+}
+
+#define CONNECTION_TEST(name) cmocka_unit_test_setup_teardown(name, open_scene, close_scene)
 
 /* ---- the client's side ---- */
 
@@ -324,6 +336,27 @@ static inline void client_resets(struct scene *scene)
     struct linger at_once = { 1, 0 };
     setsockopt(scene->client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     client_closes(scene);
+}
+
+static inline void reads_on(struct scene *scene)
+{
+    (void)reads(scene, NULL);
+}
+
+/* ---- on the way ---- */
+
+static inline void to_waiting(struct scene *scene)
+{
+    arrives(scene);
+    asks(scene, "/wait");
+    UNTIL(scene->kept);
+}
+
+/* As the exchange wants a body that is for nobody in this scene: what is read of it is only counted. */
+static inline void wants_body(struct scene *scene)
+{
+    scene->kept->body.state = GW_BODY_DISCARDING;
+    scene->kept->downstream->table->want_body(scene->kept->downstream);
 }
 
 #endif
