@@ -47,6 +47,6 @@ static enum gw_filter_result max_forwards_on_request(struct gw_exchange *exchang
 }
 
 const struct gw_filter gw_filter_max_forwards = {
-    .name = "hops",
+    .name = "max_forwards",
     .on_request = max_forwards_on_request,
 };
