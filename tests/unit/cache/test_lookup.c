@@ -74,7 +74,7 @@ static void open_part(struct scene *scene, struct part *part, struct gw_memory_c
 static void close_part(struct part *part)
 {
     messages_come(&part->worker);
-    assert_true(gw_list_is_empty(&part->worker.timers.slots[0]));
+    assert_false(has_timers(&part->worker.timers));
     if (part->redis_cache)
         gw_redis_cache_destroy(&part->redis_cache);
     gw_fetch_locks_free(&part->locks);
@@ -85,7 +85,7 @@ static struct scene *open_scene(bool is_shared)
 {
     struct scene *scene = calloc(1, sizeof *scene);
     assert_non_null(scene);
-    now_us = 5000000;
+    played_now_us = 5000000;
     scene->config = (struct gw_config) { .redis_prefix = GW_SLICE("gw:"),
                                          .redis_max_pending = 100,
                                          .redis_timeout_ms = TIMEOUT_MS,
@@ -154,7 +154,7 @@ static struct gw_entry *entry_of(struct scene *scene, const char *fields)
                                                                         .request = &scene->head,
                                                                         .response = &response,
                                                                         .life = &life,
-                                                                        .now_us = now_us });
+                                                                        .now_us = played_now_us });
     assert_non_null(entry);
     return entry;
 }
@@ -254,7 +254,7 @@ static void arrives(struct scene *scene, unsigned worker, struct visitor *visito
 static bool looks(struct scene *scene, unsigned worker, struct visitor *visitor, const char *fields)
 {
     arrives(scene, worker, visitor, fields);
-    bool is_asked = gw_lookup_begin(&visitor->lookup, visitor->request.must_validate ? now_us : 0);
+    bool is_asked = gw_lookup_begin(&visitor->lookup, visitor->request.must_validate ? played_now_us : 0);
     gw_lookup_check(&visitor->lookup);
     return is_asked;
 }
@@ -568,13 +568,13 @@ static void another_instance_is_waited_for_no_longer_than_flight_wait(void **sta
     struct visitor one;
     elsewhere_locks(scene);
     misses(scene, 0, &one);
-    uint64_t began_us = now_us;
+    uint64_t began_us = played_now_us;
     while (!one.answers) {
         store_answers(scene);
         time_passes(&scene->parts[0].worker, 5);
-        assert_true(now_us - began_us < 2 * WAIT_MS * 1000);
+        assert_true(played_now_us - began_us < 2 * WAIT_MS * 1000);
     }
-    assert_in_range((now_us - began_us) / 1000, WAIT_MS, WAIT_MS + 60);
+    assert_in_range((played_now_us - began_us) / 1000, WAIT_MS, WAIT_MS + 60);
     assert_told(&one, GW_LOOKUP_LEAD);
     assert_null(one.lookup.lead.lock);
     gw_lookup_cancel(&one.lookup);
@@ -786,7 +786,7 @@ static void what_the_leader_finds_is_judged_by_each_followers_own_rules(void **s
         while (!leader.answers)
             played_answer_all(&scene->store);
         assert_told(&leader, GW_LOOKUP_ENTRY);
-        now_us += rows[i].after_s * UINT64_C(1000000);
+        played_now_us += rows[i].after_s * UINT64_C(1000000);
         messages_come(&scene->parts[1].worker);
         if (rows[i].is_taken) {
             assert_told(&follower, GW_LOOKUP_ENTRY);
@@ -812,7 +812,7 @@ static void one_that_waited_too_long_is_alone(void **state)
     time_passes(&scene->parts[1].worker, WAIT_MS);
     assert_told(&there, GW_LOOKUP_ALONE);
     WALKS(WAITING, LATE);
-    now_us -= WAIT_MS * 1000;
+    played_now_us -= WAIT_MS * 1000;
     store_answers(scene);
     time_passes(&scene->parts[0].worker, WAIT_MS); /* the fetch of its own worker has not begun */
     assert_int_equal(here.answers, 0);

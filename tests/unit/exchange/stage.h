@@ -7,9 +7,9 @@
 #ifndef TEST_EXCHANGE_STAGE_H
 #define TEST_EXCHANGE_STAGE_H
 
+#include "support/played_time.h"
 #include "unit/cache/played_store.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "config/load.h"
 #include "exchange/exchange.h"
@@ -65,49 +65,13 @@ void gw_log(enum gw_log_level level, const char *area, const char *format, ...)
 
 /* ---- time ---- */
 
-static uint64_t stage_now_us;
-
-uint64_t gw_clock_monotonic_us(void)
-{
-    return stage_now_us;
-}
-
-uint64_t gw_clock_wall_us(void)
-{
-    return UINT64_C(1500000000000000) + stage_now_us;
-}
-
-/* In place of base/timer.c: on time to the millisecond, all in the first slot's list. */
-void gw_timer_start(struct gw_timers *timers, struct gw_timer *timer, uint64_t after_ms)
-{
-    gw_timer_stop(timer);
-    timer->due_at_slot = stage_now_us / 1000 + after_ms;
-    gw_list_push_back(&timers->slots[0], &timer->link);
-}
-
-static inline struct gw_timer *next_timer(struct gw_timers *timers, uint64_t until_ms)
-{
-    struct gw_timer *next = NULL;
-    gw_list_each(link, &timers->slots[0])
-    {
-        struct gw_timer *timer = GW_CONTAINER(link, struct gw_timer, link);
-        if (timer->due_at_slot <= until_ms && (!next || timer->due_at_slot < next->due_at_slot))
-            next = timer;
-    }
-    return next;
-}
-
 /* Timers that come due on the way run, those that they start among them. */
 static inline void passes(struct stage *stage, uint64_t ms)
 {
-    uint64_t until_ms = stage_now_us / 1000 + ms;
-    struct gw_timer *timer;
-    while ((timer = next_timer(&stage->timers, until_ms))) {
-        stage_now_us = timer->due_at_slot * 1000;
-        gw_timer_stop(timer);
-        timer->on_due(timer);
-    }
-    stage_now_us = until_ms * 1000;
+    uint64_t until_ms = played_now_us / 1000 + ms;
+    while (next_timer_runs(&stage->timers, until_ms))
+        ;
+    played_now_us = until_ms * 1000;
 }
 
 /* ---- what a worker would open, and the stage does not ---- */
@@ -285,7 +249,7 @@ static inline struct stage *open_stage(const char *json, const struct gw_filter 
     struct stage *stage = calloc(1, sizeof *stage);
     struct gw_complaint complaint;
     assert_non_null(stage);
-    stage_now_us = 5000000;
+    played_now_us = 5000000;
     stage_said[0] = '\0';
     stage->config = gw_config_of(json, &complaint);
     if (!stage->config)
@@ -297,7 +261,7 @@ static inline struct stage *open_stage(const char *json, const struct gw_filter 
         stage->filters[i] = filters[i];
     }
     played_init(&stage->store);
-    gw_list_init(&stage->timers.slots[0]);
+    open_timers(&stage->timers);
     stage->context = (struct gw_worker_context) { .config = stage->config,
                                                   .filters = stage->filters,
                                                   .timers = &stage->timers,
@@ -346,7 +310,7 @@ static inline void put_exchange(struct stage *stage)
 static inline void close_stage(struct stage *stage)
 {
     put_exchange(stage);
-    assert_true(gw_list_is_empty(&stage->timers.slots[0]));
+    assert_false(has_timers(&stage->timers));
     gw_coalescing_destroy(&stage->context.lookups.coalescing);
     played_answer_all(&stage->store);
     gw_worker_context_free(&stage->context);

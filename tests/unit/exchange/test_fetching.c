@@ -109,7 +109,7 @@ static void lies_in_redis(struct stage *stage, const char *fields)
                                                                         .request = &request,
                                                                         .response = &response,
                                                                         .life = &life,
-                                                                        .now_us = stage_now_us });
+                                                                        .now_us = played_now_us });
     assert_non_null(entry);
     assert_true(gw_redis_cache_put(stage->context.redis_cache, entry, &seen.base_version, NULL, NULL));
     played_answer_all(&stage->store);

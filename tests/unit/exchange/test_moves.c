@@ -479,7 +479,7 @@ static void a_request_is_answered_by_what_another_worker_fetched(void **state)
     static const struct gw_cache_life life = { .freshness_s = 300 };
     struct stage *stage = *state;
     asks(stage, "GET", "/", "Cache-Control: no-cache");
-    stage_now_us += 1000;
+    played_now_us += 1000;
     struct gw_coalesced *coalesced = leads(stage, 1);
     played_answer_all(&stage->store);
     assert_int_equal(stage->exchange->state, GW_EXCHANGE_WAITING);
@@ -490,7 +490,7 @@ static void a_request_is_answered_by_what_another_worker_fetched(void **state)
                                                                         .request = &stage->exchange->request,
                                                                         .response = &response,
                                                                         .life = &life,
-                                                                        .now_us = stage_now_us });
+                                                                        .now_us = played_now_us });
     assert_non_null(entry);
     gw_coalescing_set_answer(coalesced, entry, GW_COALESCING_FETCHED, false);
     gw_coalescing_finish(&coalesced);

@@ -286,14 +286,15 @@ static inline void leaves(struct listener *listener)
 /* As after a look-up that found nothing. */
 static inline void has_seen_nothing_there(struct together *both)
 {
-    both->stage->request.lead.base_version = (struct gw_base_version) { .kind = GW_BASE_ABSENT, .at_us = now_us };
+    both->stage->request.lead.base_version = (struct gw_base_version) { .kind = GW_BASE_ABSENT,
+                                                                        .at_us = played_now_us };
 }
 
 static inline void miss(struct together *both, struct listener *listener)
 {
     allow_storing(both->stage);
     visits(both, listener, &both->stage->request.cache,
-           &(struct gw_base_version) { .kind = GW_BASE_ABSENT, .at_us = now_us });
+           &(struct gw_base_version) { .kind = GW_BASE_ABSENT, .at_us = played_now_us });
 }
 
 /* The listener's own look-up found nothing. */

@@ -101,7 +101,7 @@ static void a_304_hands_the_readers_a_refreshed_entry_and_stores_it(void **state
     assert_ptr_equal(entry->body, stage->request.lead.stored->body);
     assert_int_equal(entry->head.status, 200);
     assert_int_equal(entry->freshness_s, 77);
-    assert_in_range(gw_entry_age_s(entry, now_us), 0, 2); /* fresh as of now, whatever its age was */
+    assert_in_range(gw_entry_age_s(entry, played_now_us), 0, 2); /* fresh as of now, whatever its age was */
     assert_true(gw_slice_equal(gw_head_find_named(&entry->head, GW_SLICE("X-Old"))->value, GW_SLICE("1")));
     assert_true(gw_slice_equal(gw_head_find_named(&entry->head, GW_SLICE("X-Both"))->value, GW_SLICE("2")));
     assert_true(gw_slice_equal(gw_head_find_named(&entry->head, GW_SLICE("X-New"))->value, GW_SLICE("3")));
@@ -149,7 +149,7 @@ static void a_304_that_forbids_storing_answers_its_request_and_is_not_stored(voi
     says_head(stage, 304, "Cache-Control: no-store\n", 0);
     ends(stage);
     assert_heard(&one, "from_validated", STORED_BYTES);
-    assert_true(gw_entry_is_over(one.entry, now_us));
+    assert_true(gw_entry_is_over(one.entry, played_now_us));
     assert_memory_cache(stage, MEMORY_CACHE_MARK); /* nor does the response that was stored before answer for it */
     assert_int_equal(gw_counter_read(&stage->shard.cache_stored), 0);
     assert_not_stored_since(stage, GW_CACHE_NO_STORE, 1);
@@ -244,7 +244,7 @@ static void an_entry_knows_the_bans_from_before_its_backend_was_asked(void **sta
         ends(stage);
         struct gw_memory_cache_answer answer;
         gw_memory_cache_get(stage->fetcher.memory_cache, &stage->request.key, &stage->request.cache,
-                            &stage->request_head, now_us, &answer);
+                            &stage->request_head, played_now_us, &answer);
         assert_non_null(answer.entry);
         assert_int_equal(answer.entry->ban_sequence, before);
         gw_entry_unref(answer.entry);

@@ -210,7 +210,7 @@ static struct gw_entry *lies_in_memory(struct stage *stage)
                                                                         .request = &request,
                                                                         .response = &response,
                                                                         .life = &life,
-                                                                        .now_us = stage_now_us });
+                                                                        .now_us = played_now_us });
     assert_non_null(entry);
     gw_memory_cache_set_mode(stage->context.memory_cache, GW_MEMORY_CACHE_EMBEDDED);
     assert_true(gw_memory_cache_put(stage->context.memory_cache, entry,

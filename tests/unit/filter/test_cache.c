@@ -149,7 +149,7 @@ static void put(struct stage *stage, const struct gw_cache_life *life)
                                                                         .body = block,
                                                                         .body_bytes = 4,
                                                                         .life = life,
-                                                                        .now_us = stage_now_us });
+                                                                        .now_us = played_now_us });
     assert_non_null(entry);
     assert_true(gw_memory_cache_put(stage->context.memory_cache, entry,
                                     gw_memory_cache_epoch(stage->context.memory_cache, &stage->exchange->key)));
