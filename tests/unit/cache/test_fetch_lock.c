@@ -232,12 +232,24 @@ static void lies(struct stage *stage, const char *name, char kind, char version,
     played_put(&stage->store, name, &bytes, 1000);
 }
 
+/* What a request that selects the variant 'v' has seen: versions of one letter, 0: none there. */
+static struct gw_base_version base_version_of(enum gw_base_kind kind, char version, char variant_version)
+{
+    struct gw_base_version base_version = { .kind = kind,
+                                            .selects_variant = kind == GW_BASE_INDEX,
+                                            .variant_is_there = variant_version != 0 };
+    memset(base_version.version, version, sizeof base_version.version);
+    memset(base_version.variant, 'v', sizeof base_version.variant);
+    memset(base_version.variant_version, variant_version, sizeof base_version.variant_version);
+    return base_version;
+}
+
 static void it_tells_whether_something_else_lies_there_than_was_seen(void **state)
 {
     static const struct row {
         const char *why;
         enum gw_base_kind base_version;
-        char version_then, variant_then; /* 0: none there; the request selects 'v' */
+        char version_then, variant_then;
         char base_kind, version_now, variant;
         const char *list;
         bool is_changed;
@@ -265,16 +277,11 @@ static void it_tells_whether_something_else_lies_there_than_was_seen(void **stat
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         const struct row *row = &rows[i];
         void *made = NULL;
-        struct gw_base_version base_version = { .kind = row->base_version,
-                                                .selects_variant = row->base_version == GW_BASE_INDEX,
-                                                .variant_is_there = row->variant_then != 0 };
+        struct gw_base_version base_version = base_version_of(row->base_version, row->version_then, row->variant_then);
         struct gw_key_text base, variant;
         struct asked first, second;
         assert_int_equal(make_stage(&made), 0);
         struct stage *stage = made;
-        memset(base_version.version, row->version_then, sizeof base_version.version);
-        memset(base_version.variant, 'v', sizeof base_version.variant);
-        memset(base_version.variant_version, row->variant_then, sizeof base_version.variant_version);
         gw_key_text_of_base(&base, stage->config.redis_prefix, &key);
         gw_key_text_of_variant(&variant, stage->config.redis_prefix, &key, base_version.variant);
         char names[2][PLAYED_KEY_BYTES];
