@@ -54,13 +54,8 @@ static void what_is_purged_while_it_waits_neither_is_confirmed_nor_answers(void 
     elsewhere_stores(both, FRESH, 5);
     miss(both, &one);
     store_answers(both); /* sees the stored value */
-    struct gw_redis_cache_question *tombstone = gw_redis_cache_invalidate(both->elsewhere.redis_cache,
-                                                                          &stage->request.key, NULL, NULL);
-    gw_redis_cache_cancel(&tombstone);
-    store_answers(both);
-    lock_of(both)->bytes.length = 0;
-    passes(stage, 50);
-    store_answers(both);
+    elsewhere_purges(both);
+    the_others_lock_expires(both);
     assert_string_equal(last_attempt(stage)->fields, "Host: one:8000\r\nAccept: text/plain\r\n");
     fails(stage, GW_ERROR_CONNECT);
     assert_heard(&one, gw_error_name(GW_ERROR_CONNECT), 0);
