@@ -30,7 +30,7 @@ struct gw_writes { /* filled by its owner */
 void gw_writes_init(struct gw_writes *writes);
 /* None may be pending: close the store first. */
 void gw_writes_free(struct gw_writes *writes);
-/* False: not sent, landed (which may be NULL) does not run; else once, from the loop. */
+/* False: not sent, on_stored (which may be NULL) does not run; else it runs once, from the loop. */
 bool gw_writes_entry(struct gw_writes *writes, const struct gw_entry *entry, const struct gw_base_version *base_version,
                      void (*on_stored)(void *owner), void *owner);
 void gw_writes_mark(struct gw_writes *writes, const struct gw_cache_key *key,

@@ -286,7 +286,7 @@ int main(int count, char **words)
         else
             return fprintf(stderr, "usage: sim_memory_cache [--seed N] [--requests N] [--quick]\n"), 2;
     }
-    printf("%-46s %8s %8s\n", "hits of the readers", "near", "LRU");
+    printf("%-46s %8s %8s\n", "hits of the readers", "cache", "LRU");
     for (size_t i = 0; i < GW_COUNT(scenarios); i++) {
         struct run run = { .scenario = &scenarios[i] };
         simulate(&run, seed, turns);

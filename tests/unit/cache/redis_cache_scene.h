@@ -243,18 +243,19 @@ static inline void count(void *owner)
 }
 
 static inline bool put_response(struct stage *stage, unsigned number, const struct response *said,
-                                const struct gw_base_version *base_version, unsigned *landed)
+                                const struct gw_base_version *base_version, unsigned *stored_count)
 {
     struct gw_entry *entry = entry_of(number, said);
-    bool is_sent = gw_redis_cache_put(stage->views[0].redis_cache, entry, base_version, landed ? count : NULL, landed);
+    bool is_sent = gw_redis_cache_put(stage->views[0].redis_cache, entry, base_version, stored_count ? count : NULL,
+                                      stored_count);
     gw_entry_unref(entry);
     return is_sent;
 }
 
 static inline bool put(struct stage *stage, unsigned number, const char *answered,
-                       const struct gw_base_version *base_version, unsigned *landed)
+                       const struct gw_base_version *base_version, unsigned *stored_count)
 {
-    return put_response(stage, number, &(struct response) { .answered = answered }, base_version, landed);
+    return put_response(stage, number, &(struct response) { .answered = answered }, base_version, stored_count);
 }
 
 /* Looks up, and stores the backend's answer. */

@@ -4,13 +4,13 @@
 static void what_one_stores_another_gets(void **state)
 {
     struct stage *stage = *state;
-    unsigned landed = 0;
+    unsigned stored_count = 0;
     struct gw_base_version base_version = look_up(stage, 1, "", "none");
     assert_int_equal(base_version.kind, GW_BASE_ABSENT);
-    assert_true(put(stage, 1, "ETag: a", &base_version, &landed));
-    assert_int_equal(landed, 0);
+    assert_true(put(stage, 1, "ETag: a", &base_version, &stored_count));
+    assert_int_equal(stored_count, 0);
     played_answer_all(&stage->store);
-    assert_int_equal(landed, 1);
+    assert_int_equal(stored_count, 1);
     assert_in_range(stored(stage, 1)->left_ms, 299000, 300000); /* a default response: redis-cli TTL shows 300 */
     assert_false(is_in_memory(stage, 1, ""));                   /* only reads fill */
     assert_int_equal(look_up(stage, 1, "", "a").kind, GW_BASE_VERSION);
@@ -371,15 +371,15 @@ static void a_lost_call_is_a_miss_and_nothing_seen(void **state)
 {
     struct stage *stage = *state;
     struct asked asked;
-    unsigned landed = 0;
+    unsigned stored_count = 0;
     struct gw_base_version base_version = look_up(stage, 1, "", "none");
-    assert_true(put(stage, 1, "ETag: a", &base_version, &landed));
+    assert_true(put(stage, 1, "ETag: a", &base_version, &stored_count));
     ask(stage, &asked, 1, "");
     played_lose_all(&stage->store);
     assert_int_equal(asked.answers, 1);
     assert_null(asked.answer.entry);
     assert_int_equal(asked.answer.base_version.kind, GW_BASE_UNKNOWN);
-    assert_int_equal(landed, 1);
+    assert_int_equal(stored_count, 1);
     end_asked(&asked);
 }
 
