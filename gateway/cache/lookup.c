@@ -513,7 +513,7 @@ static void lookup_on_timer(struct gw_timer *timer)
         lookup_move(lookup, GW_LOOKUP_ON_DUE);
         break;
     default:
-        GW_CHECK(lookup->state != lookup->state);
+        GW_CHECK(false); /* the timer does not run in the other states */
     }
 }
 
