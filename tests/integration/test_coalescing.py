@@ -175,7 +175,7 @@ class ASharedFetch(Scene):
             self.assertEqual(self.gateway.fetch(path, method="PUT", body=b"x").status, 200)
             late, = self.open_all(1, path)
             try:
-                wait_until(lambda: self.origin.count(path) == 3, "who comes after the change asks anew", 5)
+                wait_until(lambda: self.origin.count(path) == 3, "a request after the change asks anew", 5)
             finally:
                 gate.set()
             self.assertEqual((late.read().body, early.read().body), (b"after", b"before"))
@@ -241,14 +241,19 @@ class Parts(Scene):
         client.ask(target=path, fields=[("Range", "bytes=" + asked)] if asked else [])
         return client
 
-    def test_leave_as_soon_as_they_are_there(self):
+    def half(self, path):
+        """The backend sends half of the body, and the rest when the gate is open."""
         gate = threading.Event()
 
         def say(call):
             call.send(reply(200, FRESH + [("Content-Length", "10")], b"01234"))
             call.wait(gate)
             call.send(b"56789")
-        self.origin.on("/parts", say)
+        self.origin.on(path, say)
+        return gate
+
+    def test_leave_as_soon_as_they_are_there(self):
+        gate = self.half("/parts")
         whole = self.ask("/parts")
         wait_until(lambda: self.origin.count("/parts"), "the backend was asked")
         begins, ends, beyond = [[self.ask("/parts", asked) for _ in range(4)] for asked in ("1-3", "-2", "10-")]
@@ -264,13 +269,7 @@ class Parts(Scene):
 
     def test_of_what_a_range_began_goes_into_the_cache(self):
         """The client has its part and may leave: the whole answer is stored all the same."""
-        gate = threading.Event()
-
-        def say(call):
-            call.send(reply(200, FRESH + [("Content-Length", "10")], b"01234"))
-            call.wait(gate)
-            call.send(b"56789")
-        self.origin.on("/began", say)
+        gate = self.half("/began")
         client = self.ask("/began", "0-1")
         self.assertEqual(client.read().body, b"01")
         client.close()
@@ -349,7 +348,7 @@ class AReload(Reloads, Scene):
                 _, first = self.lead(path)
                 clients = self.reload(30, path, among=31)
                 getattr(first, leave)()
-                wait_until(lambda: self.origin.count(path) == 2, "another leads at once: nobody reads what the first asked for")
+                wait_until(lambda: self.origin.count(path) == 2, "another leads at once: no client reads what the first asked for")
                 gate.set()
                 self.read_newer(clients)
                 self.assertEqual(self.origin.count(path), 2)

@@ -17,11 +17,6 @@ def config(redis, flight_wait=PATIENCE, **cache):
             "server": {"workers": 2}}
 
 
-def coherent(gateway):
-    wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the memory cache is kept coherent")
-    return gateway
-
-
 class Herd(Scene):
     """An origin behind a gate, and clients that ask before it opens."""
     FLIGHT_WAIT = PATIENCE
@@ -32,7 +27,7 @@ class Herd(Scene):
         cls.redis = RedisServer()
         stage.actors.append(cls.redis)
         cls.origin = stage.origin()
-        cls.gateways = [coherent(stage.gateway(cls.origin, config(cls.redis, cls.FLIGHT_WAIT, **cls.CACHE))) for _ in range(3)]
+        cls.gateways = [stage.gateway(cls.origin, config(cls.redis, cls.FLIGHT_WAIT, **cls.CACHE)).wait_for_tracking() for _ in range(3)]
 
     def gated(self, path, **said):
         gate = threading.Event()
@@ -264,7 +259,7 @@ class WithADyingLeader(Herd):
             call.respond(fields=FRESH, body=b"by another")
         self.origin.on("/killed", say)
         doomed = self.stage.gateway(self.origin, config(self.redis))
-        coherent(doomed)
+        doomed.wait_for_tracking()
         leader = doomed.client()
         self.addCleanup(leader.close)
         leader.ask(target="/killed")
@@ -290,7 +285,7 @@ class OfReloads(Reloads, Scene):
         stage.actors.append(cls.redis)
         cls.origin = stage.origin()
         # Longer than a test waits: the awaited events must come by another way.
-        cls.gateways = [coherent(stage.gateway(cls.origin, config(cls.redis, 2 * PATIENCE))) for _ in range(2)]
+        cls.gateways = [stage.gateway(cls.origin, config(cls.redis, 2 * PATIENCE)).wait_for_tracking() for _ in range(2)]
 
     def all_wait(self, count):
         """Waits for a fetch of the same process, and no longer for Redis."""

@@ -156,7 +156,7 @@ class Shared(Scene):
         config = {"admin": {"token": TOKEN}, "redis": {"url": cls.redis.url, "timeout": "10s"}, "cache": {"enabled": True}}
         cls.gateways = [stage.gateway(cls.origin, config) for _ in range(2)]
         for gateway in cls.gateways:
-            wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the instances share one Redis")
+            gateway.wait_for_tracking()
 
     def test_what_another_instance_stored_is_seen_and_stays_where_it_is(self):
         self.origin.on("/far", fields=[FRESH], body=b"12345")
@@ -216,7 +216,7 @@ class Shared(Scene):
 
     def test_what_redis_does_not_answer(self):
         gateway = self.stage.gateway(self.origin, {"admin": {"token": TOKEN}, "redis": {"url": self.redis.url, "timeout": "200ms"}, "cache": {"enabled": True}})
-        wait_until(lambda: gateway.stats().get("near_cache_coherent"), "it has reached Redis")
+        gateway.wait_for_tracking()
         self.redis.freeze()
         try:
             for _ in range(2):  # Redis does not answer, and the gateway knows that it is away
@@ -226,7 +226,7 @@ class Shared(Scene):
         finally:
             self.redis.thaw()
         for each in self.gateways + [gateway]:
-            wait_until(lambda: each.stats().get("near_cache_coherent"), "all is as before")
+            each.wait_for_tracking()
 
 
 class Commands(Scene):

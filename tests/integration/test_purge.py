@@ -189,10 +189,10 @@ class Purges:
                     self.told.values[path] = "new"
                     self.purged(kind % {"path": path, "host": HOST, "tag": tag})
                     if not kind.startswith("url=https"):  # this key's fetch is detached, too, and the other is not asked for
-                        self.assertEqual(self.gateways[0].fetch(path).body, b"new", "it waits for nobody who began before")
+                        self.assertEqual(self.gateways[0].fetch(path).body, b"new", "it waits for no fetch that began before")
                     release.set()
                     client.join(60)
-                    self.assertEqual([answer.body for answer in before], [b"old"], "who asked before gets what there was")
+                    self.assertEqual([answer.body for answer in before], [b"old"], "requests from before get what there was")
                     self.assert_never_again(path, b"old")
                     self.fill(path)
                     self.assert_never_again(path, b"old")
@@ -281,7 +281,7 @@ class Shared(Purges, Scene):
                   "cache": {"enabled": True, "near_bytes": cls.NEAR, "flight_wait": "200ms"}}
         cls.gateways = [stage.gateway(cls.origin, config) for _ in range(2)]
         for gateway in cls.gateways:
-            wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the instances share one Redis")
+            gateway.wait_for_tracking()
 
     def test_a_purge_of_a_url_leaves_a_tombstone_on_both_of_its_keys(self):
         path, _ = self.told.path()
@@ -314,7 +314,7 @@ class Outage(Scene):
 
     def wait_for_redis(self):
         for gateway in self.gateways:
-            wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the instances share one Redis")
+            gateway.wait_for_tracking()
 
     def tearDown(self):
         if self.redis.is_frozen:

@@ -36,7 +36,7 @@ class Tapped(Scene):
             "limits": {"enabled": True, "rate": "1000/s", "burst": 1000},
             "cache": {"enabled": True, "flight": cls.FLIGHT, "flight_wait": "20s"}, "server": {"workers": 1}}) for _ in range(3)]
         for gateway in cls.gateways:
-            wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the memory cache is kept coherent")
+            gateway.wait_for_tracking()
             gateway.fetch("/before")  # the scripts are known
 
     def commands(self, ask, until="release"):

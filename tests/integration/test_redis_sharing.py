@@ -23,18 +23,13 @@ def wait_for_redis(gateway):
     return gateway
 
 
-def wait_for_pair(gateway):
-    wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the memory cache is kept coherent")
-    return gateway
-
-
 class Sharing(Scene):
     @classmethod
     def set_stage(cls, stage):
         cls.redis = RedisServer()
         stage.actors.append(cls.redis)
         cls.origin = stage.origin()
-        cls.gateways = [wait_for_pair(wait_for_redis(stage.gateway(cls.origin, config(cls.redis)))) for _ in range(2)]
+        cls.gateways = [wait_for_redis(stage.gateway(cls.origin, config(cls.redis))).wait_for_tracking() for _ in range(2)]
 
     def keys(self, pattern="gw:cache:*"):
         return [key.decode() for key in self.redis.cli("KEYS", pattern)]
@@ -181,7 +176,7 @@ class OneLimit(Scene):
 
     def test_a_refusal_comes_before_a_hit(self):
         told = config(self.redis, limits={"enabled": True, "rate": "1/h", "burst": 5, "by": "header:X-Key"}, server={"workers": 1})
-        gateways = [wait_for_pair(wait_for_redis(self.stage.gateway(self.origin, told))) for _ in range(2)]
+        gateways = [wait_for_redis(self.stage.gateway(self.origin, told)).wait_for_tracking() for _ in range(2)]
         self.origin.on("/hot", fields=FRESH, body=b"hot")
         for number in (0, 1):
             for name in itertools.count():  # as another client each time: the limit must not be what the test waits for
@@ -193,7 +188,7 @@ class OneLimit(Scene):
 
     def test_a_limit_on_misses_charges_each_request_to_a_backend_once(self):
         told = config(self.redis, limits={"enabled": True, "rate": "1/h", "burst": 10, "count": "misses", "by": "header:X-Key"}, server={"workers": 1})
-        gateways = [wait_for_pair(wait_for_redis(self.stage.gateway(self.origin, told))) for _ in range(2)]
+        gateways = [wait_for_redis(self.stage.gateway(self.origin, told)).wait_for_tracking() for _ in range(2)]
         client = [("X-Key", "misses")]
 
         def left():
@@ -214,7 +209,7 @@ class OneLimit(Scene):
 
     def test_a_request_that_waits_for_another_and_asks_after_all_is_charged_once(self):
         told = config(self.redis, limits={"enabled": True, "rate": "1/h", "burst": 10, "count": "misses", "by": "header:X-Key"}, server={"workers": 1})
-        gateway = wait_for_pair(wait_for_redis(self.stage.gateway(self.origin, told)))
+        gateway = wait_for_redis(self.stage.gateway(self.origin, told)).wait_for_tracking()
         gate = threading.Event()
 
         def say(call):
@@ -274,7 +269,7 @@ class NameSpaces(Scene):
         named = {"namespace": "shop"}
         url = cls.production.url
         cls.live, cls.twin, cls.test, cls.named, cls.moved = [
-            wait_for_pair(wait_for_redis(stage.gateway(backend, config(cls.redis, cache=cache, admin={"token": cls.TOKEN}))))
+            wait_for_redis(stage.gateway(backend, config(cls.redis, cache=cache, admin={"token": cls.TOKEN}))).wait_for_tracking()
             for backend, cache in ((url, {}), (url.replace("http:", "HTTP:") + "/", {}), (cls.staging, {}), (url, named), (cls.staging, named))]
         for origin, body in ((cls.production, b"production"), (cls.staging, b"staging")):
             for path in ("/apart", "/seen", "/named", "/prefix", "/unsafe", "/purged"):

@@ -7,7 +7,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
 
 from redis_stage import RedisServer  # noqa: E402
-from stage import Stage, wait_until  # noqa: E402
+from stage import Stage  # noqa: E402
 
 ROUNDS = 40 if os.environ.get("QUICK") else 200
 PROMISE_MS = 100
@@ -52,7 +52,7 @@ def main():
         told = {"redis": {"url": redis.url}, "cache": {"enabled": True}, "server": {"workers": 2}, "admin": {"token": TOKEN}}
         gateways = [stage.gateway(origin, told) for _ in range(3)]
         for gateway in gateways:
-            wait_until(lambda: gateway.stats().get("near_cache_coherent"), "the memory cache is kept coherent")
+            gateway.wait_for_tracking()
         print("| seen by the others after | rounds | median ms | 99 % ms | most ms | promised |\n|---|---:|---:|---:|---:|---:|")
         for name, change in (("a write", write), ("a purge by tag", purge)):
             taken = measure(origin, gateways, change)

@@ -622,6 +622,11 @@ class Gateway(Process):
     def stats(self):
         return self.fetch("/gateway/stats").json()
 
+    def wait_for_tracking(self):
+        """Until Redis' messages keep the memory cache true."""
+        wait_until(lambda: self.stats().get("near_cache_coherent"), "the memory cache is kept coherent")
+        return self
+
     def metric(self, line):
         """Value of one series, written as on the page, or None."""
         for text in self.fetch("/gateway/metrics").body.decode().splitlines():
