@@ -9,7 +9,7 @@ were answered: it does not depend on how fast the load comes. Contenders run one
 they take nothing from the contender. Where there is one core only, nothing is pinned and the figures say less.
 
 In the rows over Redis the peer is nginx with lua, which runs the same script for the limit; each side has a Redis of its own, on CPU 0.
-'with Redis' is the CPU of both together. Hits over Redis are the gateway's without its near cache, which holds nothing there.
+'with Redis' is the CPU of both together. Hits over Redis are the gateway's without its memory cache, which holds nothing there.
 
 Ratios are taken within a round, where both ran under the same conditions; printed is their median, and the least and the greatest. 'foreign'
 is the part of a core that belonged to none of those measured: a disturbed run tells itself."""
@@ -90,7 +90,7 @@ class Bench:
                 contender.load(ON_LOAD, CONNECTIONS, 1)
         for number in range(ROUNDS):
             for name, contenders in rows:
-                # who is first changes, so that neither always runs on a machine that the other has warmed
+                # each is first in turn, so that neither always runs on a machine that the other has warmed
                 for contender in contenders if number % 2 == 0 else contenders[::-1]:
                     result = contender.measure(self.origin, ON_LOAD, CONNECTIONS, SECONDS)
                     results.setdefault(name, {c.name: [] for c in contenders})[contender.name].append(result)

@@ -77,7 +77,7 @@ class Redis:
 
 
 class Contender:
-    """`asks`: the command that each request must cost its Redis, so that nobody is measured who gave Redis up; None: no such one."""
+    """`asks`: the command that each request must cost its Redis, so that no contender is measured that gave Redis up; None: no such one."""
 
     def __init__(self, name, row, url, expected, root, redis=None, asks=None):
         self.name, self.row, self.url, self.expected, self.root = name, row, url, expected, root

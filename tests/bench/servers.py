@@ -23,7 +23,7 @@ PORTS = ["origin", "nginx_pass", "nginx_hit", "nginx_refuse", "nginx_whole", "lu
 NO_LIMITS, NO_CACHE = {"enabled": False}, {"enabled": False}
 NEVER_REFUSES = {"enabled": True, "rate": "1000000/s", "burst": 1000000}
 REFUSES = {"enabled": True, "rate": "1/min", "burst": 1}
-# A near cache takes nothing that is over an eighth of it: all hits are Redis'.
+# A memory cache takes nothing that is over an eighth of it: all hits are Redis'.
 FROM_REDIS_1K = {"enabled": True, "near_bytes": 4096, "max_object_bytes": 4096}
 FROM_REDIS_64K = {"enabled": True, "near_bytes": 131072, "max_object_bytes": 131072}
 GATEWAYS = {
@@ -104,7 +104,7 @@ class Servers:
         ours = {"server": {"port": self.ports[name], "host": "127.0.0.1", "workers": 1}, "backend": {"url": "http://127.0.0.1:%d" % self.ports["origin"]},
                 "log": {"access": "off", "level": "warn"}, "cors": {"enabled": False}}
         if name.startswith("redis_"):
-            # A prefix of its own, that it knows nobody else's buckets. Patient: on a busy machine it must not take Redis for dead, and win.
+            # A prefix of its own, so that buckets are not shared. Patient: on a busy machine a gateway that takes Redis for dead would win.
             ours["redis"] = {"url": "redis://127.0.0.1:%d" % self.ports["gateway_redis"], "prefix": "%s:" % name, "timeout": "2s"}
         with open(path, "w", encoding="ascii") as file:
             json.dump(dict(ours, **GATEWAYS[name]), file)

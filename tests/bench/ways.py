@@ -26,7 +26,7 @@ from redis_tap import Tap
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEADER, RECORD = struct.Struct("=II"), struct.Struct("=QII")  # of ways.c
-IDLE_S, SETTLED_S, ROUNDS = 2, 0.3, 5
+IDLE_S, SETTLED_S, ROUNDS = 2, 0.3, 5  # s of quiet: to ask the gateway whether it is done would be traced, too
 
 # name, gateway, target ({}: the round), X-Cache, how often the same is asked before, of which gateway, and how long before (s)
 WAYS = [

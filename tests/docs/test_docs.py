@@ -53,7 +53,7 @@ class Pages(unittest.TestCase):
         self.assertGreater(count, 0)
 
     def test_what_is_cited_exists(self):
-        """By sources, scripts and pages; a page is named from the root, or from the folder of who cites it."""
+        """By sources, scripts and pages; a page is named from the root, or from the folder of the file that cites it."""
         faults = []
         for path in our_files(".c", ".h", ".h.in", ".lua", ".py", ".md", ".txt"):
             if path in ("CHANGELOG.md", "tests/docs/test_docs.py", "tests/docs/tables.py"):

@@ -35,7 +35,7 @@ class Hostile(Scene):
             self.origin.on(path, say)
             self.assertEqual(gateway.fetch(path).body, b"1")
             self.assertEqual(gateway.fetch(path).field("X-Cache"), "STALE")
-            wait_until(lambda: gateway.fetch(path).body != b"1", "nobody gets the first any more")
+            wait_until(lambda: gateway.fetch(path).body != b"1", "no client gets the first any more")
 
     def test_updates_do_not_grow_a_head_past_its_bound(self):
         for path, gateway in self.for_each():
