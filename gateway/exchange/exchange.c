@@ -65,7 +65,6 @@ __attribute__((noinline, cold)) static void exchange_move_refuse(struct gw_excha
         gw_exchange_on_gone(exchange, GW_ERROR_INTERNAL);
 }
 
-#ifdef GW_CHECKS
 static bool exchange_holds_nothing(const struct gw_exchange *exchange)
 {
     return !exchange->questions.out && !exchange->invalidation.sent && !exchange->early.count &&
@@ -73,7 +72,7 @@ static bool exchange_holds_nothing(const struct gw_exchange *exchange)
            !gw_timer_is_running(&exchange->timer);
 }
 
-void gw_exchange_check(const struct gw_exchange *exchange)
+bool gw_exchange_check(const struct gw_exchange *exchange)
 {
     const struct gw_answer *answer = &exchange->answer;
     bool is_told = answer->message.status != 0, has_head = answer->head != NULL;
@@ -104,14 +103,15 @@ void gw_exchange_check(const struct gw_exchange *exchange)
     case GW_EXCHANGE_STATES:
         GW_CHECK(false);
     }
+    return true;
 }
 
 /* A call from outside finds the exchange at rest: it waits for something that has an owner and an end. */
-static void exchange_check_at_rest(const struct gw_exchange *exchange)
+static bool exchange_check_at_rest(const struct gw_exchange *exchange)
 {
     const struct gw_answer *answer = &exchange->answer;
     bool runs = gw_timer_is_running(&exchange->timer);
-    gw_exchange_check(exchange);
+    GW_CHECK(gw_exchange_check(exchange));
     switch (exchange->state) {
     case GW_EXCHANGE_WAITING:
         GW_CHECK(exchange->questions.out ? runs : !runs && gw_lookup_is_asked(&exchange->lookup));
@@ -129,17 +129,12 @@ static void exchange_check_at_rest(const struct gw_exchange *exchange)
     default:
         break;
     }
+    return true;
 }
-#else
-static void exchange_check_at_rest(const struct gw_exchange *exchange)
-{
-    (void)exchange;
-}
-#endif
 
 void gw_engine_move(struct gw_exchange *exchange, enum gw_exchange_event event)
 {
-    gw_exchange_check(exchange);
+    GW_CHECK(gw_exchange_check(exchange));
     enum gw_exchange_state before = exchange->state;
     action *by = moves[before][event].by;
     if (!by) {
@@ -289,7 +284,7 @@ void gw_engine_finish_if_written(struct gw_exchange *exchange)
 
 void gw_exchange_on_writable(struct gw_exchange *exchange)
 {
-    exchange_check_at_rest(exchange);
+    GW_CHECK(exchange_check_at_rest(exchange));
     if (!exchange->answer.is_slow)
         return;
     exchange->answer.is_slow = false;
@@ -305,7 +300,7 @@ void gw_exchange_on_writable(struct gw_exchange *exchange)
 
 bool gw_exchange_on_body(struct gw_exchange *exchange, struct gw_slice bytes, struct gw_block *block)
 {
-    exchange_check_at_rest(exchange);
+    GW_CHECK(exchange_check_at_rest(exchange));
     exchange->body.received_bytes += bytes.length;
     if (exchange->body.received_bytes > exchange->config->max_body_bytes &&
         exchange->body.state != GW_BODY_DISCARDING) {

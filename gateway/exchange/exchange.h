@@ -309,16 +309,9 @@ bool gw_exchange_look_up(struct gw_exchange *exchange);
 /* entry is stale: it is refreshed in the background, unless another refresh of it runs already. */
 void gw_exchange_refresh(struct gw_exchange *exchange);
 
-/* What holds in each state, at any moment of it: where checks are on (base/check.h), each move looks before it, and so
- * does each call from outside, where nothing is under way. */
-#ifdef GW_CHECKS
-void gw_exchange_check(const struct gw_exchange *exchange);
-#else
-static inline void gw_exchange_check(const struct gw_exchange *exchange)
-{
-    (void)exchange;
-}
-#endif
+/* Checks what holds in each state, at any moment of it: GW_CHECK(gw_exchange_check(exchange)). Returns true. Each move
+ * checks before it, and so does each call from outside, where nothing is under way. */
+bool gw_exchange_check(const struct gw_exchange *exchange);
 const char *gw_exchange_state_name(enum gw_exchange_state state);
 const char *gw_exchange_event_name(enum gw_exchange_event event);
 /* Next state by the table, or GW_EXCHANGE_STATES if there is no row. */

@@ -77,7 +77,7 @@ struct gw_exchange *gw_exchange_take(struct gw_worker_context *context, struct g
     gw_head_init(&exchange->request);
     exchange->reader.backend = NULL;
     memset(&exchange->limit, 0, offsetof(struct gw_limit_decision, outcomes));
-    gw_exchange_check(exchange);
+    GW_CHECK(gw_exchange_check(exchange));
     context->in_state[GW_EXCHANGE_DONE]++;
     return exchange;
 }

@@ -30,8 +30,7 @@ const char *gw_connection_phase_name(enum gw_connection_phase phase)
     return phase < GW_COUNT(names) ? names[phase] : "none";
 }
 
-#ifdef GW_CHECKS
-void gw_connection_check(const struct gw_connection *connection)
+bool gw_connection_check(const struct gw_connection *connection)
 {
     bool is_writing = gw_stream_is_writing(&connection->stream);
     GW_CHECK_MAGIC(connection, GW_CONNECTION_MAGIC);
@@ -51,9 +50,9 @@ void gw_connection_check(const struct gw_connection *connection)
     case GW_CONNECTION_PHASES:
         break;
     }
-    gw_h1_requests_check(connection);
+    GW_CHECK(gw_h1_requests_check(connection));
+    return true;
 }
-#endif
 
 void gw_connection_move(struct gw_connection *connection, enum gw_connection_event event)
 {
@@ -142,7 +141,7 @@ static void connection_leave(struct gw_connection *connection)
     gw_counter_subtract(&worker->shard->connections_open, 1);
     if (connection->is_counted)
         gw_client_connections_leave(worker->server->client_connections, &connection->peer);
-    GW_CONNECTION_CHECK(connection);
+    GW_CHECK(gw_connection_check(connection));
 }
 
 void gw_connection_close(struct gw_connection *connection)
@@ -204,7 +203,7 @@ void gw_connection_linger(struct gw_connection *connection)
 static void connection_on_written(struct gw_stream *stream)
 {
     struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
-    GW_CONNECTION_CHECK(connection);
+    GW_CHECK(gw_connection_check(connection));
     if (connection->phase == GW_CONNECTION_LEAVING) {
         gw_connection_linger(connection);
         return;
@@ -217,7 +216,7 @@ static void connection_on_written(struct gw_stream *stream)
 /* The client has gone, or takes no more bytes. */
 static void connection_give_up(struct gw_connection *connection)
 {
-    GW_CONNECTION_CHECK(connection);
+    GW_CHECK(gw_connection_check(connection));
     if (connection->phase == GW_CONNECTION_RUNNING)
         gw_exchange_on_gone(connection->h1.exchange, GW_ERROR_CLIENT_GONE);
     else
@@ -286,7 +285,7 @@ static void connection_on_timer(struct gw_timer *timer)
 {
     struct gw_connection *connection = GW_CONTAINER(timer, struct gw_connection, timer);
     uint64_t now = uv_now(&connection->worker->loop);
-    GW_CONNECTION_CHECK(connection);
+    GW_CHECK(gw_connection_check(connection));
     if (connection->stream.is_broken) {
         connection_give_up(connection);
         return;

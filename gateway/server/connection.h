@@ -121,12 +121,7 @@ void gw_connection_cut(struct gw_connection *connection);
 /* Next phase by the table, or GW_CONNECTION_PHASES if there is no row. */
 enum gw_connection_phase gw_connection_next(enum gw_connection_phase phase, enum gw_connection_event event);
 const char *gw_connection_phase_name(enum gw_connection_phase phase);
-#ifdef GW_CHECKS
-/* Checks what must hold in the connection's phase. */
-void gw_connection_check(const struct gw_connection *connection);
-#define GW_CONNECTION_CHECK(connection) gw_connection_check(connection)
-#else
-#define GW_CONNECTION_CHECK(connection) ((void)0)
-#endif
+/* Checks what must hold in the connection's phase: GW_CHECK(gw_connection_check(connection)). Returns true. */
+bool gw_connection_check(const struct gw_connection *connection);
 
 #endif

@@ -14,8 +14,7 @@ static struct gw_connection *h1_requests_connection_from(struct gw_downstream *d
     return connection;
 }
 
-#ifdef GW_CHECKS
-void gw_h1_requests_check(const struct gw_connection *connection)
+bool gw_h1_requests_check(const struct gw_connection *connection)
 {
     const struct gw_h1_requests *h1 = &connection->h1;
     enum gw_connection_phase phase = connection->phase;
@@ -28,8 +27,8 @@ void gw_h1_requests_check(const struct gw_connection *connection)
     GW_CHECK(!h1->body_wanted || (phase == GW_CONNECTION_RUNNING && !h1->is_dropping));
     GW_CHECK(!h1->is_dropping || phase == GW_CONNECTION_RUNNING || is_ending || phase == GW_CONNECTION_CLOSING);
     GW_CHECK(!is_ending || h1->carry.length == 0);
+    return true;
 }
-#endif
 
 void gw_h1_requests_put_exchange(struct gw_h1_requests *h1)
 {
@@ -174,7 +173,7 @@ void gw_h1_requests_on_read(struct gw_stream *stream, struct gw_slice bytes, str
 {
     struct gw_connection *connection = GW_CONTAINER(stream, struct gw_connection, stream);
     struct gw_h1_requests *h1 = &connection->h1;
-    GW_CONNECTION_CHECK(connection);
+    GW_CHECK(gw_connection_check(connection));
     if (connection->phase == GW_CONNECTION_LINGERING)
         gw_connection_set_linger_deadline(connection);
     if (h1->carry.length == 0 && !h1_requests_is_deaf(connection))

@@ -42,9 +42,7 @@ void gw_h1_requests_go_on(struct gw_connection *connection);
 void gw_h1_requests_fail(struct gw_connection *connection, enum gw_error error);
 /* Gives the exchange back, if there is one. The exchange must have ended, or not have begun. */
 void gw_h1_requests_put_exchange(struct gw_h1_requests *requests);
-#ifdef GW_CHECKS
-/* Checks what must hold in the connection's phase. */
-void gw_h1_requests_check(const struct gw_connection *connection);
-#endif
+/* Checks what must hold in the connection's phase: GW_CHECK(gw_h1_requests_check(connection)). Returns true. */
+bool gw_h1_requests_check(const struct gw_connection *connection);
 
 #endif

@@ -200,7 +200,7 @@ static inline enum gw_connection_phase phase_in(const struct scene *scene)
 {
     if (is_closed(scene))
         return GW_CONNECTION_CLOSING;
-    GW_CONNECTION_CHECK(connection_in(scene));
+    GW_CHECK(gw_connection_check(connection_in(scene)));
     return connection_in(scene)->phase;
 }
 
