@@ -120,8 +120,9 @@ void gw_answer_lose(struct gw_exchange *exchange)
     struct gw_answer *answer = &exchange->answer;
     answer->status = 503;
     answer->body_sent = 0;
+    answer->told_error = GW_ERROR_OVERLOADED;
     if (!answer->is_cut)
-        answer->error = GW_ERROR_OVERLOADED;
+        answer->ended_by = GW_ERROR_NONE; /* of the body that would have followed */
 }
 
 /* ---- answers made here ---- */
@@ -147,7 +148,7 @@ void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error)
     char *memory = gw_arena_take(&exchange->arena, PROBLEM_BYTES);
     struct gw_buffer page = gw_buffer_over(memory, memory ? PROBLEM_BYTES : 0);
     int status = gw_error_status(error);
-    exchange->answer.error = error;
+    exchange->answer.told_error = error;
     gw_buffer_put_literal(&page, "{\"type\":\"about:blank\",\"title\":");
     gw_buffer_put_json(&page, gw_status_reason(status));
     gw_buffer_put_literal(&page, ",\"status\":");

@@ -74,5 +74,7 @@ void gw_engine_init_pool(struct gw_worker_context *context);
 
 /* record.c: metrics and the access log's line, once an exchange. */
 void gw_record_write(const struct gw_exchange *exchange);
+/* The error that they count: what ended the answer, or else what it tells of. */
+enum gw_error gw_record_error(const struct gw_exchange *exchange);
 
 #endif

@@ -347,7 +347,7 @@ void gw_exchange_on_body_broken(struct gw_exchange *exchange, enum gw_error erro
 void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error)
 {
     if (exchange_can_be_cut(exchange)) {
-        exchange->answer.error = error;
+        exchange->answer.ended_by = error;
         exchange->answer.is_cut = true;
     }
     gw_engine_move(exchange, GW_EXCHANGE_GONE);
@@ -364,7 +364,7 @@ static void exchange_count_for_cache(struct gw_exchange *exchange)
     if (exchange->lookup.waited == GW_LOOKUP_WAITED_FOR_PROCESS && exchange->entry &&
         exchange->report.forwarded == GW_FORWARDED_NOT)
         is_collapsed = true;
-    if (is_collapsed && exchange->answer.error == GW_ERROR_NONE)
+    if (is_collapsed && gw_record_error(exchange) == GW_ERROR_NONE)
         gw_counter_add(&shard->cache_collapsed, 1);
 }
 
@@ -394,7 +394,7 @@ static void gw_engine_record(struct gw_exchange *exchange)
 
 static void gw_engine_give_back(struct gw_exchange *exchange)
 {
-    bool is_gone = exchange->answer.error == GW_ERROR_CLIENT_GONE;
+    bool is_gone = exchange->answer.ended_by == GW_ERROR_CLIENT_GONE;
     enum gw_downstream_end end = !exchange->answer.is_cut ? GW_DOWNSTREAM_WHOLE
                                  : is_gone                ? GW_DOWNSTREAM_GONE
                                                           : GW_DOWNSTREAM_BROKEN;

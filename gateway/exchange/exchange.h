@@ -136,7 +136,8 @@ struct gw_cache_report { /* for X-Cache, Age, Cache-Status, metrics and log */
 /* The response. Filters read and set the first fields; answer.c makes messages of it. */
 struct gw_answer {
     int status;                    /* 0: there is none yet */
-    enum gw_error error;           /* that it tells of, or that ended it; for log and metrics */
+    enum gw_error told_error;      /* the error that it was made for; NONE: for none */
+    enum gw_error ended_by;        /* what ended it before all of it had come; NONE: nothing */
     const struct gw_head *head;    /* the backend's, or the entry's; NULL: it is made here */
     const bool *left_out;          /* by field name: what of the head this answer does not carry; NULL: nothing */
     struct gw_buffer fields;       /* "Name: value\r\n"... that filters added */
@@ -290,7 +291,7 @@ void gw_exchange_on_gone(struct gw_exchange *exchange, enum gw_error error);
  * on_request, on_answers or before_fetch, which then return GW_FILTER_ANSWERED. */
 void gw_exchange_answer(struct gw_exchange *exchange, int status, struct gw_slice content_type,
                         struct gw_slice content);
-/* The same as problem+json (RFC 9457) for an error; sets answer.error. */
+/* The same as problem+json (RFC 9457) for an error; sets answer.told_error. */
 void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error);
 /* Adds a field to the response, whole (http/writer.h): if memory is out, the whole response becomes a 503. Fields
  * whose value is put together piece by piece go into answer.fields by gw_writer_begin. */

@@ -73,7 +73,7 @@ struct gw_exchange *gw_exchange_take(struct gw_worker_context *context, struct g
                                                   .min_fresh = GW_DIRECTIVE_ABSENT,
                                                   .max_stale = GW_DIRECTIVE_ABSENT };
     exchange->report = (struct gw_cache_report) { .label = GW_CACHE_LABEL_NONE };
-    exchange->answer = (struct gw_answer) { .error = GW_ERROR_NONE };
+    exchange->answer = (struct gw_answer) { .told_error = GW_ERROR_NONE };
     gw_head_init(&exchange->request);
     exchange->reader.backend = NULL;
     memset(&exchange->limit, 0, offsetof(struct gw_limit_decision, outcomes));

@@ -356,13 +356,15 @@ static void fetching_on_entry(struct gw_reader *reader, struct gw_entry *entry, 
 static void fetching_on_fail(struct gw_reader *reader, enum gw_error error)
 {
     struct gw_exchange *exchange = fetching_exchange_from(reader);
-    exchange->answer.error = error;
     if (exchange->state != GW_EXCHANGE_ANSWERING) { /* also where head and failure came together */
         exchange->answer.head = NULL;
         gw_engine_drop_early(exchange);
         gw_invalidation_cancel(&exchange->invalidation);
         gw_engine_fail_fetch(exchange, error);
-    } else if (!exchange->answer.message.has_body) { /* what broke off is dropped anyway: the client has it all */
+        return;
+    }
+    exchange->answer.ended_by = error;
+    if (!exchange->answer.message.has_body) { /* what broke off is dropped anyway: the client has it all */
         gw_answer_end(exchange);
         gw_engine_finish_if_written(exchange);
     } else {

@@ -44,6 +44,12 @@ static uint64_t record_least_remaining(const struct gw_exchange *exchange)
     return exchange->limit.count ? least : 0;
 }
 
+enum gw_error gw_record_error(const struct gw_exchange *exchange)
+{
+    const struct gw_answer *answer = &exchange->answer;
+    return answer->ended_by ? answer->ended_by : answer->told_error;
+}
+
 void gw_record_write(const struct gw_exchange *exchange)
 {
     enum { METHOD_MOST_BYTES = 64 }; /* a client may send a method as long as the request line */
@@ -70,7 +76,7 @@ void gw_record_write(const struct gw_exchange *exchange)
         .not_stored = record_refusal(exchange),
         .limit = record_limit_label(exchange),
         .limit_remaining = record_least_remaining(exchange),
-        .error = exchange->answer.error,
+        .error = gw_record_error(exchange),
         .is_admin = exchange->deciding.is_admin,
     };
     if (exchange->reader.backend) {

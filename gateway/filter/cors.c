@@ -111,7 +111,8 @@ static void cors_before_answer(struct gw_exchange *exchange)
     if (!config->cors_enabled || config->cors_alone || exchange->deciding.is_admin ||
         !cors_is_preflight(&exchange->request))
         return;
-    bool has_failed = exchange->answer.error && gw_error_cause(exchange->answer.error) == GW_CAUSE_BACKEND;
+    enum gw_error error = exchange->answer.told_error;
+    bool has_failed = error && gw_error_cause(error) == GW_CAUSE_BACKEND;
     if (answer ? cors_speaks(answer) : !has_failed)
         return;
     cors_put_preflight(exchange, !answer || cors_will_pass(answer->status) ? 0 : config->cors_max_age_s);

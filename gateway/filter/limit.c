@@ -82,7 +82,7 @@ static enum gw_filter_result limit_refuse(struct gw_exchange *exchange)
     char *memory = gw_arena_take(&exchange->arena, PROBLEM_BYTES);
     struct gw_buffer page = gw_buffer_over(memory, memory ? PROBLEM_BYTES : 0);
     gw_limit_put_problem(&exchange->limit, exchange->identity.request_id, &page);
-    exchange->answer.error = GW_ERROR_LIMITED;
+    exchange->answer.told_error = GW_ERROR_LIMITED;
     gw_exchange_answer(exchange, 429, GW_SLICE("application/problem+json"), gw_buffer_slice(&page));
     return GW_FILTER_ANSWERED;
 }

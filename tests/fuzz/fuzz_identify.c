@@ -10,7 +10,7 @@ static const struct gw_config config = { .trusted_proxies = trusted, .trusted_pr
 /* What identify.c calls of the exchange, which is not linked. */
 void gw_exchange_answer_error(struct gw_exchange *exchange, enum gw_error error)
 {
-    exchange->answer.error = error;
+    exchange->answer.told_error = error;
 }
 
 static void set_trusted(void)

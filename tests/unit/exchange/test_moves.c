@@ -336,7 +336,7 @@ static void an_event_without_a_row_is_counted_logged_and_cuts(void **state)
             assert_string_equal(stage_said, line);
             assert_true(stage->client.is_done && !stage->client.has_end);
             assert_int_equal(stage->client.end, GW_DOWNSTREAM_BROKEN);
-            assert_int_equal(stage->exchange->answer.error, GW_ERROR_INTERNAL);
+            assert_int_equal(stage->exchange->answer.ended_by, GW_ERROR_INTERNAL);
             assert_int_equal(gw_counter_read(&stage->context.shard->unexpected_events), before + 1);
             assert_int_equal(calls.on_end, 1);
             assert_null(played_fetch.reader);
