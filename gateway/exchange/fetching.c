@@ -287,8 +287,8 @@ static void fetching_on_body(struct gw_reader *reader, struct gw_slice bytes, st
         if (!fetching_keep_settling(exchange, bytes, block))
             gw_exchange_on_gone(exchange, GW_ERROR_OVERLOADED);
     } else {
-        (void)gw_engine_keep_early(exchange, bytes,
-                                   block); /* there is room: the piece that takes the last leaves at once */
+        /* There is room: the piece that takes the last place leaves at once. */
+        (void)gw_engine_keep_early(exchange, bytes, block);
         if (!block || exchange->early.count == GW_EARLY_PIECES)
             gw_engine_move(exchange, GW_EXCHANGE_FLUSHED);
     }
@@ -324,7 +324,7 @@ void gw_engine_answer_shared(struct gw_exchange *exchange)
 {
     struct gw_cache_report *report = &exchange->report;
     bool is_confirmed = exchange->lookup.source == GW_LOOKUP_CONFIRMED;
-    exchange->report.label = is_confirmed ? GW_CACHE_LABEL_REVALIDATED : GW_CACHE_LABEL_MISS;
+    report->label = is_confirmed ? GW_CACHE_LABEL_REVALIDATED : GW_CACHE_LABEL_MISS;
     report->forwarded_status = is_confirmed ? 304 : 0;
     report->kept = fetching_is_of_use_later(exchange->entry) ? GW_CACHE_KEPT_NOW : GW_CACHE_KEPT_NOT;
     report->is_collapsed = true;
@@ -338,14 +338,14 @@ static void fetching_on_entry(struct gw_reader *reader, struct gw_entry *entry, 
     exchange->entry = gw_entry_ref(entry);
     switch (source) {
     case GW_FETCH_FROM_VALIDATED:
-        exchange->report.label = GW_CACHE_LABEL_REVALIDATED;
+        report->label = GW_CACHE_LABEL_REVALIDATED;
         report->forwarded_status = 304;
         report->kept = fetching_is_of_use_later(entry) ? GW_CACHE_KEPT_NOW : GW_CACHE_KEPT_NOT;
         report->is_collapsed = exchange->lookup.answer == GW_LOOKUP_JOIN;
         report->refusal = reader->refusal;
         break;
     case GW_FETCH_FROM_ERROR:
-        exchange->report.label = GW_CACHE_LABEL_STALE;
+        report->label = GW_CACHE_LABEL_STALE;
         report->forwarded_status = reader->upstream_status;
         gw_counter_add(&exchange->context->shard->cache_stale_on_error, 1);
         break;
