@@ -347,6 +347,33 @@ static inline struct gw_exchange *arrives(struct stage *stage, const char *peer,
     return exchange;
 }
 
+/* As filter/cache.c asks the cache, in a filter's on_request: for http://a.example/. True: a question is out. */
+static inline bool asks_cache(struct gw_exchange *exchange)
+{
+    const struct gw_route *route = exchange->target.route;
+    const struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, route);
+    gw_policy_read_request(&exchange->cache, &exchange->request, &rules);
+    exchange->target.keyed_query = gw_exchange_make_key(exchange->context, &exchange->arena, route, GW_SLICE("/"),
+                                                        GW_NO_SLICE, GW_SLICE("http"), GW_SLICE("a.example"),
+                                                        &exchange->key);
+    return gw_exchange_look_up(exchange);
+}
+
+/* What is stored of a response to a request of http://a.example: one reference, the caller's. */
+static inline struct gw_entry *entry_of(const struct gw_cache_key *key, const struct gw_head *request,
+                                        const struct gw_head *response, const struct gw_cache_life *life)
+{
+    struct gw_entry *entry = gw_entry_create(&(struct gw_entry_setup) { .key = key,
+                                                                        .scheme = GW_SLICE("http"),
+                                                                        .host = GW_SLICE("a.example"),
+                                                                        .request = request,
+                                                                        .response = response,
+                                                                        .life = life,
+                                                                        .now_us = played_now_us });
+    assert_non_null(entry);
+    return entry;
+}
+
 /* A request of http://a.example by 192.0.2.1. */
 static inline struct gw_exchange *asks(struct stage *stage, const char *method, const char *target, const char *fields)
 {

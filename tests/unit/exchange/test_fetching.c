@@ -9,16 +9,9 @@
 #define STALE FRESH "\nAge: 70"
 #define OLD   "Cache-Control: max-age=60, stale-while-revalidate=600\nAge: 70"
 
-/* As filter/cache.c asks and answers. */
 static enum gw_filter_result look_up(struct gw_exchange *exchange)
 {
-    const struct gw_route *route = exchange->target.route;
-    const struct gw_cache_rules rules = gw_exchange_cache_rules(exchange->context, route);
-    gw_policy_read_request(&exchange->cache, &exchange->request, &rules);
-    exchange->target.keyed_query = gw_exchange_make_key(exchange->context, &exchange->arena, route, GW_SLICE("/"),
-                                                        GW_NO_SLICE, GW_SLICE("http"), GW_SLICE("a.example"),
-                                                        &exchange->key);
-    gw_exchange_look_up(exchange);
+    (void)asks_cache(exchange);
     return GW_FILTER_CONTINUE;
 }
 
@@ -103,14 +96,7 @@ static void lies_in_redis(struct stage *stage, const char *fields)
     gw_entry_unref(seen.entry);
     gw_policy_read_request(&allows, &request, &rules);
     assert_int_equal(gw_policy_may_store(&allows, &request, &response, &rules, now_s, now_s, &life), GW_CACHE_STORABLE);
-    struct gw_entry *entry = gw_entry_create(&(struct gw_entry_setup) { .key = &key,
-                                                                        .scheme = GW_SLICE("http"),
-                                                                        .host = GW_SLICE("a.example"),
-                                                                        .request = &request,
-                                                                        .response = &response,
-                                                                        .life = &life,
-                                                                        .now_us = played_now_us });
-    assert_non_null(entry);
+    struct gw_entry *entry = entry_of(&key, &request, &response, &life);
     assert_true(gw_redis_cache_put(stage->context.redis_cache, entry, &seen.base_version, NULL, NULL));
     played_answer_all(&stage->store);
     gw_memory_cache_invalidate(stage->context.memory_cache, &key);

@@ -204,14 +204,7 @@ static struct gw_entry *lies_in_memory(struct stage *stage)
     request.path = request.target = GW_SLICE("/x");
     gw_exchange_make_key(&stage->context, &arena, stage->config->routes, request.path, GW_NO_SLICE, GW_SLICE("http"),
                          GW_SLICE("a.example"), &key);
-    struct gw_entry *entry = gw_entry_create(&(struct gw_entry_setup) { .key = &key,
-                                                                        .scheme = GW_SLICE("http"),
-                                                                        .host = GW_SLICE("a.example"),
-                                                                        .request = &request,
-                                                                        .response = &response,
-                                                                        .life = &life,
-                                                                        .now_us = played_now_us });
-    assert_non_null(entry);
+    struct gw_entry *entry = entry_of(&key, &request, &response, &life);
     gw_memory_cache_set_mode(stage->context.memory_cache, GW_MEMORY_CACHE_EMBEDDED);
     assert_true(gw_memory_cache_put(stage->context.memory_cache, entry,
                                     gw_memory_cache_epoch(stage->context.memory_cache, &key)));

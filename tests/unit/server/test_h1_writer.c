@@ -11,6 +11,8 @@ struct client {
     struct gw_h1_writer writer;
     struct gw_buffer scratch;
     struct gw_arena arena;
+    struct gw_head head; /* of the message that the writer was told */
+    struct gw_downstream_head message;
     struct gw_block *block; /* what bodies lie in */
     char text[8192];        /* all that was written */
     size_t length;
@@ -218,17 +220,23 @@ static const struct row {
       true },
 };
 
-static struct gw_downstream_head message_of(const struct message *row, struct gw_head *head, struct gw_arena *arena)
+static void set_message(struct client *client, const struct message *row)
 {
-    *head = response_head(arena, row->head_status, row->fields);
-    head->reason = gw_slice_of_string(row->reason);
-    return (struct gw_downstream_head) { .status = row->status,
-                                         .head = row->fields ? head : NULL,
-                                         .left_out = { row->left_out, row->left_out_too },
-                                         .stored_text = gw_slice_of_string(row->stored_text),
-                                         .added = gw_slice_of_string(row->added),
-                                         .has_body = !row->is_bodiless,
-                                         .length = row->is_unknown ? UINT64_MAX : row->length };
+    client->head = response_head(&client->arena, row->head_status, row->fields);
+    client->head.reason = gw_slice_of_string(row->reason);
+    client->message = (struct gw_downstream_head) { .status = row->status,
+                                                    .head = row->fields ? &client->head : NULL,
+                                                    .left_out = { row->left_out, row->left_out_too },
+                                                    .stored_text = gw_slice_of_string(row->stored_text),
+                                                    .added = gw_slice_of_string(row->added),
+                                                    .has_body = !row->is_bodiless,
+                                                    .length = row->is_unknown ? UINT64_MAX : row->length };
+}
+
+static void tell(struct client *client, const struct message *row)
+{
+    set_message(client, row);
+    gw_h1_writer_head(&client->writer, &client->message);
 }
 
 static void each_message_has_its_bytes_in_one_write(void **state)
@@ -237,13 +245,11 @@ static void each_message_has_its_bytes_in_one_write(void **state)
     for (size_t i = 0; i < GW_COUNT(rows); i++) {
         const struct row *row = &rows[i];
         struct client client;
-        struct gw_head head;
         begin(&client, 4096);
         client.writer.version_minor = row->version_minor;
         client.writer.keep_alive = !row->closes;
-        struct gw_downstream_head message = message_of(&row->message, &head, &client.arena);
-        gw_h1_writer_head(&client.writer, &message);
-        if (message.has_body) {
+        tell(&client, &row->message);
+        if (client.message.has_body) {
             assert_true(body(&client, 3));
             assert_true(body(&client, 3));
         }
@@ -254,7 +260,7 @@ static void each_message_has_its_bytes_in_one_write(void **state)
         assert_int_equal(client.writes, 1);
         assert_int_equal(client.writer.keep_alive, row->keeps);
         assert_int_equal(gw_h1_writer_shows_its_end(&client.writer), row->shows);
-        assert_false(message.is_lost);
+        assert_false(client.message.is_lost);
         end(&client);
     }
 }
@@ -264,10 +270,8 @@ static void the_bytes_of_a_body_are_not_copied(void **state)
     (void)state;
     static const struct message known = { 200, "", 200, "OK", NULL, NULL, NULL, "", .length = 6 };
     struct client client;
-    struct gw_head head;
     begin(&client, 4096);
-    struct gw_downstream_head message = message_of(&known, &head, &client.arena);
-    gw_h1_writer_head(&client.writer, &message);
+    tell(&client, &known);
     assert_true(body(&client, 6));
     assert_int_equal(atomic_load(&client.block->refs), 2);
     assert_true(gw_h1_writer_end(&client.writer.downstream));
@@ -282,10 +286,8 @@ static void what_is_borrowed_leaves_at_once(void **state)
     (void)state;
     static const struct message known = { 200, "", 200, "OK", NULL, NULL, NULL, "", .length = 6 };
     struct client client;
-    struct gw_head head;
     begin(&client, 4096);
-    struct gw_downstream_head message = message_of(&known, &head, &client.arena);
-    gw_h1_writer_head(&client.writer, &message);
+    tell(&client, &known);
     assert_true(gw_h1_writer_body(&client.writer.downstream, GW_SLICE("bbbbbb"), NULL));
     assert_int_equal(client.writes, 1);
     assert_int_equal(client.pieces, 2);
@@ -302,10 +304,8 @@ static void what_is_gathered_is_bounded(void **state)
                                 known = { 200, "", 200, "OK", .added = "", .length = 40 };
     for (int is_chunked = 0; is_chunked < 2; is_chunked++) {
         struct client client;
-        struct gw_head head;
         begin(&client, 4096);
-        struct gw_downstream_head message = message_of(is_chunked ? &unknown : &known, &head, &client.arena);
-        gw_h1_writer_head(&client.writer, &message);
+        tell(&client, is_chunked ? &unknown : &known);
         for (int i = 0; i < 40; i++) {
             assert_true(body(&client, 1));
             assert_in_range(atomic_load(&client.block->refs), 1, 1 + GW_COUNT(client.writer.gathered));
@@ -334,10 +334,8 @@ static void a_chunk_says_its_length_in_hexadecimal(void **state)
     static const struct message unknown = { 200, "", 200, "OK", .added = "", .is_unknown = true };
     for (size_t i = 0; i < GW_COUNT(lengths); i++) {
         struct client client;
-        struct gw_head head;
         begin(&client, 4096);
-        struct gw_downstream_head message = message_of(&unknown, &head, &client.arena);
-        gw_h1_writer_head(&client.writer, &message);
+        tell(&client, &unknown);
         assert_true(body(&client, lengths[i].length));
         assert_true(gw_h1_writer_end(&client.writer.downstream));
         assert_non_null(strstr(client.text, lengths[i].line));
@@ -350,12 +348,10 @@ static void a_flush_writes_what_there_is_and_no_more(void **state)
     (void)state;
     static const struct message unknown = { 200, "", 200, "OK", .added = "", .is_unknown = true };
     struct client client;
-    struct gw_head head;
     begin(&client, 4096);
-    struct gw_downstream_head message = message_of(&unknown, &head, &client.arena);
     assert_true(gw_h1_writer_flush(&client.writer.downstream));
     assert_int_equal(client.writes, 0);
-    gw_h1_writer_head(&client.writer, &message);
+    tell(&client, &unknown);
     assert_true(gw_h1_writer_flush(&client.writer.downstream)); /* the head alone: its body is late */
     assert_string_equal(client.text, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
     assert_true(gw_h1_writer_flush(&client.writer.downstream));
@@ -370,12 +366,10 @@ static void a_slow_client_is_told_of(void **state)
     (void)state;
     static const struct message known = { 200, "", 200, "OK", .added = "", .length = 6 };
     struct client client;
-    struct gw_head head;
     begin(&client, 4096);
     client.is_slow = true;
-    struct gw_downstream_head message = message_of(&known, &head, &client.arena);
     assert_false(gw_h1_writer_interim(&client.writer, 103, NULL));
-    gw_h1_writer_head(&client.writer, &message);
+    tell(&client, &known);
     assert_false(gw_h1_writer_body(&client.writer.downstream, GW_SLICE("bbb"), NULL));
     assert_true(body(&client, 3)); /* gathered: nothing was written that could be slow */
     assert_false(gw_h1_writer_end(&client.writer.downstream));
@@ -437,18 +431,17 @@ static void a_head_that_finds_no_memory_is_a_bare_503(void **state)
                 .length = 40, .is_unknown = losses[i].is_unknown
             };
             struct client client;
-            struct gw_head head;
             begin(&client, losses[i].head_bytes);
-            struct gw_downstream_head message = message_of(&row, &head, &client.arena);
-            message.is_lost = losses[i].is_lost_before;
-            gw_h1_writer_head(&client.writer, &message);
+            set_message(&client, &row);
+            client.message.is_lost = losses[i].is_lost_before;
+            gw_h1_writer_head(&client.writer, &client.message);
             for (int j = 0; j < pieces; j++)
                 assert_true(body(&client, 1));
             assert_true(gw_h1_writer_end(&client.writer.downstream));
             assert_string_equal(client.text, bare);
-            assert_true(message.is_lost);
-            assert_false(message.has_body);
-            assert_int_equal(message.status, 503);
+            assert_true(client.message.is_lost);
+            assert_false(client.message.has_body);
+            assert_int_equal(client.message.status, 503);
             assert_false(client.writer.keep_alive);
             end(&client);
         }
@@ -459,10 +452,8 @@ static void what_was_not_written_is_forgotten_with_its_blocks(void **state)
     (void)state;
     static const struct message known = { 200, "", 200, "OK", .added = "", .length = 6 };
     struct client client;
-    struct gw_head head;
     begin(&client, 4096);
-    struct gw_downstream_head message = message_of(&known, &head, &client.arena);
-    gw_h1_writer_head(&client.writer, &message);
+    tell(&client, &known);
     assert_true(body(&client, 3));
     gw_h1_writer_drop(&client.writer);
     assert_int_equal(client.writes, 0);
